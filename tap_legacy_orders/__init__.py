@@ -1,0 +1,1 @@
+"""Singer tap: finds the unsynced orders in a SQL database and streams them."""

@@ -1,0 +1,1 @@
+"""Singer target: buffers, routes and writes records to Zoho CRM, and confirms each one."""
