@@ -1,0 +1,102 @@
+"""The journal of bulk jobs: written before each step, so that a job outlives the run that made it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from sync_ledger.tables import MESSAGE_LENGTH, OPEN_STEPS, JobStep
+
+MANIFEST_LEVEL = 1
+"""Keys and versions compress well at any level; the first is the fastest."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalledJob:
+    """A bulk job as the journal knows it. `manifest` maps the key of each CSV row to its version."""
+
+    job_id: str
+    stream: str
+    run_id: str
+    module: str
+    step: JobStep
+    manifest: Mapping[str, str]
+    credits: int
+    file_id: str | None = None
+    create_body: str | None = None
+    zoho_job_id: str | None = None
+
+
+def pack_manifest(manifest: Mapping[str, str]) -> bytes:
+    """Compress a manifest: 25,000 rows take about 300 kB."""
+    return zlib.compress(msgspec.json.encode(manifest), MANIFEST_LEVEL)
+
+
+def unpack_manifest(packed: bytes) -> dict[str, str]:
+    """Undo `pack_manifest`."""
+    return msgspec.json.decode(zlib.decompress(packed), type=dict[str, str])
+
+
+def journal_intent(connection: sa.Connection, table: sa.Table, job: JournalledJob, now: datetime) -> None:
+    """Note a job before anything of it is sent; in the transaction that makes its acks `submitted`."""
+    connection.execute(
+        sa.insert(table).values(
+            job_id=job.job_id,
+            stream=job.stream,
+            run_id=job.run_id,
+            module=job.module,
+            step=JobStep.INTENT.value,
+            row_count=len(job.manifest),
+            manifest=pack_manifest(job.manifest),
+            credits=0,
+            intended_at=now,
+            updated_at=now,
+        )
+    )
+
+
+def journal_step(
+    connection: sa.Connection, table: sa.Table, job_id: str, step: JobStep, now: datetime, **facts: Any
+) -> None:
+    """Note that a job has come to `step`, with what was learned (file_id, zoho_job_id, counts, ...).
+
+    A job that is over gives up its manifest: by then the ack table holds all that it said.
+    """
+    if step in {JobStep.APPLIED, JobStep.ABANDONED}:
+        facts["manifest"] = None
+        facts["create_body"] = None
+    if facts.get("error_message"):
+        facts["error_message"] = facts["error_message"][:MESSAGE_LENGTH]
+    connection.execute(
+        sa.update(table).where(table.c.job_id == job_id).values(step=step.value, updated_at=now, **facts)
+    )
+
+
+def open_jobs(connection: sa.Connection, table: sa.Table, *where: sa.ColumnElement[bool]) -> list[JournalledJob]:
+    """List the jobs that are not over, oldest first."""
+    query = (
+        sa.select(table)
+        .where(table.c.step.in_([step.value for step in OPEN_STEPS]), *where)
+        .order_by(table.c.intended_at, table.c.job_id)
+    )
+    return [
+        JournalledJob(
+            job_id=row.job_id,
+            stream=row.stream,
+            run_id=row.run_id,
+            module=row.module,
+            step=JobStep(row.step),
+            manifest=unpack_manifest(row.manifest),
+            credits=row.credits,
+            file_id=row.file_id,
+            create_body=row.create_body,
+            zoho_job_id=row.zoho_job_id,
+        )
+        for row in connection.execute(query)
+    ]

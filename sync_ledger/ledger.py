@@ -1,0 +1,174 @@
+"""One ledger: an engine, its tables, and the transactions on them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from sync_ledger.tables import LedgerTables, ledger_tables
+
+BUSY_SECONDS = 60.0
+"""How long SQLite waits for another writer (the legacy application, the tap) before it gives up."""
+
+CREATE_ATTEMPTS = 5
+"""Tap and target start together and may both create the tables; the loser looks again."""
+
+DRIVERS = {
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+    "mssql": "mssql+pymssql",
+    "oracle": "oracle+oracledb",
+}
+"""The driver that the matching extra installs, for a URL that names none."""
+
+EXTRAS = {
+    "postgresql": "postgres",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+    "mssql": "mssql",
+    "oracle": "oracle",
+}
+"""Engine to the extra that installs its driver."""
+
+
+class LedgerError(Exception):
+    """The ledger cannot be used; the message says what is wrong and what to do."""
+
+
+def database_url(text: str) -> sa.URL:
+    """Read a database URL and name the driver that we install where it names none.
+
+    Raises:
+        LedgerError: the text is no URL.
+    """
+    try:
+        url = sa.make_url(text)
+    except (SQLAlchemyError, ValueError) as error:
+        raise LedgerError(
+            "the database URL cannot be read; expected e.g. postgresql://user:password@host:5432/database"
+        ) from error
+    return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+
+
+def create_engine(url: sa.URL, **options: Any) -> sa.Engine:
+    """Make an engine, or say which extra is missing.
+
+    Raises:
+        LedgerError: unknown engine, or its driver is not installed.
+    """
+    try:
+        return sa.create_engine(url, **options)
+    except NoSuchModuleError as error:
+        raise LedgerError(f"no database engine is called {url.drivername!r}") from error
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get(url.get_backend_name(), "")
+        raise LedgerError(
+            f"the driver for {url.get_backend_name()} is not installed; run: pip install 'orders-sync[{extra}]'"
+        ) from error
+
+
+class Ledger:
+    """The ack, job and run tables in one database."""
+
+    def __init__(self, engine: sa.Engine, schema: str | None = None) -> None:
+        """Use `engine`, which must have come from `Ledger.open` or be set up alike."""
+        self.engine = engine
+        self.tables: LedgerTables = ledger_tables(schema)
+        self._writer = engine.execution_options(ledger_write=True)
+
+    @classmethod
+    def open(cls, url: str, schema: str | None = None) -> Ledger:
+        """Open the ledger at `url`; connects on first use.
+
+        Raises:
+            LedgerError: the URL or its driver is of no use.
+        """
+        parsed = database_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+            event.listen(engine, "connect", _own_transactions)
+            event.listen(engine, "begin", _begin_sqlite)
+        else:
+            engine = create_engine(parsed, pool_pre_ping=True)
+        return cls(engine, schema)
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """Open a transaction that writes; on SQLite it takes the write lock at once, so it cannot deadlock."""
+        with self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        """Open a connection that only reads."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    def now(self, connection: sa.Connection) -> datetime:
+        """Tell the time by the ledger database's clock: naive UTC."""
+        text = {
+            "sqlite": "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')",
+            "postgresql": "SELECT clock_timestamp() AT TIME ZONE 'UTC'",
+            "mssql": "SELECT sysutcdatetime()",
+            "oracle": "SELECT sys_extract_utc(systimestamp) FROM dual",
+        }.get(connection.dialect.name, "SELECT utc_timestamp(6)")
+        value = connection.exec_driver_sql(text).scalar_one()
+        return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+    def ensure_tables(self) -> None:
+        """Create the tables that are missing; safe when tap and target do so together.
+
+        Raises:
+            LedgerError: the database is out of reach or may not be written.
+        """
+        for attempt in range(1, CREATE_ATTEMPTS + 1):
+            try:
+                if not self._missing():
+                    return
+                with self.begin() as connection:
+                    self.tables.metadata.create_all(connection)
+            except (DBAPIError, OSError) as error:
+                if attempt == CREATE_ATTEMPTS:
+                    raise LedgerError(self._not_writable(error)) from error
+                time.sleep(0.1 * attempt)
+            else:
+                return
+
+    def _missing(self) -> list[str]:
+        with self.engine.connect() as connection:
+            inspector = sa.inspect(connection)
+            schema = self.tables.metadata.schema
+            present = set(inspector.get_table_names(schema=schema))
+        return [table.name for table in self.tables.metadata.sorted_tables if table.name not in present]
+
+    def _not_writable(self, error: Exception) -> str:
+        cause = str(getattr(error, "orig", error)).strip().splitlines()
+        where = self.engine.url.render_as_string(hide_password=True)
+        return (
+            f"the ledger tables (zoho_sync_*) cannot be created or read at {where}: "
+            f"{cause[0] if cause else type(error).__name__}; "
+            "check `ack_url` and `ack_schema`, and that its user may create and write tables there"
+        )
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+
+def _own_transactions(dbapi_connection: Any, _record: object) -> None:
+    """Keep sqlite3 from opening transactions of its own, so that `begin` decides."""
+    dbapi_connection.isolation_level = None
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    immediate = connection.get_execution_options().get("ledger_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

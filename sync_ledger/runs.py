@@ -1,0 +1,224 @@
+"""Runs, and the lock that lets one run live for each stream and partition.
+
+A run says every few seconds that it lives. One whose heartbeat is older than a minute by the ledger database's clock
+is dead; on the same machine a run is dead as soon as its process is gone. A run that was only asleep finds its lock
+gone before its next send or ledger write, and stops there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from sync_ledger.ledger import Ledger, LedgerError
+
+HEARTBEAT_SECONDS = 10.0
+DEAD_AFTER = timedelta(seconds=60)
+GUARD_SECONDS = 15.0
+"""A send needs a heartbeat no older than this; well under a minute, so that nobody can have taken over meanwhile."""
+
+ACQUIRE_ATTEMPTS = 3
+
+logger = logging.getLogger(__name__)
+
+
+class LockHeldError(LedgerError):
+    """Another run of this stream is alive."""
+
+
+class LockLostError(LedgerError):
+    """This run was taken for dead, and its work was handed to another."""
+
+
+def process_space() -> str:
+    """Name the space in which a process id means something: this boot of this machine, this container."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        space = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:  # not Linux, or /proc is not there: then only the heartbeat counts
+        return f"unknown-{uuid.uuid4().hex}"
+    return f"{boot} {space}"
+
+
+def process_is_gone(pid: int, space: str) -> bool:
+    """Tell whether a process is certainly gone; False where that cannot be known."""
+    if sys.platform == "win32" or space != process_space():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+class RunLock:
+    """One live run of one stream and partition. Not for use by two threads before `start_heartbeat`."""
+
+    def __init__(self, ledger: Ledger, stream: str, partition: str, run_id: str) -> None:
+        """Use `RunLock.acquire`."""
+        self.ledger = ledger
+        self.stream = stream
+        self.partition = partition
+        self.run_id = run_id
+        self._confirmed = time.monotonic()
+        self._lost = threading.Event()
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @classmethod
+    def acquire(cls, ledger: Ledger, stream: str, partition: str = "1/1") -> RunLock:
+        """Begin a run, taking over from dead ones.
+
+        Raises:
+            LockHeldError: another run of this stream and partition is alive; the text says which.
+        """
+        for _ in range(ACQUIRE_ATTEMPTS):
+            bury_dead(ledger, stream)
+            run_id = uuid.uuid4().hex
+            try:
+                with ledger.begin() as connection:
+                    now = ledger.now(connection)
+                    connection.execute(
+                        sa.insert(ledger.tables.run).values(
+                            run_id=run_id,
+                            stream=stream,
+                            partition_name=partition,
+                            lock_name=f"{stream} {partition}",
+                            host=socket.gethostname(),
+                            pid=os.getpid(),
+                            process_space=process_space(),
+                            started_at=now,
+                            heartbeat_at=now,
+                        )
+                    )
+            except IntegrityError:
+                holder = _holder(ledger, f"{stream} {partition}")
+                if holder:
+                    raise LockHeldError(holder) from None
+            else:
+                return cls(ledger, stream, partition, run_id)
+        raise LockHeldError(f"other runs of stream {stream!r} keep starting; try again in a minute")
+
+    def confirm(self, connection: sa.Connection) -> None:
+        """Hold the lock for this transaction: a heartbeat and a check in one statement.
+
+        Raises:
+            LockLostError: another run has taken over; nothing of this transaction may be committed.
+        """
+        run = self.ledger.tables.run
+        beat = (
+            sa.update(run)
+            .where(run.c.run_id == self.run_id, run.c.finished_at.is_(None))
+            .values(heartbeat_at=self.ledger.now(connection))
+        )
+        if self._lost.is_set() or connection.execute(beat).rowcount != 1:
+            self._lost.set()
+            raise LockLostError(
+                f"this run of stream {self.stream!r} was silent for over {DEAD_AFTER.seconds} seconds and another run "
+                "has taken over its work; this one stops without writing more"
+            )
+        self._confirmed = time.monotonic()
+
+    def guard(self) -> None:
+        """Make sure, before something is sent, that this run still holds its lock.
+
+        Raises:
+            LockLostError: it does not.
+        """
+        if not self._lost.is_set() and time.monotonic() - self._confirmed < GUARD_SECONDS:
+            return
+        with self.ledger.begin() as connection:
+            self.confirm(connection)
+
+    def start_heartbeat(self) -> None:
+        """Keep saying that this run lives, from a thread of its own."""
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{self.stream}", daemon=True)
+        self._thread.start()
+
+    def _beat(self) -> None:
+        while not self._over.wait(HEARTBEAT_SECONDS):
+            try:
+                self.guard_now()
+            except LockLostError:
+                return
+            except DBAPIError as error:
+                logger.warning("The heartbeat could not be written, trying again: %s", type(error.orig).__name__)
+
+    def guard_now(self) -> None:
+        """Write a heartbeat at once."""
+        with self.ledger.begin() as connection:
+            self.confirm(connection)
+
+    def release(self, how_ended: str, counts: Mapping[str, int], credits_spent: int) -> None:
+        """End the run and free the lock; a lock that was lost stays with its new holder."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+        run = self.ledger.tables.run
+        with self.ledger.begin() as connection:
+            connection.execute(
+                sa.update(run)
+                .where(run.c.run_id == self.run_id, run.c.finished_at.is_(None))
+                .values(
+                    finished_at=self.ledger.now(connection),
+                    lock_name=self.run_id,
+                    how_ended=how_ended,
+                    credits=credits_spent,
+                    **{f"{name}_count": count for name, count in counts.items()},
+                )
+            )
+
+
+def bury_dead(ledger: Ledger, stream: str) -> int:
+    """Mark the stream's runs dead whose heartbeat is too old or whose process is gone. Returns how many."""
+    run = ledger.tables.run
+    with ledger.connect() as connection:
+        now = ledger.now(connection)
+        alive = connection.execute(
+            sa.select(run.c.run_id, run.c.heartbeat_at, run.c.pid, run.c.process_space).where(
+                run.c.stream == stream, run.c.finished_at.is_(None)
+            )
+        ).all()
+    dead = [row for row in alive if now - row.heartbeat_at > DEAD_AFTER or process_is_gone(row.pid, row.process_space)]
+    buried = 0
+    for row in dead:
+        with ledger.begin() as connection:
+            buried += connection.execute(_burial(run, row, ledger.now(connection))).rowcount
+    return buried
+
+
+def _burial(run: sa.Table, row: Any, now: datetime) -> sa.Update:
+    """End a run, unless it has given a sign of life since it was looked at."""
+    return (
+        sa.update(run)
+        .where(run.c.run_id == row.run_id, run.c.finished_at.is_(None), run.c.heartbeat_at == row.heartbeat_at)
+        .values(finished_at=now, how_ended="died", lock_name=row.run_id)
+    )
+
+
+def _holder(ledger: Ledger, lock_name: str) -> str | None:
+    run = ledger.tables.run
+    with ledger.connect() as connection:
+        row = connection.execute(sa.select(run).where(run.c.lock_name == lock_name)).one_or_none()
+        now = ledger.now(connection)
+    if row is None:
+        return None
+    age = max(0, round((now - row.heartbeat_at).total_seconds()))
+    return (
+        f"a run of stream {row.stream!r} (partition {row.partition_name}) is live: process {row.pid} on {row.host}, "
+        f"started {row.started_at:%Y-%m-%d %H:%M:%S} UTC, last heartbeat {age} s ago; wait until it ends, or stop it"
+    )

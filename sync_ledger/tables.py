@@ -1,0 +1,235 @@
+"""The ledger's three tables: what became of each order, the journal of bulk jobs, and the runs.
+
+Keys are exact. Every text that identifies something is compared byte by byte on every engine, because MySQL,
+MariaDB and SQL Server otherwise take 'A1' and 'a1', or 'A1' and 'A1 ', for one order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mssql, mysql, oracle, postgresql
+from sqlalchemy.engine import Dialect
+
+KEY_LENGTH = 255
+"""Characters in a key or a version; Zoho's single-line text field holds no more either."""
+
+CODE_LENGTH = 100
+FIELD_LENGTH = 255
+MESSAGE_LENGTH = 500
+"""Characters kept of an error's code, field and text, so that the ledger cannot grow by what a server answers."""
+
+SQL_SERVER_ENCODING = "utf-16-le"
+"""How an NVARCHAR lies in memory, and so what CAST(nvarchar AS varbinary) gives."""
+
+
+class AckStatus(str, Enum):
+    """What the ledger says of one order."""
+
+    SUBMITTED = "submitted"
+    """In a bulk job; the outcome is not known yet."""
+    SYNCED = "synced"
+    REJECTED = "rejected"
+    """Refused by Zoho or by our own check, or due again at `next_attempt_at`."""
+    PARKED = "parked"
+    """Retries are used up, or a person dismissed it."""
+
+
+class JobStep(str, Enum):
+    """How far a bulk job has come; each step is journalled before the next one begins."""
+
+    INTENT = "intent"
+    """Its rows are `submitted`; Zoho knows nothing of it."""
+    UPLOADED = "uploaded"
+    """Zoho has the file; the job may have been created."""
+    CREATED = "created"
+    """Zoho has the job."""
+    APPLIED = "applied"
+    """Every row's outcome is in the ack table."""
+    ABANDONED = "abandoned"
+    """Never created; its rows are due again."""
+
+
+OPEN_STEPS = (JobStep.INTENT, JobStep.UPLOADED, JobStep.CREATED)
+
+
+class ExactText(sa.types.TypeDecorator[str]):
+    """Text compared byte by byte: no case folding, no padding, no locale."""
+
+    impl = sa.Unicode
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        """Choose the engine's own exact type."""
+        length = self.impl_instance.length  # type: ignore[attr-defined]
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(
+                mysql.VARCHAR(length, charset="utf8mb4", collation=_mysql_collation(dialect))
+            )
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.VARCHAR(length, collation="C"))
+        if dialect.name == "mssql":
+            return dialect.type_descriptor(sa.VARBINARY(length * 2))
+        if dialect.name == "oracle":
+            return dialect.type_descriptor(oracle.VARCHAR2(length))
+        return dialect.type_descriptor(sa.VARCHAR(length))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        """Encode for SQL Server, whose text comparisons ignore trailing spaces under every collation."""
+        if value is not None and dialect.name == "mssql":
+            return value.encode(SQL_SERVER_ENCODING)
+        return value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        """Decode what `process_bind_param` encoded."""
+        if value is not None and dialect.name == "mssql":
+            return bytes(value).decode(SQL_SERVER_ENCODING)
+        return None if value is None else str(value)
+
+
+def _mysql_collation(dialect: Dialect) -> str:
+    """Name the binary collation without padding: MariaDB and MySQL spell it differently."""
+    return "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
+
+
+def exact_key(expression: sa.ColumnElement[Any], dialect: Dialect) -> sa.ColumnElement[Any]:
+    """Make an SQL text expression comparable with `record_key` so that the ack's index is used.
+
+    SQLite carries a column's collation through a CAST, hence the explicit one there too.
+    """
+    if dialect.name in {"mysql", "mariadb"}:
+        return sa.collate(expression, _mysql_collation(dialect))
+    if dialect.name == "postgresql":
+        return sa.collate(expression, "C")
+    if dialect.name == "sqlite":
+        return sa.collate(expression, "BINARY")
+    if dialect.name == "mssql":
+        return sa.cast(sa.cast(expression, mssql.NVARCHAR(KEY_LENGTH)), sa.VARBINARY(KEY_LENGTH * 2))
+    return expression
+
+
+def _moment() -> sa.types.TypeEngine[Any]:
+    """Naive UTC with microseconds on every engine."""
+    return (
+        sa.DateTime()
+        .with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+        .with_variant(mssql.DATETIME2(6), "mssql")  # type: ignore[no-untyped-call]
+        .with_variant(oracle.TIMESTAMP(), "oracle")
+    )
+
+
+def _blob() -> sa.types.TypeEngine[Any]:
+    """A blob with room for a manifest: MySQL's plain BLOB ends at 64 KiB."""
+    return sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+
+
+def _long_text() -> sa.types.TypeEngine[Any]:
+    return sa.UnicodeText().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
+
+
+def _message() -> sa.types.TypeEngine[Any]:
+    return sa.Unicode(MESSAGE_LENGTH).with_variant(mysql.VARCHAR(MESSAGE_LENGTH, charset="utf8mb4"), "mysql", "mariadb")
+
+
+@dataclass(frozen=True)
+class LedgerTables:
+    """The tables in one schema of one database."""
+
+    metadata: sa.MetaData
+    ack: sa.Table
+    job: sa.Table
+    run: sa.Table
+
+
+def ledger_tables(schema: str | None = None) -> LedgerTables:
+    """Describe the ledger in `schema`, or in the connection's own schema."""
+    metadata = sa.MetaData(schema=schema)
+    return LedgerTables(metadata, _ack_table(metadata), _job_table(metadata), _run_table(metadata))
+
+
+def _ack_table(metadata: sa.MetaData) -> sa.Table:
+    table = sa.Table(
+        "zoho_sync_ack",
+        metadata,
+        sa.Column("stream", ExactText(100), primary_key=True),
+        sa.Column("record_key", ExactText(KEY_LENGTH), primary_key=True),
+        sa.Column("version", ExactText(KEY_LENGTH), nullable=False),
+        sa.Column("status", sa.String(10), nullable=False),
+        sa.Column("zoho_id", sa.String(32)),
+        sa.Column("action", sa.String(10)),
+        sa.Column("channel", sa.String(10)),
+        sa.Column("family", sa.String(15)),
+        sa.Column("error_code", sa.Unicode(CODE_LENGTH)),
+        sa.Column("error_field", sa.Unicode(FIELD_LENGTH)),
+        sa.Column("error_message", _message()),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("next_attempt_at", _moment()),
+        sa.Column("job_id", sa.String(32)),
+        sa.Column("run_id", sa.String(32)),
+        sa.Column("payload_hash", sa.String(64)),
+        sa.Column("acked_at", _moment(), nullable=False),
+    )
+    waiting = table.c.next_attempt_at.is_not(None)
+    # Nearly every order is synced and waits for nothing: the index holds just those that do, where it can.
+    sa.Index(
+        "ix_zoho_sync_ack_due",
+        table.c.stream,
+        table.c.next_attempt_at,
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+        mssql_where=waiting,
+    )
+    return table
+
+
+def _job_table(metadata: sa.MetaData) -> sa.Table:
+    return sa.Table(
+        "zoho_sync_job",
+        metadata,
+        sa.Column("job_id", sa.String(32), primary_key=True),
+        sa.Column("stream", ExactText(100), nullable=False),
+        sa.Column("run_id", sa.String(32), nullable=False, index=True),
+        sa.Column("module", sa.Unicode(100), nullable=False),
+        sa.Column("step", sa.String(10), nullable=False, index=True),
+        sa.Column("row_count", sa.Integer, nullable=False),
+        sa.Column("manifest", _blob()),
+        sa.Column("file_id", sa.String(64)),
+        sa.Column("create_body", _long_text()),
+        sa.Column("zoho_job_id", sa.String(64)),
+        sa.Column("download_url", sa.Unicode(1000)),
+        sa.Column("synced_count", sa.Integer),
+        sa.Column("rejected_count", sa.Integer),
+        sa.Column("due_again_count", sa.Integer),
+        sa.Column("credits", sa.Integer, nullable=False),
+        sa.Column("error_message", _message()),
+        sa.Column("intended_at", _moment(), nullable=False),
+        sa.Column("updated_at", _moment(), nullable=False),
+    )
+
+
+def _run_table(metadata: sa.MetaData) -> sa.Table:
+    return sa.Table(
+        "zoho_sync_run",
+        metadata,
+        sa.Column("run_id", sa.String(32), primary_key=True),
+        sa.Column("stream", ExactText(100), nullable=False),
+        sa.Column("partition_name", sa.String(20), nullable=False),
+        # While the run lives: stream and partition, so that the unique index admits one run. Afterwards: its run id.
+        sa.Column("lock_name", ExactText(150), nullable=False, unique=True),
+        sa.Column("host", sa.Unicode(255), nullable=False),
+        sa.Column("pid", sa.Integer, nullable=False),
+        sa.Column("process_space", sa.String(100), nullable=False),
+        sa.Column("started_at", _moment(), nullable=False),
+        sa.Column("heartbeat_at", _moment(), nullable=False),
+        sa.Column("finished_at", _moment()),
+        sa.Column("how_ended", sa.String(20)),
+        *(sa.Column(f"{name}_count", sa.Integer) for name in RUN_COUNTS),
+        sa.Column("credits", sa.Integer),
+    )
+
+
+RUN_COUNTS = ("read", "synced", "unchanged", "superseded", "rejected", "parked", "unsynced")
+"""What a run counts; `read` is the sum of the others."""
