@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import islice
@@ -43,6 +43,8 @@ class Ack:
     job_id: str | None = None
     run_id: str | None = None
     payload_hash: str | None = None
+    folded_key: str | None = None
+    """The key as Zoho's unique field may see it, where that differs from the key itself."""
 
 
 COLUMNS = tuple(field.name for field in fields(Ack))
@@ -83,6 +85,36 @@ def attempts_of(
         )
         found.update((key, (version, attempts)) for key, version, attempts in connection.execute(query))
     return found
+
+
+def folded_twins(connection: sa.Connection, table: sa.Table, stream: str, folded: Mapping[str, str]) -> dict[str, str]:
+    """Find other orders in the CRM, or on their way, whose key coincides once folded.
+
+    `folded` maps keys to their folded form. Returns key -> the other order's key.
+    """
+    by_fold: dict[str, list[str]] = {}
+    for key, fold in folded.items():
+        by_fold.setdefault(fold, []).append(key)
+    owned = sa.or_(table.c.zoho_id.is_not(None), table.c.status == AckStatus.SUBMITTED.value)
+    size = lookup_size(connection.dialect.name)
+    twins: dict[str, str] = {}
+
+    def note(fold: str, other: str) -> None:
+        twins.update((key, other) for key in by_fold[fold] if key != other)
+
+    has_folded = sa.select(sa.exists().where(table.c.stream == stream, table.c.folded_key.is_not(None)))
+    if connection.execute(has_folded).scalar():
+        query = sa.select(table.c.folded_key, table.c.record_key).where(table.c.stream == stream, owned)
+        for chunk in chunks_of(by_fold, size):
+            for fold, other in connection.execute(query.where(table.c.folded_key.in_(chunk))):
+                note(fold, other)
+    # A key that is its own folded form is found by the primary key.
+    changed = [fold for fold, keys in by_fold.items() if any(key != fold for key in keys)]
+    query = sa.select(table.c.record_key).where(table.c.stream == stream, owned)
+    for chunk in chunks_of(changed, size):
+        for other in connection.execute(query.where(table.c.record_key.in_(chunk))).scalars():
+            note(other, other)
+    return twins
 
 
 def make_due(

@@ -170,6 +170,7 @@ def _ack_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("job_id", sa.String(32)),
         sa.Column("run_id", sa.String(32)),
         sa.Column("payload_hash", sa.String(64)),
+        sa.Column("folded_key", ExactText(KEY_LENGTH)),
         sa.Column("acked_at", _moment(), nullable=False),
     )
     waiting = table.c.next_attempt_at.is_not(None)
@@ -181,6 +182,15 @@ def _ack_table(metadata: sa.MetaData) -> sa.Table:
         sqlite_where=waiting,
         postgresql_where=waiting,
         mssql_where=waiting,
+    )
+    folded = table.c.folded_key.is_not(None)
+    sa.Index(
+        "ix_zoho_sync_ack_folded",
+        table.c.stream,
+        table.c.folded_key,
+        sqlite_where=folded,
+        postgresql_where=folded,
+        mssql_where=folded,
     )
     return table
 
