@@ -1,0 +1,159 @@
+"""What may be sent: credits counted and budgeted before each write, calls at once, and the pauses Zoho asks for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from enum import Enum
+
+from target_zoho_crm.errors import CODES, QuotaError, Stopped
+
+UPSERTS_AT_ONCE = 10  # Zoho's limit for upserts of more than 10 records, in all editions
+RETRY_AFTER_CAP_SECONDS = 120.0  # a longer wish is not honoured in one piece: the call is tried again and told again
+_LOOK_SECONDS = 0.1  # how soon a waiting call notices that the run is to stop
+
+
+class CreditKind(str, Enum):
+    """What credits were spent for."""
+
+    UPSERT = "upsert"
+    BULK_WRITE = "bulk_write"
+    OTHER = "other"
+
+
+class CreditMeter:
+    """Counts the credits this run spends, and refuses a spending that would pass its budget.
+
+    Safe for threads. Zoho tells the credits left only past half of the day's credits, so our own count comes first;
+    what it tells is kept too, and `keep` of it is left to others.
+    """
+
+    def __init__(self, budget: int | None = None, keep: int = 0) -> None:
+        self.budget = budget
+        self._keep = keep
+        self._spent = dict.fromkeys(CreditKind, 0)
+        self._remaining: int | None = None
+        self._lock = threading.Lock()
+
+    def reserve(self, credits: int, kind: CreditKind = CreditKind.OTHER) -> None:  # noqa: A002 - the field's word
+        """Count `credits` as spent, before they are.
+
+        Raises:
+            QuotaError: CREDIT_BUDGET, when the budget or the reserve would be passed; nothing is counted then.
+        """
+        with self._lock:
+            spent = sum(self._spent.values())
+            if self.budget is not None and spent + credits > self.budget:
+                raise _over(f"{credits} more credits would pass credit_budget {self.budget} ({spent} are spent).")
+            if self._remaining is not None and self._keep and self._remaining - credits < self._keep:
+                raise _over(f"The org has {self._remaining} credits left, of which credit_reserve keeps {self._keep}.")
+            self._spent[kind] += credits
+            if self._remaining is not None:
+                self._remaining -= credits
+
+    def give_back(self, credits: int, kind: CreditKind = CreditKind.OTHER) -> None:  # noqa: A002 - as above
+        """Uncount credits of a call that Zoho surely did not carry out."""
+        with self._lock:
+            self._spent[kind] -= credits
+            if self._remaining is not None:
+                self._remaining += credits
+
+    def told(self, remaining: int) -> None:
+        """Note what Zoho says is left for the org."""
+        with self._lock:
+            self._remaining = remaining
+
+    @property
+    def remaining(self) -> int | None:
+        """The org's credits left, if Zoho has said so in this run."""
+        with self._lock:
+            return self._remaining
+
+    @property
+    def total(self) -> int:
+        """Credits spent in this run."""
+        with self._lock:
+            return sum(self._spent.values())
+
+    def spent(self, kind: CreditKind) -> int:
+        """Credits spent in this run for one kind."""
+        with self._lock:
+            return self._spent[kind]
+
+
+class ConcurrencyGate:
+    """Lets at most `most` calls through at once, of them at most 10 upserts; a 429 halts all of them for a while."""
+
+    def __init__(self, most: int, stop: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._stop = stop
+        self._clock = clock
+        self._calls = 0
+        self._upserts = 0
+        self._resume_at = 0.0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def passing(self, *, upsert: bool = False) -> Iterator[None]:
+        """Hold one place while the block runs; wait for it as long as needed.
+
+        Raises:
+            Stopped: the run is to stop.
+        """
+        with self._changed:
+            while not self._free(upsert=upsert):
+                self._changed.wait(_LOOK_SECONDS)
+            self._calls += 1
+            self._upserts += upsert
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._calls -= 1
+                self._upserts -= upsert
+                self._changed.notify_all()
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody through for so long."""
+        with self._changed:
+            self._resume_at = max(self._resume_at, self._clock() + seconds)
+
+    def _free(self, *, upsert: bool) -> bool:
+        if self._stop.is_set():
+            raise stopped()
+        room = self._calls < self._most and (not upsert or self._upserts < UPSERTS_AT_ONCE)
+        return room and self._clock() >= self._resume_at
+
+
+def retry_after(value: str | None, now: Callable[[], float] = time.time) -> float | None:
+    """Seconds that a `Retry-After` header asks for (a number or an HTTP date), capped; None if there is none."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - now()
+        except ValueError:
+            return None
+    if seconds != seconds:  # noqa: PLR0124 - NaN
+        return None
+    return min(max(seconds, 0.0), RETRY_AFTER_CAP_SECONDS)
+
+
+def wait_or_stop(stop: threading.Event, seconds: float) -> None:
+    """Wait so long, or raise `Stopped` as soon as the run is to stop."""
+    if stop.wait(seconds):
+        raise stopped()
+
+
+def stopped() -> Stopped:
+    """The error of a wait that a stop cut short."""
+    return Stopped("STOPPED", "The run was asked to stop; what was not confirmed is sent again by the next one.")
+
+
+def _over(what: str) -> QuotaError:
+    return QuotaError("CREDIT_BUDGET", f"{what} {CODES['CREDIT_BUDGET'].remedy}")

@@ -1,0 +1,208 @@
+"""What became of each record of a call: one `Outcome` for one (key, version), the same for both APIs.
+
+Pure. The promise: as many outcomes as keys, in their order, and SYNCED only where Zoho said so beyond doubt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from target_zoho_crm.errors import AnswerError, Family, family_of, request_error
+
+
+class Status(str, Enum):
+    """What became of a record."""
+
+    SYNCED = "synced"
+    UNCHANGED = "unchanged"
+    SUPERSEDED = "superseded"
+    REJECTED = "rejected"  # with family TRANSIENT: due again
+    PARKED = "parked"
+    UNSYNCED = "unsynced"  # left alone: the fault is not the record's (families CONFIGURATION and QUOTA)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one version of one record.
+
+    A refusal that passes by itself is REJECTED with family TRANSIENT; the ledger decides when it is due again.
+    `field` names one field, or several joined by a comma.
+    """
+
+    key: str
+    version: str
+    status: Status
+    zoho_id: str | None = None
+    action: str | None = None
+    code: str | None = None
+    field: str | None = None
+    message: str | None = None
+    family: Family | None = None
+
+
+MULTIPLE = "MULTIPLE_OR_MULTI_ERRORS"
+_MESSAGE_CHARACTERS = 300
+_JSON_PATH = re.compile(r"\$\.data\[(\d+)\](?:\.(.+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordError:
+    """One reason for which Zoho refused a record."""
+
+    code: str
+    field: str | None
+    message: str | None
+
+
+def refused(key: str, version: str, errors: Sequence[RecordError]) -> Outcome:
+    """The outcome of a record with one or more errors: one code when they agree, else Zoho's code for several.
+
+    It is transient only when every error is; a lasting one would only come back.
+    """
+    codes = dict.fromkeys(error.code for error in errors)
+    families = {family_of(code) for code in codes}
+    code = next(iter(codes)) if len(codes) == 1 else MULTIPLE
+    family = next(each for each in _WORST_FIRST if each in families)
+    fields = dict.fromkeys(error.field for error in errors if error.field)
+    texts = [error.message for error in errors if error.message]
+    return Outcome(
+        key=key,
+        version=version,
+        status=Status.UNSYNCED if family in _STOPPING else Status.REJECTED,
+        code=code,
+        field=",".join(fields) or None,
+        message="; ".join(texts)[:_MESSAGE_CHARACTERS] or None,
+        family=family,
+    )
+
+
+_WORST_FIRST = (Family.CONFIGURATION, Family.QUOTA, Family.DATA, Family.TRANSIENT)
+_STOPPING = (Family.CONFIGURATION, Family.QUOTA)
+
+
+def upsert_outcomes(keys: Sequence[str], versions: Sequence[str], http_status: int, body: object) -> list[Outcome]:
+    """The outcomes of one upsert call, in the order of `keys`.
+
+    A `data` list is read first, then the flat error form, also wrapped in `data`: a 2xx alone proves nothing.
+
+    Raises:
+        AnswerError: the answer does not fit the call (count, positions, form).
+        ZohoError: the call was refused as a whole; or every record was, for a reason that is no record's.
+    """
+    if len(keys) != len(versions):
+        raise ValueError("as many versions as keys are needed")
+    items = _items(len(keys), http_status, body)
+    outcomes = [
+        _item_outcome(position, key, version, item)
+        for position, (key, version, item) in enumerate(zip(keys, versions, items, strict=True))
+    ]
+    first = outcomes[0] if outcomes else None
+    if first is not None and first.code and all(each.family in _STOPPING for each in outcomes):
+        raise request_error(
+            first.code, where="upsert", said=first.message or "", http_status=http_status, field=first.field
+        )
+    return outcomes
+
+
+def flat_error(body: object) -> tuple[str, str, str | None] | None:
+    """Code, Zoho's text and field of a request-level error in any of its forms, or None when there is none.
+
+    The forms: flat; wrapped in `data` as an object or as a list of one; and the gateway's older keys.
+    """
+    if isinstance(body, list) and len(body) == 1:
+        body = body[0]
+    if not isinstance(body, dict):
+        return None
+    data = body.get("data")
+    if isinstance(data, dict):
+        return flat_error(data)
+    if isinstance(data, list):
+        return flat_error(data[0]) if len(data) == 1 else None
+    code = body.get("code")
+    if isinstance(code, str) and code and body.get("status") != "success":
+        return code, _text(body.get("message")), _fields_of(body.get("details"))
+    gateway = body.get("x-info") or body.get("info") or body.get("x-error") or body.get("ERROR_MESSAGE")
+    if gateway:
+        text = _text(gateway)
+        return ("LINK_NOT_VALID" if text.lower() == "link not valid" else "GATEWAY_ERROR"), text, None
+    return None
+
+
+def _items(count: int, http_status: int, body: object) -> list[Any]:
+    data = body.get("data") if isinstance(body, dict) else None
+    if isinstance(data, list) and len(data) == count:
+        return data
+    found = flat_error(body)
+    if found is not None:
+        code, said, field = found
+        raise request_error(code, where="upsert", said=said, http_status=http_status, field=field)
+    got = len(data) if isinstance(data, list) else 0
+    raise AnswerError(
+        "BAD_ANSWER",
+        f"upsert: the answer (HTTP {http_status}) has {got} results for {count} records; none is believed.",
+        http_status=http_status,
+    )
+
+
+def _item_outcome(position: int, key: str, version: str, item: object) -> Outcome:
+    if not isinstance(item, dict):
+        return _unclear(key, version)
+    code, status, details = item.get("code"), item.get("status"), item.get("details")
+    if code == "SUCCESS" and status == "success":
+        zoho_id = details.get("id") if isinstance(details, dict) else None
+        if not isinstance(zoho_id, (str, int)) or isinstance(zoho_id, bool) or not str(zoho_id).isdigit():
+            return _unclear(key, version)
+        action = item.get("action")
+        action = action if isinstance(action, str) else None
+        return Outcome(key, version, Status.SYNCED, str(zoho_id), action)
+    if not isinstance(code, str) or not code or code == "SUCCESS" or status == "success":
+        return _unclear(key, version)
+    return refused(key, version, _errors(position, item))
+
+
+def _unclear(key: str, version: str) -> Outcome:
+    return refused(key, version, [RecordError("UNCLEAR_ANSWER", None, "neither a clear success nor an error")])
+
+
+def _errors(position: int, item: Mapping[str, Any]) -> list[RecordError]:
+    details = item.get("details")
+    details = details if isinstance(details, dict) else {}
+    inner = details.get("errors", item.get("errors"))
+    nested = [each for each in inner if isinstance(each, dict)] if isinstance(inner, list) else []
+    if nested:
+        return [error for each in nested for error in _errors(position, {"code": item["code"], **each})]
+    _check_position(position, details)
+    field = _fields_of(details)
+    said = _text(item.get("message"))
+    hints = [f"{name} {details[name]}" for name in ("expected_data_type", "maximum_length") if name in details]
+    text = f"{said} ({', '.join(hints)})" if hints else said
+    return [RecordError(str(item["code"]), field, text or None)]
+
+
+def _check_position(position: int, details: Mapping[str, Any]) -> None:
+    """The answer says itself which record it speaks of: if that is another one, the order is lost."""
+    path = details.get("json_path")
+    match = _JSON_PATH.match(path) if isinstance(path, str) else None
+    if match is not None and int(match[1]) != position:
+        raise AnswerError(
+            "BAD_ANSWER", f"upsert: result {position} speaks of record {match[1]}; none of the answer is believed."
+        )
+
+
+def _fields_of(details: object) -> str | None:
+    if not isinstance(details, dict):
+        return None
+    name = details.get("api_name")
+    if isinstance(name, str) and name:
+        return name
+    path = details.get("json_path")
+    match = _JSON_PATH.match(path) if isinstance(path, str) else None
+    return match[2] if match is not None else None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,279 @@
+"""From a value of the record to what Zoho takes, in JSON and in a CSV cell: plain functions of one value.
+
+The law: both forms of a value mean the same to the CRM. None stays None, which is null in JSON and an empty cell in
+CSV; both clear the field. Numbers keep every digit. Times keep their offset and lose fractions of a second, which
+Zoho does not store. Sources: contract sections 2 (JSON) and 3 (CSV).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, timedelta, tzinfo
+from datetime import timezone as fixed_zone
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+Converter = Callable[[Any], Any]
+
+# Patterns as Java reads them; the three X stand for an offset with a colon, as our cells have it: +02:00
+DATE_FORMAT = "yyyy-MM-dd"
+DATETIME_FORMAT = "yyyy-MM-dd'T'HH:mm:ssXXX"
+
+_JSON = msgspec.json.Encoder(decimal_format="number")
+_DIGITS_MOST = 60  # no field takes more; keeps 1E+999999 from being written out
+_DATE_CHARACTERS = 10
+_SECOND_CHARACTERS = 19
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_TAIL = re.compile(r"(?:[.,][0-9]+)?(?:([zZ])|([+-])([0-9]{2}):?([0-9]{2})?)?")
+_TRUE = frozenset({"true", "t", "yes", "y", "1"})
+_FALSE = frozenset({"false", "f", "no", "n", "0"})
+
+
+class Refusal(Exception):  # noqa: N818 - the field's word; it is an outcome, not a fault of the program
+    """A value that cannot be written: our own check, with Zoho's code. The message never shows the value."""
+
+    def __init__(self, code: str, field: str | None, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field
+        self.message = message
+
+
+def refuse(expected: str) -> Refusal:
+    """The refusal of a value of the wrong kind; the field is filled in where it is known."""
+    return Refusal("INVALID_DATA", None, f"not {expected}")
+
+
+def text_to_json(value: Any) -> Any:
+    """Text from text: empty becomes null, because an empty CSV cell cannot say anything else."""
+    return value or None
+
+
+def any_to_text(value: Any) -> Any:
+    """Text from any JSON value, without float noise; objects and arrays as compact JSON."""
+    if value is None or isinstance(value, str):
+        return value or None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, (Decimal, float)):
+        return number_text(value)
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    return _JSON.encode(value).decode()
+
+
+def number_text(value: Any) -> str | None:
+    """The digits of a number, never in exponent form."""
+    if value is None:
+        return None
+    text = str(value)
+    if "E" in text or "e" in text or "n" in text or "N" in text:  # an exponent, NaN, or Infinity
+        number = Decimal(text)
+        if not number.is_finite() or abs(number.adjusted()) > _DIGITS_MOST:
+            raise refuse("a number that fits")
+        return format(number, "f")
+    return text
+
+
+def whole(value: Any) -> int | None:
+    """A whole number from a number or from text."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return int(value)
+    number = _decimal(value)
+    if number != number.to_integral_value():
+        raise refuse("a whole number")
+    return int(number)
+
+
+def whole_text(value: Any) -> str | None:
+    """The digits of a whole number: how JSON carries a bigint, since 18 digits do not fit a float."""
+    number = whole(value)
+    return None if number is None else str(number)
+
+
+def decimal_json(value: Any) -> Decimal | None:
+    """An exact decimal from a number or from text."""
+    return None if value is None or value == "" else _decimal(value)
+
+
+def decimal_csv(value: Any) -> str | None:
+    """The digits of an exact decimal from a number or from text."""
+    return None if value is None or value == "" else number_text(_decimal(value))
+
+
+def boolean(value: Any) -> bool | None:
+    """A boolean from a boolean, 0 or 1, or a word for it."""
+    if value is None or value is True or value is False:
+        return value
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if not word:
+            return None
+        if word in _TRUE or word in _FALSE:
+            return word in _TRUE
+    elif isinstance(value, (int, Decimal, float)) and value in (0, 1):
+        return value == 1
+    raise refuse("a boolean")
+
+
+def boolean_csv(value: Any) -> str | None:
+    """The CSV word of a boolean."""
+    truth = boolean(value)
+    return None if truth is None else "true" if truth else "false"
+
+
+def choices_json(value: Any) -> list[str] | None:
+    """The entries of a multi-select from an array, or from text with semicolons."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        entries = [each.strip() for each in value.split(";")]
+    elif isinstance(value, (list, tuple)):
+        entries = [any_to_text(each) for each in value]
+    else:
+        entries = [any_to_text(value)]
+    entries = [each for each in entries if each]
+    if any(";" in each or each != each.strip() for each in entries):
+        raise refuse("a list of entries without semicolons and outer spaces, which separate entries in CSV")
+    return entries or None
+
+
+def choices_csv(value: Any) -> str | None:
+    """The entries of a multi-select with semicolons between them."""
+    entries = choices_json(value)
+    return None if entries is None else ";".join(entries)
+
+
+def reference_csv(value: Any) -> str | None:
+    """The id of a record or user, from digits, a number, or an object with `id`."""
+    if isinstance(value, dict):
+        value = value.get("id")
+    if value is None or value == "":
+        return None
+    digits = str(value).strip()
+    if isinstance(value, bool) or not (digits.isascii() and digits.isdigit()):
+        raise refuse("the id of a record")
+    return digits
+
+
+def reference_json(value: Any) -> dict[str, str] | None:
+    """The JSON form of a reference by id."""
+    digits = reference_csv(value)
+    return None if digits is None else {"id": digits}
+
+
+def date_converter(zone: tzinfo) -> Converter:
+    """To `yyyy-MM-dd`; a moment with an offset gives the day it is in `zone`."""
+    day = date.fromisoformat
+    moment = datetime_converter(zone)
+
+    def convert(value: Any) -> str | None:
+        if not value:
+            return None
+        try:
+            if len(value) == _DATE_CHARACTERS and value[4] == "-" and value[7] == "-":
+                day(value)
+                return str(value)
+        except (TypeError, ValueError):
+            pass
+        if isinstance(value, date) and not isinstance(value, datetime):
+            return value.isoformat()
+        exact = datetime.fromisoformat(moment(value) or "")
+        return exact.astimezone(zone).date().isoformat()
+
+    return convert
+
+
+def datetime_converter(zone: tzinfo) -> Converter:
+    """To `yyyy-MM-ddTHH:mm:ss+HH:mm`, the form of both channels; without an offset the value is in `zone`."""
+    parse = datetime.fromisoformat
+
+    def convert(value: Any) -> str | None:
+        if not value:
+            return None
+        try:
+            head, tail = value[:_SECOND_CHARACTERS], value[_SECOND_CHARACTERS:]
+            if head[4] == "-" and head[7] == "-" and head[13] == ":" and head[16] == ":":
+                naive = parse(head)
+                if tail == "+00:00" or tail == "Z":  # noqa: PLR1714 - a set or tuple costs more here
+                    return f"{head[:10]}T{head[11:]}+00:00"
+                return _with_offset(naive, tail, zone)
+        except (TypeError, IndexError, KeyError):
+            pass  # a date alone, or no text at all
+        except ValueError:
+            raise refuse("a date and time") from None
+        return _moment(value, zone)
+
+    return convert
+
+
+def _with_offset(naive: datetime, tail: str, zone: tzinfo) -> str:
+    match = _TAIL.fullmatch(tail)
+    if match is None:
+        raise refuse("a date and time")
+    utc, sign, hours, minutes = match.groups()
+    if utc:
+        return naive.isoformat() + "+00:00"
+    if sign is None:
+        return _zoned(naive.replace(tzinfo=zone))
+    if int(hours) >= 24 or int(minutes or 0) >= 60:  # noqa: PLR2004 - a clock's
+        raise refuse("a date and time with an offset below a day")
+    return f"{naive.isoformat()}{sign}{hours}:{minutes or '00'}"
+
+
+def _moment(value: Any, zone: tzinfo) -> str:
+    """The slow way: objects, and dates without a time."""
+    try:
+        if isinstance(value, datetime):
+            exact = value
+        elif isinstance(value, date):
+            exact = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - the zone follows
+        elif isinstance(value, str) and len(value) == _DATE_CHARACTERS and value[4] == "-" and value[7] == "-":
+            exact = datetime.fromisoformat(value)
+        else:
+            raise refuse("a date and time")
+        return _zoned(exact if exact.tzinfo is not None else exact.replace(tzinfo=zone))
+    except (ValueError, OverflowError):
+        raise refuse("a date and time") from None
+
+
+def _zoned(exact: datetime) -> str:
+    """Zoho's offsets have no seconds; historic local times that do are told in UTC."""
+    offset = exact.utcoffset() or timedelta()
+    if offset.seconds % 60:
+        try:
+            exact = exact.astimezone(fixed_zone.utc)
+        except OverflowError:
+            raise refuse("a date and time") from None
+    return exact.isoformat(timespec="seconds")
+
+
+def _decimal(value: Any) -> Decimal:
+    if isinstance(value, bool):
+        return Decimal(int(value))
+    if isinstance(value, str):
+        text = value.strip()
+        if not _NUMBER.fullmatch(text):
+            raise refuse("a number")
+        value = Decimal(text)
+    elif isinstance(value, float):
+        value = Decimal(repr(value))  # the shortest digits that mean this float, not its binary noise
+    elif not isinstance(value, (int, Decimal)):
+        raise refuse("a number")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:  # pragma: no cover - the pattern above lets none through
+        raise refuse("a number") from None
+    if not number.is_finite() or abs(number.adjusted()) > _DIGITS_MOST:
+        raise refuse("a number that fits")
+    return number
