@@ -20,8 +20,7 @@ from target_zoho_crm.conversion import Conversion, Converted, Form
 from target_zoho_crm.mapping import Mapping
 from target_zoho_crm.values import Refusal
 
-ZIP_BYTES_MOST = 25_000_000  # Zoho says 25 MB and not which; this is the smaller reading
-ROWS_MOST = 25_000
+MAX_ZIP_BYTES = 25_000_000  # Zoho says 25 MB and not which; this is the smaller reading
 CSV_NAME = "records.csv"
 _CHUNK_ROWS = 1_000
 _COMPRESSION = 1  # level 6 makes the zip a fifth smaller and takes nearly three times as long
@@ -39,7 +38,7 @@ class CsvFile:
     @property
     def fits(self) -> bool:
         """Whether Zoho takes a zip of this size; if not, write it again as two."""
-        return self.bytes <= ZIP_BYTES_MOST
+        return self.bytes <= MAX_ZIP_BYTES
 
 
 def write_bulk_zip(
