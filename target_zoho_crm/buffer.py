@@ -1,0 +1,51 @@
+"""The buffer of one stream: one entry a key, the latest wins, in the order in which keys first came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from target_zoho_crm.rows import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One order to be written: its version and the values of the mapped columns."""
+
+    version: str
+    values: tuple[Any, ...]
+
+
+class Buffer:
+    """Orders read and not yet sent."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._entries: dict[str, Entry] = {}
+
+    def __len__(self) -> int:
+        """How many orders wait."""
+        return len(self._entries)
+
+    def add(self, rows: Rows) -> int:
+        """Take records in; returns how many of all were superseded by a later one of the same key."""
+        before = len(self._entries)
+        self._entries.update(zip(rows.keys, map(Entry, rows.versions, rows.values), strict=True))
+        return before + len(rows.keys) - len(self._entries)
+
+    def put_back(self, entries: dict[str, Entry]) -> int:
+        """Take entries back that could not go yet; newer ones stay. Returns how many were superseded."""
+        superseded = len(entries.keys() & self._entries.keys())
+        self._entries = {**entries, **self._entries}
+        return superseded
+
+    def take(self, most: int) -> dict[str, Entry]:
+        """Give out up to `most` entries, the oldest first."""
+        if most >= len(self._entries):
+            taken, self._entries = self._entries, {}
+            return taken
+        taken = dict(islice(self._entries.items(), most))
+        for key in taken:
+            del self._entries[key]
+        return taken

@@ -1,0 +1,229 @@
+"""The Bulk Write API: jobs of up to 25,000 orders that survive the run that made them.
+
+Each step is journalled before the next begins: intent -> uploaded -> created -> applied. A run that finds a dead
+run's job goes on where it stopped: an uploaded file becomes a job, a created job is polled, and its result settled.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from pathlib import Path
+
+from sync_ledger.jobs import JournalledJob
+from sync_ledger.tables import JobStep
+from target_zoho_crm.client import JobAnswer
+from target_zoho_crm.csv_files import job_body, write_bulk_zip
+from target_zoho_crm.destination import Batch, Destination
+from target_zoho_crm.errors import (
+    CODES,
+    Family,
+    Gone,
+    LostAnswer,
+    Stopped,
+    TransientError,
+    ZohoError,
+    family_of,
+    request_error,
+)
+from target_zoho_crm.limits import wait_or_stop
+from target_zoho_crm.mapping import Mapping as FieldMapping
+from target_zoho_crm.outcomes import Outcome, Status
+from target_zoho_crm.result_files import job_outcomes
+from target_zoho_crm.routing import BULK_JOB_CREDITS, Channel
+from target_zoho_crm.settlement import Group
+from target_zoho_crm.workers import Workers
+
+FIRST_POLL_SECONDS = 0.25
+POLL_GROWTH = 1.5
+LONGEST_POLL_SECONDS = 15.0
+CREATE_ATTEMPTS = 2
+"""A second job after a lost answer costs 500 credits and is harmless, since both hold the same versions."""
+
+logger = logging.getLogger("target-zoho-crm")
+
+
+class BulkWriter:
+    """Writes batches by bulk write jobs, several in flight."""
+
+    def __init__(self, destination: Destination, workers: Workers, spool: Path, *, job_wait_seconds: float) -> None:
+        """`workers` has as many hands as jobs may be in flight; files lie in `spool` until they are uploaded."""
+        self._to = destination
+        self._workers = workers
+        self._spool = spool
+        self._job_wait_seconds = job_wait_seconds
+
+    def start(self, batch: Batch) -> None:
+        """Send a batch as one job, or as several where the file would be too large; returns once it is under way.
+
+        Raises:
+            ZohoError, LedgerError, RejectedError: what ended an earlier job and so the run.
+        """
+        to = self._to
+        job_id = uuid.uuid4().hex
+        path = self._spool / f"{job_id}.zip"
+        values = (entry.values for entry in batch.entries.values())
+        written = write_bulk_zip(path, batch.mapping, list(batch.entries), values)
+        if not written.fits and len(batch.entries) > 1:
+            path.unlink()
+            for half in _halves(batch):
+                self.start(half)
+            return
+        if written.refusals:
+            to.conclude(batch.group, to.refusals(batch, written.refusals), Channel.BULK_WRITE)
+        manifest = {key: version for key, version in batch.manifest.items() if key not in written.refusals}
+        if not manifest:
+            path.unlink()
+            return
+        to.settlement.sent(to.stream, manifest)
+        job = JournalledJob(job_id, to.stream, "", to.module, JobStep.INTENT, manifest, credits=0)
+        self._workers.submit(self._deliver, batch.group, job, _File(path, batch.mapping))
+
+    def resume(self, job: JournalledJob) -> None:
+        """Go on with a dead run's job where it stopped."""
+        self._to.settlement.sent(self._to.stream, job.manifest)
+        self._workers.submit(self._deliver, None, job, None)
+
+    def _deliver(self, group: Group | None, job: JournalledJob, file: _File | None) -> None:
+        """Take a job through all steps that are left."""
+        to = self._to
+        try:
+            if file is not None:
+                to.confirmation.intend(job)
+                job = self._upload(job, file)
+            if job.step is JobStep.UPLOADED:
+                job = self._create(job)
+            outcomes = self._await_outcomes(job)
+        except _NotCreatedError as failure:
+            to.confirmation.give_back(job, failure.code)
+            to.settlement.returned(to.stream, job.manifest)
+            if isinstance(failure.error, Stopped) or not isinstance(failure.error, TransientError):
+                raise failure.error from None
+            to.failed_calls.note(failure.error)
+            logger.warning("%d orders of stream %r are due again: %s", len(job.manifest), to.stream, failure.error)
+            return
+        except (LostAnswer, _StillRunningError) as still:
+            logger.warning(
+                "The bulk write job of %d orders of stream %r is left to the next run: %s",
+                len(job.manifest),
+                to.stream,
+                still,
+            )
+            return
+        if len(outcomes) != len(job.manifest):
+            raise AssertionError(f"{len(outcomes)} outcomes for {len(job.manifest)} orders")
+        to.failed_calls.succeeded()
+        to.conclude(group, outcomes, Channel.BULK_WRITE, job)
+
+    def _upload(self, job: JournalledJob, file: _File) -> JournalledJob:
+        to = self._to
+        try:
+            to.confirmation.guard()
+            file_id = to.client.upload(file.path)
+        except ZohoError as error:
+            raise _NotCreatedError(error) from error
+        finally:
+            file.path.unlink(missing_ok=True)
+        body = job_body(to.module, file_id, file.mapping).decode()
+        to.confirmation.step(job.job_id, JobStep.UPLOADED, file_id=file_id, create_body=body)
+        return replace(job, step=JobStep.UPLOADED, file_id=file_id, create_body=body)
+
+    def _create(self, job: JournalledJob) -> JournalledJob:
+        """Create the job; an answer that is lost twice leaves it to the next run, since it may exist."""
+        to = self._to
+        for attempt in range(1, CREATE_ATTEMPTS + 1):
+            to.confirmation.guard()
+            try:
+                zoho_job_id = to.client.create_job((job.create_body or "").encode())
+                break
+            except LostAnswer:
+                if attempt == CREATE_ATTEMPTS:
+                    raise
+            except ZohoError as error:
+                raise _NotCreatedError(error) from error
+        credits_spent = attempt * BULK_JOB_CREDITS
+        to.confirmation.step(job.job_id, JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
+        logger.info("Bulk write job %s: %d orders of stream %r", zoho_job_id, len(job.manifest), to.stream)
+        return replace(job, step=JobStep.CREATED, zoho_job_id=zoho_job_id)
+
+    def _await_outcomes(self, job: JournalledJob) -> list[Outcome]:
+        """Poll until the job ends, and read its result; what cannot be known is due again."""
+        to = self._to
+        try:
+            ended = self._poll(job.zoho_job_id or "")
+            if ended.download_url is None:
+                return self._without_result(job, ended)
+            result = self._spool / f"{job.job_id}.result.zip"
+            try:
+                to.client.download(ended.download_url, result)
+                return job_outcomes(result, job.manifest)
+            finally:
+                result.unlink(missing_ok=True)
+        except Gone as gone:
+            return _all_due_again(job, gone.code)
+        except (Stopped, LostAnswer):
+            raise
+        except TransientError as error:
+            raise _StillRunningError(str(error)) from error
+
+    def _without_result(self, job: JournalledJob, ended: JobAnswer) -> list[Outcome]:
+        """A job that failed as a whole: no row is to blame; a fault of the set-up ends the run."""
+        code = ended.code or f"JOB_{ended.status.value}"
+        outcomes = _all_due_again(job, code)
+        if family_of(code, HTTPStatus.BAD_REQUEST) is Family.CONFIGURATION and code in CODES:
+            self._to.conclude(None, outcomes, Channel.BULK_WRITE, job)
+            raise request_error(code, where=f"bulk write job {ended.job_id}")
+        logger.warning(
+            "Bulk write job %s of stream %r ended %s: %s", ended.job_id, job.stream, ended.status.value, code
+        )
+        return outcomes
+
+    def _poll(self, zoho_job_id: str) -> JobAnswer:
+        pause = FIRST_POLL_SECONDS
+        until = time.monotonic() + self._job_wait_seconds
+        while True:
+            answer = self._to.client.job(zoho_job_id)
+            if answer.status.ended:
+                return answer
+            if time.monotonic() + pause > until:
+                raise _StillRunningError(f"job {zoho_job_id} is still {answer.status.value} after job_wait_seconds")
+            wait_or_stop(self._to.stop, pause)
+            pause = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A job's zip, and the mapping that says what its columns are."""
+
+    path: Path
+    mapping: FieldMapping
+
+
+class _NotCreatedError(Exception):
+    """Zoho surely has no such job: its orders are due again."""
+
+    def __init__(self, error: ZohoError) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.code = error.code
+
+
+class _StillRunningError(Exception):
+    """The job exists and its end was not seen: the next run adopts it."""
+
+
+def _halves(batch: Batch) -> list[Batch]:
+    entries = list(batch.entries.items())
+    middle = len(entries) // 2
+    return [replace(batch, entries=dict(part)) for part in (entries[:middle], entries[middle:])]
+
+
+def _all_due_again(job: JournalledJob, code: str) -> list[Outcome]:
+    """The job ended without saying what became of its rows; an upsert by key may be repeated."""
+    return [
+        Outcome(key=key, version=version, status=Status.REJECTED, code=code, family=Family.TRANSIENT)
+        for key, version in job.manifest.items()
+    ]

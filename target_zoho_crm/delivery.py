@@ -1,0 +1,210 @@
+"""One stream's orders on their way: buffered, routed by credits, and handed to the two writers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from target_zoho_crm.buffer import Buffer, Entry
+from target_zoho_crm.bulk_write import BulkWriter
+from target_zoho_crm.destination import Batch, Destination
+from target_zoho_crm.errors import Family
+from target_zoho_crm.mapping import Mapping as FieldMapping
+from target_zoho_crm.outcomes import Outcome, Status
+from target_zoho_crm.routing import Channel, plan
+from target_zoho_crm.rows import TEXT_LENGTH, Rows, shortened_key
+from target_zoho_crm.settlement import Group
+from target_zoho_crm.upsert import UpsertWriter
+from target_zoho_crm.workers import Workers
+
+logger = logging.getLogger("target-zoho-crm")
+
+
+class Delivery:
+    """Takes one stream's records in and sees to it that each is written, or its refusal noted."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        mapping: FieldMapping,
+        *,
+        channel: Channel,
+        bulk_rows: int,
+        bulk_threshold: int | None,
+        fold: Callable[[str], str],
+        upserts: UpsertWriter,
+        bulk: BulkWriter,
+        jobs: Workers,
+        calls: Workers,
+    ) -> None:
+        """`fold` is the form of a key in which Zoho's unique field compares it; sizes are in orders."""
+        self._to = destination
+        self._mapping = mapping
+        self._channel = channel
+        self._bulk_rows = bulk_rows
+        self._bulk_threshold = bulk_threshold
+        self._fold = fold
+        self._upserts = upserts
+        self.bulk = bulk
+        self._jobs = jobs
+        self._calls = calls
+        self._buffer = Buffer()
+        self._group = Group(destination.stream)
+        self._partial = False
+
+    def add(self, rows: Rows) -> None:
+        """Take records in; sends what fills a batch.
+
+        Raises:
+            ZohoError, LedgerError, RejectedError: what ended an earlier call or job.
+        """
+        settlement = self._to.settlement
+        settlement.received(self._group, len(rows.keys))
+        self._partial = self._partial or rows.partial
+        if max(map(len, rows.keys), default=0) > TEXT_LENGTH:
+            rows = self._refuse_long_keys(rows)
+        settlement.superseded(self._group, self._buffer.add(rows))
+        self._jobs.check()
+        self._calls.check()
+        while len(self._buffer) >= self._bulk_rows:
+            if not self._send(self._bulk_rows):
+                break
+
+    def refuse(self, key: str, version: str, *, code: str, field: str | None, message: str) -> None:
+        """Note a record that is no order of this stream's schema: refused before sending."""
+        self._to.settlement.received(self._group, 1)
+        outcome = Outcome(key, version, Status.REJECTED, code=code, field=field, message=message, family=Family.DATA)
+        self._to.conclude(self._group, [outcome], None)
+
+    def flush(self) -> None:
+        """Send all that is buffered. What must wait for an older version of its key in flight is sent after it."""
+        while len(self._buffer):
+            if not self._send(len(self._buffer)) and not self._wait_for_room():
+                return  # an older version's job was left to the next run, and so are these
+
+    def wait(self) -> None:
+        """Wait until nothing of this run is under way."""
+        self._calls.wait()
+        self._jobs.wait()
+
+    def _wait_for_room(self) -> bool:
+        """Wait until something under way is over; False where nothing is."""
+        workers = self._calls if self._calls.busy else self._jobs
+        busy = workers.busy
+        workers.wait_for_one()
+        return busy
+
+    def _refuse_long_keys(self, rows: Rows) -> Rows:
+        """Refuse orders whose key neither Zoho nor the ledger can hold; the ledger names them by a shortened key."""
+        long = {index for index, key in enumerate(rows.keys) if len(key) > TEXT_LENGTH}
+        message = f"The key has more than {TEXT_LENGTH} characters."
+        outcomes = {
+            shortened: self._own_refusal(shortened, rows.versions[index], "INVALID_DATA", message)
+            for index in long
+            for shortened in [shortened_key(rows.keys[index])]
+        }
+        self._to.settlement.superseded(self._group, len(long) - len(outcomes))
+        self._to.conclude(self._group, list(outcomes.values()), None)
+        kept = [index for index in range(len(rows.keys)) if index not in long]
+        return Rows(
+            [rows.keys[index] for index in kept],
+            [rows.versions[index] for index in kept],
+            [rows.values[index] for index in kept],
+            partial=rows.partial,
+        )
+
+    def _send(self, most: int) -> int:
+        """Send up to `most` orders of the buffer; returns how many left it for good."""
+        entries = self._buffer.take(most)
+        group, self._group = self._group, Group(self._to.stream)
+        if len(self._buffer):  # the rest belongs to the next group
+            self._to.settlement.moved(group, self._group, len(self._buffer))
+        self._hold_back(group, entries)
+        if not entries:
+            return 0
+        taken = len(entries)
+        self._refuse_twins(group, entries)
+        for mapping, same in self._by_mapping(entries):
+            self._route(group, mapping, same)
+        return taken
+
+    def _hold_back(self, group: Group, entries: dict[str, Entry]) -> None:
+        """Put back what has an older version in flight: two writes for one key are never under way together."""
+        flying = self._to.settlement.in_flight(self._to.stream, entries)
+        if flying:
+            held = {key: entries.pop(key) for key in list(entries) if key in flying}
+            self._to.settlement.moved(group, self._group, len(held))
+            self._to.settlement.superseded(self._group, self._buffer.put_back(held))
+
+    def _refuse_twins(self, group: Group, entries: dict[str, Entry]) -> None:
+        """Refuse orders whose keys Zoho's unique field would take for one, and keys that it cannot hold."""
+        first: dict[str, str] = {}
+        twins: dict[str, str] = {}
+        for key in entries:
+            other = first.setdefault(self._fold(key), key)
+            if other != key:
+                twins[key], twins[other] = other, key
+        twins = self._to.confirmation.twins(entries) | twins
+        outcomes = [
+            self._own_refusal(
+                key,
+                entries[key].version,
+                "DUPLICATE_DATA",
+                f"Zoho's unique field takes this key and that of order {other!r} for one; change one of them.",
+            )
+            for key, other in twins.items()
+        ]
+        if outcomes:
+            for key in twins:
+                del entries[key]
+            self._to.conclude(group, outcomes, None)
+
+    def _own_refusal(self, key: str, version: str, code: str, message: str) -> Outcome:
+        return Outcome(
+            key=key,
+            version=version,
+            status=Status.REJECTED,
+            code=code,
+            field=self._mapping.key_field.api_name,
+            message=message,
+            family=Family.DATA,
+        )
+
+    def _by_mapping(self, entries: dict[str, Entry]) -> list[tuple[FieldMapping, Mapping[str, Entry]]]:
+        """Split by which properties the records have: one that a record lacks must not clear its field.
+
+        Records that have all columns, as our tap sends them, stay one batch.
+        """
+        if not self._partial:
+            return [(self._mapping, entries)] if entries else []
+        whole: dict[str, Entry] = {}
+        partial: dict[tuple[int, ...], dict[str, Entry]] = {}
+        for key, entry in entries.items():
+            present = tuple(i for i, value in enumerate(entry.values) if value is not msgspec.UNSET)
+            if len(present) < len(entry.values):
+                values = tuple(entry.values[i] for i in present)
+                partial.setdefault(present, {})[key] = Entry(entry.version, values)
+            else:
+                whole[key] = entry
+        parts: list[tuple[FieldMapping, Mapping[str, Entry]]] = [(self._mapping, whole)] if whole else []
+        for present, some in partial.items():
+            columns = tuple(self._mapping.columns[i] for i in present)
+            parts.append((replace(self._mapping, columns=columns), some))
+        return parts
+
+    def _route(self, group: Group, mapping: FieldMapping, entries: Mapping[str, Entry]) -> None:
+        route = plan(
+            len(entries), channel=self._channel, bulk_rows=self._bulk_rows, bulk_threshold=self._bulk_threshold
+        )
+        logger.info("Stream %r: %s", self._to.stream, route.why)
+        items: list[tuple[str, Any]] = list(entries.items())
+        start = 0
+        for size in route.job_sizes:
+            self.bulk.start(Batch(group, mapping, dict(items[start : start + size])))
+            start += size
+        if start < len(items):
+            self._upserts.start(Batch(group, mapping, dict(items[start:])))

@@ -1,0 +1,152 @@
+"""Where one stream's orders go, and what is done with each outcome: the part that both writers share."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from sync_ledger.jobs import JournalledJob
+from target_zoho_crm.buffer import Entry
+from target_zoho_crm.client import ZohoClient
+from target_zoho_crm.confirmation import Confirmation
+from target_zoho_crm.errors import Family
+from target_zoho_crm.mapping import Mapping as FieldMapping
+from target_zoho_crm.mapping import Refusal
+from target_zoho_crm.outcomes import Outcome, Status
+from target_zoho_crm.problems import Problems
+from target_zoho_crm.routing import Channel
+from target_zoho_crm.settlement import Group, Settlement
+
+logger = logging.getLogger("target-zoho-crm")
+
+
+class OnRejection(str, Enum):
+    """What a refused record does to the run."""
+
+    SKIP = "skip"
+    FAIL = "fail"
+    FAIL_FAST = "fail_fast"
+
+
+class RejectedError(Exception):
+    """A record was refused and the user wants no run to go past that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Orders that go together by one mapping, and the group of records whose outcomes they are.
+
+    `entries` is keyed by the order's key; its values stand in the order of the mapping's columns.
+    """
+
+    group: Group
+    mapping: FieldMapping
+    entries: Mapping[str, Entry]
+
+    @property
+    def manifest(self) -> dict[str, str]:
+        """Key to version."""
+        return {key: entry.version for key, entry in self.entries.items()}
+
+
+class FailedCalls:
+    """Calls that failed as a whole after all retries; several in a row, with no success between, end the run."""
+
+    IN_A_ROW = 3
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._lock = threading.Lock()
+        self._in_a_row = 0
+        self.total = 0
+
+    def note(self, error: Exception) -> None:
+        """Count a failed call.
+
+        Raises:
+            Exception: `error` itself, when nothing gets through any more.
+        """
+        with self._lock:
+            self.total += 1
+            self._in_a_row += 1
+            over = self._in_a_row >= self.IN_A_ROW
+        if over:
+            raise error
+
+    def succeeded(self) -> None:
+        """Note that a call got through."""
+        with self._lock:
+            self._in_a_row = 0
+
+
+@dataclass(frozen=True)
+class Destination:
+    """One stream's module in the CRM, with all that writing to it needs."""
+
+    stream: str
+    module: str
+    client: ZohoClient
+    stop: threading.Event
+    confirmation: Confirmation
+    settlement: Settlement
+    problems: Problems
+    on_rejection: OnRejection
+    trigger: Sequence[str] | None
+    failed_calls: FailedCalls = field(default_factory=FailedCalls)
+
+    def conclude(
+        self,
+        group: Group | None,
+        outcomes: Sequence[Outcome],
+        channel: Channel | None,
+        job: JournalledJob | None = None,
+    ) -> None:
+        """Write outcomes to the ledger, then count them; only then may STATE pass their records.
+
+        Raises:
+            RejectedError: one was refused and `on_rejection` is fail_fast; the ledger knows all of them by then.
+        """
+        confirmed = self.confirmation.confirm(outcomes, channel, job)
+        if group is not None:  # else an earlier run has read these records, and they are not of this run's sum
+            self.settlement.confirmed(group, confirmed.outcomes, confirmed.due_again)
+        self.settlement.returned(self.stream, [outcome.key for outcome in outcomes])
+        self.problems.note(self.stream, confirmed.outcomes)
+        refused = next((each for each in confirmed.outcomes if _is_refusal(each)), None)
+        if refused is not None and self.on_rejection is OnRejection.FAIL_FAST:
+            raise RejectedError(
+                f"stream {self.stream!r}, order {refused.key!r}: {refused.code}"
+                f"{f' in field {refused.field}' if refused.field else ''}; on_rejection is fail_fast"
+            )
+
+    def refusals(self, batch: Batch, refused: Mapping[str, Refusal]) -> list[Outcome]:
+        """Turn our own refusals into outcomes."""
+        return [
+            Outcome(
+                key=key,
+                version=batch.entries[key].version,
+                status=Status.REJECTED,
+                code=refusal.code,
+                field=refusal.field,
+                message=refusal.message,
+                family=Family.DATA,
+            )
+            for key, refusal in refused.items()
+        ]
+
+    def left_unsynced(self, batch: Batch, error: Exception) -> None:
+        """Let go of orders that could not be sent; the next run reads them again."""
+        self.settlement.returned(self.stream, batch.entries)
+        self.failed_calls.note(error)
+        logger.warning(
+            "%d orders of stream %r are left unsynced, the next run sends them: %s",
+            len(batch.entries),
+            self.stream,
+            error,
+        )
+
+
+def _is_refusal(outcome: Outcome) -> bool:
+    return outcome.status in {Status.REJECTED, Status.PARKED} and outcome.family is not Family.TRANSIENT

@@ -1,0 +1,231 @@
+"""Typed rows: the RECORD lines of one stream, decoded by a struct that is compiled from the stream's schema.
+
+A block of lines becomes keys, versions and tuples of the mapped columns without a dict for any record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+KEY_PROPERTY = "_sync_key"
+VERSION_PROPERTY = "_sync_version"
+NO_VERSION = "-"
+"""The version of a record that has no replication value: it changes when the record gets one."""
+
+KEY_SEPARATOR = "|"
+TEXT_LENGTH = 255
+"""Characters of a key or version that the ledger and Zoho's text field hold."""
+
+_SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": Decimal, "boolean": bool}
+_json = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class BadRecordError(Exception):
+    """A record that the stream's own schema does not allow; says where, never what."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        """Keep the property at fault, if one is."""
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some records of one stream: three lists of equal length; a row holds the mapped columns in their order."""
+
+    keys: list[str]
+    versions: list[str]
+    values: list[tuple[Any, ...]]
+    partial: bool = False
+    """Whether a row may lack a value: `msgspec.UNSET` stands where the record had no such property."""
+
+
+def join_key(parts: Sequence[Any]) -> str:
+    r"""Join the parts of a composite key by `|`; `\` and `|` inside a part are escaped by `\`."""
+    texts = [_text(part) for part in parts]
+    if len(texts) == 1:
+        return texts[0]
+    return KEY_SEPARATOR.join(text.replace("\\", "\\\\").replace(KEY_SEPARATOR, "\\|") for text in texts)
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, (dict, list, msgspec.UnsetType)):
+        raise BadRecordError("the record has no key")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+class RowReader:
+    """Reads the records of one stream whose schema is known."""
+
+    def __init__(
+        self,
+        properties: Mapping[str, Mapping[str, Any]],
+        *,
+        required: Sequence[str],
+        key_properties: Sequence[str],
+        replication_key: str | None,
+        sources: Sequence[str],
+    ) -> None:
+        """Compile for a schema.
+
+        Args:
+            properties: the schema's properties.
+            required: properties that may not be absent.
+            key_properties: the record's key, unless it carries `_sync_key`.
+            replication_key: the version, unless the record carries `_sync_version`; None takes a hash of the record.
+            sources: the properties that a row holds, in this order.
+        """
+        self._names = {name: f"p{index}" for index, name in enumerate(properties)}
+        types = {name: _struct_type(definition) for name, definition in properties.items()}
+        self._raw = {name for name, kind in types.items() if kind is msgspec.Raw}
+        self._integers = {name for name, kind in types.items() if kind == int | None}
+        strict = _struct("Row", self._names, types, optional=())
+        lenient = _struct("Row", self._names, types, optional=set(properties) - set(required))
+        line = msgspec.defstruct("Line", [("record", strict)], gc=False)
+        self._lines: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[line])  # type: ignore[valid-type]
+        self._one = msgspec.json.Decoder(lenient)
+        self._encode = msgspec.json.Encoder(decimal_format="number").encode
+        self._take = self._taker(sources)
+        self._raw_positions = [index for index, name in enumerate(sources) if name in self._raw]
+        self._keys = self._key_reader(key_properties)
+        self._versions = self._version_reader(replication_key)
+
+    def read_lines(self, lines: Sequence[bytes]) -> Rows:
+        """Read whole RECORD lines.
+
+        Raises:
+            msgspec.MsgspecError: a line is no JSON, or not what the schema says; read them one by one then.
+            BadRecordError: a record has no key.
+        """
+        records = [line.record for line in self._lines.decode(b"[" + b",".join(lines) + b"]")]
+        values = self._plain(list(map(self._take, records)))
+        return Rows(self._keys(records), self._versions(records), values)
+
+    def read_record(self, record: Mapping[str, Any]) -> Rows:
+        """Read one record that came as a dict; a property that it lacks is `msgspec.UNSET` in the row.
+
+        Raises:
+            BadRecordError: the record is not what the schema says.
+        """
+        tidy = dict(record)
+        for name in self._integers & tidy.keys():
+            value = tidy[name]
+            if isinstance(value, (Decimal, float)) and value == int(value):
+                tidy[name] = int(value)
+        try:
+            row = self._one.decode(self._encode(tidy))
+        except (msgspec.MsgspecError, ValueError, OverflowError, TypeError) as error:
+            text = str(error)
+            field = text.rpartition("`$.")[2].rstrip("`") if "`$." in text else None
+            raise BadRecordError(text, field=field) from None
+        return Rows(self._keys([row]), self._versions([row]), self._plain([self._take(row)]), partial=True)
+
+    def _plain(self, values: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        if not self._raw_positions:
+            return values
+        unpacked = []
+        for row in values:
+            cells = list(row)
+            for position in self._raw_positions:
+                if isinstance(cells[position], msgspec.Raw):
+                    cells[position] = _json.decode(cells[position])
+            unpacked.append(tuple(cells))
+        return unpacked
+
+    def _taker(self, sources: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+        names = [self._names[source] for source in sources]
+        if len(names) > 1:
+            return attrgetter(*names)
+        return lambda row: tuple(getattr(row, name) for name in names)
+
+    def _key_reader(self, key_properties: Sequence[str]) -> Callable[[list[Any]], list[str]]:
+        names = [KEY_PROPERTY] if KEY_PROPERTY in self._names else list(key_properties)
+        if not names or any(name not in self._names for name in names):
+            raise BadRecordError("the stream has no key: its SCHEMA message must name key_properties that it defines")
+        take = self._taker(names)
+        raw = any(name in self._raw for name in names)
+
+        def read(rows: list[Any]) -> list[str]:
+            parts = [take(row) for row in rows]
+            if raw:
+                parts = [tuple(_json.decode(p) if isinstance(p, msgspec.Raw) else p for p in part) for part in parts]
+            return [key_text(join_key(part)) for part in parts]
+
+        if names != [KEY_PROPERTY]:
+            return read
+        own = attrgetter(self._names[KEY_PROPERTY])
+
+        def read_own(rows: list[Any]) -> list[str]:
+            keys = list(map(own, rows))
+            if None in keys or "" in keys:
+                raise BadRecordError("the record has no key", field=KEY_PROPERTY)
+            return keys
+
+        return read_own
+
+    def _version_reader(self, replication_key: str | None) -> Callable[[list[Any]], list[str]]:
+        name = VERSION_PROPERTY if VERSION_PROPERTY in self._names else replication_key
+        if name is None or name not in self._names or name in self._raw:
+            return lambda rows: [_digest(self._encode(msgspec.structs.astuple(row))) for row in rows]
+        own = attrgetter(self._names[name])
+        return lambda rows: [_version_text(own(row)) for row in rows]
+
+
+def key_text(key: str) -> str:
+    """Check a key.
+
+    Raises:
+        BadRecordError: it is empty.
+    """
+    if not key:
+        raise BadRecordError("the record has no key")
+    return key
+
+
+def shortened_key(key: str) -> str:
+    """A name by which the ledger can hold a key that is too long for it; differs for different keys."""
+    digest = _digest(key.encode())
+    return f"{key[: TEXT_LENGTH - len(digest) - 1]}#{digest}"
+
+
+def _version_text(value: Any) -> str:
+    if value is None or value is msgspec.UNSET:
+        return NO_VERSION
+    text = value if isinstance(value, str) else _text(value)
+    return text if len(text) <= TEXT_LENGTH else _digest(text.encode())
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _struct_type(definition: Mapping[str, Any]) -> Any:
+    """The type of one property; what is no plain scalar stays raw JSON until it is needed."""
+    kinds = definition.get("type", [])
+    names = {kinds} if isinstance(kinds, str) else set(kinds)
+    plain = names - {"null"}
+    if len(plain) == 1 and (scalar := _SCALARS.get(next(iter(plain)))):
+        return scalar | None if "null" in names else scalar
+    if plain == {"integer", "number"}:
+        return Decimal | None if "null" in names else Decimal
+    return msgspec.Raw
+
+
+def _struct(name: str, names: Mapping[str, str], types: Mapping[str, Any], *, optional: Any) -> type[msgspec.Struct]:
+    fields: list[Any] = []
+    for source, attribute in names.items():
+        if source in optional:
+            kind = types[source] | msgspec.UnsetType
+            fields.append((attribute, kind, msgspec.field(name=source, default=msgspec.UNSET)))
+        else:
+            fields.append((attribute, types[source], msgspec.field(name=source)))
+    return msgspec.defstruct(name, fields, kw_only=True, gc=False)

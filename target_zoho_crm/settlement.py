@@ -1,0 +1,127 @@
+"""Settlement: which records are not confirmed yet, and so which STATE may go out.
+
+A STATE message is held until every record that was read before it has an outcome in the ledger; a run that dies
+before that reads those records again. Nothing here sends or writes, so the rule can be tested alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from target_zoho_crm.outcomes import Outcome, Status
+
+READ = "read"
+DUE_AGAIN = "due_again"
+
+
+class Group:
+    """Records of one stream that were read together and whose outcomes are awaited; counted, not named."""
+
+    __slots__ = ("stream", "unsettled")
+
+    def __init__(self, stream: str) -> None:
+        """Start with no records."""
+        self.stream = stream
+        self.unsettled = 0
+
+
+class Settlement:
+    """Counts what is read and what becomes of it, and lets STATE out in order. Safe for threads."""
+
+    def __init__(self, emit: Callable[[Mapping[str, Any]], None]) -> None:
+        """`emit` writes one STATE message; it is called with the latest one that may go out."""
+        self._emit = emit
+        self._lock = threading.Lock()
+        self._groups: set[Group] = set()
+        self._held: deque[tuple[Mapping[str, Any], set[Group]]] = deque()
+        self._counts: dict[str, Counter[str]] = {}
+        self._in_flight: dict[str, set[str]] = {}
+
+    def received(self, group: Group, records: int) -> None:
+        """Count records that were read into `group`."""
+        with self._lock:
+            self._count(group.stream, READ, records)
+            group.unsettled += records
+            self._groups.add(group)
+
+    def superseded(self, group: Group, records: int) -> None:
+        """Count records of `group` that a later record of the same key has replaced."""
+        with self._lock:
+            self._count(group.stream, Status.SUPERSEDED.value, records)
+            self._settle(group, records)
+
+    def moved(self, source: Group, target: Group, records: int) -> None:
+        """Move records that must wait into another group; STATE that waited for them waits for that one too."""
+        if not records or source is target:
+            return
+        with self._lock:
+            target.unsettled += records
+            self._groups.add(target)
+            for _, waits_for in self._held:
+                if source in waits_for:
+                    waits_for.add(target)
+            self._settle(source, records)
+
+    def confirmed(self, group: Group, outcomes: Iterable[Outcome], due_again: int) -> None:
+        """Count outcomes that are in the ledger; `due_again` of them are refusals that pass by themselves."""
+        with self._lock:
+            settled = 0
+            for outcome in outcomes:
+                self._count(group.stream, outcome.status.value, 1)
+                settled += 1
+            self._count(group.stream, DUE_AGAIN, due_again)
+            self._settle(group, settled)
+
+    def hold(self, state: Mapping[str, Any]) -> None:
+        """Take a STATE message; it goes out when all that was read before it is settled."""
+        with self._lock:
+            self._held.append((state, {group for group in self._groups if group.unsettled}))
+            self._release()
+
+    def sent(self, stream: str, keys: Iterable[str]) -> None:
+        """Note that writes for these keys are under way."""
+        with self._lock:
+            self._in_flight.setdefault(stream, set()).update(keys)
+
+    def returned(self, stream: str, keys: Iterable[str]) -> None:
+        """Note that the writes for these keys are over, or never happened."""
+        with self._lock:
+            self._in_flight.setdefault(stream, set()).difference_update(keys)
+
+    def in_flight(self, stream: str, keys: Iterable[str]) -> set[str]:
+        """Tell which of these keys have a write under way."""
+        with self._lock:
+            flying = self._in_flight.get(stream)
+            return flying.intersection(keys) if flying else set()
+
+    def counts(self, stream: str) -> dict[str, int]:
+        """Counts by outcome; `unsynced` are the records without one, and `read` is counted on its own."""
+        with self._lock:
+            found = self._counts.get(stream, Counter())
+            counts = {name: found[name] for name in (READ, *(status.value for status in Status), DUE_AGAIN)}
+            waiting = (group.unsettled for group in self._groups if group.stream == stream)
+            counts[Status.UNSYNCED.value] = sum(waiting)
+            return counts
+
+    def _count(self, stream: str, name: str, records: int) -> None:
+        self._counts.setdefault(stream, Counter())[name] += records
+
+    def _settle(self, group: Group, records: int) -> None:
+        group.unsettled -= records
+        if group.unsettled < 0:
+            raise AssertionError("more outcomes than records")  # a defect of ours: nothing may be believed any more
+        if not group.unsettled:
+            self._groups.discard(group)
+            for _, waits_for in self._held:
+                waits_for.discard(group)
+        self._release()
+
+    def _release(self) -> None:
+        latest = None
+        while self._held and not self._held[0][1]:
+            latest, _ = self._held.popleft()
+        if latest is not None:
+            self._emit(latest)

@@ -1,0 +1,117 @@
+"""The Singer sink: one stream's records, from messages to its delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+from singer_sdk.sinks import BatchSink
+
+from target_zoho_crm.reader import BlockReader
+from target_zoho_crm.rows import KEY_PROPERTY, NO_VERSION, VERSION_PROPERTY, BadRecordError, RowReader, join_key
+
+if TYPE_CHECKING:
+    from target_zoho_crm.target import TargetZohoCRM
+
+
+class ZohoSink(BatchSink):
+    """Takes the records of one stream, in blocks where it can and one by one where the SDK must see them."""
+
+    def __init__(
+        self,
+        target: TargetZohoCRM,
+        stream_name: str,
+        schema: dict[str, Any],
+        key_properties: Sequence[str] | None,
+    ) -> None:
+        """As the SDK makes sinks."""
+        super().__init__(target, stream_name, schema, key_properties)
+        self._target = target
+
+    def setup(self) -> None:
+        """Begin the stream's run: lock, metadata, mapping, and what dead runs left."""
+        super().setup()
+        properties: Mapping[str, Any] = self.schema["properties"]
+        self.delivery, mapping = self._target.run.open_stream(self.stream_name, properties, self.key_properties)
+        try:
+            self._rows = RowReader(
+                properties,
+                required=self.schema.get("required", ()),
+                key_properties=self.key_properties,
+                replication_key=self._target.replication_key(self.stream_name),
+                sources=[column.source for column in mapping.columns],
+            )
+        except BadRecordError as error:
+            raise InvalidInputLine(f"stream {self.stream_name!r}: {error}") from None
+
+    def take_lines(self, lines: list[bytes]) -> None:
+        """Take a block of RECORD lines."""
+        try:
+            rows = self._rows.read_lines(lines)
+        except (msgspec.MsgspecError, UnicodeDecodeError, BadRecordError):
+            self._take_one_by_one(lines)
+            return
+        self.tally_record_read(len(lines))
+        self.record_counter_metric.increment(len(lines))
+        self.delivery.add(rows)
+
+    def _take_one_by_one(self, lines: list[bytes]) -> None:
+        """Find the record that does not fit, and let the others through."""
+        reader = BlockReader()
+        for line in lines:
+            record = reader.deserialize_json(line).get("record")
+            if not isinstance(record, dict):
+                raise InvalidInputLine(f"stream {self.stream_name!r}: a RECORD message holds no record")
+            self.tally_record_read()
+            self.record_counter_metric.increment()
+            self.process_record(record, {})
+
+    def get_validator(self) -> None:
+        """Leave validation to the typed rows: a record that does not fit is refused by name, the others go on."""
+        return
+
+    def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Leave dates as text too: the mapping reads them."""
+        return record
+
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002
+        """Take one record."""
+        try:
+            rows = self._rows.read_record(record)
+        except BadRecordError as error:
+            self._refuse(record, error)
+            return
+        self.delivery.add(rows)
+
+    def _refuse(self, record: Mapping[str, Any], error: BadRecordError) -> None:
+        names = [KEY_PROPERTY] if KEY_PROPERTY in record else list(self.key_properties)
+        try:
+            key = join_key([record.get(name) for name in names])
+        except BadRecordError:
+            key = ""
+        if not key:
+            raise InvalidInputLine(
+                f"stream {self.stream_name!r}: record {self._total_records_read} has no key "
+                f"({', '.join(names)}); it can be neither written nor remembered"
+            ) from None
+        version = record.get(VERSION_PROPERTY) or record.get(self._target.replication_key(self.stream_name) or "")
+        self.delivery.refuse(
+            key, str(version or NO_VERSION), code="INVALID_DATA", field=error.field, message=str(error)
+        )
+
+    def process_batch(self, context: dict[str, Any]) -> None:
+        """Send what is buffered: called by the SDK when records grow old, when the schema changes, and at the end.
+
+        For a BATCH message the records of its file come in `context`.
+        """
+        for record in context.get("records", ()):
+            self.tally_record_read()
+            self.process_record(record, context)
+        self.delivery.flush()
+
+    @property
+    def is_full(self) -> bool:
+        """Never: the delivery sends by itself what fills a batch, without waiting for it."""
+        return False

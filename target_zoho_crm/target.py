@@ -1,0 +1,190 @@
+"""The Singer target: config, messages and signals; what it does with records stands in `run.py` and `delivery.py`."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any, ClassVar
+
+import msgspec
+from singer_sdk import Target
+from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+
+from sync_ledger.ledger import LedgerError
+from sync_ledger.runs import LockHeldError
+from target_zoho_crm.destination import RejectedError
+from target_zoho_crm.errors import ConfigurationError, ZohoError
+from target_zoho_crm.reader import BlockReader, BlockTaker
+from target_zoho_crm.rows import KEY_PROPERTY, VERSION_PROPERTY
+from target_zoho_crm.run import IncompleteError, Run
+from target_zoho_crm.settings import CONFIG, Settings
+from target_zoho_crm.sink import ZohoSink
+
+EXIT_FAILED = 1
+EXIT_CONFIGURATION = 2
+EXIT_LOCKED = 3
+
+logger = logging.getLogger("target-zoho-crm")
+
+
+class TerminatedError(Exception):
+    """A signal asked the run to end."""
+
+    def __init__(self, signal_number: int) -> None:
+        """Keep the signal, for the exit code."""
+        super().__init__(f"ended by {signal.Signals(signal_number).name}; the next run goes on from here")
+        self.signal_number = signal_number
+
+
+class TargetZohoCRM(Target):
+    """Writes records to a Zoho CRM module, and what became of each to the ledger."""
+
+    name = "target-zoho-crm"
+    config_jsonschema: ClassVar[dict[str, Any]] = CONFIG
+    default_sink_class = ZohoSink
+    message_reader_class = BlockReader
+
+    def __init__(self, **options: Any) -> None:
+        """As the SDK makes targets; nothing is opened before the first SCHEMA message."""
+        super().__init__(**options)
+        self.max_parallelism = 1  # sinks share the run's threads; the SDK's own would only fight for them
+        self._run: Run | None = None
+        self._replication_keys: dict[str, str] = {}
+        self._takers: dict[str, BlockTaker | None] = {}
+        self._signal: int | None = None
+        self._output = threading.Lock()
+        if isinstance(self.message_reader, BlockReader):
+            self.message_reader.source = self
+
+    @property
+    def run(self) -> Run:
+        """The run, begun on first use."""
+        if self._run is None:
+            self._run = Run(Settings.read(self.config), self._write_state_message)
+        return self._run
+
+    def replication_key(self, stream: str) -> str | None:
+        """The stream's replication key, as its SCHEMA message names it."""
+        return self._replication_keys.get(stream)
+
+    # Messages
+
+    def listen(self, file_input: Any = None) -> None:  # type: ignore[misc] # final in the SDK; this only wraps it
+        """Read to the end of the input, and leave nothing open whatever happens."""
+        try:
+            super().listen(file_input)
+        except BaseException as error:
+            if self._run is not None:
+                self._run.abort("terminated" if isinstance(error, TerminatedError) else "failed")
+                self._run = None
+            raise
+
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        bookmarks = message_dict.get("bookmark_properties") or []
+        stream = message_dict.get("stream", "")
+        if bookmarks:
+            self._replication_keys[stream] = bookmarks[0]
+        self._takers.clear()
+        super()._process_schema_message(message_dict)
+        own = {KEY_PROPERTY, VERSION_PROPERTY} & message_dict["schema"]["properties"].keys()
+        for stream_map in self.mapper.stream_maps[stream]:
+            lost = own - stream_map.transformed_schema["properties"].keys()
+            if lost:
+                raise InvalidInputLine(
+                    f"the stream map of {stream!r} drops {', '.join(sorted(lost))}, without which orders cannot be "
+                    f"confirmed; keep {KEY_PROPERTY} and {VERSION_PROPERTY} in it"
+                )
+
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        """Hold the state until all that was read before it is settled."""
+        self._assert_line_requires(message_dict, requires={"value"})
+        self.run.settlement.hold(message_dict["value"])
+
+    def _write_state_message(self, state: Mapping[str, Any]) -> None:
+        """Write one state line; threads that settle records call this too."""
+        with self._output:
+            sys.stdout.write(f"{msgspec.json.encode(state).decode()}\n")
+            sys.stdout.flush()
+
+    def process_endofpipe(self) -> None:
+        """Send what is buffered, wait for its outcomes, and sum up."""
+        super().process_endofpipe()
+        self.run.finish()
+        self._run = None
+
+    # The fast lane
+
+    def block_taker(self, stream: str) -> BlockTaker | None:
+        """What takes blocks of the stream's RECORD lines; None where the SDK must see each record."""
+        if stream not in self._takers:
+            self._takers[stream] = self._find_taker(stream)
+        return self._takers[stream]
+
+    def _find_taker(self, stream: str) -> BlockTaker | None:
+        maps = self.mapper.stream_maps.get(stream, [])
+        if len(maps) != 1 or not isinstance(maps[0], SameRecordTransform) or maps[0].flattening_enabled:
+            return None
+        sink = self._sinks_active.get(stream)
+        if not isinstance(sink, ZohoSink) or sink.include_sdc_metadata_properties:
+            return None
+        return sink.take_lines
+
+    def between_messages(self) -> None:
+        """Act on a signal, where nothing is half done; and on records that have waited too long."""
+        if self._signal is not None:
+            raise TerminatedError(self._signal)
+        self._handle_max_record_age()
+
+    # Signals and the command line
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Note the signal; the SDK's own handler would drain in the middle of whatever runs."""
+        self._signal = signum
+        if self._run is not None:
+            self._run.stop.set()
+        if isinstance(self.message_reader, BlockReader) and self.message_reader.waiting:
+            raise TerminatedError(signum)
+
+    @classmethod
+    def invoke(cls, **options: Any) -> None:
+        """Run from the command line: one clear line for a user's mistake, and an exit code that means something."""
+        try:
+            super().invoke(**options)
+        except _EXPECTED as error:
+            for line in _lines(error):
+                cls.logger.error(line)  # noqa: TRY400 - the line says it all; a traceback is for our own defects
+            sys.exit(_exit_code(error))
+
+
+_EXPECTED = (
+    ConfigValidationError,
+    ZohoError,
+    LedgerError,
+    RejectedError,
+    IncompleteError,
+    InvalidInputLine,
+    RecordsWithoutSchemaException,
+    TerminatedError,
+)
+
+
+def _lines(error: Exception) -> list[str]:
+    if isinstance(error, ConfigValidationError):
+        return [f"Config: {problem}" for problem in error.errors]
+    return [f"Input: {error}" if isinstance(error, InvalidInputLine) else str(error)]
+
+
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, TerminatedError):
+        return 128 + error.signal_number
+    if isinstance(error, LockHeldError):
+        return EXIT_LOCKED
+    if isinstance(error, (ConfigurationError, ConfigValidationError)):
+        return EXIT_CONFIGURATION
+    return EXIT_FAILED

@@ -1,0 +1,63 @@
+"""The threads of a run: everything that waits for Zoho waits here, so that reading goes on meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+LOOK_SECONDS = 1.0
+"""How often a waiting main thread comes up, so that a signal is noticed."""
+
+
+class Workers:
+    """A pool that takes no more work than it has hands, and hands the first failure to whoever asks next."""
+
+    def __init__(self, name: str, hands: int, stop: threading.Event) -> None:
+        """Make a pool of `hands` threads; `stop` tells work that is not begun to be dropped."""
+        self._pool = ThreadPoolExecutor(max_workers=hands, thread_name_prefix=name)
+        self._hands = hands
+        self._stop = stop
+        self._running: set[Future[None]] = set()
+
+    def submit(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Begin a piece of work, waiting until a hand is free.
+
+        Raises:
+            Exception: what an earlier piece of work failed with.
+        """
+        while len(self._running) >= self._hands:
+            self.wait_for_one()
+        self._running.add(self._pool.submit(work, *arguments))
+
+    def wait_for_one(self) -> None:
+        """Wait until a piece of work is over; returns at once where none is under way. Raises its failure."""
+        while self._running:
+            done, _ = wait(self._running, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            if done:
+                self._collect(done)
+                return
+
+    def check(self) -> None:
+        """Raise the failure of work that is over, without waiting."""
+        self._collect({future for future in self._running if future.done()})
+
+    def wait(self) -> None:
+        """Wait for all work. Raises the first failure."""
+        while self._running:
+            self.wait_for_one()
+
+    def close(self) -> None:
+        """Let the threads end; failures that nobody asked for are dropped, as the run is over."""
+        self._pool.shutdown(wait=True, cancel_futures=self._stop.is_set())
+
+    @property
+    def busy(self) -> bool:
+        """Whether any work is under way."""
+        return bool(self._running)
+
+    def _collect(self, done: set[Future[None]]) -> None:
+        self._running -= done
+        for future in done:
+            future.result()
