@@ -1,0 +1,65 @@
+"""The catalog entry of the orders' stream: its JSON schema, keys and metadata."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from singer_sdk.singerlib import Catalog, CatalogEntry, MetadataMapping, Schema
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, Metadata
+
+from tap_legacy_orders.columns import json_schema
+from tap_legacy_orders.errors import TapConfigError
+from tap_legacy_orders.orders_table import OrdersTable
+from tap_legacy_orders.unsynced import KEY, VERSION
+
+OUR_PROPERTIES: dict[str, dict[str, Any]] = {
+    KEY: {"type": ["string"], "description": "The order's key as text, as the ledger holds it"},
+    VERSION: {"type": ["string"], "description": "A text that differs after each change of the order"},
+}
+
+
+def catalog_entry(stream: str, table: OrdersTable) -> dict[str, Any]:
+    """Describe the stream; it is selected as a whole unless a catalog says otherwise."""
+    keys = [column.name for column in table.key]
+    properties = {column.name: json_schema(column, required=column.name in keys) for column in table.columns}
+    schema = {"type": "object", "properties": properties | OUR_PROPERTIES, "required": [*keys, *OUR_PROPERTIES]}
+    metadata = MetadataMapping.get_standard_metadata(
+        schema=schema,
+        schema_name=table.schema,
+        key_properties=keys,
+        valid_replication_keys=[table.replication.name],
+        replication_method=REPLICATION_INCREMENTAL,
+        selected_by_default=True,
+    )
+    metadata.root.selected = True
+    for name in OUR_PROPERTIES:
+        metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC
+    entry: dict[str, Any] = CatalogEntry(
+        tap_stream_id=stream,
+        stream=stream,
+        table=table.name,
+        key_properties=keys,
+        schema=Schema.from_dict(schema),
+        is_view=table.is_view,
+        replication_method=REPLICATION_INCREMENTAL,
+        replication_key=table.replication.name,
+        metadata=metadata,
+    ).to_dict()
+    return entry
+
+
+def complete(catalog: Catalog, stream: str) -> None:
+    """Put our own properties into a catalog that lacks them: without a version every order would look changed.
+
+    Raises:
+        TapConfigError: the catalog is for another stream.
+    """
+    entry = catalog.get_stream(stream)
+    if entry is None:
+        raise TapConfigError(f"catalog: it has no stream {stream!r}; run discovery again")
+    properties = entry.schema.properties
+    if properties is None:
+        raise TapConfigError(f"catalog: stream {stream!r} has no properties; run discovery again")
+    for name, schema in OUR_PROPERTIES.items():
+        properties.setdefault(name, Schema.from_dict(schema))
+        entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC

@@ -1,0 +1,111 @@
+"""What a column holds: its kind, read from the reflected SQL type, and the JSON schema that the catalog states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mssql, mysql, oracle, postgresql
+
+
+class Kind(Enum):
+    """What a column's values are, whatever the engine calls it."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    NAIVE_TIME = "timestamp without zone"
+    ZONED_TIME = "timestamp with zone"
+    TIME_OF_DAY = "time"
+    BINARY = "binary"
+    JSON = "json"
+    ARRAY = "array"
+    UUID = "uuid"
+    OTHER = "other"
+    """A type that only the engine knows: its own text is taken."""
+    ANY = "any"
+    """SQLite's columns without a declared type, mostly of views: each value has a type of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the orders' table."""
+
+    name: str
+    type: sa.types.TypeEngine[Any]
+    kind: Kind
+    nullable: bool
+    comment: str | None = None
+
+
+_TYPES: tuple[tuple[Kind, tuple[type[sa.types.TypeEngine[Any]], ...]], ...] = (
+    # The order counts: SQL Server's rowversion is called TIMESTAMP, and Oracle's DATE has a time.
+    (Kind.BINARY, (mssql.TIMESTAMP, sa.LargeBinary, sa.BINARY, sa.VARBINARY, postgresql.BYTEA)),
+    (Kind.BOOLEAN, (sa.Boolean,)),
+    (Kind.INTEGER, (sa.Integer, mysql.YEAR, postgresql.OID)),
+    (Kind.NUMBER, (sa.Numeric, mssql.MONEY, mssql.SMALLMONEY, postgresql.MONEY)),
+    (Kind.ZONED_TIME, (mssql.DATETIMEOFFSET, mysql.TIMESTAMP)),  # MySQL keeps TIMESTAMP in UTC; our session reads it so
+    (Kind.NAIVE_TIME, (oracle.DATE,)),
+    (Kind.NAIVE_TIME, (sa.DateTime,)),
+    (Kind.DATE, (sa.Date,)),
+    (Kind.TIME_OF_DAY, (sa.Time,)),
+    (Kind.JSON, (sa.JSON,)),
+    (Kind.ARRAY, (sa.ARRAY,)),
+    (Kind.UUID, (sa.Uuid,)),
+    (Kind.TEXT, (sa.String,)),
+)
+
+
+def kind_of(sql_type: sa.types.TypeEngine[Any], dialect_name: str) -> Kind:
+    """Tell what a reflected type holds."""
+    if isinstance(sql_type, postgresql.DOMAIN):
+        return kind_of(sql_type.data_type, dialect_name)
+    if isinstance(sql_type, mysql.TINYINT) and sql_type.display_width == 1:
+        return Kind.BOOLEAN
+    if isinstance(sql_type, mysql.BIT):
+        return Kind.BOOLEAN if sql_type.length in {None, 1} else Kind.INTEGER
+    if isinstance(sql_type, sa.types.NullType):
+        return Kind.ANY if dialect_name == "sqlite" else Kind.OTHER
+    if dialect_name == "postgresql" and isinstance(sql_type, sa.Enum):
+        return Kind.OTHER  # compared and cast as its own type, never as varchar
+    for kind, types in _TYPES:
+        if isinstance(sql_type, types):
+            if kind is Kind.NAIVE_TIME and getattr(sql_type, "timezone", False):
+                return Kind.ZONED_TIME
+            return kind
+    return Kind.OTHER
+
+
+_SCHEMAS: dict[Kind, dict[str, Any]] = {
+    Kind.TEXT: {"type": ["string"]},
+    Kind.INTEGER: {"type": ["integer"]},
+    Kind.NUMBER: {"type": ["number"]},
+    Kind.BOOLEAN: {"type": ["boolean"]},
+    Kind.DATE: {"type": ["string"], "format": "date"},
+    Kind.NAIVE_TIME: {"type": ["string"], "format": "date-time"},
+    Kind.ZONED_TIME: {"type": ["string"], "format": "date-time"},
+    Kind.TIME_OF_DAY: {"type": ["string"]},
+    Kind.BINARY: {"type": ["string"], "contentEncoding": "base64"},
+    Kind.JSON: {"type": ["object", "array", "string", "number", "boolean"]},
+    Kind.ARRAY: {"type": ["array"]},
+    Kind.UUID: {"type": ["string"], "format": "uuid"},
+    Kind.OTHER: {"type": ["string"]},
+    Kind.ANY: {"type": ["string", "number"]},
+}
+
+
+def json_schema(column: Column, *, required: bool) -> dict[str, Any]:
+    """State a column's type as JSON schema; `required` columns are never null."""
+    schema = dict(_SCHEMAS[column.kind])
+    if not required and column.nullable:
+        schema["type"] = [*schema["type"], "null"]
+    length = getattr(column.type, "length", None)
+    if column.kind is Kind.TEXT and isinstance(length, int):
+        schema["maxLength"] = length
+    if column.comment:
+        schema["description"] = column.comment
+    return schema

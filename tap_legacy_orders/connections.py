@@ -1,0 +1,135 @@
+"""Connecting to the orders' database: read only, with the session settings that its texts depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from sync_ledger.ledger import EXTRAS, LedgerError, create_engine, database_url
+from tap_legacy_orders.databases import SUPPORTED
+from tap_legacy_orders.errors import TapConfigError, TapSyncError, cause_of, where
+
+BUSY_SECONDS = 60.0
+"""How long SQLite waits for a writer."""
+
+_SESSION: dict[str, Sequence[str]] = {
+    "sqlite": ("PRAGMA query_only = ON",),
+    "postgresql": (
+        "SET TIME ZONE 'UTC'",
+        "SET datestyle = 'ISO, YMD'",
+        "SET intervalstyle = 'postgres'",
+        "SET extra_float_digits = 3",
+        "SET default_transaction_read_only = on",
+    ),
+    "mysql": ("SET SESSION time_zone = '+00:00'", "SET SESSION TRANSACTION READ ONLY"),
+    "mssql": ("SET DATEFORMAT ymd",),
+    "oracle": ("ALTER SESSION SET TIME_ZONE = '+00:00'",),
+}
+_SESSION["mariadb"] = _SESSION["mysql"]
+
+_POSTGRESQL_TEXT_TYPES = ("timestamp", "timestamptz", "date", "time", "timetz", "interval", "json", "jsonb", "uuid")
+"""Taken as the server writes them: Python's types know neither 'infinity' nor years before Christ."""
+
+
+def open_engine(text: str) -> sa.Engine:
+    """Make the engine for the orders' database; it connects on first use.
+
+    Raises:
+        TapConfigError: the URL, its engine, its driver or its SQLite file is of no use.
+    """
+    try:
+        url = database_url(text)
+    except LedgerError as error:
+        raise TapConfigError(f"sqlalchemy_url: {error}") from error
+    backend = url.get_backend_name()
+    if backend not in SUPPORTED:
+        known = ", ".join(SUPPORTED)
+        raise TapConfigError(f"sqlalchemy_url: the engine {backend!r} is not supported; supported are {known}")
+    options: dict[str, Any] = {"pool_size": 1, "pool_pre_ping": True}
+    if backend == "sqlite":
+        _must_exist(url)
+        options = {"connect_args": {"timeout": BUSY_SECONDS, "check_same_thread": False}}
+    elif backend in {"mysql", "mariadb"}:
+        options |= {"isolation_level": "AUTOCOMMIT", "connect_args": {"conv": _mysql_converters()}}
+    elif backend == "postgresql":
+        options["isolation_level"] = "AUTOCOMMIT"
+    try:
+        engine = create_engine(url, **options)
+    except LedgerError as error:
+        raise TapConfigError(f"sqlalchemy_url: {error}") from error
+    event.listen(engine, "connect", _pin(backend))
+    return engine
+
+
+def _must_exist(url: sa.URL) -> None:
+    """SQLite would make an empty database of a mistyped path."""
+    path = url.database
+    if path and path != ":memory:" and not path.startswith("file:") and not Path(path).is_file():
+        raise TapConfigError(f"sqlalchemy_url: there is no SQLite file {path}; check the path")
+
+
+def _mysql_converters() -> dict[Any, Any]:
+    """PyMySQL's converters without those for moments, which lose what Python cannot hold (0000-00-00)."""
+    try:
+        from pymysql.constants import FIELD_TYPE  # noqa: PLC0415 - an optional driver
+        from pymysql.converters import conversions  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise TapConfigError(
+            f"sqlalchemy_url: the driver for mysql is not installed; run: pip install 'orders-sync[{EXTRAS['mysql']}]'"
+        ) from error
+    moments = {FIELD_TYPE.TIMESTAMP, FIELD_TYPE.DATETIME, FIELD_TYPE.DATE, FIELD_TYPE.TIME}
+    return {key: function for key, function in conversions.items() if key not in moments}
+
+
+def _pin(backend: str) -> Any:
+    def pin(dbapi_connection: Any, _record: object) -> None:
+        cursor = dbapi_connection.cursor()
+        for statement in _SESSION[backend]:
+            cursor.execute(statement)
+        cursor.close()
+        if backend == "postgresql":
+            dbapi_connection.commit()
+            _take_as_text(dbapi_connection)
+
+    return pin
+
+
+def _take_as_text(connection: Any) -> None:
+    from psycopg.types.string import TextLoader  # noqa: PLC0415 - an optional driver
+
+    for name in _POSTGRESQL_TEXT_TYPES:
+        connection.adapters.register_loader(name, TextLoader)
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Lend a connection for one short query.
+
+    Raises:
+        TapSyncError: the database is out of reach, or refused the query.
+    """
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except (SQLAlchemyError, OSError) as error:
+        raise TapSyncError(
+            f"the orders' database {where(engine.url)} says: {cause_of(error, engine.url)}; "
+            "check `sqlalchemy_url`, the user's rights, and `filter` if one is set"
+        ) from error
+
+
+def fetch_rows(connection: sa.Connection, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
+    """Run a query and take its rows from the driver itself, without a Row object each."""
+    result = connection.execute(statement)
+    cursor = result.cursor
+    if cursor is None:  # the statement gave no rows to fetch
+        return []
+    rows: list[tuple[Any, ...]] = list(cursor.fetchall())
+    result.close()
+    return rows

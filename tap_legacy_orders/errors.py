@@ -1,0 +1,60 @@
+"""What can go wrong for the tap, as one line that says what, where and what to do.
+
+The command line turns these into that line and an exit code; no traceback, no password.
+"""
+
+from __future__ import annotations
+
+import signal
+
+import sqlalchemy as sa
+from singer_sdk.exceptions import ConfigurationError, SyncError
+from sqlalchemy.exc import DBAPIError
+
+CONFIGURATION_EXIT = 2
+SYNC_EXIT = 1
+SIGNAL_EXIT_BASE = 128
+"""A process ended by signal n is known to shells by exit code 128 + n."""
+
+
+class TapConfigError(ConfigurationError):
+    """A setting is wrong, or what it names is not there."""
+
+    exit_code = CONFIGURATION_EXIT
+
+
+class TapSyncError(SyncError):
+    """The run cannot go on."""
+
+    exit_code = SYNC_EXIT
+
+
+class OutputClosedError(TapSyncError):
+    """Whoever read our output has ended."""
+
+
+class StoppedBySignal(TapSyncError):  # noqa: N818 - it is no fault
+    """A signal asked the run to end."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(
+            f"stopped by {signal.Signals(signum).name}: the run is not complete; "
+            "orders that are not acknowledged yet are read again by the next run"
+        )
+        self.exit_code = SIGNAL_EXIT_BASE + signum
+
+
+def cause_of(error: BaseException, url: sa.URL) -> str:
+    """Say in one line what a database or its driver complained about, without the URL's password."""
+    inner = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    # PyMySQL's first argument is a number; its text comes second.
+    texts = [argument for argument in inner.args if isinstance(argument, str) and argument.strip()]
+    lines = (texts[-1] if texts else str(inner)).strip().splitlines()
+    line = lines[0].strip() if lines else type(inner).__name__
+    password = url.password
+    return line.replace(str(password), "***") if password else line
+
+
+def where(url: sa.URL) -> str:
+    """Name a database without its password."""
+    return url.render_as_string(hide_password=True)

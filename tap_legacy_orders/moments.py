@@ -1,0 +1,87 @@
+"""Moments as text: reading the many shapes in which databases write them, without losing a digit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone, tzinfo
+
+_SHAPE = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d)"
+    r"(?:(?P<separator>[ T])(?P<minute>\d\d:\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?)?"
+    r" ?(?P<offset>[Zz]|[+-]\d\d(?::?\d\d)?)?"
+)
+_MICROSECOND_DIGITS = 6
+_PLAIN_LENGTHS = frozenset({19, 23, 26})
+"""Characters in YYYY-MM-DD HH:MM:SS without a fraction, with milliseconds, with microseconds."""
+_SEPARATOR_AT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A parsed moment. `at` is naive, as written; `finer` holds the digits past the microsecond."""
+
+    at: datetime
+    offset: timedelta | None
+    finer: str
+    separator: str | None
+    """What stands between date and time; None for a date alone."""
+
+    def utc(self, zone: tzinfo) -> datetime:
+        """Give the moment as naive UTC; `zone` is where a moment without an offset belongs."""
+        aware = self.at.replace(tzinfo=zone if self.offset is None else timezone(self.offset))
+        return aware.astimezone(timezone.utc).replace(tzinfo=None)
+
+
+def parse_moment(text: str) -> Moment | None:
+    """Read a date or a date with time in ISO order; None when it is none. Digits past microseconds are kept apart."""
+    match = _SHAPE.fullmatch(text)
+    if match is None:
+        return None
+    fraction = match["fraction"] or ""
+    microseconds = fraction[:_MICROSECOND_DIGITS].ljust(_MICROSECOND_DIGITS, "0")
+    try:
+        at = datetime.strptime(  # noqa: DTZ007 - the offset is read below
+            f"{match['date']} {match['minute'] or '00:00'}:{match['second'] or '00'}.{microseconds}",
+            "%Y-%m-%d %H:%M:%S.%f",
+        )
+        offset = _offset(match["offset"])
+        if offset is not None:
+            timezone(offset)
+    except ValueError:
+        return None
+    return Moment(at, offset, fraction[_MICROSECOND_DIGITS:].rstrip("0"), match["separator"])
+
+
+def _offset(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    if text in "Zz":
+        return timedelta(0)
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    size = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return -size if text[0] == "-" else size
+
+
+def iso_moment(text: str, zone: tzinfo) -> str:
+    """Write a moment as ISO 8601 with offset: zoned ones in UTC, others in `zone`. What is no moment stays as it is."""
+    if len(text) in _PLAIN_LENGTHS and text[_SEPARATOR_AT] in " T":
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            return text
+        if at.tzinfo is None:
+            return at.isoformat() + "+00:00" if zone is timezone.utc else at.replace(tzinfo=zone).isoformat()
+    moment = parse_moment(text)
+    if moment is None:
+        return text
+    try:
+        if moment.offset is None:
+            aware = moment.at.replace(tzinfo=zone)
+        else:
+            aware = moment.at.replace(tzinfo=timezone(moment.offset)).astimezone(timezone.utc)
+    except OverflowError:
+        return text
+    iso = aware.isoformat(timespec="microseconds" if moment.finer else "auto")
+    digits_end = len("YYYY-MM-DDTHH:MM:SS.ffffff")
+    return iso[:digits_end] + moment.finer + iso[digits_end:] if moment.finer else iso

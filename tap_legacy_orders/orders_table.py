@@ -1,0 +1,192 @@
+"""The table or view with the orders: its columns, and which of them are key, replication key and version.
+
+What the settings leave open is found in the database; where there is no one choice, the error names the candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import NoSuchTableError
+
+from tap_legacy_orders.columns import Column, Kind, kind_of
+from tap_legacy_orders.errors import TapConfigError, where
+
+REPLICATION_NAMES = (
+    "updatedat",
+    "modifiedat",
+    "lastmodified",
+    "datemodified",
+    "updatedon",
+    "modifiedon",
+    "lastupdated",
+    "changedat",
+)
+"""Normalised names of a column that usually holds the moment of the last change."""
+
+_ORDERABLE = frozenset(Kind) - {Kind.JSON, Kind.ARRAY, Kind.BOOLEAN}
+_KEYS = frozenset(Kind) - {Kind.JSON, Kind.ARRAY}
+
+
+@dataclass(frozen=True)
+class OrdersTable:
+    """The orders' table as the tap reads it."""
+
+    name: str
+    schema: str | None
+    is_view: bool
+    columns: tuple[Column, ...]
+    """Those that records carry, in the table's order."""
+    key: tuple[Column, ...]
+    replication: Column
+    version: Column
+    """What the version text is made of: the replication key unless a version column is set."""
+    filter: str | None = None
+
+    @property
+    def version_is_replication(self) -> bool:
+        """True when the version is the replication key's own text."""
+        return self.version.name == self.replication.name
+
+
+def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapping[str, Any]) -> OrdersTable:
+    """Reflect the table that the settings name.
+
+    Raises:
+        TapConfigError: no such table or column, or no one choice for a key.
+    """
+    inspector = sa.inspect(connection)
+    name, schema = _locate(inspector, config["orders_table"], engine.url)
+    try:
+        reflected = inspector.get_columns(name, schema)
+    except NoSuchTableError:
+        raise TapConfigError(_missing_table(inspector, config["orders_table"], engine.url)) from None
+    every = {
+        column["name"]: Column(
+            name=column["name"],
+            type=column["type"],
+            kind=kind_of(column["type"], engine.dialect.name),
+            nullable=bool(column.get("nullable", True)),
+            comment=column.get("comment"),
+        )
+        for column in reflected
+    }
+    primary = inspector.get_pk_constraint(name, schema).get("constrained_columns") or []
+    table = config["orders_table"]
+    key = tuple(
+        _typed(connection, name, schema, column) for column in _key(every, config.get("key_column"), primary, table)
+    )
+    replication = _typed(connection, name, schema, _replication(every, config.get("replication_key"), table))
+    version = replication
+    if config.get("version_column"):
+        version = _column(every, config["version_column"], "version_column", table)
+    wanted = set(config.get("columns") or every)
+    for column in sorted(wanted):
+        _column(every, column, "columns", table)
+    wanted |= {column.name for column in (*key, replication)}
+    return OrdersTable(
+        name=name,
+        schema=schema,
+        is_view=name in inspector.get_view_names(schema),
+        columns=tuple(column for column in every.values() if column.name in wanted),
+        key=key,
+        replication=replication,
+        version=version,
+        filter=config.get("filter") or None,
+    )
+
+
+def _typed(connection: sa.Connection, table: str, schema: str | None, column: Column) -> Column:
+    """Give a column without a declared type (SQLite's views) the type of its values, so that texts compare with it."""
+    if column.kind is not Kind.ANY:
+        return column
+    largest = sa.func.typeof(sa.func.max(sa.column(column.name)))
+    storage = connection.execute(sa.select(largest).select_from(sa.table(table, schema=schema))).scalar()
+    return replace(column, type=sa.Numeric()) if storage in {"integer", "real"} else column
+
+
+def _locate(inspector: sa.Inspector, text: str, url: sa.URL) -> tuple[str, str | None]:
+    """Split `schema.table`, unless the table's own name has a dot."""
+    schema, _, name = text.rpartition(".")
+    candidates = [(text, None), (name, schema)] if schema else [(text, None)]
+    for table, owner in candidates:
+        if table in _objects(inspector, owner):
+            return table, owner
+    raise TapConfigError(_missing_table(inspector, text, url))
+
+
+def _objects(inspector: sa.Inspector, schema: str | None) -> list[str]:
+    if schema is not None and schema not in inspector.get_schema_names():
+        return []
+    names = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
+    if inspector.dialect.name == "postgresql":
+        names += inspector.get_materialized_view_names(schema)  # type: ignore[attr-defined]
+    return names
+
+
+def _missing_table(inspector: sa.Inspector, text: str, url: sa.URL) -> str:
+    schema, _, name = text.rpartition(".")
+    names = [n for n in _objects(inspector, schema or None) if not n.startswith("zoho_sync_")]
+    if schema and not names:
+        schemas = ", ".join(sorted(inspector.get_schema_names()))
+        return f"orders_table: there is no table {text!r} in {where(url)}; it has the schemas {schemas}"
+    close = get_close_matches(name or text, names, n=5, cutoff=0.4) or sorted(names)[:10]
+    hint = f"did you mean {', '.join(close)}?" if close else "it has no tables that this user may see"
+    return f"orders_table: there is no table or view {text!r} in {where(url)}; {hint}"
+
+
+def _column(every: Mapping[str, Column], name: str, setting: str, table: str) -> Column:
+    if name in every:
+        return every[name]
+    folded = {column.casefold(): column for column in every}
+    close = get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
+    hint = ", ".join(folded[match] for match in close) if close else ", ".join(every)
+    raise TapConfigError(f"{setting}: {table} has no column {name!r}; it has {hint}")
+
+
+def _key(every: Mapping[str, Column], setting: Any, primary: Sequence[str], table: str) -> tuple[Column, ...]:
+    names = [setting] if isinstance(setting, str) else list(setting or primary)
+    if not names:
+        raise TapConfigError(
+            f"key_column: {table} has no primary key; name the column that identifies an order: {', '.join(every)}"
+        )
+    key = tuple(_column(every, name, "key_column", table) for name in names)
+    for column in key:
+        if column.kind not in _KEYS:
+            raise TapConfigError(f"key_column: {column.name!r} of {table} is of type {column.type}, which is no key")
+    return key
+
+
+def _replication(every: Mapping[str, Column], setting: str | None, table: str) -> Column:
+    if setting:
+        column = _column(every, setting, "replication_key", table)
+        if column.kind not in _ORDERABLE:
+            raise TapConfigError(
+                f"replication_key: {column.name!r} of {table} is of type {column.type}, which has no order; "
+                "name a column that grows with each change, such as the moment of the last change"
+            )
+        return column
+    found = [column for column in every.values() if _normalised(column.name) in REPLICATION_NAMES]
+    found = [column for column in found if column.kind in _ORDERABLE]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise TapConfigError(f"replication_key: {table} has several candidates, name one: {_names(found)}")
+    moments = [c for c in every.values() if c.kind in {Kind.NAIVE_TIME, Kind.ZONED_TIME, Kind.DATE}]
+    hint = f"perhaps {_names(moments)}" if moments else f"it has {', '.join(every)}"
+    raise TapConfigError(
+        f"replication_key: {table} has no column named like updated_at or modified_at; "
+        f"name the one that grows with each change of an order ({hint})"
+    )
+
+
+def _names(columns: Iterable[Column]) -> str:
+    return ", ".join(column.name for column in columns)
+
+
+def _normalised(name: str) -> str:
+    return name.replace("_", "").replace("-", "").replace(" ", "").casefold()

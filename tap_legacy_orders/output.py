@@ -1,0 +1,84 @@
+"""Writing Singer messages: whole lines only, in blocks, whatever signal arrives and however little a pipe takes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from singer_sdk.singerlib.encoding.simple import Message, SimpleSingerWriter, StateMessage
+
+from tap_legacy_orders.errors import OutputClosedError, StoppedBySignal
+
+
+class BlockWriter(SimpleSingerWriter):
+    """Writes to standard output as it is at the time of writing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._writing = False
+        self._signal: int | None = None
+
+    def stop(self, signum: int) -> None:
+        """End the run: at once, or when the block in the middle of being written is out.
+
+        A second signal does not wait: whoever reads us may have stopped reading for good.
+        """
+        if self._writing and self._signal is None:
+            self._signal = signum
+            return
+        raise StoppedBySignal(signum)
+
+    def write_message(self, message: Message) -> None:
+        """Write one message; STATE, and whatever came before it, leaves at once."""
+        self.write_block(self.format_message(message).encode() + b"\n")
+        if isinstance(message, StateMessage):
+            self._guarded(_flush)
+
+    def write_block(self, block: bytes) -> None:
+        """Write whole lines.
+
+        Raises:
+            OutputClosedError: the reader has ended.
+            StoppedBySignal: a signal came meanwhile; the block is out.
+        """
+        self._guarded(_write_all, block)
+
+    def _guarded(self, write: Callable[..., None], *arguments: Any) -> None:
+        self._writing = True
+        try:
+            write(*arguments)
+        except BrokenPipeError as error:
+            _abandon_output()
+            raise OutputClosedError(
+                "the program that reads this tap's output has ended; see its messages, then run again"
+            ) from error
+        finally:
+            self._writing = False
+        if self._signal is not None:
+            raise StoppedBySignal(self._signal)
+
+
+def _write_all(block: bytes) -> None:
+    out = getattr(sys.stdout, "buffer", None)
+    if out is None:
+        sys.stdout.write(block.decode())
+        return
+    rest = memoryview(block)
+    while rest:
+        # An unbuffered stdout (PYTHONUNBUFFERED) may take less than it is given.
+        rest = rest[out.write(rest) or 0 :]
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+
+
+def _abandon_output() -> None:
+    """Send what Python still holds to nowhere, or it complains once more at the end."""
+    try:
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a descriptor is wanted, not a path
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    except (OSError, ValueError):
+        return  # no real descriptor behind stdout, so nothing left to complain

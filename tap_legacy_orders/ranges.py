@@ -1,0 +1,184 @@
+"""Which stretch of the replication key one run reads, and which orders it leaves for later because they are too new.
+
+An order changed just now could change again within the same tick of its clock, under the same version text; so time
+keys are read up to `settle_seconds` ago, and where a tick is a minute or a day, up to the last tick that is over.
+Orders dated further ahead than any wrong clock are read outside the range, and never move the bookmark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone, tzinfo
+
+from sqlalchemy.dialects import mssql
+
+from tap_legacy_orders.columns import Column, Kind
+from tap_legacy_orders.databases import TIME_KINDS, Database
+from tap_legacy_orders.errors import TapConfigError
+from tap_legacy_orders.moments import Moment, parse_moment
+
+FUTURE_SLACK = timedelta(days=1)
+"""Orders dated further ahead than this would never come of age; nearer ones are a clock or a zone that is off."""
+
+_AFTER_ALL_DATES = "9999-12-31T99"
+"""Sorts after every date written as text, and before words."""
+
+Newest = Callable[[str | None], tuple[str | None, str]]
+"""Asks for the largest replication key up to a text: its text, and on SQLite its storage class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What a run goes by in time."""
+
+    now: datetime
+    """The orders' database's clock: naive UTC."""
+    zone: tzinfo
+    """Where moments without an offset belong."""
+    lookback: timedelta
+    settle: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The stretch, in texts of the replication key, both ends inclusive."""
+
+    lower: str | None
+    upper: str | None
+    """None: there is nothing to read."""
+    held_after: str | None = None
+    """Orders dated after this wait for a later run ..."""
+    future: str | None = None
+    """... unless they are dated after this."""
+
+
+def choose_range(
+    column: Column, database: Database, newest: Newest, bookmark: str | None, clock: Clock, *, own_version: bool
+) -> Range:
+    """Choose this run's range. `own_version` says that a column other than `column` tells versions apart.
+
+    Raises:
+        TapConfigError: the bookmark is none for this column.
+    """
+    if column.kind in TIME_KINDS and database.dialect.name != "sqlite":
+        return _by_moment(column, database, newest, bookmark, clock, own_version=own_version)
+    if column.kind in {*TIME_KINDS, Kind.TEXT, Kind.ANY}:
+        sample, storage = newest(None)
+        shape = parse_moment(sample) if sample is not None and storage in {"", "text"} else None
+        if sample is not None and shape is None and storage in {"", "text"}:
+            sample, _ = newest(_AFTER_ALL_DATES)
+            shape = parse_moment(sample) if sample is not None else None
+        if shape is not None and sample is not None:
+            return _by_text(newest, bookmark, clock, sample, shape, own_version=own_version)
+    _must_fit(column, bookmark)
+    return Range(bookmark, newest(None)[0])
+
+
+def _by_moment(
+    column: Column, database: Database, newest: Newest, bookmark: str | None, clock: Clock, *, own_version: bool
+) -> Range:
+    tick = _tick(column)
+    hold = timedelta(0) if own_version else tick
+    held_after = database.moment_text(column, clock.now - clock.settle - hold, clock.zone)
+    future = database.moment_text(column, clock.now + FUTURE_SLACK, clock.zone)
+    lower = None
+    if bookmark is not None:
+        moment = _bookmark_moment(bookmark)
+        start = _start(moment, clock)
+        # A naive bookmark already stands in the zone that it is to be written in.
+        lower = database.moment_text(column, start, timezone.utc)
+    return Range(lower, newest(held_after)[0], held_after, future)
+
+
+def _tick(column: Column) -> timedelta:
+    if column.kind is Kind.DATE:
+        return timedelta(days=1)
+    return timedelta(minutes=1) if isinstance(column.type, mssql.SMALLDATETIME) else timedelta(0)
+
+
+def _by_text(
+    newest: Newest, bookmark: str | None, clock: Clock, sample: str, shape: Moment, *, own_version: bool
+) -> Range:
+    """Moments kept as text compare as text: bounds are written in the shape of the newest one, rounded down."""
+    if shape.separator is None:
+        form, tick = "%Y-%m-%d", timedelta(days=1)
+    elif len(sample) == len("YYYY-MM-DD HH:MM"):
+        form, tick = f"%Y-%m-%d{shape.separator}%H:%M", timedelta(minutes=1)
+    else:
+        form, tick = f"%Y-%m-%d{shape.separator}%H:%M:%S", timedelta(0)
+    zone = clock.zone if shape.offset is None else timezone(shape.offset)
+
+    def written(moment: datetime) -> str:
+        return moment.replace(tzinfo=timezone.utc).astimezone(zone).strftime(form)
+
+    held_after = written(clock.now - clock.settle - (timedelta(0) if own_version else tick))
+    lower = None
+    if bookmark is not None:
+        moment = _bookmark_moment(bookmark)
+        # A blank sorts before every other separator: where shapes are mixed, at most a day is read again.
+        blank = "%Y-%m-%d" if shape.separator is None else "%Y-%m-%d %H:%M:%S"
+        lower = min(bookmark, (moment.at - _back(moment, clock)).strftime(blank))
+    return Range(lower, newest(held_after)[0], held_after, written(clock.now + FUTURE_SLACK))
+
+
+def _start(moment: Moment, clock: Clock) -> datetime:
+    at = moment.at if moment.offset is None else moment.at - moment.offset
+    return at - _back(moment, clock)
+
+
+def _back(moment: Moment, clock: Clock) -> timedelta:
+    """How far before the bookmark to begin. When clocks were set back since, naive moments repeat themselves."""
+    if moment.offset is not None:
+        return clock.lookback
+    then = moment.at.replace(tzinfo=clock.zone).utcoffset() or timedelta(0)
+    now = clock.now.replace(tzinfo=timezone.utc).astimezone(clock.zone).utcoffset() or timedelta(0)
+    return clock.lookback + max(timedelta(0), then - now)
+
+
+def _bookmark_moment(bookmark: str) -> Moment:
+    moment = parse_moment(bookmark)
+    if moment is None:
+        raise TapConfigError(_no_bookmark(bookmark))
+    return moment
+
+
+def _must_fit(column: Column, bookmark: str | None) -> None:
+    if bookmark is not None and not fits(column, bookmark):
+        raise TapConfigError(_no_bookmark(bookmark))
+
+
+def _no_bookmark(bookmark: str) -> str:
+    return (
+        f"state: the bookmark {bookmark!r} is no value of the replication key; "
+        "run once with a full refresh (acknowledged orders are not sent again)"
+    )
+
+
+def fits(column: Column, text: str) -> bool:
+    """Tell whether a text can be a value of the column's type, before a database stumbles over it."""
+    if column.kind is Kind.INTEGER:
+        return text.removeprefix("-").isdecimal() and text.isascii() and abs(int(text)) < 1 << 63
+    if column.kind is Kind.NUMBER:
+        return _is_number(text)
+    if column.kind is Kind.BINARY:
+        return _is_hex(text)
+    if column.kind is Kind.UUID:
+        return _is_hex(text.replace("-", ""))
+    return column.kind not in TIME_KINDS or parse_moment(text) is not None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.isascii() and "_" not in text
+
+
+def _is_hex(text: str) -> bool:
+    try:
+        bytes.fromhex(text)
+    except ValueError:
+        return False
+    return True

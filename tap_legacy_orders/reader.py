@@ -1,0 +1,278 @@
+"""One run's reading: due retries, orders outside the range, then the range, page by page.
+
+Each page is a short query of its own; no transaction stays open while the page is written out.
+
+Why the bookmark never passes an order that was left out: a page's one statement returns both the orders to send and
+those left out (changed while an earlier version is in flight), so both come from one snapshot. Every order between
+two positions is then sent, or left out and clamps the bookmark, or its ack says it is settled at this very version.
+What happens between two pages does not matter: the target of this run acknowledges versions that this run sent, and
+an order changed after that has a replication key past the range's end, where the next run reads it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+import sqlalchemy as sa
+
+from sync_ledger.acks import lookup_size
+from sync_ledger.ledger import Ledger
+from tap_legacy_orders.columns import Column
+from tap_legacy_orders.connections import fetch_rows, reading
+from tap_legacy_orders.databases import database_for
+from tap_legacy_orders.keys import split_key
+from tap_legacy_orders.orders_table import OrdersTable
+from tap_legacy_orders.ranges import Clock, Range, choose_range, fits
+from tap_legacy_orders.unsynced import (
+    AckState,
+    Position,
+    UnsyncedQueries,
+    Verdict,
+    ack_states,
+    due_keys,
+    usable_key,
+    verdict,
+)
+
+KEYS_PER_QUERY = 500
+"""Due retries fetched at once: composite keys make long conditions, and some engines take 1,000 values only."""
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Orders to send, column by column: the record's columns, then key and version."""
+
+    columns: Sequence[Sequence[Any]]
+    count: int
+    bookmark: str | None
+    """Where the bookmark may stand once these are out; None leaves it where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingSettings:
+    """How a run reads."""
+
+    page_size: int
+    lookback: timedelta
+    settle: timedelta
+    zone: tzinfo
+
+
+class UnsyncedOrders:
+    """The unsynced orders of one stream."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        table: OrdersTable,
+        columns: Sequence[Column],
+        ledger: Ledger,
+        stream: str,
+        settings: ReadingSettings,
+        logger: logging.Logger,
+        *,
+        ledger_beside_orders: bool,
+    ) -> None:
+        self._engine = engine
+        self._table = table
+        self._columns = tuple(columns)
+        self._ledger = ledger
+        self._stream = stream
+        self._settings = settings
+        self._log = logger
+        self._database = database_for(engine.dialect)
+        self._joined = ledger_beside_orders
+        self._ack = ledger.tables.ack
+        joined = self._ack if ledger_beside_orders else None
+        self._queries = UnsyncedQueries(table, self._database, stream, self._columns, joined)
+        self._keyless = 0
+
+    def pages(self, bookmark: str | None) -> Iterator[Page]:
+        """Read everything that is unsynced; `bookmark` is where an earlier run came to."""
+        with self._ledger.connect() as connection:
+            cutoff = self._ledger.now(connection)
+        chosen = self._choose_range(bookmark)
+        self._keyless = self._count_keyless()
+        yield from self._due_pages(cutoff, chosen)
+        if self._table.replication.nullable or chosen.future is not None:
+            yield from self._undated_pages(cutoff, chosen)
+        if chosen.upper is not None:
+            yield from self._range_pages(cutoff, chosen, chosen.upper)
+        if self._keyless:
+            self._log.warning(
+                "%d orders have no usable key in %s (empty, or longer than the ledger holds) and cannot be synced",
+                self._keyless,
+                ", ".join(column.name for column in self._table.key),
+            )
+
+    def _choose_range(self, bookmark: str | None) -> Range:
+        with reading(self._engine) as connection:
+            now = self._database.now(connection)
+
+        def newest(until: str | None) -> tuple[str | None, str]:
+            with reading(self._engine) as connection:
+                text, storage = fetch_rows(connection, self._queries.newest(until))[0]
+            return text, storage
+
+        settings = self._settings
+        chosen = choose_range(
+            self._table.replication,
+            self._database,
+            newest,
+            bookmark,
+            Clock(now, settings.zone, settings.lookback, settings.settle),
+            own_version=not self._table.version_is_replication,
+        )
+        self._log_range(chosen, bookmark)
+        return chosen
+
+    def _log_range(self, chosen: Range, bookmark: str | None) -> None:
+        self._log.info(
+            "Reading %s by %s from %s to %s (bookmark %s)",
+            self._table.name,
+            self._table.replication.name,
+            chosen.lower or "the start",
+            chosen.upper or "nowhere: no order is of age",
+            bookmark or "none",
+        )
+        if chosen.future is None:
+            return
+        with reading(self._engine) as connection:
+            ahead = fetch_rows(connection, self._queries.count_after(chosen.future))[0][0]
+        if ahead:
+            self._log.warning(
+                "%d orders are dated after %s, more than a day ahead of the database's clock: "
+                "they are sent, but the bookmark does not follow them",
+                ahead,
+                chosen.future,
+            )
+
+    def _count_keyless(self) -> int:
+        if not any(column.nullable for column in self._table.key):
+            return 0
+        with reading(self._engine) as connection:
+            count: int = fetch_rows(connection, self._queries.count_keyless())[0][0]
+        return count
+
+    # The three parts of a run
+
+    def _due_pages(self, cutoff: datetime, chosen: Range) -> Iterator[Page]:
+        after = None
+        size = self._settings.page_size
+        while True:
+            with self._ledger.connect() as connection:
+                keys = list(connection.execute(due_keys(self._ack, self._stream, cutoff, after, size)).scalars())
+            for start in range(0, len(keys), KEYS_PER_QUERY):
+                wanted = keys[start : start + KEYS_PER_QUERY]
+                split = [parts for parts in map(self._split, wanted) if parts is not None]
+                if not split:
+                    continue
+                with reading(self._engine) as connection:
+                    rows = fetch_rows(connection, self._queries.by_key(split, chosen.held_after, chosen.future))
+                # Engines that fold case find 'a1' for 'A1'; the ledger does not.
+                exact = set(wanted)
+                rows = [row for row in rows if self._key(row) in exact]
+                if rows:
+                    yield self._page(rows, None)
+            if len(keys) < size:
+                return
+            after = keys[-1]
+
+    def _undated_pages(self, cutoff: datetime, chosen: Range) -> Iterator[Page]:
+        after = None
+        size = self._settings.page_size
+        while True:
+            query = self._queries.undated_page(chosen.future, after, size, cutoff)
+            with reading(self._engine) as connection:
+                rows = fetch_rows(connection, query)
+            if not rows:
+                return
+            send, _ = self._judge(rows, cutoff)
+            if send:
+                yield self._page(send, None)
+            if len(rows) < size:
+                return
+            after = Position(None, self._key_parts(rows[-1]))
+
+    def _range_pages(self, cutoff: datetime, chosen: Range, upper: str) -> Iterator[Page]:
+        after = None
+        clamp = None
+        size = self._settings.page_size
+        while True:
+            query = self._queries.range_page(chosen.lower, upper, after, size, cutoff)
+            with reading(self._engine) as connection:
+                rows = fetch_rows(connection, query)
+            send, left_out = self._judge(rows, cutoff)
+            if left_out and clamp is None:
+                clamp = self._replication(left_out[0])  # pages are in order: the first is the smallest
+            if len(rows) < size:
+                # Everything up to the range's end was sent, is settled, or clamps the bookmark.
+                yield self._page(send, clamp or upper)
+                return
+            after = Position(self._replication(rows[-1]), self._key_parts(rows[-1]))
+            yield self._page(send, clamp or after.replication)
+
+    # Rows
+
+    def _judge(self, rows: list[Row], cutoff: datetime) -> tuple[list[Row], list[Row]]:
+        """Split a page into the orders to send and those left out; orders without a usable key are counted."""
+        if not rows:
+            return [], []
+        if self._joined:
+            verdicts: list[int] = [row[-1] for row in rows]
+        else:
+            verdicts = self._look_up(rows, cutoff)
+        left_out = [row for row, found in zip(rows, verdicts, strict=True) if found == Verdict.LEFT_OUT]
+        usable = [usable_key(self._key(row)) for row in rows]
+        if not any(verdicts) and all(usable):
+            return rows, []
+        self._keyless += usable.count(False)
+        send = [row for row, found, good in zip(rows, verdicts, usable, strict=True) if found == Verdict.SEND and good]
+        return send, left_out
+
+    def _look_up(self, rows: list[Row], cutoff: datetime) -> list[int]:
+        """Judge against a ledger in another database."""
+        keys = [key for row in rows if usable_key(key := self._key(row))]
+        size = lookup_size(self._ledger.engine.dialect.name)
+        states: dict[str, AckState] = {}
+        with self._ledger.connect() as connection:
+            for start in range(0, len(keys), size):
+                found = connection.execute(ack_states(self._ack, self._stream, keys[start : start + size]))
+                states.update((key, AckState(*state)) for key, *state in found)
+        return [verdict(states.get(self._key(row)), self._version(row), cutoff) for row in rows]
+
+    def _page(self, rows: list[Row], bookmark: str | None) -> Page:
+        width = len(self._columns) + 2
+        columns = list(zip(*rows, strict=True))[:width] if rows else [()] * width
+        return Page(columns, len(rows), bookmark)
+
+    def _key(self, row: Row) -> str:
+        key: str = row[len(self._columns)]
+        return key
+
+    def _version(self, row: Row) -> str:
+        version: str = row[len(self._columns) + 1]
+        return version
+
+    def _replication(self, row: Row) -> str:
+        position: str = row[len(self._columns) + (1 if self._table.version_is_replication else 2)]
+        return position
+
+    def _key_parts(self, row: Row) -> tuple[str, ...]:
+        parts = split_key(self._key(row), len(self._table.key))
+        if parts is None:
+            raise AssertionError("the database joined a key otherwise than keys.py takes it apart")
+        return parts
+
+    def _split(self, key: str) -> tuple[str, ...] | None:
+        """Take a ledger's key apart; None when it cannot be a key of this table."""
+        parts = split_key(key, len(self._table.key))
+        if parts is None or not all(map(fits, self._table.key, parts)):
+            return None
+        return parts

@@ -1,0 +1,192 @@
+"""The Singer stream: the SDK's hooks around pages of unsynced orders.
+
+Pages go out as blocks of lines. Where the SDK must see each record (stream maps, flattening, a record limit), the
+same pages go its own way, with equal records.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Generator, Iterable, Iterator
+from datetime import datetime, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from singer_sdk.batch import Batcher
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
+from singer_sdk.sql import SQLStream
+
+from tap_legacy_orders.errors import TapConfigError, TapSyncError
+from tap_legacy_orders.lines import LineEncoder
+from tap_legacy_orders.reader import Page
+from tap_legacy_orders.unsynced import KEY, VERSION
+from tap_legacy_orders.values import converter
+
+if TYPE_CHECKING:
+    from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
+    from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.singerlib import Catalog
+
+    from tap_legacy_orders.columns import Column
+    from tap_legacy_orders.output import BlockWriter
+    from tap_legacy_orders.tap import TapLegacyOrders
+
+
+class UnsyncedOrdersStream(SQLStream):
+    """The unsynced orders of the configured table."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.tap = cast("TapLegacyOrders", self._tap)
+        self.logger.addFilter(_tells_more_than_a_traceback)
+        entry = self._singer_catalog_entry
+        self._follow(entry.replication_key, entry.replication_method)
+
+    # What the SDK asks
+
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Take what a given catalog selects; keys are the settings' matter."""
+        super().apply_catalog(catalog)
+        self._follow(self.replication_key, self.forced_replication_method)
+
+    @property
+    def is_sorted(self) -> bool:
+        """A run that ends early can be resumed: the bookmark only ever stands where everything before it is out."""
+        return True
+
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:  # noqa: ARG002
+        """Set no signpost: the range has its own end, by the database's clock."""
+        return
+
+    def _increment_stream_state(self, latest_record: Record, *, context: Context | None = None) -> None:
+        """Leave the bookmark alone: it moves by pages, not by records."""
+
+    def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
+        """Give the same records one by one, for the SDK's own path."""
+        for page in self._pages():
+            yield from self._encoder.records(page.columns)
+            self._move_bookmark(page)
+
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[dict[str, Any], Any, Any]:
+        if not write_messages or not self._records_pass_unseen:
+            yield from super()._sync_records(context, write_messages=write_messages)
+            return
+        writer = cast("BlockWriter", self._tap.message_writer)
+        with self.get_record_counter() as counter, self.get_sync_timer():
+            for page in self._pages():
+                extracted = datetime.now(timezone.utc).isoformat()
+                for block in self._encoder.blocks(page.columns, page.count, extracted):
+                    writer.write_block(block)
+                counter.increment(page.count)
+                self._move_bookmark(page)
+                self._write_state_message()
+            self._finalize_state(self.stream_state)
+            self._write_state_message()
+
+    def get_batches(
+        self,
+        batch_config: BatchConfig,
+        context: Context | None = None,  # noqa: ARG002
+    ) -> Iterable[tuple[BaseBatchFileEncoding, list[str]]]:
+        """Give each page as one manifest, so that the STATE after it covers what the manifest holds."""
+        batcher = Batcher(tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config)
+        for page in self._pages():
+            manifests = list(batcher.get_batches(records=self._encoder.records(page.columns)))
+            self._move_bookmark(page)
+            if manifests:
+                yield batch_config.encoding, [file for manifest in manifests for file in manifest]
+        self._finalize_state(self.stream_state)
+        self._write_state_message()
+
+    # Our own
+
+    def _follow(self, replication_key: str | None, method: str | None) -> None:
+        """Settle replication: incremental by the table's replication key, unless a full table is asked for.
+
+        Raises:
+            TapConfigError: the catalog names another replication key than the settings.
+        """
+        ours = self.tap.orders_table.replication.name
+        if replication_key not in {None, ours}:
+            raise TapConfigError(
+                f"catalog: it says replication key {replication_key!r}, the settings say {ours!r}; "
+                "set `replication_key`, then run discovery again"
+            )
+        self.replication_key = ours
+        self.forced_replication_method = REPLICATION_FULL_TABLE if method == REPLICATION_FULL_TABLE else None
+
+    @property
+    def _records_pass_unseen(self) -> bool:
+        """True when nothing in the SDK has to look at each record."""
+        maps = self.stream_maps
+        return (
+            self.ABORT_AT_RECORD_COUNT is None
+            and self.selected
+            and len(maps) == 1
+            and type(maps[0]) is SameRecordTransform
+            and not maps[0].flattening_enabled
+            and maps[0].stream_alias == self.name
+        )
+
+    @cached_property
+    def _columns(self) -> list[Column]:
+        """The table's columns that the catalog selects.
+
+        Raises:
+            TapConfigError: the catalog knows columns that the table has no more.
+        """
+        known = {column.name: column for column in self.tap.orders_table.columns}
+        stated = [name for name in self.schema["properties"] if name not in {KEY, VERSION}]
+        gone = [name for name in stated if name not in known]
+        if gone:
+            raise TapConfigError(
+                f"catalog: {self.tap.orders_table.name} has no column {', '.join(gone)}; run discovery again"
+            )
+        mask = self.mask
+        return [known[name] for name in stated if mask[("properties", name)]]
+
+    @cached_property
+    def _encoder(self) -> LineEncoder:
+        zone = self.tap.zone
+        converters = [converter(column, zone, self.logger.warning) for column in self._columns]
+        names = [*(column.name for column in self._columns), KEY, VERSION]
+        return LineEncoder(self.name, names, [*converters, _as_is, _as_is])
+
+    def _pages(self) -> Iterator[Page]:
+        orders = self.tap.unsynced_orders(self.name, self._columns, self.ABORT_AT_RECORD_COUNT)
+        return orders.pages(self._bookmark())
+
+    def _bookmark(self) -> str | None:
+        """Take the bookmark of an earlier run, if it is one of this replication key."""
+        state = self.stream_state
+        value = state.get("replication_key_value")
+        if value is None or self.replication_method == REPLICATION_FULL_TABLE:
+            return None
+        key = state.get("replication_key")
+        if key not in {None, self.replication_key}:
+            self.logger.warning(
+                "The state's bookmark is for %s, not %s: reading from the start", key, self.replication_key
+            )
+            return None
+        return str(value)
+
+    def _move_bookmark(self, page: Page) -> None:
+        if page.bookmark is None:
+            return
+        self.stream_state["replication_key"] = self.replication_key
+        self.stream_state["replication_key_value"] = page.bookmark
+        self.state_manager.is_flushed = False
+
+
+def _as_is(values: Any) -> Any:
+    return values
+
+
+def _tells_more_than_a_traceback(record: logging.LogRecord) -> bool:
+    """Drop the SDK's "unhandled error" where our own one-line error follows."""
+    unhandled = record.levelno == logging.ERROR and isinstance(record.msg, str) and "unhandled error" in record.msg
+    return not (unhandled and isinstance(sys.exc_info()[1], (TapConfigError, TapSyncError)))

@@ -1,0 +1,282 @@
+"""The Singer tap: its settings, its catalog, and what its command line does with errors."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import timedelta, timezone, tzinfo
+from functools import cached_property
+from types import FrameType
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+import sqlalchemy as sa
+from singer_sdk import Tap
+from singer_sdk import typing as th
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.plugin_base import SingerCommand
+from singer_sdk.sql import SQLTap
+
+from sync_ledger.ledger import Ledger, LedgerError, database_url
+from sync_ledger.recovery import release_uncreated
+from tap_legacy_orders.catalog import catalog_entry, complete
+from tap_legacy_orders.columns import Column
+from tap_legacy_orders.connections import open_engine, reading
+from tap_legacy_orders.errors import CONFIGURATION_EXIT, TapConfigError, TapSyncError
+from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
+from tap_legacy_orders.output import BlockWriter
+from tap_legacy_orders.reader import ReadingSettings, UnsyncedOrders
+from tap_legacy_orders.stream import UnsyncedOrdersStream
+
+if TYPE_CHECKING:
+    from singer_sdk.streams.core import Stream
+
+PAGE_SIZE = 25_000
+"""Rows of one bulk job, so that each page can become one."""
+
+LOOKBACK_SECONDS = 300
+"""Long transactions commit rows that look older than the bookmark; orders already acknowledged cost nothing."""
+
+SETTLE_SECONDS = 2
+"""One second for clocks that tick in seconds (MySQL's DATETIME even rounds up), one for clocks that differ."""
+
+
+class TapLegacyOrders(SQLTap):
+    """Streams the orders of a SQL table that Zoho CRM does not have yet, or not in their newest version."""
+
+    name = "tap-legacy-orders"
+    package_name = "orders-sync"
+    default_stream_class = UnsyncedOrdersStream
+    message_writer_class = BlockWriter
+
+    config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property(
+            "sqlalchemy_url",
+            th.StringType,
+            required=True,
+            secret=True,
+            title="Database URL",
+            description="The orders' database, e.g. postgresql://user:password@host:5432/database",
+        ),
+        th.Property(
+            "orders_table",
+            th.StringType,
+            required=True,
+            title="Orders table",
+            description="The table or view with one row an order; may be schema.table",
+        ),
+        th.Property(
+            "stream_name",
+            th.StringType,
+            title="Stream name",
+            description="Name of the stream, in Singer messages and in the ledger; the table's name by default",
+        ),
+        th.Property(
+            "key_column",
+            th.OneOf(th.StringType, th.ArrayType(th.StringType)),
+            title="Key column",
+            description="The column, or list of columns, that identifies an order; the primary key by default",
+        ),
+        th.Property(
+            "replication_key",
+            th.StringType,
+            title="Replication key",
+            description="The column that grows with each change; one named like updated_at by default",
+        ),
+        th.Property(
+            "version_column",
+            th.StringType,
+            title="Version column",
+            description="A column that differs after each change, if the replication key can stay the same",
+        ),
+        th.Property(
+            "columns",
+            th.ArrayType(th.StringType),
+            title="Columns",
+            description="Columns to send; all by default. Key and replication key are always sent",
+        ),
+        th.Property(
+            "filter",
+            th.StringType,
+            title="Filter",
+            description="An SQL condition that orders must meet, used as it stands: it must be trusted",
+        ),
+        th.Property(
+            "ack_url",
+            th.StringType,
+            secret=True,
+            title="Ledger URL",
+            description="The ledger's database; the orders' database by default",
+        ),
+        th.Property(
+            "ack_schema",
+            th.StringType,
+            title="Ledger schema",
+            description="The schema of the ledger's tables; the connection's own by default",
+        ),
+        th.Property(
+            "page_size",
+            th.IntegerType(minimum=1, maximum=1_000_000),
+            default=PAGE_SIZE,
+            title="Page size",
+            description="Orders read by one query and written before the next",
+        ),
+        th.Property(
+            "lookback_seconds",
+            th.NumberType(minimum=0),
+            default=LOOKBACK_SECONDS,
+            title="Lookback",
+            description="How far before the bookmark a run begins, for orders committed late",
+        ),
+        th.Property(
+            "settle_seconds",
+            th.NumberType(minimum=0),
+            default=SETTLE_SECONDS,
+            title="Settling time",
+            description="How long an order must be unchanged before it is read",
+        ),
+        th.Property(
+            "timezone",
+            th.StringType,
+            default="UTC",
+            title="Time zone",
+            description="Where times without an offset belong, e.g. Europe/Berlin",
+        ),
+    ).to_dict()
+
+    # What the SDK asks
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add the SDK's settings, but not `use_singer_decimal`: decimals are exact numbers here already."""
+        super(SQLTap, cls).append_builtin_config(config_jsonschema)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        try:
+            return super()._validate_config(raise_errors=raise_errors)
+        except ConfigValidationError as error:
+            raise TapConfigError("settings: " + "; ".join(map(self._without_secrets, error.errors))) from None
+
+    def _without_secrets(self, text: str) -> str:
+        for name in ("sqlalchemy_url", "ack_url"):
+            value = self._config.get(name)
+            if value is not None:
+                text = text.replace(repr(value), "its value")
+        return text
+
+    def setup_mapper(self) -> None:
+        """Complete a catalog that was given before anything reads it."""
+        if self.input_catalog is not None:
+            complete(self.input_catalog, self.stream_name)
+        super().setup_mapper()
+
+    @property
+    def catalog_dict(self) -> dict[str, Any]:
+        """Discover the one stream, or take the catalog that was given."""
+        if self._catalog_dict is None:
+            if self.input_catalog is not None:
+                entry = self.input_catalog[self.stream_name].to_dict()
+            else:
+                entry = catalog_entry(self.stream_name, self.orders_table)
+            self._catalog_dict = {"streams": [entry]}
+        return self._catalog_dict
+
+    def discover_streams(self) -> Sequence[Stream]:
+        """Make the stream."""
+        return [UnsyncedOrdersStream(self, entry, self.tap_connector) for entry in self.catalog_dict["streams"]]
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """End between lines, and never as if the run were complete."""
+        cast("BlockWriter", self.message_writer).stop(signum)
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Give the SDK's command, with errors as one line."""
+        command = super().get_singer_command()
+        command.__class__ = _OneLineErrors
+        return command
+
+    # Our own
+
+    @property
+    def stream_name(self) -> str:
+        """The stream's name in Singer messages and in the ledger."""
+        table: str = self.config["orders_table"]
+        return self.config.get("stream_name") or table.rpartition(".")[2]
+
+    @cached_property
+    def zone(self) -> tzinfo:
+        """Where moments without an offset belong."""
+        name: str = self.config["timezone"]
+        if name.upper() == "UTC":
+            return timezone.utc
+        try:
+            return ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise TapConfigError(f"timezone: there is no zone {name!r}; expected e.g. Europe/Berlin or UTC") from error
+
+    @cached_property
+    def engine(self) -> sa.Engine:
+        """The orders' database."""
+        return open_engine(self.config["sqlalchemy_url"])
+
+    @cached_property
+    def orders_table(self) -> OrdersTable:
+        """The orders' table, as the database has it now."""
+        with reading(self.engine) as connection:
+            return find_orders_table(self.engine, connection, self.config)
+
+    def unsynced_orders(self, stream: str, columns: Sequence[Column], limit: int | None) -> UnsyncedOrders:
+        """Open the ledger and get ready to read; `limit` is the SDK's limit of records, if it set one."""
+        try:
+            beside = self._ledger_beside_orders()
+            ledger = Ledger.open(
+                self.config.get("ack_url") or self.config["sqlalchemy_url"], self.config.get("ack_schema")
+            )
+            ledger.ensure_tables()
+            released = release_uncreated(ledger, stream)
+        except LedgerError as error:
+            raise TapConfigError(str(error)) from error
+        if released:
+            self.logger.info("%d orders of bulk jobs that were never created are due again", released)
+        page_size = self.config["page_size"]
+        settings = ReadingSettings(
+            page_size=page_size if limit is None else min(page_size, limit + 1),
+            lookback=timedelta(seconds=self.config["lookback_seconds"]),
+            settle=timedelta(seconds=self.config["settle_seconds"]),
+            zone=self.zone,
+        )
+        return UnsyncedOrders(
+            self.engine,
+            self.orders_table,
+            columns,
+            ledger,
+            stream,
+            settings,
+            self.logger,
+            ledger_beside_orders=beside,
+        )
+
+    def _ledger_beside_orders(self) -> bool:
+        url = self.config.get("ack_url")
+        return not url or database_url(url) == database_url(self.config["sqlalchemy_url"])
+
+
+class _OneLineErrors(SingerCommand):
+    """The SDK's command, ending with one line and an exit code where it would show a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except (TapConfigError, TapSyncError) as error:
+            self.logger.error("%s", error)  # noqa: TRY400 - the line says it all
+            sys.exit(error.exit_code)
+        except (OSError, ValueError) as error:
+            # The configuration, catalog or state file cannot be read.
+            logging.getLogger(self.name).error("%s", error)  # noqa: TRY400
+            sys.exit(CONFIGURATION_EXIT)
+
+
+__all__ = ["Tap", "TapLegacyOrders"]

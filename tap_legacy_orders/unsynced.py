@@ -1,0 +1,255 @@
+"""Which orders are unsynced: the law, once in SQL for a ledger beside the orders, once in Python for one elsewhere.
+
+Builds statements and runs none. `docs/selection.md` tells the whole story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from sync_ledger.tables import KEY_LENGTH, AckStatus, exact_key
+from tap_legacy_orders.columns import Column
+from tap_legacy_orders.databases import Database, Element
+from tap_legacy_orders.keys import ESCAPE, SEPARATOR
+from tap_legacy_orders.orders_table import OrdersTable
+
+KEY = "_sync_key"
+VERSION = "_sync_version"
+NO_VERSION = "-"
+"""The version of an order whose version column is NULL."""
+
+_POSITION = "_sync_position"
+_LEFT_OUT = "_sync_left_out"
+
+
+class Verdict(IntEnum):
+    """What to do with an order that a page came across."""
+
+    SEND = 0
+    LEFT_OUT = 1
+    """Changed while its earlier version is in flight: not sent now, and the bookmark must not pass it."""
+    SKIP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class AckState:
+    """What the ledger says of one order, as far as the choice needs it."""
+
+    version: str
+    status: str
+    next_attempt_at: datetime | None
+
+
+def verdict(ack: AckState | None, version: str, cutoff: datetime) -> Verdict:
+    """Judge an order at `version`; due retries are skipped, since they were sent before the pages began."""
+    if ack is None:
+        return Verdict.SEND
+    if ack.version == version or _is_due(ack, cutoff):
+        return Verdict.SKIP
+    return Verdict.LEFT_OUT if ack.status == AckStatus.SUBMITTED.value else Verdict.SEND
+
+
+def _is_due(ack: AckState, cutoff: datetime) -> bool:
+    return ack.status == AckStatus.REJECTED.value and ack.next_attempt_at is not None and ack.next_attempt_at <= cutoff
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ended: texts of the replication key (None outside the range walk) and of the key's columns."""
+
+    replication: str | None
+    key: tuple[str, ...]
+
+
+class UnsyncedQueries:
+    """The statements for one table. Every text in and out of them is the database's own."""
+
+    def __init__(
+        self, table: OrdersTable, database: Database, stream: str, columns: Sequence[Column], ack: sa.Table | None
+    ) -> None:
+        """Select `columns` for records; join `ack` when it lies in the same database."""
+        self.table = table
+        self.database = database
+        self.columns = tuple(columns)
+        self.orders = self._source()
+        self._replication = self.orders.c[table.replication.name]
+        self._key = [self.orders.c[column.name] for column in table.key]
+        self.key_text = self._joined_key()
+        self.version_text: Element = sa.func.coalesce(
+            database.text(table.version, self.orders.c[table.version.name]),
+            sa.literal_column(f"'{NO_VERSION}'"),
+            type_=sa.String(),
+        )
+        self.replication_text = database.text(table.replication, self._replication)
+        self._stream = stream
+        self._ack = ack
+
+    def _source(self) -> sa.FromClause:
+        """The table, or its filtered rows: a subquery, so that the filter's names cannot meet the ack table's."""
+        table = self.table
+        names = {c.name: None for c in (*self.columns, *table.key, table.replication, table.version)}
+        orders = sa.table(table.name, *map(sa.column, names), schema=table.schema)
+        if table.filter is None:
+            return orders.alias("o")
+        trusted = sa.literal_column(f"({table.filter})", type_=sa.Boolean())
+        return sa.select(*orders.c).select_from(orders).where(trusted).subquery("o")
+
+    def _joined_key(self) -> Element:
+        texts = [self.database.text(column, element) for column, element in zip(self.table.key, self._key, strict=True)]
+        if len(texts) == 1:
+            return texts[0]
+        joined: Element | None = None
+        for text in texts:
+            escaped: Element = sa.func.replace(text, _text(ESCAPE), _text(ESCAPE * 2), type_=sa.String())
+            escaped = sa.func.replace(escaped, _text(SEPARATOR), _text(ESCAPE + SEPARATOR), type_=sa.String())
+            joined = escaped if joined is None else joined + _text(SEPARATOR) + escaped
+        assert joined is not None  # noqa: S101 - a key has columns
+        return joined
+
+    # What a run asks before its pages
+
+    def newest(self, until: str | None) -> sa.Select[Any]:
+        """Find the largest replication key up to `until`: its text, and on SQLite its storage class."""
+        largest = sa.func.max(self._replication)
+        storage = sa.func.typeof(largest) if self.database.dialect.name == "sqlite" else sa.literal_column("''")
+        query = sa.select(self.database.text(self.table.replication, largest), storage).select_from(self.orders)
+        return query if until is None else query.where(self._replication <= self._bound_replication(until))
+
+    def count_after(self, text: str) -> sa.Select[Any]:
+        """Count the orders dated after `text`."""
+        return sa.select(sa.func.count()).select_from(self.orders).where(self._after(text))
+
+    def count_keyless(self) -> sa.Select[Any]:
+        """Count the orders that no key identifies."""
+        return sa.select(sa.func.count()).select_from(self.orders).where(sa.not_(self._has_key()))
+
+    # Pages
+
+    def range_page(
+        self, lower: str | None, upper: str, after: Position | None, limit: int, cutoff: datetime
+    ) -> sa.Select[Any]:
+        """Read orders by (replication key, key) from `lower` to `upper`, both inclusive, past `after`."""
+        conditions = [self._replication <= self._bound_replication(upper), self._has_key()]
+        if after is not None and after.replication is not None:
+            reached = self._bound_replication(after.replication)
+            conditions += [
+                self._replication >= reached,  # lets the index find the start; the next line alone would not
+                sa.or_(self._replication > reached, self._beyond_key(after.key)),
+            ]
+        elif lower is not None:
+            conditions.append(self._replication >= self._bound_replication(lower))
+        return self._page(conditions, [self._replication, *self._key], limit, cutoff)
+
+    def undated_page(self, future: str | None, after: Position | None, limit: int, cutoff: datetime) -> sa.Select[Any]:
+        """Read orders by key that the range cannot reach: without a replication value, or dated after `future`."""
+        outside = self._replication.is_(None)
+        if future is not None:
+            outside = sa.or_(outside, self._after(future))
+        conditions = [outside, self._has_key()]
+        if after is not None:
+            conditions.append(self._beyond_key(after.key))
+        return self._page(conditions, self._key, limit, cutoff)
+
+    def by_key(self, keys: Sequence[tuple[str, ...]], held_after: str | None, future: str | None) -> sa.Select[Any]:
+        """Read orders by key; those dated after `held_after` wait, unless after `future`."""
+        bound = [
+            [self.database.bound(column, part) for column, part in zip(self.table.key, key, strict=True)]
+            for key in keys
+        ]
+        if len(self._key) == 1:
+            wanted = self._key[0].in_([parts[0] for parts in bound])
+        else:
+            wanted = sa.or_(
+                *(sa.and_(*(e == part for e, part in zip(self._key, parts, strict=True))) for parts in bound)
+            )
+        query = self._selected().select_from(self.orders).where(wanted)
+        if held_after is None:
+            return query
+        settled = sa.or_(self._replication.is_(None), self._replication <= self._bound_replication(held_after))
+        if future is not None:
+            settled = sa.or_(settled, self._after(future))
+        return query.where(settled)
+
+    def _page(self, conditions: list[Element], order: list[Element], limit: int, cutoff: datetime) -> sa.Select[Any]:
+        ack = self._ack
+        if ack is None:
+            query = self._selected().select_from(self.orders)
+        else:
+            this = sa.and_(
+                ack.c.stream == self._stream, ack.c.record_key == exact_key(self.key_text, self.database.dialect)
+            )
+            left_out = sa.case((ack.c.status == AckStatus.SUBMITTED.value, 1), else_=0).label(_LEFT_OUT)
+            query = self._selected(left_out).select_from(self.orders.outerjoin(ack, this))
+            conditions = [*conditions, self._unsettled(ack, cutoff)]
+        return query.where(*conditions).order_by(*order).limit(limit)
+
+    def _unsettled(self, ack: sa.Table, cutoff: datetime) -> Element:
+        """Say `verdict` is SEND or LEFT_OUT."""
+        current = exact_key(self.version_text, self.database.dialect)
+        due = sa.and_(
+            ack.c.status == AckStatus.REJECTED.value,
+            ack.c.next_attempt_at.is_not(None),
+            ack.c.next_attempt_at <= cutoff,
+        )
+        return sa.or_(ack.c.record_key.is_(None), sa.and_(ack.c.version != current, sa.not_(due)))
+
+    def _selected(self, *more: Element) -> sa.Select[Any]:
+        """Select the record's columns, key, version, the position where the version does not tell it, and `more`."""
+        values = [self.database.fetched(column, self.orders.c[column.name]) for column in self.columns]
+        texts = [self.key_text.label(KEY), self.version_text.label(VERSION)]
+        if not self.table.version_is_replication:
+            texts.append(self.replication_text.label(_POSITION))
+        return sa.select(*values, *texts, *more)
+
+    def _bound_replication(self, text: str) -> Element:
+        return self.database.bound(self.table.replication, text)
+
+    def _after(self, text: str) -> Element:
+        return self._replication > self._bound_replication(text)
+
+    def _has_key(self) -> Element:
+        return sa.and_(*(element.is_not(None) for element in self._key))
+
+    def _beyond_key(self, parts: tuple[str, ...]) -> Element:
+        """Compare the key's columns one after the other: row values are not for every engine."""
+        bound = [self.database.bound(column, part) for column, part in zip(self.table.key, parts, strict=True)]
+        steps = []
+        for index, (element, value) in enumerate(zip(self._key, bound, strict=True)):
+            equal = [e == b for e, b in zip(self._key[:index], bound[:index], strict=True)]
+            steps.append(sa.and_(*equal, element > value))
+        return sa.or_(*steps)
+
+
+def due_keys(ack: sa.Table, stream: str, cutoff: datetime, after: str | None, limit: int) -> sa.Select[Any]:
+    """Read the keys of due retries from the ledger, in the order of their keys."""
+    conditions = [
+        ack.c.stream == stream,
+        ack.c.status == AckStatus.REJECTED.value,
+        ack.c.next_attempt_at.is_not(None),
+        ack.c.next_attempt_at <= cutoff,
+    ]
+    if after is not None:
+        conditions.append(ack.c.record_key > after)
+    return sa.select(ack.c.record_key).where(*conditions).order_by(ack.c.record_key).limit(limit)
+
+
+def ack_states(ack: sa.Table, stream: str, keys: Sequence[str]) -> sa.Select[Any]:
+    """Look up what the ledger says of some keys."""
+    return sa.select(ack.c.record_key, ack.c.version, ack.c.status, ack.c.next_attempt_at).where(
+        ack.c.stream == stream, ack.c.record_key.in_(keys)
+    )
+
+
+def usable_key(key: str | None) -> bool:
+    """Tell whether a key's text can stand in the ledger."""
+    return key is not None and 0 < len(key) <= KEY_LENGTH
+
+
+def _text(value: str) -> Element:
+    return sa.bindparam(None, value, type_=sa.String())
