@@ -91,7 +91,8 @@ class ZohoClient:
         stop: threading.Event | None = None,
     ) -> None:
         self._endpoints = settings.endpoints
-        self._transport = Transport(settings, credits, stop or threading.Event())
+        self.stop = stop or threading.Event()
+        self._transport = Transport(settings, credits, self.stop)
         self._org: dict[str, Any] | None = None
         self._org_lock = threading.Lock()
 

@@ -11,7 +11,7 @@ from target_zoho_crm.mapping import Mapping
 from target_zoho_crm.values import Converter, Refusal
 
 # What a converter raises for a value it cannot take; everything else is a fault of the program.
-UNCONVERTIBLE = (Refusal, TypeError, ValueError, ArithmeticError)
+UNCONVERTIBLE = (Refusal, TypeError, ValueError, KeyError, ArithmeticError)
 
 
 class Form(Enum):

@@ -65,7 +65,7 @@ def write_bulk_zip(
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION) as archive,
         archive.open(CSV_NAME, "w") as file,
     ):
-        _write(file, _csv_text([header]))
+        file.write(_csv([header]) or b"")
         for chunk_keys, chunk_rows in _chunks(keys, rows):
             converted = _write_chunk(file, conversion, chunk_keys, chunk_rows)
             refusals.update(converted.refusals)
@@ -125,30 +125,22 @@ def _chunks(keys: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[tupl
 
 def _write_chunk(file: IO[bytes], conversion: Conversion, keys: Sequence[str], rows: list[Sequence[Any]]) -> Converted:
     converted = conversion.convert(keys, rows)
-    text = _csv_text(zip(converted.keys, *converted.columns, strict=True))
-    if not _writable(text):
+    content = _csv(zip(converted.keys, *converted.columns, strict=True))
+    if content is None:
         converted = conversion.one_by_one(keys, rows)
-        text = _csv_text(zip(converted.keys, *converted.columns, strict=True))
-    _write(file, text)
+        content = _csv(zip(converted.keys, *converted.columns, strict=True))
+    file.write(content or b"")
     return converted
 
 
-def _csv_text(rows: Iterable[Iterable[Any]]) -> str:
+def _csv(rows: Iterable[Iterable[Any]]) -> bytes | None:
+    """CSV text, or None when some value is no text that every reader takes whole: one look for all rows."""
     buffer = io.StringIO(newline="")
     csv.writer(buffer).writerows(rows)
-    return buffer.getvalue()
-
-
-def _writable(text: str) -> bool:
-    """Whether a chunk holds only text that every reader takes whole: one look for 1,000 rows."""
+    text = buffer.getvalue()
     if "\0" in text:
-        return False
+        return None
     try:
-        text.encode()
+        return text.encode()
     except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _write(file: IO[bytes], text: str) -> None:
-    file.write(text.encode())
+        return None

@@ -182,11 +182,10 @@ def _scalar(data_type: str, types: frozenset[str]) -> _Pair:
     if data_type == "bigint":
         return values.whole_text, None if integers else values.whole_text
     if data_type in _DECIMAL:
-        if integers:
-            return None, None
-        return values.decimal_json, values.number_text if types == {"number"} else values.decimal_csv
+        return (None, None) if integers else (values.decimal_json, values.number_text)
     if data_type == "boolean":
-        return None if types == {"boolean"} else values.boolean, values.boolean_csv
+        sure = types == {"boolean"}
+        return (None, values.WORD_OF_BOOLEAN) if sure else (values.boolean, values.boolean_csv)
     return values.choices_json, values.choices_csv
 
 

@@ -46,6 +46,7 @@ class Outcome:
 
 MULTIPLE = "MULTIPLE_OR_MULTI_ERRORS"
 _MESSAGE_CHARACTERS = 300
+_ERROR_WORDS = ("error", "failure", None)  # a job's own status (FAILED ...) is an answer, not an error of the call
 _JSON_PATH = re.compile(r"\$\.data\[(\d+)\](?:\.(.+))?")
 
 
@@ -123,7 +124,7 @@ def flat_error(body: object) -> tuple[str, str, str | None] | None:
     if isinstance(data, list):
         return flat_error(data[0]) if len(data) == 1 else None
     code = body.get("code")
-    if isinstance(code, str) and code and body.get("status") != "success":
+    if isinstance(code, str) and code and body.get("status") in _ERROR_WORDS:
         return code, _text(body.get("message")), _fields_of(body.get("details"))
     gateway = body.get("x-info") or body.get("info") or body.get("x-error") or body.get("ERROR_MESSAGE")
     if gateway:

@@ -6,9 +6,12 @@ only if both rows agree, and a key that is not there was not written.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import logging
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -23,7 +26,9 @@ logger = logging.getLogger(__name__)
 CSV_BYTES_MOST = 256 * 1024 * 1024  # 25,000 rows of three long texts stay far below it; a zip bomb does not
 _ENTRIES_MOST = 16
 _ACTIONS = {"added": "insert", "updated": "update"}
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, csv.Error, UnicodeDecodeError, RuntimeError, NotImplementedError)
+# All that reading a damaged zip or CSV raises; ValueError and OSError come from offsets that point nowhere.
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, csv.Error, EOFError, ValueError, OSError)
+_UNSUPPORTED = (RuntimeError, OverflowError)  # encrypted, or a compression that we do not have
 
 
 def job_outcomes(result: BinaryIO | Path, manifest: Mapping[str, str]) -> list[Outcome]:
@@ -34,12 +39,9 @@ def job_outcomes(result: BinaryIO | Path, manifest: Mapping[str, str]) -> list[O
     Raises:
         AnswerError: the file is no result that can be read whole; nothing of it is believed.
     """
-    try:
-        with zipfile.ZipFile(result) as archive, archive.open(_only_csv(archive)) as raw:
-            text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
-            found, strangers = _read(csv.reader(text), manifest)
-    except _BROKEN as error:
-        raise _unreadable(f"it is damaged ({type(error).__name__})") from error
+    with contextlib.ExitStack() as opened:
+        file = opened.enter_context(result.open("rb")) if isinstance(result, Path) else result
+        found, strangers = _read_zip(file, manifest)
     if strangers:
         strangers = _by_folded_key(strangers, found, manifest)
     if strangers:
@@ -47,6 +49,15 @@ def job_outcomes(result: BinaryIO | Path, manifest: Mapping[str, str]) -> list[O
     return [
         found[key] if key in found else refused(key, version, [_NOT_IN_RESULT]) for key, version in manifest.items()
     ]
+
+
+def _read_zip(file: BinaryIO, manifest: Mapping[str, str]) -> tuple[dict[str, Outcome], list[_Row]]:
+    try:
+        with zipfile.ZipFile(file) as archive, archive.open(_only_csv(archive)) as raw:
+            text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+            return _read(csv.reader(text), manifest)
+    except (*_BROKEN, *_UNSUPPORTED) as error:
+        raise _unreadable(f"it is damaged ({type(error).__name__})") from error
 
 
 _Row = tuple[str, str, str, str]  # key, STATUS, RECORD_ID, ERRORS

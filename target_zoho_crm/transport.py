@@ -285,7 +285,7 @@ class Transport:
         error = request_error(code, where=call.where, said=said, http_status=status, field=field_name)
         if status == HTTPStatus.UNAUTHORIZED and code not in ("OAUTH_SCOPE_MISMATCH", "AUTHENTICATION_FAILURE"):
             return _TokenRefused(error)
-        if call.repeat is Repeat.ONCE and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if call.repeat is Repeat.ONCE and isinstance(error, TransientError):
             return LostAnswer(code, f"{error.message} It may have been carried out.", http_status=status)
         return error
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, tzinfo
 from datetime import timezone as fixed_zone
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -25,10 +25,16 @@ DATETIME_FORMAT = "yyyy-MM-dd'T'HH:mm:ssXXX"
 _JSON = msgspec.json.Encoder(decimal_format="number")
 _DIGITS_MOST = 60  # no field takes more; keeps 1E+999999 from being written out
 _DATE_CHARACTERS = 10
-_SECOND_CHARACTERS = 19
+_ZONED = ("T::+", "T::-")
+_ZONED_CHARACTERS = 25  # 2024-07-01T10:20:30+02:00
+_UTC_CHARACTERS = 20  # 2024-07-01T10:20:30Z
+_FRACTION_CHARACTERS = (29, 32)  # the same with milliseconds or microseconds
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
-_TAIL = re.compile(r"(?:[.,][0-9]+)?(?:([zZ])|([+-])([0-9]{2}):?([0-9]{2})?)?")
+_DATETIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,][0-9]+)?(?: ?(?:([zZ])|([+-])([0-9]{2}):?([0-9]{2})?))?)?"
+)
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
 
@@ -69,15 +75,14 @@ def any_to_text(value: Any) -> Any:
 
 
 def number_text(value: Any) -> str | None:
-    """The digits of a number, never in exponent form."""
-    if value is None:
-        return None
+    """The digits of a number, never in exponent form; text is read as a number first."""
+    if value.__class__ is not Decimal:
+        if value is None or value == "":
+            return None
+        value = _decimal(value)
     text = str(value)
-    if "E" in text or "e" in text or "n" in text or "N" in text:  # an exponent, NaN, or Infinity
-        number = Decimal(text)
-        if not number.is_finite() or abs(number.adjusted()) > _DIGITS_MOST:
-            raise refuse("a number that fits")
-        return format(number, "f")
+    if "E" in text or "N" in text or "I" in text:  # an exponent, NaN, or Infinity
+        return format(_checked(value), "f")
     return text
 
 
@@ -106,11 +111,6 @@ def decimal_json(value: Any) -> Decimal | None:
     return None if value is None or value == "" else _decimal(value)
 
 
-def decimal_csv(value: Any) -> str | None:
-    """The digits of an exact decimal from a number or from text."""
-    return None if value is None or value == "" else number_text(_decimal(value))
-
-
 def boolean(value: Any) -> bool | None:
     """A boolean from a boolean, 0 or 1, or a word for it."""
     if value is None or value is True or value is False:
@@ -124,6 +124,10 @@ def boolean(value: Any) -> bool | None:
     elif isinstance(value, (int, Decimal, float)) and value in (0, 1):
         return value == 1
     raise refuse("a boolean")
+
+
+WORD_OF_BOOLEAN = {None: None, True: "true", False: "false"}.__getitem__
+"""The CSV word of what is surely a boolean."""
 
 
 def boolean_csv(value: Any) -> str | None:
@@ -195,56 +199,57 @@ def date_converter(zone: tzinfo) -> Converter:
 
 
 def datetime_converter(zone: tzinfo) -> Converter:
-    """To `yyyy-MM-ddTHH:mm:ss+HH:mm`, the form of both channels; without an offset the value is in `zone`."""
-    parse = datetime.fromisoformat
+    """To `yyyy-MM-ddTHH:mm:ss+HH:mm`, the form of both channels; without an offset the value is in `zone`.
 
-    def convert(value: Any) -> str | None:
+    The forms that taps send most are checked by the parser and then cut, which is all they need.
+    """
+    parse = datetime.fromisoformat
+    own_offset = "+00:00" if zone is fixed_zone.utc else None
+
+    def convert(value: Any) -> Any:
         if not value:
             return None
         try:
-            head, tail = value[:_SECOND_CHARACTERS], value[_SECOND_CHARACTERS:]
-            if head[4] == "-" and head[7] == "-" and head[13] == ":" and head[16] == ":":
-                naive = parse(head)
-                if tail == "+00:00" or tail == "Z":  # noqa: PLR1714 - a set or tuple costs more here
-                    return f"{head[:10]}T{head[11:]}+00:00"
-                return _with_offset(naive, tail, zone)
-        except (TypeError, IndexError, KeyError):
-            pass  # a date alone, or no text at all
-        except ValueError:
+            marks = value[10:20:3]  # the T, two colons, and what follows the seconds
+            if value[7] == "-":
+                size = len(value)
+                if marks in _ZONED and size == _ZONED_CHARACTERS and value[-2] < "6":
+                    parse(value)
+                    return value
+                if marks == "T::." and size in _FRACTION_CHARACTERS and value[-6] in "+-" and value[-2] < "6":
+                    parse(value)
+                    return value[:19] + value[-6:]
+                if (marks == "T::Z" and size == _UTC_CHARACTERS) or (marks == "T::" and own_offset):
+                    parse(value[:19])
+                    return value[:19] + "+00:00"
+        except (TypeError, ValueError, LookupError):
+            pass  # another form, or none
+        try:
+            return _moment(value, zone)
+        except (ValueError, OverflowError):
             raise refuse("a date and time") from None
-        return _moment(value, zone)
 
     return convert
 
 
-def _with_offset(naive: datetime, tail: str, zone: tzinfo) -> str:
-    match = _TAIL.fullmatch(tail)
+def _moment(value: Any, zone: tzinfo) -> str:
+    """The slow way: every other form of text, and objects."""
+    if isinstance(value, datetime):
+        return _zoned(value if value.tzinfo is not None else value.replace(tzinfo=zone))
+    if isinstance(value, date):
+        value = value.isoformat()
+    match = _DATETIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise refuse("a date and time")
-    utc, sign, hours, minutes = match.groups()
+    day, time, utc, sign, hours, minutes = match.groups()
+    naive = datetime.fromisoformat(f"{day}T{time or '00:00:00'}")
     if utc:
-        return naive.isoformat() + "+00:00"
+        return f"{naive.isoformat()}+00:00"
     if sign is None:
         return _zoned(naive.replace(tzinfo=zone))
     if int(hours) >= 24 or int(minutes or 0) >= 60:  # noqa: PLR2004 - a clock's
         raise refuse("a date and time with an offset below a day")
     return f"{naive.isoformat()}{sign}{hours}:{minutes or '00'}"
-
-
-def _moment(value: Any, zone: tzinfo) -> str:
-    """The slow way: objects, and dates without a time."""
-    try:
-        if isinstance(value, datetime):
-            exact = value
-        elif isinstance(value, date):
-            exact = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - the zone follows
-        elif isinstance(value, str) and len(value) == _DATE_CHARACTERS and value[4] == "-" and value[7] == "-":
-            exact = datetime.fromisoformat(value)
-        else:
-            raise refuse("a date and time")
-        return _zoned(exact if exact.tzinfo is not None else exact.replace(tzinfo=zone))
-    except (ValueError, OverflowError):
-        raise refuse("a date and time") from None
 
 
 def _zoned(exact: datetime) -> str:
@@ -270,10 +275,10 @@ def _decimal(value: Any) -> Decimal:
         value = Decimal(repr(value))  # the shortest digits that mean this float, not its binary noise
     elif not isinstance(value, (int, Decimal)):
         raise refuse("a number")
-    try:
-        number = Decimal(value)
-    except InvalidOperation:  # pragma: no cover - the pattern above lets none through
-        raise refuse("a number") from None
+    return _checked(Decimal(value))
+
+
+def _checked(number: Decimal) -> Decimal:
     if not number.is_finite() or abs(number.adjusted()) > _DIGITS_MOST:
         raise refuse("a number that fits")
     return number
