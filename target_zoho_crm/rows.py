@@ -87,7 +87,7 @@ class RowReader:
         self._names = {name: f"p{index}" for index, name in enumerate(properties)}
         types = {name: _struct_type(definition) for name, definition in properties.items()}
         self._raw = {name for name, kind in types.items() if kind is msgspec.Raw}
-        self._integers = {name for name, kind in types.items() if kind == int | None}
+        self._integers = {name for name, kind in types.items() if kind in (int, int | None)}
         strict = _struct("Row", self._names, types, optional=())
         lenient = _struct("Row", self._names, types, optional=set(properties) - set(required))
         line = msgspec.defstruct("Line", [("record", strict)], gc=False)

@@ -1,0 +1,191 @@
+"""Runs: one live run a stream, dead ones found, sleepers stopped, and what they leave behind given back or adopted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from sync_ledger.acks import Ack, write_acks
+from sync_ledger.jobs import JournalledJob, journal_intent, journal_step, open_jobs, pack_manifest, unpack_manifest
+from sync_ledger.ledger import Ledger, LedgerError
+from sync_ledger.recovery import adopt, release_uncreated
+from sync_ledger.runs import DEAD_AFTER, LockHeldError, LockLostError, RunLock, bury_dead
+from sync_ledger.tables import AckStatus, JobStep
+
+COUNTS = {"read": 3, "synced": 3}
+
+HOLDER = """
+import sys, time
+from sync_ledger.ledger import Ledger
+from sync_ledger.runs import RunLock
+lock = RunLock.acquire(Ledger.open(sys.argv[1]), "orders")
+print(lock.run_id, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def ledger(engine_url: str) -> Iterator[Ledger]:
+    ledger = Ledger.open(engine_url)
+    ledger.ensure_tables()
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def other_run(ledger: Ledger, engine_url: str) -> Iterator[subprocess.Popen[str]]:
+    assert ledger.engine.url.get_backend_name() in engine_url  # its tables are there before the other run starts
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, engine_url], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.run_id = process.stdout.readline().strip()  # type: ignore[attr-defined]
+    assert process.run_id  # type: ignore[attr-defined]
+    yield process
+    process.kill()
+    process.wait()
+
+
+def age(ledger: Ledger, run_id: str, by: timedelta) -> None:
+    run = ledger.tables.run
+    with ledger.begin() as connection:
+        beat = connection.execute(sa.select(run.c.heartbeat_at).where(run.c.run_id == run_id)).scalar_one()
+        connection.execute(sa.update(run).where(run.c.run_id == run_id).values(heartbeat_at=beat - by))
+
+
+def leave_job(ledger: Ledger, run_id: str, job_id: str, step: JobStep) -> None:
+    with ledger.begin() as connection:
+        now = ledger.now(connection)
+        job = JournalledJob(job_id, "orders", run_id, "Orders", JobStep.INTENT, {f"{job_id}-1": "v1"}, 0)
+        journal_intent(connection, ledger.tables.job, job, now)
+        submitted = Ack("orders", f"{job_id}-1", "v1", AckStatus.SUBMITTED, now, job_id=job_id)
+        write_acks(connection, ledger.tables.ack, [submitted])
+        if step is not JobStep.INTENT:
+            journal_step(connection, ledger.tables.job, job_id, step, now, file_id="7", zoho_job_id="8")
+
+
+def test_a_second_run_ends_at_once_and_says_who_holds_the_lock(
+    ledger: Ledger, other_run: subprocess.Popen[str]
+) -> None:
+    with pytest.raises(LockHeldError, match=f"process {other_run.pid} on .*wait until it ends"):
+        RunLock.acquire(ledger, "orders")
+
+
+def test_other_streams_and_partitions_have_locks_of_their_own(ledger: Ledger, other_run: subprocess.Popen[str]) -> None:
+    assert other_run.poll() is None
+    RunLock.acquire(ledger, "Orders").release("finished", COUNTS, 0)
+    RunLock.acquire(ledger, "orders", "2/4").release("finished", COUNTS, 0)
+
+
+def test_a_run_that_ended_leaves_the_lock_free_and_its_counts_behind(ledger: Ledger) -> None:
+    first = RunLock.acquire(ledger, "orders")
+    first.start_heartbeat()
+    first.release("finished", COUNTS, 500)
+    second = RunLock.acquire(ledger, "orders")
+    run = ledger.tables.run
+    with ledger.connect() as connection:
+        row = connection.execute(sa.select(run).where(run.c.run_id == first.run_id)).one()
+    assert (row.how_ended, row.read_count, row.credits, row.finished_at is None) == ("finished", 3, 500, False)
+    second.release("finished", COUNTS, 0)
+
+
+def test_a_killed_run_is_dead_at_once_on_its_own_machine(ledger: Ledger, other_run: subprocess.Popen[str]) -> None:
+    os.kill(other_run.pid, signal.SIGKILL)
+    other_run.wait()
+    RunLock.acquire(ledger, "orders").release("finished", COUNTS, 0)
+
+
+def test_a_run_elsewhere_is_dead_after_a_minute_of_silence_and_not_before(
+    ledger: Ledger, other_run: subprocess.Popen[str]
+) -> None:
+    age(ledger, other_run.run_id, DEAD_AFTER - timedelta(seconds=20))  # type: ignore[attr-defined]
+    assert bury_dead(ledger, "orders") == 0
+    age(ledger, other_run.run_id, timedelta(seconds=30))  # type: ignore[attr-defined]
+    assert bury_dead(ledger, "orders") == 1
+
+
+def test_a_sleeper_finds_its_lock_gone_before_it_sends_or_writes(ledger: Ledger) -> None:
+    sleeper = RunLock.acquire(ledger, "orders")
+    age(ledger, sleeper.run_id, DEAD_AFTER + timedelta(seconds=1))
+    successor = RunLock.acquire(ledger, "orders")
+    with pytest.raises(LockLostError, match="another run"), ledger.begin() as connection:
+        sleeper.confirm(connection)
+    with pytest.raises(LockLostError):
+        sleeper.guard()
+    sleeper.release("failed", COUNTS, 0)
+    successor.guard()
+    with pytest.raises(LockHeldError):
+        RunLock.acquire(ledger, "orders")
+    successor.release("finished", COUNTS, 0)
+
+
+def test_orders_of_a_job_that_was_never_created_are_due_at_once(ledger: Ledger) -> None:
+    dead = RunLock.acquire(ledger, "orders")
+    leave_job(ledger, dead.run_id, "a", JobStep.INTENT)
+    leave_job(ledger, dead.run_id, "b", JobStep.CREATED)
+    assert release_uncreated(ledger, "orders") == 0  # the run is alive
+    age(ledger, dead.run_id, DEAD_AFTER * 2)
+    assert release_uncreated(ledger, "orders") == 1
+    assert release_uncreated(ledger, "orders") == 0
+    ack = ledger.tables.ack
+    with ledger.connect() as connection:
+        rows = {row.record_key: row for row in connection.execute(sa.select(ack))}
+        now = ledger.now(connection)
+    assert (rows["a-1"].status, rows["a-1"].family) == ("rejected", "transient")
+    assert rows["a-1"].next_attempt_at <= now
+    assert rows["b-1"].status == "submitted"
+
+
+def test_jobs_of_dead_runs_are_adopted_once_and_those_of_live_runs_never(ledger: Ledger) -> None:
+    dead = RunLock.acquire(ledger, "orders")
+    leave_job(ledger, dead.run_id, "u", JobStep.UPLOADED)
+    leave_job(ledger, dead.run_id, "c", JobStep.CREATED)
+    neighbour = RunLock.acquire(ledger, "orders", "2/2")
+    leave_job(ledger, neighbour.run_id, "n", JobStep.CREATED)
+    age(ledger, dead.run_id, DEAD_AFTER * 2)
+    heir = RunLock.acquire(ledger, "orders")
+    adopted = adopt(ledger, heir)
+    assert {job.job_id: (job.step, dict(job.manifest)) for job in adopted} == {
+        "u": (JobStep.UPLOADED, {"u-1": "v1"}),
+        "c": (JobStep.CREATED, {"c-1": "v1"}),
+    }
+    assert adopt(ledger, heir) == []
+    with ledger.connect() as connection:
+        owners = {job.job_id: job.run_id for job in open_jobs(connection, ledger.tables.job)}
+    assert owners == {"u": heir.run_id, "c": heir.run_id, "n": neighbour.run_id}
+    for lock in (heir, neighbour):
+        lock.release("finished", COUNTS, 0)
+
+
+def test_a_manifest_survives_and_is_small() -> None:
+    manifest = {f"SO-{number}": f"2026-01-01 00:{number % 60:02}:00.{number:06}" for number in range(25_000)}
+    packed = pack_manifest(manifest)
+    assert unpack_manifest(packed) == manifest
+    assert len(packed) < 400_000
+
+
+def test_tables_are_created_by_whoever_comes_first(engine_url: str) -> None:
+    program = "import sys; from sync_ledger.ledger import Ledger; Ledger.open(sys.argv[1]).ensure_tables()"
+    together = [subprocess.Popen([sys.executable, "-c", program, engine_url]) for _ in range(4)]
+    assert [process.wait() for process in together] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("not a url", "cannot be read"),
+        ("sqlite:////no/such/folder/ledger.sqlite", "cannot be created or read at sqlite"),
+        ("postgresql://nobody:secret@127.0.0.1:1/none", r"ack_url.*may create and write"),
+        ("nosuchengine://x/y", "no database engine is called 'nosuchengine'"),
+    ],
+)
+def test_a_ledger_out_of_reach_says_so_in_one_line_without_the_password(url: str, says: str) -> None:
+    with pytest.raises(LedgerError, match=says) as caught:
+        Ledger.open(url).ensure_tables()
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
