@@ -1,1 +1,1 @@
-"""Zoho CRM's write APIs on loopback, for trying the pair and for every test."""
+"""A Zoho CRM that runs on loopback: OAuth, metadata, upsert, bulk write, COQL, limits and faults on demand."""

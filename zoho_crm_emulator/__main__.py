@@ -1,0 +1,7 @@
+"""`python -m zoho_crm_emulator` is the same as the `zoho-crm-emulator` command."""
+
+from __future__ import annotations
+
+from zoho_crm_emulator.cli import main
+
+main()

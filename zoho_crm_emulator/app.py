@@ -1,0 +1,130 @@
+"""The web application: every address of the API, the admin API and the page."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from zoho_crm_emulator import coql, metadata, reading, records
+from zoho_crm_emulator.admin import Admin
+from zoho_crm_emulator.bulk import Bulk
+from zoho_crm_emulator.calls import Answer, Call, Endpoint
+from zoho_crm_emulator.emulator import Emulator
+from zoho_crm_emulator.gate import Gate, NotThere
+from zoho_crm_emulator.jobs import Jobs
+from zoho_crm_emulator.oauth import module_scopes
+from zoho_crm_emulator.page import Page
+
+BULK_CREDITS = 500
+RECORDS_A_CREDIT = 10
+Scopes = list[tuple[str, ...]]
+
+
+def _settings(part: str) -> tuple[str, ...]:
+    return tuple(f"ZohoCRM.settings.{name}" for name in ("ALL", "READ", f"{part}.ALL", f"{part}.READ"))
+
+
+def _of_module(operation: str) -> object:
+    def scopes(call: Call) -> Scopes:
+        view = call.emulator.catalog.get(call.module_name or "")
+        return [module_scopes(call.module_name or "", operation, custom=view.module.custom if view else True)]
+
+    return scopes
+
+
+def _bulk_create_scopes(call: Call) -> Scopes:
+    return [("ZohoCRM.bulk.ALL", "ZohoCRM.bulk.CREATE")]
+
+
+def _write_cost(call: Call) -> int:
+    return max(1, -(-call.record_count // RECORDS_A_CREDIT))
+
+
+def _delete_cost(call: Call) -> int:
+    count = len(call.query.get("ids", "").split(","))
+    return max(1, -(-count // RECORDS_A_CREDIT))
+
+
+def token(call: Call) -> Answer:
+    """POST /oauth/v2/token."""
+    status, body = call.emulator.oauth.refresh(
+        call.form, call.emulator.base_url, tell_scope=call.switches.token_scope == "present"
+    )
+    return Answer(body, status, note={"code": body["error"]} if "error" in body else {})
+
+
+def endpoints(bulk: Bulk) -> list[tuple[str, str, Endpoint]]:
+    """Every endpoint with its method and path; the first match counts."""
+    none: Scopes = []
+    meta = "metadata"
+
+    def fixed(*scopes: tuple[str, ...]) -> object:
+        return lambda _call: list(scopes)
+
+    def make(name: str, handler: object, scopes: object, **more: object) -> Endpoint:
+        return Endpoint(name, handler, scopes, **more)  # type: ignore[arg-type]
+
+    write = {"cost": _write_cost, "credit_kind": "write", "threaded": True}
+    heavy = {**write, "heavy": lambda call: call.record_count > RECORDS_A_CREDIT}
+    bulk_read = fixed(("ZohoCRM.bulk.ALL", "ZohoCRM.bulk.READ"))
+    read = {"credit_kind": "read"}
+    return [
+        ("POST", "/oauth/v2/token", make("token", token, lambda _call: none, threaded=True)),
+        ("GET", "/crm/v8/org", make("org", metadata.org, fixed(("ZohoCRM.org.ALL", "ZohoCRM.org.READ")))),
+        ("GET", "/crm/v8/users", make("users", metadata.users, fixed(("ZohoCRM.users.ALL", "ZohoCRM.users.READ")))),
+        ("GET", "/crm/v8/settings/modules", make("modules", metadata.modules, fixed(_settings("modules")))),
+        ("GET", "/crm/v8/settings/modules/{name}", make("modules", metadata.module_by_name, fixed(_settings("modules")))),
+        ("GET", "/crm/v8/settings/fields", make("fields", metadata.fields, fixed(_settings("fields")))),
+        ("GET", "/crm/v8/settings/fields/{field}", make("fields", metadata.field_by_id, fixed(_settings("fields")))),
+        ("GET", "/crm/v8/settings/layouts", make("layouts", metadata.layouts, fixed(_settings("layouts")), credit_kind=meta)),
+        ("POST", "/crm/v8/coql", make(
+            "coql", coql.coql, fixed(("ZohoCRM.coql.READ", "ZohoCRM.coql.ALL")), cost=coql.cost, credit_kind="coql",
+            heavy=lambda _call: True, threaded=True)),
+        ("POST", "/crm/v8/upload", make(
+            "upload", bulk.upload, fixed(("ZohoFiles.files.ALL", "ZohoFiles.files.CREATE")),
+            cost=lambda call: call.switches.cost_upload, credit_kind="upload", threaded=True)),
+        ("POST", "/crm/bulk/v8/write", make(
+            "bulk_create", bulk.create, _bulk_create_scopes, cost=lambda _call: BULK_CREDITS,
+            credit_kind="bulk_write", threaded=True)),
+        ("GET", "/crm/bulk/v8/write/{job}", make(
+            "bulk_poll", bulk.poll, bulk_read, cost=lambda call: call.switches.cost_bulk_poll, credit_kind="bulk_poll")),
+        ("GET", "/v2/crm/org{org}/bulk-write/{job}/{name}.zip", make(
+            "bulk_result", bulk.result, bulk_read, cost=lambda call: call.switches.cost_bulk_result,
+            credit_kind="bulk_result")),
+        ("POST", "/crm/v8/{module}/upsert", make("upsert", records.upsert, _of_module("CREATE"), **heavy)),
+        ("POST", "/crm/v8/{module}", make("insert", records.insert, _of_module("CREATE"), **write)),
+        ("PUT", "/crm/v8/{module}", make("update", records.update, _of_module("UPDATE"), **write)),
+        ("PUT", "/crm/v8/{module}/{record}", make("update", records.update, _of_module("UPDATE"), **write)),
+        ("GET", "/crm/v8/{module}", make("read_many", reading.read_many, _of_module("READ"), **read, threaded=True)),
+        ("GET", "/crm/v8/{module}/{record}", make("read_one", reading.read_one, _of_module("READ"), **read)),
+        ("DELETE", "/crm/v8/{module}", make(
+            "delete", reading.delete, _of_module("DELETE"), cost=_delete_cost, credit_kind="write", threaded=True)),
+        ("DELETE", "/crm/v8/{module}/{record}", make(
+            "delete", reading.delete, _of_module("DELETE"), credit_kind="write", threaded=True)),
+    ]  # fmt: skip
+
+
+class _OneSlash:
+    """Takes a doubled slash at the head of a path for one: the official SDK sends it for a relative download_url."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("//"):
+            scope["path"] = "/" + scope["path"].lstrip("/")
+            scope["raw_path"] = scope["path"].encode()
+        await self._app(scope, receive, send)
+
+
+def build(emulator: Emulator, jobs: Jobs) -> ASGIApp:
+    """The application of one emulator."""
+    admin, page = Admin(emulator, jobs), Page(emulator, jobs)
+    listed = endpoints(Bulk(jobs))
+    routes: list[Route | Mount] = [*page.routes(), Mount("/_emulator", routes=admin.routes())]
+    routes += [Route(path, Gate(emulator, endpoint), methods=[method]) for method, path, endpoint in listed]
+    for path in dict.fromkeys(path for _, path, _ in listed):
+        routes.append(Route(path, NotThere(emulator, "INVALID_REQUEST_METHOD", 405)))
+    routes.append(Route("/{rest:path}", NotThere(emulator, "INVALID_URL_PATTERN", 404)))
+    return _OneSlash(Starlette(routes=routes))

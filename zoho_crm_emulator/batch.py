@@ -1,0 +1,251 @@
+"""The writing of records: matching by unique fields, insert or update, one batch at a time.
+
+Both upsert and bulk write end here, so a record means the same whichever way it came. The caller holds the
+transaction; values are checked already.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from zoho_crm_emulator.refusals import Refused, together
+from zoho_crm_emulator.schema import Field, ModuleView
+from zoho_crm_emulator.store import Store
+from zoho_crm_emulator.unique_keys import holders, holders_by_value, key_maker, save
+
+Operation = Literal["insert", "update", "upsert"]
+
+DOC_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+DOC_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+@dataclass(slots=True)
+class Row:
+    """One record to write: its stored values by API name (None clears), or the refusal it met before."""
+
+    values: dict[str, Any]
+    id: int | None = None
+    owner: int | None = None
+    append: frozenset[str] = frozenset()
+    refused: Refused | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one row; `refused` is set when nothing was written."""
+
+    action: Literal["insert", "update", "none"]
+    id: int = 0
+    duplicate_field: str | None = None
+    refused: Refused | None = None
+    created: int = 0
+    creator: int = 0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How rows find the record they mean."""
+
+    operation: Operation
+    match_by: Sequence[Field]  # in this order; the first field with a holder decides
+    refuse_repeats: bool = False  # the same key a second time in one call is refused, not an update
+    by_value: Field | None = None  # a field that is not unique, looked at first
+
+
+@dataclass
+class _State:
+    """What is known of the store while the batch runs, with the batch's own changes on top."""
+
+    held: dict[str, dict[str, int]] = field(default_factory=dict)
+    by_value: dict[str, int] = field(default_factory=dict)
+    docs: dict[int, tuple[dict[str, Any], int, int, int]] = field(default_factory=dict)
+    final: dict[tuple[int, str], int | None] = field(default_factory=dict)
+    inserted: dict[int, int | None] = field(default_factory=dict)
+    updated: dict[int, int | None] = field(default_factory=dict)
+
+
+class Batch:
+    """Writes rows of one module within one transaction."""
+
+    def __init__(
+        self, store: Store, connection: sqlite3.Connection, view: ModuleView, rules: Rules, *, user: int, now: int
+    ) -> None:
+        self._store = store
+        self._connection = connection
+        self._view = view
+        self._rules = rules
+        self._user = user
+        self._now = now
+        self._key_of: dict[str, Callable[[Any], str]] = {f.api_name: key_maker(f, user) for f in view.keys}
+
+    def write(self, rows: Sequence[Row]) -> list[Outcome]:
+        """Write the rows in order, later ones seeing the earlier; outcomes in the same order."""
+        state = _State()
+        self._look_up(rows, state)
+        ids = iter(self._store.take_ids(len(rows)))
+        outcomes = [self._one(row, state, ids) for row in rows]
+        self._save(state)
+        return outcomes
+
+    def _look_up(self, rows: Sequence[Row], state: _State) -> None:
+        wanted: set[int] = set()
+        for key_field in self._view.keys:
+            name, key_of = key_field.api_name, self._key_of[key_field.api_name]
+            keys = {key_of(v) for row in rows if (v := row.values.get(name)) is not None}
+            found = holders(self._connection, key_field, keys) if keys else {}
+            state.held[name] = found
+            wanted.update(found.values())
+        if self._rules.by_value is not None:
+            name = self._rules.by_value.api_name
+            values = {str(v).strip().lower() for row in rows if (v := row.values.get(name)) is not None}
+            state.by_value = holders_by_value(self._connection, self._view.id, name, values) if values else {}
+            wanted.update(state.by_value.values())
+        wanted.update(row.id for row in rows if row.id is not None)
+        if wanted:
+            for record, doc, created, owner, creator in self._connection.execute(
+                "SELECT id, doc, created, owner, creator FROM records "
+                "WHERE id IN (SELECT value FROM json_each(?)) AND module = ?",
+                (msgspec.json.encode(list(wanted)).decode(), self._view.id),
+            ):
+                state.docs[record] = (DOC_DECODER.decode(doc), created, owner, creator)
+
+    def _match(self, row: Row, state: _State) -> tuple[int | None, str | None]:
+        if row.id is not None:
+            if row.id not in state.docs:
+                raise Refused("INVALID_DATA", {"api_name": "id"}, "the id given seems to be invalid")
+            return row.id, None
+        if self._rules.by_value is not None:
+            name = self._rules.by_value.api_name
+            value = row.values.get(name)
+            record = state.by_value.get(str(value).strip().lower()) if value is not None else None
+            if record is not None:
+                return record, name
+        for key_field in self._rules.match_by:
+            name = key_field.api_name
+            value = row.values.get(name)
+            if value is not None:
+                record = state.held[name].get(self._key_of[name](value))
+                if record is not None:
+                    return record, name
+        return None, None
+
+    def _one(self, row: Row, state: _State, ids: Any) -> Outcome:
+        if row.refused is not None:
+            return Outcome("none", refused=row.refused)
+        try:
+            record, matched_by = self._match(row, state)
+            operation = self._rules.operation
+            if record is None:
+                if operation == "update":
+                    name = self._rules.match_by[0].api_name if self._rules.match_by else "id"
+                    raise Refused("RESOURCE_NOT_FOUND", {"api_name": name})
+                self._refuse_missing(row, new=True)
+                self._refuse_held(row, state, None)
+                return self._insert(row, state, next(ids))
+            if operation == "insert" and row.id is None:
+                raise Refused("DUPLICATE_DATA", self._duplicate(matched_by or "id", record))
+            if (
+                self._rules.refuse_repeats
+                and matched_by is not None
+                and (record in state.inserted or record in state.updated)
+            ):
+                raise Refused("DUPLICATE_DATA", self._duplicate(matched_by, record))
+            self._refuse_missing(row, new=False)
+            self._refuse_held(row, state, record)
+            return self._update(row, state, record, matched_by)
+        except Refused as refusal:
+            return Outcome("none", refused=refusal)
+
+    def _duplicate(self, name: str, record: int) -> dict[str, Any]:
+        module = {"api_name": self._view.name, "id": str(self._view.id)}
+        return {"api_name": name, "id": str(record), "duplicate_record": {"id": str(record), "module": module}}
+
+    def _refuse_held(self, row: Row, state: _State, record: int | None) -> None:
+        """A value of any unique field that another record holds refuses the row."""
+        for key_field in self._view.keys:
+            name = key_field.api_name
+            value = row.values.get(name)
+            if value is not None:
+                holder = state.held[name].get(self._key_of[name](value))
+                if holder is not None and holder != record:
+                    raise Refused("DUPLICATE_DATA", self._duplicate(name, holder))
+
+    def _refuse_missing(self, row: Row, *, new: bool) -> None:
+        """A mandatory field absent from a new record, or cleared in an old one, refuses the row."""
+        values = row.values
+        missing = [name for name in self._view.mandatory if values.get(name) is None and (new or name in values)]
+        if missing:
+            raise together([Refused("MANDATORY_NOT_FOUND", {"api_name": name}) for name in missing])
+
+    def _insert(self, row: Row, state: _State, record: int) -> Outcome:
+        doc = {name: value for name, value in row.values.items() if value is not None}
+        for key_field in self._view.keys:
+            name = key_field.api_name
+            if name in doc:
+                self._hold(state, key_field, self._key_of[name](doc[name]), record)
+        owner = row.owner or self._user
+        state.docs[record] = (doc, self._now, owner, self._user)
+        state.inserted[record] = owner
+        if self._rules.by_value is not None and (own := doc.get(self._rules.by_value.api_name)) is not None:
+            state.by_value[str(own).strip().lower()] = record
+        return Outcome("insert", record, None, None, self._now, self._user)
+
+    def _update(self, row: Row, state: _State, record: int, matched_by: str | None) -> Outcome:
+        doc, created, owner, creator = state.docs[record]
+        for key_field in self._view.keys:
+            name = key_field.api_name
+            if name in row.values:
+                self._move_key(state, key_field, doc.get(name), row.values[name], record)
+        for name, value in row.values.items():
+            if value is None:
+                doc.pop(name, None)
+            elif name in row.append:
+                doc[name] = list(dict.fromkeys([*doc.get(name, []), *value]))
+            else:
+                doc[name] = value
+        if row.owner is not None:
+            state.docs[record] = (doc, created, row.owner, creator)
+        if record in state.inserted:
+            state.inserted[record] = row.owner or owner
+        else:
+            state.updated[record] = row.owner or owner
+        return Outcome("update", record, matched_by, None, created, creator)
+
+    def _move_key(self, state: _State, key_field: Field, old: Any, new: Any, record: int) -> None:
+        key_of = self._key_of[key_field.api_name]
+        before = key_of(old) if old is not None else None
+        after = key_of(new) if new is not None else None
+        if before == after:
+            return
+        if before is not None:
+            state.held[key_field.api_name].pop(before, None)
+            state.final[key_field.id, before] = None
+        if after is not None:
+            self._hold(state, key_field, after, record)
+
+    @staticmethod
+    def _hold(state: _State, key_field: Field, key: str, record: int) -> None:
+        state.held[key_field.api_name][key] = record
+        state.final[key_field.id, key] = record
+
+    def _save(self, state: _State) -> None:
+        encode = DOC_ENCODER.encode
+        docs, now, user, module = state.docs, self._now, self._user, self._view.id
+        self._connection.executemany(
+            "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (record, module, now, now, owner, user, user, encode(docs[record][0]).decode())
+                for record, owner in state.inserted.items()
+            ],
+        )
+        self._connection.executemany(
+            "UPDATE records SET modified = ?, owner = ?, modifier = ?, doc = ? WHERE id = ?",
+            [(now, owner, user, encode(docs[record][0]).decode(), record) for record, owner in state.updated.items()],
+        )
+        save(self._connection, state.final)

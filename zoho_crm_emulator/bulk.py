@@ -1,0 +1,176 @@
+"""Bulk write over HTTP: upload, create, job and result. The work itself is done by `jobs`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoho_crm_emulator.calls import Answer, Call
+from zoho_crm_emulator.clock import DAY
+from zoho_crm_emulator.dates import iso, zone
+from zoho_crm_emulator.emulator import CURRENT_USER, ZGID, user_reference
+from zoho_crm_emulator.jobs import COUNT_NAMES, FINAL, Job, Jobs
+from zoho_crm_emulator.plan import plan_call
+from zoho_crm_emulator.refusals import Refused
+from zoho_crm_emulator.sheet import check_zip
+
+MOST_BYTES = 25 * 1024 * 1024
+KEPT = 7 * DAY
+GONE = {"x-error": "Link not valid", "info": "Bad Request", "x-info": "Link not valid", "http_status": "400"}
+
+
+def _upload_refused(call: Call, refusal: Refused) -> Answer:
+    note = {"code": refusal.code}
+    if call.switches.upload_errors == "gateway" and refusal.code in {"MANDATORY_NOT_FOUND", "INVALID_DATA"}:
+        body = {
+            "ERROR_MESSAGE": "Bad Request",
+            "ERROR_CODE": 400,
+            "x-error": "check if headers [feature, X-CRM-ORG] are present and valid",
+            "info": "Forbidden",
+            "x-info": "",
+            "http_status": "400",
+        }
+        return Answer(body, refusal.status, note=note)
+    return Answer(refusal.as_problem(), refusal.status, note=note)
+
+
+class Bulk:
+    """The endpoints of bulk write, which share the job worker."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+
+    def upload(self, call: Call) -> Answer:
+        """POST /crm/v8/upload; the gate has put the part `file` into the body."""
+        try:
+            self._check_upload(call)
+        except Refused as refusal:
+            return _upload_refused(call, refusal)
+        emulator = call.emulator
+        now = emulator.clock.now()
+        file_id = emulator.store.new_id()
+        with emulator.store.write() as connection:
+            connection.execute("DELETE FROM files WHERE uploaded < ?", (now - KEPT,))
+            connection.execute(
+                "INSERT INTO files VALUES (?, ?, ?, ?)",
+                (file_id, call.path.get("file_name", ""), now, call.body),
+            )
+        details: dict[str, Any] = {
+            "file_id": str(file_id),
+            "created_time": iso(now, zone(call.switches.time_zone)),
+        }
+        if call.switches.upload_details == "full":
+            details |= {"id": str(file_id), "created_by": user_reference(CURRENT_USER)}
+        body = {
+            "status": "success",
+            "code": "FILE_UPLOAD_SUCCESS",
+            "message": "file uploaded.",
+            "details": details,
+        }
+        return Answer(body, note={"file_id": str(file_id), "bytes": len(call.body)})
+
+    @staticmethod
+    def _check_upload(call: Call) -> None:
+        for header in ("feature", "X-CRM-ORG"):
+            if not call.headers.get(header.lower()):
+                raise Refused("MANDATORY_NOT_FOUND", {"header": header}, f"{header} header is missing")
+        if call.headers["feature"] != "bulk-write":
+            raise Refused("NOT_SUPPORTED_FEATURE", {}, "the feature is not supported")
+        if call.headers["x-crm-org"] != ZGID:
+            raise Refused("INVALID_DATA", {}, "Invalid data - x-crm-org")
+        if "file_name" not in call.path:
+            raise Refused("MANDATORY_NOT_FOUND", {"api_name": "file"}, "file is missing")
+        if len(call.body) > MOST_BYTES:
+            if call.switches.file_too_large == 413:  # noqa: PLR2004 - HTTP
+                raise Refused("FILE_TOO_LARGE", status=413)
+            raise Refused("INVALID_DATA", {"maximum_length": str(MOST_BYTES)})
+        check_zip(call.body)
+
+    def create(self, call: Call) -> Answer:
+        """POST /crm/bulk/v8/write."""
+        plan_call(call)
+        job, created = self._jobs.add(call.json)
+        details = {
+            "id": str(job),
+            "created_by": user_reference(CURRENT_USER),
+            "created_time": iso(created, zone(call.switches.time_zone)),
+        }
+        body = {"status": "success", "code": "SUCCESS", "message": "success", "details": details}
+        return Answer(body, 201, note={"job": str(job)})
+
+    def poll(self, call: Call) -> Answer:
+        """GET /crm/bulk/v8/write/{job}: a flat object."""
+        text = call.path["job"]
+        job = self._jobs.get(int(text)) if text.isascii() and text.isdigit() and len(text) < 20 else None  # noqa: PLR2004
+        if job is None:
+            raise Refused("RESOURCE_NOT_FOUND", status=call.switches.job_not_found)
+        return Answer(self.document(call, job), note={"job": text, "job_status": job.status})
+
+    def document(self, call: Call, job: Job) -> dict[str, Any]:
+        """The job as this call is told of it."""
+        switches, request, outcome = call.switches, job.request, job.outcome
+        word = switches.job_status_word if job.status == "INPROGRESS" else job.status
+        final = job.status in FINAL
+        given = request["resource"][0]
+        resource: dict[str, Any] = {
+            "status": word,
+            "type": "data",
+            "module": self._module(call, given),
+            "file_id": str(given["file_id"]),
+            "ignore_empty": bool(given.get("ignore_empty", request.get("ignore_empty", False))),
+            "field_mappings": given.get("field_mappings") or [],
+        }
+        for key in ("find_by", "file_names"):
+            if given.get(key) is not None:
+                resource[key] = given[key]
+        if final:
+            resource["code"] = outcome.get("code", job.status)
+        counts = outcome.get("counts")
+        if switches.job_counts == "present" or (switches.job_counts == "late" and final):
+            file: dict[str, Any] = {"status": word, "name": outcome.get("file_name", "")}
+            resource["file"] = file | (counts or dict.fromkeys(COUNT_NAMES, 0))
+        document: dict[str, Any] = {
+            "status": word,
+            "character_encoding": request.get("character_encoding") or "UTF-8",
+            "resource": [resource],
+            "id": str(job.id),
+            "operation": request["operation"],
+            "created_by": user_reference(CURRENT_USER),
+            "created_time": iso(job.created, zone(switches.time_zone)),
+        }
+        if request.get("callback"):
+            document["callback"] = request["callback"]
+        if final and job.has_result:
+            document["result"] = {"download_url": self._url(call, job.id)}
+        return document
+
+    @staticmethod
+    def _module(call: Call, resource: dict[str, Any]) -> dict[str, str]:
+        given = resource["module"]
+        name = given.get("api_name") if isinstance(given, dict) else given
+        view = call.emulator.catalog.get(name)
+        return {"api_name": name, "id": str(view.id if view else 0)}
+
+    @staticmethod
+    def _url(call: Call, job: int) -> str:
+        path = f"/v2/crm/org{ZGID}/bulk-write/{job}/{job}.zip"
+        shape = call.switches.download_url
+        if shape == "relative":
+            return path
+        return call.emulator.base_url + ("/" if shape == "double_slash" else "") + path
+
+    def result(self, call: Call) -> Answer:
+        """GET the result's address: a zip with one CSV, gone after seven days."""
+        text = call.path["job"]
+        emulator = call.emulator
+        row = None
+        if text.isascii() and text.isdigit() and call.path["org"] == ZGID and len(text) < 20:  # noqa: PLR2004
+            row = (
+                emulator.store.read().execute("SELECT result, created FROM jobs WHERE id = ?", (int(text),)).fetchone()
+            )
+        if row is None or row[0] is None or row[1] < emulator.clock.now() - KEPT:
+            return Answer(GONE, 400, note={"code": "LINK_NOT_VALID"})
+        headers = {
+            "Content-Disposition": f'attachment; filename="{text}.zip"',
+            "Content-Type": "application/octet-stream",
+        }
+        return Answer(row[0], 200, headers, note={"job": text, "bytes": len(row[0])})

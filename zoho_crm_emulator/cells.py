@@ -1,0 +1,115 @@
+"""Values in CSV cells: one reading function for each mapped column, used on a whole column at a time.
+
+A reader takes a cell that is not empty and returns what is stored, or raises Refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from zoho_crm_emulator.dates import cell_date, cell_datetime, zone
+from zoho_crm_emulator.refusals import Refused
+from zoho_crm_emulator.schema import Field
+from zoho_crm_emulator.values import (
+    EMAIL,
+    PHONE,
+    WEBSITE,
+    World,
+    bigint,
+    decimal_text,
+    pick,
+    text,
+    wrong_type,
+)
+
+Read = Callable[[str], Any]
+TRUTH = {"true": True, "false": False}
+
+
+def whole_number(field: Field) -> Read:
+    """An integer column."""
+    longest = field.max_length
+
+    def read(cell: str) -> int:
+        digits = cell[1:] if cell[:1] == "-" else cell
+        if not (digits.isascii() and digits.isdigit()):
+            raise wrong_type("integer")
+        if len(digits.lstrip("0")) > longest:
+            raise Refused("INVALID_DATA", {"maximum_length": str(longest)})
+        return int(cell)
+
+    return read
+
+
+def truth(cell: str) -> bool:
+    """A boolean column: true or false, in any case."""
+    value = TRUTH.get(cell.lower())
+    if value is None:
+        raise wrong_type("boolean")
+    return value
+
+
+def choices(field: Field) -> Read:
+    """A multi-select column: values with semicolons between them."""
+    one = pick(field)
+
+    def read(cell: str) -> list[str]:
+        return [one(part.strip()) for part in dict.fromkeys(cell.split(";")) if part.strip()]
+
+    return read
+
+
+def reference(found: Callable[[str], int | None]) -> Read:
+    """A lookup or owner column; `found` knows the record or user that a cell names."""
+
+    def read(cell: str) -> dict[str, str]:
+        record = found(cell)
+        if record is None:
+            raise Refused("INVALID_DATA", {}, "the id given seems to be invalid")
+        return {"id": str(record)}
+
+    return read
+
+
+def reader(field: Field, world: World, pattern: str | None, found: Callable[[str], int | None]) -> Read:
+    """The reading function of one column; `pattern` is the date format of its mapping."""
+    switches = world.switches
+    makers: dict[str, Callable[[], Read]] = {
+        "text": lambda: text(field),
+        "textarea": lambda: text(field),
+        "email": lambda: text(field, EMAIL),
+        "phone": lambda: text(field, PHONE),
+        "website": lambda: text(field, WEBSITE),
+        "picklist": lambda: pick(field),
+        "multiselectpicklist": lambda: choices(field),
+        "date": lambda: cell_date(pattern or switches.default_date_format),
+        "datetime": lambda: cell_datetime(pattern or switches.default_datetime_format, zone(switches.time_zone)),
+        "integer": lambda: whole_number(field),
+        "bigint": lambda: bigint(field, switches),
+        "currency": lambda: decimal_text(field, switches),
+        "double": lambda: decimal_text(field, switches),
+        "percent": lambda: decimal_text(field, switches),
+        "boolean": lambda: truth,
+        "lookup": lambda: reference(found),
+        "ownerlookup": lambda: reference(found),
+        "autonumber": lambda: text(field),
+    }
+    return makers[field.data_type]()
+
+
+def read_column(read: Read, cells: Sequence[str]) -> tuple[list[Any], list[tuple[int, Refused]]]:
+    """A whole column: its values (None where a cell is empty or refused), and the refusals by row."""
+    try:
+        return [read(cell) if cell else None for cell in cells], []
+    except Refused:
+        pass
+    values: list[Any] = []
+    refused: list[tuple[int, Refused]] = []
+    for row, cell in enumerate(cells):
+        try:
+            values.append(read(cell) if cell else None)
+        except Refused as refusal:
+            values.append(None)
+            refused.append((row, refusal))
+    return values, refused

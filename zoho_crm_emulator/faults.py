@@ -1,0 +1,186 @@
+"""Faults on demand: what goes wrong, for which endpoint, how often, and how often it did.
+
+A fault of a request is taken when the request arrives; a fault of a job when the job is created or runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+RequestKind = Literal["answer", "lost_before", "lost_after", "cut", "delay", "hold_before", "hold_after", "switch"]
+JobKind = Literal["job_failed", "unprocessed", "record_error", "callback"]
+JOB_KINDS = frozenset({"job_failed", "unprocessed", "record_error", "callback"})
+
+GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr></body></html>"
+
+# Whole answers to send by name in place of spelling out status and body.
+CANNED: dict[str, tuple[int, Any]] = {
+    "too_many_requests": (429, {"code": "TOO_MANY_REQUESTS", "details": {}, "message": "too many requests", "status": "error"}),
+    "internal_error": (500, {"code": "INTERNAL_ERROR", "details": {}, "message": "Internal Server Error", "status": "error"}),
+    "bad_gateway": (502, GATEWAY_PAGE.format("502 Bad Gateway")),
+    "unavailable": (503, GATEWAY_PAGE.format("503 Service Temporarily Unavailable")),
+    "gateway_timeout": (504, GATEWAY_PAGE.format("504 Gateway Time-out")),
+    "invalid_token": (401, {"code": "INVALID_TOKEN", "details": {}, "message": "invalid oauth token", "status": "error"}),
+    "scope_mismatch": (401, {"code": "OAUTH_SCOPE_MISMATCH", "details": {}, "message": "invalid oauth scope to access this URL", "status": "error"}),
+    "access_denied": (400, {"error": "Access Denied", "error_description": "You have made too many requests continuously. Please try again after some time.", "status": "failure"}),
+    "invalid_code": (200, {"error": "invalid_code"}),
+    "storage_full": (400, {"code": "MAX_RECORDS_LIMIT_REACHED", "details": {}, "message": "maximum number of records reached", "status": "error"}),
+    "link_gone": (400, {"x-error": "Link not valid", "info": "Bad Request", "x-info": "Link not valid", "http_status": "400"}),
+    "ok_but_error": (200, {"code": "INTERNAL_ERROR", "details": {}, "message": "Internal Server Error", "status": "error"}),
+    "not_json": (200, "OK"),
+}  # fmt: skip
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One fault as asked for. `endpoint` is an endpoint's name, or `*`; faults of jobs leave it out."""
+
+    kind: RequestKind | JobKind
+    endpoint: str = "*"
+    times: int | None = None  # how often it fires; None without end
+    after: int = 0  # how many matching requests (or jobs, or records) pass first
+    module: str | None = None  # only requests or jobs of this module
+    # answer
+    canned: str | None = None
+    status: int | None = None
+    body: Any = None
+    headers: dict[str, str] = {}
+    # delay
+    seconds: float = 0
+    # switch
+    set: dict[str, Any] = {}
+    # job_failed, record_error
+    code: str = "INVALID_DATA"
+    field: str | None = None
+    keys: tuple[str, ...] = ()
+    # unprocessed
+    rows: int | None = None
+    share: float | None = None
+    # callback
+    callback: Literal["early", "twice", "never"] = "never"
+
+
+class ActiveFault:
+    """A fault that is on, with its counters."""
+
+    def __init__(self, number: int, fault: Fault) -> None:
+        self.id = number
+        self.fault = fault
+        self.seen = 0
+        self.fired = 0
+        self.held = 0
+        self.keys = frozenset(key.strip().casefold() for key in fault.keys)
+        self.released = asyncio.Event()
+
+    @property
+    def spent(self) -> bool:
+        """Whether it will not fire any more."""
+        return self.fault.times is not None and self.fired >= self.fault.times
+
+    def take(self) -> bool:
+        """Count one matching event; True when the fault fires on it."""
+        self.seen += 1
+        if self.seen <= self.fault.after or self.spent:
+            return False
+        self.fired += 1
+        return True
+
+    def describe(self) -> dict[str, Any]:
+        """For the admin API and the page."""
+        plain = msgspec.to_builtins(self.fault)
+        defaults = msgspec.to_builtins(Fault(kind=self.fault.kind))
+        told = {name: value for name, value in plain.items() if value != defaults[name] or name == "kind"}
+        return {
+            "id": self.id,
+            **told,
+            "endpoint": self.fault.endpoint,
+            "seen": self.seen,
+            "fired": self.fired,
+            "held": self.held,
+            "spent": self.spent,
+        }
+
+
+class Faults:
+    """All faults that are on. Taken from the event loop and from the job worker, hence the lock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next = 1
+        self.active: list[ActiveFault] = []
+
+    def add(self, fault: Fault) -> ActiveFault:
+        """Switch a fault on; raises ValueError for a canned answer nobody knows."""
+        if fault.canned is not None and fault.canned not in CANNED:
+            raise ValueError(f"no canned answer {fault.canned}; there are {', '.join(CANNED)}")
+        if fault.kind == "answer" and fault.canned is None and fault.status is None:
+            raise ValueError("an answer needs `canned`, or `status` with `body`")
+        with self._lock:
+            active = ActiveFault(self._next, fault)
+            self._next += 1
+            self.active = [*self.active, active]
+        return active
+
+    def get(self, number: int) -> ActiveFault | None:
+        """The fault of that number."""
+        return next((active for active in self.active if active.id == number), None)
+
+    def remove(self, number: int) -> bool:
+        """Switch one off and let go what it holds; False when there is none. Event loop only."""
+        active = self.get(number)
+        if active is None:
+            return False
+        with self._lock:
+            self.active = [other for other in self.active if other is not active]
+        active.released.set()
+        return True
+
+    def clear(self) -> None:
+        """Switch all off and let go what they hold. Event loop only."""
+        with self._lock:
+            gone, self.active = self.active, []
+        for active in gone:
+            active.released.set()
+
+    def take_for_request(self, endpoint: str, module: str | None) -> list[ActiveFault]:
+        """The faults that fire on this request."""
+        return self._take(
+            lambda fault: (
+                fault.kind not in JOB_KINDS and fault.endpoint in {"*", endpoint} and fault.module in {None, module}
+            )
+        )
+
+    def take_for_job(self, kind: JobKind, module: str) -> ActiveFault | None:
+        """The first fault of that kind that fires on this job."""
+        fired = self._take(lambda fault: fault.kind == kind and fault.module in {None, module}, first=True)
+        return fired[0] if fired else None
+
+    def record_faults(self, module: str, endpoint: str) -> Sequence[ActiveFault]:
+        """The faults that refuse certain records of a module; `take_record` counts each record."""
+        return [
+            active
+            for active in self.active
+            if active.fault.kind == "record_error"
+            and active.fault.module in {None, module}
+            and active.fault.endpoint in {"*", endpoint}
+            and not active.spent
+        ]
+
+    def take_record(self, active: ActiveFault) -> bool:
+        """Count one record a fault names; True when the fault fires on it."""
+        with self._lock:
+            return active.take()
+
+    def _take(self, matches: Callable[[Fault], bool], *, first: bool = False) -> list[ActiveFault]:
+        fired: list[ActiveFault] = []
+        with self._lock:
+            for active in self.active:
+                if matches(active.fault) and active.take():
+                    fired.append(active)
+                    if first:
+                        break
+        return fired

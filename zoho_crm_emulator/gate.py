@@ -1,0 +1,239 @@
+"""The gate that every API request passes: faults, token, scopes, calls at once, credits, latency, then the work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from zoho_crm_emulator.calls import Answer, Call, Endpoint, error_answer, refusal_answer, too_many_requests
+from zoho_crm_emulator.emulator import Emulator
+from zoho_crm_emulator.faults import CANNED, ActiveFault
+from zoho_crm_emulator.oauth import allows
+from zoho_crm_emulator.refusals import Refused, problem
+from zoho_crm_emulator.server import drop_connection
+from zoho_crm_emulator.switches import Switches, changed
+
+SCHEME = "Zoho-oauthtoken "
+
+
+class _LostError(Exception):
+    """The connection is to be closed without an answer."""
+
+
+class Gate:
+    """One endpoint as an ASGI application; counters and limits are touched on the event loop only."""
+
+    def __init__(self, emulator: Emulator, endpoint: Endpoint) -> None:
+        self._emulator = emulator
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        emulator, name = self._emulator, self._endpoint.name
+        request = Request(scope, receive)
+        started = time.perf_counter()
+        path = dict(request.path_params)
+        faults = emulator.faults.take_for_request(name, path.get("module"))
+        switches = self._switched(faults)
+        entry: dict[str, Any] = {"at": emulator.clock.now(), "method": request.method, "path": request.url.path}
+        if faults:
+            entry["faults"] = [f"{active.id} {active.fault.kind}" for active in faults]
+        try:
+            answer = await self._answer(request, path, faults, switches, entry)
+            await self._after(answer, faults)
+        except _LostError:
+            entry["status"] = "lost"
+            self._note(entry, started)
+            await drop_connection(scope, receive)
+            return
+        except ClientDisconnect:
+            entry["status"] = "gone"
+            self._note(entry, started)
+            return
+        entry |= {"status": answer.status, **answer.note}
+        self._note(entry, started)
+        response = answer.response()
+        if any(active.fault.kind == "cut" for active in faults):
+            await self._send_half(response, scope, receive, send)
+        else:
+            await response(scope, receive, send)
+
+    def _note(self, entry: dict[str, Any], started: float) -> None:
+        seconds = time.perf_counter() - started
+        entry["ms"] = round(seconds * 1000, 2)
+        self._emulator.journal.request(self._endpoint.name, entry, seconds)
+
+    def _switched(self, faults: list[ActiveFault]) -> Switches:
+        switches = self._emulator.switches
+        for active in faults:
+            if active.fault.kind == "switch":
+                switches = changed(switches, active.fault.set)
+        return switches
+
+    async def _answer(
+        self,
+        request: Request,
+        path: dict[str, str],
+        faults: list[ActiveFault],
+        switches: Switches,
+        entry: dict[str, Any],
+    ) -> Answer:
+        body = await self._read(request, path)
+        for active in faults:
+            await self._before(active)
+        for active in faults:
+            if active.fault.kind == "answer":
+                return _fault_answer(active)
+        call = Call(
+            self._emulator,
+            path=path,
+            query=dict(request.query_params),
+            headers=request.headers,
+            body=body,
+            faults=faults,
+            switches=switches,
+        )
+        try:
+            self._check_token(call)
+        except Refused as refusal:
+            return error_answer(
+                refusal.as_problem(), refusal.status, msgspec.structs.replace(switches, request_errors="flat")
+            )
+        return await self._limited(call, entry)
+
+    async def _read(self, request: Request, path: dict[str, str]) -> bytes:
+        """The body; for an upload the file part, whose name joins the path's parts."""
+        if self._endpoint.name != "upload":
+            return await request.body()
+        try:
+            async with request.form(max_files=2, max_fields=10) as form:
+                part = form.get("file")
+                if not isinstance(part, UploadFile):
+                    return b""
+                path["file_name"] = part.filename or "file.zip"
+                return await part.read()
+        except HTTPException:
+            return b""
+
+    async def _before(self, active: ActiveFault) -> None:
+        kind = active.fault.kind
+        if kind == "delay":
+            await asyncio.sleep(active.fault.seconds)
+        elif kind == "hold_before":
+            await _hold(active)
+        elif kind == "lost_before":
+            raise _LostError
+
+    async def _after(self, answer: Answer, faults: list[ActiveFault]) -> None:
+        for active in faults:
+            if active.fault.kind == "hold_after":
+                await _hold(active)
+        if any(active.fault.kind == "lost_after" for active in faults):
+            raise _LostError
+
+    def _check_token(self, call: Call) -> None:
+        if self._endpoint.name == "token":
+            return
+        header = call.headers.get("authorization", "")
+        if not header.startswith(SCHEME):
+            raise Refused("AUTHENTICATION_FAILURE", status=401)
+        access = self._emulator.oauth.access(header.removeprefix(SCHEME).strip())
+        if access is None:
+            raise Refused("INVALID_TOKEN", status=401)
+        for needed in self._endpoint.scopes(call):
+            if not allows(access.scopes, needed):
+                raise Refused("OAUTH_SCOPE_MISMATCH", status=401)
+
+    async def _limited(self, call: Call, entry: dict[str, Any]) -> Answer:
+        endpoint, emulator = self._endpoint, self._emulator
+        if endpoint.name == "token":
+            return await self._work(call)
+        heavy = endpoint.heavy(call)
+        if not emulator.calls.enter(heavy=heavy):
+            return too_many_requests(call.switches)
+        try:
+            cost = endpoint.cost(call)
+            if not emulator.credits.spend(endpoint.credit_kind, cost):
+                return too_many_requests(call.switches)
+            entry["credits"] = cost
+            answer = await self._work(call)
+        finally:
+            emulator.calls.leave(heavy=heavy)
+        answer.headers |= self._credit_header(call.switches)
+        return answer
+
+    def _credit_header(self, switches: Switches) -> Mapping[str, str]:
+        limit, left = self._emulator.credits.limit, self._emulator.credits.remaining()
+        if limit is None or left is None or switches.credits_header == "never":
+            return {}
+        if switches.credits_header == "past_half" and left * 2 > limit:
+            return {}
+        return {"X-API-CREDITS-REMAINING": str(left)}
+
+    async def _work(self, call: Call) -> Answer:
+        emulator, endpoint = self._emulator, self._endpoint
+        pause = emulator.call_seconds.get(endpoint.name, emulator.call_seconds["*"])
+        if endpoint.name == "upload" and endpoint.name not in emulator.call_seconds:
+            pause = emulator.upload_seconds
+        if pause[1] > 0:
+            await asyncio.sleep(emulator.draw(pause))
+        try:
+            if endpoint.threaded:
+                return await run_in_threadpool(endpoint.handler, call)
+            return endpoint.handler(call)
+        except Refused as refusal:
+            return refusal_answer(refusal, call.switches)
+
+    async def _send_half(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the head and half of the body, then close the connection."""
+        body = bytes(response.body)
+        await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        await asyncio.sleep(0.05)  # let the half leave before the connection goes
+        await drop_connection(scope, receive)
+
+
+def _fault_answer(active: ActiveFault) -> Answer:
+    fault = active.fault
+    if fault.canned is not None:
+        status, body = CANNED[fault.canned]
+    else:
+        status, body = fault.status or 500, fault.body
+    if fault.status is not None:
+        status = fault.status
+    return Answer(body, status, dict(fault.headers), {"fault": active.id})
+
+
+async def _hold(active: ActiveFault) -> None:
+    active.held += 1
+    try:
+        await active.released.wait()
+    finally:
+        active.held -= 1
+
+
+class NotThere:
+    """The answer to any other address or method under /crm."""
+
+    def __init__(self, emulator: Emulator, code: str, status: int) -> None:
+        self._emulator = emulator
+        self._code = code
+        self._status = status
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        request = Request(scope, receive)
+        entry = {"at": self._emulator.clock.now(), "method": request.method, "path": request.url.path}
+        entry |= {"status": self._status, "code": self._code}
+        self._emulator.journal.request("unknown", entry, 0.0)
+        await Answer(problem(self._code), self._status).response()(scope, receive, send)

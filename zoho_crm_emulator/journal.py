@@ -1,0 +1,62 @@
+"""What the emulator saw: requests by endpoint, records by fate, automations, and the last requests. No secrets."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from typing import Any
+
+LOG_LENGTH = 2000
+
+
+class Journal:
+    """Counters since the start or the last reset, and a log of bounded length."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self.requests: Counter[str] = Counter()
+            self.statuses: Counter[str] = Counter()
+            self.records: Counter[str] = Counter()
+            self.automations: Counter[str] = Counter()
+            self.seconds: Counter[str] = Counter()
+            self.log: deque[dict[str, Any]] = deque(maxlen=LOG_LENGTH)
+            self.number = 0
+
+    def request(self, endpoint: str, entry: dict[str, Any], seconds: float) -> None:
+        """Note a request that has been answered or dropped."""
+        with self._lock:
+            self.number += 1
+            self.requests[endpoint] += 1
+            self.statuses[f"{endpoint} {entry['status']}"] += 1
+            self.seconds[endpoint] += seconds  # type: ignore[assignment]
+            self.log.append({"number": self.number, "endpoint": endpoint, **entry})
+
+    def wrote(self, how: str, actions: Counter[str], trigger: list[str]) -> None:
+        """Note what became of records written by upsert or bulk write, and which automations ran for them."""
+        with self._lock:
+            for action, count in actions.items():
+                self.records[f"{how} {action}"] += count
+            written = actions["insert"] + actions["update"]
+            for name in trigger:
+                self.automations[name] += written
+
+    def tail(self, count: int) -> list[dict[str, Any]]:
+        """The last requests, newest last."""
+        with self._lock:
+            return list(self.log)[-count:]
+
+    def counts(self) -> dict[str, Any]:
+        """All counters, for the admin API."""
+        with self._lock:
+            return {
+                "requests": dict(self.requests),
+                "statuses": dict(self.statuses),
+                "records": dict(self.records),
+                "automations": dict(self.automations),
+                "seconds": {name: round(value, 4) for name, value in self.seconds.items()},
+            }

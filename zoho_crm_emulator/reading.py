@@ -1,0 +1,254 @@
+"""Reading and deleting records: by id, by ids, page by page, by external id, and all of them as JSON lines."""
+
+from __future__ import annotations
+
+import base64
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from zoho_crm_emulator.batch import DOC_DECODER
+from zoho_crm_emulator.calls import ENCODER, Answer, Call
+from zoho_crm_emulator.clock import DAY
+from zoho_crm_emulator.dates import iso, zone
+from zoho_crm_emulator.emulator import CURRENT_USER, USERS, Emulator, user_reference
+from zoho_crm_emulator.refusals import Refused
+from zoho_crm_emulator.schema import ModuleView
+from zoho_crm_emulator.unique_keys import key_maker
+
+PER_PAGE = 200
+MOST_FIELDS = 50
+PAGED_RECORDS = 2000  # beyond these only a page token leads on
+MOST_DELETED = 100
+COLUMNS = "id, created, modified, owner, creator, modifier, doc"
+DUMP_CHUNK = 2000
+
+StoredRecord = tuple[int, int, int, int, int, int, str]
+
+
+class Reader:
+    """Turns stored rows of one module into records as the API answers them."""
+
+    def __init__(self, emulator: Emulator, view: ModuleView, time_zone: str) -> None:
+        self._emulator = emulator
+        self._view = view
+        self._tz = zone(time_zone)
+        self._stored = [field.api_name for field in view.stored]
+
+    def records(self, rows: Sequence[StoredRecord], fields: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Whole records, or only the named fields and the id."""
+        records = [self._record(row) for row in rows]
+        self._name_lookups(records)
+        if fields is None:
+            return records
+        wanted = [name for name in fields if name in self._view.fields or name == "id"]
+        return [{**{name: record.get(name) for name in wanted}, "id": record["id"]} for record in records]
+
+    def _record(self, row: StoredRecord) -> dict[str, Any]:
+        record, created, modified, owner, creator, modifier, text = row
+        doc = DOC_DECODER.decode(text)
+        email = USERS.get(owner, {}).get("email", "")
+        return {
+            "id": str(record),
+            "Owner": {**user_reference(owner), "email": email},
+            "Created_By": user_reference(creator),
+            "Modified_By": user_reference(modifier),
+            "Created_Time": iso(created, self._tz),
+            "Modified_Time": iso(modified, self._tz),
+            **{name: doc.get(name) for name in self._stored},
+        }
+
+    def _name_lookups(self, records: list[dict[str, Any]]) -> None:
+        for field in self._view.lookups:
+            there = [record[field.api_name] for record in records if record[field.api_name]]
+            module = self._emulator.catalog.get(field.lookup or "")
+            if not there or module is None:
+                continue
+            rows = self._emulator.store.read().execute(
+                "SELECT id, json_extract(doc, ?) FROM records WHERE module = ? "
+                "AND id IN (SELECT value FROM json_each(?))",
+                (
+                    f'$."{module.module.own_field}"',
+                    module.id,
+                    msgspec.json.encode([int(value["id"]) for value in there]).decode(),
+                ),
+            )
+            names = {str(record): name for record, name in rows}
+            for value in there:
+                value["name"] = names.get(value["id"])
+
+
+def fetch(connection: sqlite3.Connection, view: ModuleView, ids: Iterable[int]) -> list[StoredRecord]:
+    """The stored rows of these ids, in no promised order."""
+    return connection.execute(
+        f"SELECT {COLUMNS} FROM records WHERE id IN (SELECT value FROM json_each(?)) AND module = ?",  # noqa: S608
+        (msgspec.json.encode(list(ids)).decode(), view.id),
+    ).fetchall()
+
+
+def _reader(call: Call) -> Reader:
+    return Reader(call.emulator, call.view, call.switches.time_zone)
+
+
+def _fields(call: Call) -> list[str] | None:
+    given = call.query.get("fields")
+    names = [name.strip() for name in given.split(",") if name.strip()] if given else None
+    if names and len(names) > MOST_FIELDS:
+        raise Refused("LIMIT_EXCEEDED", {"limit": MOST_FIELDS, "param": "fields"})
+    return names
+
+
+def _ids(text: str, most: int) -> list[int]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if len(parts) > most:
+        raise Refused("LIMIT_EXCEEDED", {"limit": most, "param": "ids"})
+    if not parts or not all(part.isascii() and part.isdigit() and len(part) < 20 for part in parts):  # noqa: PLR2004
+        raise Refused("INVALID_DATA", {"param": "ids"}, "the given id seems to be invalid")
+    return [int(part) for part in parts]
+
+
+def _external_field(call: Call) -> str | None:
+    header = call.headers.get("x-external")
+    if not header:
+        return None
+    module, _, name = header.partition(".")
+    field = call.view.fields.get(name)
+    if module != call.view.name or field is None or field.external is None:
+        raise Refused("INVALID_DATA", {"External": header}, "The value of the external field is invalid.")
+    return name
+
+
+def read_one(call: Call) -> Answer:
+    """GET /crm/v8/{module}/{id}: by id, or by external id when X-EXTERNAL names the field."""
+    view, key = call.view, call.path["record"]
+    connection = call.emulator.store.read()
+    external = _external_field(call)
+    if external is not None:
+        field = view.fields[external]
+        keys = [key_maker(field, user)(key) for user in USERS]
+        row = connection.execute(
+            "SELECT record FROM unique_keys WHERE field = ? AND key IN (SELECT value FROM json_each(?))",
+            (field.id, msgspec.json.encode(keys).decode()),
+        ).fetchone()
+        ids = [row[0]] if row else []
+    elif key.isascii() and key.isdigit() and len(key) < 20:  # noqa: PLR2004 - digits of an id
+        ids = [int(key)]
+    else:
+        raise Refused("INVALID_URL_PATTERN", status=404)
+    rows = fetch(connection, view, ids)
+    if not rows:
+        return Answer(None, 204)
+    return Answer({"data": _reader(call).records(rows, _fields(call))})
+
+
+def _token(record: int) -> str:
+    return base64.urlsafe_b64encode(f"after:{record}".encode()).decode().rstrip("=")
+
+
+def _after(token: str) -> int:
+    try:
+        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+        return int(text.removeprefix("after:"))
+    except ValueError:
+        raise Refused("INVALID_DATA", {"param": "page_token"}, "the page token is invalid") from None
+
+
+def _number(call: Call, name: str, default: int, most: int) -> int:
+    text = call.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= most:
+        raise Refused("INVALID_DATA", {"param": name}, "invalid data")
+    return int(text)
+
+
+def read_many(call: Call) -> Answer:
+    """GET /crm/v8/{module}: by ids, or page by page, newest record first."""
+    view = call.view
+    fields = _fields(call)
+    if fields is None:
+        raise Refused("REQUIRED_PARAM_MISSING", {"param": "fields"})
+    per_page = _number(call, "per_page", PER_PAGE, PER_PAGE)
+    page = _number(call, "page", 1, 10**6)
+    connection = call.emulator.store.read()
+    token = call.query.get("page_token")
+    if "ids" in call.query:
+        ids = _ids(call.query["ids"], MOST_DELETED)
+        found = {row[0]: row for row in fetch(connection, view, ids)}
+        rows = [found[record] for record in ids if record in found]
+        more = False
+    else:
+        if token is None and page * per_page > PAGED_RECORDS:
+            raise Refused("DISCRETE_PAGINATION_LIMIT_EXCEEDED", {"limit": PAGED_RECORDS, "param": "page"})
+        before = _after(token) if token else None
+        rows = connection.execute(
+            f"SELECT {COLUMNS} FROM records WHERE module = ? AND (? IS NULL OR id < ?) "  # noqa: S608
+            "ORDER BY id DESC LIMIT ? OFFSET ?",
+            (view.id, before, before, per_page + 1, 0 if token else (page - 1) * per_page),
+        ).fetchall()
+        more = len(rows) > per_page
+        rows = rows[:per_page]
+    if not rows:
+        return Answer(None, 204)
+    info: dict[str, Any] = {
+        "per_page": per_page,
+        "count": len(rows),
+        "page": page,
+        "sort_by": "id",
+        "sort_order": "desc",
+        "more_records": more,
+    }
+    if more:
+        expiry = iso(call.emulator.clock.now() + DAY, zone(call.switches.time_zone))
+        info |= {"next_page_token": _token(rows[-1][0]), "page_token_expiry": expiry}
+    return Answer({"data": _reader(call).records(rows, fields), "info": info}, note={"records": len(rows)})
+
+
+def delete(call: Call) -> Answer:
+    """DELETE /crm/v8/{module}?ids=..., or /crm/v8/{module}/{id}; each id has its own outcome."""
+    view = call.view
+    given = call.path.get("record") or call.query.get("ids")
+    if not given:
+        raise Refused("REQUIRED_PARAM_MISSING", {"param": "ids"})
+    ids = _ids(given, MOST_DELETED)
+    items: list[dict[str, Any]] = []
+    with call.emulator.store.write() as connection:
+        found = {row[0]: DOC_DECODER.decode(row[6]) for row in fetch(connection, view, ids)}
+        for record in ids:
+            doc = found.pop(record, None)
+            if doc is None:
+                items.append(
+                    Refused("INVALID_DATA", {"id": str(record)}, "the id given seems to be invalid").as_problem()
+                )
+                continue
+            connection.execute("DELETE FROM records WHERE id = ?", (record,))
+            for field in view.keys:
+                if field.api_name in doc:
+                    key = key_maker(field, CURRENT_USER)(doc[field.api_name])
+                    connection.execute("DELETE FROM unique_keys WHERE field = ? AND key = ?", (field.id, key))
+            details = {"id": str(record)}
+            items.append({"code": "SUCCESS", "details": details, "message": "record deleted", "status": "success"})
+    failed = sum(item["status"] == "error" for item in items)
+    status = 200 if not failed else 207 if failed < len(items) else 400
+    return Answer({"data": items}, status, note={"deleted": len(items) - failed})
+
+
+def dump(emulator: Emulator, view: ModuleView) -> Iterator[bytes]:
+    """Every record of a module as JSON lines, oldest first; memory stays flat."""
+    reader = Reader(emulator, view, emulator.switches.time_zone)
+    last = 0
+    while True:
+        rows = (
+            emulator.store.read()
+            .execute(
+                f"SELECT {COLUMNS} FROM records WHERE module = ? AND id > ? ORDER BY id LIMIT ?",  # noqa: S608
+                (view.id, last, DUMP_CHUNK),
+            )
+            .fetchall()
+        )
+        if not rows:
+            return
+        last = rows[-1][0]
+        yield ENCODER.encode_lines(reader.records(rows))

@@ -1,0 +1,266 @@
+"""Insert, update and upsert of up to 100 records: the request, the check of every value, the answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import Any
+
+from zoho_crm_emulator.batch import Batch, Operation, Outcome, Row, Rules
+from zoho_crm_emulator.calls import Answer, Call
+from zoho_crm_emulator.dates import iso, zone
+from zoho_crm_emulator.emulator import CURRENT_USER, Emulator, user_reference
+from zoho_crm_emulator.faults import ActiveFault, Faults
+from zoho_crm_emulator.refusals import Refused, together
+from zoho_crm_emulator.schema import Field, ModuleView
+from zoho_crm_emulator.switches import Switches
+from zoho_crm_emulator.unique_keys import key_maker
+from zoho_crm_emulator.values import Check, checker, given_id
+
+MOST_RECORDS = 100
+AUTOMATIONS = ("workflow", "approval", "blueprint", "pathfinder", "orchestration")
+CONTROL_KEYS = frozenset({"id", "Owner", "Layout", "Tag", "$append_values"})
+
+
+class Checks:
+    """The checking functions of one module for one version of the schema and one position of the switches."""
+
+    def __init__(self, emulator: Emulator, view: ModuleView, switches: Switches) -> None:
+        world = emulator.world(switches)
+        self.view = view
+        self.unknown_refused = switches.unknown_keys == "refuse"
+        self.check: dict[str, Check] = {
+            field.api_name: checker(field, world) for field in view.stored if field.writable
+        }
+        self.owner = checker(Field(api_name="Owner", data_type="ownerlookup"), world)
+
+    def row(self, record: Any, index: int) -> Row:
+        """A record of the request as a row to write, with every fault found in it."""
+        if not isinstance(record, dict):
+            return Row(
+                {},
+                refused=Refused("INVALID_DATA", {"expected_data_type": "jsonobject", "json_path": f"$.data[{index}]"}),
+            )
+        row = Row({})
+        wrong: list[Refused] = []
+        check = self.check
+        values = row.values
+        for name, value in record.items():
+            one = check.get(name)
+            if one is not None:
+                if value is None or value == "":
+                    values[name] = None
+                    continue
+                try:
+                    values[name] = one(value)
+                except Refused as refusal:
+                    wrong.append(self._placed(refusal, index, name))
+            elif name in CONTROL_KEYS:
+                try:
+                    self._control(row, name, value)
+                except Refused as refusal:
+                    wrong.append(self._placed(refusal, index, name))
+            elif self.unknown_refused and name not in self.view.fields and not name.startswith("$"):
+                wrong.append(self._placed(Refused("INVALID_DATA"), index, name))
+        if wrong:
+            row.refused = together(wrong)
+        return row
+
+    def _control(self, row: Row, name: str, value: Any) -> None:
+        if name == "id":
+            row.id = given_id(value)
+        elif name == "Owner" and value is not None:
+            row.owner = int(self.owner(value)["id"])
+        elif name == "Layout" and value is not None:
+            if given_id(value) != self.view.module.layout_id:
+                raise Refused("INVALID_DATA", {}, "the id given seems to be invalid")
+        elif name == "$append_values" and isinstance(value, dict):
+            row.append = frozenset(field for field, yes in value.items() if yes is True)
+
+    @staticmethod
+    def _placed(refusal: Refused, index: int, name: str) -> Refused:
+        details = {**refusal.details, "api_name": name, "json_path": f"$.data[{index}].{name}"}
+        return Refused(refusal.code, details, refusal.message)
+
+
+@lru_cache(maxsize=32)
+def _checks(emulator: Emulator, view: ModuleView, switches: Switches) -> Checks:
+    return Checks(emulator, view, switches)
+
+
+def refuse_by_fault(faults: Faults, active: list[ActiveFault], view: ModuleView, rows: list[Row], user: int) -> None:
+    """Let the faults that name certain keys refuse their records."""
+    makers = [(field.api_name, key_maker(field, user)) for field in view.keys]
+    for row in rows:
+        keys = {key_of(value) for name, key_of in makers if (value := row.values.get(name)) is not None}
+        for fault in active:
+            if row.refused is None and keys & fault.keys and faults.take_record(fault):
+                details = {"api_name": fault.fault.field} if fault.fault.field else {}
+                row.refused = Refused(fault.fault.code, details)
+
+
+class Write:
+    """One write call: its rules from the body, its rows, its outcomes."""
+
+    def __init__(self, call: Call, operation: Operation) -> None:
+        self.call = call
+        self.operation = operation
+        self.view = call.view
+        self.body = self._body(call)
+        self.trigger = self._trigger(self.body.get("trigger"))
+
+    @staticmethod
+    def _body(call: Call) -> dict[str, Any]:
+        body = call.json
+        if not isinstance(body, dict):
+            raise Refused("INVALID_DATA", {"expected_data_type": "jsonobject", "api_name": "body"}, "body")
+        place = {"api_name": "data", "json_path": "$.data"}
+        if "data" not in body:
+            raise Refused("MANDATORY_NOT_FOUND", place)
+        data = body["data"]
+        if not isinstance(data, list):
+            raise Refused("INVALID_DATA", {"expected_data_type": "jsonarray", **place})
+        if not data:
+            raise Refused("INVALID_DATA", {"minimum_length": "1", **place})
+        if len(data) > MOST_RECORDS:
+            if call.switches.too_many_records == "LIMIT_EXCEEDED":
+                raise Refused("LIMIT_EXCEEDED", {"limit": MOST_RECORDS, **place})
+            raise Refused("INVALID_DATA", {"maximum_length": str(MOST_RECORDS), **place})
+        return body
+
+    @staticmethod
+    def _trigger(trigger: Any) -> list[str]:
+        if trigger is None:
+            return list(AUTOMATIONS)
+        if not isinstance(trigger, list) or any(name not in AUTOMATIONS for name in trigger):
+            raise Refused(
+                "INVALID_DATA",
+                {"api_name": "trigger", "json_path": "$.trigger", "supported_values": list(AUTOMATIONS)},
+            )
+        return trigger
+
+    def rules(self) -> Rules:
+        """How records are matched: `duplicate_check_fields` gives the order, never the set."""
+        if self.operation != "upsert":
+            return Rules(self.operation, [])
+        keys = {field.api_name: field for field in self.view.keys}
+        own = self.view.own_key
+        named = self.body.get("duplicate_check_fields")
+        by_value = None
+        if named is None:
+            named = [own.api_name] if own is not None and own.is_key else []
+            by_value = own if own is not None and not own.is_key else None
+        elif not isinstance(named, list):
+            raise Refused("INVALID_DATA", self._place("duplicate_check_fields", "jsonarray"))
+        for index, name in enumerate(named):
+            if own is not None and name == own.api_name and not own.is_key:
+                by_value = own
+            elif name not in keys:
+                raise Refused(
+                    "INVALID_DATA",
+                    {"api_name": "duplicate_check_fields", "json_path": f"$.duplicate_check_fields[{index}]"},
+                )
+        order = [keys[name] for name in named if name in keys]
+        order += [field for field in self.view.keys if field not in order]
+        return Rules("upsert", order, self.call.switches.same_key_twice == "refuse", by_value)
+
+    @staticmethod
+    def _place(name: str, expected: str) -> dict[str, Any]:
+        return {"expected_data_type": expected, "api_name": name, "json_path": f"$.{name}"}
+
+    def run(self) -> Answer:
+        """Check, write, answer."""
+        emulator, view = self.call.emulator, self.view
+        rules = self.rules()
+        checks = _checks(emulator, view, self.call.switches)
+        rows = [checks.row(record, index) for index, record in enumerate(self.body["data"])]
+        active = emulator.faults.record_faults(view.name, self.operation)
+        if active:
+            refuse_by_fault(emulator.faults, list(active), view, rows, CURRENT_USER)
+        self._grow_pick_lists(rows)
+        now = emulator.clock.now()
+        with emulator.store.write() as connection:
+            batch = Batch(emulator.store, connection, view, rules, user=CURRENT_USER, now=now)
+            outcomes = batch.write(rows)
+        actions = Counter(outcome.action for outcome in outcomes)
+        emulator.journal.wrote(self.operation, actions, self.trigger)
+        items = [self._item(outcome, index, now) for index, outcome in enumerate(outcomes)]
+        failed = actions["none"]
+        status = 200 if not failed else 207 if failed < len(items) else self.call.switches.all_failed_status
+        note = {"records": len(items), "inserted": actions["insert"], "updated": actions["update"], "failed": failed}
+        return Answer({"data": items}, status, note=note)
+
+    def _grow_pick_lists(self, rows: list[Row]) -> None:
+        for field in self.view.stored:
+            if field.data_type in {"picklist", "multiselectpicklist"} and field.pick_list_open:
+                new = new_choices(field, (row.values.get(field.api_name) for row in rows if row.refused is None))
+                if new:
+                    self.call.emulator.catalog.add_choices(self.view.name, field.api_name, new)
+
+    def _item(self, outcome: Outcome, index: int, now: int) -> dict[str, Any]:
+        if outcome.refused is not None:
+            return self._placed_problem(outcome.refused, index)
+        tz = zone(self.call.switches.time_zone)
+        item: dict[str, Any] = {
+            "code": "SUCCESS",
+            "duplicate_field": outcome.duplicate_field,
+            "action": outcome.action,
+            "details": {
+                "Modified_Time": iso(now, tz),
+                "Modified_By": user_reference(CURRENT_USER),
+                "Created_Time": iso(outcome.created, tz),
+                "id": str(outcome.id),
+                "Created_By": user_reference(outcome.creator),
+            },
+            "message": "record added" if outcome.action == "insert" else "record updated",
+            "status": "success",
+        }
+        if self.operation != "upsert":
+            del item["duplicate_field"], item["action"]
+        elif outcome.duplicate_field is None and self.call.switches.duplicate_field_on_insert == "absent":
+            del item["duplicate_field"]
+        return item
+
+    @staticmethod
+    def _placed_problem(refusal: Refused, index: int) -> dict[str, Any]:
+        """The error object of a record, with the path of each field it names."""
+        told = refusal.as_problem()
+        for one in [told, *told["details"].get("errors", [])]:
+            details = one["details"]
+            if "errors" not in details and "json_path" not in details:
+                name = details.get("api_name")
+                details["json_path"] = f"$.data[{index}]" + (f".{name}" if name else "")
+        return told
+
+
+def new_choices(field: Field, values: Any) -> list[str]:
+    """The values among these that an open pick list does not know yet."""
+    known = set(field.pick_list)
+    seen: dict[str, None] = {}
+    for value in values:
+        if value is None:
+            continue
+        for one in value if isinstance(value, list) else (value,):
+            if one not in known:
+                seen[one] = None
+    return list(seen)
+
+
+def upsert(call: Call) -> Answer:
+    """POST /crm/v8/{module}/upsert."""
+    return Write(call, "upsert").run()
+
+
+def insert(call: Call) -> Answer:
+    """POST /crm/v8/{module}."""
+    return Write(call, "insert").run()
+
+
+def update(call: Call) -> Answer:
+    """PUT /crm/v8/{module}, or /crm/v8/{module}/{id}."""
+    if "record" in call.path:
+        body = call.json
+        data = body.get("data") if isinstance(body, dict) else None
+        if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict):
+            data[0]["id"] = call.path["record"]
+    return Write(call, "update").run()

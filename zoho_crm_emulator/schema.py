@@ -1,0 +1,224 @@
+"""Modules and fields: what they are, where they are kept, and how they change at run time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from zoho_crm_emulator.store import Store
+
+DataType = Literal[
+    "text", "textarea", "email", "phone", "website", "picklist", "multiselectpicklist", "date", "datetime",
+    "integer", "bigint", "currency", "double", "percent", "boolean", "lookup", "ownerlookup", "autonumber",
+]  # fmt: skip
+
+# The lengths Zoho's field metadata names for a type when the field itself names none.
+LENGTHS: dict[str, int] = {
+    "text": 255, "textarea": 2000, "email": 100, "phone": 30, "website": 450, "picklist": 120,
+    "multiselectpicklist": 2000, "date": 20, "datetime": 40, "integer": 9, "bigint": 18, "currency": 16,
+    "double": 16, "percent": 5, "boolean": 5, "lookup": 120, "ownerlookup": 120, "autonumber": 200,
+}  # fmt: skip
+TEXTAREA_LENGTHS = {"small": 2000, "large": 32000, "rich_text": 50000}
+UNIQUE_TYPES = frozenset({"text", "email", "phone", "website", "integer", "bigint", "currency", "double", "autonumber"})
+
+
+class SchemaError(ValueError):
+    """A module or field that cannot be made as asked."""
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One field of a module; the emulator's own words where Zoho's document says it in a roundabout way."""
+
+    api_name: str
+    data_type: DataType
+    id: int = 0
+    label: str | None = None
+    length: int | None = None
+    decimal_place: int | None = None
+    system_mandatory: bool = False
+    layout_mandatory: bool = False  # demanded on writing, yet not told by the fields call
+    unique: bool = False
+    case_sensitive: bool = False
+    external: Literal["org", "user"] | None = None
+    pick_list: tuple[str, ...] = ()
+    pick_list_open: bool = True  # an unknown value is added to the list, not refused
+    lookup: str | None = None
+    textarea_type: Literal["small", "large", "rich_text"] = "small"
+    api_create: bool = True
+    api_update: bool = True
+    system: bool = False  # kept in the record's own columns: id, owner, who and when
+    custom: bool = True
+
+    @property
+    def max_length(self) -> int:
+        """Characters, or digits before the point."""
+        if self.length is not None:
+            return self.length
+        if self.data_type == "textarea":
+            return TEXTAREA_LENGTHS[self.textarea_type]
+        return LENGTHS[self.data_type]
+
+    @property
+    def is_key(self) -> bool:
+        """Whether two records may not share a value of this field."""
+        return self.unique or self.external is not None
+
+    @property
+    def writable(self) -> bool:
+        """Whether the API takes a value for it at all."""
+        return self.api_create or self.api_update
+
+
+class Module(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One module."""
+
+    api_name: str
+    id: int = 0
+    layout_id: int = 0
+    singular: str = ""
+    plural: str = ""
+    custom: bool = True
+    own_field: str = "Name"  # what Zoho checks for duplicates first when the caller names nothing
+
+
+class ModuleView:
+    """A module with its fields, and what is worked out from them once for each version of the schema."""
+
+    def __init__(self, module: Module, fields: Iterable[Field]) -> None:
+        self.module = module
+        self.fields = {field.api_name: field for field in fields}
+        self.keys = [field for field in self.fields.values() if field.is_key]
+        self.stored = [field for field in self.fields.values() if not field.system]
+        self.mandatory = [field.api_name for field in self.stored if field.system_mandatory or field.layout_mandatory]
+        self.lookups = [field for field in self.stored if field.data_type == "lookup"]
+
+    @property
+    def name(self) -> str:
+        """The module's API name."""
+        return self.module.api_name
+
+    @property
+    def id(self) -> int:
+        """The module's id."""
+        return self.module.id
+
+    @property
+    def own_key(self) -> Field | None:
+        """The field Zoho checks first when `duplicate_check_fields` is absent."""
+        return self.fields.get(self.module.own_field)
+
+
+class Catalog:
+    """All modules of the org. Readers take a `ModuleView`, which never changes; a change makes a new one."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.RLock()
+        self.modules: dict[str, ModuleView] = {}
+        self.version = 0
+
+    def load(self) -> bool:
+        """Read the schema from the store; False when the store holds none yet."""
+        reader = self._store.read()
+        fields: dict[str, list[Field]] = {}
+        for module, doc in reader.execute("SELECT module, doc FROM fields ORDER BY module, position"):
+            fields.setdefault(module, []).append(msgspec.json.decode(doc, type=Field))
+        modules = [
+            msgspec.json.decode(doc, type=Module)
+            for (doc,) in reader.execute("SELECT doc FROM modules ORDER BY position")
+        ]
+        with self._lock:
+            self.modules = {m.api_name: ModuleView(m, fields.get(m.api_name, [])) for m in modules}
+            self.version += 1
+        return bool(modules)
+
+    def get(self, name: str) -> ModuleView | None:
+        """The module of that API name; Zoho's names are case-sensitive here."""
+        return self.modules.get(name)
+
+    def by_id(self, module_id: int) -> ModuleView | None:
+        """The module of that id."""
+        return next((view for view in self.modules.values() if view.id == module_id), None)
+
+    def put_module(self, module: Module, fields: Iterable[Field]) -> ModuleView:
+        """Add a module, or replace it with all its fields; ids are given where they are missing."""
+        old = self.modules.get(module.api_name)
+        module = msgspec.structs.replace(
+            module,
+            id=module.id or (old.id if old else self._store.new_id()),
+            layout_id=module.layout_id or (old.module.layout_id if old else self._store.new_id()),
+            singular=module.singular or module.api_name.removesuffix("s"),
+            plural=module.plural or module.api_name,
+        )
+        kept = [self._with_id(field, old) for field in fields]
+        for field in kept:
+            self._check(field)
+        with self._lock, self._store.write() as connection:
+            position = list(self.modules).index(module.api_name) if old else len(self.modules)
+            connection.execute(
+                "INSERT OR REPLACE INTO modules VALUES (?, ?, ?)",
+                (module.api_name, position, msgspec.json.encode(module)),
+            )
+            connection.execute("DELETE FROM fields WHERE module = ?", (module.api_name,))
+            connection.executemany(
+                "INSERT INTO fields VALUES (?, ?, ?, ?)",
+                [(module.api_name, f.api_name, n, msgspec.json.encode(f)) for n, f in enumerate(kept)],
+            )
+            view = ModuleView(module, kept)
+            self.modules = {**self.modules, module.api_name: view}
+            self.version += 1
+        return view
+
+    def put_field(self, module_name: str, field: Field) -> Field:
+        """Add a field, or replace the one of that name; raises SchemaError for an unknown module."""
+        with self._lock:
+            view = self._need(module_name)
+            fields = dict(view.fields)
+            fields[field.api_name] = field
+            return self.put_module(view.module, fields.values()).fields[field.api_name]
+
+    def alter_field(self, module_name: str, api_name: str, changes: dict[str, Any]) -> Field:
+        """Change some properties of a field; raises SchemaError for an unknown one."""
+        with self._lock:
+            field = self._need(module_name).fields.get(api_name)
+            if field is None:
+                raise SchemaError(f"{module_name} has no field {api_name}")
+            merged = {**msgspec.to_builtins(field), **changes}
+            return self.put_field(module_name, msgspec.convert(merged, Field))
+
+    def remove_field(self, module_name: str, api_name: str) -> None:
+        """Take a field away; values already stored stay unseen."""
+        with self._lock:
+            view = self._need(module_name)
+            self.put_module(view.module, [f for f in view.fields.values() if f.api_name != api_name])
+
+    def add_choices(self, module_name: str, api_name: str, values: Iterable[str]) -> None:
+        """Append unknown values to an open pick list."""
+        with self._lock:
+            field = self._need(module_name).fields[api_name]
+            new = [value for value in dict.fromkeys(values) if value not in field.pick_list]
+            if new:
+                self.put_field(module_name, msgspec.structs.replace(field, pick_list=(*field.pick_list, *new)))
+
+    def _need(self, module_name: str) -> ModuleView:
+        view = self.modules.get(module_name)
+        if view is None:
+            raise SchemaError(f"no module {module_name}")
+        return view
+
+    def _with_id(self, field: Field, old: ModuleView | None) -> Field:
+        if field.id:
+            return field
+        before = old.fields.get(field.api_name) if old else None
+        return msgspec.structs.replace(field, id=before.id if before else self._store.new_id())
+
+    def _check(self, field: Field) -> None:
+        if field.is_key and field.data_type not in UNIQUE_TYPES:
+            raise SchemaError(f"a {field.data_type} field cannot be unique")
+        if field.data_type == "lookup" and not field.lookup:
+            raise SchemaError("a lookup field needs `lookup`, the module it points to")
+        if field.data_type not in get_args(DataType):
+            raise SchemaError(f"unknown data type {field.data_type}")

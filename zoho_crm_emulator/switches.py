@@ -1,0 +1,60 @@
+"""Switches: where nobody has proved how the live service behaves, the emulator offers each way.
+
+A client has to survive every position. The defaults follow the current documentation; a fault of kind `switch`
+turns one for a single request, the admin API for all of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every open question, with the position it is in."""
+
+    # Upsert
+    too_many_records: Literal["INVALID_DATA", "LIMIT_EXCEEDED"] = "INVALID_DATA"
+    request_errors: Literal["flat", "in_data"] = "flat"
+    all_failed_status: Literal[200, 202, 400] = 400
+    same_key_twice: Literal["update", "refuse"] = "update"
+    unknown_keys: Literal["ignore", "refuse"] = "ignore"
+    duplicate_field_on_insert: Literal["null", "absent"] = "null"
+    bigint_numbers: Literal["refuse", "accept"] = "refuse"
+    numbers_as_text: Literal["refuse", "accept"] = "refuse"
+    datetime_z: Literal["refuse", "accept"] = "refuse"
+    excess_decimals: Literal["keep", "round", "refuse"] = "keep"
+    # Limits
+    retry_after: int | None = None  # seconds in a Retry-After header of a 429; None sends no such header
+    too_many_requests_body: Literal["flat", "in_data", "empty"] = "flat"
+    credits_header: Literal["past_half", "always", "never"] = "past_half"
+    cost_upload: int = 0
+    cost_bulk_poll: int = 0
+    cost_bulk_result: int = 0
+    # OAuth and metadata
+    token_scope: Literal["present", "absent"] = "absent"
+    unique_spelling: Literal["case_sensitive", "casesensitive"] = "case_sensitive"
+    time_zone: str = "UTC"  # an IANA name; date-times are answered in it, and bulk cells without offset read in it
+    # Upload and bulk write
+    upload_errors: Literal["code", "gateway"] = "code"
+    upload_details: Literal["full", "short"] = "full"
+    file_too_large: Literal[413, 400] = 413
+    bulk_checks_at: Literal["create", "job"] = "create"
+    max_rows: int = 25_000
+    default_date_format: str = "yyyy-MM-dd"
+    default_datetime_format: str = "yyyy-MM-dd'T'HH:mm:ssXXX"
+    bulk_unknown_fields: Literal["refuse", "ignore"] = "refuse"
+    job_not_found: Literal[400, 404] = 404
+    job_status_word: Literal["INPROGRESS", "IN PROGRESS"] = "INPROGRESS"
+    job_counts: Literal["present", "late", "missing"] = "late"
+    all_rows_skipped: Literal["COMPLETED", "SKIPPED"] = "COMPLETED"
+    download_url: Literal["relative", "absolute", "double_slash"] = "relative"
+    result_columns: Literal["index", "mapping"] = "index"
+    result_names: Literal["header", "api_name"] = "header"
+    result_status: Literal["lower", "upper", "title"] = "lower"
+
+
+def changed(switches: Switches, changes: dict[str, Any]) -> Switches:
+    """The switches with some turned; raises msgspec.ValidationError for an unknown switch or position."""
+    return msgspec.convert({**msgspec.structs.asdict(switches), **changes}, Switches)
