@@ -46,7 +46,7 @@ _TYPES: tuple[tuple[Kind, tuple[type[sa.types.TypeEngine[Any]], ...]], ...] = (
     # The order counts: SQL Server's rowversion is called TIMESTAMP, and Oracle's DATE has a time.
     (Kind.BINARY, (mssql.TIMESTAMP, sa.LargeBinary, sa.BINARY, sa.VARBINARY, postgresql.BYTEA)),
     (Kind.BOOLEAN, (sa.Boolean,)),
-    (Kind.INTEGER, (sa.Integer, mysql.YEAR, postgresql.OID)),
+    (Kind.INTEGER, (sa.Integer, mysql.YEAR, mysql.BIT, postgresql.OID)),
     (Kind.NUMBER, (sa.Numeric, mssql.MONEY, mssql.SMALLMONEY, postgresql.MONEY)),
     (Kind.ZONED_TIME, (mssql.DATETIMEOFFSET, mysql.TIMESTAMP)),  # MySQL keeps TIMESTAMP in UTC; our session reads it so
     (Kind.NAIVE_TIME, (oracle.DATE,)),
@@ -64,20 +64,17 @@ def kind_of(sql_type: sa.types.TypeEngine[Any], dialect_name: str) -> Kind:
     """Tell what a reflected type holds."""
     if isinstance(sql_type, postgresql.DOMAIN):
         return kind_of(sql_type.data_type, dialect_name)
-    if isinstance(sql_type, mysql.TINYINT) and sql_type.display_width == 1:
-        return Kind.BOOLEAN
-    if isinstance(sql_type, mysql.BIT):
-        return Kind.BOOLEAN if sql_type.length in {None, 1} else Kind.INTEGER
     if isinstance(sql_type, sa.types.NullType):
         return Kind.ANY if dialect_name == "sqlite" else Kind.OTHER
-    if dialect_name == "postgresql" and isinstance(sql_type, sa.Enum):
+    kind = next((kind for kind, types in _TYPES if isinstance(sql_type, types)), Kind.OTHER)
+    if kind is Kind.NAIVE_TIME and getattr(sql_type, "timezone", False):
+        return Kind.ZONED_TIME
+    if kind is Kind.TEXT and dialect_name == "postgresql" and isinstance(sql_type, sa.Enum):
         return Kind.OTHER  # compared and cast as its own type, never as varchar
-    for kind, types in _TYPES:
-        if isinstance(sql_type, types):
-            if kind is Kind.NAIVE_TIME and getattr(sql_type, "timezone", False):
-                return Kind.ZONED_TIME
-            return kind
-    return Kind.OTHER
+    # MySQL's booleans are numbers of one digit or one bit.
+    one_digit = isinstance(sql_type, mysql.TINYINT) and sql_type.display_width == 1
+    one_bit = isinstance(sql_type, mysql.BIT) and sql_type.length in {None, 1}
+    return Kind.BOOLEAN if one_digit or one_bit else kind
 
 
 _SCHEMAS: dict[Kind, dict[str, Any]] = {

@@ -84,16 +84,18 @@ class SQLite(Database):
     now_query = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
 
     def text(self, column: Column, element: Element) -> Element:
+        """Render as this engine's text."""
         if column.kind is Kind.BINARY:
             return sa.func.lower(sa.func.hex(element), type_=sa.String())
         text = _cast(element, "TEXT")
-        if column.kind is Kind.TEXT:
+        if column.kind in {Kind.TEXT, Kind.INTEGER}:
             return text
         # CAST gives a real number 15 digits; 17 are needed to give the same number again.
         real = sa.func.printf("%!.17g", element, type_=sa.String())
         return sa.case((sa.func.typeof(element) == "real", real), else_=text)
 
     def bound(self, column: Column, text: str) -> Element:
+        """Bind this engine's text."""
         if column.kind is Kind.BINARY:
             return sa.bindparam(None, bytes.fromhex(text), type_=sa.LargeBinary())
         if column.kind is Kind.ANY and isinstance(column.type, sa.Numeric):
@@ -101,6 +103,7 @@ class SQLite(Database):
         return _parameter(text)  # the column's affinity is applied to the text
 
     def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
+        """Refuse: nothing may take this way."""
         raise NotImplementedError  # moments are text here: ranges.py writes them in the shape that the column has
 
 
@@ -110,11 +113,13 @@ class PostgreSQL(Database):
     now_query = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
 
     def text(self, column: Column, element: Element) -> Element:
+        """Render as this engine's text."""
         if column.kind is Kind.BINARY:
             return sa.func.encode(element, sa.literal_column("'hex'"), type_=sa.String())
         return _cast(element, "TEXT")
 
     def fetched(self, column: Column, element: Element) -> Element:
+        """Say what to select here."""
         if column.kind is Kind.ARRAY:
             return sa.func.array_to_json(element)
         if column.kind is Kind.NUMBER and not isinstance(column.type, sa.Numeric):
@@ -122,6 +127,7 @@ class PostgreSQL(Database):
         return super().fetched(column, element)
 
     def bound(self, column: Column, text: str) -> Element:
+        """Bind this engine's text."""
         if column.kind is Kind.BINARY:
             return sa.func.decode(_parameter(text), sa.literal_column("'hex'"), type_=sa.LargeBinary())
         sql_type = column.type
@@ -141,16 +147,19 @@ class MySQL(Database):
     now_query = "SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%d %H:%i:%s.%f')"
 
     def text(self, column: Column, element: Element) -> Element:
+        """Render as this engine's text."""
         if column.kind is Kind.BINARY:
             return sa.func.lower(sa.func.hex(element), type_=sa.String())
         return _cast(element, "CHAR")
 
     def fetched(self, column: Column, element: Element) -> Element:
+        """Say what to select here."""
         if isinstance(column.type, mysql.BIT) and column.kind is Kind.INTEGER:
             return element + sa.literal_column("0")
         return super().fetched(column, element)
 
     def bound(self, column: Column, text: str) -> Element:
+        """Bind this engine's text."""
         if column.kind is Kind.BINARY:
             return sa.func.unhex(_parameter(text), type_=sa.LargeBinary())
         if column.kind is Kind.INTEGER:
@@ -164,6 +173,7 @@ class MySQL(Database):
         return _parameter(text)
 
     def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
+        """Write a moment as this engine takes it."""
         return super().moment_text(column, moment, zone).removesuffix("+00:00")  # the session's zone is UTC
 
 
@@ -173,6 +183,7 @@ class SQLServer(Database):
     now_query = "SELECT CONVERT(VARCHAR(26), CAST(SYSUTCDATETIME() AS DATETIME2(6)), 121)"
 
     def text(self, column: Column, element: Element) -> Element:
+        """Render as this engine's text."""
         style = None
         if column.kind in TIME_KINDS:
             style = 121  # yyyy-mm-dd hh:mi:ss.nnnnnnn
@@ -187,10 +198,12 @@ class SQLServer(Database):
         )
 
     def fetched(self, column: Column, element: Element) -> Element:
+        """Say what to select here."""
         # Python's datetime has no place for the seventh digit.
         return self.text(column, element) if column.kind in TIME_KINDS else super().fetched(column, element)
 
     def bound(self, column: Column, text: str) -> Element:
+        """Bind this engine's text."""
         if column.kind is Kind.TEXT:
             return _parameter(text)
         style, name = "0", self._type_name(column)
@@ -201,6 +214,7 @@ class SQLServer(Database):
         return sa.func.convert(sa.literal_column(name), _parameter(text), sa.literal_column(style), type_=sa.String())
 
     def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
+        """Write a moment as this engine takes it."""
         text = super().moment_text(column, moment, zone)
         # The older types take milliseconds only.
         return text if isinstance(column.type, (mssql.DATETIME2, mssql.DATETIMEOFFSET)) else text[: len(text) - 3]
@@ -220,6 +234,7 @@ class Oracle(Database):
     _SECOND = "'YYYY-MM-DD HH24:MI:SS'"
 
     def text(self, column: Column, element: Element) -> Element:
+        """Render as this engine's text."""
         if column.kind is Kind.ZONED_TIME:
             utc = sa.func.sys_extract_utc(element)
             return self._call("to_char", utc, self._MOMENT).op("||")(sa.literal_column("'+00:00'"))
@@ -232,9 +247,11 @@ class Oracle(Database):
         return _cast(element, "VARCHAR2(4000)")
 
     def fetched(self, column: Column, element: Element) -> Element:
+        """Say what to select here."""
         return self.text(column, element) if column.kind in TIME_KINDS else super().fetched(column, element)
 
     def bound(self, column: Column, text: str) -> Element:
+        """Bind this engine's text."""
         parameter = _parameter(text)
         if column.kind is Kind.ZONED_TIME:
             return self._call("to_timestamp_tz", parameter, "'YYYY-MM-DD HH24:MI:SS.FFTZH:TZM'")
@@ -249,6 +266,7 @@ class Oracle(Database):
         return parameter
 
     def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
+        """Write a moment as this engine takes it."""
         text = super().moment_text(column, moment, zone)
         return text.partition(".")[0] if self._is_date(column) else text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 
@@ -14,6 +15,8 @@ _SHAPE = re.compile(
 _MICROSECOND_DIGITS = 6
 _PLAIN_LENGTHS = frozenset({19, 23, 26})
 """Characters in YYYY-MM-DD HH:MM:SS without a fraction, with milliseconds, with microseconds."""
+_CHECKABLE_LENGTHS = frozenset(range(19, 27)) - {20}
+"""From seconds to microseconds, with any number of digits between."""
 _SEPARATOR_AT = 10
 
 
@@ -85,3 +88,37 @@ def iso_moment(text: str, zone: tzinfo) -> str:
     iso = aware.isoformat(timespec="microseconds" if moment.finer else "auto")
     digits_end = len("YYYY-MM-DDTHH:MM:SS.ffffff")
     return iso[:digits_end] + moment.finer + iso[digits_end:] if moment.finer else iso
+
+
+def utc_column(texts: Sequence[str | None], *, zoned: bool) -> list[str | None] | None:
+    """Write a column of UTC moments as ISO 8601, if all have the usual shape; None sends the caller to `iso_moment`.
+
+    `zoned` texts end in +00, as PostgreSQL writes them. Every text is checked; what is saved is making it anew.
+    """
+    present = [text for text in texts if text is not None]
+    if zoned:
+        if not all(text.endswith("+00") for text in present):
+            return None
+        present = [text[:-3] for text in present]
+    if not _all_plain(present):
+        return None
+    shaped = [f"{text[:_SEPARATOR_AT]}T{text[_SEPARATOR_AT + 1 :]}+00:00" for text in present]
+    if len(shaped) == len(texts):
+        return list(shaped)
+    given = iter(shaped)
+    return [None if text is None else next(given) for text in texts]
+
+
+def _all_plain(texts: Sequence[str]) -> bool:
+    """Tell whether all texts are moments to the second or finer, without an offset."""
+    if not set(map(len, texts)) <= _CHECKABLE_LENGTHS:
+        return False
+    try:
+        moments = list(map(datetime.fromisoformat, texts))
+    except ValueError:
+        return False
+    return (
+        {moment.tzinfo for moment in moments} <= {None}
+        and {text[_SEPARATOR_AT] for text in texts} <= {" ", "T"}
+        and "," not in "".join(texts)
+    )

@@ -124,7 +124,7 @@ def _objects(inspector: sa.Inspector, schema: str | None) -> list[str]:
         return []
     names = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
     if inspector.dialect.name == "postgresql":
-        names += inspector.get_materialized_view_names(schema)  # type: ignore[attr-defined]
+        names += inspector.get_materialized_view_names(schema)
     return names
 
 

@@ -34,7 +34,7 @@ from tap_legacy_orders.unsynced import (
     Verdict,
     ack_states,
     due_keys,
-    usable_key,
+    usable_keys,
     verdict,
 )
 
@@ -62,6 +62,8 @@ class ReadingSettings:
     lookback: timedelta
     settle: timedelta
     zone: tzinfo
+    ledger_beside_orders: bool
+    """True when the ack table can be joined; else acks are looked up page by page."""
 
 
 class UnsyncedOrders:
@@ -69,6 +71,7 @@ class UnsyncedOrders:
 
     def __init__(
         self,
+        *,
         engine: sa.Engine,
         table: OrdersTable,
         columns: Sequence[Column],
@@ -76,8 +79,6 @@ class UnsyncedOrders:
         stream: str,
         settings: ReadingSettings,
         logger: logging.Logger,
-        *,
-        ledger_beside_orders: bool,
     ) -> None:
         self._engine = engine
         self._table = table
@@ -87,9 +88,9 @@ class UnsyncedOrders:
         self._settings = settings
         self._log = logger
         self._database = database_for(engine.dialect)
-        self._joined = ledger_beside_orders
+        self._joined = settings.ledger_beside_orders
         self._ack = ledger.tables.ack
-        joined = self._ack if ledger_beside_orders else None
+        joined = self._ack if self._joined else None
         self._queries = UnsyncedQueries(table, self._database, stream, self._columns, joined)
         self._keyless = 0
 
@@ -228,17 +229,22 @@ class UnsyncedOrders:
             verdicts: list[int] = [row[-1] for row in rows]
         else:
             verdicts = self._look_up(rows, cutoff)
-        left_out = [row for row, found in zip(rows, verdicts, strict=True) if found == Verdict.LEFT_OUT]
-        usable = [usable_key(self._key(row)) for row in rows]
-        if not any(verdicts) and all(usable):
+        at = len(self._columns)
+        if not any(verdicts) and usable_keys([row[at] for row in rows]):
             return rows, []
-        self._keyless += usable.count(False)
-        send = [row for row, found, good in zip(rows, verdicts, usable, strict=True) if found == Verdict.SEND and good]
+        send, left_out = [], []
+        for row, found in zip(rows, verdicts, strict=True):
+            if not usable_keys((row[at],)):
+                self._keyless += 1
+            elif found == Verdict.LEFT_OUT:
+                left_out.append(row)
+            elif found == Verdict.SEND:
+                send.append(row)
         return send, left_out
 
     def _look_up(self, rows: list[Row], cutoff: datetime) -> list[int]:
         """Judge against a ledger in another database."""
-        keys = [key for row in rows if usable_key(key := self._key(row))]
+        keys = [key for row in rows if usable_keys((key := self._key(row),))]
         size = lookup_size(self._ledger.engine.dialect.name)
         states: dict[str, AckState] = {}
         with self._ledger.connect() as connection:

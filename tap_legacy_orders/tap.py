@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 import sqlalchemy as sa
-from singer_sdk import Tap
 from singer_sdk import typing as th
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import SingerCommand
@@ -231,7 +230,6 @@ class TapLegacyOrders(SQLTap):
     def unsynced_orders(self, stream: str, columns: Sequence[Column], limit: int | None) -> UnsyncedOrders:
         """Open the ledger and get ready to read; `limit` is the SDK's limit of records, if it set one."""
         try:
-            beside = self._ledger_beside_orders()
             ledger = Ledger.open(
                 self.config.get("ack_url") or self.config["sqlalchemy_url"], self.config.get("ack_schema")
             )
@@ -247,16 +245,16 @@ class TapLegacyOrders(SQLTap):
             lookback=timedelta(seconds=self.config["lookback_seconds"]),
             settle=timedelta(seconds=self.config["settle_seconds"]),
             zone=self.zone,
+            ledger_beside_orders=self._ledger_beside_orders(),
         )
         return UnsyncedOrders(
-            self.engine,
-            self.orders_table,
-            columns,
-            ledger,
-            stream,
-            settings,
-            self.logger,
-            ledger_beside_orders=beside,
+            engine=self.engine,
+            table=self.orders_table,
+            columns=columns,
+            ledger=ledger,
+            stream=stream,
+            settings=settings,
+            logger=self.logger,
         )
 
     def _ledger_beside_orders(self) -> bool:
@@ -277,6 +275,3 @@ class _OneLineErrors(SingerCommand):
             # The configuration, catalog or state file cannot be read.
             logging.getLogger(self.name).error("%s", error)  # noqa: TRY400
             sys.exit(CONFIGURATION_EXIT)
-
-
-__all__ = ["Tap", "TapLegacyOrders"]

@@ -79,13 +79,12 @@ class UnsyncedQueries:
         self.columns = tuple(columns)
         self.orders = self._source()
         self._replication = self.orders.c[table.replication.name]
-        self._key = [self.orders.c[column.name] for column in table.key]
+        self._key: list[Element] = [self.orders.c[column.name] for column in table.key]
         self.key_text = self._joined_key()
-        self.version_text: Element = sa.func.coalesce(
-            database.text(table.version, self.orders.c[table.version.name]),
-            sa.literal_column(f"'{NO_VERSION}'"),
-            type_=sa.String(),
-        )
+        self.version_text = database.text(table.version, self.orders.c[table.version.name])
+        if table.version.nullable:
+            none: Element = sa.literal_column(f"'{NO_VERSION}'")
+            self.version_text = sa.func.coalesce(self.version_text, none, type_=sa.String())
         self.replication_text = database.text(table.replication, self._replication)
         self._stream = stream
         self._ack = ack
@@ -135,7 +134,7 @@ class UnsyncedQueries:
         self, lower: str | None, upper: str, after: Position | None, limit: int, cutoff: datetime
     ) -> sa.Select[Any]:
         """Read orders by (replication key, key) from `lower` to `upper`, both inclusive, past `after`."""
-        conditions = [self._replication <= self._bound_replication(upper), self._has_key()]
+        conditions: list[Element] = [self._replication <= self._bound_replication(upper), self._has_key()]
         if after is not None and after.replication is not None:
             reached = self._bound_replication(after.replication)
             conditions += [
@@ -148,7 +147,7 @@ class UnsyncedQueries:
 
     def undated_page(self, future: str | None, after: Position | None, limit: int, cutoff: datetime) -> sa.Select[Any]:
         """Read orders by key that the range cannot reach: without a replication value, or dated after `future`."""
-        outside = self._replication.is_(None)
+        outside: Element = self._replication.is_(None)
         if future is not None:
             outside = sa.or_(outside, self._after(future))
         conditions = [outside, self._has_key()]
@@ -163,7 +162,7 @@ class UnsyncedQueries:
             for key in keys
         ]
         if len(self._key) == 1:
-            wanted = self._key[0].in_([parts[0] for parts in bound])
+            wanted: Element = self._key[0].in_([parts[0] for parts in bound])
         else:
             wanted = sa.or_(
                 *(sa.and_(*(e == part for e, part in zip(self._key, parts, strict=True))) for parts in bound)
@@ -171,7 +170,7 @@ class UnsyncedQueries:
         query = self._selected().select_from(self.orders).where(wanted)
         if held_after is None:
             return query
-        settled = sa.or_(self._replication.is_(None), self._replication <= self._bound_replication(held_after))
+        settled: Element = sa.or_(self._replication.is_(None), self._replication <= self._bound_replication(held_after))
         if future is not None:
             settled = sa.or_(settled, self._after(future))
         return query.where(settled)
@@ -246,9 +245,10 @@ def ack_states(ack: sa.Table, stream: str, keys: Sequence[str]) -> sa.Select[Any
     )
 
 
-def usable_key(key: str | None) -> bool:
-    """Tell whether a key's text can stand in the ledger."""
-    return key is not None and 0 < len(key) <= KEY_LENGTH
+def usable_keys(keys: Sequence[str]) -> bool:
+    """Tell whether these texts can stand in the ledger as keys."""
+    lengths = set(map(len, keys))
+    return min(lengths) > 0 and max(lengths) <= KEY_LENGTH
 
 
 def _text(value: str) -> Element:

@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 
 from tap_legacy_orders.columns import Column, Kind
-from tap_legacy_orders.moments import iso_moment, parse_moment
+from tap_legacy_orders.moments import iso_moment, parse_moment, utc_column
 
 Converter = Callable[[Sequence[Any]], Sequence[Any]]
 Warn = Callable[[str], None]
@@ -24,7 +24,10 @@ Warn = Callable[[str], None]
 _NOTHING = type(None)
 _TEXT_ONLY = frozenset({str, _NOTHING})
 _WHOLE_ONLY = frozenset({int, _NOTHING})
+_MACHINE_ONLY = frozenset({int, float, _NOTHING})
+_DECIMAL_ONLY = frozenset({Decimal, _NOTHING})
 _TRUTH_ONLY = frozenset({bool, _NOTHING})
+_ZERO_ONE = frozenset({0, 1, None})
 _TRUTHS: dict[Any, bool] = {0: False, 1: True, b"\x00": False, b"\x01": True}
 _DATE_LENGTH = len("YYYY-MM-DD")
 
@@ -35,7 +38,7 @@ def converter(column: Column, zone: tzinfo, warn: Warn) -> Converter:
     `zone` is where moments without an offset belong. `warn` is told once a column of values that JSON cannot hold.
     """
     if column.kind in {Kind.NAIVE_TIME, Kind.ZONED_TIME}:
-        return _moments(timezone.utc if column.kind is Kind.ZONED_TIME else zone)
+        return _moments(column, timezone.utc if column.kind is Kind.ZONED_TIME else zone)
     if column.kind in {Kind.NUMBER, Kind.ANY, Kind.INTEGER}:
         return _numbers(column, warn)
     return _SIMPLE.get(column.kind, _texts)
@@ -46,7 +49,7 @@ def _numbers(column: Column, warn: Warn) -> Converter:
 
     def finite(value: Any) -> Any:
         nonlocal warned
-        if isinstance(value, (float, Decimal)) and not isfinite(value):
+        if not _is_finite(value):
             if not warned:
                 warned = True
                 warn(f"column {column.name!r} holds NaN or Infinity, which JSON cannot say: sent as null")
@@ -55,19 +58,29 @@ def _numbers(column: Column, warn: Warn) -> Converter:
 
     def convert(values: Sequence[Any]) -> Sequence[Any]:
         types = set(map(type, values))
-        if types <= _WHOLE_ONLY:
+        if types <= _WHOLE_ONLY or (types <= _MACHINE_ONLY and all(map(isfinite, _present(values)))):
             return values
-        if types <= {Decimal, _NOTHING}:
-            if all(value is None or value.is_finite() for value in values):
-                return values
-        elif column.kind is Kind.ANY and types <= _TEXT_ONLY:
+        if types <= _DECIMAL_ONLY and all(map(Decimal.is_finite, _present(values))):
+            return values
+        if column.kind is Kind.ANY and types <= _TEXT_ONLY:
             return values
         return [finite(value) for value in values]
 
     return convert
 
 
-def _moments(zone: tzinfo) -> Converter:
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    return not isinstance(value, float) or isfinite(value)
+
+
+def _present(values: Sequence[Any]) -> Sequence[Any]:
+    """Leave out the NULLs, if there are any."""
+    return [value for value in values if value is not None] if None in values else values
+
+
+def _moments(column: Column, zone: tzinfo) -> Converter:
     def one(value: Any) -> Any:
         if value is None:
             return None
@@ -78,6 +91,10 @@ def _moments(zone: tzinfo) -> Converter:
         return _plain(value)
 
     def convert(values: Sequence[Any]) -> Sequence[Any]:
+        if zone is timezone.utc and set(map(type, values)) <= _TEXT_ONLY:
+            shaped = utc_column(values, zoned=column.kind is Kind.ZONED_TIME)
+            if shaped is not None:
+                return shaped
         return [one(value) for value in values]
 
     return convert
@@ -90,8 +107,11 @@ def _texts(values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _truths(values: Sequence[Any]) -> Sequence[Any]:
-    if set(map(type, values)) <= _TRUTH_ONLY:
+    types = set(map(type, values))
+    if types <= _TRUTH_ONLY:
         return values
+    if types <= _WHOLE_ONLY and set(values) <= _ZERO_ONE:
+        return list(map(_TRUTHS.get, values))
     # MySQL's tinyint(1) and SQLite's BOOLEAN take other numbers too; those stay what they are.
     return [_TRUTHS.get(value, value) if isinstance(value, (int, bytes)) else value for value in values]
 
@@ -106,6 +126,8 @@ def _dates(values: Sequence[Any]) -> Sequence[Any]:
         midnight = moment is not None and moment.at.time() == time.min and not moment.finer
         return value[:_DATE_LENGTH] if midnight else value
 
+    if set(map(type, values)) <= _TEXT_ONLY and set(map(len, _present(values))) <= {_DATE_LENGTH}:
+        return values
     return [one(value) for value in values]
 
 
