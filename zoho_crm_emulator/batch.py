@@ -7,7 +7,7 @@ transaction; values are checked already.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
@@ -62,6 +62,7 @@ class Rules:
 class _State:
     """What is known of the store while the batch runs, with the batch's own changes on top."""
 
+    keys: dict[str, list[str | None]] = field(default_factory=dict)  # of each unique field, by row
     held: dict[str, dict[str, int]] = field(default_factory=dict)
     by_value: dict[str, int] = field(default_factory=dict)
     docs: dict[int, tuple[dict[str, Any], int, int, int]] = field(default_factory=dict)
@@ -89,7 +90,7 @@ class Batch:
         state = _State()
         self._look_up(rows, state)
         ids = iter(self._store.take_ids(len(rows)))
-        outcomes = [self._one(row, state, ids) for row in rows]
+        outcomes = [self._one(row, state, ids, index) for index, row in enumerate(rows)]
         self._save(state)
         return outcomes
 
@@ -97,8 +98,10 @@ class Batch:
         wanted: set[int] = set()
         for key_field in self._view.keys:
             name, key_of = key_field.api_name, self._key_of[key_field.api_name]
-            keys = {key_of(v) for row in rows if (v := row.values.get(name)) is not None}
-            found = holders(self._connection, key_field, keys) if keys else {}
+            keys = [None if (v := row.values.get(name)) is None else key_of(v) for row in rows]
+            wanted_keys = {key for key in keys if key is not None}
+            found = holders(self._connection, key_field, wanted_keys) if wanted_keys else {}
+            state.keys[name] = keys
             state.held[name] = found
             wanted.update(found.values())
         if self._rules.by_value is not None:
@@ -115,7 +118,7 @@ class Batch:
             ):
                 state.docs[record] = (DOC_DECODER.decode(doc), created, owner, creator)
 
-    def _match(self, row: Row, state: _State) -> tuple[int | None, str | None]:
+    def _match(self, row: Row, state: _State, index: int) -> tuple[int | None, str | None]:
         if row.id is not None:
             if row.id not in state.docs:
                 raise Refused("INVALID_DATA", {"api_name": "id"}, "the id given seems to be invalid")
@@ -128,26 +131,26 @@ class Batch:
                 return record, name
         for key_field in self._rules.match_by:
             name = key_field.api_name
-            value = row.values.get(name)
-            if value is not None:
-                record = state.held[name].get(self._key_of[name](value))
+            key = state.keys[name][index]
+            if key is not None:
+                record = state.held[name].get(key)
                 if record is not None:
                     return record, name
         return None, None
 
-    def _one(self, row: Row, state: _State, ids: Any) -> Outcome:
+    def _one(self, row: Row, state: _State, ids: Iterator[int], index: int) -> Outcome:
         if row.refused is not None:
             return Outcome("none", refused=row.refused)
         try:
-            record, matched_by = self._match(row, state)
+            record, matched_by = self._match(row, state, index)
             operation = self._rules.operation
             if record is None:
                 if operation == "update":
                     name = self._rules.match_by[0].api_name if self._rules.match_by else "id"
                     raise Refused("RESOURCE_NOT_FOUND", {"api_name": name})
                 self._refuse_missing(row, new=True)
-                self._refuse_held(row, state, None)
-                return self._insert(row, state, next(ids))
+                self._refuse_held(state, index, None)
+                return self._insert(row, state, next(ids), index)
             if operation == "insert" and row.id is None:
                 raise Refused("DUPLICATE_DATA", self._duplicate(matched_by or "id", record))
             if (
@@ -157,7 +160,7 @@ class Batch:
             ):
                 raise Refused("DUPLICATE_DATA", self._duplicate(matched_by, record))
             self._refuse_missing(row, new=False)
-            self._refuse_held(row, state, record)
+            self._refuse_held(state, index, record)
             return self._update(row, state, record, matched_by)
         except Refused as refusal:
             return Outcome("none", refused=refusal)
@@ -166,13 +169,13 @@ class Batch:
         module = {"api_name": self._view.name, "id": str(self._view.id)}
         return {"api_name": name, "id": str(record), "duplicate_record": {"id": str(record), "module": module}}
 
-    def _refuse_held(self, row: Row, state: _State, record: int | None) -> None:
+    def _refuse_held(self, state: _State, index: int, record: int | None) -> None:
         """A value of any unique field that another record holds refuses the row."""
         for key_field in self._view.keys:
             name = key_field.api_name
-            value = row.values.get(name)
-            if value is not None:
-                holder = state.held[name].get(self._key_of[name](value))
+            key = state.keys[name][index]
+            if key is not None:
+                holder = state.held[name].get(key)
                 if holder is not None and holder != record:
                     raise Refused("DUPLICATE_DATA", self._duplicate(name, holder))
 
@@ -183,12 +186,15 @@ class Batch:
         if missing:
             raise together([Refused("MANDATORY_NOT_FOUND", {"api_name": name}) for name in missing])
 
-    def _insert(self, row: Row, state: _State, record: int) -> Outcome:
-        doc = {name: value for name, value in row.values.items() if value is not None}
+    def _insert(self, row: Row, state: _State, record: int, index: int) -> Outcome:
+        doc = row.values
+        if None in doc.values():
+            doc = {name: value for name, value in doc.items() if value is not None}
         for key_field in self._view.keys:
             name = key_field.api_name
-            if name in doc:
-                self._hold(state, key_field, self._key_of[name](doc[name]), record)
+            key = state.keys[name][index]
+            if key is not None:
+                self._hold(state, key_field, key, record)
         owner = row.owner or self._user
         state.docs[record] = (doc, self._now, owner, self._user)
         state.inserted[record] = owner
@@ -200,15 +206,16 @@ class Batch:
         doc, created, owner, creator = state.docs[record]
         for key_field in self._view.keys:
             name = key_field.api_name
-            if name in row.values:
+            if name in row.values and row.values[name] != doc.get(name):
                 self._move_key(state, key_field, doc.get(name), row.values[name], record)
-        for name, value in row.values.items():
-            if value is None:
-                doc.pop(name, None)
-            elif name in row.append:
-                doc[name] = list(dict.fromkeys([*doc.get(name, []), *value]))
-            else:
-                doc[name] = value
+        values = row.values
+        if row.append:
+            added = {name: [*doc.get(name, []), *values[name]] for name in row.append if values.get(name)}
+            values = {**values, **{name: list(dict.fromkeys(value)) for name, value in added.items()}}
+        doc.update(values)
+        if None in values.values():
+            for name in [name for name, value in values.items() if value is None]:
+                del doc[name]
         if row.owner is not None:
             state.docs[record] = (doc, created, row.owner, creator)
         if record in state.inserted:
@@ -249,3 +256,12 @@ class Batch:
             [(now, owner, user, encode(docs[record][0]).decode(), record) for record, owner in state.updated.items()],
         )
         save(self._connection, state.final)
+        add_to_count(self._connection, module, len(state.inserted))
+
+
+def add_to_count(connection: sqlite3.Connection, module: int, change: int) -> None:
+    """Keep the number of a module's records, which nobody wants to count anew in a module of a million."""
+    connection.execute(
+        "INSERT INTO counts VALUES (?, ?) ON CONFLICT (module) DO UPDATE SET records = records + excluded.records",
+        (module, change),
+    )

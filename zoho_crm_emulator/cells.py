@@ -99,17 +99,20 @@ def reader(field: Field, world: World, pattern: str | None, found: Callable[[str
 
 
 def read_column(read: Read, cells: Sequence[str]) -> tuple[list[Any], list[tuple[int, Refused]]]:
-    """A whole column: its values (None where a cell is empty or refused), and the refusals by row."""
-    try:
-        return [read(cell) if cell else None for cell in cells], []
-    except Refused:
-        pass
-    values: list[Any] = []
-    refused: list[tuple[int, Refused]] = []
-    for row, cell in enumerate(cells):
-        try:
-            values.append(read(cell) if cell else None)
-        except Refused as refusal:
-            values.append(None)
-            refused.append((row, refusal))
-    return values, refused
+    """A whole column: its values (None where a cell is empty or refused), and the refusals by row.
+
+    A value that a column repeats is read once.
+    """
+    known: dict[str, Any] = {"": None}
+    wrong: dict[str, Refused] = {}
+    for cell in set(cells):
+        if cell:
+            try:
+                known[cell] = read(cell)
+            except Refused as refusal:
+                known[cell] = None
+                wrong[cell] = refusal
+    values = [known[cell] for cell in cells]
+    if not wrong:
+        return values, []
+    return values, [(row, wrong[cell]) for row, cell in enumerate(cells) if cell in wrong]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from typing import get_args
@@ -16,6 +17,7 @@ from zoho_crm_emulator.jobs import Jobs
 from zoho_crm_emulator.oauth import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_REFRESH_TOKEN
 from zoho_crm_emulator.server import open_socket, serve
 
+GC_THRESHOLD = (100_000, 50, 50)  # a job makes hundreds of thousands of short-lived objects, none in cycles
 SAVE_EVERY = 0.5  # seconds between writes of what is only in memory
 
 
@@ -97,6 +99,7 @@ def main(
         seed=seed,
         clock=clock,
     )
+    gc.set_threshold(*GC_THRESHOLD)
     emulator = Emulator(settings)
     shown = f"[{host}]" if ":" in host else host
     emulator.base_url = f"http://{shown}:{listener.getsockname()[1]}"

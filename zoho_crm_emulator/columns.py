@@ -101,6 +101,8 @@ class RowReader:
     def read(self, lines: list[list[str]]) -> tuple[list[Row], list[tuple[str, ...]]]:
         """Rows to write with what was wrong in them, and the cells that the result will repeat."""
         count = len(lines)
+        if not count:
+            return [], []
         table: list[Sequence[str]] = list(zip_longest(*lines, fillvalue=""))
         blank = ("",) * count
         plan = self._plan

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
 import requests
 
 READY = re.compile(r"ready at (\S+) client_id=(\S+) client_secret=(\S+) refresh_token=(\S+)")
-START_SECONDS = 15
+RECORD = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 STOP_SECONDS = 10
 CALL_SECONDS = 60
 
@@ -144,14 +145,16 @@ class Admin:
         return list(self._call("POST", f"/modules/{module}/records", body)["ids"])
 
     def records(self, module: str) -> Iterator[dict[str, Any]]:
-        """Every record of a module, oldest first. Numbers with a point come as `Decimal`-safe floats of JSON."""
+        """Every record of a module, oldest first; numbers with a point are exact `Decimal`s. Costs nothing."""
         with self._session.get(
             f"{self.base_url}/_emulator/modules/{module}/records", stream=True, timeout=CALL_SECONDS
         ) as answer:
             if answer.status_code != requests.codes.ok:
                 raise EmulatorError(answer.text)
-            for line in answer.iter_lines(chunk_size=1 << 16):
-                yield json.loads(line)
+            rest = b""
+            for block in answer.iter_content(1 << 18):
+                *lines, rest = (rest + block).split(b"\n")
+                yield from map(RECORD.decode, lines)
 
     def grant(self, scopes: Sequence[str] | None = None, **grant: Any) -> str:
         """Give out a refresh token: `scopes` (None: all), `client_id`, `client_secret`, `expires_in` seconds."""

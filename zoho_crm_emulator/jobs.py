@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from zoho_crm_emulator.emulator import CURRENT_USER, Emulator
 from zoho_crm_emulator.plan import Plan, Planner, file_of
 from zoho_crm_emulator.records import AUTOMATIONS, new_choices, refuse_by_fault
 from zoho_crm_emulator.refusals import Refused, by_code
-from zoho_crm_emulator.sheet import packed, rows_of
+from zoho_crm_emulator.sheet import Sheet, packed
 
 FINAL = frozenset({"COMPLETED", "FAILED", "SKIPPED"})
 COUNT_NAMES = ("added_count", "updated_count", "skipped_count", "total_count")
@@ -229,12 +228,10 @@ class Run:
         body = file_of(self._emulator, self._request["resource"][0])
         rows: list[Row] = []
         echoes: list[tuple[str, ...]] = []
-        with rows_of(body, plan.file_name, plan.encoding) as lines:
-            next(lines)
-            while chunk := list(itertools.islice(lines, CHUNK)):
-                read, echoed = reader.read(chunk)
-                rows += read
-                echoes += echoed
+        for chunk in Sheet(body, plan.file_name, plan.encoding).chunks(CHUNK):
+            read, echoed = reader.read(chunk)
+            rows += read
+            echoes += echoed
         return rows, echoes
 
     def _untried(self, plan: Plan, total: int) -> int:

@@ -11,7 +11,7 @@ from zoho_crm_emulator.dates import pattern_regex
 from zoho_crm_emulator.emulator import Emulator
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import Field, ModuleView
-from zoho_crm_emulator.sheet import member, rows_of
+from zoho_crm_emulator.sheet import Sheet, member
 from zoho_crm_emulator.switches import Switches
 
 MOST_COLUMNS = 200
@@ -129,14 +129,11 @@ class Planner:
         body, resource, view = self._body, self._resource, self._view
         archive = file_of(self._emulator, resource)
         name = member(archive, resource.get("file_names"))
-        with rows_of(archive, name, body.get("character_encoding")) as rows:
-            header = next(rows, None)
-            if header is None:
-                raise Refused("FILE_NOT_SUPPORTED", {}, "the file is empty")
-            if len(header) > MOST_COLUMNS:
-                raise Refused("HEADER_LIMIT_EXCEEDED", {"limit": MOST_COLUMNS})
-            count = sum(1 for _ in rows)
-        if count > self._switches.max_rows:
+        sheet = Sheet(archive, name, body.get("character_encoding"))
+        header = sheet.header()
+        if len(header) > MOST_COLUMNS:
+            raise Refused("HEADER_LIMIT_EXCEEDED", {"limit": MOST_COLUMNS})
+        if sheet.has_more_than(self._switches.max_rows):
             raise Refused("LIMIT_EXCEEDED", {"limit": self._switches.max_rows})
         plan = Plan(
             view=view,

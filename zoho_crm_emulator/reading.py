@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from zoho_crm_emulator.batch import DOC_DECODER
+from zoho_crm_emulator.batch import DOC_DECODER, add_to_count
 from zoho_crm_emulator.calls import ENCODER, Answer, Call
 from zoho_crm_emulator.clock import DAY
 from zoho_crm_emulator.dates import iso, zone
@@ -230,7 +230,8 @@ def delete(call: Call) -> Answer:
                     connection.execute("DELETE FROM unique_keys WHERE field = ? AND key = ?", (field.id, key))
             details = {"id": str(record)}
             items.append({"code": "SUCCESS", "details": details, "message": "record deleted", "status": "success"})
-    failed = sum(item["status"] == "error" for item in items)
+        failed = sum(item["status"] == "error" for item in items)
+        add_to_count(connection, view.id, failed - len(items))
     status = 200 if not failed else 207 if failed < len(items) else 400
     return Answer({"data": items}, status, note={"deleted": len(items) - failed})
 

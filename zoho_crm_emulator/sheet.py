@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,26 +39,52 @@ def member(body: bytes, names: list[str] | None) -> str:
     return there[0].filename
 
 
-@contextmanager
-def rows_of(body: bytes, name: str, encoding: str | None) -> Iterator[Iterator[list[str]]]:
-    """The rows of the CSV, the header first; blank lines do not count. Raises Refused for another encoding."""
-    try:
-        codec = codecs.lookup(encoding or "utf-8").name
-    except LookupError:
-        raise Refused("INVALID_DATA", {"api_name": "character_encoding"}) from None
-    codec = "utf-8-sig" if codec == "utf-8" else codec
-    with zipfile.ZipFile(io.BytesIO(body)) as archive, archive.open(name) as raw:
-        with io.TextIOWrapper(raw, encoding=codec, newline="") as text:
-            yield _rows(text)
+class Sheet:
+    """The CSV of an uploaded zip. Blank lines do not count; unreadable text is refused."""
 
+    def __init__(self, body: bytes, name: str, encoding: str | None) -> None:
+        self._body = body
+        self._name = name
+        try:
+            codec = codecs.lookup(encoding or "utf-8").name
+        except LookupError:
+            raise Refused("INVALID_DATA", {"api_name": "character_encoding"}) from None
+        self._codec = "utf-8-sig" if codec == "utf-8" else codec
 
-def _rows(text: io.TextIOWrapper) -> Iterator[list[str]]:
-    try:
-        for row in csv.reader(text):
-            if row:
-                yield row
-    except (UnicodeDecodeError, csv.Error, zipfile.BadZipFile):
-        raise Refused("FILE_NOT_SUPPORTED") from None
+    @contextmanager
+    def _open(self) -> Iterator[Iterator[list[str]]]:
+        try:
+            with zipfile.ZipFile(io.BytesIO(self._body)) as archive, archive.open(self._name) as raw:
+                yield csv.reader(io.TextIOWrapper(raw, encoding=self._codec, newline=""))
+        except (UnicodeDecodeError, csv.Error, zipfile.BadZipFile):
+            raise Refused("FILE_NOT_SUPPORTED") from None
+
+    def header(self) -> list[str]:
+        """The first row; raises Refused when there is none."""
+        with self._open() as rows:
+            for row in rows:
+                if row:
+                    return row
+        raise Refused("FILE_NOT_SUPPORTED", {}, "the file is empty")
+
+    def has_more_than(self, most: int) -> bool:
+        """Whether there are more rows than that below the header; line ends are counted before rows are."""
+        with zipfile.ZipFile(io.BytesIO(self._body)) as archive, archive.open(self._name) as raw:
+            blocks = iter(lambda: raw.read(1 << 20), b"")
+            lines = sum(block.count(b"\n") + block.count(b"\r") - block.count(b"\r\n") for block in blocks)
+        if lines <= most + 1:
+            return False
+        with self._open() as rows:
+            return sum(1 for row in rows if row) - 1 > most
+
+    def chunks(self, size: int) -> Iterator[list[list[str]]]:
+        """The rows below the header, so many at a time."""
+        with self._open() as rows:
+            for row in rows:
+                if row:
+                    break
+            while lines := list(itertools.islice(rows, size)):
+                yield [line for line in lines if line]
 
 
 def packed(name: str, text: str) -> bytes:

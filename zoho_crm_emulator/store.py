@@ -26,12 +26,6 @@ CREATE INDEX IF NOT EXISTS records_by_time ON records (module, modified);
 CREATE TABLE IF NOT EXISTS unique_keys (
   field INTEGER NOT NULL, key TEXT NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (field, key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counts (module INTEGER PRIMARY KEY, records INTEGER NOT NULL);
-CREATE TRIGGER IF NOT EXISTS record_added AFTER INSERT ON records BEGIN
-  INSERT INTO counts VALUES (new.module, 1) ON CONFLICT (module) DO UPDATE SET records = records + 1;
-END;
-CREATE TRIGGER IF NOT EXISTS record_deleted AFTER DELETE ON records BEGIN
-  UPDATE counts SET records = records - 1 WHERE module = old.module;
-END;
 CREATE TABLE IF NOT EXISTS grants (
   refresh_token TEXT PRIMARY KEY, client_id TEXT, client_secret TEXT, scopes TEXT, expires INTEGER, revoked INTEGER);
 CREATE TABLE IF NOT EXISTS tokens (
