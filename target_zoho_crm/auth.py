@@ -129,7 +129,8 @@ class TokenSource:
     def _refreshed(self) -> AccessToken:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
-            wait=tenacity.wait_exponential_jitter(self._first_pause, _LONGEST_PAUSE_SECONDS, jitter=self._first_pause),
+            wait=tenacity.wait_exponential(self._first_pause, _LONGEST_PAUSE_SECONDS)
+            + tenacity.wait_random(0, self._first_pause),
             stop=tenacity.stop_after_attempt(_ATTEMPTS),
             sleep=lambda seconds: wait_or_stop(self._stop, seconds),
             reraise=True,

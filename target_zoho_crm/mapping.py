@@ -62,8 +62,8 @@ def compile_mapping(
     """Find each property's field and its converters.
 
     A property goes where `overrides` sends it; else to the field of exactly its name; else to the one field whose
-    name differs only in case, `_`, `-` and spaces. Fields that cannot be written are left out when only a name led to
-    them.
+    name differs only in case, `_`, `-` and spaces. Fields that cannot be written, and references to
+    other records, are left out when only a name led to them.
 
     Args:
         properties: the schema's properties by name.
@@ -121,9 +121,9 @@ def _field_for(
             )
         return field, 2
     if source in fields:
-        return (fields[source], 1) if _can_write(fields[source]) else None
+        return (fields[source], 1) if _by_name(fields[source]) else None
     similar = by_plain_name.get(_plain(source), [])
-    candidates = [field for field in similar if _can_write(field)]
+    candidates = [field for field in similar if _by_name(field)]
     if len(candidates) > 1:
         names = " and ".join(field.api_name for field in candidates)
         raise configuration_error("AMBIGUOUS_FIELD", f"Property {source} fits the fields {names}.")
@@ -148,6 +148,11 @@ def _losers(chosen: abc.Mapping[str, tuple[Field, int]]) -> set[str]:
 
 def _can_write(field: Field) -> bool:
     return field.writable and field.data_type in _WRITTEN_TYPES
+
+
+def _by_name(field: Field) -> bool:
+    """Whether a name alone may lead to the field: a reference needs an id, which a column `owner` rarely holds."""
+    return _can_write(field) and field.data_type not in _REFERENCES
 
 
 def _plain(name: str) -> str:

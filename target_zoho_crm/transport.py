@@ -291,7 +291,8 @@ class Transport:
 
     def _throttled(self, call: Call, response: requests.Response) -> ZohoError:
         """The body does not say which limit was passed; the header for the credits left does, when it is there."""
-        if response.headers.get("X-API-CREDITS-REMAINING", "").strip() == "0":
+        remaining = response.headers.get("X-API-CREDITS-REMAINING", "")
+        if remaining.isdecimal() and int(remaining) < max(call.credits, 1):
             error = request_error("CREDITS_USED_UP", where=call.where, http_status=response.status_code)
             return QuotaError(error.code, error.message, http_status=error.http_status)
         seconds = retry_after(response.headers.get("Retry-After"))

@@ -96,6 +96,12 @@ def test_a_name_that_fits_two_fields_or_two_names_that_fit_one_are_the_users_to_
         mapped(named("order_date", "orderDate"), module(Order_Date="text"))
 
 
+def test_a_reference_is_only_written_when_the_user_says_so() -> None:
+    fields = module(Owner="ownerlookup", Account="lookup")
+    assert mapped(named("owner", "account"), fields).unmapped == ("owner", "account")
+    assert pairs(mapped(named("owner"), fields, owner="Owner")) == {"owner": "Owner"}
+
+
 def test_an_override_to_an_unknown_field_names_similar_ones() -> None:
     with pytest.raises(ConfigurationError, match=r"Grand_Totl.*Did you mean Grand_Total"):
         mapped(named("total"), module(Grand_Total="text"), total="Grand_Totl")
@@ -176,7 +182,7 @@ def through_csv(value: Any, data_type: str) -> Any:
 
 def both_channels(value: Any, data_type: str, schema: dict[str, Any]) -> Any:
     fields = module(Value=data_type)
-    (column,) = mapped({"value": schema}, fields).columns
+    (column,) = mapped({"value": schema}, fields, value="Value").columns
     results = []
     for convert, read in ((column.to_json, through_json), (column.to_csv, through_csv)):
         try:

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+
+import pytest
+
+from target_zoho_crm.errors import QuotaError, Stopped
+from target_zoho_crm.limits import (
+    RETRY_AFTER_CAP_SECONDS,
+    UPSERTS_AT_ONCE,
+    ConcurrencyGate,
+    CreditKind,
+    CreditMeter,
+    retry_after,
+    wait_or_stop,
+)
+
+
+def test_a_budget_is_never_passed_not_even_by_threads() -> None:
+    meter = CreditMeter(budget=1_000)
+
+    def spend(_: int) -> bool:
+        try:
+            meter.reserve(3, CreditKind.UPSERT)
+        except QuotaError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        granted = sum(pool.map(spend, range(1_000)))
+    assert granted == 333
+    with pytest.raises(QuotaError) as caught:
+        meter.reserve(3)
+    assert caught.value.code == "CREDIT_BUDGET"
+    assert meter.total == meter.spent(CreditKind.UPSERT) == 999
+    assert meter.spent(CreditKind.BULK_WRITE) == 0
+
+
+def test_credits_of_a_call_that_was_not_carried_out_are_given_back() -> None:
+    meter = CreditMeter(budget=500)
+    meter.reserve(500, CreditKind.BULK_WRITE)
+    meter.give_back(500, CreditKind.BULK_WRITE)
+    meter.reserve(500, CreditKind.BULK_WRITE)
+    assert meter.total == 500
+
+
+def test_the_reserve_for_others_is_left_once_zoho_says_what_is_left() -> None:
+    meter = CreditMeter(keep=100)
+    meter.reserve(10_000)
+    meter.told(150)
+    meter.reserve(50)
+    with pytest.raises(QuotaError, match="credit_reserve"):
+        meter.reserve(1)
+    assert meter.remaining == 100
+
+
+def most_at_once(gate: ConcurrencyGate, calls: int, *, upsert: bool) -> int:
+    inside = most = 0
+    lock = threading.Lock()
+
+    def call(_: int) -> None:
+        nonlocal inside, most
+        with gate.passing(upsert=upsert):
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.01)
+            with lock:
+                inside -= 1
+
+    with ThreadPoolExecutor(calls) as pool:
+        list(pool.map(call, range(calls)))
+    return most
+
+
+def test_no_more_calls_than_allowed_are_under_way_and_of_them_ten_upserts() -> None:
+    assert most_at_once(ConcurrencyGate(3, threading.Event()), 12, upsert=True) == 3
+    assert most_at_once(ConcurrencyGate(25, threading.Event()), 24, upsert=True) == UPSERTS_AT_ONCE
+    assert most_at_once(ConcurrencyGate(25, threading.Event()), 24, upsert=False) > UPSERTS_AT_ONCE
+
+
+def test_a_pause_holds_everyone() -> None:
+    gate = ConcurrencyGate(5, threading.Event())
+    gate.pause(0.3)
+    start = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: most_at_once(gate, 1, upsert=False), range(2)))
+    assert time.monotonic() - start >= 0.3
+
+
+def test_a_stop_ends_every_wait_at_once() -> None:
+    stop = threading.Event()
+    gate = ConcurrencyGate(1, stop)
+    gate.pause(60)
+    threading.Timer(0.1, stop.set).start()
+    start = time.monotonic()
+    with pytest.raises(Stopped), gate.passing():
+        pass
+    with pytest.raises(Stopped):
+        wait_or_stop(stop, 60)
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("nan", None),
+        ("7", 7.0),
+        ("-1", 0.0),
+        ("1e9", RETRY_AFTER_CAP_SECONDS),
+        (formatdate(1_000_030, usegmt=True), 30.0),
+        (formatdate(999_000, usegmt=True), 0.0),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_as_a_date_and_capped(value: str | None, seconds: float | None) -> None:
+    assert retry_after(value, lambda: 1_000_000.0) == seconds
