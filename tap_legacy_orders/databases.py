@@ -66,6 +66,11 @@ def _cast(element: Element, type_text: str) -> Element:
     return sa.type_coerce(sa.cast(element, _Named(type_text)), sa.String())
 
 
+def _typed_cast(element: Element, sql_type: sa.types.TypeEngine[Any]) -> Element:
+    """Cast to a type that SQLAlchemy knows; on MySQL it leaves out casts to any other."""
+    return sa.type_coerce(sa.cast(element, sql_type), sa.String())
+
+
 class _Named(sa.types.UserDefinedType[Any]):
     """A type known by its SQL name only."""
 
@@ -144,13 +149,13 @@ class PostgreSQL(Database):
 class MySQL(Database):
     """MySQL and MariaDB by PyMySQL."""
 
-    now_query = "SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%d %H:%i:%s.%f')"
+    now_query = "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)"
 
     def text(self, column: Column, element: Element) -> Element:
         """Render as this engine's text."""
         if column.kind is Kind.BINARY:
             return sa.func.lower(sa.func.hex(element), type_=sa.String())
-        return _cast(element, "CHAR")
+        return _typed_cast(element, sa.CHAR())
 
     def fetched(self, column: Column, element: Element) -> Element:
         """Say what to select here."""
@@ -163,13 +168,13 @@ class MySQL(Database):
         if column.kind is Kind.BINARY:
             return sa.func.unhex(_parameter(text), type_=sa.LargeBinary())
         if column.kind is Kind.INTEGER:
-            return _cast(_parameter(text), "UNSIGNED" if getattr(column.type, "unsigned", False) else "SIGNED")
+            return _typed_cast(_parameter(text), mysql.BIGINT(unsigned=getattr(column.type, "unsigned", False)))
         if column.kind is Kind.NUMBER and not isinstance(column.type, sa.Float):
-            return _cast(_parameter(text), f"DECIMAL(65, {getattr(column.type, 'scale', None) or 0})")
+            return _typed_cast(_parameter(text), mysql.DECIMAL(65, getattr(column.type, "scale", None) or 0))
         if column.kind in {Kind.NAIVE_TIME, Kind.ZONED_TIME}:
-            return _cast(_parameter(text), "DATETIME(6)")
+            return _typed_cast(_parameter(text), mysql.DATETIME(fsp=6))
         if column.kind is Kind.DATE:
-            return _cast(_parameter(text), "DATE")
+            return _typed_cast(_parameter(text), sa.Date())
         return _parameter(text)
 
     def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:

@@ -1,0 +1,126 @@
+"""A small legacy shop, and what a test does to it: change orders, write acks, run the tap."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from sync_ledger.acks import Ack, write_acks
+from sync_ledger.ledger import Ledger
+from sync_ledger.tables import AckStatus
+from tap_legacy_orders.tap import TapLegacyOrders
+
+START = datetime(2024, 3, 1, 12)  # noqa: DTZ001 - the shop's clock has no zone
+LONG_AGO = datetime(2020, 1, 1)  # noqa: DTZ001 - the ledger's moments are naive UTC
+
+
+@dataclass
+class Output:
+    """What one run of the tap wrote."""
+
+    messages: list[dict[str, Any]]
+    records: list[dict[str, Any]] = field(init=False)
+    states: list[dict[str, Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.records = [m["record"] for m in self.messages if m["type"] == "RECORD"]
+        self.states = [m["value"] for m in self.messages if m["type"] == "STATE"]
+
+    @property
+    def keys(self) -> list[str]:
+        return [record["_sync_key"] for record in self.records]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return {record["_sync_key"]: record["_sync_version"] for record in self.records}
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return self.states[-1]
+
+    def bookmark(self, stream: str = "orders") -> str | None:
+        value: str | None = self.state["bookmarks"][stream].get("replication_key_value")
+        return value
+
+
+def run(config: Mapping[str, Any], state: dict[str, Any] | None = None, **options: Any) -> Output:
+    """Run the tap in this process and read its messages."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with redirect_stdout(out):
+        tap = TapLegacyOrders(config=dict(config), state=json.loads(json.dumps(state or {})), **options)
+        tap.sync_all()
+        tap.engine.dispose()
+    out.seek(0)
+    return Output([json.loads(line) for line in out])
+
+
+class Shop:
+    """Orders in table `orders` (id, name, updated_at), and their ledger."""
+
+    def __init__(self, url: str, ack_url: str | None = None) -> None:
+        self.url = url
+        self.engine = sa.create_engine(url)
+        self.ledger = Ledger.open(ack_url or url)
+        self.ledger.ensure_tables()
+        self.config: dict[str, Any] = {"sqlalchemy_url": url, "orders_table": "orders"}
+        if ack_url:
+            self.config["ack_url"] = ack_url
+
+    @classmethod
+    @contextmanager
+    def opened(cls, url: str, ack_url: str | None = None) -> Iterator[Shop]:
+        shop = cls(url, ack_url)
+        kind = {"mysql": "DATETIME(6)", "postgresql": "TIMESTAMP"}.get(shop.engine.dialect.name, "DATETIME")
+        shop.sql(f"CREATE TABLE orders (id INTEGER PRIMARY KEY, name VARCHAR(50), updated_at {kind} NULL)")
+        try:
+            yield shop
+        finally:
+            shop.engine.dispose()
+            shop.ledger.close()
+
+    def sql(self, statement: str, *rows: Mapping[str, Any]) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(sa.text(statement), list(rows) or None)
+
+    def moment(self, seconds: float | None) -> str | None:
+        """A moment so many seconds after the shop opened, as the shop writes it."""
+        return None if seconds is None else (START + timedelta(seconds=seconds)).isoformat(" ")
+
+    def put(self, *orders: tuple[int, float | None]) -> None:
+        """Insert orders (id, seconds) or change them."""
+        for number, seconds in orders:
+            self.sql("DELETE FROM orders WHERE id = :i", {"i": number})
+            row = {"i": number, "n": f"order {number} at {seconds}", "u": self.moment(seconds)}
+            self.sql("INSERT INTO orders VALUES (:i, :n, :u)", row)
+
+    def put_at(self, number: int, moment: datetime) -> None:
+        row = {"i": number, "u": moment.isoformat(" ", timespec="microseconds")}
+        self.sql("INSERT INTO orders VALUES (:i, 'dated', :u)", row)
+
+    def ack(
+        self,
+        key: str,
+        version: str,
+        status: AckStatus = AckStatus.SYNCED,
+        due: datetime | None = None,
+        stream: str = "orders",
+    ) -> None:
+        """Write what the target would."""
+        ack = Ack(stream, key, version, status, LONG_AGO, next_attempt_at=due)
+        with self.ledger.begin() as connection:
+            write_acks(connection, self.ledger.tables.ack, [ack])
+
+    def ack_all(self, output: Output, status: AckStatus = AckStatus.SYNCED) -> None:
+        acks = [Ack("orders", key, version, status, LONG_AGO) for key, version in output.versions.items()]
+        with self.ledger.begin() as connection:
+            write_acks(connection, self.ledger.tables.ack, acks)
+
+    def run(self, state: dict[str, Any] | None = None, **config: Any) -> Output:
+        return run(self.config | config, state)
