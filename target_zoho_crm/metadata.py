@@ -43,7 +43,8 @@ class Field:
         data_type = str(item.get("data_type") or "")
         operations = _mapping(item.get("operation_type"))
         possible = data_type not in _NEVER_WRITTEN
-        unique, lookup, external = _mapping(item.get("unique")), _mapping(item.get("lookup")), item.get("external")
+        unique, lookup = _mapping(item.get("unique")), _mapping(item.get("lookup"))
+        external = bool(_mapping(item.get("external")).get("type"))  # present, but without a type, on every field
         case_sensitive = unique.get("case_sensitive", unique.get("casesensitive"))
         module = lookup.get("module")
         return cls(
@@ -56,9 +57,9 @@ class Field:
             mandatory=item.get("system_mandatory") is True,
             writable_on_create=possible and operations.get("api_create", True) is True,
             writable_on_update=possible and operations.get("api_update", True) is True,
-            unique=bool(unique) or bool(external),
+            unique=bool(unique) or external,
             case_sensitive=case_sensitive in (True, "true") if case_sensitive is not None else None,
-            external=bool(external),
+            external=external,
             picklist=_picklist(item.get("pick_list_values")),
             lookup_module=_module_name(module),
         )

@@ -126,10 +126,10 @@ def flat_error(body: object) -> tuple[str, str, str | None] | None:
     code = body.get("code")
     if isinstance(code, str) and code and body.get("status") in _ERROR_WORDS:
         return code, _text(body.get("message")), _fields_of(body.get("details"))
-    gateway = body.get("x-info") or body.get("info") or body.get("x-error") or body.get("ERROR_MESSAGE")
-    if gateway:
-        text = _text(gateway)
-        return ("LINK_NOT_VALID" if text.lower() == "link not valid" else "GATEWAY_ERROR"), text, None
+    for name in ("x-info", "x-error", "info", "ERROR_MESSAGE"):
+        text = body.get(name)
+        if isinstance(text, str) and text:  # `info` is also where lists say which page they are
+            return ("LINK_NOT_VALID" if text.lower() == "link not valid" else "GATEWAY_ERROR"), text, None
     return None
 
 

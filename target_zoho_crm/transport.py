@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import random
-import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -22,13 +21,11 @@ import msgspec
 import requests
 import tenacity
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
 
 from target_zoho_crm.auth import AccessToken, Credentials, TokenSource
-from target_zoho_crm.data_centers import Endpoints, is_loopback
+from target_zoho_crm.data_centers import Endpoints
 from target_zoho_crm.errors import (
     AnswerError,
-    ConfigurationError,
     LostAnswer,
     QuotaError,
     TransientError,
@@ -38,6 +35,7 @@ from target_zoho_crm.errors import (
 )
 from target_zoho_crm.limits import ConcurrencyGate, CreditKind, CreditMeter, retry_after, wait_or_stop
 from target_zoho_crm.outcomes import flat_error
+from target_zoho_crm.sessions import NotSent, TokenHeader, connection_error, is_local_fault, new_session
 
 JSON_BYTES_MOST = 64 * 1024 * 1024  # far above any answer we ask for; keeps a broken server from filling the memory
 _BLOCK_BYTES = 256 * 1024
@@ -201,7 +199,7 @@ class Transport:
             self._credits.reserve(call.credits, call.kind)
             try:
                 return self._exchange(call, token, read)
-            except (_TokenRefused, _NotSent, _Throttled):
+            except (_TokenRefused, NotSent, _Throttled, QuotaError):
                 self._credits.give_back(call.credits, call.kind)  # Zoho did not carry it out
                 raise
 
@@ -217,7 +215,7 @@ class Transport:
                 params=call.params,
                 data=body,
                 headers=dict(call.headers),
-                auth=_TokenHeader(token.value),
+                auth=TokenHeader(token.value),
                 timeout=(self._settings.connect_seconds, self._settings.read_seconds),
                 allow_redirects=False,
                 stream=True,
@@ -225,9 +223,9 @@ class Transport:
                 self._note_credits(response)
                 return read(response)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            if _local_fault(error):
+            if is_local_fault(error):
                 raise
-            raise _connection_error(call, error) from error
+            raise connection_error(call.where, call.url, error) from error
         finally:
             if fresh:
                 session.close()
@@ -243,8 +241,9 @@ class Transport:
         return session
 
     def _note_credits(self, response: requests.Response) -> None:
+        """Not from a 429, whose credits are given back."""
         remaining = response.headers.get("X-API-CREDITS-REMAINING", "")
-        if remaining.isdecimal():
+        if remaining.isdecimal() and response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
             self._credits.told(int(remaining))
 
     def _content(self, response: requests.Response) -> bytes:
@@ -290,11 +289,11 @@ class Transport:
         return error
 
     def _throttled(self, call: Call, response: requests.Response) -> ZohoError:
-        """The body does not say which limit was passed; the header for the credits left does, when it is there."""
-        remaining = response.headers.get("X-API-CREDITS-REMAINING", "")
-        if remaining.isdecimal() and int(remaining) < max(call.credits, 1):
-            error = request_error("CREDITS_USED_UP", where=call.where, http_status=response.status_code)
-            return QuotaError(error.code, error.message, http_status=error.http_status)
+        """The body does not say which limit was passed; the credits left do, as told now or by earlier answers."""
+        told = response.headers.get("X-API-CREDITS-REMAINING", "")
+        left = self._credits.remaining  # without this call's, which are reserved
+        if int(told) < max(call.credits, 1) if told.isdecimal() else left is not None and left < 0:
+            return request_error("CREDITS_USED_UP", where=call.where, http_status=response.status_code)
         seconds = retry_after(response.headers.get("Retry-After"))
         if seconds is not None:
             self._gate.pause(seconds)
@@ -311,25 +310,10 @@ class Transport:
         return seconds
 
 
-class _TokenHeader(requests.auth.AuthBase):
-    """Sets Zoho's header; given as `auth`, so that an entry in ~/.netrc cannot replace it."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Zoho-oauthtoken {self._token}"
-        return request
-
-
 class _TokenRefused(Exception):  # noqa: N818 - a signal inside this module
     def __init__(self, error: ZohoError) -> None:
         super().__init__(error.code)
         self.error = error
-
-
-class _NotSent(TransientError):  # noqa: N818 - a signal inside this module
-    """No connection: surely without effect."""
 
 
 class _Throttled(TransientError):  # noqa: N818 - as above
@@ -343,16 +327,6 @@ class _NotJson:
 _NOT_JSON = _NotJson()
 
 
-def new_session(url: str) -> requests.Session:
-    """A session without retries of its own; for loopback also without the environment's proxy."""
-    session = requests.Session()
-    session.trust_env = not is_loopback(url)
-    adapter = HTTPAdapter(max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
 def _has_results(body: object) -> bool:
     return isinstance(body, dict) and isinstance(body.get("data"), list)
 
@@ -362,37 +336,4 @@ def _worth_another(error: BaseException, call: Call) -> bool:
         return False
     if error.code in ("RESOURCE_NOT_FOUND", "LINK_NOT_VALID"):
         return False  # it will not come into being by asking again
-    return call.repeat is Repeat.SAFE or isinstance(error, (_NotSent, _Throttled))
-
-
-def _local_fault(error: Exception) -> bool:
-    """A full disk or a missing file of ours is no fault of the network."""
-    network = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
-    return not isinstance(error, network)
-
-
-def _connection_error(call: Call, error: Exception) -> ZohoError:
-    causes = _causes(error)
-    if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes):
-        host = urlsplit(call.url).netloc
-        return configuration_error("TLS_FAILED", f"{call.where}: {host} showed no acceptable certificate.")
-    unsent = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
-    kind = type(error).__name__
-    if any(isinstance(each, (*unsent, requests.exceptions.ConnectTimeout)) for each in causes):
-        host = urlsplit(call.url).netloc
-        return _NotSent("NO_CONNECTION", f"{call.where}: {host} cannot be reached ({kind}).")
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
-        return ConfigurationError("INVALID_URL", f"{call.where}: the URL or a header is malformed ({kind}).")
-    return LostAnswer("LOST_ANSWER", f"{call.where}: the connection broke before the answer came ({kind}).")
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The error and all that it wraps: requests and urllib3 keep causes in `reason`, `args` and `__context__`."""
-    found: list[BaseException] = []
-    waiting: list[object] = [error]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, BaseException) and each not in found:
-            found.append(each)
-            waiting += [getattr(each, "reason", None), each.__cause__, each.__context__, *each.args]
-    return found
+    return call.repeat is Repeat.SAFE or isinstance(error, (NotSent, _Throttled))

@@ -1,13 +1,31 @@
-"""What tests of the target share: how to reach an emulator."""
+"""What tests of the target share: how to reach an emulator, and a few orders to send it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable
+from datetime import timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from target_zoho_crm.auth import Credentials
+from target_zoho_crm.bodies import upsert_body
+from target_zoho_crm.client import JobAnswer, ZohoClient
+from target_zoho_crm.csv_files import write_bulk_zip
+from target_zoho_crm.mapping import Mapping, compile_mapping
+from target_zoho_crm.metadata import ModuleFields
+from target_zoho_crm.outcomes import Outcome, upsert_outcomes
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
+
+MakeClient = Callable[..., ZohoClient]
+SCHEMA = {
+    "Name": {"type": "string"},
+    "Total_Amount": {"type": "number"},
+    "Ordered_At": {"type": "string", "format": "date-time"},
+    "Is_Gift": {"type": "boolean"},
+}
 
 
 def credentials_of(emulator: EmulatorProcess, **changes: str) -> Credentials:
@@ -17,3 +35,44 @@ def credentials_of(emulator: EmulatorProcess, **changes: str) -> Credentials:
         "refresh_token": emulator.refresh_token,
     }
     return Credentials(**{**given, **changes})
+
+
+def mapping(client: ZohoClient) -> Mapping:
+    return compile_mapping(
+        SCHEMA,
+        ModuleFields.fetch(client, "Orders"),
+        key_field="parent_id",
+        key_properties=["order_no"],
+        overrides={},
+        timezone=timezone.utc,
+    )
+
+
+def row(n: int) -> tuple[Any, ...]:
+    return f"Order {n}", n, "2024-07-01T10:20:30Z", n % 2 == 0
+
+
+def upsert(client: ZohoClient, count: int, made: Mapping | None = None) -> list[Outcome]:
+    keys = [f"K{n}" for n in range(count)]
+    body, _ = upsert_body(made or mapping(client), keys, [row(n) for n in range(count)], ())
+    answer = client.upsert("Orders", body, records=count)
+    return upsert_outcomes(keys, ["v"] * count, answer.status, answer.body)
+
+
+def ended(client: ZohoClient, job_id: str) -> JobAnswer:
+    for _ in range(400):
+        answer = client.job(job_id)
+        if answer.status.ended:
+            return answer
+        time.sleep(0.02)
+    raise AssertionError("the job did not end")
+
+
+def zip_of(client: ZohoClient, path: Path, count: int) -> Mapping:
+    made = mapping(client)
+    write_bulk_zip(path, made, [f"K{n}" for n in range(count)], map(row, range(count)))
+    return made
+
+
+def asked(emulator: EmulatorProcess, endpoint: str) -> int:
+    return int(emulator.admin.stats()["requests"].get(endpoint, 0))

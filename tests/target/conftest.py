@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from zoho_clients import credentials_of
+from zoho_clients import MakeClient, credentials_of
 
 from target_zoho_crm.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.data_centers import endpoints
@@ -13,8 +13,6 @@ from target_zoho_crm.limits import CreditMeter
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
-
-MakeClient = Callable[..., ZohoClient]
 
 
 @pytest.fixture
