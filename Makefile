@@ -1,0 +1,54 @@
+# make demo | test | check | generate | bench | clean. Needs only a POSIX make, and Python 3.10 or later with pip.
+PYTHON = python3
+BIN = .venv/bin
+
+# demo: where the orders lie (sqlite, postgresql, mariadb, split), the emulator's port, and 0 to end at once.
+DEMO_DB = sqlite
+DEMO_PORT = 8600
+DEMO_WAIT = 1
+
+# bench: how many orders, and how often each case is measured.
+ROWS = 100000 500000
+RUNS = 5
+
+.PHONY: help install demo test check generate bench clean
+
+help:
+	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
+	@echo "make test      all tests"
+	@echo "make check     lint, types, generated files up to date"
+	@echo "make install   the environment for runs of your own, in .venv"
+	@echo "make generate  write meltano.yml and the generated pages of docs/"
+	@echo "make bench     measure; figures go to benchmarks/results/"
+	@echo "make clean     remove .venv and everything that was made"
+	@echo
+	@echo "Options: PYTHON=python3.12, DEMO_DB=postgresql|mariadb|split, DEMO_PORT=8600, DEMO_WAIT=0"
+
+install:
+	@$(PYTHON) -m scripts.environment demo
+
+demo: install
+	@$(BIN)/python -m demo --database "$(DEMO_DB)" --port "$(DEMO_PORT)" --wait "$(DEMO_WAIT)"
+
+test:
+	@$(PYTHON) -m scripts.environment dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile --junitxml=.pytest_cache/report.xml
+	@$(BIN)/python -m scripts.engines .pytest_cache/report.xml
+
+check:
+	@$(PYTHON) -m scripts.environment dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m scripts.generate --check
+
+generate:
+	@$(PYTHON) -m scripts.environment dev
+	$(BIN)/python -m scripts.generate
+
+bench:
+	@$(PYTHON) -m scripts.environment dev
+	$(BIN)/python -m benchmarks.run --rows $(ROWS) --runs $(RUNS)
+
+clean:
+	rm -rf .venv .demo .meltano .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results/work

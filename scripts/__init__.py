@@ -1,0 +1,1 @@
+"""Chores of this repository: its virtual environment, its generated files, and which databases are at hand."""

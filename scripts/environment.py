@@ -1,0 +1,66 @@
+"""Makes the virtual environment, or leaves it alone when it is up to date. Needs the standard library only.
+
+`python -m scripts.environment demo` installs what a run needs, `dev` what the checks and tests need too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "installed.txt"
+OLDEST = (3, 10)
+EXTRAS = {"demo": "demo", "dev": "check,test"}
+"""Purpose to extras; `dev` contains `demo`."""
+
+
+def wanted(purpose: str) -> str:
+    """What the stamp says when the environment is up to date for `purpose`."""
+    project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    return f"python {sys.version.split()[0]} at {ROOT}\npyproject.toml {project}\n{purpose}\n"
+
+
+def up_to_date(purpose: str) -> bool:
+    """Whether the environment was made by this Python, here, from this pyproject.toml, for at least `purpose`."""
+    if not STAMP.exists():
+        return False
+    return STAMP.read_text(encoding="utf-8") in {wanted(purpose), wanted("dev")}
+
+
+def make(purpose: str) -> None:
+    """Make the environment anew and install the project, so that changes of its code need no new install."""
+    print(f"Making .venv for {purpose} with Python {sys.version.split()[0]} ...", flush=True)  # noqa: T201
+    if VENV.exists():
+        shutil.rmtree(VENV)
+    venv.create(VENV, with_pip=True)
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.run([*pip, "--editable", f"{ROOT}[{EXTRAS[purpose]}]"], check=True)  # noqa: S603 - our own command
+    STAMP.write_text(wanted(purpose), encoding="utf-8")
+
+
+def main() -> int:
+    """Run the command line."""
+    if sys.version_info < OLDEST:
+        print(  # noqa: T201
+            f"Python {sys.version.split()[0]} is too old; 3.10 or later is needed: make PYTHON=python3.12",
+            file=sys.stderr,
+        )
+        return 1
+    purpose = sys.argv[1]
+    if not up_to_date(purpose):
+        try:
+            make(purpose)
+        except subprocess.CalledProcessError as error:
+            print(f"pip could not install the project (exit {error.returncode}); see above", file=sys.stderr)  # noqa: T201
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""Writes the files that follow from the plugins' schemas and from measured figures, or checks that they do.
+
+`python -m scripts.generate` writes; with `--check` it ends 1 and names the files that differ.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from scripts.meltano_project import meltano_project
+from scripts.performance_page import performance_page
+from scripts.plugins import ask
+from scripts.settings_page import settings_page
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def contents() -> Mapping[Path, str]:
+    """Every generated file and what it must hold."""
+    tap, target = ask("tap-legacy-orders"), ask("target-zoho-crm")
+    pages = {
+        ROOT / "meltano.yml": meltano_project(tap, target),
+        ROOT / "docs" / "settings.md": settings_page(tap, target),
+    }
+    performance = performance_page(ROOT / "benchmarks" / "results")
+    if performance is not None:
+        pages[ROOT / "docs" / "performance.md"] = performance
+    return pages
+
+
+def main() -> int:
+    """Write or check."""
+    check = sys.argv[1:] == ["--check"]
+    files = contents()
+    differing = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path in differing:
+        name = path.relative_to(ROOT)
+        if check:
+            print(f"{name} is not what its source says; run `make generate`", file=sys.stderr)  # noqa: T201
+        else:
+            path.write_text(files[path], encoding="utf-8")
+            print(f"{name} written")  # noqa: T201
+    return 1 if check and differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
