@@ -110,9 +110,10 @@ class Bulk:
         switches, request, outcome = call.switches, job.request, job.outcome
         word = switches.job_status_word if job.status == "INPROGRESS" else job.status
         final = job.status in FINAL
+        inner = "IN PROGRESS" if job.status == "INPROGRESS" else job.status
         given = request["resource"][0]
         resource: dict[str, Any] = {
-            "status": word,
+            "status": inner,
             "type": "data",
             "module": self._module(call, given),
             "file_id": str(given["file_id"]),
@@ -126,7 +127,7 @@ class Bulk:
             resource["code"] = outcome.get("code", job.status)
         counts = outcome.get("counts")
         if switches.job_counts == "present" or (switches.job_counts == "late" and final):
-            file: dict[str, Any] = {"status": word, "name": outcome.get("file_name", "")}
+            file: dict[str, Any] = {"status": inner, "name": outcome.get("file_name", "")}
             resource["file"] = file | (counts or dict.fromkeys(COUNT_NAMES, 0))
         document: dict[str, Any] = {
             "status": word,

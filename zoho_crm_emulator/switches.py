@@ -21,7 +21,7 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     same_key_twice: Literal["update", "refuse"] = "update"
     unknown_keys: Literal["ignore", "refuse"] = "ignore"
     duplicate_field_on_insert: Literal["null", "absent"] = "null"
-    bigint_numbers: Literal["refuse", "accept"] = "refuse"
+    bigint_numbers: Literal["accept", "refuse"] = "accept"  # the official SDK sends numbers, the documents strings
     numbers_as_text: Literal["refuse", "accept"] = "refuse"
     datetime_z: Literal["refuse", "accept"] = "refuse"
     excess_decimals: Literal["keep", "round", "refuse"] = "keep"
@@ -45,8 +45,8 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     default_date_format: str = "yyyy-MM-dd"
     default_datetime_format: str = "yyyy-MM-dd'T'HH:mm:ssXXX"
     bulk_unknown_fields: Literal["refuse", "ignore"] = "refuse"
-    job_not_found: Literal[400, 404] = 404
-    job_status_word: Literal["INPROGRESS", "IN PROGRESS"] = "INPROGRESS"
+    job_not_found: Literal[400, 404] = 400
+    job_status_word: Literal["INPROGRESS", "IN PROGRESS"] = "INPROGRESS"  # of the job; a resource says "IN PROGRESS"
     job_counts: Literal["present", "late", "missing"] = "late"
     all_rows_skipped: Literal["COMPLETED", "SKIPPED"] = "COMPLETED"
     download_url: Literal["relative", "absolute", "double_slash"] = "relative"

@@ -1,0 +1,207 @@
+"""Zoho's OpenAPI files as a check of answers, and a proxy that records what passes.
+
+The files lie beside the repository, not in it. They are taken as they are but for these oddities:
+- `$ref`s name raw web addresses of sibling files; those resolve to the files at hand, an absent one to anything.
+- `oneOf` lists forms that overlap (few name required keys), so it is read as `anyOf`; in return an answer with `data`
+  has to match the form with `data`, and an error has to have code, details, message and status.
+- `bulk_write.json` types `file_id` as an integer; the service sends a numeric string.
+- `duplicate_field` of an insert is null in Zoho's own samples, though not marked nullable.
+- `message` lists samples as an enumeration; messages name fields and files, so any text is taken.
+- Only status 200 is listed for record writes; 207 and 400 carry the same body.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "zoho-openapi"
+FILES = ("bulk_write", "coql", "fields", "layouts", "modules", "org", "record", "users", "common")
+ERROR_KEYS = {"code", "details", "message", "status"}
+DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
+
+formats = FormatChecker(formats=())
+
+
+@formats.checks("date-time")
+def _is_date_time(value: object) -> bool:
+    return not isinstance(value, str) or DATE_TIME.fullmatch(value) is not None
+
+
+@dataclass
+class Answer:
+    method: str
+    path: str
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Checker:
+    """Validates answers; `checked` lists each endpoint, status and form it saw."""
+
+    def __init__(self) -> None:
+        raw = {name: json.loads((FOLDER / f"{name}.json").read_text()) for name in FILES}
+        self._documents = {name: self._read(document, name) for name, document in raw.items()}
+        self._registry = Registry().with_resources(
+            [
+                (f"oas:/{name}.json", Resource(contents=document, specification=DRAFT202012))
+                for name, document in self._documents.items()
+            ]
+        )
+        self.checked: dict[tuple[str, str, int], int] = {}
+        self._paths: list[tuple[str, str, str, re.Pattern[str]]] = []
+        for name, document in self._documents.items():
+            for path, operations in document["paths"].items():
+                pattern = re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)))
+                self._paths += [(name, path, method, pattern) for method in operations]
+        self._paths.sort(key=lambda one: one[1].count("{"))
+
+    def _read(self, node: Any, name: str, key: str = "") -> Any:
+        if isinstance(node, list):
+            return [self._read(one, name) for one in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            address, _, fragment = node["$ref"].partition("#")
+            target = Path(address).stem if address else name
+            return {"$ref": f"oas:/{target}.json#{fragment}"} if target in FILES else {}
+        node = dict(node)
+        if key in {"message", "file_id", "duplicate_field"} and "type" in node:
+            node = {"type": ["string", "null"] if key == "duplicate_field" else "string"}
+        nullable = node.pop("nullable", False)
+        if "oneOf" in node:
+            node["anyOf"] = node.pop("oneOf")
+        read = {one: self._read(value, name, one) for one, value in node.items()}
+        return {"anyOf": [{"type": "null"}, read]} if nullable else read
+
+    def check(self, answer: Answer) -> None:
+        """Raise AssertionError, naming the place, unless the answer satisfies its schema."""
+        path = urlsplit(answer.path).path.replace("//", "/")
+        for name, template, method, pattern in self._paths:
+            if method == answer.method.lower() and pattern.fullmatch(path):
+                break
+        else:
+            if "/bulk-write/" in path:
+                assert answer.content_type == "application/octet-stream", answer
+                assert answer.body[:2] == b"PK", answer
+                self._count(answer.method, "/{download_url}", answer.status)
+                return
+            raise AssertionError(f"no OpenAPI file tells of {answer.method} {path}")
+        self._count(answer.method, template, answer.status)
+        if answer.status == 204:
+            assert answer.body == b"", answer
+            return
+        body = json.loads(answer.body)
+        schema = self._schema(name, template, method, answer.status, body)
+        errors = sorted(
+            Draft202012Validator(schema, registry=self._registry, format_checker=formats).iter_errors(body),
+            key=lambda error: len(list(error.absolute_path)),
+        )
+        assert not errors, f"{answer.method} {path} {answer.status}: {_told(errors[0])}"
+
+    def _schema(self, name: str, template: str, method: str, status: int, body: Any) -> dict[str, Any]:
+        operation = self._documents[name]["paths"][template][method]
+        responses = operation["responses"]
+        response = responses.get(str(status)) or (responses["200"] if "data" in body else None)
+        if response is None:
+            return {"$ref": "oas:/common.json#/components/schemas/API_Exception"}
+        while "$ref" in response:
+            response = self._follow(response["$ref"])
+        schema = response["content"]["application/json"]["schema"]
+        forms = schema.get("anyOf", [schema])
+        if "data" in body:
+            forms = [form for form in forms if "data" in self._resolved(form).get("properties", {})]
+            assert forms, f"{template} {status} has no form with `data`"
+        elif body.get("status") == "error":
+            assert body.keys() >= ERROR_KEYS, body
+        for item in body.get("data", []):
+            if item.get("status") == "error":
+                assert item.keys() >= ERROR_KEYS, item
+        return {"anyOf": forms}
+
+    def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
+        while "$ref" in schema:
+            schema = self._follow(schema["$ref"])
+        return schema
+
+    def _follow(self, reference: str) -> Any:
+        address, _, fragment = reference.partition("#")
+        node = self._documents[Path(address).stem]
+        for part in fragment.strip("/").split("/"):
+            node = node[part]
+        return node
+
+    def _count(self, method: str, template: str, status: int) -> None:
+        key = (method, template, status)
+        self.checked[key] = self.checked.get(key, 0) + 1
+
+    def report(self) -> str:
+        return "\n".join(
+            f"  {method:6} {path} {status} x{count}" for (method, path, status), count in sorted(self.checked.items())
+        )
+
+
+def _told(error: Any) -> str:
+    deepest = error
+    while deepest.context:
+        deepest = max(deepest.context, key=lambda inner: len(list(inner.absolute_path)))
+    place = "/".join(map(str, deepest.absolute_path))
+    return f"{place}: {deepest.message[:300]}"
+
+
+@dataclass
+class Recorder:
+    """A proxy in front of an emulator that keeps every answer."""
+
+    target: str
+    answers: list[Answer] = field(default_factory=list)
+
+    def __enter__(self) -> Recorder:
+        recorder, target = self, urlsplit(self.target)
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _forward(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=30)
+                connection.request(self.command, self.path, body, dict(self.headers.items()))
+                response = connection.getresponse()
+                content = response.read()
+                kind = response.headers.get("Content-Type", "")
+                recorder.answers.append(Answer(self.command, self.path, response.status, kind, content))
+                self.send_response(response.status)
+                for name, value in response.headers.items():
+                    if name.lower() not in {"content-length", "connection", "date"}:
+                        self.send_header(name, value)
+                if response.status != 204:
+                    self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+                connection.close()
+
+            do_GET = do_POST = do_PUT = do_DELETE = _forward  # noqa: N815 - names of the base class
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
