@@ -150,7 +150,7 @@ def make_due(
 def count_by_status(connection: sa.Connection, table: sa.Table, stream: str) -> dict[str, int]:
     """Count the stream's acks by status."""
     query = sa.select(table.c.status, sa.func.count()).where(table.c.stream == stream).group_by(table.c.status)
-    return dict(connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def lookup_size(dialect_name: str) -> int:
@@ -173,7 +173,10 @@ def _columns(table: sa.Table, acks: Sequence[Ack], dialect: sa.Dialect) -> list[
         if name == "status":
             values = [status.value for status in values]
         processor = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
-        columns.append([processor(value) for value in values] if processor else values)
+        if processor:  # only moments have one, and most acks of a write share them
+            processed = {value: processor(value) for value in set(values)}
+            values = [processed[value] for value in values]
+        columns.append(values)
     return columns
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from sync_ledger.acks import Ack, attempts_of, folded_twins, make_due, write_acks
 from sync_ledger.jobs import JournalledJob, journal_intent, journal_step
@@ -210,7 +210,7 @@ class Confirmation:
         attempt = retry(
             retry=retry_if_exception_type((OperationalError, InterfaceError)),
             stop=stop_after_attempt(WRITE_ATTEMPTS),
-            wait=wait_exponential_jitter(initial=0.5, max=8),
+            wait=wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.5),
             reraise=True,
         )
         try:

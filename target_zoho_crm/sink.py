@@ -9,6 +9,7 @@ import msgspec
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.sinks import BatchSink
 
+from target_zoho_crm.delivery import Delivery
 from target_zoho_crm.reader import BlockReader
 from target_zoho_crm.rows import KEY_PROPERTY, NO_VERSION, VERSION_PROPERTY, BadRecordError, RowReader, join_key
 
@@ -29,12 +30,17 @@ class ZohoSink(BatchSink):
         """As the SDK makes sinks."""
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
+        self.delivery: Delivery | None = None
 
-    def setup(self) -> None:
-        """Begin the stream's run: lock, metadata, mapping, and what dead runs left."""
-        super().setup()
+    def open(self) -> None:
+        """Begin the stream's run: lock, metadata, mapping, and what dead runs left.
+
+        Called by the target and not from `setup`, whose errors the SDK would report twice.
+        """
+        if self.delivery is not None:
+            return
         properties: Mapping[str, Any] = self.schema["properties"]
-        self.delivery, mapping = self._target.run.open_stream(self.stream_name, properties, self.key_properties)
+        delivery, mapping = self._target.run.open_stream(self.stream_name, properties, self.key_properties)
         try:
             self._rows = RowReader(
                 properties,
@@ -45,6 +51,13 @@ class ZohoSink(BatchSink):
             )
         except BadRecordError as error:
             raise InvalidInputLine(f"stream {self.stream_name!r}: {error}") from None
+        self.delivery = delivery
+
+    @property
+    def _open_delivery(self) -> Delivery:
+        if self.delivery is None:
+            raise AssertionError("the sink was not opened")
+        return self.delivery
 
     def take_lines(self, lines: list[bytes]) -> None:
         """Take a block of RECORD lines."""
@@ -55,7 +68,7 @@ class ZohoSink(BatchSink):
             return
         self.tally_record_read(len(lines))
         self.record_counter_metric.increment(len(lines))
-        self.delivery.add(rows)
+        self._open_delivery.add(rows)
 
     def _take_one_by_one(self, lines: list[bytes]) -> None:
         """Find the record that does not fit, and let the others through."""
@@ -83,7 +96,7 @@ class ZohoSink(BatchSink):
         except BadRecordError as error:
             self._refuse(record, error)
             return
-        self.delivery.add(rows)
+        self._open_delivery.add(rows)
 
     def _refuse(self, record: Mapping[str, Any], error: BadRecordError) -> None:
         names = [KEY_PROPERTY] if KEY_PROPERTY in record else list(self.key_properties)
@@ -97,7 +110,7 @@ class ZohoSink(BatchSink):
                 f"({', '.join(names)}); it can be neither written nor remembered"
             ) from None
         version = record.get(VERSION_PROPERTY) or record.get(self._target.replication_key(self.stream_name) or "")
-        self.delivery.refuse(
+        self._open_delivery.refuse(
             key, str(version or NO_VERSION), code="INVALID_DATA", field=error.field, message=str(error)
         )
 
@@ -109,7 +122,7 @@ class ZohoSink(BatchSink):
         for record in context.get("records", ()):
             self.tally_record_read()
             self.process_record(record, context)
-        self.delivery.flush()
+        self._open_delivery.flush()
 
     @property
     def is_full(self) -> bool:

@@ -46,6 +46,7 @@ class TargetZohoCRM(Target):
     """Writes records to a Zoho CRM module, and what became of each to the ledger."""
 
     name = "target-zoho-crm"
+    package_name = "orders-sync"
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG
     default_sink_class = ZohoSink
     message_reader_class = BlockReader
@@ -100,6 +101,9 @@ class TargetZohoCRM(Target):
                     f"the stream map of {stream!r} drops {', '.join(sorted(lost))}, without which orders cannot be "
                     f"confirmed; keep {KEY_PROPERTY} and {VERSION_PROPERTY} in it"
                 )
+            sink = self._sinks_active.get(stream_map.stream_alias)
+            if isinstance(sink, ZohoSink):
+                sink.open()
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         """Hold the state until all that was read before it is settled."""

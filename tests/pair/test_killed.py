@@ -1,0 +1,88 @@
+"""`kill -9` of the target anywhere: the next run ends with every order in the CRM once, and no job paid twice."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from pair_of_plugins import Shop
+
+CONFIRMATION = "target_zoho_crm.confirmation.Confirmation"
+CLIENT = "target_zoho_crm.client.ZohoClient"
+
+POINTS = {
+    "before anything is journalled": (f"before:{CONFIRMATION}.intend", 2),
+    "after the intent, before the upload": (f"after:{CONFIRMATION}.intend", 2),
+    "after the upload, before it is journalled": (f"after:{CLIENT}.upload", 2),
+    "after the upload is journalled, before the job is created": (f"before:{CLIENT}.create_job", 2),
+    "between Zoho's answer and the journal": (f"after:{CLIENT}.create_job", 3),
+    "while polling": (f"before:{CLIENT}.job:3", 2),
+    "before the result is fetched": (f"before:{CLIENT}.download", 2),
+    "after the result is fetched": (f"after:{CLIENT}.download", 2),
+    "before the ack": (f"before:{CONFIRMATION}.confirm", 2),
+    "after the ack, before STATE": (f"after:{CONFIRMATION}.confirm", 2),
+    "before an upsert call": (f"before:{CLIENT}.upsert:2", 2),
+    "after an upsert call, before its ack": (f"after:{CLIENT}.upsert:2", 2),
+}
+"""Where the kill falls, and how many jobs two runs may create: a third only where nobody can know of the second."""
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_the_next_run_completes_what_a_killed_run_began(shop: Shop, point: str) -> None:
+    where, most_jobs = POINTS[point]
+    shop.emulator.admin.settings(job_seconds=0.6)
+    shop.target_config = {"bulk_rows": 1_000, "bulk_threshold": 500}
+    shop.insert(f"SO-{number}" for number in range(2_250))
+
+    killed = shop.run(kill_at=where)
+    assert killed.code == -signal.SIGKILL, killed.err
+    assert not killed.out or len(shop.acks()) >= 1_000  # no STATE before the acks that it speaks of
+
+    after = shop.run()
+    assert after.code == 0, after.err
+    shop.assert_all_synced()
+    assert sum(shop.emulator.admin.stats()["jobs"].values()) <= most_jobs
+    assert {job.step for job in shop.jobs()} <= {"applied", "abandoned"}
+    assert shop.run().summary["read"] == 0
+
+
+@pytest.mark.parametrize("channel", ["upsert", "bulk_write"])
+def test_a_killed_first_load_ends_complete_on_every_engine(any_shop: Shop, channel: str) -> None:
+    shop = any_shop
+    shop.target_config = {"bulk_rows": 1_000, "channel": channel}
+    shop.insert(f"SO-{number}" for number in range(2_250))
+    point = f"after:{CLIENT}.upsert:5" if channel == "upsert" else f"after:{CLIENT}.upload:2"
+    assert shop.run(kill_at=point).code == -signal.SIGKILL
+    assert shop.run().code == 0
+    shop.assert_all_synced()
+
+
+def test_orders_changed_while_their_job_outlived_its_run_are_sent_again(shop: Shop) -> None:
+    shop.target_config = {"channel": "bulk_write"}
+    keys = [f"SO-{number}" for number in range(200)]
+    shop.insert(keys)
+    assert shop.run(kill_at=f"before:{CLIENT}.job").code == -signal.SIGKILL
+    shop.change(keys[:50], notes="the newest")
+    adopting = shop.run()
+    assert "Adopting a bulk write job of 200 orders" in adopting.err
+    assert adopting.summary["read"] == 0  # two writes for one key are never under way together
+    assert shop.run().summary["read"] == 50
+    shop.assert_all_synced()
+
+
+def test_a_second_run_ends_at_once_while_one_is_live(shop: Shop) -> None:
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    shop.insert([f"SO-{number}" for number in range(20)])
+    hold = shop.emulator.admin.add_fault("upsert", kind="hold_before", times=1)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(shop.run)
+        shop.emulator.admin.wait_held(hold)
+        second = shop.run()
+        shop.emulator.admin.release(hold)
+        assert first.result().code == 0
+    assert second.code == 3
+    assert len(second.errors) == 1
+    assert "is live: process" in second.errors[0]
+    shop.assert_all_synced()
+    assert shop.emulator.admin.stats()["requests"]["upsert"] == 1

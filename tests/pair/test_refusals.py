@@ -1,0 +1,150 @@
+"""Refused orders: named with Zoho's code and field, kept out of the way of the others, and sent again when mended."""
+
+from __future__ import annotations
+
+import pytest
+from pair_of_plugins import Shop
+
+CHANNELS = ["upsert", "bulk_write"]
+
+
+@pytest.fixture
+def bad_shop(shop: Shop) -> Shop:
+    """1,000 orders, 3 % of them bad in three ways; the emulator demands a customer name."""
+    shop.emulator.admin.alter_field("Orders", "Customer_Name", system_mandatory=True)
+    shop.insert(f"SO-{number}" for number in range(970))
+    shop.insert((f"LONG-{number}" for number in range(10)), customer_name="x" * 121)
+    shop.insert((f"PICK-{number}" for number in range(10)), status="Shiped")
+    shop.insert((f"NAMELESS-{number}" for number in range(10)), customer_name=None)
+    return shop
+
+
+EXPECTED = {
+    "LONG": ("INVALID_DATA", "Customer_Name"),
+    "PICK": ("INVALID_DATA", "Status"),
+    "NAMELESS": ("MANDATORY_NOT_FOUND", "Customer_Name"),
+}
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_good_orders_go_and_each_bad_one_is_named(bad_shop: Shop, channel: str) -> None:
+    shop = bad_shop
+    shop.target_config = {"channel": channel}
+    first = shop.run()
+    assert first.code == 0, first.err
+    assert (first.summary["synced"], first.summary["rejected"]) == (970, 30)
+    bad = {f"{kind}-{number}" for kind in EXPECTED for number in range(10)}
+    shop.assert_all_synced(but=bad)
+    acks = shop.acks()
+    for key in bad:
+        ack = acks[key]
+        assert (ack.status, ack.family, ack.next_attempt_at) == ("rejected", "data", None)
+        assert (ack.error_code, ack.error_field) == EXPECTED[key.partition("-")[0]]
+    warnings = [line for line in first.err.splitlines() if "| WARNING" in line]
+    for code, where in EXPECTED.values():
+        assert any(f"10 of stream 'orders': {code} in field {where}" in line for line in warnings)
+    assert "Shiped" not in first.err  # keys and field names only
+
+    assert shop.run().summary["read"] == 0
+    shop.change(["PICK-3"], status="Shipped")
+    mended = shop.run()
+    assert (mended.summary["read"], mended.summary["synced"]) == (1, 1)
+    shop.assert_all_synced(but=bad - {"PICK-3"})
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_on_rejection_fail_ends_the_run_as_failed_after_all_is_done(bad_shop: Shop, channel: str) -> None:
+    shop = bad_shop
+    shop.target_config = {"channel": channel, "on_rejection": "fail"}
+    first = shop.run()
+    assert first.code == 1
+    assert first.errors[-1].endswith("30 orders were refused, and on_rejection is fail")
+    assert (first.summary["synced"], first.summary["rejected"]) == (970, 30)
+    assert shop.run().code == 0
+
+
+def test_fail_fast_stops_at_the_first_refusal_and_loses_nothing(bad_shop: Shop) -> None:
+    shop = bad_shop
+    shop.target_config = {"channel": "upsert", "on_rejection": "fail_fast"}
+    assert shop.run().code == 1
+    shop.target_config = {"channel": "upsert"}
+    assert shop.run().code == 0
+    assert len(shop.crm()) == 970
+
+
+def test_orders_whose_keys_zoho_takes_for_one_are_refused_by_name(shop: Shop) -> None:
+    shop.insert(["SO-1", "so-2 x"])
+    assert shop.run().summary["synced"] == 2
+    before = shop.crm()["SO-1"]
+    shop.insert(["so-1", "so-9", "SO-9", "SO-10"])
+    second = shop.run()
+    assert (second.summary["synced"], second.summary["rejected"]) == (1, 3)
+    acks = shop.acks()
+    for key, other in {"so-1": "SO-1", "so-9": "SO-9", "SO-9": "so-9"}.items():
+        assert (acks[key].status, acks[key].error_code) == ("rejected", "DUPLICATE_DATA")
+        assert repr(other) in acks[key].error_message
+    assert shop.crm()["SO-1"] == before
+    assert set(shop.crm()) == {"SO-1", "so-2 x", "SO-10"}
+
+
+def test_rows_that_a_job_never_tried_are_due_again_in_the_next_run(shop: Shop) -> None:
+    shop.target_config = {"channel": "bulk_write"}
+    shop.insert(f"SO-{number}" for number in range(100))
+    shop.emulator.admin.add_fault(kind="unprocessed", rows=7, times=1)
+    first = shop.run()
+    assert first.code == 0
+    assert (first.summary["synced"], first.summary["rejected"]) == (93, 7)
+    assert "(7 of them due again by themselves)" in first.err
+    second = shop.run()
+    assert (second.summary["read"], second.summary["synced"]) == (7, 7)
+    shop.assert_all_synced()
+
+
+def test_a_job_that_fails_as_a_whole_blames_no_order(shop: Shop) -> None:
+    shop.target_config = {"channel": "bulk_write"}
+    shop.insert(f"SO-{number}" for number in range(100))
+    shop.emulator.admin.add_fault(kind="job_failed", code="INTERNAL_ERROR", times=1)
+    shop.run()
+    assert {ack.family for ack in shop.acks().values()} == {"transient"}
+    assert shop.run().summary["synced"] == 100
+    shop.assert_all_synced()
+
+
+def test_an_order_is_not_tried_for_ever(shop: Shop) -> None:
+    shop.target_config = {"channel": "upsert", "max_attempts": 2}
+    shop.insert(["SO-1", "SO-2"])
+    shop.emulator.admin.add_fault(kind="record_error", code="RECORD_LOCKED", keys=["SO-2"])
+    assert shop.run().summary["rejected"] == 1
+    assert shop.run().summary["parked"] == 1
+    assert shop.run().summary["read"] == 0
+    ack = shop.acks()["SO-2"]
+    assert (ack.status, ack.attempts, ack.error_code) == ("parked", 2, "RECORD_LOCKED")
+    shop.emulator.admin.clear_faults()
+    shop.change(["SO-2"])
+    assert shop.run().summary["synced"] == 1
+    shop.assert_all_synced()
+
+
+def test_an_outage_leaves_orders_unsynced_and_ends_as_failed(shop: Shop) -> None:
+    shop.insert(f"SO-{number}" for number in range(10))
+    fault = shop.emulator.admin.add_fault("upsert", kind="lost_before")
+    shop.target_config = {"channel": "upsert"}
+    out = shop.run()
+    assert out.code == 1
+    assert out.summary["left unsynced"] == 10
+    assert shop.acks() == {}
+    assert not out.out.strip() or '"replication_key_value"' not in out.out
+    shop.emulator.admin.remove_fault(fault)
+    assert shop.run().summary["synced"] == 10
+    shop.assert_all_synced()
+
+
+def test_an_answer_lost_after_its_effect_doubles_nothing(shop: Shop) -> None:
+    shop.insert(f"SO-{number}" for number in range(50))
+    shop.emulator.admin.add_fault("upsert", kind="lost_after", times=2)
+    assert shop.run().summary["synced"] == 50
+    shop.target_config = {"channel": "bulk_write"}
+    shop.change([f"SO-{number}" for number in range(50)])
+    shop.emulator.admin.add_fault("bulk_create", kind="lost_after", times=1)
+    assert shop.run().summary["synced"] == 50
+    shop.assert_all_synced()

@@ -1,0 +1,252 @@
+"""The pair at work: a legacy shop in a real database, both plugins as processes, and the CRM to compare with."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from sync_ledger.ledger import Ledger
+from target_zoho_crm.settings import DEFAULT_KEY_FIELD
+
+if TYPE_CHECKING:
+    from zoho_crm_emulator.control import EmulatorProcess
+
+BIN = Path(sys.executable).parent
+TESTS = Path(__file__).parent
+OPENED = datetime(2026, 1, 1, 8)  # noqa: DTZ001 - the legacy column is naive
+
+METADATA = sa.MetaData()
+ORDERS = sa.Table(
+    "orders",
+    METADATA,
+    sa.Column("order_id", sa.String(40), primary_key=True),
+    sa.Column("customer_name", sa.Unicode(300)),
+    sa.Column("status", sa.String(20)),
+    sa.Column("total_amount", sa.Numeric(12, 2)),
+    sa.Column("order_date", sa.Date),
+    sa.Column("is_gift", sa.Boolean),
+    sa.Column("notes", sa.UnicodeText),
+    sa.Column(
+        "updated_at",
+        sa.DateTime().with_variant(sa.dialects.mysql.DATETIME(fsp=6), "mysql", "mariadb"),
+        nullable=False,
+        index=True,
+    ),
+)
+COMPARED = {
+    "customer_name": "Customer_Name",
+    "status": "Status",
+    "total_amount": "Total_Amount",
+    "order_date": "Order_Date",
+    "is_gift": "Is_Gift",
+    "notes": "Notes",
+}
+
+
+@dataclass
+class Finished:
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines of the log at ERROR or above."""
+        return [line for line in self.err.splitlines() if "| ERROR " in line]
+
+    @property
+    def summary(self) -> Counter[str]:
+        """The counts of the target's summary line, by word."""
+        line = next(line for line in self.err.splitlines() if ": read " in line)
+        read, _, rest = line.partition(": read ")[2].partition(" = ")
+        parts = rest.partition(";")[0].partition(" (")[0].split(" + ")
+        counts = {word: int(number.replace(",", "")) for number, _, word in (part.partition(" ") for part in parts)}
+        return Counter({"read": int(read.replace(",", "")), **counts})
+
+
+@dataclass
+class Shop:
+    """A legacy database, a CRM, and the pair between them."""
+
+    url: str
+    emulator: EmulatorProcess
+    folder: Path
+    ack_url: str = ""
+    tap_config: dict[str, Any] = field(default_factory=dict)
+    target_config: dict[str, Any] = field(default_factory=dict)
+    ticks: int = 0
+
+    def __post_init__(self) -> None:
+        self.ack_url = self.ack_url or self.url
+        self.engine = sa.create_engine(self.url)
+        self.state = self.folder / "state.json"
+        METADATA.create_all(self.engine)
+
+    # The legacy side
+
+    def tick(self) -> datetime:
+        """A moment later than all before, and past enough to be settled."""
+        self.ticks += 1
+        return OPENED + timedelta(milliseconds=self.ticks)
+
+    def insert(self, keys: Iterable[str], **values: Any) -> None:
+        rows = [self.order(key, **values) for key in keys]
+        with self.engine.begin() as connection:
+            connection.execute(sa.insert(ORDERS), rows)
+
+    def order(self, key: str, **values: Any) -> dict[str, Any]:
+        number = self.ticks
+        return {
+            "order_id": key,
+            "customer_name": f"Zoë {number}",
+            "status": ("New", "Paid", "Shipped")[number % 3],
+            "total_amount": Decimal(number % 9_999_999) + Decimal("0.99"),
+            "order_date": OPENED.date() + timedelta(days=number % 500),
+            "is_gift": number % 2 == 0,
+            "notes": None if number % 5 else f'a "quoted", note\nof {number}',
+            "updated_at": self.tick(),
+            **values,
+        }
+
+    def change(self, keys: Sequence[str], **values: Any) -> None:
+        with self.engine.begin() as connection:
+            for key in keys:
+                change = {"updated_at": self.tick(), **values}
+                connection.execute(sa.update(ORDERS).where(ORDERS.c.order_id == key).values(change))
+
+    def orders(self) -> dict[str, Any]:
+        with self.engine.connect() as connection:
+            return {row.order_id: row for row in connection.execute(sa.select(ORDERS))}
+
+    # The pair
+
+    def configs(self) -> tuple[Path, Path]:
+        base = self.emulator.base_url
+        tap = {"sqlalchemy_url": self.url, "orders_table": "orders", "ack_url": self.ack_url, **self.tap_config}
+        target = {
+            "client_id": self.emulator.client_id,
+            "client_secret": self.emulator.client_secret,
+            "refresh_token": self.emulator.refresh_token,
+            **dict.fromkeys(("accounts_url", "api_url", "upload_url"), base),
+            "ack_url": self.ack_url,
+            **self.target_config,
+        }
+        paths = self.folder / "tap.json", self.folder / "target.json"
+        for path, config in zip(paths, (tap, target), strict=True):
+            path.write_text(json.dumps({name: value for name, value in config.items() if value is not None}))
+        return paths
+
+    def tap(self) -> Finished:
+        tap, _ = self.configs()
+        state = ["--state", str(self.state)] if self.state.exists() else []
+        return finish(start([BIN / "tap-legacy-orders", "--config", tap, *state]))
+
+    def run(self, *, kill_at: str | None = None) -> Finished:
+        """One run of the pair; the target's result. With `kill_at` the target kills itself there (see killed_at.py)."""
+        tap, target = self.configs()
+        state = ["--state", str(self.state)] if self.state.exists() else []
+        program = [sys.executable, TESTS / "killed_at.py", kill_at] if kill_at else [BIN / "target-zoho-crm"]
+        source = start([BIN / "tap-legacy-orders", "--config", tap, *state])
+        sink = start([*program, "--config", target], stdin=source.stdout)
+        assert source.stdout is not None
+        source.stdout.close()
+        ended = finish(sink)
+        assert source.stderr is not None
+        log = source.stderr.read()
+        source.stderr.close()
+        source.wait()
+        if ended.code == 0:
+            assert source.returncode == 0, log
+        self.keep_state(ended)
+        ended.err = log + ended.err
+        return ended
+
+    def keep_state(self, ended: Finished) -> None:
+        """Keep the last STATE that the target let out, as an orchestrator does."""
+        lines = ended.out.splitlines()
+        if lines:
+            self.state.write_text(lines[-1])
+
+    # What became of it
+
+    def acks(self) -> dict[str, Any]:
+        ledger = Ledger.open(self.ack_url)
+        try:
+            with ledger.connect() as connection:
+                return {row.record_key: row for row in connection.execute(sa.select(ledger.tables.ack))}
+        finally:
+            ledger.close()
+
+    def jobs(self) -> list[Any]:
+        ledger = Ledger.open(self.ack_url)
+        try:
+            with ledger.connect() as connection:
+                return list(connection.execute(sa.select(ledger.tables.job)))
+        finally:
+            ledger.close()
+
+    def crm(self) -> dict[str, dict[str, Any]]:
+        """The CRM's orders by key; fails where one is there twice."""
+        found: dict[str, dict[str, Any]] = {}
+        for record in self.emulator.admin.records("Orders"):
+            assert record[DEFAULT_KEY_FIELD] not in found, f"{record[DEFAULT_KEY_FIELD]} is in the CRM twice"
+            found[record[DEFAULT_KEY_FIELD]] = record
+        return found
+
+    def written_credits(self) -> int:
+        kinds = self.emulator.admin.stats()["credits"]["by_kind"]
+        return sum(spent for kind, spent in kinds.items() if kind not in {"metadata", "coql"})
+
+    def assert_all_synced(self, *, but: Iterable[str] = ()) -> None:
+        """Each order is in the CRM once, at its newest version, and its ack says so with the record's id."""
+        orders, crm, acks = self.orders(), self.crm(), self.acks()
+        expected = set(orders) - set(but)
+        assert set(crm) == expected
+        for key in expected:
+            assert (acks[key].status, acks[key].zoho_id) == ("synced", crm[key]["id"]), key
+            assert differences(orders[key], crm[key]) == {}, key
+        assert {key for key, ack in acks.items() if ack.status == "synced"} == expected
+
+
+def differences(order: Any, record: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Columns in which an order and its CRM record differ."""
+    found = {}
+    for column, name in COMPARED.items():
+        ours, theirs = getattr(order, column), record.get(name)
+        if column == "order_date" and ours is not None:
+            ours = ours.isoformat()
+        if column == "total_amount" and theirs is not None:
+            theirs = Decimal(str(theirs))
+        if ours != theirs:
+            found[column] = (ours, theirs)
+    return found
+
+
+def start(command: Sequence[str | Path], **options: Any) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    return subprocess.Popen(
+        [str(part) for part in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        **options,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> Finished:
+    out, err = process.communicate(timeout=120)
+    return Finished(process.returncode, out, err)
