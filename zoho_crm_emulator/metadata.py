@@ -122,10 +122,10 @@ def _fields(view: ModuleView, call: Call) -> list[dict[str, Any]]:
 def _asked_module(call: Call) -> ModuleView:
     name = call.query.get("module")
     if not name:
-        raise Refused("REQUIRED_PARAM_MISSING", {"param": "module"})
+        raise Refused("REQUIRED_PARAM_MISSING", {"param": "module", "param_name": "module"})
     view = call.emulator.catalog.get(name)
     if view is None:
-        raise Refused("INVALID_MODULE", {})
+        raise Refused("INVALID_MODULE", {"api_name": "module"})
     return view
 
 
