@@ -47,7 +47,7 @@ _TYPES: tuple[tuple[Kind, tuple[type[sa.types.TypeEngine[Any]], ...]], ...] = (
     (Kind.BINARY, (mssql.TIMESTAMP, sa.LargeBinary, sa.BINARY, sa.VARBINARY, postgresql.BYTEA)),
     (Kind.BOOLEAN, (sa.Boolean,)),
     (Kind.INTEGER, (sa.Integer, mysql.YEAR, mysql.BIT, postgresql.OID)),
-    (Kind.NUMBER, (sa.Numeric, mssql.MONEY, mssql.SMALLMONEY, postgresql.MONEY)),
+    (Kind.NUMBER, (sa.Numeric, sa.Float, mssql.MONEY, mssql.SMALLMONEY, postgresql.MONEY)),
     (Kind.ZONED_TIME, (mssql.DATETIMEOFFSET, mysql.TIMESTAMP)),  # MySQL keeps TIMESTAMP in UTC; our session reads it so
     (Kind.NAIVE_TIME, (oracle.DATE,)),
     (Kind.NAIVE_TIME, (sa.DateTime,)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,11 +119,16 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     try:
         with engine.connect() as connection:
             yield connection
-    except (SQLAlchemyError, OSError) as error:
+    except _errors(engine) as error:
         raise TapSyncError(
             f"the orders' database {where(engine.url)} says: {cause_of(error, engine.url)}; "
             "check `sqlalchemy_url`, the user's rights, and `filter` if one is set"
         ) from error
+
+
+def _errors(engine: sa.Engine) -> tuple[type[Exception], ...]:
+    """What a query can raise; the driver's own errors too, since rows are taken from it directly."""
+    return (SQLAlchemyError, OSError, engine.dialect.loaded_dbapi.Error)
 
 
 def fetch_rows(connection: sa.Connection, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
@@ -130,6 +137,28 @@ def fetch_rows(connection: sa.Connection, statement: sa.Select[Any]) -> list[tup
     cursor = result.cursor
     if cursor is None:  # the statement gave no rows to fetch
         return []
-    rows: list[tuple[Any, ...]] = list(cursor.fetchall())
+    try:
+        rows: list[tuple[Any, ...]] = list(cursor.fetchall())
+    except sqlite3.OperationalError as error:
+        if "decode to UTF-8" not in str(error):
+            raise
+        result.close()
+        return _fetch_damaged_text(connection, statement)
     result.close()
+    return rows
+
+
+def _fetch_damaged_text(connection: sa.Connection, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
+    r"""Run an SQLite query again, writing bytes that are no UTF-8 as \xNN, so that different texts stay different."""
+    logging.getLogger("tap-legacy-orders").warning(
+        "The orders' database holds text that is no UTF-8: the bytes in question are sent as \\xNN"
+    )
+    raw: Any = connection.connection.dbapi_connection
+    raw.text_factory = lambda text: text.decode("utf-8", "backslashreplace")
+    try:
+        result = connection.execute(statement)
+        rows: list[tuple[Any, ...]] = list(result.cursor.fetchall()) if result.cursor else []
+        result.close()
+    finally:
+        raw.text_factory = str
     return rows

@@ -11,7 +11,7 @@ from datetime import datetime, timezone, tzinfo
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mssql, mysql, oracle
+from sqlalchemy.dialects import mssql, mysql, oracle, postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import UnsupportedCompilationError
 
@@ -127,8 +127,8 @@ class PostgreSQL(Database):
         """Say what to select here."""
         if column.kind is Kind.ARRAY:
             return sa.func.array_to_json(element)
-        if column.kind is Kind.NUMBER and not isinstance(column.type, sa.Numeric):
-            return _cast(element, "NUMERIC")  # money, whose text depends on the locale
+        if isinstance(column.type, postgresql.MONEY):
+            return _cast(element, "NUMERIC")  # whose own text depends on the locale
         return super().fetched(column, element)
 
     def bound(self, column: Column, text: str) -> Element:

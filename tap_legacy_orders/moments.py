@@ -13,8 +13,7 @@ _SHAPE = re.compile(
     r" ?(?P<offset>[Zz]|[+-]\d\d(?::?\d\d)?)?"
 )
 _MICROSECOND_DIGITS = 6
-_PLAIN_LENGTHS = frozenset({19, 23, 26})
-"""Characters in YYYY-MM-DD HH:MM:SS without a fraction, with milliseconds, with microseconds."""
+_SECOND_END = len("YYYY-MM-DDTHH:MM:SS")
 _CHECKABLE_LENGTHS = frozenset(range(19, 27)) - {20}
 """From seconds to microseconds, with any number of digits between."""
 _SEPARATOR_AT = 10
@@ -22,11 +21,11 @@ _SEPARATOR_AT = 10
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A parsed moment. `at` is naive, as written; `finer` holds the digits past the microsecond."""
+    """A parsed moment. `at` is naive, as written; `fraction` holds all digits after the second."""
 
     at: datetime
     offset: timedelta | None
-    finer: str
+    fraction: str
     separator: str | None
     """What stands between date and time; None for a date alone."""
 
@@ -37,7 +36,7 @@ class Moment:
 
 
 def parse_moment(text: str) -> Moment | None:
-    """Read a date or a date with time in ISO order; None when it is none. Digits past microseconds are kept apart."""
+    """Read a date or a date with time in ISO order; None when it is none."""
     match = _SHAPE.fullmatch(text)
     if match is None:
         return None
@@ -53,7 +52,7 @@ def parse_moment(text: str) -> Moment | None:
             timezone(offset)
     except ValueError:
         return None
-    return Moment(at, offset, fraction[_MICROSECOND_DIGITS:].rstrip("0"), match["separator"])
+    return Moment(at, offset, fraction, match["separator"])
 
 
 def _offset(text: str | None) -> timedelta | None:
@@ -67,38 +66,31 @@ def _offset(text: str | None) -> timedelta | None:
 
 
 def iso_moment(text: str, zone: tzinfo) -> str:
-    """Write a moment as ISO 8601 with offset: zoned ones in UTC, others in `zone`. What is no moment stays as it is."""
-    if len(text) in _PLAIN_LENGTHS and text[_SEPARATOR_AT] in " T":
-        try:
-            at = datetime.fromisoformat(text)
-        except ValueError:
-            return text
-        if at.tzinfo is None:
-            return at.isoformat() + "+00:00" if zone is timezone.utc else at.replace(tzinfo=zone).isoformat()
+    """Write a moment as ISO 8601 with offset: zoned ones in UTC, others in `zone`, with the digits it was given.
+
+    What is no moment, or lies outside the years 1 to 9999, stays as it is.
+    """
     moment = parse_moment(text)
     if moment is None:
         return text
+    second = moment.at.replace(microsecond=0)
     try:
         if moment.offset is None:
-            aware = moment.at.replace(tzinfo=zone)
+            iso = second.replace(tzinfo=zone).isoformat()
         else:
-            aware = moment.at.replace(tzinfo=timezone(moment.offset)).astimezone(timezone.utc)
+            iso = second.replace(tzinfo=timezone(moment.offset)).astimezone(timezone.utc).isoformat()
     except OverflowError:
         return text
-    iso = aware.isoformat(timespec="microseconds" if moment.finer else "auto")
-    digits_end = len("YYYY-MM-DDTHH:MM:SS.ffffff")
-    return iso[:digits_end] + moment.finer + iso[digits_end:] if moment.finer else iso
+    return f"{iso[:_SECOND_END]}.{moment.fraction}{iso[_SECOND_END:]}" if moment.fraction else iso
 
 
-def utc_column(texts: Sequence[str | None], *, zoned: bool) -> list[str | None] | None:
+def utc_column(texts: Sequence[str | None]) -> list[str | None] | None:
     """Write a column of UTC moments as ISO 8601, if all have the usual shape; None sends the caller to `iso_moment`.
 
-    `zoned` texts end in +00, as PostgreSQL writes them. Every text is checked; what is saved is making it anew.
+    They may all end in +00, as PostgreSQL writes them. Every text is checked; what is saved is making it anew.
     """
     present = [text for text in texts if text is not None]
-    if zoned:
-        if not all(text.endswith("+00") for text in present):
-            return None
+    if present and all(text.endswith("+00") for text in present):
         present = [text[:-3] for text in present]
     if not _all_plain(present):
         return None

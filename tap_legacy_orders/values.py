@@ -38,7 +38,7 @@ def converter(column: Column, zone: tzinfo, warn: Warn) -> Converter:
     `zone` is where moments without an offset belong. `warn` is told once a column of values that JSON cannot hold.
     """
     if column.kind in {Kind.NAIVE_TIME, Kind.ZONED_TIME}:
-        return _moments(column, timezone.utc if column.kind is Kind.ZONED_TIME else zone)
+        return _moments(timezone.utc if column.kind is Kind.ZONED_TIME else zone)
     if column.kind in {Kind.NUMBER, Kind.ANY, Kind.INTEGER}:
         return _numbers(column, warn)
     return _SIMPLE.get(column.kind, _texts)
@@ -80,7 +80,7 @@ def _present(values: Sequence[Any]) -> Sequence[Any]:
     return [value for value in values if value is not None] if None in values else values
 
 
-def _moments(column: Column, zone: tzinfo) -> Converter:
+def _moments(zone: tzinfo) -> Converter:
     def one(value: Any) -> Any:
         if value is None:
             return None
@@ -92,7 +92,7 @@ def _moments(column: Column, zone: tzinfo) -> Converter:
 
     def convert(values: Sequence[Any]) -> Sequence[Any]:
         if zone is timezone.utc and set(map(type, values)) <= _TEXT_ONLY:
-            shaped = utc_column(values, zoned=column.kind is Kind.ZONED_TIME)
+            shaped = utc_column(values)
             if shaped is not None:
                 return shaped
         return [one(value) for value in values]
@@ -123,7 +123,7 @@ def _dates(values: Sequence[Any]) -> Sequence[Any]:
         if len(value) == _DATE_LENGTH:
             return value
         moment = parse_moment(value)
-        midnight = moment is not None and moment.at.time() == time.min and not moment.finer
+        midnight = moment is not None and moment.at.time() == time.min and not moment.fraction.strip("0")
         return value[:_DATE_LENGTH] if midnight else value
 
     if set(map(type, values)) <= _TEXT_ONLY and set(map(len, _present(values))) <= {_DATE_LENGTH}:
