@@ -1,4 +1,7 @@
-"""The admin API under `/_emulator`: everything a test needs to arrange and to see. It knows no token and costs nothing."""
+"""The admin API under `/_emulator`: everything a test needs to arrange and to see.
+
+It asks for no token and costs no credits.
+"""
 
 from __future__ import annotations
 

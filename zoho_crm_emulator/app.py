@@ -33,7 +33,7 @@ def _of_module(operation: str) -> object:
     return scopes
 
 
-def _bulk_create_scopes(call: Call) -> Scopes:
+def _bulk_create_scopes(_call: Call) -> Scopes:
     return [("ZohoCRM.bulk.ALL", "ZohoCRM.bulk.CREATE")]
 
 
@@ -49,7 +49,7 @@ def _delete_cost(call: Call) -> int:
 def token(call: Call) -> Answer:
     """POST /oauth/v2/token."""
     status, body = call.emulator.oauth.refresh(
-        call.form, call.emulator.base_url, tell_scope=call.switches.token_scope == "present"
+        call.form, call.emulator.base_url, tell_scope=call.switches.answers_scope == "present"
     )
     return Answer(body, status, note={"code": body["error"]} if "error" in body else {})
 
@@ -57,7 +57,6 @@ def token(call: Call) -> Answer:
 def endpoints(bulk: Bulk) -> list[tuple[str, str, Endpoint]]:
     """Every endpoint with its method and path; the first match counts."""
     none: Scopes = []
-    meta = "metadata"
 
     def fixed(*scopes: tuple[str, ...]) -> object:
         return lambda _call: list(scopes)
@@ -69,15 +68,16 @@ def endpoints(bulk: Bulk) -> list[tuple[str, str, Endpoint]]:
     heavy = {**write, "heavy": lambda call: call.record_count > RECORDS_A_CREDIT}
     bulk_read = fixed(("ZohoCRM.bulk.ALL", "ZohoCRM.bulk.READ"))
     read = {"credit_kind": "read"}
+    modules = fixed(_settings("modules"))
     return [
         ("POST", "/oauth/v2/token", make("token", token, lambda _call: none, threaded=True)),
         ("GET", "/crm/v8/org", make("org", metadata.org, fixed(("ZohoCRM.org.ALL", "ZohoCRM.org.READ")))),
         ("GET", "/crm/v8/users", make("users", metadata.users, fixed(("ZohoCRM.users.ALL", "ZohoCRM.users.READ")))),
-        ("GET", "/crm/v8/settings/modules", make("modules", metadata.modules, fixed(_settings("modules")))),
-        ("GET", "/crm/v8/settings/modules/{name}", make("modules", metadata.module_by_name, fixed(_settings("modules")))),
+        ("GET", "/crm/v8/settings/modules", make("modules", metadata.modules, modules)),
+        ("GET", "/crm/v8/settings/modules/{name}", make("modules", metadata.module_by_name, modules)),
         ("GET", "/crm/v8/settings/fields", make("fields", metadata.fields, fixed(_settings("fields")))),
         ("GET", "/crm/v8/settings/fields/{field}", make("fields", metadata.field_by_id, fixed(_settings("fields")))),
-        ("GET", "/crm/v8/settings/layouts", make("layouts", metadata.layouts, fixed(_settings("layouts")), credit_kind=meta)),
+        ("GET", "/crm/v8/settings/layouts", make("layouts", metadata.layouts, fixed(_settings("layouts")))),
         ("POST", "/crm/v8/coql", make(
             "coql", coql.coql, fixed(("ZohoCRM.coql.READ", "ZohoCRM.coql.ALL")), cost=coql.cost, credit_kind="coql",
             heavy=lambda _call: True, threaded=True)),
@@ -88,7 +88,8 @@ def endpoints(bulk: Bulk) -> list[tuple[str, str, Endpoint]]:
             "bulk_create", bulk.create, _bulk_create_scopes, cost=lambda _call: BULK_CREDITS,
             credit_kind="bulk_write", threaded=True)),
         ("GET", "/crm/bulk/v8/write/{job}", make(
-            "bulk_poll", bulk.poll, bulk_read, cost=lambda call: call.switches.cost_bulk_poll, credit_kind="bulk_poll")),
+            "bulk_poll", bulk.poll, bulk_read, cost=lambda call: call.switches.cost_bulk_poll,
+            credit_kind="bulk_poll")),
         ("GET", "/v2/crm/org{org}/bulk-write/{job}/{name}.zip", make(
             "bulk_result", bulk.result, bulk_read, cost=lambda call: call.switches.cost_bulk_result,
             credit_kind="bulk_result")),

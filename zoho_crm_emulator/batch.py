@@ -142,28 +142,28 @@ class Batch:
         if row.refused is not None:
             return Outcome("none", refused=row.refused)
         try:
-            record, matched_by = self._match(row, state, index)
-            operation = self._rules.operation
-            if record is None:
-                if operation == "update":
-                    name = self._rules.match_by[0].api_name if self._rules.match_by else "id"
-                    raise Refused("RESOURCE_NOT_FOUND", {"api_name": name})
-                self._refuse_missing(row, new=True)
-                self._refuse_held(state, index, None)
-                return self._insert(row, state, next(ids), index)
-            if operation == "insert" and row.id is None:
-                raise Refused("DUPLICATE_DATA", self._duplicate(matched_by or "id", record))
-            if (
-                self._rules.refuse_repeats
-                and matched_by is not None
-                and (record in state.inserted or record in state.updated)
-            ):
-                raise Refused("DUPLICATE_DATA", self._duplicate(matched_by, record))
-            self._refuse_missing(row, new=False)
-            self._refuse_held(state, index, record)
-            return self._update(row, state, record, matched_by)
+            return self._written(row, state, ids, index)
         except Refused as refusal:
             return Outcome("none", refused=refusal)
+
+    def _written(self, row: Row, state: _State, ids: Iterator[int], index: int) -> Outcome:
+        record, matched_by = self._match(row, state, index)
+        rules = self._rules
+        if record is None:
+            if rules.operation == "update":
+                raise Refused(
+                    "RESOURCE_NOT_FOUND", {"api_name": rules.match_by[0].api_name if rules.match_by else "id"}
+                )
+            self._refuse_missing(row, new=True)
+            self._refuse_held(state, index, None)
+            return self._insert(row, state, next(ids), index)
+        if matched_by is not None:
+            twice = record in state.inserted or record in state.updated
+            if rules.operation == "insert" or (rules.refuse_repeats and twice):
+                raise Refused("DUPLICATE_DATA", self._duplicate(matched_by, record))
+        self._refuse_missing(row, new=False)
+        self._refuse_held(state, index, record)
+        return self._update(row, state, record, matched_by)
 
     def _duplicate(self, name: str, record: int) -> dict[str, Any]:
         module = {"api_name": self._view.name, "id": str(self._view.id)}

@@ -8,14 +8,14 @@ from zoho_crm_emulator.calls import Answer, Call
 from zoho_crm_emulator.clock import DAY
 from zoho_crm_emulator.dates import iso, zone
 from zoho_crm_emulator.emulator import CURRENT_USER, ZGID, user_reference
+from zoho_crm_emulator.faults import LINK_GONE
 from zoho_crm_emulator.jobs import COUNT_NAMES, FINAL, Job, Jobs
-from zoho_crm_emulator.plan import plan_call
+from zoho_crm_emulator.plan import module_name, plan_call
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.sheet import check_zip
 
 MOST_BYTES = 25 * 1024 * 1024
 KEPT = 7 * DAY
-GONE = {"x-error": "Link not valid", "info": "Bad Request", "x-info": "Link not valid", "http_status": "400"}
 
 
 def _upload_refused(call: Call, refusal: Refused) -> Answer:
@@ -146,8 +146,7 @@ class Bulk:
 
     @staticmethod
     def _module(call: Call, resource: dict[str, Any]) -> dict[str, str]:
-        given = resource["module"]
-        name = given.get("api_name") if isinstance(given, dict) else given
+        name = module_name(resource)
         view = call.emulator.catalog.get(name)
         return {"api_name": name, "id": str(view.id if view else 0)}
 
@@ -169,7 +168,7 @@ class Bulk:
                 emulator.store.read().execute("SELECT result, created FROM jobs WHERE id = ?", (int(text),)).fetchone()
             )
         if row is None or row[0] is None or row[1] < emulator.clock.now() - KEPT:
-            return Answer(GONE, 400, note={"code": "LINK_NOT_VALID"})
+            return Answer(LINK_GONE, 400, note={"code": "LINK_NOT_VALID"})
         headers = {
             "Content-Disposition": f'attachment; filename="{text}.zip"',
             "Content-Type": "application/octet-stream",

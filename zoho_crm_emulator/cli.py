@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -18,10 +18,15 @@ from zoho_crm_emulator.oauth import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_REF
 from zoho_crm_emulator.server import open_socket, serve
 
 GC_THRESHOLD = (100_000, 50, 50)  # a job makes hundreds of thousands of short-lived objects, none in cycles
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Seconds]
+else:
+    _ParamType = click.ParamType  # generic in its stubs only before click 8.2
+
 SAVE_EVERY = 0.5  # seconds between writes of what is only in memory
 
 
-class Range(click.ParamType):
+class Range(_ParamType):
     """Seconds, or a range of seconds such as 4-12."""
 
     name = "SECONDS[-SECONDS]"
@@ -72,7 +77,7 @@ class _Saver:
 @click.option("--seed", type=int, help="Makes the drawn durations repeatable.")
 @click.option("--clock", default="real", show_default=True, type=click.Choice(get_args(ClockMode)))
 @click.version_option(package_name="orders-sync")
-def main(
+def main(  # noqa: PLR0917 - click passes them by name
     port: int,
     host: str,
     data: str,

@@ -90,7 +90,7 @@ class RowReader:
         try:
             if name == "Layout":
                 if given_id(value) != self._plan.view.module.layout_id:
-                    raise Refused("INVALID_DATA", {"api_name": "Layout"})
+                    self._default_refused = Refused("INVALID_DATA", {"api_name": "Layout"})
             elif name == "Owner":
                 self._owner = given_id(value)
             else:

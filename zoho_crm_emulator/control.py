@@ -11,10 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import requests
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 READY = re.compile(r"ready at (\S+) client_id=(\S+) client_secret=(\S+) refresh_token=(\S+)")
 RECORD = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
@@ -50,8 +53,10 @@ class Admin:
         self._call("POST", "/reset")
 
     def settings(self, **changes: Any) -> dict[str, Any]:
-        """Change `edition`, `users`, `credits_remaining`, `calls_at_once`, `job_seconds`, `upload_seconds`,
-        `call_seconds` ({endpoint or "*": seconds or [from, to]}) or `switches`.
+        """Change settings and return all of them.
+
+        `edition`, `users`, `credits_remaining`, `calls_at_once`, `job_seconds`, `upload_seconds`, `call_seconds`
+        ({endpoint or "*": seconds or [from, to]}), `switches`.
         """
         return self._call("PATCH", "/settings", changes)
 
@@ -202,7 +207,7 @@ class EmulatorProcess:
             raise EmulatorError("the emulator is not running")
         return self._process.pid
 
-    def start(self) -> EmulatorProcess:
+    def start(self) -> Self:
         """Start the process and wait until it is ready; raises EmulatorError when it ends instead."""
         command = [sys.executable, "-m", "zoho_crm_emulator", "--data", str(self.data), "--port", str(self._port)]
         for name, value in self._options.items():
@@ -245,7 +250,7 @@ class EmulatorProcess:
             self._process.stdout.close()
         self._process = None
 
-    def __enter__(self) -> EmulatorProcess:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(

@@ -13,7 +13,7 @@ from zoho_crm_emulator.calls import Answer, Call
 from zoho_crm_emulator.emulator import CURRENT_USER
 from zoho_crm_emulator.reading import COLUMNS, Reader
 from zoho_crm_emulator.refusals import Refused
-from zoho_crm_emulator.schema import ModuleView
+from zoho_crm_emulator.schema import Field, ModuleView
 from zoho_crm_emulator.unique_keys import key_maker
 
 MOST_ROWS = 2000
@@ -204,11 +204,17 @@ class Translator:
             return f"{self.column(name)} IS {kind.upper()}"
         known = self._view.fields.get(name)
         if kind in {"=", "in"} and known is not None and known.is_key:
-            values = node[2] if kind == "in" else [node[2]]
-            self._limit_values(values)
-            key_of = key_maker(known, CURRENT_USER)
-            self.parameters += [known.id, msgspec.json.encode([key_of(value) for value in values]).decode()]
-            return "id IN (SELECT record FROM unique_keys WHERE field = ? AND key IN (SELECT value FROM json_each(?)))"
+            return self._holds_key(known, node[2] if kind == "in" else [node[2]])
+        return self._compares(kind, name, node)
+
+    def _holds_key(self, known: Field, values: list[Any]) -> str:
+        """Equality on a unique field, which compares as uniqueness does and finds by index."""
+        self._limit_values(values)
+        key_of = key_maker(known, CURRENT_USER)
+        self.parameters += [known.id, msgspec.json.encode([key_of(value) for value in values]).decode()]
+        return "id IN (SELECT record FROM unique_keys WHERE field = ? AND key IN (SELECT value FROM json_each(?)))"
+
+    def _compares(self, kind: str, name: str, node: list[Any]) -> str:
         column = self.column(name)
         if kind == "between":
             self.parameters += [self._plain(name, node[2]), self._plain(name, node[3])]

@@ -95,7 +95,8 @@ class Credits:
             rows = [(minute, kind, amount) for (minute, kind), amount in self._unsaved.items()]
             self._unsaved.clear()
         connection.executemany(
-            "INSERT INTO credits VALUES (?, ?, ?) ON CONFLICT (minute, kind) DO UPDATE SET amount = amount + excluded.amount",
+            "INSERT INTO credits VALUES (?, ?, ?) "
+            "ON CONFLICT (minute, kind) DO UPDATE SET amount = amount + excluded.amount",
             rows,
         )
 

@@ -12,28 +12,32 @@ from typing import Any, Literal
 
 import msgspec
 
+from zoho_crm_emulator.oauth import ACCESS_DENIED
+from zoho_crm_emulator.refusals import problem
+
 RequestKind = Literal["answer", "lost_before", "lost_after", "cut", "delay", "hold_before", "hold_after", "switch"]
 JobKind = Literal["job_failed", "unprocessed", "record_error", "callback"]
 JOB_KINDS = frozenset({"job_failed", "unprocessed", "record_error", "callback"})
 
 GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr></body></html>"
+LINK_GONE = {"x-error": "Link not valid", "info": "Bad Request", "x-info": "Link not valid", "http_status": "400"}
 
 # Whole answers to send by name in place of spelling out status and body.
 CANNED: dict[str, tuple[int, Any]] = {
-    "too_many_requests": (429, {"code": "TOO_MANY_REQUESTS", "details": {}, "message": "too many requests", "status": "error"}),
-    "internal_error": (500, {"code": "INTERNAL_ERROR", "details": {}, "message": "Internal Server Error", "status": "error"}),
+    "too_many_requests": (429, problem("TOO_MANY_REQUESTS")),
+    "internal_error": (500, problem("INTERNAL_ERROR")),
     "bad_gateway": (502, GATEWAY_PAGE.format("502 Bad Gateway")),
     "unavailable": (503, GATEWAY_PAGE.format("503 Service Temporarily Unavailable")),
     "gateway_timeout": (504, GATEWAY_PAGE.format("504 Gateway Time-out")),
-    "invalid_token": (401, {"code": "INVALID_TOKEN", "details": {}, "message": "invalid oauth token", "status": "error"}),
-    "scope_mismatch": (401, {"code": "OAUTH_SCOPE_MISMATCH", "details": {}, "message": "invalid oauth scope to access this URL", "status": "error"}),
-    "access_denied": (400, {"error": "Access Denied", "error_description": "You have made too many requests continuously. Please try again after some time.", "status": "failure"}),
+    "invalid_token": (401, problem("INVALID_TOKEN")),
+    "scope_mismatch": (401, problem("OAUTH_SCOPE_MISMATCH")),
+    "storage_full": (400, problem("MAX_RECORDS_LIMIT_REACHED")),
+    "access_denied": (400, ACCESS_DENIED),
     "invalid_code": (200, {"error": "invalid_code"}),
-    "storage_full": (400, {"code": "MAX_RECORDS_LIMIT_REACHED", "details": {}, "message": "maximum number of records reached", "status": "error"}),
-    "link_gone": (400, {"x-error": "Link not valid", "info": "Bad Request", "x-info": "Link not valid", "http_status": "400"}),
-    "ok_but_error": (200, {"code": "INTERNAL_ERROR", "details": {}, "message": "Internal Server Error", "status": "error"}),
+    "link_gone": (400, LINK_GONE),
+    "ok_but_error": (200, problem("INTERNAL_ERROR")),
     "not_json": (200, "OK"),
-}  # fmt: skip
+}
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

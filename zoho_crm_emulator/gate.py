@@ -50,7 +50,7 @@ class Gate:
             entry["faults"] = [f"{active.id} {active.fault.kind}" for active in faults]
         try:
             answer = await self._answer(request, path, faults, switches, entry)
-            await self._after(answer, faults)
+            await self._after(faults)
         except _LostError:
             entry["status"] = "lost"
             self._note(entry, started)
@@ -134,7 +134,7 @@ class Gate:
         elif kind == "lost_before":
             raise _LostError
 
-    async def _after(self, answer: Answer, faults: list[ActiveFault]) -> None:
+    async def _after(self, faults: list[ActiveFault]) -> None:
         for active in faults:
             if active.fault.kind == "hold_after":
                 await _hold(active)

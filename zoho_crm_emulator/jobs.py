@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -18,11 +19,12 @@ from zoho_crm_emulator.batch import Batch, Outcome, Row, Rules
 from zoho_crm_emulator.clock import SECOND
 from zoho_crm_emulator.columns import RowReader
 from zoho_crm_emulator.emulator import CURRENT_USER, Emulator
-from zoho_crm_emulator.plan import Plan, Planner, file_of
+from zoho_crm_emulator.plan import Plan, Planner, file_of, module_name
 from zoho_crm_emulator.records import AUTOMATIONS, new_choices, refuse_by_fault
 from zoho_crm_emulator.refusals import Refused, by_code
 from zoho_crm_emulator.sheet import Sheet, packed
 
+LOG = logging.getLogger(__name__)
 FINAL = frozenset({"COMPLETED", "FAILED", "SKIPPED"})
 COUNT_NAMES = ("added_count", "updated_count", "skipped_count", "total_count")
 CHUNK = 2500  # rows read, checked and written together
@@ -80,9 +82,7 @@ class Jobs:
         created = emulator.clock.now()
         duration = int(emulator.draw(emulator.job_seconds) * SECOND)
         job = emulator.store.new_id()
-        given = request["resource"][0]["module"]
-        module = given["api_name"] if isinstance(given, dict) else given
-        fault = emulator.faults.take_for_job("callback", module)
+        fault = emulator.faults.take_for_job("callback", module_name(request["resource"][0]))
         mode = fault.fault.callback if fault else "once"
         with emulator.store.write() as connection:
             connection.execute(
@@ -177,17 +177,20 @@ class Run:
         try:
             plan = Planner(emulator, self._request, self._switches).plan()
             fault = emulator.faults.take_for_job("job_failed", plan.view.name)
-            if fault is not None:
-                raise Refused(fault.fault.code)
-            return self._write(plan)
+            return self._write(plan) if fault is None else self._fail(fault.fault.code)
         except Refused as refusal:
-            outcome = {"code": refusal.code}
-            with emulator.store.write() as connection:
-                connection.execute(
-                    "UPDATE jobs SET status = 'FAILED', outcome = ? WHERE id = ?",
-                    (msgspec.json.encode(outcome), self._job),
-                )
-            return "FAILED"
+            return self._fail(refusal.code)
+        except Exception:
+            LOG.exception("bulk write job %s broke off", self._job)
+            return self._fail("INTERNAL_ERROR")
+
+    def _fail(self, code: str) -> str:
+        with self._emulator.store.write() as connection:
+            connection.execute(
+                "UPDATE jobs SET status = 'FAILED', outcome = ? WHERE id = ?",
+                (msgspec.json.encode({"code": code}), self._job),
+            )
+        return "FAILED"
 
     def _write(self, plan: Plan) -> str:
         emulator = self._emulator
@@ -205,7 +208,7 @@ class Run:
             batch = Batch(emulator.store, connection, plan.view, rules, user=CURRENT_USER, now=now)
             for start in range(0, len(tried), CHUNK):
                 outcomes += batch.write(tried[start : start + CHUNK])
-            actions = Counter(outcome.action for outcome in outcomes)
+            actions: Counter[str] = Counter(outcome.action for outcome in outcomes)
             counts = {
                 "added_count": actions["insert"],
                 "updated_count": actions["update"],

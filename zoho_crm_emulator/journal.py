@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
 from typing import Any
 
 LOG_LENGTH = 2000
@@ -23,7 +24,7 @@ class Journal:
             self.statuses: Counter[str] = Counter()
             self.records: Counter[str] = Counter()
             self.automations: Counter[str] = Counter()
-            self.seconds: Counter[str] = Counter()
+            self.seconds: defaultdict[str, float] = defaultdict(float)
             self.log: deque[dict[str, Any]] = deque(maxlen=LOG_LENGTH)
             self.number = 0
 
@@ -33,15 +34,15 @@ class Journal:
             self.number += 1
             self.requests[endpoint] += 1
             self.statuses[f"{endpoint} {entry['status']}"] += 1
-            self.seconds[endpoint] += seconds  # type: ignore[assignment]
+            self.seconds[endpoint] += seconds
             self.log.append({"number": self.number, "endpoint": endpoint, **entry})
 
-    def wrote(self, how: str, actions: Counter[str], trigger: list[str]) -> None:
+    def wrote(self, how: str, actions: Mapping[str, int], trigger: list[str]) -> None:
         """Note what became of records written by upsert or bulk write, and which automations ran for them."""
         with self._lock:
             for action, count in actions.items():
                 self.records[f"{how} {action}"] += count
-            written = actions["insert"] + actions["update"]
+            written = actions.get("insert", 0) + actions.get("update", 0)
             for name in trigger:
                 self.automations[name] += written
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ ALL_SCOPES = (
     "ZohoCRM.users.READ", "ZohoCRM.coql.READ",
 )  # fmt: skip
 
+TOO_MANY_REFRESHES = "You have made too many requests continuously. Please try again after some time."
+ACCESS_DENIED = {"error": "Access Denied", "error_description": TOO_MANY_REFRESHES, "status": "failure"}
 TOKEN_LIFE = 3600  # seconds
 LIVE_TOKENS = 15  # per refresh token; one more ends the oldest
 REFRESHES = 10  # per refresh token
@@ -68,29 +71,20 @@ class OAuth:
             return 200, {"error": "unsupported_grant_type" if form.get("grant_type") else "invalid_request"}
         now = self._clock.now()
         with self._store.write() as connection:
-            if not connection.execute("SELECT 1 FROM grants WHERE client_id = ?", (form.get("client_id"),)).fetchone():
-                return 200, {"error": "invalid_client"}
             row = connection.execute(
-                "SELECT client_id, client_secret, scopes, expires, revoked FROM grants WHERE refresh_token = ?",
+                "SELECT client_id, client_secret, expires, revoked, scopes FROM grants WHERE refresh_token = ?",
                 (form.get("refresh_token"),),
             ).fetchone()
-            if row is None or row[0] != form.get("client_id"):
-                return 200, {"error": "invalid_code"}
-            _, secret, scopes, expires, revoked = row
-            if secret != form.get("client_secret"):
-                return 200, {"error": "invalid_client_secret"}
-            if revoked or (expires is not None and expires <= now):
-                return 200, {"error": "invalid_code"}
+            error = self._error(connection, form, row, now)
+            if error is not None:
+                return 200, {"error": error}
+            scopes = row[4]
             recent = connection.execute(
                 "SELECT count(*) FROM tokens WHERE refresh_token = ? AND issued > ?",
                 (form["refresh_token"], now - REFRESH_WINDOW),
             ).fetchone()[0]
             if recent >= REFRESHES:
-                return 400, {
-                    "error": "Access Denied",
-                    "error_description": "You have made too many requests continuously. Please try again after some time.",
-                    "status": "failure",
-                }
+                return 400, ACCESS_DENIED
             token = f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}"
             connection.execute(
                 "INSERT INTO tokens VALUES (?, ?, ?, ?, 0)",
@@ -108,6 +102,19 @@ class OAuth:
             "expires_in": TOKEN_LIFE,
         }
         return 200, {**body, "scope": scopes.replace(",", " ")} if tell_scope else body
+
+    @staticmethod
+    def _error(connection: sqlite3.Connection, form: Mapping[str, str], row: Any, now: int) -> str | None:
+        """Why a refresh is refused, or None."""
+        client = form.get("client_id")
+        if not connection.execute("SELECT 1 FROM grants WHERE client_id = ?", (client,)).fetchone():
+            return "invalid_client"
+        if row is None or row[0] != client:
+            return "invalid_code"
+        if row[1] != form.get("client_secret"):
+            return "invalid_client_secret"
+        over = row[3] or (row[2] is not None and row[2] <= now)
+        return "invalid_code" if over else None
 
     def access(self, token: str) -> Access | None:
         """The live token of that text, or None when it is unknown, expired or revoked."""

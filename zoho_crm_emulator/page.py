@@ -16,17 +16,20 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from zoho_crm_emulator.dates import JSON_DATETIME
 from zoho_crm_emulator.emulator import CURRENT_USER, Emulator
 from zoho_crm_emulator.jobs import Job, Jobs
+from zoho_crm_emulator.plan import module_name
 from zoho_crm_emulator.reading import COLUMNS, Reader, StoredRecord, fetch
 from zoho_crm_emulator.schema import ModuleView
 from zoho_crm_emulator.unique_keys import key_maker
 
 ROWS = 25
+NUMBERS = frozenset({"integer", "currency", "double", "percent"})
 SEARCHED_RECORDS = 20_000  # the latest ones, when a search is for no key
 SHOWN_FIELDS = 8
 SHOWN_JOBS = 8
-SHOWN_REQUESTS = 14
+SHOWN_REQUESTS = 10
 
 
 def _clock_time(milliseconds: int) -> str:
@@ -46,7 +49,8 @@ def _cell(value: Any) -> str:
         return ", ".join(map(str, value))
     if isinstance(value, dict):
         return str(value.get("name") or value.get("id"))
-    return str(value)
+    text = str(value)
+    return text[:19].replace("T", " ") if JSON_DATETIME.fullmatch(text) else text
 
 
 class Page:
@@ -80,6 +84,7 @@ class Page:
         views = emulator.catalog.modules
         view = views.get(name) or next(iter(views.values()))
         reader = emulator.store.read()
+        records = self._records(view, search)
         counts = dict(reader.execute("SELECT module, records FROM counts").fetchall())
         credits_ = emulator.credits
         limit, spent = credits_.limit, credits_.spent_today()
@@ -92,8 +97,9 @@ class Page:
             "module": view.name,
             "search": search,
             "searched": SEARCHED_RECORDS,
-            "fields": self._columns(view),
-            "records": self._records(view, search),
+            "fields": self._columns(view, records),
+            "numbers": {field.api_name for field in view.stored if field.data_type in NUMBERS},
+            "records": records,
             "credits": {
                 "spent": spent,
                 "limit": limit,
@@ -109,13 +115,12 @@ class Page:
         }
 
     @staticmethod
-    def _columns(view: ModuleView) -> list[str]:
+    def _columns(view: ModuleView, records: list[dict[str, Any]]) -> list[str]:
+        """Unique fields first, then those that hold anything in the records shown."""
         keys = [field.api_name for field in view.keys]
         rest = [field.api_name for field in view.stored if field.api_name not in keys]
-        if view.module.own_field in rest and len(view.stored) > SHOWN_FIELDS and not view.module.custom:
-            rest.remove(view.module.own_field)
-            keys.append(view.module.own_field)
-        return [*keys, *(name for name in rest if name != "Name")][:SHOWN_FIELDS]
+        filled = [name for name in rest if any(record[name] is not None for record in records)]
+        return [*keys, *filled][:SHOWN_FIELDS]
 
     def _records(self, view: ModuleView, search: str) -> list[dict[str, Any]]:
         rows = self._found(view, search) if search else self._latest(view)
@@ -148,23 +153,21 @@ class Page:
         if len(rows) < ROWS:
             pattern = "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
             rows += reader.execute(
-                f"SELECT {COLUMNS} FROM (SELECT {COLUMNS} FROM records WHERE module = ? ORDER BY modified DESC LIMIT ?) "  # noqa: S608
+                f"SELECT {COLUMNS} FROM ("  # noqa: S608
+                f"SELECT {COLUMNS} FROM records WHERE module = ? ORDER BY modified DESC LIMIT ?) "
                 "WHERE doc LIKE ? ESCAPE '\\' LIMIT ?",
                 (view.id, SEARCHED_RECORDS, pattern, ROWS),
             ).fetchall()
         return list({row[0]: row for row in rows}.values())[:ROWS]
 
     def _job(self, job: Job) -> dict[str, Any]:
-        module = job.request["resource"][0]["module"]
         return {
             "id": job.id,
             "created": job.created,
             "status": job.status,
             "operation": job.request["operation"],
-            "module": module["api_name"] if isinstance(module, dict) else module,
+            "module": module_name(job.request["resource"][0]),
             "counts": job.outcome.get("counts", {}),
             "code": job.outcome.get("code", ""),
             "untried": job.outcome.get("untried", 0),
         }
-
-

@@ -66,7 +66,10 @@ def check_request(body: Any) -> dict[str, Any]:
     callback = body.get("callback")
     if callback is not None:
         _check_callback(callback)
-    resources = body.get("resource")
+    return _check_resources(body.get("resource"))
+
+
+def _check_resources(resources: Any) -> dict[str, Any]:
     if resources is None:
         raise missing("resource", "$.resource")
     if not isinstance(resources, list) or not resources or not isinstance(resources[0], dict):
@@ -92,11 +95,16 @@ def _check_callback(callback: Any) -> None:
         raise Refused("INVALID_CALLBACK_METHOD", {"supported_callback_methods": ["post"]})
 
 
+def module_name(resource: dict[str, Any]) -> str:
+    """The name of the module a resource is for, given bare or as `{"api_name": ...}`."""
+    given = resource["module"]
+    return str(given.get("api_name") if isinstance(given, dict) else given)
+
+
 def module_of(emulator: Emulator, resource: dict[str, Any]) -> ModuleView:
     """The module a resource names."""
-    given = resource["module"]
-    name = given.get("api_name") if isinstance(given, dict) else given
-    view = emulator.catalog.get(name) if isinstance(name, str) else None
+    name = module_name(resource)
+    view = emulator.catalog.get(name)
     if view is None:
         raise Refused("MODULE_NOT_AVAILABLE", {}, f"Requested module '{name}' is not available.")
     return view

@@ -26,8 +26,9 @@ def zoho_emulator_process() -> Iterator[EmulatorProcess]:
 
 @pytest.fixture
 def zoho_emulator(zoho_emulator_process: EmulatorProcess) -> Iterator[EmulatorProcess]:
-    """An emulator without records, jobs or faults: `.base_url`, `.client_id`, `.client_secret`,
-    `.refresh_token`, `.admin`.
+    """An emulator without records, jobs or faults.
+
+    It has `.base_url`, `.client_id`, `.client_secret`, `.refresh_token`, and `.admin` (see `control.Admin`).
     """
     zoho_emulator_process.admin.reset()
     yield zoho_emulator_process

@@ -182,7 +182,7 @@ class Write:
         with emulator.store.write() as connection:
             batch = Batch(emulator.store, connection, view, rules, user=CURRENT_USER, now=now)
             outcomes = batch.write(rows)
-        actions = Counter(outcome.action for outcome in outcomes)
+        actions: Counter[str] = Counter(outcome.action for outcome in outcomes)
         emulator.journal.wrote(self.operation, actions, self.trigger)
         items = [self._item(outcome, index, now) for index, outcome in enumerate(outcomes)]
         failed = actions["none"]

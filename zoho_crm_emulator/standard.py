@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from zoho_crm_emulator.schema import Catalog, Field, Module
+from zoho_crm_emulator.schema import Catalog, DataType, Field, Module
 
 ORDER_STATUSES = ("New", "Paid", "Packed", "Shipped", "Delivered", "Cancelled", "Returned")
 CHANNELS = ("Web", "Phone", "Shop", "Marketplace")
 
 
+def _closed(api_name: str, data_type: DataType, length: int | None = None) -> Field:
+    """A field that Zoho alone fills in."""
+    return Field(
+        api_name=api_name,
+        data_type=data_type,
+        length=length,
+        system=True,
+        custom=False,
+        api_create=False,
+        api_update=False,
+    )
+
+
 def system_fields() -> list[Field]:
     """The fields every module has and Zoho itself fills in; of these only the owner can be written."""
-    closed = {"system": True, "custom": False, "api_create": False, "api_update": False}
     return [
-        Field(api_name="id", data_type="bigint", length=20, **closed),
+        _closed("id", "bigint", 20),
         Field(api_name="Owner", data_type="ownerlookup", system=True, custom=False),
-        Field(api_name="Created_By", data_type="ownerlookup", **closed),
-        Field(api_name="Modified_By", data_type="ownerlookup", **closed),
-        Field(api_name="Created_Time", data_type="datetime", **closed),
-        Field(api_name="Modified_Time", data_type="datetime", **closed),
+        _closed("Created_By", "ownerlookup"),
+        _closed("Modified_By", "ownerlookup"),
+        _closed("Created_Time", "datetime"),
+        _closed("Modified_Time", "datetime"),
     ]
 
 

@@ -18,7 +18,8 @@ FIRST_ID = 4_876_876_000_000_100_001  # 19 digits, like Zoho's, so that no float
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS modules (api_name TEXT PRIMARY KEY, position INTEGER, doc BLOB);
-CREATE TABLE IF NOT EXISTS fields (module TEXT, api_name TEXT, position INTEGER, doc BLOB, PRIMARY KEY (module, api_name));
+CREATE TABLE IF NOT EXISTS fields (
+  module TEXT, api_name TEXT, position INTEGER, doc BLOB, PRIMARY KEY (module, api_name));
 CREATE TABLE IF NOT EXISTS records (
   id INTEGER PRIMARY KEY, module INTEGER NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL,
   owner INTEGER NOT NULL, creator INTEGER NOT NULL, modifier INTEGER NOT NULL, doc TEXT NOT NULL);

@@ -33,7 +33,7 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cost_bulk_poll: int = 0
     cost_bulk_result: int = 0
     # OAuth and metadata
-    token_scope: Literal["present", "absent"] = "absent"
+    answers_scope: Literal["present", "absent"] = "absent"
     unique_spelling: Literal["case_sensitive", "casesensitive"] = "case_sensitive"
     time_zone: str = "UTC"  # an IANA name; date-times are answered in it, and bulk cells without offset read in it
     # Upload and bulk write

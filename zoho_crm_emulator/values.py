@@ -167,7 +167,7 @@ def decimal(field: Field, switches: Switches) -> Check:
 
 
 def boolean(_field: Field) -> Check:
-    """true or false, nothing that only looks like it."""
+    """A boolean: true or false, nothing that only looks like it."""
 
     def check(value: Any) -> bool:
         if value.__class__ is not bool:

@@ -19,12 +19,15 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "zoho-openapi"
 FILES = ("bulk_write", "coql", "fields", "layouts", "modules", "org", "record", "users", "common")
@@ -89,16 +92,15 @@ class Checker:
     def check(self, answer: Answer) -> None:
         """Raise AssertionError, naming the place, unless the answer satisfies its schema."""
         path = urlsplit(answer.path).path.replace("//", "/")
-        for name, template, method, pattern in self._paths:
-            if method == answer.method.lower() and pattern.fullmatch(path):
-                break
-        else:
+        found = next((one for one in self._paths if one[2] == answer.method.lower() and one[3].fullmatch(path)), None)
+        if found is None:
             if "/bulk-write/" in path:
                 assert answer.content_type == "application/octet-stream", answer
                 assert answer.body[:2] == b"PK", answer
                 self._count(answer.method, "/{download_url}", answer.status)
                 return
             raise AssertionError(f"no OpenAPI file tells of {answer.method} {path}")
+        name, template, method, _ = found
         self._count(answer.method, template, answer.status)
         if answer.status == 204:
             assert answer.body == b"", answer
@@ -168,7 +170,7 @@ class Recorder:
     target: str
     answers: list[Answer] = field(default_factory=list)
 
-    def __enter__(self) -> Recorder:
+    def __enter__(self) -> Self:
         recorder, target = self, urlsplit(self.target)
 
         class Handler(BaseHTTPRequestHandler):

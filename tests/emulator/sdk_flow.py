@@ -137,7 +137,7 @@ resource.set_type(Choice("data"))
 resource.set_module(module)
 resource.set_file_id(file_id)
 resource.set_find_by("parent_id")
-resource.set_ignore_empty(False)  # noqa: FBT003 - the SDK's own form
+resource.set_ignore_empty(False)
 resource.set_field_mappings(mappings)
 callback = CallBack()
 callback.set_url("https://example.com/callback")
