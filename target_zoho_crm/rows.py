@@ -74,6 +74,7 @@ class RowReader:
         key_properties: Sequence[str],
         replication_key: str | None,
         sources: Sequence[str],
+        keys_by_hash: bool = False,
     ) -> None:
         """Compile for a schema.
 
@@ -83,6 +84,10 @@ class RowReader:
             key_properties: the record's key, unless it carries `_sync_key`.
             replication_key: the version, unless the record carries `_sync_version`; None takes a hash of the record.
             sources: the properties that a row holds, in this order.
+            keys_by_hash: take a hash of the record for its key where the stream names none.
+
+        Raises:
+            BadRecordError: the stream has no key.
         """
         self._names = {name: f"p{index}" for index, name in enumerate(properties)}
         types = {name: _struct_type(definition) for name, definition in properties.items()}
@@ -96,7 +101,8 @@ class RowReader:
         self._encode = msgspec.json.Encoder(decimal_format="number").encode
         self._take = self._taker(sources)
         self._raw_positions = [index for index, name in enumerate(sources) if name in self._raw]
-        self._keys = self._key_reader(key_properties)
+        by_hash = keys_by_hash and not key_properties and KEY_PROPERTY not in properties
+        self._keys = self._hashes if by_hash else self._key_reader(key_properties)
         self._versions = self._version_reader(replication_key)
 
     def read_lines(self, lines: Sequence[bytes]) -> Rows:
@@ -175,9 +181,13 @@ class RowReader:
     def _version_reader(self, replication_key: str | None) -> Callable[[list[Any]], list[str]]:
         name = VERSION_PROPERTY if VERSION_PROPERTY in self._names else replication_key
         if name is None or name not in self._names or name in self._raw:
-            return lambda rows: [_digest(self._encode(msgspec.structs.astuple(row))) for row in rows]
+            return self._hashes
         own = attrgetter(self._names[name])
         return lambda rows: [_version_text(own(row)) for row in rows]
+
+    def _hashes(self, rows: list[Any]) -> list[str]:
+        """A text that differs for different records."""
+        return [_digest(self._encode(row)) for row in rows]
 
 
 def key_text(key: str) -> str:

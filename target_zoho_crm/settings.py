@@ -130,6 +130,14 @@ CONFIG = th.PropertiesList(
         description="Automations that upserts run: absent all, `[]` none.",
     ),
     th.Property(
+        "on_missing_key",
+        th.StringType,
+        default="fail",
+        allowed_values=["fail", "hash"],
+        description="What to do with a stream that names no key: `hash` takes a hash of each record for its key, "
+        "so a changed record is a new one in the CRM.",
+    ),
+    th.Property(
         "timezone", th.StringType, default="UTC", description="Zone of times that carry no offset, e.g. Europe/Berlin."
     ),
 ).to_dict()
@@ -161,6 +169,7 @@ class Settings:
     job_wait_seconds: float
     max_attempts: int
     on_rejection: OnRejection
+    keys_by_hash: bool
     timezone: tzinfo
     config: Mapping[str, Any]
 
@@ -185,6 +194,7 @@ class Settings:
             job_wait_seconds=float(config["job_wait_seconds"]),
             max_attempts=config["max_attempts"],
             on_rejection=OnRejection(config["on_rejection"]),
+            keys_by_hash=config["on_missing_key"] == "hash",
             timezone=_zone(config["timezone"]),
             config=config,
         )

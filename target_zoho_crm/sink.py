@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.sinks import BatchSink
 
@@ -48,6 +49,7 @@ class ZohoSink(BatchSink):
                 key_properties=self.key_properties,
                 replication_key=self._target.replication_key(self.stream_name),
                 sources=[column.source for column in mapping.columns],
+                keys_by_hash=self._target.run.settings.keys_by_hash,
             )
         except BadRecordError as error:
             raise InvalidInputLine(f"stream {self.stream_name!r}: {error}") from None
@@ -85,6 +87,9 @@ class ZohoSink(BatchSink):
         """Leave validation to the typed rows: a record that does not fit is refused by name, the others go on."""
         return
 
+    def _singer_validate_message(self, record: dict[str, Any]) -> None:
+        """Leave the key to the typed rows as well."""
+
     def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
         """Leave dates as text too: the mapping reads them."""
         return record
@@ -105,7 +110,7 @@ class ZohoSink(BatchSink):
         except BadRecordError:
             key = ""
         if not key:
-            raise InvalidInputLine(
+            raise MissingKeyPropertiesError(
                 f"stream {self.stream_name!r}: record {self._total_records_read} has no key "
                 f"({', '.join(names)}); it can be neither written nor remembered"
             ) from None

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import msgspec
 from singer_sdk import Target
-from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
+from singer_sdk.exceptions import ConfigValidationError, MissingKeyPropertiesError, RecordsWithoutSchemaException
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
@@ -173,6 +173,7 @@ _EXPECTED = (
     RejectedError,
     IncompleteError,
     InvalidInputLine,
+    MissingKeyPropertiesError,
     RecordsWithoutSchemaException,
     TerminatedError,
 )
