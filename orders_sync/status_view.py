@@ -1,0 +1,56 @@
+"""The status as a person reads it: tables no wider than a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from orders_sync.status import PastRun, StreamStatus
+from sync_ledger.tables import RUN_COUNTS
+
+ALWAYS_SHOWN = ("read", "synced", "rejected")
+"""Counts of runs that have a column even when all are 0."""
+
+
+def show_status(console: Console, streams: Sequence[StreamStatus]) -> None:
+    """Print every stream's status."""
+    if not streams:
+        console.print("The ledger is there, and empty: no run has written to it yet.")
+    for status in streams:
+        show_stream(console, status)
+
+
+def show_stream(console: Console, status: StreamStatus) -> None:
+    """Print one stream's status."""
+    acks = " · ".join(f"{count:,} {name}" for name, count in status.acks.items())
+    console.print(f"Stream [bold]{status.stream}[/]: {sum(status.acks.values()):,} acks = {acks}", highlight=False)
+    if status.due_now or status.due_later:
+        console.print(f"  due again: {status.due_now:,} with the next run, {status.due_later:,} later", highlight=False)
+    for job in status.open_jobs:
+        zoho = f", Zoho's job {job.zoho_job_id}" if job.zoho_job_id else ""
+        console.print(
+            f"  open job: {job.orders:,} orders, {job.step} since {job.since:%Y-%m-%d %H:%M:%S} UTC{zoho}",
+            highlight=False,
+        )
+    if status.runs:
+        console.print(_runs_table(status.runs))
+
+
+def _runs_table(runs: Sequence[PastRun]) -> Table:
+    names = [name for name in RUN_COUNTS if name in ALWAYS_SHOWN or any(run.counts[name] for run in runs)]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("Run began (UTC)")
+    table.add_column("Ended")
+    for name in ("Seconds", *(name.capitalize() for name in names), "Credits"):
+        table.add_column(name, justify="right")
+    for run in runs:
+        table.add_row(
+            f"{run.started_at:%Y-%m-%d %H:%M:%S}",
+            run.how_ended or "live",
+            "" if run.seconds is None else f"{run.seconds:.1f}",
+            *(f"{run.counts[name]:,}" for name in names),
+            f"{run.credits:,}",
+        )
+    return table
