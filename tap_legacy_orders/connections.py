@@ -17,6 +17,9 @@ from sync_ledger.ledger import EXTRAS, LedgerError, create_engine, database_url
 from tap_legacy_orders.databases import SUPPORTED
 from tap_legacy_orders.errors import TapConfigError, TapSyncError, cause_of, where
 
+ORDERS_CHECK = "`sqlalchemy_url`, the user's rights, and `filter` if one is set"
+LEDGER_CHECK = "`ack_url`, `ack_schema` and the user's rights"
+
 BUSY_SECONDS = 60.0
 """How long SQLite waits for a writer."""
 
@@ -110,19 +113,18 @@ def _take_as_text(connection: Any) -> None:
 
 
 @contextmanager
-def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+def reading(engine: sa.Engine, what: str = "orders", check: str = ORDERS_CHECK) -> Iterator[sa.Connection]:
     """Lend a connection for one short query.
 
     Raises:
-        TapSyncError: the database is out of reach, or refused the query.
+        TapSyncError: the database is out of reach, or refused the query; it names `what` it is for and what to `check`.
     """
     try:
         with engine.connect() as connection:
             yield connection
     except _errors(engine) as error:
         raise TapSyncError(
-            f"the orders' database {where(engine.url)} says: {cause_of(error, engine.url)}; "
-            "check `sqlalchemy_url`, the user's rights, and `filter` if one is set"
+            f"the database with the {what}, {where(engine.url)}, says: {cause_of(error, engine.url)}; check {check}"
         ) from error
 
 

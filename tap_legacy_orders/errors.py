@@ -6,6 +6,7 @@ The command line turns these into that line and an exit code; no traceback, no p
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from singer_sdk.exceptions import ConfigurationError, SyncError
@@ -33,8 +34,8 @@ class OutputClosedError(TapSyncError):
     """Whoever read our output has ended."""
 
 
-class StoppedBySignal(TapSyncError):  # noqa: N818 - it is no fault
-    """A signal asked the run to end."""
+class StoppedBySignal(BaseException):
+    """A signal asked the run to end. No Exception, so that no library on the way takes it for one and goes on."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(
@@ -47,12 +48,24 @@ class StoppedBySignal(TapSyncError):  # noqa: N818 - it is no fault
 def cause_of(error: BaseException, url: sa.URL) -> str:
     """Say in one line what a database or its driver complained about, without the URL's password."""
     inner = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    # PyMySQL's first argument is a number; its text comes second.
-    texts = [argument for argument in inner.args if isinstance(argument, str) and argument.strip()]
+    texts = _texts(inner.args)
     lines = (texts[-1] if texts else str(inner)).strip().splitlines()
     line = lines[0].strip() if lines else type(inner).__name__
     password = url.password
     return line.replace(str(password), "***") if password else line
+
+
+def _texts(arguments: Sequence[object]) -> list[str]:
+    """Find the texts in an error's arguments: PyMySQL puts a number before, pymssql wraps bytes in a tuple."""
+    texts: list[str] = []
+    for argument in arguments:
+        if isinstance(argument, tuple):
+            texts += _texts(argument)
+        elif isinstance(argument, bytes):
+            texts += _texts((argument.decode("utf-8", "replace"),))
+        elif isinstance(argument, str) and argument.strip():
+            texts.append(argument)
+    return texts
 
 
 def where(url: sa.URL) -> str:

@@ -25,8 +25,9 @@ class BlockWriter(SimpleSingerWriter):
 
         A second signal does not wait: whoever reads us may have stopped reading for good.
         """
-        if self._writing and self._signal is None:
-            self._signal = signum
+        first = self._signal is None
+        self._signal = signum
+        if self._writing and first:
             return
         raise StoppedBySignal(signum)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
@@ -22,7 +23,7 @@ import sqlalchemy as sa
 from sync_ledger.acks import lookup_size
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.columns import Column
-from tap_legacy_orders.connections import fetch_rows, reading
+from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
 from tap_legacy_orders.databases import database_for
 from tap_legacy_orders.keys import split_key
 from tap_legacy_orders.orders_table import OrdersTable
@@ -96,7 +97,7 @@ class UnsyncedOrders:
 
     def pages(self, bookmark: str | None) -> Iterator[Page]:
         """Read everything that is unsynced; `bookmark` is where an earlier run came to."""
-        with self._ledger.connect() as connection:
+        with self._reading_ledger() as connection:
             cutoff = self._ledger.now(connection)
         chosen = self._choose_range(bookmark)
         self._keyless = self._count_keyless()
@@ -111,6 +112,9 @@ class UnsyncedOrders:
                 self._keyless,
                 ", ".join(column.name for column in self._table.key),
             )
+
+    def _reading_ledger(self) -> AbstractContextManager[sa.Connection]:
+        return reading(self._ledger.engine, "ledger", LEDGER_CHECK)
 
     def _choose_range(self, bookmark: str | None) -> Range:
         with reading(self._engine) as connection:
@@ -167,7 +171,7 @@ class UnsyncedOrders:
         after = None
         size = self._settings.page_size
         while True:
-            with self._ledger.connect() as connection:
+            with self._reading_ledger() as connection:
                 keys = list(connection.execute(due_keys(self._ack, self._stream, cutoff, after, size)).scalars())
             for start in range(0, len(keys), KEYS_PER_QUERY):
                 wanted = keys[start : start + KEYS_PER_QUERY]
@@ -247,7 +251,7 @@ class UnsyncedOrders:
         keys = [key for row in rows if usable_keys((key := self._key(row),))]
         size = lookup_size(self._ledger.engine.dialect.name)
         states: dict[str, AckState] = {}
-        with self._ledger.connect() as connection:
+        with self._reading_ledger() as connection:
             for start in range(0, len(keys), size):
                 found = connection.execute(ack_states(self._ack, self._stream, keys[start : start + size]))
                 states.update((key, AckState(*state)) for key, *state in found)

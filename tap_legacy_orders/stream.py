@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk.batch import Batcher
+from singer_sdk.exceptions import SyncLifecycleSignal
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
@@ -191,6 +192,6 @@ def _as_is(values: Any) -> Any:
 
 
 def _tells_more_than_a_traceback(record: logging.LogRecord) -> bool:
-    """Drop the SDK's "unhandled error" where our own one-line error follows."""
+    """Drop the SDK's "unhandled error" where our own line follows, and where it stops itself at a record limit."""
     unhandled = record.levelno == logging.ERROR and isinstance(record.msg, str) and "unhandled error" in record.msg
-    return not (unhandled and isinstance(sys.exc_info()[1], (TapConfigError, TapSyncError)))
+    return not (unhandled and isinstance(sys.exc_info()[1], (TapConfigError, TapSyncError, SyncLifecycleSignal)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
 from datetime import timedelta, timezone, tzinfo
@@ -17,13 +16,14 @@ from singer_sdk import typing as th
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.sql import SQLTap
+from sqlalchemy.exc import SQLAlchemyError
 
 from sync_ledger.ledger import Ledger, LedgerError, database_url
 from sync_ledger.recovery import release_uncreated
 from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.columns import Column
-from tap_legacy_orders.connections import open_engine, reading
-from tap_legacy_orders.errors import CONFIGURATION_EXIT, TapConfigError, TapSyncError
+from tap_legacy_orders.connections import LEDGER_CHECK, open_engine, reading
+from tap_legacy_orders.errors import CONFIGURATION_EXIT, StoppedBySignal, TapConfigError, TapSyncError, cause_of, where
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.output import BlockWriter
 from tap_legacy_orders.reader import ReadingSettings, UnsyncedOrders
@@ -224,8 +224,11 @@ class TapLegacyOrders(SQLTap):
     @cached_property
     def orders_table(self) -> OrdersTable:
         """The orders' table, as the database has it now."""
-        with reading(self.engine) as connection:
-            return find_orders_table(self.engine, connection, self.config)
+        try:
+            with reading(self.engine) as connection:
+                return find_orders_table(self.engine, connection, self.config)
+        except TapSyncError as error:  # nothing could be read yet: the settings are to blame
+            raise TapConfigError(str(error)) from error
 
     def unsynced_orders(self, stream: str, columns: Sequence[Column], limit: int | None) -> UnsyncedOrders:
         """Open the ledger and get ready to read; `limit` is the SDK's limit of records, if it set one."""
@@ -236,7 +239,12 @@ class TapLegacyOrders(SQLTap):
             ledger.ensure_tables()
             released = release_uncreated(ledger, stream)
         except LedgerError as error:
-            raise TapConfigError(str(error)) from error
+            raise TapConfigError(f"ack_url: {error}") from error
+        except SQLAlchemyError as error:
+            url = ledger.engine.url
+            raise TapSyncError(
+                f"the ledger at {where(url)} says: {cause_of(error, url)}; check {LEDGER_CHECK}"
+            ) from error
         if released:
             self.logger.info("%d orders of bulk jobs that were never created are due again", released)
         page_size = self.config["page_size"]
@@ -268,10 +276,12 @@ class _OneLineErrors(SingerCommand):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().main(*args, **kwargs)
-        except (TapConfigError, TapSyncError) as error:
+        except (TapConfigError, TapSyncError, StoppedBySignal) as error:
             self.logger.error("%s", error)  # noqa: TRY400 - the line says it all
             sys.exit(error.exit_code)
-        except (OSError, ValueError) as error:
-            # The configuration, catalog or state file cannot be read.
-            logging.getLogger(self.name).error("%s", error)  # noqa: TRY400
+        except (ValueError, FileExistsError) as error:
+            # The SDK says FileExistsError of a file that does not exist, and reads JSON by a library of its own choice.
+            if isinstance(error, ValueError) and type(error).__name__ != "JSONDecodeError":
+                raise
+            self.logger.error("--config, --catalog or --state: the file cannot be read: %s", error)  # noqa: TRY400
             sys.exit(CONFIGURATION_EXIT)

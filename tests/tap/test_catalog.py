@@ -109,7 +109,10 @@ def test_a_table_in_another_schema_is_found(postgresql_url: str) -> None:
         ({"replication_key": "doc"}, r"replication_key: 'doc' of orders is of type JSON, which has no order"),
         ({}, r"replication_key: orders has several candidates, name one: updated_at, modified_at"),
         ({"timezone": "Mars/Olympus"}, r"timezone: there is no zone 'Mars/Olympus'"),
-        ({"filter": "no_such = 1", "replication_key": "updated_at"}, r"the orders' database .* says: no such column"),
+        (
+            {"filter": "no_such = 1", "replication_key": "updated_at"},
+            r"the database with the orders, .* says: no such column",
+        ),
     ],
 )
 def test_a_setting_that_fits_nothing_is_named(sqlite_url: str, config: dict[str, Any], message: str) -> None:
