@@ -121,8 +121,8 @@ def boolean(value: Any) -> bool | None:
             return None
         if word in _TRUE or word in _FALSE:
             return word in _TRUE
-    elif isinstance(value, (int, Decimal, float)) and value in (0, 1):
-        return value == 1
+    elif isinstance(value, (int, Decimal, float)) and (number := _decimal(value)) in (0, 1):
+        return number == 1
     raise refuse("a boolean")
 
 

