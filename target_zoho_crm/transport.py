@@ -168,7 +168,6 @@ class Transport:
         if not settings.endpoints.may_see_token(call.url):
             host = urlsplit(call.url).netloc
             raise configuration_error("HOST_NOT_ALLOWED", f"{call.where}: host {host} may not see the token.")
-        renewals: list[str] = []  # the token that was renewed in this call, at most one
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: _worth_another(error, call)),
             wait=self._pause,
@@ -176,19 +175,15 @@ class Transport:
             sleep=lambda seconds: wait_or_stop(self._stop, seconds),
             reraise=True,
         )
-        return retrying(self._attempt, call, read, renewals)
+        return retrying(self._attempt, call, read)
 
-    def _attempt(self, call: Call, read: Callable[[requests.Response], Answer], renewals: list[str]) -> Answer:
+    def _attempt(self, call: Call, read: Callable[[requests.Response], Answer]) -> Answer:
+        """Send once; and once more with another token when Zoho refuses this one."""
         token = self._tokens.token()
         try:
             return self._send(call, token, read)
-        except _TokenRefused as refused:
-            if renewals:
-                raise refused.error from None
-            renewals.append(token.value)
-        return self._send_renewed(call, self._tokens.renew(token.value), read)
-
-    def _send_renewed(self, call: Call, token: AccessToken, read: Callable[[requests.Response], Answer]) -> Answer:
+        except _TokenRefused:
+            token = self._tokens.renew(token.value)
         try:
             return self._send(call, token, read)
         except _TokenRefused as refused:

@@ -155,6 +155,19 @@ def test_refused_records_are_not_in_the_body_and_the_others_are() -> None:
     assert {key: each.field for key, each in refusals.items()} == {"B": "Total", "C": "Subject"}
 
 
+@pytest.mark.parametrize("bad", ["a\0b", "half a pair \ud800"])
+def test_text_that_no_channel_carries_whole_is_refused_even_where_all_else_is_right(tmp_path: Path, bad: str) -> None:
+    rows = [GOOD, (bad, *GOOD[1:])]
+    body, by_upsert = upsert_body(mapping(), ["A", "B"], rows)
+    file = write_bulk_zip(tmp_path / "f.zip", mapping(), ["A", "B"], rows)
+    assert [each["parent_id"] for each in json.loads(body)["data"]] == ["A"]
+    assert [each[0] for each in read(file)[1:]] == ["A"]
+    for refusals in (by_upsert, file.refusals):
+        assert {key: (each.code, each.field) for key, each in refusals.items()} == {"B": ("INVALID_DATA", "Subject")}
+    assert write_bulk_zip(tmp_path / "f.zip", mapping(), [bad], [GOOD]).refusals.keys() == {bad}
+    assert upsert_body(mapping(), [bad], [GOOD])[1].keys() == {bad}
+
+
 def test_a_numeric_key_field_gets_a_number() -> None:
     body, _ = upsert_body(mapping(key_type="integer"), ["17"], [GOOD])
     assert json.loads(body)["data"][0]["parent_id"] == 17
