@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -71,4 +73,12 @@ def serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None]) -> N
         "timeout_keep_alive": 60,
         "timeout_graceful_shutdown": 2,
     }
-    Server(uvicorn.Config(app, **options), ready).run(sockets=[listener])
+    server = Server(uvicorn.Config(app, **options), ready)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    # uvicorn raises the signal that stopped it once more; these handlers let the caller clean up after that.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    server.run(sockets=[listener])
