@@ -1,0 +1,117 @@
+"""SQL Server and Oracle: the statements are in their dialect, though no server runs them here."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+import sqlalchemy as sa
+from shop import LONG_AGO
+from sqlalchemy.dialects import mssql, oracle
+
+from sync_ledger.ledger import create_engine
+from sync_ledger.tables import ledger_tables
+from tap_legacy_orders.columns import Column, Kind, kind_of
+from tap_legacy_orders.databases import database_for
+from tap_legacy_orders.orders_table import OrdersTable
+from tap_legacy_orders.unsynced import Position, UnsyncedQueries, due_keys
+
+URLS = {"mssql": "mssql+pymssql://", "oracle": "oracle+oracledb://"}
+AFTER = Position("2024-01-01 00:00:00.1234567", ("42",))
+
+
+def _queries(engine: str, replication: sa.types.TypeEngine[object], *, composite: bool = False) -> UnsyncedQueries:
+    dialect = create_engine(sa.make_url(URLS[engine])).dialect
+    number = Column("order_id", sa.BigInteger(), Kind.INTEGER, nullable=False)
+    region = Column("region", sa.String(10), Kind.TEXT, nullable=False)
+    changed = Column("updated_at", replication, kind_of(replication, engine), nullable=False)
+    key = (region, number) if composite else (number,)
+    table = OrdersTable(
+        name="orders",
+        schema="sales",
+        is_view=False,
+        columns=(*key, changed),
+        key=key,
+        replication=changed,
+        version=changed,
+        filter="status = 'open'",
+    )
+    return UnsyncedQueries(table, database_for(dialect), "orders", table.columns, ledger_tables().ack)
+
+
+def _sql(queries: UnsyncedQueries, statement: sa.Select[object]) -> str:
+    compiled = statement.compile(dialect=queries.database.dialect)
+    return " ".join(str(compiled).split())
+
+
+def test_a_page_on_sql_server() -> None:
+    queries = _queries("mssql", mssql.DATETIME2(7))
+    sql = _sql(queries, queries.range_page("2023-12-31", "2024-02-01", AFTER, 25_000, LONG_AGO))
+    assert sql.startswith("SELECT TOP ")
+    assert "CONVERT(VARCHAR(8000), o.updated_at, 121)" in sql.replace("convert(", "CONVERT(")
+    assert "o.updated_at >= convert(DATETIME2(7)," in sql
+    assert "CAST(CAST(CAST(o.order_id AS NVARCHAR(4000)) AS NVARCHAR(255)) AS VARBINARY(510))" in sql
+    assert "FROM sales.orders WHERE (status = 'open')" in sql
+    assert sql.endswith("ORDER BY o.updated_at, o.order_id")
+    assert "LIMIT" not in sql
+
+
+def test_a_page_on_oracle() -> None:
+    queries = _queries("oracle", oracle.TIMESTAMP())
+    sql = _sql(queries, queries.range_page("2023-12-31", "2024-02-01", AFTER, 25_000, LONG_AGO))
+    assert "o.updated_at >= to_timestamp(" in sql
+    assert "to_char(o.updated_at, 'YYYY-MM-DD HH24:MI:SS.FF9')" in sql
+    assert "to_char(o.order_id, 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')" in sql
+    assert "FETCH FIRST" in sql or "ROWNUM" in sql
+    assert "LIMIT" not in sql
+    assert "::" not in sql
+
+
+@pytest.mark.parametrize("engine", URLS)
+@pytest.mark.parametrize("composite", [False, True])
+def test_no_cast_wraps_a_column_in_a_range_condition(engine: str, composite: bool) -> None:  # noqa: FBT001
+    """A cast on the column would keep its index from being used."""
+    queries = _queries(engine, sa.DateTime(), composite=composite)
+    after = Position(AFTER.replication, ("EU", "42") if composite else ("42",))
+    for statement in (
+        queries.range_page("2023-12-31", "2024-02-01", after, 10, LONG_AGO),
+        queries.undated_page("2025-01-01", after, 10, LONG_AGO),
+        queries.newest("2024-01-01"),
+        queries.count_after("2024-01-01"),
+        queries.by_key([after.key, after.key], "2024-01-01", "2025-01-01"),
+    ):
+        where = _sql(queries, statement).partition(" WHERE ")[2].partition("WHERE")[2] or _sql(queries, statement)
+        for operator in (" >= ", " > ", " <= "):
+            for left in where.split(operator)[:-1]:
+                assert left.endswith(("o.updated_at", "o.order_id", "o.region", "next_attempt_at")), left[-60:]
+
+
+@pytest.mark.parametrize("engine", URLS)
+def test_the_ledgers_due_keys_compile(engine: str) -> None:
+    queries = _queries(engine, sa.DateTime())
+    sql = _sql(queries, due_keys(ledger_tables("ledger").ack, "orders", LONG_AGO, "k", 10))
+    assert "ledger.zoho_sync_ack" in sql
+
+
+def test_sql_servers_special_types_keep_their_digits_and_take_their_own_bounds() -> None:
+    moment = datetime(2024, 1, 1, 12, 0, 0, 123456)  # noqa: DTZ001 - naive UTC
+    zone = timezone.utc
+
+    def bound(sql_type: sa.types.TypeEngine[object]) -> tuple[str, str]:
+        queries = _queries("mssql", sql_type)
+        column = queries.table.replication
+        element = queries.database.bound(column, "x")
+        return str(element.compile(dialect=queries.database.dialect)), (
+            queries.database.moment_text(column, moment, zone) if column.kind is not Kind.BINARY else ""
+        )
+
+    assert bound(mssql.DATETIMEOFFSET(7)) == (
+        "convert(DATETIMEOFFSET(7), %(param_1)s, 121)",
+        "2024-01-01 12:00:00.123456+00:00",
+    )
+    assert bound(mssql.DATETIME())[1] == "2024-01-01 12:00:00.123"
+    assert bound(mssql.TIMESTAMP())[0] == "convert(VARBINARY(8000), %(param_1)s, 2)"
+    queries = _queries("mssql", mssql.DATETIME2(7))
+    assert "convert(VARCHAR(8000), o.updated_at, 121) AS" in _sql(
+        queries, queries.undated_page(None, None, 1, LONG_AGO)
+    )

@@ -1,0 +1,175 @@
+"""Moments in the shapes that databases write, and the range that a run reads by them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from shop import Shop, run
+
+from tap_legacy_orders.columns import Column, Kind
+from tap_legacy_orders.databases import PostgreSQL, SQLite
+from tap_legacy_orders.moments import iso_moment, parse_moment, utc_column
+from tap_legacy_orders.ranges import Clock, Range, choose_range
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2024, 6, 1, 12)  # noqa: DTZ001 - naive UTC, as the database's clock is taken
+CLOCK = Clock(NOW, timezone.utc, timedelta(seconds=300), timedelta(seconds=2))
+
+
+@given(
+    st.lists(st.none() | st.datetimes(min_value=datetime(1, 1, 2)), max_size=5), st.sampled_from(" T"), st.booleans()
+)
+def test_a_column_is_written_as_its_moments_one_by_one(
+    moments: list[datetime | None],
+    separator: str,
+    zoned: bool,  # noqa: FBT001 - hypothesis gives it by name
+) -> None:
+    texts = [moment and moment.isoformat(separator) + ("+00" if zoned else "") for moment in moments]
+    written = utc_column(texts)
+    assert written == [text and iso_moment(text, timezone.utc) for text in texts]
+    for moment, text in zip(moments, written, strict=True):
+        assert (text and datetime.fromisoformat(text)) == (moment and moment.replace(tzinfo=timezone.utc))
+
+
+@given(
+    st.text(max_size=30)
+    | st.from_regex(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d([.,]\d{1,9})?(Z|[+-]\d\d(:?\d\d)?)?", fullmatch=True)
+)
+def test_nothing_crashes_and_what_is_no_moment_stays_as_it_is(text: str) -> None:
+    written = iso_moment(text, BERLIN)
+    assert written == text or parse_moment(text) is not None
+    column = utc_column([text])
+    assert column is None or column == [iso_moment(text, timezone.utc)]
+
+
+def _column(kind: Kind) -> Column:
+    return Column("updated_at", sa.DateTime(), kind, nullable=False)
+
+
+def _range(kind: Kind, values: list[str], bookmark: str | None, clock: Clock = CLOCK, *, own: bool = False) -> Range:
+    def newest(until: str | None) -> tuple[str | None, str]:
+        return max((value for value in values if until is None or value <= until), default=None), "text"
+
+    return choose_range(
+        _column(kind), SQLite(sa.create_engine("sqlite://").dialect), newest, bookmark, clock, own_version=own
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "held_after", "lower"),
+    [
+        (["2024-05-01 10:00:00"], "2024-06-01 11:59:58", "2024-05-01 09:55:00"),
+        (["2024-05-01T10:00:00Z"], "2024-06-01T11:59:58", "2024-05-01 09:55:00"),
+        (["2024-05-01T10:00:00.123+02:00"], "2024-06-01T13:59:58", "2024-05-01 09:55:00"),
+        (["2024-05-01 10:00"], "2024-06-01 11:58", "2024-05-01 09:55:00"),
+        (["2024-05-01"], "2024-05-31", "2024-04-30"),
+    ],
+)
+def test_bounds_are_written_in_the_shape_that_the_column_has(values: list[str], held_after: str, lower: str) -> None:
+    chosen = _range(Kind.TEXT, values, values[0])
+    assert (chosen.held_after, chosen.lower, chosen.upper) == (held_after, lower, values[0])
+
+
+def test_without_lookback_the_bookmark_itself_is_read_again_in_every_shape() -> None:
+    clock = Clock(NOW, timezone.utc, timedelta(0), timedelta(0))
+    for text in ("2024-05-01 10:00", "2024-05-01T10:00:00Z", "2024-05-01 10:00:00.5", "2024-05-01"):
+        lower = _range(Kind.TEXT, [text], text, clock).lower
+        assert lower is not None
+        assert lower <= text
+
+
+def test_a_day_that_is_not_over_waits_unless_another_column_tells_versions_apart() -> None:
+    days = ["2024-05-31", "2024-06-01"]
+    assert _range(Kind.TEXT, days, None).upper == "2024-05-31"
+    assert _range(Kind.TEXT, days, None, own=True).upper == "2024-06-01"
+
+
+def test_words_among_moments_do_not_become_the_bookmark() -> None:
+    chosen = _range(Kind.NAIVE_TIME, ["2024-05-01 10:00:00", "unknown"], None)
+    assert chosen.upper == "2024-05-01 10:00:00"
+    assert chosen.future is not None
+    assert chosen.future < "unknown"
+
+
+def test_when_clocks_were_set_back_the_repeated_hour_is_read_again() -> None:
+    after = Clock(datetime(2024, 10, 27, 2), BERLIN, timedelta(0), timedelta(0))  # noqa: DTZ001 - 03:00 in Berlin again
+    before = Clock(datetime(2024, 10, 26, 2), BERLIN, timedelta(0), timedelta(0))  # noqa: DTZ001
+    database = PostgreSQL(sa.create_engine("postgresql+psycopg://").dialect)
+
+    def lower(clock: Clock) -> str | None:
+        column = _column(Kind.NAIVE_TIME)
+        return choose_range(
+            column, database, lambda _: (None, ""), "2024-10-27 02:50:00", clock, own_version=False
+        ).lower
+
+    assert lower(after) == "2024-10-27 01:50:00.000000"
+    assert lower(before) == "2024-10-27 02:50:00.000000"
+
+
+def test_moments_as_text_resume_within_the_day_of_the_bookmark(sqlite_url: str) -> None:
+    """The plain SDK stream skips the rest of the bookmark's day here, with exit code 0."""
+    for separator in (" ", "T"):
+        with Shop.opened(sqlite_url) as shop:
+            rows = [{"i": n, "u": f"2024-05-01{separator}1{n}:00:00"} for n in range(5)]
+            shop.sql("INSERT INTO orders VALUES (:i, 'x', :u)", *rows)
+            output = shop.run(page_size=2)
+            assert output.keys == list("01234")
+            shop.ack("0", output.versions["0"])
+            shop.ack("1", output.versions["1"])
+            assert shop.run(output.states[0]).keys == ["2", "3", "4"]
+            shop.sql("DROP TABLE orders")
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("BIGINT", [9007199254740993, 9007199254740994, 9007199254740995]),
+        (
+            "DECIMAL(30, 10)",
+            ["12345678901234567890.0000000001", "12345678901234567890.0000000002", "12345678901234567890.0000000003"],
+        ),
+        ("VARCHAR(30)", ["01HA", "01HB", "01HC"]),
+        ("DATE", ["2024-01-01", "2024-01-02", "2024-01-03"]),
+    ],
+)
+def test_bookmarks_of_any_type_resume_to_the_last_digit(engine_url: str, kind: str, values: list[object]) -> None:
+    if "sqlite" in engine_url and "DECIMAL" in kind:
+        kind, values = "DOUBLE", [0.1, 0.1 + 2e-17, 0.30000000000000004]
+    engine = sa.create_engine(engine_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"CREATE TABLE orders (id INTEGER PRIMARY KEY, seq {kind} NOT NULL)"))
+        for number, value in enumerate(values):
+            connection.execute(sa.text("INSERT INTO orders VALUES (:i, :v)"), {"i": number, "v": value})
+    engine.dispose()
+    config = {
+        "sqlalchemy_url": engine_url,
+        "orders_table": "orders",
+        "replication_key": "seq",
+        "page_size": 1,
+        "lookback_seconds": 0,
+    }
+    output = run(config)
+    assert output.keys == ["0", "1", "2"]
+    assert run(config, output.states[1]).keys == ["1", "2"]
+    assert run(config, output.states[2]).keys == ["2"]
+
+
+def test_zoned_moments_resume_to_the_microsecond_whatever_the_servers_zone(postgresql_url: str) -> None:
+    engine = sa.create_engine(postgresql_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        name = engine.url.database
+        connection.exec_driver_sql(f"ALTER DATABASE \"{name}\" SET timezone TO 'America/New_York'")
+        connection.exec_driver_sql(f"ALTER DATABASE \"{name}\" SET datestyle TO 'German'")
+        connection.exec_driver_sql("CREATE TABLE orders (id INTEGER PRIMARY KEY, updated_at TIMESTAMPTZ NOT NULL)")
+        for number in range(3):
+            connection.exec_driver_sql(f"INSERT INTO orders VALUES ({number}, '2024-11-03 05:59:59.99999{number}+00')")
+    engine.dispose()
+    config = {"sqlalchemy_url": postgresql_url, "orders_table": "orders", "page_size": 1, "lookback_seconds": 0}
+    output = run(config)
+    assert output.bookmark() == "2024-11-03 05:59:59.999992+00"
+    assert run(config, output.states[1]).keys == ["1", "2"]
