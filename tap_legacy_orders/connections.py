@@ -34,7 +34,7 @@ _SESSION: dict[str, Sequence[str]] = {
     ),
     "mysql": ("SET SESSION time_zone = '+00:00'", "SET SESSION TRANSACTION READ ONLY"),
     "mssql": ("SET DATEFORMAT ymd",),
-    "oracle": ("ALTER SESSION SET TIME_ZONE = '+00:00'",),
+    "oracle": ("ALTER SESSION SET TIME_ZONE = '+00:00'", "ALTER SESSION SET NLS_NUMERIC_CHARACTERS = '.,'"),
 }
 _SESSION["mariadb"] = _SESSION["mysql"]
 

@@ -248,7 +248,7 @@ class Oracle(Database):
         if column.kind is Kind.BINARY:
             return sa.func.lower(sa.func.rawtohex(element), type_=sa.String())
         if column.kind in {Kind.INTEGER, Kind.NUMBER}:
-            return self._call("to_char", element, "'TM9'", "'NLS_NUMERIC_CHARACTERS=''.,'''")
+            return self._call("to_char", element, "'TM9'")
         return _cast(element, "VARCHAR2(4000)")
 
     def fetched(self, column: Column, element: Element) -> Element:
@@ -267,7 +267,7 @@ class Oracle(Database):
         if column.kind is Kind.BINARY:
             return sa.func.hextoraw(parameter, type_=sa.LargeBinary())
         if column.kind in {Kind.INTEGER, Kind.NUMBER}:
-            return self._call("to_number", parameter, "'TM9'", "'NLS_NUMERIC_CHARACTERS=''.,'''")
+            return self._call("to_number", parameter)
         return parameter
 
     def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:

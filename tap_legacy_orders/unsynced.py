@@ -96,7 +96,7 @@ class UnsyncedQueries:
         orders = sa.table(table.name, *map(sa.column, names), schema=table.schema)
         if table.filter is None:
             return orders.alias("o")
-        trusted = sa.literal_column(f"({table.filter})", type_=sa.Boolean())
+        trusted: Element = sa.literal_column(f"({table.filter})")  # typed as a boolean, SQL Server would get "= 1"
         return sa.select(*orders.c).select_from(orders).where(trusted).subquery("o")
 
     def _joined_key(self) -> Element:

@@ -12,7 +12,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sync_ledger.acks import Ack, write_acks
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import AckStatus
 from tap_legacy_orders.tap import TapLegacyOrders
@@ -111,16 +110,32 @@ class Shop:
         status: AckStatus = AckStatus.SYNCED,
         due: datetime | None = None,
         stream: str = "orders",
+        job_id: str | None = None,
     ) -> None:
         """Write what the target would."""
-        ack = Ack(stream, key, version, status, LONG_AGO, next_attempt_at=due)
-        with self.ledger.begin() as connection:
-            write_acks(connection, self.ledger.tables.ack, [ack])
+        self._write([(key, version)], status, due, stream, job_id)
 
     def ack_all(self, output: Output, status: AckStatus = AckStatus.SYNCED) -> None:
-        acks = [Ack("orders", key, version, status, LONG_AGO) for key, version in output.versions.items()]
+        self._write(list(output.versions.items()), status, None, "orders", None)
+
+    def _write(
+        self, acks: list[tuple[str, str]], status: AckStatus, due: datetime | None, stream: str, job_id: str | None
+    ) -> None:
+        table = self.ledger.tables.ack
+        common = {
+            "stream": stream,
+            "status": status.value,
+            "next_attempt_at": due,
+            "job_id": job_id,
+            "attempts": 1,
+            "acked_at": LONG_AGO,
+        }
         with self.ledger.begin() as connection:
-            write_acks(connection, self.ledger.tables.ack, acks)
+            keys = [key for key, _ in acks]
+            connection.execute(sa.delete(table).where(table.c.stream == stream, table.c.record_key.in_(keys)))
+            rows = [common | {"record_key": key, "version": version} for key, version in acks]
+            if rows:
+                connection.execute(sa.insert(table), rows)
 
     def run(self, state: dict[str, Any] | None = None, **config: Any) -> Output:
         return run(self.config | config, state)

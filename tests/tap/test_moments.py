@@ -22,7 +22,9 @@ CLOCK = Clock(NOW, timezone.utc, timedelta(seconds=300), timedelta(seconds=2))
 
 
 @given(
-    st.lists(st.none() | st.datetimes(min_value=datetime(1, 1, 2)), max_size=5), st.sampled_from(" T"), st.booleans()
+    st.lists(st.none() | st.datetimes(min_value=datetime(1, 1, 2)), max_size=5),  # noqa: DTZ001 - parsed as naive
+    st.sampled_from(" T"),
+    st.booleans(),
 )
 def test_a_column_is_written_as_its_moments_one_by_one(
     moments: list[datetime | None],

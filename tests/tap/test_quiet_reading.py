@@ -17,9 +17,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from engines import fresh_database
-from shop import LONG_AGO, START, Shop
+from shop import START, Shop
 
-from sync_ledger.acks import Ack, write_acks
 from sync_ledger.jobs import JournalledJob, journal_intent
 from sync_ledger.runs import RunLock
 from sync_ledger.tables import RUN_COUNTS, AckStatus, JobStep
@@ -148,8 +147,7 @@ def test_orders_of_a_job_that_a_dead_run_never_created_are_streamed_at_once(eith
     with shop.ledger.begin() as connection:
         job = JournalledJob("job", "orders", lock.run_id, "Orders", JobStep.INTENT, {"1": first.versions["1"]}, 0)
         journal_intent(connection, shop.ledger.tables.job, job, shop.ledger.now(connection))
-        submitted = Ack("orders", "1", first.versions["1"], AckStatus.SUBMITTED, LONG_AGO, job_id="job")
-        write_acks(connection, shop.ledger.tables.ack, [submitted])
+    shop.ack("1", first.versions["1"], AckStatus.SUBMITTED, job_id="job")
     assert shop.run(first.state, lookback_seconds=0).keys == []
     lock.release("killed", dict.fromkeys(RUN_COUNTS, 0), 0)
     assert shop.run(first.state, lookback_seconds=0).keys == ["1"]

@@ -21,8 +21,8 @@ def _standard_shop() -> dict[str, Any]:
     path = Path(tempfile.mkdtemp(prefix="orders-sync-")) / "shop.sqlite"
     connection = sqlite3.connect(path)
     connection.execute(
-        "CREATE TABLE orders (id INTEGER PRIMARY KEY, order_no VARCHAR(20) NOT NULL, total DECIMAL(12, 2), paid BOOLEAN,"
-        " placed DATE, note TEXT, created_at DATETIME, updated_at DATETIME NOT NULL)"
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, order_no VARCHAR(20) NOT NULL, total DECIMAL(12, 2),"
+        " paid BOOLEAN, placed DATE, note TEXT, created_at DATETIME, updated_at DATETIME NOT NULL)"
     )
     rows = [
         (
