@@ -113,7 +113,7 @@ class Batch:
         if wanted:
             for record, doc, created, owner, creator in self._connection.execute(
                 "SELECT id, doc, created, owner, creator FROM records "
-                "WHERE id IN (SELECT value FROM json_each(?)) AND module = ?",
+                "WHERE id IN (SELECT value FROM json_each(?)) AND +module = ?",
                 (msgspec.json.encode(list(wanted)).decode(), self._view.id),
             ):
                 state.docs[record] = (DOC_DECODER.decode(doc), created, owner, creator)

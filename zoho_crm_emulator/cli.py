@@ -77,7 +77,7 @@ class _Saver:
 @click.option("--seed", type=int, help="Makes the drawn durations repeatable.")
 @click.option("--clock", default="real", show_default=True, type=click.Choice(get_args(ClockMode)))
 @click.version_option(package_name="orders-sync")
-def main(  # noqa: PLR0917 - click passes them by name
+def main(
     port: int,
     host: str,
     data: str,

@@ -12,10 +12,12 @@ from zoho_crm_emulator.emulator import CURRENT_USER, USERS, Emulator
 from zoho_crm_emulator.plan import Column, Plan
 from zoho_crm_emulator.reading import fetch
 from zoho_crm_emulator.refusals import Refused, together
-from zoho_crm_emulator.schema import ModuleView
+from zoho_crm_emulator.schema import Field, ModuleView
 from zoho_crm_emulator.switches import Switches
 from zoho_crm_emulator.unique_keys import holders, holders_by_value, key_maker
 from zoho_crm_emulator.values import checker, given_id
+
+OWNER = Field(api_name="Owner", data_type="ownerlookup")
 
 
 class _Reference:
@@ -92,7 +94,7 @@ class RowReader:
                 if given_id(value) != self._plan.view.module.layout_id:
                     self._default_refused = Refused("INVALID_DATA", {"api_name": "Layout"})
             elif name == "Owner":
-                self._owner = given_id(value)
+                self._owner = int(checker(OWNER, emulator.world(switches))(value)["id"])
             else:
                 self._defaults[name] = checker(self._plan.view.fields[name], emulator.world(switches))(value)
         except Refused as refusal:

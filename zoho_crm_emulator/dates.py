@@ -45,9 +45,14 @@ def zone(name: str) -> tzinfo:
     return timezone.utc if name == "UTC" else ZoneInfo(name)
 
 
+@lru_cache(maxsize=4096)
+def _iso(seconds: int, tz: tzinfo) -> str:
+    return datetime.fromtimestamp(seconds, tz).isoformat()
+
+
 def iso(milliseconds: int, tz: tzinfo) -> str:
     """A time of the clock as Zoho writes it: seconds, and the org's offset."""
-    return datetime.fromtimestamp(milliseconds // 1000, tz).isoformat()
+    return _iso(milliseconds // 1000, tz)
 
 
 def json_date(text: str) -> str:

@@ -109,7 +109,7 @@ class Emulator:
         view = self.catalog.get(module)
         if view is None:
             return False
-        row = self.store.read().execute("SELECT 1 FROM records WHERE id = ? AND module = ?", (record, view.id))
+        row = self.store.read().execute("SELECT 1 FROM records WHERE id = ? AND +module = ?", (record, view.id))
         return row.fetchone() is not None
 
     def save_state(self) -> None:

@@ -22,6 +22,8 @@ PER_PAGE = 200
 MOST_FIELDS = 50
 PAGED_RECORDS = 2000  # beyond these only a page token leads on
 MOST_DELETED = 100
+NEWEST = 2**63 - 1  # no id is larger
+# `+module` in a query keeps SQLite from walking the module's index where ids lead to the rows.
 COLUMNS = "id, created, modified, owner, creator, modifier, doc"
 DUMP_CHUNK = 2000
 
@@ -35,7 +37,9 @@ class Reader:
         self._emulator = emulator
         self._view = view
         self._tz = zone(time_zone)
-        self._stored = [field.api_name for field in view.stored]
+        self._blank: dict[str, Any] = dict.fromkeys(field.api_name for field in view.stored)
+        self._people = {user: user_reference(user) for user in USERS}
+        self._owners = {user: {**self._people[user], "email": person["email"]} for user, person in USERS.items()}
 
     def records(self, rows: Sequence[StoredRecord], fields: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Whole records, or only the named fields and the id."""
@@ -49,15 +53,17 @@ class Reader:
     def _record(self, row: StoredRecord) -> dict[str, Any]:
         record, created, modified, owner, creator, modifier, text = row
         doc = DOC_DECODER.decode(text)
-        email = USERS.get(owner, {}).get("email", "")
+        if not doc.keys() <= self._blank.keys():  # a field that was taken away since
+            doc = {name: value for name, value in doc.items() if name in self._blank}
         return {
             "id": str(record),
-            "Owner": {**user_reference(owner), "email": email},
-            "Created_By": user_reference(creator),
-            "Modified_By": user_reference(modifier),
+            "Owner": self._owners[owner],
+            "Created_By": self._people[creator],
+            "Modified_By": self._people[modifier],
             "Created_Time": iso(created, self._tz),
             "Modified_Time": iso(modified, self._tz),
-            **{name: doc.get(name) for name in self._stored},
+            **self._blank,
+            **doc,
         }
 
     def _name_lookups(self, records: list[dict[str, Any]]) -> None:
@@ -67,7 +73,7 @@ class Reader:
             if not there or module is None:
                 continue
             rows = self._emulator.store.read().execute(
-                "SELECT id, json_extract(doc, ?) FROM records WHERE module = ? "
+                "SELECT id, json_extract(doc, ?) FROM records WHERE +module = ? "
                 "AND id IN (SELECT value FROM json_each(?))",
                 (
                     f'$."{module.module.own_field}"',
@@ -83,7 +89,7 @@ class Reader:
 def fetch(connection: sqlite3.Connection, view: ModuleView, ids: Iterable[int]) -> list[StoredRecord]:
     """The stored rows of these ids, in no promised order."""
     return connection.execute(
-        f"SELECT {COLUMNS} FROM records WHERE id IN (SELECT value FROM json_each(?)) AND module = ?",  # noqa: S608
+        f"SELECT {COLUMNS} FROM records WHERE id IN (SELECT value FROM json_each(?)) AND +module = ?",  # noqa: S608
         (msgspec.json.encode(list(ids)).decode(), view.id),
     ).fetchall()
 
@@ -182,11 +188,11 @@ def read_many(call: Call) -> Answer:
     else:
         if token is None and page * per_page > PAGED_RECORDS:
             raise Refused("DISCRETE_PAGINATION_LIMIT_EXCEEDED", {"limit": PAGED_RECORDS, "param": "page"})
-        before = _after(token) if token else None
+        before = _after(token) if token else NEWEST
         rows = connection.execute(
-            f"SELECT {COLUMNS} FROM records WHERE module = ? AND (? IS NULL OR id < ?) "  # noqa: S608
+            f"SELECT {COLUMNS} FROM records WHERE +module = ? AND id < ? "  # noqa: S608
             "ORDER BY id DESC LIMIT ? OFFSET ?",
-            (view.id, before, before, per_page + 1, 0 if token else (page - 1) * per_page),
+            (view.id, before, per_page + 1, 0 if token else (page - 1) * per_page),
         ).fetchall()
         more = len(rows) > per_page
         rows = rows[:per_page]
@@ -244,7 +250,7 @@ def dump(emulator: Emulator, view: ModuleView) -> Iterator[bytes]:
         rows = (
             emulator.store.read()
             .execute(
-                f"SELECT {COLUMNS} FROM records WHERE module = ? AND id > ? ORDER BY id LIMIT ?",  # noqa: S608
+                f"SELECT {COLUMNS} FROM records WHERE +module = ? AND id > ? ORDER BY id LIMIT ?",  # noqa: S608
                 (view.id, last, DUMP_CHUNK),
             )
             .fetchall()
