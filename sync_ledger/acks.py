@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -48,30 +48,50 @@ class Ack:
 
 
 COLUMNS = tuple(field.name for field in fields(Ack))
+_DEFAULTS = {field.name: field.default for field in fields(Ack) if field.default is not MISSING}
 _KEY = ("stream", "record_key")
 _KEPT_WHEN_UNKNOWN = ("zoho_id", "action", "payload_hash")
 """A refusal knows no CRM id; the id that an earlier version got stays."""
+_CUT = {"error_code": CODE_LENGTH, "error_field": FIELD_LENGTH, "error_message": MESSAGE_LENGTH}
 
 
-def write_acks(connection: sa.Connection, table: sa.Table, acks: Sequence[Ack]) -> None:
+class Acks:
+    """Acks in columns: what they have in common once, and lists of equal length of what differs."""
+
+    def __init__(self, common: Mapping[str, Any], differing: Mapping[str, Sequence[Any]]) -> None:
+        """`differing` holds at least `record_key`; columns named in neither take the defaults of `Ack`."""
+        self.common = {**_DEFAULTS, **common}
+        for name in differing:
+            self.common.pop(name, None)
+        self.common["status"] = AckStatus(self.common["status"]).value if "status" in self.common else None
+        self.differing = dict(differing)
+        if "status" in self.differing:
+            del self.common["status"]
+        missing = set(COLUMNS) - self.common.keys() - self.differing.keys()
+        if missing:
+            raise ValueError(f"acks without {', '.join(sorted(missing))}")
+
+    @classmethod
+    def of(cls, acks: Sequence[Ack]) -> Acks:
+        """Put single acks into columns."""
+        differing: dict[str, list[Any]] = {name: [getattr(ack, name) for ack in acks] for name in COLUMNS}
+        differing["status"] = [status.value for status in differing["status"]]
+        for name, length in _CUT.items():
+            differing[name] = [text and text[:length] for text in differing[name]]
+        return cls({}, differing)
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.differing["record_key"])
+
+
+def write_acks(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
     """Insert or replace the acks in one go; keys must differ from each other.
 
     `attempts` is added to what is there when the version is the same, and starts afresh for another version.
     """
-    if not acks:
-        return
-    writer = _WRITERS.get(connection.dialect.name, _write_anywhere)
-    writer(connection, table, [_bounded(ack) if ack.error_code or ack.error_message else ack for ack in acks])
-
-
-def _bounded(ack: Ack) -> Ack:
-    """Cut what a server said to what the ledger keeps of it."""
-    return replace(
-        ack,
-        error_code=ack.error_code and ack.error_code[:CODE_LENGTH],
-        error_field=ack.error_field and ack.error_field[:FIELD_LENGTH],
-        error_message=ack.error_message and ack.error_message[:MESSAGE_LENGTH],
-    )
+    if len(acks):
+        _WRITERS.get(connection.dialect.name, _write_anywhere)(connection, table, acks)
 
 
 def attempts_of(
@@ -87,14 +107,20 @@ def attempts_of(
     return found
 
 
-def folded_twins(connection: sa.Connection, table: sa.Table, stream: str, folded: Mapping[str, str]) -> dict[str, str]:
-    """Find other orders in the CRM, or on their way, whose key coincides once folded.
+def folded_twins(
+    connection: sa.Connection, table: sa.Table, stream: str, keys: Iterable[str], folded: Mapping[str, str]
+) -> dict[str, str]:
+    """Find other orders in the CRM, or on their way, whose key coincides with one of `keys` once both are folded.
 
-    `folded` maps keys to their folded form. Returns key -> the other order's key.
+    `folded` maps those keys to their folded form that differ from it. Returns key -> the other order's key.
     """
+    has_folded = sa.select(sa.exists().where(table.c.stream == stream, table.c.folded_key.is_not(None)))
+    known_folded = connection.execute(has_folded).scalar()
+    if not folded and not known_folded:
+        return {}
     by_fold: dict[str, list[str]] = {}
-    for key, fold in folded.items():
-        by_fold.setdefault(fold, []).append(key)
+    for key in keys:
+        by_fold.setdefault(folded.get(key, key), []).append(key)
     owned = sa.or_(table.c.zoho_id.is_not(None), table.c.status == AckStatus.SUBMITTED.value)
     size = lookup_size(connection.dialect.name)
     twins: dict[str, str] = {}
@@ -102,16 +128,14 @@ def folded_twins(connection: sa.Connection, table: sa.Table, stream: str, folded
     def note(fold: str, other: str) -> None:
         twins.update((key, other) for key in by_fold[fold] if key != other)
 
-    has_folded = sa.select(sa.exists().where(table.c.stream == stream, table.c.folded_key.is_not(None)))
-    if connection.execute(has_folded).scalar():
+    if known_folded:
         query = sa.select(table.c.folded_key, table.c.record_key).where(table.c.stream == stream, owned)
         for chunk in chunks_of(by_fold, size):
             for fold, other in connection.execute(query.where(table.c.folded_key.in_(chunk))):
                 note(fold, other)
     # A key that is its own folded form is found by the primary key.
-    changed = [fold for fold, keys in by_fold.items() if any(key != fold for key in keys)]
     query = sa.select(table.c.record_key).where(table.c.stream == stream, owned)
-    for chunk in chunks_of(changed, size):
+    for chunk in chunks_of(set(folded.values()), size):
         for other in connection.execute(query.where(table.c.record_key.in_(chunk))).scalars():
             note(other, other)
     return twins
@@ -165,21 +189,6 @@ def chunks_of(items: Iterable[str], size: int) -> Iterator[list[str]]:
         yield chunk
 
 
-def _columns(table: sa.Table, acks: Sequence[Ack], dialect: sa.Dialect) -> list[list[Any]]:
-    """Turn acks into columns of driver values: one list a column of the table, in the order of `COLUMNS`."""
-    columns: list[list[Any]] = []
-    for name in COLUMNS:
-        values = [getattr(ack, name) for ack in acks]
-        if name == "status":
-            values = [status.value for status in values]
-        processor = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
-        if processor:  # only moments have one, and most acks of a write share them
-            processed = {value: processor(value) for value in set(values)}
-            values = [processed[value] for value in values]
-        columns.append(values)
-    return columns
-
-
 def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> list[tuple[str, sa.ColumnElement[Any]]]:
     """The assignments of the upsert; `attempts` first, since MySQL reads assignments from left to right."""
     attempts = sa.case((table.c.version == new("version"), table.c.attempts + new("attempts")), else_=new("attempts"))
@@ -192,8 +201,8 @@ def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> li
     return updates
 
 
-def _write_sqlite(connection: sa.Connection, table: sa.Table, acks: Sequence[Ack]) -> None:
-    statement = sqlite.insert(table).values({name: sa.bindparam(name) for name in COLUMNS})
+def _write_sqlite(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
+    statement = sqlite.insert(table).values(_values(table, acks, connection.dialect))
     excluded = statement.excluded
     statement = statement.on_conflict_do_update(
         index_elements=list(_KEY), set_=dict(_updates(table, lambda name: excluded[name]))
@@ -201,31 +210,64 @@ def _write_sqlite(connection: sa.Connection, table: sa.Table, acks: Sequence[Ack
     _execute_rows(connection, statement, table, acks)
 
 
-def _write_mysql(connection: sa.Connection, table: sa.Table, acks: Sequence[Ack]) -> None:
-    statement = mysql.insert(table).values({name: sa.bindparam(name) for name in COLUMNS})
+def _write_mysql(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
+    statement = mysql.insert(table).values(_values(table, acks, connection.dialect))
     # VALUES(col), because PyMySQL joins rows into one statement only when nothing but ON DUPLICATE follows the row.
     statement = statement.on_duplicate_key_update(_updates(table, lambda name: sa.func.VALUES(table.c[name])))
     _execute_rows(connection, statement, table, acks)
 
 
-def _execute_rows(connection: sa.Connection, statement: sa.Insert, table: sa.Table, acks: Sequence[Ack]) -> None:
+def _values(table: sa.Table, acks: Acks, dialect: sa.Dialect) -> dict[str, sa.ColumnElement[Any]]:
+    """What differs as parameters of each row; what is common stands in the statement, quoted by SQLAlchemy."""
+    values: dict[str, sa.ColumnElement[Any]] = {name: sa.bindparam(name) for name in acks.differing}
+    compiler = dialect.statement_compiler(dialect, None)
+    for name, value in acks.common.items():
+        if value is None:
+            values[name] = sa.null()
+        else:
+            values[name] = sa.literal_column(compiler.render_literal_value(value, table.c[name].type))
+    return values
+
+
+def _execute_rows(connection: sa.Connection, statement: sa.Insert, table: sa.Table, acks: Acks) -> None:
     """Run the statement for all rows by the driver itself: SQLAlchemy's own parameter handling costs as much again."""
     compiled = statement.compile(dialect=connection.dialect)
-    columns = dict(zip(COLUMNS, _columns(table, acks, connection.dialect), strict=True))
+    columns = {name: _driver_values(table.c[name], acks, connection.dialect) for name in acks.differing}
     if compiled.positiontup is not None:
         rows: list[Any] = list(zip(*(columns[name] for name in compiled.positiontup), strict=True))
     else:
-        rows = [dict(zip(COLUMNS, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     connection.exec_driver_sql(str(compiled), rows)
 
 
-def _write_postgresql(connection: sa.Connection, table: sa.Table, acks: Sequence[Ack]) -> None:
-    """Send one JSON document and let the server take it apart: measured faster than arrays or many rows."""
-    document = msgspec.json.encode(acks).decode()
-    columns = [sa.column(name, table.c[name].type.dialect_impl(connection.dialect)) for name in COLUMNS]
-    new = sa.func.json_to_recordset(sa.cast(sa.literal(document, sa.Text), postgresql.JSON)).table_valued(*columns)
-    new = new.render_derived(name="new_acks", with_types=True)
-    statement = postgresql.insert(table).from_select(list(COLUMNS), sa.select(*(new.c[name] for name in COLUMNS)))
+def _driver_values(column: sa.Column[Any], acks: Acks, dialect: sa.Dialect) -> Sequence[Any]:
+    """What the driver takes: on the engines that come here only moments differ from what Python holds."""
+    values = acks.differing[column.name]
+    processor = column.type.dialect_impl(dialect).bind_processor(dialect) if _is_moment(column) else None
+    if processor is None:
+        return values
+    processed = {value: processor(value) for value in set(values)}
+    return [processed[value] for value in values]
+
+
+def _is_moment(column: sa.Column[Any]) -> bool:
+    return isinstance(column.type, sa.DateTime)
+
+
+def _write_postgresql(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
+    """Send each column as one JSON array that the server takes apart: measured faster than arrays or many rows."""
+    dialect = connection.dialect
+    columns: list[sa.ColumnElement[Any]] = []
+    for name in COLUMNS:
+        kind = table.c[name].type
+        if name in acks.common:
+            columns.append(sa.cast(sa.literal(acks.common[name], kind), kind.dialect_impl(dialect)))
+        else:
+            document = sa.cast(sa.literal(msgspec.json.encode(acks.differing[name]).decode(), sa.Text), postgresql.JSON)
+            columns.append(sa.cast(sa.func.json_array_elements_text(document), kind.dialect_impl(dialect)))
+    statement = postgresql.insert(table).from_select(
+        list(COLUMNS), sa.select(*(column.label(name) for name, column in zip(COLUMNS, columns, strict=True)))
+    )
     excluded = statement.excluded
     connection.execute(
         statement.on_conflict_do_update(
@@ -234,17 +276,19 @@ def _write_postgresql(connection: sa.Connection, table: sa.Table, acks: Sequence
     )
 
 
-def _write_anywhere(connection: sa.Connection, table: sa.Table, acks: Sequence[Ack]) -> None:
+def _write_anywhere(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
     """Update what is there, insert the rest: for engines without an upsert of their own here."""
-    by_stream: dict[str, dict[str, Ack]] = {}
-    for ack in acks:
-        by_stream.setdefault(ack.stream, {})[ack.record_key] = ack
+    names = tuple(acks.differing)
+    rows = [acks.common | dict(zip(names, row, strict=True)) for row in zip(*acks.differing.values(), strict=True)]
+    by_stream: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        by_stream.setdefault(row["stream"], {})[row["record_key"]] = row
     for stream, by_key in by_stream.items():
         present = attempts_of(connection, table, stream, by_key)
-        updates = [_parameters(ack) for key, ack in by_key.items() if key in present]
+        updates = [{f"new_{name}": value for name, value in by_key[key].items()} for key in by_key if key in present]
         if updates:
-            connection.execute(_plain_update(table), [{f"new_{k}": v for k, v in row.items()} for row in updates])
-        inserts = [_parameters(ack) for key, ack in by_key.items() if key not in present]
+            connection.execute(_plain_update(table), updates)
+        inserts = [row for key, row in by_key.items() if key not in present]
         if inserts:
             connection.execute(sa.insert(table), inserts)
 
@@ -260,13 +304,7 @@ def _plain_update(table: sa.Table) -> sa.Update:
     )
 
 
-def _parameters(ack: Ack) -> dict[str, Any]:
-    values = {name: getattr(ack, name) for name in COLUMNS}
-    values["status"] = ack.status.value
-    return values
-
-
-_WRITERS: dict[str, Callable[[sa.Connection, sa.Table, Sequence[Ack]], None]] = {
+_WRITERS: dict[str, Callable[[sa.Connection, sa.Table, Acks], None]] = {
     "sqlite": _write_sqlite,
     "postgresql": _write_postgresql,
     "mysql": _write_mysql,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+
+import msgspec
 
 from target_zoho_crm.rows import Rows
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One order to be written: its version and the values of the mapped columns."""
 
     version: str

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from msgspec import structs
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
-from sync_ledger.acks import Ack, attempts_of, folded_twins, make_due, write_acks
+from sync_ledger.acks import Ack, Acks, attempts_of, folded_twins, make_due, write_acks
 from sync_ledger.jobs import JournalledJob, journal_intent, journal_step
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.runs import RunLock
 from sync_ledger.tables import AckStatus, JobStep
 from target_zoho_crm.errors import Family
+from target_zoho_crm.key_folding import KeyFolding
 from target_zoho_crm.outcomes import Outcome, Status
 from target_zoho_crm.retries import next_attempt_at
 from target_zoho_crm.routing import Channel
@@ -25,11 +27,11 @@ WRITE_ATTEMPTS = 5
 """A ledger write is repeated when the connection breaks; a repeated ack says the same as the first."""
 
 _ACK_STATUS = {
-    Status.SYNCED: AckStatus.SYNCED,
-    Status.UNCHANGED: AckStatus.SYNCED,
     Status.REJECTED: AckStatus.REJECTED,
     Status.PARKED: AckStatus.PARKED,
 }
+
+_IN_THE_CRM = (Status.SYNCED, Status.UNCHANGED)
 
 _T = TypeVar("_T")
 
@@ -45,24 +47,23 @@ class Confirmed:
 class Confirmation:
     """Writes one stream's acks and journal."""
 
-    def __init__(self, ledger: Ledger, lock: RunLock, *, max_attempts: int, fold: Callable[[str], str]) -> None:
-        """`fold` gives the form of a key in which Zoho's unique field compares it."""
+    def __init__(self, ledger: Ledger, lock: RunLock, *, max_attempts: int, folding: KeyFolding) -> None:
+        """`max_attempts` counts the tries of an order whose refusals pass by themselves."""
         self._ledger = ledger
         self._lock = lock
         self._max_attempts = max_attempts
-        self._fold = fold
+        self._folding = folding
 
     def guard(self) -> None:
         """Make sure, before something is sent, that this run still owns the stream."""
         self._retrying(self._lock.guard)
 
-    def twins(self, keys: Iterable[str]) -> dict[str, str]:
+    def twins(self, keys: Collection[str], folded: Mapping[str, str]) -> dict[str, str]:
         """Find orders of the ledger that Zoho's unique field would take for one of these: key -> other key."""
-        folded = {key: self._fold(key) for key in keys}
 
         def look_up() -> dict[str, str]:
             with self._ledger.connect() as connection:
-                return folded_twins(connection, self._ledger.tables.ack, self._lock.stream, folded)
+                return folded_twins(connection, self._ledger.tables.ack, self._lock.stream, keys, folded)
 
         return self._retrying(look_up)
 
@@ -72,11 +73,8 @@ class Confirmation:
         def write(connection: sa.Connection, now: datetime) -> None:
             own = replace(job, run_id=self._lock.run_id)
             journal_intent(connection, self._ledger.tables.job, own, now)
-            acks = [
-                self._ack(key, version, AckStatus.SUBMITTED, now, channel=Channel.BULK_WRITE, job_id=job.job_id)
-                for key, version in job.manifest.items()
-            ]
-            write_acks(connection, self._ledger.tables.ack, acks)
+            common = self._common(AckStatus.SUBMITTED, Channel.BULK_WRITE, now, job_id=job.job_id)
+            self._write(connection, common, {"record_key": list(job.manifest), "version": list(job.manifest.values())})
 
         self._transact(write)
 
@@ -111,92 +109,94 @@ class Confirmation:
 
         Outcomes with status UNSYNCED are left out: nothing is known of those records.
         """
-        written: list[Outcome] = []
+        known = [outcome for outcome in outcomes if outcome.status is not Status.UNSYNCED]
+        good = [outcome for outcome in known if outcome.status in _IN_THE_CRM]
+        others = [outcome for outcome in known if outcome.status not in _IN_THE_CRM]
+        refused: list[Outcome] = []
         due = 0
 
         def write(connection: sa.Connection, now: datetime) -> None:
-            nonlocal due
-            written.clear()
-            due = 0
-            failing = [each for each in outcomes if each.family is Family.TRANSIENT]
-            tried = attempts_of(connection, self._ledger.tables.ack, self._lock.stream, [each.key for each in failing])
-            acks = []
-            for outcome in outcomes:
-                if outcome.status is Status.UNSYNCED:
-                    continue
-                ack = self._outcome_ack(outcome, channel, job, now, tried.get(outcome.key))
-                acks.append(ack)
-                due += ack.next_attempt_at is not None
-                written.append(replace(outcome, status=Status.PARKED) if ack.status is AckStatus.PARKED else outcome)
-            write_acks(connection, self._ledger.tables.ack, acks)
+            nonlocal refused, due
+            tries = 0 if job is not None else 1  # a job's tries were counted when its orders became `submitted`
+            if good:
+                common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=tries)
+                self._write(connection, common, _columns_of(good))
+            acks = self._refusals(connection, others, channel, job, tries, now)
+            write_acks(connection, self._ledger.tables.ack, Acks.of(acks))
+            due = sum(ack.next_attempt_at is not None for ack in acks)
+            refused = [
+                structs.replace(outcome, status=Status.PARKED) if ack.status is AckStatus.PARKED else outcome
+                for outcome, ack in zip(others, acks, strict=True)
+            ]
             if job is not None:
-                self._journal_applied(connection, job, written, due, now)
+                self._journal_applied(connection, job, len(good), len(others) - due, due, now)
 
         self._transact(write)
-        return Confirmed(written, due)
+        return Confirmed([*good, *refused], due)
 
     def _journal_applied(
-        self, connection: sa.Connection, job: JournalledJob, outcomes: Sequence[Outcome], due: int, now: datetime
+        self, connection: sa.Connection, job: JournalledJob, synced: int, rejected: int, due: int, now: datetime
     ) -> None:
-        synced = sum(outcome.status is Status.SYNCED for outcome in outcomes)
-        journal_step(
-            connection,
-            self._ledger.tables.job,
-            job.job_id,
-            JobStep.APPLIED,
-            now,
-            synced_count=synced,
-            rejected_count=len(outcomes) - synced - due,
-            due_again_count=due,
-        )
+        counts = {"synced_count": synced, "rejected_count": rejected, "due_again_count": due}
+        journal_step(connection, self._ledger.tables.job, job.job_id, JobStep.APPLIED, now, **counts)
 
-    def _outcome_ack(
+    def _refusals(
         self,
-        outcome: Outcome,
+        connection: sa.Connection,
+        outcomes: Sequence[Outcome],
         channel: Channel | None,
         job: JournalledJob | None,
+        tries: int,
         now: datetime,
-        tried: tuple[str, int] | None,
-    ) -> Ack:
-        counted = 0 if job is not None else 1  # a job's tries were counted when its orders became `submitted`
-        status, due = _ACK_STATUS[outcome.status], None
-        if outcome.family is Family.TRANSIENT:
-            version, attempts = tried or (outcome.version, 0)
-            attempts = counted + (attempts if version == outcome.version else 0)
-            due = next_attempt_at(attempts, now, max_attempts=self._max_attempts)
-            status = AckStatus.REJECTED if due else AckStatus.PARKED
-        return self._ack(
-            outcome.key,
-            outcome.version,
-            status,
-            now,
-            channel=channel,
-            zoho_id=outcome.zoho_id,
-            action=outcome.action,
-            family=outcome.family.value if outcome.family else None,
-            error_code=outcome.code,
-            error_field=outcome.field,
-            error_message=outcome.message,
-            attempts=counted,
-            next_attempt_at=due,
-            job_id=job.job_id if job else None,
-        )
+    ) -> list[Ack]:
+        """Acks of what is not in the CRM; when it is tried again depends on how often it was."""
+        failing = [outcome.key for outcome in outcomes if outcome.family is Family.TRANSIENT]
+        tried = attempts_of(connection, self._ledger.tables.ack, self._lock.stream, failing)
+        folded = self._folding.changed([outcome.key for outcome in outcomes])
+        acks = []
+        for outcome in outcomes:
+            status, due = _ACK_STATUS[outcome.status], None
+            if outcome.family is Family.TRANSIENT:
+                version, before = tried.get(outcome.key, (outcome.version, 0))
+                attempts = tries + (before if version == outcome.version else 0)
+                due = next_attempt_at(attempts, now, max_attempts=self._max_attempts)
+                status = AckStatus.REJECTED if due else AckStatus.PARKED
+            acks.append(
+                Ack(
+                    stream=self._lock.stream,
+                    record_key=outcome.key,
+                    version=outcome.version,
+                    status=status,
+                    acked_at=now,
+                    channel=channel.value if channel else None,
+                    family=outcome.family.value if outcome.family else None,
+                    error_code=outcome.code,
+                    error_field=outcome.field,
+                    error_message=outcome.message,
+                    attempts=tries,
+                    next_attempt_at=due,
+                    job_id=job.job_id if job else None,
+                    run_id=self._lock.run_id,
+                    folded_key=folded.get(outcome.key),
+                )
+            )
+        return acks
 
-    def _ack(
-        self, key: str, version: str, status: AckStatus, now: datetime, *, channel: Channel | None, **facts: Any
-    ) -> Ack:
-        folded = self._fold(key)
-        return Ack(
-            stream=self._lock.stream,
-            record_key=key,
-            version=version,
-            status=status,
-            acked_at=now,
-            channel=channel.value if channel else None,
-            run_id=self._lock.run_id,
-            folded_key=None if folded == key else folded,
+    def _common(self, status: AckStatus, channel: Channel | None, now: datetime, **facts: Any) -> dict[str, Any]:
+        return {
+            "stream": self._lock.stream,
+            "status": status,
+            "acked_at": now,
+            "channel": channel.value if channel else None,
+            "run_id": self._lock.run_id,
             **facts,
-        )
+        }
+
+    def _write(self, connection: sa.Connection, common: Mapping[str, Any], differing: dict[str, Sequence[Any]]) -> None:
+        folded = self._folding.changed(differing["record_key"])
+        if folded:
+            differing["folded_key"] = [folded.get(key) for key in differing["record_key"]]
+        write_acks(connection, self._ledger.tables.ack, Acks(common, differing))
 
     def _transact(self, write: Callable[[sa.Connection, datetime], None]) -> None:
         def once() -> None:
@@ -221,3 +221,12 @@ class Confirmation:
                 f"the ledger cannot be written or read: {cause[0] if cause else type(error.orig).__name__}; "
                 "what was sent and not confirmed is sent again by the next run"
             ) from error
+
+
+def _columns_of(outcomes: Sequence[Outcome]) -> dict[str, Sequence[Any]]:
+    return {
+        "record_key": [outcome.key for outcome in outcomes],
+        "version": [outcome.version for outcome in outcomes],
+        "zoho_id": [outcome.zoho_id for outcome in outcomes],
+        "action": [outcome.action for outcome in outcomes],
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from target_zoho_crm.buffer import Buffer, Entry
 from target_zoho_crm.bulk_write import BulkWriter
 from target_zoho_crm.destination import Batch, Destination
 from target_zoho_crm.errors import Family
+from target_zoho_crm.key_folding import KeyFolding
 from target_zoho_crm.mapping import Mapping as FieldMapping
 from target_zoho_crm.outcomes import Outcome, Status
 from target_zoho_crm.routing import Channel, plan
@@ -35,19 +36,19 @@ class Delivery:
         channel: Channel,
         bulk_rows: int,
         bulk_threshold: int | None,
-        fold: Callable[[str], str],
+        folding: KeyFolding,
         upserts: UpsertWriter,
         bulk: BulkWriter,
         jobs: Workers,
         calls: Workers,
     ) -> None:
-        """`fold` is the form of a key in which Zoho's unique field compares it; sizes are in orders."""
+        """Sizes are in orders."""
         self._to = destination
         self._mapping = mapping
         self._channel = channel
         self._bulk_rows = bulk_rows
         self._bulk_threshold = bulk_threshold
-        self._fold = fold
+        self._folding = folding
         self._upserts = upserts
         self.bulk = bulk
         self._jobs = jobs
@@ -142,13 +143,14 @@ class Delivery:
 
     def _refuse_twins(self, group: Group, entries: dict[str, Entry]) -> None:
         """Refuse orders whose keys Zoho's unique field would take for one, and keys that it cannot hold."""
-        first: dict[str, str] = {}
-        twins: dict[str, str] = {}
-        for key in entries:
-            other = first.setdefault(self._fold(key), key)
-            if other != key:
-                twins[key], twins[other] = other, key
-        twins = self._to.confirmation.twins(entries) | twins
+        folded = self._folding.changed(entries)
+        twins = self._to.confirmation.twins(entries, folded)
+        if folded:
+            first: dict[str, str] = {}
+            for key in entries:
+                other = first.setdefault(folded.get(key, key), key)
+                if other != key:
+                    twins[key], twins[other] = other, key
         outcomes = [
             self._own_refusal(
                 key,

@@ -12,7 +12,7 @@ from sync_ledger.jobs import JournalledJob
 from target_zoho_crm.buffer import Entry
 from target_zoho_crm.client import ZohoClient
 from target_zoho_crm.confirmation import Confirmation
-from target_zoho_crm.errors import Family
+from target_zoho_crm.errors import Family, request_error
 from target_zoho_crm.mapping import Mapping as FieldMapping
 from target_zoho_crm.mapping import Refusal
 from target_zoho_crm.outcomes import Outcome, Status
@@ -107,6 +107,7 @@ class Destination:
         """Write outcomes to the ledger, then count them; only then may STATE pass their records.
 
         Raises:
+            ConfigurationError, QuotaError: Zoho refused one for a reason that no record is to blame for.
             RejectedError: one was refused and `on_rejection` is fail_fast; the ledger knows all of them by then.
         """
         confirmed = self.confirmation.confirm(outcomes, channel, job)
@@ -114,6 +115,9 @@ class Destination:
             self.settlement.confirmed(group, confirmed.outcomes, confirmed.due_again)
         self.settlement.returned(self.stream, [outcome.key for outcome in outcomes])
         self.problems.note(self.stream, confirmed.outcomes)
+        stopping = next((each for each in outcomes if each.status is Status.UNSYNCED), None)
+        if stopping is not None:
+            raise request_error(stopping.code or "", where=f"stream {self.stream!r}, order {stopping.key!r}")
         refused = next((each for each in confirmed.outcomes if _is_refusal(each)), None)
         if refused is not None and self.on_rejection is OnRejection.FAIL_FAST:
             raise RejectedError(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import msgspec
+
 from target_zoho_crm.errors import AnswerError, Family, family_of, request_error
 
 
@@ -25,8 +27,7 @@ class Status(str, Enum):
     UNSYNCED = "unsynced"  # left alone: the fault is not the record's (families CONFIGURATION and QUOTA)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of one version of one record.
 
     A refusal that passes by itself is REJECTED with family TRANSIENT; the ledger decides when it is due again.

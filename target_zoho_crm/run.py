@@ -19,10 +19,11 @@ from target_zoho_crm.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.confirmation import Confirmation
 from target_zoho_crm.delivery import Delivery
 from target_zoho_crm.destination import Destination, OnRejection
+from target_zoho_crm.key_folding import KeyFolding
 from target_zoho_crm.limits import CreditKind, CreditMeter
 from target_zoho_crm.mapping import Mapping as FieldMapping
 from target_zoho_crm.mapping import compile_mapping
-from target_zoho_crm.metadata import Field, ModuleFields
+from target_zoho_crm.metadata import ModuleFields
 from target_zoho_crm.outcomes import Status
 from target_zoho_crm.problems import Problems
 from target_zoho_crm.settings import Settings, default_ledger_url
@@ -97,14 +98,14 @@ class Run:
                 own.module,
                 ", ".join(mapping.unmapped),
             )
-        fold = folding(mapping.key_field)
+        folding = KeyFolding(folds_case=not mapping.key_field.case_sensitive)
         known = self._destinations.get(stream)
         destination = known or Destination(
             stream=stream,
             module=own.module,
             client=self.client,
             stop=self.stop,
-            confirmation=Confirmation(ledger, lock, max_attempts=self.settings.max_attempts, fold=fold),
+            confirmation=Confirmation(ledger, lock, max_attempts=self.settings.max_attempts, folding=folding),
             settlement=self.settlement,
             problems=self.problems,
             on_rejection=self.settings.on_rejection,
@@ -119,7 +120,7 @@ class Run:
             channel=self.settings.channel,
             bulk_rows=self.settings.bulk_rows,
             bulk_threshold=self.settings.bulk_threshold,
-            fold=fold,
+            folding=folding,
             upserts=UpsertWriter(destination, self._calls),
             bulk=bulk,
             jobs=self._jobs,
@@ -212,10 +213,3 @@ class Run:
 
 
 _WORDS = {status: "left unsynced" if status is Status.UNSYNCED else status.value for status in Status}
-
-
-def folding(key_field: Field) -> Callable[[str], str]:
-    """The form of a key in which Zoho's unique field compares it: trimmed, and without case where it folds case."""
-    if key_field.case_sensitive:
-        return str.strip
-    return lambda key: key.strip().upper()

@@ -68,12 +68,11 @@ class Settlement:
     def confirmed(self, group: Group, outcomes: Iterable[Outcome], due_again: int) -> None:
         """Count outcomes that are in the ledger; `due_again` of them are refusals that pass by themselves."""
         with self._lock:
-            settled = 0
-            for outcome in outcomes:
-                self._count(group.stream, outcome.status.value, 1)
-                settled += 1
+            counts = Counter(outcome.status for outcome in outcomes)
+            for status, count in counts.items():
+                self._count(group.stream, status.value, count)
             self._count(group.stream, DUE_AGAIN, due_again)
-            self._settle(group, settled)
+            self._settle(group, sum(counts.values()))
 
     def hold(self, state: Mapping[str, Any]) -> None:
         """Take a STATE message; it goes out when all that was read before it is settled."""

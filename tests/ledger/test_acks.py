@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from sync_ledger import acks as acks_module
-from sync_ledger.acks import Ack, attempts_of, count_by_status, folded_twins, make_due, write_acks
+from sync_ledger.acks import Ack, Acks, attempts_of, count_by_status, folded_twins, make_due, write_acks
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckStatus
 
@@ -30,7 +30,7 @@ def ledger(engine_url: str) -> Ledger:
 
 def write(ledger: Ledger, *acks: Ack) -> None:
     with ledger.begin() as connection:
-        write_acks(connection, ledger.tables.ack, acks)
+        write_acks(connection, ledger.tables.ack, Acks.of(acks))
 
 
 def read(ledger: Ledger, key: str) -> sa.Row:
@@ -132,9 +132,10 @@ def test_only_the_submitted_orders_of_the_job_become_due(ledger: Ledger) -> None
 def test_orders_whose_keys_coincide_once_folded_are_found(ledger: Ledger) -> None:
     write(ledger, ack("SO-1", zoho_id="1"), ack("so-2", zoho_id="2", folded_key="SO-2"))
     write(ledger, ack("so-3", status=AckStatus.REJECTED, folded_key="SO-3"))
-    folded = {key: key.upper() for key in ["so-1", "SO-2", "so-2", "SO-3", "SO-4"]}
+    keys = ["so-1", "SO-2", "so-2", "SO-3", "SO-4"]
+    folded = {key: key.upper() for key in keys if key != key.upper()}
     with ledger.connect() as connection:
-        twins = folded_twins(connection, ledger.tables.ack, "orders", folded)
+        twins = folded_twins(connection, ledger.tables.ack, "orders", keys, folded)
     assert twins == {"so-1": "SO-1", "SO-2": "so-2"}  # so-3 was never written, so SO-3 overwrites nobody
 
 

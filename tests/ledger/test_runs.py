@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from sync_ledger.acks import Ack, write_acks
+from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.jobs import JournalledJob, journal_intent, journal_step, open_jobs, pack_manifest, unpack_manifest
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.recovery import adopt, release_uncreated
@@ -64,7 +64,7 @@ def leave_job(ledger: Ledger, run_id: str, job_id: str, step: JobStep) -> None:
         job = JournalledJob(job_id, "orders", run_id, "Orders", JobStep.INTENT, {f"{job_id}-1": "v1"}, 0)
         journal_intent(connection, ledger.tables.job, job, now)
         submitted = Ack("orders", f"{job_id}-1", "v1", AckStatus.SUBMITTED, now, job_id=job_id)
-        write_acks(connection, ledger.tables.ack, [submitted])
+        write_acks(connection, ledger.tables.ack, Acks.of([submitted]))
         if step is not JobStep.INTENT:
             journal_step(connection, ledger.tables.job, job_id, step, now, file_id="7", zoho_job_id="8")
 
