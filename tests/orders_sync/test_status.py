@@ -1,0 +1,159 @@
+"""`orders-sync status` says what the ledger says, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from orders_sync.cli import main
+from sync_ledger.acks import Ack, Acks, write_acks
+from sync_ledger.jobs import JournalledJob, journal_intent, journal_step
+from sync_ledger.ledger import Ledger
+from sync_ledger.runs import RunLock
+from sync_ledger.tables import AckStatus, JobStep
+
+STREAM = "orders"
+COUNTS = {"read": 7, "synced": 3, "unchanged": 0, "superseded": 0, "rejected": 3, "parked": 1, "unsynced": 0}
+
+
+@pytest.fixture
+def ledger(engine_url: str) -> Iterator[Ledger]:
+    ledger = Ledger.open(engine_url)
+    ledger.ensure_tables()
+    yield ledger
+    ledger.close()
+
+
+def status(ledger: Ledger, *options: str) -> Result:
+    url = ledger.engine.url.render_as_string(hide_password=False)
+    return CliRunner().invoke(main, ["status", "--ack-url", url, *options])
+
+
+def document(ledger: Ledger, *options: str) -> Any:
+    result = status(ledger, "--json", *options)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output)
+
+
+def fill(ledger: Ledger) -> str:
+    """A finished run, and one that has just made a bulk job. Returns the live run's id."""
+    finished = RunLock.acquire(ledger, STREAM)
+    finished.release("finished", COUNTS, credits_spent=503)
+    live = RunLock.acquire(ledger, STREAM)
+    with ledger.begin() as connection:
+        now = ledger.now(connection)
+        acks = [ack(f"S-{number}", AckStatus.SYNCED, now, zoho_id=str(number)) for number in range(3)]
+        acks.append(ack("B-0", AckStatus.REJECTED, now))
+        acks.append(ack("B-1", AckStatus.REJECTED, now, next_attempt_at=now - timedelta(minutes=1)))
+        acks.append(ack("B-2", AckStatus.REJECTED, now, next_attempt_at=now + timedelta(hours=1)))
+        acks.append(ack("P-0", AckStatus.PARKED, now))
+        acks += [ack(f"J-{number}", AckStatus.SUBMITTED, now, job_id="j1") for number in range(2)]
+        write_acks(connection, ledger.tables.ack, Acks.of(acks))
+        for job_id in ("j0", "j1"):
+            journal_intent(connection, ledger.tables.job, job(job_id, live.run_id), now)
+        journal_step(connection, ledger.tables.job, "j0", JobStep.APPLIED, now)
+        journal_step(connection, ledger.tables.job, "j1", JobStep.CREATED, now, zoho_job_id="554000000012345")
+    return live.run_id
+
+
+def ack(key: str, ack_status: AckStatus, now: Any, **values: Any) -> Ack:
+    return Ack(stream=STREAM, record_key=key, version="1", status=ack_status, acked_at=now, **values)
+
+
+def job(job_id: str, run_id: str) -> JournalledJob:
+    return JournalledJob(
+        job_id=job_id,
+        stream=STREAM,
+        run_id=run_id,
+        module="Orders",
+        step=JobStep.INTENT,
+        manifest={"J-0": "1", "J-1": "1"},
+        credits=0,
+    )
+
+
+def test_it_counts_acks_by_status_and_what_is_due_again(ledger: Ledger) -> None:
+    fill(ledger)
+    (stream,) = document(ledger)["streams"]
+    assert stream["stream"] == STREAM
+    assert stream["acks"] == {"submitted": 2, "synced": 3, "rejected": 3, "parked": 1}
+    assert (stream["due_now"], stream["due_later"]) == (1, 1)
+
+
+def test_it_lists_open_jobs_and_not_settled_ones(ledger: Ledger) -> None:
+    fill(ledger)
+    (stream,) = document(ledger)["streams"]
+    (open_job,) = stream["open_jobs"]
+    assert (open_job["job_id"], open_job["zoho_job_id"]) == ("j1", "554000000012345")
+    assert (open_job["step"], open_job["orders"]) == ("created", 2)
+
+
+def test_it_tells_of_the_last_runs_with_counts_and_credits(ledger: Ledger) -> None:
+    live = fill(ledger)
+    (stream,) = document(ledger)["streams"]
+    newest, before = stream["runs"]
+    assert (newest["run_id"], newest["finished_at"], newest["how_ended"]) == (live, None, None)
+    assert (before["how_ended"], before["counts"], before["credits"]) == ("finished", COUNTS, 503)
+    (stream,) = document(ledger, "--runs", "1")["streams"]
+    assert [run["run_id"] for run in stream["runs"]] == [live]
+
+
+def test_a_person_reads_the_same(ledger: Ledger) -> None:
+    fill(ledger)
+    result = status(ledger)
+    assert result.exit_code == 0
+    assert "9 acks = 2 submitted · 3 synced · 3 rejected · 1 parked" in result.output
+    assert "due again: 1 with the next run, 1 later" in result.output
+    assert "554000000012345" in result.output
+    assert "503" in result.output
+
+
+def test_it_changes_nothing(ledger: Ledger) -> None:
+    fill(ledger)
+    before = everything(ledger)
+    status(ledger)
+    assert everything(ledger) == before
+
+
+def everything(ledger: Ledger) -> list[Any]:
+    with ledger.connect() as connection:
+        return [list(connection.execute(sa.select(table))) for table in ledger.tables.metadata.sorted_tables]
+
+
+def test_without_a_ledger_it_says_so_and_makes_none(tmp_path: Path) -> None:
+    path = tmp_path / "nothing.sqlite"
+    result = CliRunner().invoke(main, ["status", "--ack-url", f"sqlite:///{path}"])
+    assert result.exit_code == 1
+    assert "there is no ledger at" in result.output
+    assert not path.exists()
+
+
+def test_a_database_without_ledger_tables_is_left_as_it_is(engine_url: str) -> None:
+    result = CliRunner().invoke(main, ["status", "--ack-url", engine_url])
+    assert result.exit_code == 1
+    assert "there is no ledger at" in result.output
+    engine = sa.create_engine(engine_url)
+    assert sa.inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+def test_a_server_out_of_reach_is_one_clear_line_without_the_password() -> None:
+    url = "postgresql://clerk:hush-hush@127.0.0.1:1/orders"
+    result = CliRunner().invoke(main, ["status", "--ack-url", url])
+    assert result.exit_code == 1
+    assert "the ledger cannot be read at" in result.output
+    assert "hush-hush" not in result.output
+
+
+def test_the_ledger_is_found_by_the_variable_of_the_production_environment(ledger: Ledger) -> None:
+    fill(ledger)
+    url = ledger.engine.url.render_as_string(hide_password=False)
+    result = CliRunner().invoke(main, ["status", "--json"], env={"LEDGER_DATABASE_URL": url})
+    assert json.loads(result.output)["streams"][0]["stream"] == STREAM
