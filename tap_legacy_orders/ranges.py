@@ -21,6 +21,9 @@ from tap_legacy_orders.moments import Moment, parse_moment
 FUTURE_SLACK = timedelta(days=1)
 """Orders dated further ahead than this would never come of age; nearer ones are a clock or a zone that is off."""
 
+CLOCK_SKEW = timedelta(minutes=5)
+"""Clocks of applications differ by this much; more is a sign that `timezone` is not theirs."""
+
 _AFTER_ALL_DATES = "9999-12-31T99"
 """Sorts after every date written as text, and before words."""
 
@@ -48,9 +51,11 @@ class Range:
     upper: str | None
     """None: there is nothing to read."""
     held_after: str | None = None
-    """Orders dated after this wait for a later run ..."""
+    """Orders dated after this wait for a later run."""
+    ahead: str | None = None
+    """What is dated after this is ahead of the database's clock, not just settling."""
     future: str | None = None
-    """... unless they are dated after this."""
+    """Orders dated after this are sent all the same, outside the range."""
 
 
 def choose_range(
@@ -81,14 +86,16 @@ def _by_moment(
     tick = _tick(column)
     hold = timedelta(0) if own_version else tick
     held_after = database.moment_text(column, clock.now - clock.settle - hold, clock.zone)
-    future = database.moment_text(column, clock.now + FUTURE_SLACK, clock.zone)
+    ahead, future = (
+        database.moment_text(column, clock.now + slack, clock.zone) for slack in (CLOCK_SKEW, FUTURE_SLACK)
+    )
     lower = None
     if bookmark is not None:
         moment = _bookmark_moment(bookmark)
         start = _start(moment, clock)
         # A naive bookmark already stands in the zone that it is to be written in.
         lower = database.moment_text(column, start, timezone.utc)
-    return Range(lower, newest(held_after)[0], held_after, future)
+    return Range(lower, newest(held_after)[0], held_after, ahead, future)
 
 
 def _tick(column: Column) -> timedelta:
@@ -119,7 +126,8 @@ def _by_text(
         # A blank sorts before every other separator: where shapes are mixed, at most a day is read again.
         blank = "%Y-%m-%d" if shape.separator is None else "%Y-%m-%d %H:%M:%S"
         lower = min(bookmark, (moment.at - _back(moment, clock)).strftime(blank))
-    return Range(lower, newest(held_after)[0], held_after, written(clock.now + FUTURE_SLACK))
+    ahead, future = written(clock.now + CLOCK_SKEW), written(clock.now + FUTURE_SLACK)
+    return Range(lower, newest(held_after)[0], held_after, ahead, future)
 
 
 def _start(moment: Moment, clock: Clock) -> datetime:

@@ -22,9 +22,11 @@ import sqlalchemy as sa
 
 from sync_ledger.acks import lookup_size
 from sync_ledger.ledger import Ledger
+from sync_ledger.tables import KEY_LENGTH
 from tap_legacy_orders.columns import Column
 from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
 from tap_legacy_orders.databases import database_for
+from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.keys import split_key
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.ranges import Clock, Range, choose_range, fits
@@ -94,6 +96,7 @@ class UnsyncedOrders:
         joined = self._ack if self._joined else None
         self._queries = UnsyncedQueries(table, self._database, stream, self._columns, joined)
         self._keyless = 0
+        self._doubles_told = False
 
     def pages(self, bookmark: str | None) -> Iterator[Page]:
         """Read everything that is unsynced; `bookmark` is where an earlier run came to."""
@@ -146,15 +149,25 @@ class UnsyncedOrders:
             chosen.upper or "nowhere: no order is of age",
             bookmark or "none",
         )
-        if chosen.future is None:
+        if chosen.held_after is None or chosen.ahead is None or chosen.future is None:
             return
+        query = self._queries.count_late(chosen.held_after, chosen.ahead, chosen.future)
         with reading(self._engine) as connection:
-            ahead = fetch_rows(connection, self._queries.count_after(chosen.future))[0][0]
-        if ahead:
+            late, ahead, future = (int(count or 0) for count in fetch_rows(connection, query)[0])
+        if late - future:
+            self._log.info("%d orders changed after %s wait for a later run", late - future, chosen.held_after)
+        if ahead - future:
+            self._log.warning(
+                "%d orders are dated after %s, ahead of the database's clock, and wait until then: "
+                "is `timezone` the one that the application writes in?",
+                ahead - future,
+                chosen.ahead,
+            )
+        if future:
             self._log.warning(
                 "%d orders are dated after %s, more than a day ahead of the database's clock: "
                 "they are sent, but the bookmark does not follow them",
-                ahead,
+                future,
                 chosen.future,
             )
 
@@ -234,7 +247,10 @@ class UnsyncedOrders:
         else:
             verdicts = self._look_up(rows, cutoff)
         at = len(self._columns)
-        if not any(verdicts) and usable_keys([row[at] for row in rows]):
+        self._must_fit_the_ledger([row[at + 1] for row in rows])
+        keys = [row[at] for row in rows]
+        self._warn_of_doubles(keys)
+        if not any(verdicts) and usable_keys(keys):
             return rows, []
         send, left_out = [], []
         for row, found in zip(rows, verdicts, strict=True):
@@ -245,6 +261,27 @@ class UnsyncedOrders:
             elif found == Verdict.SEND:
                 send.append(row)
         return send, left_out
+
+    def _must_fit_the_ledger(self, versions: list[str]) -> None:
+        if max(map(len, versions)) > KEY_LENGTH:
+            raise TapConfigError(
+                f"version_column: {self._table.version.name!r} holds texts longer than {KEY_LENGTH} "
+                "characters, which the ledger cannot compare; name a column like a counter or a moment of change"
+            )
+
+    def _warn_of_doubles(self, keys: list[str]) -> None:
+        """Two rows of one key would replace each other in the CRM for ever."""
+        if self._doubles_told or len(set(keys)) == len(keys):
+            return
+        self._doubles_told = True
+        seen: set[str] = set()
+        double = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        self._log.warning(
+            "`key_column` does not identify an order: %r stands for more than one row of %s, and these rows will "
+            "replace each other in every run",
+            double,
+            self._table.name,
+        )
 
     def _look_up(self, rows: list[Row], cutoff: datetime) -> list[int]:
         """Judge against a ledger in another database."""

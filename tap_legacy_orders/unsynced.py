@@ -120,9 +120,11 @@ class UnsyncedQueries:
         query = sa.select(self.database.text(self.table.replication, largest), storage).select_from(self.orders)
         return query if until is None else query.where(self._replication <= self._bound_replication(until))
 
-    def count_after(self, text: str) -> sa.Select[Any]:
-        """Count the orders dated after `text`."""
-        return sa.select(sa.func.count()).select_from(self.orders).where(self._after(text))
+    def count_late(self, held_after: str, ahead: str, future: str) -> sa.Select[Any]:
+        """Count the orders dated after `held_after`, of these the ones after `ahead`, and those after `future`."""
+        counts: list[Element] = [sa.func.count()]
+        counts += [sa.func.sum(sa.case((self._after(text), 1), else_=0)) for text in (ahead, future)]
+        return sa.select(*counts).select_from(self.orders).where(self._after(held_after))
 
     def count_keyless(self) -> sa.Select[Any]:
         """Count the orders that no key identifies."""

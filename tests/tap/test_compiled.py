@@ -78,7 +78,7 @@ def test_no_cast_wraps_a_column_in_a_range_condition(engine: str, composite: boo
         queries.range_page("2023-12-31", "2024-02-01", after, 10, LONG_AGO),
         queries.undated_page("2025-01-01", after, 10, LONG_AGO),
         queries.newest("2024-01-01"),
-        queries.count_after("2024-01-01"),
+        queries.count_late("2024-01-01", "2024-01-02", "2024-01-03"),
         queries.by_key([after.key, after.key], "2024-01-01", "2025-01-01"),
     ):
         where = _sql(queries, statement).partition(" WHERE ")[2].partition("WHERE")[2] or _sql(queries, statement)

@@ -77,6 +77,8 @@ def test_exactly_the_unsynced_orders_are_streamed_and_none_left_out_is_passed(
             sent = _sent_before(run.messages, state)
             again = shop.run(state, page_size=size, lookback_seconds=0)
             assert set(run.keys) <= sent | set(again.keys)
+            reached = state["bookmarks"]["orders"].get("replication_key_value")
+            assert reached is None or all(reached <= moment for moment in left_out if moment)
 
 
 def _sent_before(messages: list[dict[str, object]], state: dict[str, object]) -> set[str]:

@@ -8,6 +8,7 @@ import pytest
 from shop import LONG_AGO, Shop
 
 from sync_ledger.tables import AckStatus
+from tap_legacy_orders.errors import TapConfigError
 
 FAR_OFF = datetime(2090, 1, 1)  # noqa: DTZ001 - the ledger's moments are naive UTC
 
@@ -67,10 +68,8 @@ def test_the_bookmark_never_passes_an_order_that_was_left_out(shop: Shop) -> Non
     run = shop.run(page_size=1)
     assert run.keys == ["1", "3", "5"]
     assert run.bookmark() == versions["2"]
-    assert [state["bookmarks"]["orders"]["replication_key_value"] for state in run.states[:2]] == [
-        versions["1"],
-        versions["2"],
-    ]
+    reached = [state["bookmarks"]["orders"]["replication_key_value"] for state in run.states]
+    assert reached == [versions["1"], versions["2"]]
     for key in "135":
         shop.ack(key, versions[key])
     for key in "24":
@@ -125,6 +124,7 @@ def test_an_order_without_a_replication_value_is_a_candidate_in_every_run(shop: 
 def test_an_order_changed_just_now_waits_and_one_dated_far_ahead_does_not_drag_the_bookmark(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     now = datetime.now(timezone.utc).replace(tzinfo=None)
     shop.put((1, 1))
     shop.put_at(2, now + timedelta(seconds=1))
@@ -133,7 +133,9 @@ def test_an_order_changed_just_now_waits_and_one_dated_far_ahead_does_not_drag_t
     first = shop.run(settle_seconds=30)
     assert sorted(first.keys) == ["1", "4"]
     assert first.bookmark() == first.versions["1"]
-    assert "1 orders are dated after" in caplog.text
+    assert "2 orders changed after" in caplog.text
+    assert "ahead of the database's clock, and wait until then: is `timezone` the one" in caplog.text
+    assert "more than a day ahead of the database's clock: they are sent" in caplog.text
     shop.ack_all(first)
     assert shop.run(first.state, settle_seconds=30).keys == []
 
@@ -181,3 +183,15 @@ def test_acks_of_another_stream_do_not_count(shop: Shop) -> None:
     shop.ack("1", version, stream="returns")
     assert shop.run().keys == ["1"]
     assert shop.run(stream_name="returns").keys == []
+
+
+def test_a_version_that_the_ledger_cannot_hold_is_refused_and_a_key_that_is_none_is_told_of(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.sql("ALTER TABLE orders ADD doc TEXT")
+    shop.sql("INSERT INTO orders VALUES (1, 'same', '2024-01-01 00:00:00', :d)", {"d": "x" * 256})
+    shop.sql("INSERT INTO orders VALUES (2, 'same', '2024-01-01 00:00:00', 'y')")
+    with pytest.raises(TapConfigError, match=r"version_column: 'doc' holds texts longer than 255"):
+        shop.run(version_column="doc")
+    assert shop.run(key_column="name").keys == ["same", "same"]
+    assert "'same' stands for more than one row of orders" in caplog.text
