@@ -103,9 +103,15 @@ def read_column(read: Read, cells: Sequence[str]) -> tuple[list[Any], list[tuple
 
     A value that a column repeats is read once.
     """
+    distinct = set(cells)
+    if len(distinct) * 2 > len(cells):
+        try:
+            return [read(cell) if cell else None for cell in cells], []
+        except Refused:
+            pass  # below, which tells the rows
     known: dict[str, Any] = {"": None}
     wrong: dict[str, Refused] = {}
-    for cell in set(cells):
+    for cell in distinct:
         if cell:
             try:
                 known[cell] = read(cell)
