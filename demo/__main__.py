@@ -36,7 +36,7 @@ def main(database: str, port: int, wait: int) -> None:
         with databases(database, FOLDER) as places, _emulator(console, port) as emulator:
             _tell(console, places, emulator, began, wait=bool(wait))
     except (DemoError, EmulatorError) as error:
-        console.print(f"[bold red]The demo failed:[/] {error}")
+        console.print(f"[bold red]The demo failed:[/] {error}", soft_wrap=True)
         sys.exit(1)
 
 

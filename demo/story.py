@@ -62,7 +62,8 @@ class Story:
         Raises:
             DemoError: a run failed, or something is not as it must be.
         """
-        self.console.print(f"A made-up shop: {self.places.told}. The Zoho CRM emulator: {self.emulator.base_url}")
+        self.console.print(f"A made-up shop: {self.places.told}.")
+        self.console.print(f"A Zoho CRM emulator: [bold]{self.emulator.base_url}[/]")
         self._legacy(open_shop)
         self._run(f"First run: {ORDERS_AT_FIRST:,} orders that the CRM has never seen")
         self._legacy(next_morning)
@@ -82,9 +83,7 @@ class Story:
         before = Spent.now(self.emulator)
         pipeline = Pipeline(self.project, self.folder, self.places, self.emulator)
         self.seconds.append(pipeline.run(number))
-        self.console.print(
-            f"\nIt took {self.seconds[-1]:.1f} s, Meltano's own start included. By the CRM's own count:\n"
-        )
+        self.console.print(f"\n{self.seconds[-1]:.1f} s, Meltano's own start included. By the CRM's own count:\n")
         self.console.print(self._ways(before, Spent.now(self.emulator)))
         self.console.print("\nThe ledger says, by [bold]orders-sync status[/]:\n")
         ledger = Ledger.open(self.places.ledger_url)
@@ -122,7 +121,7 @@ class Story:
         spent = Spent.now(self.emulator).credits
         written = {kind: spent.get(kind, 0) for kind in CREDITS}
         for difference in findings.differences:
-            self.console.print(f"[red]{difference}[/]", markup=True)
+            self.console.print(difference, style="red", markup=False, soft_wrap=True)
         self._say(findings, written)
         wrong = _wrong(findings, written)
         if wrong:

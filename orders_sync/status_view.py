@@ -24,14 +24,14 @@ def show_status(console: Console, streams: Sequence[StreamStatus]) -> None:
 
 def show_stream(console: Console, status: StreamStatus) -> None:
     """Print one stream's status."""
-    acks = " · ".join(f"{count:,} {name}" for name, count in status.acks.items())
+    acks = " + ".join(f"{count:,} {name}" for name, count in status.acks.items() if count) or "none yet"
     console.print(f"Stream [bold]{status.stream}[/]: {sum(status.acks.values()):,} acks = {acks}", highlight=False)
     if status.due_now or status.due_later:
         console.print(f"  due again: {status.due_now:,} with the next run, {status.due_later:,} later", highlight=False)
     for job in status.open_jobs:
-        zoho = f", Zoho's job {job.zoho_job_id}" if job.zoho_job_id else ""
+        name = f"open job {job.zoho_job_id}" if job.zoho_job_id else "open job"
         console.print(
-            f"  open job: {job.orders:,} orders, {job.step} since {job.since:%Y-%m-%d %H:%M:%S} UTC{zoho}",
+            f"  {name}: {job.orders:,} orders, {job.step}, begun {job.since:%Y-%m-%d %H:%M:%S} UTC",
             highlight=False,
         )
     if status.runs:

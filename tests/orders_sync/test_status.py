@@ -109,7 +109,7 @@ def test_a_person_reads_the_same(ledger: Ledger) -> None:
     fill(ledger)
     result = status(ledger)
     assert result.exit_code == 0
-    assert "9 acks = 2 submitted · 3 synced · 3 rejected · 1 parked" in result.output
+    assert "9 acks = 2 submitted + 3 synced + 3 rejected + 1 parked" in result.output
     assert "due again: 1 with the next run, 1 later" in result.output
     assert "554000000012345" in result.output
     assert "503" in result.output
