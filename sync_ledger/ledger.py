@@ -17,6 +17,9 @@ from sync_ledger.tables import LedgerTables, ledger_tables
 BUSY_SECONDS = 60.0
 """How long SQLite waits for another writer (the legacy application, the tap) before it gives up."""
 
+POOL_SECONDS = 300.0
+"""How long a thread waits for a connection: more threads wait for Zoho than the pool has connections."""
+
 CREATE_ATTEMPTS = 5
 """Tap and target start together and may both create the tables; the loser looks again."""
 
@@ -94,11 +97,12 @@ class Ledger:
         """
         parsed = database_url(url)
         if parsed.get_backend_name() == "sqlite":
-            engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+            busy = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+            engine = create_engine(parsed, connect_args=busy, pool_timeout=POOL_SECONDS)
             event.listen(engine, "connect", _own_transactions)
             event.listen(engine, "begin", _begin_sqlite)
         else:
-            engine = create_engine(parsed, pool_pre_ping=True)
+            engine = create_engine(parsed, pool_pre_ping=True, pool_timeout=POOL_SECONDS)
         return cls(engine, schema)
 
     @contextmanager

@@ -78,13 +78,13 @@ class BulkWriter:
         if not manifest:
             path.unlink()
             return
-        to.settlement.sent(to.stream, manifest)
+        to.take_off(manifest)
         job = JournalledJob(job_id, to.stream, "", to.module, JobStep.INTENT, manifest, credits=0)
         self._workers.submit(self._deliver, batch.group, job, _File(path, batch.mapping))
 
     def resume(self, job: JournalledJob) -> None:
         """Go on with a dead run's job where it stopped."""
-        self._to.settlement.sent(self._to.stream, job.manifest)
+        self._to.take_off(job.manifest)
         self._workers.submit(self._deliver, None, job, None)
 
     def _deliver(self, group: Group | None, job: JournalledJob, file: _File | None) -> None:
@@ -99,7 +99,7 @@ class BulkWriter:
             outcomes = self._await_outcomes(job)
         except _NotCreatedError as failure:
             to.confirmation.give_back(job, failure.code)
-            to.settlement.returned(to.stream, job.manifest)
+            to.landed(job.manifest)
             if isinstance(failure.error, Stopped) or not isinstance(failure.error, TransientError):
                 raise failure.error from None
             to.failed_calls.note(failure.error)
@@ -117,6 +117,7 @@ class BulkWriter:
             raise AssertionError(f"{len(outcomes)} outcomes for {len(job.manifest)} orders")
         to.failed_calls.succeeded()
         to.conclude(group, outcomes, Channel.BULK_WRITE, job)
+        to.landed(job.manifest)
 
     def _upload(self, job: JournalledJob, file: _File) -> JournalledJob:
         to = self._to
@@ -143,6 +144,8 @@ class BulkWriter:
                 if attempt == CREATE_ATTEMPTS:
                     raise
             except ZohoError as error:
+                if attempt > 1:  # the first job may exist all the same
+                    raise LostAnswer(error.code, error.message) from error
                 raise _NotCreatedError(error) from error
         credits_spent = attempt * BULK_JOB_CREDITS
         to.confirmation.step(job.job_id, JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)

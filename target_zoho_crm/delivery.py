@@ -13,7 +13,6 @@ from target_zoho_crm.buffer import Buffer, Entry
 from target_zoho_crm.bulk_write import BulkWriter
 from target_zoho_crm.destination import Batch, Destination
 from target_zoho_crm.errors import Family
-from target_zoho_crm.key_folding import KeyFolding
 from target_zoho_crm.mapping import Mapping as FieldMapping
 from target_zoho_crm.outcomes import Outcome, Status
 from target_zoho_crm.routing import Channel, plan
@@ -36,7 +35,6 @@ class Delivery:
         channel: Channel,
         bulk_rows: int,
         bulk_threshold: int | None,
-        folding: KeyFolding,
         upserts: UpsertWriter,
         bulk: BulkWriter,
         jobs: Workers,
@@ -48,7 +46,6 @@ class Delivery:
         self._channel = channel
         self._bulk_rows = bulk_rows
         self._bulk_threshold = bulk_threshold
-        self._folding = folding
         self._upserts = upserts
         self.bulk = bulk
         self._jobs = jobs
@@ -66,8 +63,8 @@ class Delivery:
         settlement = self._to.settlement
         settlement.received(self._group, len(rows.keys))
         self._partial = self._partial or rows.partial
-        if max(map(len, rows.keys), default=0) > TEXT_LENGTH:
-            rows = self._refuse_long_keys(rows)
+        if max(map(len, rows.keys), default=0) > TEXT_LENGTH or "\0" in "".join(rows.keys):
+            rows = self._refuse_unfit_keys(rows)
         settlement.superseded(self._group, self._buffer.add(rows))
         self._jobs.check()
         self._calls.check()
@@ -99,18 +96,18 @@ class Delivery:
         workers.wait_for_one()
         return busy
 
-    def _refuse_long_keys(self, rows: Rows) -> Rows:
+    def _refuse_unfit_keys(self, rows: Rows) -> Rows:
         """Refuse orders whose key neither Zoho nor the ledger can hold; the ledger names them by a shortened key."""
-        long = {index for index, key in enumerate(rows.keys) if len(key) > TEXT_LENGTH}
-        message = f"The key has more than {TEXT_LENGTH} characters."
+        unfit = {index for index, key in enumerate(rows.keys) if len(key) > TEXT_LENGTH or "\0" in key}
+        message = f"The key has more than {TEXT_LENGTH} characters, or a NUL among them."
         outcomes = {
             shortened: self._own_refusal(shortened, rows.versions[index], "INVALID_DATA", message)
-            for index in long
+            for index in unfit
             for shortened in [shortened_key(rows.keys[index])]
         }
-        self._to.settlement.superseded(self._group, len(long) - len(outcomes))
+        self._to.settlement.superseded(self._group, len(unfit) - len(outcomes))
         self._to.conclude(self._group, list(outcomes.values()), None)
-        kept = [index for index in range(len(rows.keys)) if index not in long]
+        kept = [index for index in range(len(rows.keys)) if index not in unfit]
         return Rows(
             [rows.keys[index] for index in kept],
             [rows.versions[index] for index in kept],
@@ -135,7 +132,7 @@ class Delivery:
 
     def _hold_back(self, group: Group, entries: dict[str, Entry]) -> None:
         """Put back what has an older version in flight: two writes for one key are never under way together."""
-        flying = self._to.settlement.in_flight(self._to.stream, entries)
+        flying = self._to.flying(entries)
         if flying:
             held = {key: entries.pop(key) for key in list(entries) if key in flying}
             self._to.settlement.moved(group, self._group, len(held))
@@ -143,7 +140,7 @@ class Delivery:
 
     def _refuse_twins(self, group: Group, entries: dict[str, Entry]) -> None:
         """Refuse orders whose keys Zoho's unique field would take for one, and keys that it cannot hold."""
-        folded = self._folding.changed(entries)
+        folded = self._to.folding.changed(entries)
         twins = self._to.confirmation.twins(entries, folded)
         if folded:
             first: dict[str, str] = {}

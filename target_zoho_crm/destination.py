@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -13,6 +13,7 @@ from target_zoho_crm.buffer import Entry
 from target_zoho_crm.client import ZohoClient
 from target_zoho_crm.confirmation import Confirmation
 from target_zoho_crm.errors import Family, request_error
+from target_zoho_crm.key_folding import KeyFolding
 from target_zoho_crm.mapping import Mapping as FieldMapping
 from target_zoho_crm.mapping import Refusal
 from target_zoho_crm.outcomes import Outcome, Status
@@ -91,6 +92,7 @@ class Destination:
     client: ZohoClient
     stop: threading.Event
     confirmation: Confirmation
+    folding: KeyFolding
     settlement: Settlement
     problems: Problems
     on_rejection: OnRejection
@@ -113,7 +115,6 @@ class Destination:
         confirmed = self.confirmation.confirm(outcomes, channel, job)
         if group is not None:  # else an earlier run has read these records, and they are not of this run's sum
             self.settlement.confirmed(group, confirmed.outcomes, confirmed.due_again)
-        self.settlement.returned(self.stream, [outcome.key for outcome in outcomes])
         self.problems.note(self.stream, confirmed.outcomes)
         stopping = next((each for each in outcomes if each.status is Status.UNSYNCED), None)
         if stopping is not None:
@@ -124,6 +125,20 @@ class Destination:
                 f"stream {self.stream!r}, order {refused.key!r}: {refused.code}"
                 f"{f' in field {refused.field}' if refused.field else ''}; on_rejection is fail_fast"
             )
+
+    def take_off(self, keys: Collection[str]) -> None:
+        """Note that writes for these keys are under way, in the form in which Zoho compares them."""
+        self.settlement.sent(self.module, self.folding.folded(keys))
+
+    def landed(self, keys: Collection[str]) -> None:
+        """Note that they are over, or never happened."""
+        self.settlement.returned(self.module, self.folding.folded(keys))
+
+    def flying(self, keys: Collection[str]) -> set[str]:
+        """Tell which of these keys have a write under way, as Zoho compares keys."""
+        folded = self.folding.changed(keys)
+        found = self.settlement.in_flight(self.module, (folded.get(key, key) for key in keys))
+        return {key for key in keys if folded.get(key, key) in found} if found else set()
 
     def refusals(self, batch: Batch, refused: Mapping[str, Refusal]) -> list[Outcome]:
         """Turn our own refusals into outcomes."""
@@ -142,7 +157,6 @@ class Destination:
 
     def left_unsynced(self, batch: Batch, error: Exception) -> None:
         """Let go of orders that could not be sent; the next run reads them again."""
-        self.settlement.returned(self.stream, batch.entries)
         self.failed_calls.note(error)
         logger.warning(
             "%d orders of stream %r are left unsynced, the next run sends them: %s",

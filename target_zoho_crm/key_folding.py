@@ -16,6 +16,11 @@ class KeyFolding:
         """Fold one key."""
         return key.strip().upper() if self.folds_case else key.strip()
 
+    def folded(self, keys: Collection[str]) -> Collection[str]:
+        """The folded form of all keys, in their order."""
+        changed = self.changed(keys)
+        return [changed.get(key, key) for key in keys] if changed else keys
+
     def changed(self, keys: Collection[str]) -> dict[str, str]:
         """The folded form of those keys that differ from it; one look finds that there are none, as is usual."""
         joined = "\n".join(keys)

@@ -202,16 +202,16 @@ def key_text(key: str) -> str:
 
 
 def shortened_key(key: str) -> str:
-    """A name by which the ledger can hold a key that is too long for it; differs for different keys."""
+    """A name by which the ledger can hold a key that is too long or has a NUL; differs for different keys."""
     digest = _digest(key.encode())
-    return f"{key[: TEXT_LENGTH - len(digest) - 1]}#{digest}"
+    return f"{key[: TEXT_LENGTH - len(digest) - 1]}#{digest}".replace("\0", "?")
 
 
 def _version_text(value: Any) -> str:
     if value is None or value is msgspec.UNSET:
         return NO_VERSION
     text = value if isinstance(value, str) else _text(value)
-    return text if len(text) <= TEXT_LENGTH else _digest(text.encode())
+    return text if len(text) <= TEXT_LENGTH and "\0" not in text else _digest(text.encode())
 
 
 def _digest(data: bytes) -> str:

@@ -99,6 +99,8 @@ class Run:
                 ", ".join(mapping.unmapped),
             )
         folding = KeyFolding(folds_case=not mapping.key_field.case_sensitive)
+        if stream in self._deliveries:  # under a new schema: what came before it goes first
+            self._deliveries[stream].flush()
         known = self._destinations.get(stream)
         destination = known or Destination(
             stream=stream,
@@ -106,6 +108,7 @@ class Run:
             client=self.client,
             stop=self.stop,
             confirmation=Confirmation(ledger, lock, max_attempts=self.settings.max_attempts, folding=folding),
+            folding=folding,
             settlement=self.settlement,
             problems=self.problems,
             on_rejection=self.settings.on_rejection,
@@ -120,7 +123,6 @@ class Run:
             channel=self.settings.channel,
             bulk_rows=self.settings.bulk_rows,
             bulk_threshold=self.settings.bulk_threshold,
-            folding=folding,
             upserts=UpsertWriter(destination, self._calls),
             bulk=bulk,
             jobs=self._jobs,

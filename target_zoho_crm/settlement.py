@@ -80,20 +80,20 @@ class Settlement:
             self._held.append((state, {group for group in self._groups if group.unsettled}))
             self._release()
 
-    def sent(self, stream: str, keys: Iterable[str]) -> None:
-        """Note that writes for these keys are under way."""
+    def sent(self, module: str, keys: Iterable[str]) -> None:
+        """Note that writes for these keys are under way; by module, since two streams may write to one."""
         with self._lock:
-            self._in_flight.setdefault(stream, set()).update(keys)
+            self._in_flight.setdefault(module, set()).update(keys)
 
-    def returned(self, stream: str, keys: Iterable[str]) -> None:
+    def returned(self, module: str, keys: Iterable[str]) -> None:
         """Note that the writes for these keys are over, or never happened."""
         with self._lock:
-            self._in_flight.setdefault(stream, set()).difference_update(keys)
+            self._in_flight.setdefault(module, set()).difference_update(keys)
 
-    def in_flight(self, stream: str, keys: Iterable[str]) -> set[str]:
+    def in_flight(self, module: str, keys: Iterable[str]) -> set[str]:
         """Tell which of these keys have a write under way."""
         with self._lock:
-            flying = self._in_flight.get(stream)
+            flying = self._in_flight.get(module)
             return flying.intersection(keys) if flying else set()
 
     def counts(self, stream: str) -> dict[str, int]:

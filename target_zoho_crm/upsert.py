@@ -31,12 +31,16 @@ class UpsertWriter:
         Raises:
             ZohoError, LedgerError, RejectedError: what ended an earlier call and so the run.
         """
-        self._to.settlement.sent(self._to.stream, batch.entries)
+        self._to.take_off(batch.entries)
         entries = iter(batch.entries.items())
         while call := dict(islice(entries, UPSERT_MAX_RECORDS)):
             self._workers.submit(self._deliver, replace(batch, entries=call))
 
     def _deliver(self, batch: Batch) -> None:
+        self._call(batch)
+        self._to.landed(batch.entries)
+
+    def _call(self, batch: Batch) -> None:
         to = self._to
         values = [entry.values for entry in batch.entries.values()]
         body, refused = upsert_body(batch.mapping, list(batch.entries), values, to.trigger)

@@ -82,11 +82,11 @@ def test_superseded_records_are_settled_by_being_replaced() -> None:
 
 def test_keys_in_flight_are_known_until_their_write_is_over() -> None:
     settlement = Settlement(Emitted())
-    settlement.sent(STREAM, ["A", "B"])
-    assert settlement.in_flight(STREAM, ["B", "C"]) == {"B"}
+    settlement.sent("Orders", ["A", "B"])
+    assert settlement.in_flight("Orders", ["B", "C"]) == {"B"}
     assert settlement.in_flight("other", ["B"]) == set()
-    settlement.returned(STREAM, ["B"])
-    assert settlement.in_flight(STREAM, ["A", "B"]) == {"A"}
+    settlement.returned("Orders", ["B"])
+    assert settlement.in_flight("Orders", ["A", "B"]) == {"A"}
 
 
 @settings(max_examples=300, deadline=None)
