@@ -68,11 +68,16 @@ class UnsyncedOrdersStream(SQLStream):
     def _increment_stream_state(self, latest_record: Record, *, context: Context | None = None) -> None:
         """Leave the bookmark alone: it moves by pages, not by records."""
 
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        """Leave nothing of the start in STATE: a run reads its bookmark from the state that it was given."""
+
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
         """Give the same records one by one, for the SDK's own path."""
         for page in self._pages():
             yield from self._encoder.records(page.columns)
+            # The last record has been written by the time that the SDK asks for another.
             self._move_bookmark(page)
+            self._write_state_message()
 
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True

@@ -40,7 +40,11 @@ def test_a_column_is_written_as_its_moments_one_by_one(
 
 @given(
     st.text(max_size=30)
-    | st.from_regex(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d([.,]\d{1,9})?(Z|[+-]\d\d(:?\d\d)?)?", fullmatch=True)
+    | st.from_regex(
+        r"20[0-9]{2}-0[1-9]-[12][0-9][ T][01][0-9]:[0-5][0-9]:[0-5][0-9]"
+        r"([.,][0-9]{1,9})?(Z|[+-]0[0-9](:?[0-5][0-9])?)?",
+        fullmatch=True,
+    )
 )
 def test_nothing_crashes_and_what_is_no_moment_stays_as_it_is(text: str) -> None:
     written = iso_moment(text, BERLIN)
