@@ -38,6 +38,12 @@ def test_a_column_is_written_as_its_moments_one_by_one(
         assert (text and datetime.fromisoformat(text)) == (moment and moment.replace(tzinfo=timezone.utc))
 
 
+def test_texts_with_line_feeds_do_not_shift_their_neighbours() -> None:
+    moment = "2024-01-01 00:00:00"
+    assert utc_column([f"{moment}\n{moment}+00", f"{moment}+00"]) is None
+    assert utc_column([f"{moment}\n{moment}", moment]) is None
+
+
 @given(
     st.text(max_size=30)
     | st.from_regex(
