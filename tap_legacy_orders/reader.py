@@ -102,11 +102,13 @@ class UnsyncedOrders:
         """Read everything that is unsynced; `bookmark` is where an earlier run came to."""
         with self._reading_ledger() as connection:
             cutoff = self._ledger.now(connection)
-        chosen = self._choose_range(bookmark)
+        chosen, ahead = self._choose_range(bookmark)
         self._keyless = self._count_keyless()
         yield from self._due_pages(cutoff, chosen)
-        if self._table.replication.nullable or chosen.future is not None:
-            yield from self._undated_pages(cutoff, chosen)
+        if self._any_undated():
+            yield from self._outside_pages(cutoff, None)
+        if ahead:
+            yield from self._outside_pages(cutoff, chosen.future)
         if chosen.upper is not None:
             yield from self._range_pages(cutoff, chosen, chosen.upper)
         if self._keyless:
@@ -119,7 +121,15 @@ class UnsyncedOrders:
     def _reading_ledger(self) -> AbstractContextManager[sa.Connection]:
         return reading(self._ledger.engine, "ledger", LEDGER_CHECK)
 
-    def _choose_range(self, bookmark: str | None) -> Range:
+    def _any_undated(self) -> bool:
+        """Ask before reading by key: with nothing to find, a page would go through the whole table."""
+        if not self._table.replication.nullable:
+            return False
+        with reading(self._engine) as connection:
+            return bool(fetch_rows(connection, self._queries.any_undated()))
+
+    def _choose_range(self, bookmark: str | None) -> tuple[Range, int]:
+        """Choose the range; tell also how many orders are dated so far ahead that they are read outside it."""
         with reading(self._engine) as connection:
             now = self._database.now(connection)
 
@@ -137,10 +147,9 @@ class UnsyncedOrders:
             Clock(now, settings.zone, settings.lookback, settings.settle),
             own_version=not self._table.version_is_replication,
         )
-        self._log_range(chosen, bookmark)
-        return chosen
+        return chosen, self._log_range(chosen, bookmark)
 
-    def _log_range(self, chosen: Range, bookmark: str | None) -> None:
+    def _log_range(self, chosen: Range, bookmark: str | None) -> int:
         self._log.info(
             "Reading %s by %s from %s to %s (bookmark %s)",
             self._table.name,
@@ -150,7 +159,7 @@ class UnsyncedOrders:
             bookmark or "none",
         )
         if chosen.held_after is None or chosen.ahead is None or chosen.future is None:
-            return
+            return 0
         query = self._queries.count_late(chosen.held_after, chosen.ahead, chosen.future)
         with reading(self._engine) as connection:
             late, ahead, future = (int(count or 0) for count in fetch_rows(connection, query)[0])
@@ -170,6 +179,7 @@ class UnsyncedOrders:
                 future,
                 chosen.future,
             )
+        return future
 
     def _count_keyless(self) -> int:
         if not any(column.nullable for column in self._table.key):
@@ -202,11 +212,11 @@ class UnsyncedOrders:
                 return
             after = keys[-1]
 
-    def _undated_pages(self, cutoff: datetime, chosen: Range) -> Iterator[Page]:
+    def _outside_pages(self, cutoff: datetime, future: str | None) -> Iterator[Page]:
         after = None
         size = self._settings.page_size
         while True:
-            query = self._queries.undated_page(chosen.future, after, size, cutoff)
+            query = self._queries.outside_page(future, after, size, cutoff)
             with reading(self._engine) as connection:
                 rows = fetch_rows(connection, query)
             if not rows:

@@ -126,6 +126,10 @@ class UnsyncedQueries:
         counts += [sa.func.sum(sa.case((self._after(text), 1), else_=0)) for text in (ahead, future)]
         return sa.select(*counts).select_from(self.orders).where(self._after(held_after))
 
+    def any_undated(self) -> sa.Select[Any]:
+        """Find out whether an order lacks a replication value; an index tells at once."""
+        return sa.select(sa.literal_column("1")).select_from(self.orders).where(self._replication.is_(None)).limit(1)
+
     def count_keyless(self) -> sa.Select[Any]:
         """Count the orders that no key identifies."""
         return sa.select(sa.func.count()).select_from(self.orders).where(sa.not_(self._has_key()))
@@ -147,11 +151,9 @@ class UnsyncedQueries:
             conditions.append(self._replication >= self._bound_replication(lower))
         return self._page(conditions, [self._replication, *self._key], limit, cutoff)
 
-    def undated_page(self, future: str | None, after: Position | None, limit: int, cutoff: datetime) -> sa.Select[Any]:
-        """Read orders by key that the range cannot reach: without a replication value, or dated after `future`."""
-        outside: Element = self._replication.is_(None)
-        if future is not None:
-            outside = sa.or_(outside, self._after(future))
+    def outside_page(self, future: str | None, after: Position | None, limit: int, cutoff: datetime) -> sa.Select[Any]:
+        """Read orders by key that the range cannot reach: those without a replication value, or after `future`."""
+        outside = self._replication.is_(None) if future is None else self._after(future)
         conditions = [outside, self._has_key()]
         if after is not None:
             conditions.append(self._beyond_key(after.key))

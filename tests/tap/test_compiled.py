@@ -76,7 +76,7 @@ def test_no_cast_wraps_a_column_in_a_range_condition(engine: str, composite: boo
     after = Position(AFTER.replication, ("EU", "42") if composite else ("42",))
     for statement in (
         queries.range_page("2023-12-31", "2024-02-01", after, 10, LONG_AGO),
-        queries.undated_page("2025-01-01", after, 10, LONG_AGO),
+        queries.outside_page("2025-01-01", after, 10, LONG_AGO),
         queries.newest("2024-01-01"),
         queries.count_late("2024-01-01", "2024-01-02", "2024-01-03"),
         queries.by_key([after.key, after.key], "2024-01-01", "2025-01-01"),
@@ -114,5 +114,5 @@ def test_sql_servers_special_types_keep_their_digits_and_take_their_own_bounds()
     assert bound(mssql.TIMESTAMP())[0] == "convert(VARBINARY(8000), %(param_1)s, 2)"
     queries = _queries("mssql", mssql.DATETIME2(7))
     assert "convert(VARCHAR(8000), o.updated_at, 121) AS" in _sql(
-        queries, queries.undated_page(None, None, 1, LONG_AGO)
+        queries, queries.outside_page(None, None, 1, LONG_AGO)
     )
