@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import NoSuchTableError
 
@@ -149,7 +150,7 @@ def _column(every: Mapping[str, Column], name: str, setting: str, table: str) ->
 
 
 def _key(every: Mapping[str, Column], setting: Any, primary: Sequence[str], table: str) -> tuple[Column, ...]:
-    names = [setting] if isinstance(setting, str) else list(setting or primary)
+    names = _listed(setting) or list(primary)
     if not names:
         raise TapConfigError(
             f"key_column: {table} has no primary key; name the column that identifies an order: {', '.join(every)}"
@@ -159,6 +160,16 @@ def _key(every: Mapping[str, Column], setting: Any, primary: Sequence[str], tabl
         if column.kind not in _KEYS:
             raise TapConfigError(f"key_column: {column.name!r} of {table} is of type {column.type}, which is no key")
     return key
+
+
+def _listed(setting: str | Sequence[str] | None) -> list[str]:
+    """Read one name or a list of them; an environment variable holds the list as JSON."""
+    if isinstance(setting, str) and setting.startswith("["):
+        try:
+            return msgspec.json.decode(setting, type=list[str])
+        except msgspec.MsgspecError as error:
+            raise TapConfigError(f"key_column: {setting} is no JSON list of column names") from error
+    return [setting] if isinstance(setting, str) else list(setting or ())
 
 
 def _replication(every: Mapping[str, Column], setting: str | None, table: str) -> Column:

@@ -70,11 +70,13 @@ def test_settings_come_from_the_environment(url: str) -> None:
         "TAP_LEGACY_ORDERS_ORDERS_TABLE": "orders",
         "TAP_LEGACY_ORDERS_PAGE_SIZE": "3",
         "TAP_LEGACY_ORDERS_COLUMNS": '["id"]',
+        "TAP_LEGACY_ORDERS_KEY_COLUMN": '["id", "updated_at"]',
     }
     output = _tap("--config", "ENV", env=environment)
     assert output.stdout.count('"type":"STATE"') == 4
     assert output.stdout.count('"type":"RECORD"') == 10
     assert '"note"' not in output.stdout
+    assert '"_sync_key":"0|2024-01-01 00:00:00"' in output.stdout
 
 
 @pytest.mark.parametrize(
