@@ -64,7 +64,9 @@ class Acks:
         for name in differing:
             self.common.pop(name, None)
         self.common["status"] = AckStatus(self.common["status"]).value if "status" in self.common else None
-        self.differing = dict(differing)
+        # A name that a user chose is a parameter like those that differ, never part of the statement's text.
+        stream = [self.common.pop("stream")] * len(differing["record_key"]) if "stream" in self.common else None
+        self.differing = dict(differing) if stream is None else {"stream": stream, **differing}
         if "status" in self.differing:
             del self.common["status"]
         missing = set(COLUMNS) - self.common.keys() - self.differing.keys()

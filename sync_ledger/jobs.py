@@ -44,7 +44,12 @@ def unpack_manifest(packed: bytes) -> dict[str, str]:
 
 
 def journal_intent(connection: sa.Connection, table: sa.Table, job: JournalledJob, now: datetime) -> None:
-    """Note a job before anything of it is sent; in the transaction that makes its acks `submitted`."""
+    """Note a job before anything of it is sent; in the transaction that makes its acks `submitted`.
+
+    Safe to repeat, since the answer to a commit may be lost.
+    """
+    if connection.execute(sa.select(table.c.job_id).where(table.c.job_id == job.job_id)).first():
+        return
     connection.execute(
         sa.insert(table).values(
             job_id=job.job_id,

@@ -20,6 +20,10 @@ BUSY_SECONDS = 60.0
 POOL_SECONDS = 300.0
 """How long a thread waits for a connection: more threads wait for Zoho than the pool has connections."""
 
+LOCK_SECONDS = 30
+IDLE_SECONDS = 45
+"""PostgreSQL waits no longer for a lock, and ends a silent owner's transaction before its run counts as dead."""
+
 CREATE_ATTEMPTS = 5
 """Tap and target start together and may both create the tables; the loser looks again."""
 
@@ -103,6 +107,8 @@ class Ledger:
             event.listen(engine, "begin", _begin_sqlite)
         else:
             engine = create_engine(parsed, pool_pre_ping=True, pool_timeout=POOL_SECONDS)
+            if parsed.get_backend_name() == "postgresql":
+                event.listen(engine, "connect", _limit_waiting)
         return cls(engine, schema)
 
     @contextmanager
@@ -166,6 +172,14 @@ class Ledger:
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
+
+
+def _limit_waiting(dbapi_connection: Any, _record: object) -> None:
+    """Keep a run that was frozen inside a transaction from blocking every other run for ever."""
+    with dbapi_connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+    dbapi_connection.commit()
 
 
 def _own_transactions(dbapi_connection: Any, _record: object) -> None:

@@ -45,8 +45,7 @@ def adopt(ledger: Ledger, lock: RunLock) -> list[JournalledJob]:
     release_uncreated(ledger, lock.stream)
     adopted = []
     for orphan in _orphans(ledger, lock.stream, ledger.tables.job.c.step != JobStep.INTENT.value):
-        with ledger.begin() as connection:
-            lock.confirm(connection)
+        with lock.transaction() as connection:
             if _claim(connection, ledger, orphan, lock.run_id):
                 adopted.append(orphan)
     return adopted

@@ -14,13 +14,14 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from sync_ledger.ledger import Ledger, LedgerError
 
@@ -40,6 +41,12 @@ class LockHeldError(LedgerError):
 
 class LockLostError(LedgerError):
     """This run was taken for dead, and its work was handed to another."""
+
+
+def awake_seconds() -> float:
+    """A clock that never goes back and, where the system has such a one, goes on while the machine sleeps."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 def process_space() -> str:
@@ -74,7 +81,7 @@ class RunLock:
         self.stream = stream
         self.partition = partition
         self.run_id = run_id
-        self._confirmed = time.monotonic()
+        self._confirmed = awake_seconds()
         self._lost = threading.Event()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -113,12 +120,20 @@ class RunLock:
                 return cls(ledger, stream, partition, run_id)
         raise LockHeldError(f"other runs of stream {stream!r} keep starting; try again in a minute")
 
-    def confirm(self, connection: sa.Connection) -> None:
-        """Hold the lock for this transaction: a heartbeat and a check in one statement.
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Open a transaction that holds the lock: a heartbeat and a check in one statement.
 
         Raises:
-            LockLostError: another run has taken over; nothing of this transaction may be committed.
+            LockLostError: another run has taken over; nothing of this transaction is committed.
         """
+        began = awake_seconds()
+        with self.ledger.begin() as connection:
+            self._confirm(connection)
+            yield connection
+        self._confirmed = began
+
+    def _confirm(self, connection: sa.Connection) -> None:
         run = self.ledger.tables.run
         beat = (
             sa.update(run)
@@ -128,10 +143,9 @@ class RunLock:
         if self._lost.is_set() or connection.execute(beat).rowcount != 1:
             self._lost.set()
             raise LockLostError(
-                f"this run of stream {self.stream!r} was silent for over {DEAD_AFTER.seconds} seconds and another run "
-                "has taken over its work; this one stops without writing more"
+                f"this run of stream {self.stream!r} was silent for over {DEAD_AFTER.seconds} seconds and another "
+                "run has taken over its work; this one stops without writing more"
             )
-        self._confirmed = time.monotonic()
 
     def guard(self) -> None:
         """Make sure, before something is sent, that this run still holds its lock.
@@ -139,29 +153,27 @@ class RunLock:
         Raises:
             LockLostError: it does not.
         """
-        if not self._lost.is_set() and time.monotonic() - self._confirmed < GUARD_SECONDS:
-            return
-        with self.ledger.begin() as connection:
-            self.confirm(connection)
+        if self._lost.is_set() or awake_seconds() - self._confirmed >= GUARD_SECONDS:
+            self.beat()
+
+    def beat(self) -> None:
+        """Write a heartbeat at once."""
+        with self.transaction():
+            pass
 
     def start_heartbeat(self) -> None:
         """Keep saying that this run lives, from a thread of its own."""
-        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{self.stream}", daemon=True)
+        self._thread = threading.Thread(target=self._keep_beating, name=f"heartbeat-{self.stream}", daemon=True)
         self._thread.start()
 
-    def _beat(self) -> None:
+    def _keep_beating(self) -> None:
         while not self._over.wait(HEARTBEAT_SECONDS):
             try:
-                self.guard_now()
+                self.beat()
             except LockLostError:
                 return
-            except DBAPIError as error:
-                logger.warning("The heartbeat could not be written, trying again: %s", type(error.orig).__name__)
-
-    def guard_now(self) -> None:
-        """Write a heartbeat at once."""
-        with self.ledger.begin() as connection:
-            self.confirm(connection)
+            except SQLAlchemyError as error:
+                logger.warning("The heartbeat could not be written, trying again: %s", type(error).__name__)
 
     def release(self, how_ended: str, counts: Mapping[str, int], credits_spent: int) -> None:
         """End the run and free the lock; a lock that was lost stays with its new holder."""

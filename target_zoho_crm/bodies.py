@@ -9,7 +9,7 @@ import msgspec
 
 from target_zoho_crm.conversion import Conversion, Converted, Form
 from target_zoho_crm.mapping import Mapping
-from target_zoho_crm.values import Refusal, whole
+from target_zoho_crm.values import Refusal
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -44,9 +44,9 @@ def upsert_body(
 
 def _encoded(mapping: Mapping, converted: Converted, trigger: Sequence[str] | None) -> bytes | None:
     names = [mapping.key_field.api_name, *(column.field.api_name for column in mapping.columns)]
-    key_values = map(whole, converted.keys) if mapping.key_field.data_type == "integer" else converted.keys
     try:
-        records = [dict(zip(names, values, strict=True)) for values in zip(key_values, *converted.columns, strict=True)]
+        rows = zip(converted.keys, *converted.columns, strict=True)
+        records = [dict(zip(names, values, strict=True)) for values in rows]
         body: dict[str, Any] = {"data": records, "duplicate_check_fields": [mapping.key_field.api_name]}
         if trigger is not None:
             body["trigger"] = list(trigger)

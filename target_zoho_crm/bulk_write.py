@@ -95,7 +95,7 @@ class BulkWriter:
                 to.confirmation.intend(job)
                 job = self._upload(job, file)
             if job.step is JobStep.UPLOADED:
-                job = self._create(job)
+                job = self._create(job, may_exist=file is None)
             outcomes = self._await_outcomes(job)
         except _NotCreatedError as failure:
             to.confirmation.give_back(job, failure.code)
@@ -132,21 +132,26 @@ class BulkWriter:
         to.confirmation.step(job.job_id, JobStep.UPLOADED, file_id=file_id, create_body=body)
         return replace(job, step=JobStep.UPLOADED, file_id=file_id, create_body=body)
 
-    def _create(self, job: JournalledJob) -> JournalledJob:
-        """Create the job; an answer that is lost twice leaves it to the next run, since it may exist."""
+    def _create(self, job: JournalledJob, *, may_exist: bool) -> JournalledJob:
+        """Create the job. What may exist after a lost answer stays journalled as uploaded, for the next run.
+
+        `may_exist`: an earlier run may have created it already; a refusal now does not tell.
+        """
         to = self._to
         for attempt in range(1, CREATE_ATTEMPTS + 1):
-            to.confirmation.guard()
             try:
-                zoho_job_id = to.client.create_job((job.create_body or "").encode())
+                zoho_job_id = to.client.create_job((job.create_body or "").encode(), guard=to.confirmation.guard)
                 break
             except LostAnswer:
+                may_exist = True
                 if attempt == CREATE_ATTEMPTS:
                     raise
             except ZohoError as error:
-                if attempt > 1:  # the first job may exist all the same
+                if not may_exist:
+                    raise _NotCreatedError(error) from error
+                if isinstance(error, TransientError) and not isinstance(error, Stopped):
                     raise LostAnswer(error.code, error.message) from error
-                raise _NotCreatedError(error) from error
+                raise
         credits_spent = attempt * BULK_JOB_CREDITS
         to.confirmation.step(job.job_id, JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
         logger.info("Bulk write job %s: %d orders of stream %r", zoho_job_id, len(job.manifest), to.stream)
@@ -175,14 +180,13 @@ class BulkWriter:
     def _without_result(self, job: JournalledJob, ended: JobAnswer) -> list[Outcome]:
         """A job that failed as a whole: no row is to blame; a fault of the set-up ends the run."""
         code = ended.code or f"JOB_{ended.status.value}"
-        outcomes = _all_due_again(job, code)
         if family_of(code, HTTPStatus.BAD_REQUEST) is Family.CONFIGURATION and code in CODES:
-            self._to.conclude(None, outcomes, Channel.BULK_WRITE, job)
+            self._to.confirmation.give_back(job, code)
             raise request_error(code, where=f"bulk write job {ended.job_id}")
         logger.warning(
             "Bulk write job %s of stream %r ended %s: %s", ended.job_id, job.stream, ended.status.value, code
         )
-        return outcomes
+        return _all_due_again(job, code)
 
     def _poll(self, zoho_job_id: str) -> JobAnswer:
         pause = FIRST_POLL_SECONDS

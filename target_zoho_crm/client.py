@@ -6,7 +6,7 @@ import io
 import logging
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
@@ -18,6 +18,7 @@ from target_zoho_crm.errors import (
     AnswerError,
     Gone,
     LostAnswer,
+    TransientError,
     ZohoError,
     configuration_error,
 )
@@ -32,7 +33,8 @@ logger = logging.getLogger(__name__)
 API_VERSION = "v8"
 RESULT_BYTES_MOST = 256 * 1024 * 1024
 _REDIRECTS_MOST = 5
-_GONE_CODES = ("RESOURCE_NOT_FOUND", "LINK_NOT_VALID", "HTTP_404", "HTTP_410")
+_GONE_CODES = ("RESOURCE_NOT_FOUND", "LINK_NOT_VALID")
+_NOT_FOUND = ("HTTP_404", "HTTP_410")
 
 
 class JobStatus(str, Enum):
@@ -100,7 +102,7 @@ class ZohoClient:
         """Read `path` below the API version, such as "settings/modules". 204 has body None. Costs 1 credit."""
         return self._transport.json(Call("GET", self._api(path), params=params, credits=1))
 
-    def upsert(self, module: str, body: bytes, *, records: int) -> Answer:
+    def upsert(self, module: str, body: bytes, *, records: int, guard: Callable[[], None] | None = None) -> Answer:
         """Upsert up to 100 records; `body` is JSON that names the key in `duplicate_check_fields`.
 
         Repeated after a lost answer, which the key makes safe. Answers with a `data` list are returned whatever
@@ -115,6 +117,7 @@ class ZohoClient:
             results=True,
             credits=upsert_credits(records),
             kind=CreditKind.UPSERT,
+            guard=guard,
         )
         return self._transport.json(call)
 
@@ -130,7 +133,7 @@ class ZohoClient:
         call = Call("POST", url, headers=headers, body=lambda: _multipart(path, boundary))
         return _id_in(self._transport.json(call), "file_id", call.where)
 
-    def create_job(self, body: bytes) -> str:
+    def create_job(self, body: bytes, guard: Callable[[], None] | None = None) -> str:
         """Create a bulk write job; gives its id. Costs 500 credits.
 
         Raises:
@@ -145,6 +148,7 @@ class ZohoClient:
             repeat=Repeat.ONCE,
             credits=BULK_JOB_CREDITS,
             kind=CreditKind.BULK_WRITE,
+            guard=guard,
         )
         try:
             return _id_in(self._transport.json(call), "id", call.where)
@@ -163,7 +167,9 @@ class ZohoClient:
         try:
             body = self._transport.json(call).body
         except ZohoError as error:
-            raise _gone(error) from error
+            if error.code in _NOT_FOUND:  # a gateway's word: the job may well be running
+                raise TransientError(error.code, error.message, http_status=error.http_status) from error
+            raise _gone(error, _GONE_CODES) from error
         if not isinstance(body, dict) or not isinstance(body.get("status"), str):
             raise AnswerError("BAD_ANSWER", f"{call.where}: no job in the answer.")
         return _job_answer(job_id, body)
@@ -187,7 +193,7 @@ class ZohoClient:
                 link = urljoin(link, answer.headers.get("Location", ""))
             raise AnswerError("BAD_ANSWER", "The result's link leads in circles.")
         except ZohoError as error:
-            raise _gone(error) from error
+            raise _gone(error, _GONE_CODES + _NOT_FOUND) from error
         finally:
             partial.unlink(missing_ok=True)
 
@@ -315,7 +321,7 @@ def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _gone(error: ZohoError) -> ZohoError:
-    if error.code in _GONE_CODES:
+def _gone(error: ZohoError, codes: tuple[str, ...]) -> ZohoError:
+    if error.code in codes:
         return Gone(error.code, error.message, http_status=error.http_status)
     return error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -25,6 +25,9 @@ from target_zoho_crm.routing import Channel
 
 WRITE_ATTEMPTS = 5
 """A ledger write is repeated when the connection breaks; a repeated ack says the same as the first."""
+
+STOPPED_BY_ZOHO = "STOPPED_BY_ZOHO"
+"""Our own code of an order in a job that Zoho stopped for a reason that no order is to blame for."""
 
 _ACK_STATUS = {
     Status.REJECTED: AckStatus.REJECTED,
@@ -73,7 +76,7 @@ class Confirmation:
         def write(connection: sa.Connection, now: datetime) -> None:
             own = replace(job, run_id=self._lock.run_id)
             journal_intent(connection, self._ledger.tables.job, own, now)
-            common = self._common(AckStatus.SUBMITTED, Channel.BULK_WRITE, now, job_id=job.job_id)
+            common = self._common(AckStatus.SUBMITTED, Channel.BULK_WRITE, now, job_id=job.job_id, attempts=0)
             self._write(connection, common, {"record_key": list(job.manifest), "version": list(job.manifest.values())})
 
         self._transact(write)
@@ -88,28 +91,27 @@ class Confirmation:
         """Make the orders of a job due again that surely was not created."""
 
         def write(connection: sa.Connection, now: datetime) -> None:
-            make_due(
-                connection,
-                self._ledger.tables.ack,
-                stream=self._lock.stream,
-                keys=job.manifest,
-                job_id=job.job_id,
-                now=now,
-                code=code,
-            )
+            self._make_due(connection, job, job.manifest, code, now)
             facts = {"due_again_count": len(job.manifest), "error_message": code}
             journal_step(connection, self._ledger.tables.job, job.job_id, JobStep.ABANDONED, now, **facts)
 
         self._transact(write)
+
+    def _make_due(
+        self, connection: sa.Connection, job: JournalledJob, keys: Iterable[str], code: str, now: datetime
+    ) -> None:
+        ack, stream = self._ledger.tables.ack, self._lock.stream
+        make_due(connection, ack, stream=stream, keys=keys, job_id=job.job_id, now=now, code=code)
 
     def confirm(
         self, outcomes: Sequence[Outcome], channel: Channel | None, job: JournalledJob | None = None
     ) -> Confirmed:
         """Write what became of records; with `job`, note in the same transaction that it is applied.
 
-        Outcomes with status UNSYNCED are left out: nothing is known of those records.
+        Outcomes with status UNSYNCED blame no record: their acks stay as they were, or are due again after a job.
         """
         known = [outcome for outcome in outcomes if outcome.status is not Status.UNSYNCED]
+        unknown = [outcome for outcome in outcomes if outcome.status is Status.UNSYNCED]
         good = [outcome for outcome in known if outcome.status in _IN_THE_CRM]
         others = [outcome for outcome in known if outcome.status not in _IN_THE_CRM]
         refused: list[Outcome] = []
@@ -117,11 +119,10 @@ class Confirmation:
 
         def write(connection: sa.Connection, now: datetime) -> None:
             nonlocal refused, due
-            tries = 0 if job is not None else 1  # a job's tries were counted when its orders became `submitted`
             if good:
-                common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=tries)
+                common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=1)
                 self._write(connection, common, _columns_of(good))
-            acks = self._refusals(connection, others, channel, job, tries, now)
+            acks = self._refusals(connection, others, channel, job, now)
             write_acks(connection, self._ledger.tables.ack, Acks.of(acks))
             due = sum(ack.next_attempt_at is not None for ack in acks)
             refused = [
@@ -129,6 +130,7 @@ class Confirmation:
                 for outcome, ack in zip(others, acks, strict=True)
             ]
             if job is not None:
+                self._make_due(connection, job, [each.key for each in unknown], STOPPED_BY_ZOHO, now)
                 self._journal_applied(connection, job, len(good), len(others) - due, due, now)
 
         self._transact(write)
@@ -146,7 +148,6 @@ class Confirmation:
         outcomes: Sequence[Outcome],
         channel: Channel | None,
         job: JournalledJob | None,
-        tries: int,
         now: datetime,
     ) -> list[Ack]:
         """Acks of what is not in the CRM; when it is tried again depends on how often it was."""
@@ -158,7 +159,7 @@ class Confirmation:
             status, due = _ACK_STATUS[outcome.status], None
             if outcome.family is Family.TRANSIENT:
                 version, before = tried.get(outcome.key, (outcome.version, 0))
-                attempts = tries + (before if version == outcome.version else 0)
+                attempts = 1 + (before if version == outcome.version else 0)
                 due = next_attempt_at(attempts, now, max_attempts=self._max_attempts)
                 status = AckStatus.REJECTED if due else AckStatus.PARKED
             acks.append(
@@ -173,7 +174,6 @@ class Confirmation:
                     error_code=outcome.code,
                     error_field=outcome.field,
                     error_message=outcome.message,
-                    attempts=tries,
                     next_attempt_at=due,
                     job_id=job.job_id if job else None,
                     run_id=self._lock.run_id,
@@ -200,8 +200,7 @@ class Confirmation:
 
     def _transact(self, write: Callable[[sa.Connection, datetime], None]) -> None:
         def once() -> None:
-            with self._ledger.begin() as connection:
-                self._lock.confirm(connection)
+            with self._lock.transaction() as connection:
                 write(connection, self._ledger.now(connection))
 
         self._retrying(once)

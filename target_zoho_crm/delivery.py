@@ -14,6 +14,7 @@ from target_zoho_crm.bulk_write import BulkWriter
 from target_zoho_crm.destination import Batch, Destination
 from target_zoho_crm.errors import Family
 from target_zoho_crm.mapping import Mapping as FieldMapping
+from target_zoho_crm.mapping import Refusal
 from target_zoho_crm.outcomes import Outcome, Status
 from target_zoho_crm.routing import Channel, plan
 from target_zoho_crm.rows import TEXT_LENGTH, Rows, shortened_key
@@ -53,6 +54,7 @@ class Delivery:
         self._buffer = Buffer()
         self._group = Group(destination.stream)
         self._partial = False
+        self._refusing = False
 
     def add(self, rows: Rows) -> None:
         """Take records in; sends what fills a batch.
@@ -72,11 +74,13 @@ class Delivery:
             if not self._send(self._bulk_rows):
                 break
 
-    def refuse(self, key: str, version: str, *, code: str, field: str | None, message: str) -> None:
-        """Note a record that is no order of this stream's schema: refused before sending."""
-        self._to.settlement.received(self._group, 1)
-        outcome = Outcome(key, version, Status.REJECTED, code=code, field=field, message=message, family=Family.DATA)
-        self._to.conclude(self._group, [outcome], None)
+    def refuse(self, key: str, version: str, refusal: Refusal) -> None:
+        """Take in a record that is no order of this stream's schema.
+
+        It waits its turn like the others: an older version may be in flight, and a newer one may yet come.
+        """
+        self._refusing = True
+        self.add(Rows([key], [version], [(refusal,)]))
 
     def flush(self) -> None:
         """Send all that is buffered. What must wait for an older version of its key in flight is sent after it."""
@@ -125,6 +129,7 @@ class Delivery:
         if not entries:
             return 0
         taken = len(entries)
+        self._refuse_marked(group, entries)
         self._refuse_twins(group, entries)
         for mapping, same in self._by_mapping(entries):
             self._route(group, mapping, same)
@@ -137,6 +142,17 @@ class Delivery:
             held = {key: entries.pop(key) for key in list(entries) if key in flying}
             self._to.settlement.moved(group, self._group, len(held))
             self._to.settlement.superseded(self._group, self._buffer.put_back(held))
+
+    def _refuse_marked(self, group: Group, entries: dict[str, Entry]) -> None:
+        """Conclude the records that were refused when they were read."""
+        if not self._refusing:
+            return
+        marked = {key: entry for key, entry in entries.items() if entry.values and isinstance(entry.values[0], Refusal)}
+        for key in marked:
+            del entries[key]
+        batch = Batch(group, self._mapping, marked)
+        refusals = {key: entry.values[0] for key, entry in marked.items()}
+        self._to.conclude(group, self._to.refusals(batch, refusals), None)
 
     def _refuse_twins(self, group: Group, entries: dict[str, Entry]) -> None:
         """Refuse orders whose keys Zoho's unique field would take for one, and keys that it cannot hold."""

@@ -156,6 +156,19 @@ CODES: dict[str, CodeInfo] = {
     "KEY_NOT_UNIQUE": CodeInfo(
         _C, "The key field is not unique.", "In the module's layout editor tick `Do not allow duplicate values`."
     ),
+    "KEY_NOT_TEXT": CodeInfo(
+        _C, "The key field holds no text.", "Choose a single-line text field, so that 1 and 01 stay two keys."
+    ),
+    "ONE_MODULE_TWO_STREAMS": CodeInfo(
+        _C,
+        "Two streams would overwrite each other's records.",
+        "Give each its own module with `streams`, or leave one out of the run.",
+    ),
+    "NO_ACK_URL": CodeInfo(
+        _C,
+        "Tap and target must share one ledger.",
+        "Set `ack_url` to the database where the tap has it: its own `ack_url`, or else the orders' database.",
+    ),
     "KEY_NOT_WRITABLE": CodeInfo(_C, "The key field cannot be written.", "Choose a writable unique text field."),
     "AMBIGUOUS_FIELD": CodeInfo(_C, "A name fits two fields, or two names fit one.", "Say which with `fields`."),
     "FIELD_NOT_WRITABLE": CodeInfo(_C, "The field cannot be written.", "Take it out of `fields`."),

@@ -10,6 +10,7 @@ from target_zoho_crm.client import ZohoClient
 from target_zoho_crm.errors import ConfigurationError, close_names, configuration_error
 
 _MODULE_CODES = ("INVALID_MODULE", "MODULE_NOT_AVAILABLE", "NOT_SUPPORTED", "INVALID_DATA", "INVALID_URL_PATTERN")
+_KEY_TYPES = frozenset({"text", "email", "phone", "website"})
 _NEVER_WRITTEN = frozenset({"autonumber", "formula", "rollup_summary", "fileupload", "imageupload", "profileimage"})
 
 
@@ -103,6 +104,8 @@ class ModuleFields(Mapping[str, Field]):
             raise configuration_error("KEY_NOT_UNIQUE", f"{where} is not unique.", field=name)
         if not field.writable:
             raise configuration_error("KEY_NOT_WRITABLE", f"{where} cannot be written.", field=name)
+        if field.data_type not in _KEY_TYPES:
+            raise configuration_error("KEY_NOT_TEXT", f"{where} has type {field.data_type}.", field=name)
         return field
 
     def named(self, name: str) -> Field:

@@ -6,6 +6,7 @@ Lines of other kinds, and records of streams whose sink asks for it (stream maps
 from __future__ import annotations
 
 import re
+import select
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from singer_sdk.singerlib.encoding import GenericSingerReader, SingerMessageType
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 BLOCK_BYTES = 1 << 20
+LOOK_SECONDS = 0.5
+"""How long the wait for input goes on without a look at what else has happened."""
 _RECORD = re.compile(rb'\{"type": ?"RECORD", ?"stream": ?"([^"\\]+)", ?"record": ?(?=\{)')
 _json = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -42,7 +45,6 @@ class BlockReader(GenericSingerReader[bytes]):
         """Start without a source; the target sets itself."""
         super().__init__()
         self.source: BlockSource | None = None
-        self.waiting = False
         self._line_number = 0
 
     def process_lines(
@@ -61,6 +63,13 @@ class BlockReader(GenericSingerReader[bytes]):
             if self.source is not None:
                 self.source.between_messages()
         return stats
+
+    @staticmethod
+    def assert_line_requires(line_dict: dict[str, Any], requires: set[str]) -> None:
+        """Check that a message is whole; the text names what is missing and shows nothing of what is there."""
+        missing = requires - set(line_dict)
+        if missing:
+            raise InvalidInputLine(f"a {line_dict.get('type')} message lacks {', '.join(sorted(missing))}")
 
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
         """Decode one message; numbers with a point become Decimal."""
@@ -122,13 +131,21 @@ class BlockReader(GenericSingerReader[bytes]):
         if rest:
             yield [rest]
 
+    def _wait_for_input(self, source: IO[Any]) -> None:
+        """Wait for a pipe to have something; meanwhile a signal, or a failure of a thread, is acted on."""
+        try:
+            pipe = source.fileno()
+        except (OSError, AttributeError):  # text in memory, as tests give it
+            return
+        while self.source is not None and not select.select([pipe], [], [], LOOK_SECONDS)[0]:
+            self.source.between_messages()
+
     def _blocks(self, source: IO[Any]) -> Iterator[bytes]:
         binary = getattr(source, "buffer", source)
         read = getattr(binary, "read1", binary.read)
         while True:
-            self.waiting = True
+            self._wait_for_input(binary)
             block = read(BLOCK_BYTES)
-            self.waiting = False
             if not block:
                 return
             yield block.encode() if isinstance(block, str) else block

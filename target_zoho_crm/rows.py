@@ -183,7 +183,7 @@ class RowReader:
         if name is None or name not in self._names or name in self._raw:
             return self._hashes
         own = attrgetter(self._names[name])
-        return lambda rows: [_version_text(own(row)) for row in rows]
+        return lambda rows: [version_text(own(row)) for row in rows]
 
     def _hashes(self, rows: list[Any]) -> list[str]:
         """A text that differs for different records."""
@@ -203,15 +203,16 @@ def key_text(key: str) -> str:
 
 def shortened_key(key: str) -> str:
     """A name by which the ledger can hold a key that is too long or has a NUL; differs for different keys."""
-    digest = _digest(key.encode())
+    digest = _digest(key.encode(errors="surrogatepass"))
     return f"{key[: TEXT_LENGTH - len(digest) - 1]}#{digest}".replace("\0", "?")
 
 
-def _version_text(value: Any) -> str:
+def version_text(value: Any) -> str:
+    """The version as the ledger holds it."""
     if value is None or value is msgspec.UNSET:
         return NO_VERSION
     text = value if isinstance(value, str) else _text(value)
-    return text if len(text) <= TEXT_LENGTH and "\0" not in text else _digest(text.encode())
+    return text if len(text) <= TEXT_LENGTH and "\0" not in text else _digest(text.encode(errors="surrogatepass"))
 
 
 def _digest(data: bytes) -> str:

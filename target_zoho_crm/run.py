@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import shutil
 import tempfile
 import threading
 import time
@@ -10,15 +13,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from sync_ledger.ledger import Ledger
 from sync_ledger.recovery import adopt
-from sync_ledger.runs import RunLock
+from sync_ledger.runs import RunLock, process_is_gone, process_space
 from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.bulk_write import BulkWriter
 from target_zoho_crm.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.confirmation import Confirmation
 from target_zoho_crm.delivery import Delivery
 from target_zoho_crm.destination import Destination, OnRejection
+from target_zoho_crm.errors import configuration_error
 from target_zoho_crm.key_folding import KeyFolding
 from target_zoho_crm.limits import CreditKind, CreditMeter
 from target_zoho_crm.mapping import Mapping as FieldMapping
@@ -26,12 +32,17 @@ from target_zoho_crm.mapping import compile_mapping
 from target_zoho_crm.metadata import ModuleFields
 from target_zoho_crm.outcomes import Status
 from target_zoho_crm.problems import Problems
-from target_zoho_crm.settings import Settings, default_ledger_url
+from target_zoho_crm.rows import VERSION_PROPERTY
+from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
 from target_zoho_crm.settlement import DUE_AGAIN, READ, Settlement
 from target_zoho_crm.upsert import UpsertWriter
 from target_zoho_crm.workers import Workers
 
 logger = logging.getLogger("target-zoho-crm")
+
+
+SPOOL = "target-zoho-crm-"
+"""Prefix of the temporary folders; the process id follows."""
 
 
 class IncompleteError(Exception):
@@ -56,7 +67,8 @@ class Run:
         self.client = ZohoClient(connection, credits=self.credits, stop=self.stop)
         self._calls = Workers("upsert", settings.max_connections, self.stop)
         self._jobs = Workers("bulk-write", settings.max_jobs, self.stop)
-        self._spool = tempfile.TemporaryDirectory(prefix="target-zoho-crm-")
+        remove_spools_of_the_dead()
+        self._spool = tempfile.TemporaryDirectory(prefix=f"{SPOOL}{os.getpid()}-")
         self._ledger: Ledger | None = None
         self._locks: dict[str, RunLock] = {}
         self._deliveries: dict[str, Delivery] = {}
@@ -75,6 +87,7 @@ class Run:
             LedgerError: the ledger cannot be written, or another run of the stream is live.
         """
         own = self.settings.stream(stream)
+        self._refuse_mix_up(stream, own, properties)
         ledger = self._open_ledger()
         lock = self._locks.get(stream)
         if lock is None:
@@ -133,6 +146,18 @@ class Run:
             self._adopt(ledger, lock, bulk)
         return delivery, mapping
 
+    def _refuse_mix_up(self, stream: str, own: StreamSettings, properties: Mapping[str, Any]) -> None:
+        """Refuse set-ups in which an order would be called synced that is not, or be sent for ever."""
+        for other in self._destinations:
+            theirs = self.settings.stream(other)
+            if other != stream and (theirs.module, theirs.key_field) == (own.module, own.key_field):
+                raise configuration_error(
+                    "ONE_MODULE_TWO_STREAMS",
+                    f"Streams {other!r} and {stream!r} both write to module {own.module} by {own.key_field}.",
+                )
+        if VERSION_PROPERTY in properties and self.settings.ack_url is None:
+            raise configuration_error("NO_ACK_URL", f"Stream {stream!r} comes from tap-legacy-orders.")
+
     def finish(self) -> None:
         """Wait for all that is under way, end the run, and say what became of every record.
 
@@ -149,21 +174,37 @@ class Run:
         if complaint:
             raise IncompleteError(complaint)
 
+    def check(self) -> None:
+        """Raise what ended a call or a job, without waiting."""
+        self._calls.check()
+        self._jobs.check()
+
     def abort(self, how_ended: str) -> None:
         """End at once: what waits stops waiting, what is under way is handed over to the next run."""
         self.stop.set()
         self._close(how_ended)
 
     def _close(self, how_ended: str) -> None:
-        self._calls.close()
-        self._jobs.close()
-        for stream, lock in self._locks.items():
-            counts = self.settlement.counts(stream)
+        with contextlib.ExitStack() as closing:
+            closing.callback(self._spool.cleanup)
+            closing.callback(self.client.close)
+            if self._ledger is not None:
+                closing.callback(self._ledger.close)
+            for stream, lock in self._locks.items():
+                closing.callback(self._release, stream, lock, how_ended)
+            closing.callback(self._jobs.close)
+            closing.callback(self._calls.close)
+
+    def _release(self, stream: str, lock: RunLock, how_ended: str) -> None:
+        counts = self.settlement.counts(stream)
+        try:
             lock.release(how_ended, {name: counts[name] for name in RUN_COUNTS}, self.credits.total)
-        if self._ledger is not None:
-            self._ledger.close()
-        self.client.close()
-        self._spool.cleanup()
+        except SQLAlchemyError as error:
+            logger.warning(
+                "The end of the run of stream %r could not be noted (%s); the next run finds it dead",
+                stream,
+                type(error).__name__,
+            )
 
     def _open_ledger(self) -> Ledger:
         if self._ledger is None:
@@ -215,3 +256,11 @@ class Run:
 
 
 _WORDS = {status: "left unsynced" if status is Status.UNSYNCED else status.value for status in Status}
+
+
+def remove_spools_of_the_dead() -> None:
+    """Remove what killed runs of this user left of their files: they hold orders."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{SPOOL}*-*"):
+        pid = folder.name.removeprefix(SPOOL).partition("-")[0]
+        if pid.isdecimal() and process_is_gone(int(pid), process_space()) and os.access(folder, os.W_OK):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -114,7 +114,7 @@ CONFIG = th.PropertiesList(
     th.Property(
         "max_attempts",
         th.IntegerType(minimum=1),
-        default=8,
+        default=12,
         description="Tries of an order whose refusal passes by itself, before it is parked.",
     ),
     th.Property(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,8 +13,9 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.sinks import BatchSink
 
 from target_zoho_crm.delivery import Delivery
+from target_zoho_crm.mapping import Refusal
 from target_zoho_crm.reader import BlockReader
-from target_zoho_crm.rows import KEY_PROPERTY, NO_VERSION, VERSION_PROPERTY, BadRecordError, RowReader, join_key
+from target_zoho_crm.rows import KEY_PROPERTY, VERSION_PROPERTY, BadRecordError, RowReader, join_key, version_text
 
 if TYPE_CHECKING:
     from target_zoho_crm.target import TargetZohoCRM
@@ -76,12 +79,26 @@ class ZohoSink(BatchSink):
         """Find the record that does not fit, and let the others through."""
         reader = BlockReader()
         for line in lines:
-            record = reader.deserialize_json(line).get("record")
+            record = self._lenient(line, reader).get("record")
             if not isinstance(record, dict):
                 raise InvalidInputLine(f"stream {self.stream_name!r}: a RECORD message holds no record")
             self.tally_record_read()
             self.record_counter_metric.increment()
             self.process_record(record, {})
+
+    @staticmethod
+    def _lenient(line: bytes, reader: BlockReader) -> dict[str, Any]:
+        """Decode a line, also one with half a character in it: that record is refused by name, and the others go."""
+        try:
+            return reader.deserialize_json(line)
+        except InvalidInputLine:
+            try:
+                message = json.loads(line, parse_float=Decimal)
+            except ValueError:
+                message = None
+            if not isinstance(message, dict):
+                raise
+            return message
 
     def get_validator(self) -> None:
         """Leave validation to the typed rows: a record that does not fit is refused by name, the others go on."""
@@ -115,9 +132,8 @@ class ZohoSink(BatchSink):
                 f"({', '.join(names)}); it can be neither written nor remembered"
             ) from None
         version = record.get(VERSION_PROPERTY) or record.get(self._target.replication_key(self.stream_name) or "")
-        self._open_delivery.refuse(
-            key, str(version or NO_VERSION), code="INVALID_DATA", field=error.field, message=str(error)
-        )
+        refusal = Refusal("INVALID_DATA", error.field, str(error))
+        self._open_delivery.refuse(key, version_text(version or None), refusal)
 
     def process_batch(self, context: dict[str, Any]) -> None:
         """Send what is buffered: called by the SDK when records grow old, when the schema changes, and at the end.

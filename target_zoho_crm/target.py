@@ -19,7 +19,7 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from sync_ledger.ledger import LedgerError
 from sync_ledger.runs import LockHeldError
 from target_zoho_crm.destination import RejectedError
-from target_zoho_crm.errors import ConfigurationError, ZohoError
+from target_zoho_crm.errors import ConfigurationError, Stopped, ZohoError
 from target_zoho_crm.reader import BlockReader, BlockTaker
 from target_zoho_crm.rows import KEY_PROPERTY, VERSION_PROPERTY
 from target_zoho_crm.run import IncompleteError, Run
@@ -82,8 +82,10 @@ class TargetZohoCRM(Target):
             super().listen(file_input)
         except BaseException as error:
             if self._run is not None:
-                self._run.abort("terminated" if isinstance(error, TerminatedError) else "failed")
-                self._run = None
+                run, self._run = self._run, None
+                run.abort("failed" if self._signal is None else "terminated")
+            if self._signal is not None and isinstance(error, Stopped):
+                raise TerminatedError(self._signal) from None
             raise
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
@@ -143,17 +145,17 @@ class TargetZohoCRM(Target):
         """Act on a signal, where nothing is half done; and on records that have waited too long."""
         if self._signal is not None:
             raise TerminatedError(self._signal)
+        if self._run is not None:
+            self._run.check()
         self._handle_max_record_age()
 
     # Signals and the command line
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Note the signal; the SDK's own handler would drain in the middle of whatever runs."""
+        """Note the signal, to be acted on between blocks: the SDK's own handler drains amid whatever runs."""
         self._signal = signum
         if self._run is not None:
             self._run.stop.set()
-        if isinstance(self.message_reader, BlockReader) and self.message_reader.waiting:
-            raise TerminatedError(signum)
 
     @classmethod
     def invoke(cls, **options: Any) -> None:

@@ -83,7 +83,8 @@ class Call:
     """One request.
 
     `body` makes the body anew for each attempt. `credits` are counted as spent on `kind` before each attempt.
-    `results` says that a `data` list is an answer, also with status 400.
+    `results` says that a `data` list is an answer, also with status 400. `guard` is called right before each attempt,
+    after all waiting: it raises where the run may not send any more.
     """
 
     method: str
@@ -96,6 +97,7 @@ class Call:
     results: bool = False
     credits: int = 0
     kind: CreditKind = CreditKind.OTHER
+    guard: Callable[[], None] | None = None
 
     @property
     def where(self) -> str:
@@ -191,6 +193,8 @@ class Transport:
 
     def _send(self, call: Call, token: AccessToken, read: Callable[[requests.Response], Answer]) -> Answer:
         with self._gate.passing(upsert=call.upsert):
+            if call.guard is not None:
+                call.guard()
             self._credits.reserve(call.credits, call.kind)
             try:
                 return self._exchange(call, token, read)

@@ -47,9 +47,8 @@ class UpsertWriter:
         outcomes = to.refusals(batch, refused)
         sent = {key: entry.version for key, entry in batch.entries.items() if key not in refused}
         if sent:
-            to.confirmation.guard()
             try:
-                answer = to.client.upsert(to.module, body, records=len(sent))
+                answer = to.client.upsert(to.module, body, records=len(sent), guard=to.confirmation.guard)
                 outcomes += upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
             except Stopped:
                 raise

@@ -113,8 +113,8 @@ def test_a_sleeper_finds_its_lock_gone_before_it_sends_or_writes(ledger: Ledger)
     sleeper = RunLock.acquire(ledger, "orders")
     age(ledger, sleeper.run_id, DEAD_AFTER + timedelta(seconds=1))
     successor = RunLock.acquire(ledger, "orders")
-    with pytest.raises(LockLostError, match="another run"), ledger.begin() as connection:
-        sleeper.confirm(connection)
+    with pytest.raises(LockLostError, match="another run"), sleeper.transaction():
+        pass
     with pytest.raises(LockLostError):
         sleeper.guard()
     sleeper.release("failed", COUNTS, 0)

@@ -148,3 +148,52 @@ def test_an_answer_lost_after_its_effect_doubles_nothing(shop: Shop) -> None:
     shop.emulator.admin.add_fault("bulk_create", kind="lost_after", times=1)
     assert shop.run().summary["synced"] == 50
     shop.assert_all_synced()
+
+
+def test_a_full_storage_leaves_the_rows_of_a_job_due_and_not_in_flight_for_ever(shop: Shop) -> None:
+    shop.target_config = {"channel": "bulk_write"}
+    shop.insert(["SO-1", "SO-2"])
+    shop.emulator.admin.add_fault(kind="record_error", code="STORAGE_SPACE_EXCEEDED", keys=["SO-2"])
+    full = shop.run()
+    assert full.code == 1
+    assert "STORAGE_SPACE_EXCEEDED" in full.errors[-1]
+    shop.emulator.admin.clear_faults()
+    assert shop.run().summary["synced"] == 1
+    shop.assert_all_synced()
+
+
+def test_a_gateway_that_does_not_know_the_job_does_not_end_it(shop: Shop) -> None:
+    shop.target_config = {"channel": "bulk_write"}
+    shop.insert(["SO-1"])
+    shop.emulator.admin.add_fault("bulk_poll", kind="answer", status=404, body="<html>404</html>", times=1)
+    left = shop.run()
+    assert (left.code, left.summary["left unsynced"]) == (0, 1)
+    assert "is left to the next run" in left.err
+    assert shop.acks()["SO-1"].status == "submitted"
+    assert shop.run().code == 0
+    shop.assert_all_synced()
+    assert sum(shop.emulator.admin.stats()["jobs"].values()) == 1
+
+
+def test_a_fault_of_the_set_up_counts_against_no_order(shop: Shop) -> None:
+    shop.target_config = {"channel": "bulk_write", "max_attempts": 1}
+    shop.insert(["SO-1"])
+    shop.emulator.admin.add_fault(kind="job_failed", code="INVALID_FORMAT", times=1)
+    broken = shop.run()
+    assert broken.code == 2
+    assert "INVALID_FORMAT" in broken.errors[-1]
+    assert shop.acks()["SO-1"].attempts == 0
+    assert shop.run().summary["synced"] == 1
+    shop.assert_all_synced()
+
+
+def test_a_job_that_may_exist_is_not_given_back(shop: Shop) -> None:
+    shop.target_config = {"channel": "bulk_write"}
+    shop.insert(["SO-1"])
+    shop.run(kill_at="after:target_zoho_crm.client.ZohoClient.create_job")
+    shop.emulator.admin.add_fault("bulk_create", kind="answer", canned="storage_full", times=1)
+    assert shop.run().code == 1
+    assert {job.step for job in shop.jobs()} == {"uploaded"}
+    assert shop.acks()["SO-1"].status == "submitted"
+    assert shop.run().code == 0
+    shop.assert_all_synced()

@@ -194,13 +194,115 @@ def test_about_names_every_setting_and_marks_the_secrets() -> None:
     assert secrets == {"client_id", "client_secret", "refresh_token", "ack_url"}
 
 
+def test_a_newer_record_that_does_not_fit_is_not_forgotten_for_the_older_one(
+    config: dict[str, Any], zoho_emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    head = schema("sales", {"id": {"type": "integer"}, "total_amount": {"type": "number"}, "at": TEXT}, ["id"], "at")
+    lines = [head, record("sales", id=1, total_amount=1, at="v1"), record("sales", id=1, total_amount="x", at="v2")]
+    ended = run(config, lines, tmp_path)
+    assert "1 superseded + 1 rejected" in ended.stderr
+    assert list(zoho_emulator.admin.records("Orders")) == []
+
+
+def test_two_streams_into_one_module_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    lines = [OTHER_TAP[0], schema("returns", {"id": {"type": "integer"}}, ["id"])]
+    ended = run(config, lines, tmp_path)
+    assert ended.returncode == 2
+    assert "'sales' and 'returns' both write to module Orders by parent_id" in ended.stderr
+
+
+def test_our_tap_without_a_shared_ledger_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    del config["ack_url"]
+    own = {"id": {"type": "integer"}, "_sync_key": TEXT, "_sync_version": TEXT}
+    ended = run(config, [schema("orders", own, ["id"])], tmp_path)
+    assert ended.returncode == 2
+    assert "Set `ack_url` to the database where the tap has it" in ended.stderr
+
+
+def test_a_key_field_that_would_take_two_keys_for_one_is_refused(
+    config: dict[str, Any], zoho_emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    zoho_emulator.admin.add_field("Orders", "Legacy_Number", "integer", unique=True)
+    ended = run(config | {"key_field": "Legacy_Number"}, OTHER_TAP, tmp_path)
+    assert ended.returncode == 2
+    assert "Legacy_Number of module Orders has type integer" in ended.stderr
+
+
+def test_half_a_character_costs_one_record_and_not_the_stream(
+    config: dict[str, Any], zoho_emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    broken = '{"type": "RECORD", "stream": "sales", "record": {"id": 7, "customer_name": "\\ud800"}}'
+    ended = run(config, [*OTHER_TAP[:2], broken], tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert {each["parent_id"] for each in zoho_emulator.admin.records("Orders")} == {"1"}
+    assert "1 rejected" in ended.stderr
+
+
+def test_a_failure_is_noticed_while_the_tap_is_silent(config: dict[str, Any], zoho_emulator: EmulatorProcess) -> None:
+    zoho_emulator.admin.add_fault("upsert", kind="answer", canned="scope_mismatch")
+    environment = {f"TARGET_ZOHO_CRM_{name.upper()}": value for name, value in config.items()}
+    environment |= {"TARGET_ZOHO_CRM_CHANNEL": "upsert", "TARGET_ZOHO_CRM_BULK_ROWS": "1"}
+    process = subprocess.Popen(
+        [TARGET, "--config", "ENV"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **environment}
+    )
+    assert process.stdin is not None
+    process.stdin.write("".join(f"{json.dumps(line)}\n" for line in OTHER_TAP[:2]).encode())
+    process.stdin.flush()  # and it stays open
+    assert process.wait(30) == 2
+    assert process.stderr is not None
+    assert b"OAUTH_SCOPE_MISMATCH" in process.stderr.read()
+
+
+def test_a_signal_ends_the_run_and_frees_the_stream(
+    config: dict[str, Any], zoho_emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    environment = {f"TARGET_ZOHO_CRM_{name.upper()}": value for name, value in config.items()}
+    process = subprocess.Popen(
+        [TARGET, "--config", "ENV"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **environment}
+    )
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stdin.write("".join(f"{json.dumps(line)}\n" for line in OTHER_TAP[:3]).encode())
+    process.stdin.flush()
+    while b"no writable field" not in process.stderr.readline():
+        pass
+    process.terminate()
+    assert process.wait(15) == 128 + 15
+    assert list(zoho_emulator.admin.records("Orders")) == []
+    assert run(config, OTHER_TAP, tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "message", [{"type": "RECORD", "stream": "sales", "row": "hush"}, {"type": "STATE", "v": "hush"}]
+)
+def test_an_incomplete_message_is_named_without_its_contents(
+    config: dict[str, Any], tmp_path: Path, message: dict[str, Any]
+) -> None:
+    ended = run(config, [OTHER_TAP[0], message], tmp_path)
+    assert ended.returncode == 1
+    assert "message lacks" in ended.stderr
+    assert "hush" not in ended.stderr
+
+
+MODULES = {
+    "test_object_schema_no_properties": "Others",
+    "test_strings_in_objects": "Others",
+    "test_strings_in_arrays": "More",
+}
+"""Modules of their own for the further streams of the SDK's files."""
+
+
 class TestStandard(get_target_test_class(TargetZohoCRM)):  # type: ignore[misc]
     """The SDK's own tests, its message files written to the emulator."""
 
     @pytest.fixture
     def runner(self, config: dict[str, Any]) -> TargetTestRunner:
-        return TargetTestRunner(TargetZohoCRM, config=config | {"on_missing_key": "hash"})
+        others = {stream: {"module": module} for stream, module in MODULES.items()}
+        return TargetTestRunner(TargetZohoCRM, config=config | {"on_missing_key": "hash", "streams": others})
 
     @pytest.fixture
     def config(self, zoho_emulator: EmulatorProcess, tmp_path: Path) -> dict[str, Any]:
+        key = {"api_name": "parent_id", "data_type": "text", "unique": True}
+        for module in MODULES.values():
+            zoho_emulator.admin.add_module(module, [key])
         return settings_for(zoho_emulator, tmp_path)
