@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from datetime import timedelta, timezone, tzinfo
@@ -74,9 +75,9 @@ class TapLegacyOrders(SQLTap):
         ),
         th.Property(
             "key_column",
-            th.OneOf(th.StringType, th.ArrayType(th.StringType)),
+            th.StringType,
             title="Key column",
-            description="The column, or list of columns, that identifies an order; the primary key by default",
+            description="The column that identifies an order, or a list of columns; the primary key by default",
         ),
         th.Property(
             "replication_key",
@@ -153,6 +154,9 @@ class TapLegacyOrders(SQLTap):
         super(SQLTap, cls).append_builtin_config(config_jsonschema)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        if isinstance(self._config.get("key_column"), list):
+            # Declared as text, since the SDK cannot read "text or list" from the environment.
+            self._config["key_column"] = json.dumps(self._config["key_column"])
         try:
             return super()._validate_config(raise_errors=raise_errors)
         except ConfigValidationError as error:

@@ -103,6 +103,7 @@ def test_a_table_in_another_schema_is_found(postgresql_url: str) -> None:
         ({"orders_table": "order"}, r"orders_table: there is no table or view 'order' in .*; did you mean orders\?"),
         ({"key_column": "ID_"}, r"key_column: orders has no column 'ID_'; it has id"),
         ({"key_column": ["id", "nr"]}, r"key_column: orders has no column 'nr'"),
+        ({"key_column": "[id"}, r"key_column: \[id is no JSON list of column names"),
         ({"replication_key": "changed_at"}, r"replication_key: orders has no column 'changed_at'; it has .*updated_at"),
         ({"version_column": "etag"}, r"version_column: orders has no column 'etag'"),
         ({"columns": ["note", "colour"]}, r"columns: orders has no column 'colour'"),
