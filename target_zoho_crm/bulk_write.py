@@ -7,6 +7,7 @@ run's job goes on where it stopped: an uploaded file becomes a job, a created jo
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import uuid
 from dataclasses import dataclass, replace
@@ -43,6 +44,9 @@ LONGEST_POLL_SECONDS = 15.0
 CREATE_ATTEMPTS = 2
 """A second job after a lost answer costs 500 credits and is harmless, since both hold the same versions."""
 
+NO_RESULT = "JOB_WITHOUT_RESULT"
+"""Our own code of an order whose job ended without saying what became of its rows; the log says why."""
+
 logger = logging.getLogger("target-zoho-crm")
 
 
@@ -55,6 +59,8 @@ class BulkWriter:
         self._workers = workers
         self._spool = spool
         self._job_wait_seconds = job_wait_seconds
+        # What takes memory by the row is done for one job at a time, however many are in flight.
+        self._one_at_a_time = threading.Lock()
 
     def start(self, batch: Batch) -> None:
         """Send a batch as one job, or as several where the file would be too large; returns once it is under way.
@@ -92,11 +98,12 @@ class BulkWriter:
         to = self._to
         try:
             if file is not None:
-                to.confirmation.intend(job)
+                with self._one_at_a_time:
+                    to.confirmation.intend(job)
                 job = self._upload(job, file)
             if job.step is JobStep.UPLOADED:
                 job = self._create(job, may_exist=file is None)
-            outcomes = self._await_outcomes(job)
+            result = self._await_result(job)
         except _NotCreatedError as failure:
             to.confirmation.give_back(job, failure.code)
             to.landed(job.manifest)
@@ -113,11 +120,21 @@ class BulkWriter:
                 still,
             )
             return
+        to.failed_calls.succeeded()
+        with self._one_at_a_time:
+            self._settle(group, job, result)
+        to.landed(job.manifest)
+
+    def _settle(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
+        """Turn a result into acks; without one nothing is known, and an upsert by key may be repeated."""
+        try:
+            outcomes = _all_due_again(job) if result is None else job_outcomes(result, job.manifest)
+        finally:
+            if result is not None:
+                result.unlink(missing_ok=True)
         if len(outcomes) != len(job.manifest):
             raise AssertionError(f"{len(outcomes)} outcomes for {len(job.manifest)} orders")
-        to.failed_calls.succeeded()
-        to.conclude(group, outcomes, Channel.BULK_WRITE, job)
-        to.landed(job.manifest)
+        self._to.conclude(group, outcomes, Channel.BULK_WRITE, job)
 
     def _upload(self, job: JournalledJob, file: _File) -> JournalledJob:
         to = self._to
@@ -157,36 +174,32 @@ class BulkWriter:
         logger.info("Bulk write job %s: %d orders of stream %r", zoho_job_id, len(job.manifest), to.stream)
         return replace(job, step=JobStep.CREATED, zoho_job_id=zoho_job_id)
 
-    def _await_outcomes(self, job: JournalledJob) -> list[Outcome]:
-        """Poll until the job ends, and read its result; what cannot be known is due again."""
+    def _await_result(self, job: JournalledJob) -> Path | None:
+        """Poll until the job ends, and fetch its result; None where there is none and its orders are due again.
+
+        Raises:
+            ConfigurationError: the job failed for a fault of the set-up; its orders are given back.
+        """
         to = self._to
         try:
             ended = self._poll(job.zoho_job_id or "")
-            if ended.download_url is None:
-                return self._without_result(job, ended)
-            result = self._spool / f"{job.job_id}.result.zip"
-            try:
+            if ended.download_url is not None:
+                result = self._spool / f"{job.job_id}.result.zip"
                 to.client.download(ended.download_url, result)
-                return job_outcomes(result, job.manifest)
-            finally:
-                result.unlink(missing_ok=True)
-        except Gone as gone:
-            return _all_due_again(job, gone.code)
+                return result
         except (Stopped, LostAnswer):
             raise
+        except Gone as gone:
+            logger.warning("Bulk write job %s of stream %r: %s", job.zoho_job_id, job.stream, gone)
+            return None
         except TransientError as error:
             raise _StillRunningError(str(error)) from error
-
-    def _without_result(self, job: JournalledJob, ended: JobAnswer) -> list[Outcome]:
-        """A job that failed as a whole: no row is to blame; a fault of the set-up ends the run."""
         code = ended.code or f"JOB_{ended.status.value}"
         if family_of(code, HTTPStatus.BAD_REQUEST) is Family.CONFIGURATION and code in CODES:
-            self._to.confirmation.give_back(job, code)
+            to.confirmation.give_back(job, code)
             raise request_error(code, where=f"bulk write job {ended.job_id}")
-        logger.warning(
-            "Bulk write job %s of stream %r ended %s: %s", ended.job_id, job.stream, ended.status.value, code
-        )
-        return _all_due_again(job, code)
+        logger.warning("Bulk write job %s of stream %r: %s, %s", ended.job_id, job.stream, ended.status.value, code)
+        return None
 
     def _poll(self, zoho_job_id: str) -> JobAnswer:
         pause = FIRST_POLL_SECONDS
@@ -228,9 +241,8 @@ def _halves(batch: Batch) -> list[Batch]:
     return [replace(batch, entries=dict(part)) for part in (entries[:middle], entries[middle:])]
 
 
-def _all_due_again(job: JournalledJob, code: str) -> list[Outcome]:
-    """The job ended without saying what became of its rows; an upsert by key may be repeated."""
+def _all_due_again(job: JournalledJob) -> list[Outcome]:
     return [
-        Outcome(key=key, version=version, status=Status.REJECTED, code=code, family=Family.TRANSIENT)
+        Outcome(key=key, version=version, status=Status.REJECTED, code=NO_RESULT, family=Family.TRANSIENT)
         for key, version in job.manifest.items()
     ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import random
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,7 +13,6 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from msgspec import structs
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from sync_ledger.acks import Ack, Acks, attempts_of, folded_twins, make_due, write_acks
 from sync_ledger.jobs import JournalledJob, journal_intent, journal_step
@@ -22,6 +24,8 @@ from target_zoho_crm.key_folding import KeyFolding
 from target_zoho_crm.outcomes import Outcome, Status
 from target_zoho_crm.retries import next_attempt_at
 from target_zoho_crm.routing import Channel
+
+logger = logging.getLogger("target-zoho-crm")
 
 WRITE_ATTEMPTS = 5
 """A ledger write is repeated when the connection breaks; a repeated ack says the same as the first."""
@@ -206,20 +210,28 @@ class Confirmation:
         self._retrying(once)
 
     def _retrying(self, action: Callable[[], _T]) -> _T:
-        attempt = retry(
-            retry=retry_if_exception_type((OperationalError, InterfaceError)),
-            stop=stop_after_attempt(WRITE_ATTEMPTS),
-            wait=wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.5),
-            reraise=True,
-        )
-        try:
-            return attempt(action)()
-        except DBAPIError as error:
-            cause = str(error.orig).strip().splitlines()
-            raise LedgerError(
-                f"the ledger cannot be written or read: {cause[0] if cause else type(error.orig).__name__}; "
-                "what was sent and not confirmed is sent again by the next run"
-            ) from error
+        """Repeat what a broken connection cut short.
+
+        A plain loop: the wrappers of a retry library form cycles that keep a whole job's rows alive.
+        """
+        for attempt in range(1, WRITE_ATTEMPTS + 1):
+            try:
+                return action()
+            except DBAPIError as error:
+                passing = isinstance(error, (OperationalError, InterfaceError))
+                if attempt == WRITE_ATTEMPTS or not passing:
+                    raise LedgerError(_unusable(error)) from error
+                logger.warning("The ledger does not answer (%s), trying again", type(error.orig).__name__)
+            time.sleep(random.uniform(0.5, 1) * attempt)  # noqa: S311 - no secret
+        raise AssertionError("the loop returns or raises")
+
+
+def _unusable(error: DBAPIError) -> str:
+    cause = str(error.orig).strip().splitlines()
+    return (
+        f"the ledger cannot be written or read: {cause[0] if cause else type(error.orig).__name__}; "
+        "what was sent and not confirmed is sent again by the next run"
+    )
 
 
 def _columns_of(outcomes: Sequence[Outcome]) -> dict[str, Sequence[Any]]:
