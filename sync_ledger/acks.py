@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -16,6 +16,9 @@ from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckSta
 
 KEYS_PER_LOOKUP = 5_000
 """Keys in one IN list: below the bind limits of PostgreSQL (65,535) and SQLite (32,766)."""
+
+ROWS_PER_STATEMENT = 5_000
+"""Rows made ready at a time; more would only take more memory."""
 
 KEYS_PER_LOOKUP_ELSEWHERE = 900
 """Oracle takes 1,000 values in a list, SQL Server 2,100 parameters in a statement."""
@@ -46,6 +49,8 @@ class Ack:
     folded_key: str | None = None
     """The key as Zoho's unique field may see it, where that differs from the key itself."""
 
+
+_Item = TypeVar("_Item")
 
 COLUMNS = tuple(field.name for field in fields(Ack))
 _DEFAULTS = {field.name: field.default for field in fields(Ack) if field.default is not MISSING}
@@ -184,7 +189,7 @@ def lookup_size(dialect_name: str) -> int:
     return KEYS_PER_LOOKUP if dialect_name in _WRITERS else KEYS_PER_LOOKUP_ELSEWHERE
 
 
-def chunks_of(items: Iterable[str], size: int) -> Iterator[list[str]]:
+def chunks_of(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
     """Split into lists of at most `size`."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
@@ -235,11 +240,12 @@ def _execute_rows(connection: sa.Connection, statement: sa.Insert, table: sa.Tab
     """Run the statement for all rows by the driver itself: SQLAlchemy's own parameter handling costs as much again."""
     compiled = statement.compile(dialect=connection.dialect)
     columns = {name: _driver_values(table.c[name], acks, connection.dialect) for name in acks.differing}
-    if compiled.positiontup is not None:
-        rows: list[Any] = list(zip(*(columns[name] for name in compiled.positiontup), strict=True))
-    else:
-        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    connection.exec_driver_sql(str(compiled), rows)
+    names = compiled.positiontup or list(columns)
+    rows: Iterator[Any] = zip(*(columns[name] for name in names), strict=True)
+    if compiled.positiontup is None:
+        rows = (dict(zip(names, row, strict=True)) for row in rows)
+    for chunk in chunks_of(rows, ROWS_PER_STATEMENT):
+        connection.exec_driver_sql(str(compiled), chunk)
 
 
 def _driver_values(column: sa.Column[Any], acks: Acks, dialect: sa.Dialect) -> Sequence[Any]:

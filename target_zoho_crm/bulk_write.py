@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
@@ -84,16 +85,15 @@ class BulkWriter:
         if not manifest:
             path.unlink()
             return
-        to.take_off(manifest)
+        flight = to.take_off(manifest)
         job = JournalledJob(job_id, to.stream, "", to.module, JobStep.INTENT, manifest, credits=0)
-        self._workers.submit(self._deliver, batch.group, job, _File(path, batch.mapping))
+        self._workers.submit(self._deliver, batch.group, job, flight, _File(path, batch.mapping))
 
     def resume(self, job: JournalledJob) -> None:
         """Go on with a dead run's job where it stopped."""
-        self._to.take_off(job.manifest)
-        self._workers.submit(self._deliver, None, job, None)
+        self._workers.submit(self._deliver, None, job, self._to.take_off(job.manifest), None)
 
-    def _deliver(self, group: Group | None, job: JournalledJob, file: _File | None) -> None:
+    def _deliver(self, group: Group | None, job: JournalledJob, flight: Collection[str], file: _File | None) -> None:
         """Take a job through all steps that are left."""
         to = self._to
         try:
@@ -106,7 +106,7 @@ class BulkWriter:
             result = self._await_result(job)
         except _NotCreatedError as failure:
             to.confirmation.give_back(job, failure.code)
-            to.landed(job.manifest)
+            to.landed(flight)
             if isinstance(failure.error, Stopped) or not isinstance(failure.error, TransientError):
                 raise failure.error from None
             to.failed_calls.note(failure.error)
@@ -123,7 +123,7 @@ class BulkWriter:
         to.failed_calls.succeeded()
         with self._one_at_a_time:
             self._settle(group, job, result)
-        to.landed(job.manifest)
+        to.landed(flight)
 
     def _settle(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
         """Turn a result into acks; without one nothing is known, and an upsert by key may be repeated."""

@@ -126,18 +126,22 @@ class Destination:
                 f"{f' in field {refused.field}' if refused.field else ''}; on_rejection is fail_fast"
             )
 
-    def take_off(self, keys: Collection[str]) -> None:
-        """Note that writes for these keys are under way, in the form in which Zoho compares them."""
-        self.settlement.sent(self.module, self.folding.folded(keys))
+    def take_off(self, keys: Collection[str]) -> Collection[str]:
+        """Note that writes for these keys are under way; returns what `landed` wants back."""
+        folded = self.folding.folded(keys)
+        flight = keys if folded is keys else frozenset(folded)
+        self.settlement.sent(self.module, flight)
+        return flight
 
-    def landed(self, keys: Collection[str]) -> None:
-        """Note that they are over, or never happened."""
-        self.settlement.returned(self.module, self.folding.folded(keys))
+    def landed(self, flight: Collection[str]) -> None:
+        """Note that the writes that `take_off` gave this flight for are over, or never happened."""
+        self.settlement.returned(self.module, flight)
 
     def flying(self, keys: Collection[str]) -> set[str]:
         """Tell which of these keys have a write under way, as Zoho compares keys."""
         folded = self.folding.changed(keys)
-        found = self.settlement.in_flight(self.module, (folded.get(key, key) for key in keys))
+        as_compared = [folded.get(key, key) for key in keys] if folded else keys
+        found = self.settlement.in_flight(self.module, as_compared)
         return {key for key in keys if folded.get(key, key) in found} if found else set()
 
     def refusals(self, batch: Batch, refused: Mapping[str, Refusal]) -> list[Outcome]:

@@ -17,7 +17,7 @@ import msgspec
 from singer_sdk.singerlib.encoding import GenericSingerReader, SingerMessageType
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 18
 LOOK_SECONDS = 0.5
 """How long the wait for input goes on without a look at what else has happened."""
 _RECORD = re.compile(rb'\{"type": ?"RECORD", ?"stream": ?"([^"\\]+)", ?"record": ?(?=\{)')

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from target_zoho_crm.outcomes import Outcome, Status
@@ -38,7 +38,7 @@ class Settlement:
         self._groups: set[Group] = set()
         self._held: deque[tuple[Mapping[str, Any], set[Group]]] = deque()
         self._counts: dict[str, Counter[str]] = {}
-        self._in_flight: dict[str, set[str]] = {}
+        self._in_flight: dict[str, list[Collection[str]]] = {}
 
     def received(self, group: Group, records: int) -> None:
         """Count records that were read into `group`."""
@@ -80,21 +80,22 @@ class Settlement:
             self._held.append((state, {group for group in self._groups if group.unsettled}))
             self._release()
 
-    def sent(self, module: str, keys: Iterable[str]) -> None:
-        """Note that writes for these keys are under way; by module, since two streams may write to one."""
+    def sent(self, module: str, keys: Collection[str]) -> None:
+        """Note that writes for these keys are under way. The collection itself is kept: it must not change."""
         with self._lock:
-            self._in_flight.setdefault(module, set()).update(keys)
+            self._in_flight.setdefault(module, []).append(keys)
 
-    def returned(self, module: str, keys: Iterable[str]) -> None:
-        """Note that the writes for these keys are over, or never happened."""
+    def returned(self, module: str, keys: Collection[str]) -> None:
+        """Note that the writes for a collection given to `sent` are over, or never happened."""
         with self._lock:
-            self._in_flight.setdefault(module, set()).difference_update(keys)
+            flying = self._in_flight.get(module, [])
+            self._in_flight[module] = [each for each in flying if each is not keys]
 
-    def in_flight(self, module: str, keys: Iterable[str]) -> set[str]:
+    def in_flight(self, module: str, keys: Collection[str]) -> set[str]:
         """Tell which of these keys have a write under way."""
         with self._lock:
-            flying = self._in_flight.get(module)
-            return flying.intersection(keys) if flying else set()
+            flying = list(self._in_flight.get(module, ()))
+        return {key for each in flying for key in keys if key in each}
 
     def counts(self, stream: str) -> dict[str, int]:
         """Counts by outcome; `unsynced` are the records without one, and `read` is counted on its own."""

@@ -6,6 +6,7 @@ asked for again, and a run that dies between Zoho's answer and the ack sends the
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import islice
 
@@ -31,14 +32,13 @@ class UpsertWriter:
         Raises:
             ZohoError, LedgerError, RejectedError: what ended an earlier call and so the run.
         """
-        self._to.take_off(batch.entries)
         entries = iter(batch.entries.items())
         while call := dict(islice(entries, UPSERT_MAX_RECORDS)):
-            self._workers.submit(self._deliver, replace(batch, entries=call))
+            self._workers.submit(self._deliver, replace(batch, entries=call), self._to.take_off(call))
 
-    def _deliver(self, batch: Batch) -> None:
+    def _deliver(self, batch: Batch, flight: Collection[str]) -> None:
         self._call(batch)
-        self._to.landed(batch.entries)
+        self._to.landed(flight)
 
     def _call(self, batch: Batch) -> None:
         to = self._to
