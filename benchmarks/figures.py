@@ -24,11 +24,10 @@ class Figures:
         """Keep one run's usage by process."""
         self.samples[group, pair, rows].append(usages)
 
-    def result(self, runs: int) -> dict[str, Any]:
+    def result(self) -> dict[str, Any]:
         """Everything, as JSON keeps it."""
         return {
             "conditions": {
-                "runs": runs,
                 "python": platform.python_version(),
                 "system": f"{platform.system()} {platform.machine()}",
                 "cpus": len(os.sched_getaffinity(0)),
@@ -45,6 +44,7 @@ class Figures:
             "group": group,
             "pair": pair,
             "rows": rows,
+            "runs": len(samples),
             "seconds": spread([usage.seconds for usage in whole]),
             "records_per_second": spread([rows / usage.seconds for usage in whole]),
             "processes": {
