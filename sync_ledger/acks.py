@@ -209,7 +209,7 @@ def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> li
 
 
 def _write_sqlite(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
-    statement = sqlite.insert(table).values(_values(table, acks, connection.dialect))
+    statement = sqlite.insert(table).values(_values(table, acks, connection.dialect)).inline()
     excluded = statement.excluded
     statement = statement.on_conflict_do_update(
         index_elements=list(_KEY), set_=dict(_updates(table, lambda name: excluded[name]))
@@ -218,7 +218,7 @@ def _write_sqlite(connection: sa.Connection, table: sa.Table, acks: Acks) -> Non
 
 
 def _write_mysql(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
-    statement = mysql.insert(table).values(_values(table, acks, connection.dialect))
+    statement = mysql.insert(table).values(_values(table, acks, connection.dialect)).inline()
     # VALUES(col), because PyMySQL joins rows into one statement only when nothing but ON DUPLICATE follows the row.
     statement = statement.on_duplicate_key_update(_updates(table, lambda name: sa.func.VALUES(table.c[name])))
     _execute_rows(connection, statement, table, acks)
@@ -237,7 +237,10 @@ def _values(table: sa.Table, acks: Acks, dialect: sa.Dialect) -> dict[str, sa.Co
 
 
 def _execute_rows(connection: sa.Connection, statement: sa.Insert, table: sa.Table, acks: Acks) -> None:
-    """Run the statement for all rows by the driver itself: SQLAlchemy's own parameter handling costs as much again."""
+    """Run the statement for all rows by the driver itself: SQLAlchemy's own parameter handling costs as much again.
+
+    The statement must be inline: a driver takes no RETURNING for many rows.
+    """
     compiled = statement.compile(dialect=connection.dialect)
     columns = {name: _driver_values(table.c[name], acks, connection.dialect) for name in acks.differing}
     names = compiled.positiontup or list(columns)

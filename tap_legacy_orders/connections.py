@@ -135,19 +135,16 @@ def _errors(engine: sa.Engine) -> tuple[type[Exception], ...]:
 
 def fetch_rows(connection: sa.Connection, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
     """Run a query and take its rows from the driver itself, without a Row object each."""
-    result = connection.execute(statement)
-    cursor = result.cursor
-    if cursor is None:  # the statement gave no rows to fetch
-        return []
     try:
-        rows: list[tuple[Any, ...]] = list(cursor.fetchall())
-    except sqlite3.OperationalError as error:
+        result = connection.execute(statement)
+        with result:
+            # Without a cursor the statement gave no rows to fetch.
+            return list(result.cursor.fetchall()) if result.cursor is not None else []
+    except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
+        # Before Python 3.11 the first row is read, and refused, when the statement is executed.
         if "decode to UTF-8" not in str(error):
             raise
-        result.close()
-        return _fetch_damaged_text(connection, statement)
-    result.close()
-    return rows
+    return _fetch_damaged_text(connection, statement)
 
 
 def _fetch_damaged_text(connection: sa.Connection, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:

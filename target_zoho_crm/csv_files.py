@@ -136,7 +136,10 @@ def _write_chunk(file: IO[bytes], conversion: Conversion, keys: Sequence[str], r
 def _csv(rows: Iterable[Iterable[Any]]) -> bytes | None:
     """CSV text, or None when some value is no text that every reader takes whole: one look for all rows."""
     buffer = io.StringIO(newline="")
-    csv.writer(buffer).writerows(rows)
+    try:
+        csv.writer(buffer).writerows(rows)
+    except csv.Error:  # how Python 3.10 refuses a NUL
+        return None
     text = buffer.getvalue()
     if "\0" in text:
         return None
