@@ -103,7 +103,7 @@ CONFIG = th.PropertiesList(
         description="Most API calls at once.",
     ),
     th.Property(
-        "max_jobs", th.IntegerType(minimum=1, maximum=50), default=4, description="Most bulk write jobs in flight."
+        "max_jobs", th.IntegerType(minimum=1, maximum=50), default=2, description="Most bulk write jobs in flight."
     ),
     th.Property(
         "job_wait_seconds",
