@@ -103,7 +103,10 @@ CONFIG = th.PropertiesList(
         description="Most API calls at once.",
     ),
     th.Property(
-        "max_jobs", th.IntegerType(minimum=1, maximum=50), default=2, description="Most bulk write jobs in flight."
+        "max_jobs",
+        th.IntegerType(minimum=1, maximum=50),
+        default=2,
+        description="Most bulk write jobs in flight; each takes some megabytes of memory.",
     ),
     th.Property(
         "job_wait_seconds",

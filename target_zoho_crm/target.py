@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -29,6 +30,9 @@ from target_zoho_crm.sink import ZohoSink
 EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2
 EXIT_LOCKED = 3
+
+GC_THRESHOLDS = (100_000, 50, 1000)
+"""Rows are many and without cycles: looking for some after every 700 finds nothing."""
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -160,6 +164,7 @@ class TargetZohoCRM(Target):
     @classmethod
     def invoke(cls, **options: Any) -> None:
         """Run from the command line: one clear line for a user's mistake, and an exit code that means something."""
+        gc.set_threshold(*GC_THRESHOLDS)
         try:
             super().invoke(**options)
         except _EXPECTED as error:
