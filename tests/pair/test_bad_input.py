@@ -40,7 +40,7 @@ def no_key_field(shop: Shop) -> None:
 
 
 TAP_MISTAKES: dict[str, tuple[Break, str, int]] = {
-    "unreachable database": (set_tap(sqlalchemy_url="postgresql://me:hush@127.0.0.1:1/shop"), "127.0.0.1", 1),
+    "unreachable database": (set_tap(sqlalchemy_url="postgresql://me:hush@127.0.0.1:1/shop"), "127.0.0.1", 2),
     "not a database URL": (set_tap(sqlalchemy_url="shop.db"), "sqlalchemy_url", 2),
     "missing table": (set_tap(orders_table="order"), "orders", 2),
     "no usable replication key": (without_replication_key, "replication_key", 2),
