@@ -88,11 +88,6 @@ class Delivery:
             if not self._send(len(self._buffer)) and not self._wait_for_room():
                 return  # an older version's job was left to the next run, and so are these
 
-    def wait(self) -> None:
-        """Wait until nothing of this run is under way."""
-        self._calls.wait()
-        self._jobs.wait()
-
     def _wait_for_room(self) -> bool:
         """Wait until something under way is over; False where nothing is."""
         workers = self._calls if self._calls.busy else self._jobs
