@@ -64,7 +64,8 @@ def measure(benches: list[Bench], runs: int, plain_runs: list[int]) -> Figures:
                 if number > plain and not pair.confirms:
                     continue
                 print(f"{bench.rows:,} orders, round {number} of {runs}: {pair.label}", file=sys.stderr)
-                figures.add("tap", pair.label, bench.rows, bench.tap_alone(pair))
+                if pair.tap_of == pair.name:
+                    figures.add("tap", pair.label, bench.rows, bench.tap_alone(pair))
                 figures.add("target", pair.label, bench.rows, bench.target_alone(pair))
                 figures.add("meltano", pair.label, bench.rows, bench.meltano(pair, f"{bench.rows}-{number}"))
     return figures

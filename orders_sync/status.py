@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
 from sync_ledger.acks import count_by_status
-from sync_ledger.ledger import Ledger, LedgerError
+from sync_ledger.ledger import Ledger
 from sync_ledger.tables import OPEN_STEPS, RUN_COUNTS, AckStatus
+
+DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -46,66 +46,66 @@ class PastRun:
 
 @dataclass(frozen=True)
 class StreamStatus:
-    """Everything about one stream."""
+    """Everything about one stream, at the moment `now` of the ledger database's clock."""
 
     stream: str
+    now: datetime
     acks: Mapping[str, int]
     due_now: int
     """Orders that the next run sends again although they have not changed."""
     due_later: int
+    oldest_waiting_at: datetime | None
+    """When the oldest order that is in a job or due again was last written of."""
     open_jobs: Sequence[OpenJob]
+    last_finished_at: datetime | None
+    """When the last run that came to its end did so."""
     runs: Sequence[PastRun]
     """The newest first."""
+    credits_of_a_day: int
+    """Spent by the runs that began within the last 24 hours."""
+
+    @property
+    def refused(self) -> int:
+        """Orders that are not tried again by themselves, and that nobody has dismissed."""
+        return self.acks[AckStatus.REJECTED.value] - self.due_now - self.due_later
 
 
-def read_status(ledger: Ledger, *, last_runs: int) -> list[StreamStatus]:
-    """Read the status of every stream that ever had a run, in the order of their names.
-
-    Raises:
-        LedgerError: there is no ledger, or it cannot be read.
-    """
-    file = ledger.engine.url.database if ledger.engine.dialect.name == "sqlite" else None
-    if file and not Path(file).exists():  # connecting would make an empty one
-        raise _no_ledger(ledger)
-    try:
-        with ledger.connect() as connection:
-            if not sa.inspect(connection).has_table(ledger.tables.run.name, schema=ledger.tables.metadata.schema):
-                raise _no_ledger(ledger)
-            run = ledger.tables.run
-            streams = connection.execute(sa.select(run.c.stream).distinct().order_by(run.c.stream)).scalars().all()
-            return [_stream(connection, ledger, stream, last_runs) for stream in streams]
-    except (DBAPIError, OSError) as error:
-        cause = str(getattr(error, "orig", error)).strip().splitlines()
-        raise LedgerError(
-            f"the ledger cannot be read at {shown(ledger)}: {cause[0] if cause else type(error).__name__}"
-        ) from error
-
-
-def shown(ledger: Ledger) -> str:
-    """Where the ledger lies, without its password."""
-    return ledger.engine.url.render_as_string(hide_password=True)
-
-
-def _no_ledger(ledger: Ledger) -> LedgerError:
-    return LedgerError(f"there is no ledger at {shown(ledger)}; the first run of the tap or the target makes it")
+def read_status(ledger: Ledger, streams: Sequence[str], *, last_runs: int) -> list[StreamStatus]:
+    """Read the status of these streams."""
+    with ledger.connect() as connection:
+        return [_stream(connection, ledger, stream, last_runs) for stream in streams]
 
 
 def _stream(connection: sa.Connection, ledger: Ledger, stream: str, last_runs: int) -> StreamStatus:
-    counted = count_by_status(connection, ledger.tables.ack, stream)
-    due_now, due_later = _due(connection, ledger, stream)
+    ack, run, now = ledger.tables.ack, ledger.tables.run, ledger.now(connection)
+    counted = count_by_status(connection, ack, stream)
+    due_now, due_later = _due(connection, ack, stream, now)
+    day = sa.select(sa.func.sum(run.c.credits)).where(run.c.stream == stream, run.c.started_at > now - DAY)
     return StreamStatus(
         stream=stream,
+        now=now,
         acks={status.value: counted.get(status.value, 0) for status in AckStatus},
         due_now=due_now,
         due_later=due_later,
+        oldest_waiting_at=_oldest_waiting(connection, ack, stream),
         open_jobs=_open_jobs(connection, ledger.tables.job, stream),
-        runs=_runs(connection, ledger.tables.run, stream, last_runs),
+        last_finished_at=connection.execute(
+            sa.select(sa.func.max(run.c.finished_at)).where(run.c.stream == stream, run.c.how_ended == "finished")
+        ).scalar(),
+        runs=_runs(connection, run, stream, last_runs),
+        credits_of_a_day=int(connection.execute(day).scalar() or 0),
     )
 
 
-def _due(connection: sa.Connection, ledger: Ledger, stream: str) -> tuple[int, int]:
-    ack = ledger.tables.ack
-    now = ledger.now(connection)
+def _oldest_waiting(connection: sa.Connection, ack: sa.Table, stream: str) -> datetime | None:
+    waits = sa.or_(
+        ack.c.status == AckStatus.SUBMITTED.value,
+        sa.and_(ack.c.status == AckStatus.REJECTED.value, ack.c.next_attempt_at.is_not(None)),
+    )
+    return connection.execute(sa.select(sa.func.min(ack.c.acked_at)).where(ack.c.stream == stream, waits)).scalar()
+
+
+def _due(connection: sa.Connection, ack: sa.Table, stream: str, now: datetime) -> tuple[int, int]:
     waiting = sa.select(sa.func.count()).where(
         ack.c.stream == stream,
         ack.c.status == AckStatus.REJECTED.value,

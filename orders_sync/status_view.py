@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from orders_sync.health import short
 from orders_sync.status import PastRun, StreamStatus
 from sync_ledger.tables import RUN_COUNTS
 
@@ -28,6 +29,12 @@ def show_stream(console: Console, status: StreamStatus) -> None:
     console.print(f"Stream [bold]{status.stream}[/]: {sum(status.acks.values()):,} acks = {acks}", highlight=False)
     if status.due_now or status.due_later:
         console.print(f"  due again: {status.due_now:,} with the next run, {status.due_later:,} later", highlight=False)
+    if status.oldest_waiting_at is not None:
+        age = short(status.now - status.oldest_waiting_at)
+        console.print(f"  the oldest order in a job or due again: {age} since it was last written of", highlight=False)
+    if status.refused:
+        console.print(f"  refused: {status.refused:,}; `orders-sync problems` says why", highlight=False)
+    console.print(f"  credits of the last 24 hours: {status.credits_of_a_day:,}", highlight=False)
     for job in status.open_jobs:
         name = f"open job {job.zoho_job_id}" if job.zoho_job_id else "open job"
         console.print(

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from scripts.errors_page import errors_page
 from scripts.meltano_project import meltano_project
 from scripts.performance_page import performance_page
 from scripts.plugins import ask
@@ -23,6 +24,7 @@ def contents() -> Mapping[Path, str]:
     pages = {
         ROOT / "meltano.yml": meltano_project(tap, target),
         ROOT / "docs" / "settings.md": settings_page(tap, target),
+        ROOT / "docs" / "errors.md": errors_page(),
     }
     performance = performance_page(ROOT / "benchmarks" / "results")
     if performance is not None:

@@ -55,7 +55,7 @@ _Item = TypeVar("_Item")
 COLUMNS = tuple(field.name for field in fields(Ack))
 _DEFAULTS = {field.name: field.default for field in fields(Ack) if field.default is not MISSING}
 _KEY = ("stream", "record_key")
-_KEPT_WHEN_UNKNOWN = ("zoho_id", "action", "payload_hash")
+_KEPT_WHEN_UNKNOWN = ("zoho_id", "action")
 """A refusal knows no CRM id; the id that an earlier version got stays."""
 _CUT = {"error_code": CODE_LENGTH, "error_field": FIELD_LENGTH, "error_message": MESSAGE_LENGTH}
 
@@ -197,13 +197,16 @@ def chunks_of(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
 
 
 def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> list[tuple[str, sa.ColumnElement[Any]]]:
-    """The assignments of the upsert; `attempts` first, since MySQL reads assignments from left to right."""
+    """The assignments of the upsert. Those that ask for the old row come first: MySQL assigns from left to right."""
     attempts = sa.case((table.c.version == new("version"), table.c.attempts + new("attempts")), else_=new("attempts"))
-    updates: list[tuple[str, sa.ColumnElement[Any]]] = [("attempts", attempts)]
+    # A job's outcome confirms what the job was made of; every other ack says itself what was sent, or knows no more.
+    known = sa.func.coalesce(new("payload_hash"), table.c.payload_hash)
+    payload = sa.case((table.c.job_id == new("job_id"), known), else_=new("payload_hash"))
+    updates: list[tuple[str, sa.ColumnElement[Any]]] = [("attempts", attempts), ("payload_hash", payload)]
     for name in COLUMNS:
         if name in _KEPT_WHEN_UNKNOWN:
             updates.append((name, sa.func.coalesce(new(name), table.c[name])))
-        elif name not in _KEY and name != "attempts":
+        elif name not in _KEY and name not in {"attempts", "payload_hash"}:
             updates.append((name, new(name)))
     return updates
 

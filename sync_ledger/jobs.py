@@ -19,7 +19,11 @@ MANIFEST_LEVEL = 1
 
 @dataclass(frozen=True, slots=True)
 class JournalledJob:
-    """A bulk job as the journal knows it. `manifest` maps the key of each CSV row to its version."""
+    """A bulk job as the journal knows it. `manifest` maps the key of each CSV row to its version.
+
+    A job of lines names the job of their orders as `parent_job_id`, and maps the key of each line to that of its order.
+    It is over when that one is.
+    """
 
     job_id: str
     stream: str
@@ -31,6 +35,7 @@ class JournalledJob:
     file_id: str | None = None
     create_body: str | None = None
     zoho_job_id: str | None = None
+    parent_job_id: str | None = None
 
 
 def pack_manifest(manifest: Mapping[str, str]) -> bytes:
@@ -56,7 +61,8 @@ def journal_intent(connection: sa.Connection, table: sa.Table, job: JournalledJo
             stream=job.stream,
             run_id=job.run_id,
             module=job.module,
-            step=JobStep.INTENT.value,
+            parent_job_id=job.parent_job_id,
+            step=job.step.value,
             row_count=len(job.manifest),
             manifest=pack_manifest(job.manifest),
             credits=0,
@@ -90,18 +96,36 @@ def open_jobs(connection: sa.Connection, table: sa.Table, *where: sa.ColumnEleme
         .where(table.c.step.in_([step.value for step in OPEN_STEPS]), *where)
         .order_by(table.c.intended_at, table.c.job_id)
     )
-    return [
-        JournalledJob(
-            job_id=row.job_id,
-            stream=row.stream,
-            run_id=row.run_id,
-            module=row.module,
-            step=JobStep(row.step),
-            manifest=unpack_manifest(row.manifest),
-            credits=row.credits,
-            file_id=row.file_id,
-            create_body=row.create_body,
-            zoho_job_id=row.zoho_job_id,
-        )
-        for row in connection.execute(query)
-    ]
+    return list(map(_journalled, connection.execute(query)))
+
+
+def jobs_of_lines(connection: sa.Connection, table: sa.Table, parent_job_id: str) -> list[JournalledJob]:
+    """List all jobs of the lines of one job's orders; those that are over have no manifest any more."""
+    query = sa.select(table).where(table.c.parent_job_id == parent_job_id).order_by(table.c.job_id)
+    return list(map(_journalled, connection.execute(query)))
+
+
+def close_jobs_of_lines(connection: sa.Connection, table: sa.Table, parent_job_id: str, now: datetime) -> None:
+    """Note that the open jobs of lines are over, with the job of their orders."""
+    open_steps = [step.value for step in OPEN_STEPS]
+    connection.execute(
+        sa.update(table)
+        .where(table.c.parent_job_id == parent_job_id, table.c.step.in_(open_steps))
+        .values(step=JobStep.APPLIED.value, updated_at=now, manifest=None, create_body=None)
+    )
+
+
+def _journalled(row: sa.Row[Any]) -> JournalledJob:
+    return JournalledJob(
+        job_id=row.job_id,
+        stream=row.stream,
+        run_id=row.run_id,
+        module=row.module,
+        step=JobStep(row.step),
+        manifest=unpack_manifest(row.manifest) if row.manifest is not None else {},
+        credits=row.credits,
+        file_id=row.file_id,
+        create_body=row.create_body,
+        zoho_job_id=row.zoho_job_id,
+        parent_job_id=row.parent_job_id,
+    )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -142,28 +143,35 @@ class Ledger:
         """
         for attempt in range(1, CREATE_ATTEMPTS + 1):
             try:
-                if not self._missing():
+                if not self.missing_tables():
                     return
                 with self.begin() as connection:
                     self.tables.metadata.create_all(connection)
             except (DBAPIError, OSError) as error:
                 if attempt == CREATE_ATTEMPTS:
-                    raise LedgerError(self._not_writable(error)) from error
+                    raise self.unusable(error) from error
                 time.sleep(0.1 * attempt)
             else:
                 return
 
-    def _missing(self) -> list[str]:
-        with self.engine.connect() as connection:
-            inspector = sa.inspect(connection)
-            schema = self.tables.metadata.schema
-            present = set(inspector.get_table_names(schema=schema))
+    def missing_tables(self) -> list[str]:
+        """Name the tables of the ledger that are not there; does not make an SQLite file in order to look into it."""
+        present: set[str] = set()
+        if not self.lacks_file():
+            with self.engine.connect() as connection:
+                present = set(sa.inspect(connection).get_table_names(schema=self.tables.metadata.schema))
         return [table.name for table in self.tables.metadata.sorted_tables if table.name not in present]
 
-    def _not_writable(self, error: Exception) -> str:
+    def lacks_file(self) -> bool:
+        """Tell whether the ledger is an SQLite file that is not there; connecting would make an empty one."""
+        file = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
+        return bool(file) and not Path(str(file)).exists()
+
+    def unusable(self, error: Exception) -> LedgerError:
+        """Say what a database's complaint means for the ledger."""
         cause = str(getattr(error, "orig", error)).strip().splitlines()
         where = self.engine.url.render_as_string(hide_password=True)
-        return (
+        return LedgerError(
             f"the ledger tables (zoho_sync_*) cannot be created or read at {where}: "
             f"{cause[0] if cause else type(error).__name__}; "
             "check `ack_url` and `ack_schema`, and that its user may create and write tables there"

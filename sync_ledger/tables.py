@@ -26,6 +26,10 @@ SQL_SERVER_ENCODING = "utf-16-le"
 """How an NVARCHAR lies in memory, and so what CAST(nvarchar AS varbinary) gives."""
 
 
+DELETED_VERSION = "(deleted)"
+"""The version of an order that is gone; none that a database renders, so an order that comes back is unsynced."""
+
+
 class AckStatus(str, Enum):
     """What the ledger says of one order."""
 
@@ -36,6 +40,8 @@ class AckStatus(str, Enum):
     """Refused by Zoho or by our own check, or due again at `next_attempt_at`."""
     PARKED = "parked"
     """Retries are used up, or a person dismissed it."""
+    DELETED = "deleted"
+    """Gone from the legacy table, and the CRM knows: its record is deleted or marked, as `action` says."""
 
 
 class JobStep(str, Enum):
@@ -43,6 +49,8 @@ class JobStep(str, Enum):
 
     INTENT = "intent"
     """Its rows are `submitted`; Zoho knows nothing of it."""
+    CALLING = "calling"
+    """No job but an insert call: it may have had its effect."""
     UPLOADED = "uploaded"
     """Zoho has the file; the job may have been created."""
     CREATED = "created"
@@ -53,7 +61,7 @@ class JobStep(str, Enum):
     """Never created; its rows are due again."""
 
 
-OPEN_STEPS = (JobStep.INTENT, JobStep.UPLOADED, JobStep.CREATED)
+OPEN_STEPS = (JobStep.INTENT, JobStep.CALLING, JobStep.UPLOADED, JobStep.CREATED)
 
 
 class ExactText(sa.types.TypeDecorator[str]):
@@ -203,12 +211,14 @@ def _job_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("stream", ExactText(100), nullable=False),
         sa.Column("run_id", sa.String(32), nullable=False, index=True),
         sa.Column("module", sa.Unicode(100), nullable=False),
+        sa.Column("parent_job_id", sa.String(32)),
         sa.Column("step", sa.String(10), nullable=False, index=True),
         sa.Column("row_count", sa.Integer, nullable=False),
         sa.Column("manifest", _blob()),
         sa.Column("file_id", sa.String(64)),
         sa.Column("create_body", _long_text()),
         sa.Column("zoho_job_id", sa.String(64)),
+        sa.Column("called_back_at", _moment()),
         sa.Column("download_url", sa.Unicode(1000)),
         sa.Column("synced_count", sa.Integer),
         sa.Column("rejected_count", sa.Integer),

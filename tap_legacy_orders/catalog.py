@@ -9,6 +9,8 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, Metadata
 
 from tap_legacy_orders.columns import json_schema
 from tap_legacy_orders.errors import TapConfigError
+from tap_legacy_orders.gone_orders import DELETED_AT, DELETED_AT_SCHEMA
+from tap_legacy_orders.order_lines import LinesTable
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.unsynced import KEY, VERSION
 
@@ -18,10 +20,16 @@ OUR_PROPERTIES: dict[str, dict[str, Any]] = {
 }
 
 
-def catalog_entry(stream: str, table: OrdersTable) -> dict[str, Any]:
+def catalog_entry(
+    stream: str, table: OrdersTable, lines: LinesTable | None, *, find_deleted: bool = False
+) -> dict[str, Any]:
     """Describe the stream; it is selected as a whole unless a catalog says otherwise."""
     keys = [column.name for column in table.key]
     properties = {column.name: json_schema(column, required=column.name in keys) for column in table.columns}
+    if lines is not None:
+        properties[lines.property] = lines.json_schema()
+    if find_deleted:
+        properties[DELETED_AT] = DELETED_AT_SCHEMA
     schema = {"type": "object", "properties": properties | OUR_PROPERTIES, "required": [*keys, *OUR_PROPERTIES]}
     metadata = MetadataMapping.get_standard_metadata(
         schema=schema,
@@ -32,7 +40,7 @@ def catalog_entry(stream: str, table: OrdersTable) -> dict[str, Any]:
         selected_by_default=True,
     )
     metadata.root.selected = True
-    for name in OUR_PROPERTIES:
+    for name in (*OUR_PROPERTIES, *((DELETED_AT,) if find_deleted else ())):
         metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC
     entry: dict[str, Any] = CatalogEntry(
         tap_stream_id=stream,
@@ -48,8 +56,10 @@ def catalog_entry(stream: str, table: OrdersTable) -> dict[str, Any]:
     return entry
 
 
-def complete(catalog: Catalog, stream: str) -> None:
+def complete(catalog: Catalog, stream: str, lines: LinesTable | None, *, find_deleted: bool = False) -> None:
     """Put our own properties into a catalog that lacks them: without a version every order would look changed.
+
+    So with the lines and with deletions, where the catalog is older than the setting.
 
     Raises:
         TapConfigError: the catalog is for another stream.
@@ -60,6 +70,10 @@ def complete(catalog: Catalog, stream: str) -> None:
     properties = entry.schema.properties
     if properties is None:
         raise TapConfigError(f"catalog: stream {stream!r} has no properties; run discovery again")
-    for name, schema in OUR_PROPERTIES.items():
+    if lines is not None and lines.property not in properties:
+        properties[lines.property] = Schema.from_dict(lines.json_schema())
+        entry.metadata[("properties", lines.property)] = Metadata(selected_by_default=True)
+    ours = OUR_PROPERTIES | ({DELETED_AT: DELETED_AT_SCHEMA} if find_deleted else {})
+    for name, schema in ours.items():
         properties.setdefault(name, Schema.from_dict(schema))
         entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC

@@ -60,34 +60,21 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
     Raises:
         TapConfigError: no such table or column, or no one choice for a key.
     """
-    inspector = sa.inspect(connection)
-    name, schema = _locate(inspector, config["orders_table"], engine.url)
-    try:
-        reflected = inspector.get_columns(name, schema)
-    except NoSuchTableError:
-        raise TapConfigError(_missing_table(inspector, config["orders_table"], engine.url)) from None
-    every = {
-        column["name"]: Column(
-            name=column["name"],
-            type=column["type"],
-            kind=kind_of(column["type"], engine.dialect.name),
-            nullable=bool(column.get("nullable", True)),
-            comment=column.get("comment"),
-        )
-        for column in reflected
-    }
-    primary = inspector.get_pk_constraint(name, schema).get("constrained_columns") or []
     table = config["orders_table"]
+    inspector = sa.inspect(connection)
+    reflected = reflect(inspector, table, "orders_table", engine)
+    name, schema, every = reflected.name, reflected.schema, reflected.columns
     key = tuple(
-        _typed(connection, name, schema, column) for column in _key(every, config.get("key_column"), primary, table)
+        _typed(connection, name, schema, column)
+        for column in find_key(every, config.get("key_column"), reflected.primary, table)
     )
     replication = _typed(connection, name, schema, _replication(every, config.get("replication_key"), table))
     version = replication
     if config.get("version_column"):
-        version = _column(every, config["version_column"], "version_column", table)
+        version = find_column(every, config["version_column"], "version_column", table)
     wanted = set(config.get("columns") or every)
     for column in sorted(wanted):
-        _column(every, column, "columns", table)
+        find_column(every, column, "columns", table)
     wanted |= {column.name for column in (*key, replication)}
     return OrdersTable(
         name=name,
@@ -101,6 +88,41 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Reflected:
+    """A table or view as the database describes it."""
+
+    name: str
+    schema: str | None
+    columns: dict[str, Column]
+    primary: Sequence[str]
+
+
+def reflect(inspector: sa.Inspector, text: str, setting: str, engine: sa.Engine) -> Reflected:
+    """Look up the table or view that the text of a setting names.
+
+    Raises:
+        TapConfigError: there is none; the message names similar ones.
+    """
+    name, schema = _locate(inspector, text, setting, engine.url)
+    try:
+        found = inspector.get_columns(name, schema)
+    except NoSuchTableError:
+        raise TapConfigError(_missing_table(inspector, text, setting, engine.url)) from None
+    columns = {
+        column["name"]: Column(
+            name=column["name"],
+            type=column["type"],
+            kind=kind_of(column["type"], engine.dialect.name),
+            nullable=bool(column.get("nullable", True)),
+            comment=column.get("comment"),
+        )
+        for column in found
+    }
+    primary = inspector.get_pk_constraint(name, schema).get("constrained_columns") or []
+    return Reflected(name, schema, columns, primary)
+
+
 def _typed(connection: sa.Connection, table: str, schema: str | None, column: Column) -> Column:
     """Give a column without a declared type (SQLite's views) the type of its values, so that texts compare with it."""
     if column.kind is not Kind.ANY:
@@ -110,14 +132,14 @@ def _typed(connection: sa.Connection, table: str, schema: str | None, column: Co
     return replace(column, type=sa.Numeric()) if storage in {"integer", "real"} else column
 
 
-def _locate(inspector: sa.Inspector, text: str, url: sa.URL) -> tuple[str, str | None]:
+def _locate(inspector: sa.Inspector, text: str, setting: str, url: sa.URL) -> tuple[str, str | None]:
     """Split `schema.table`, unless the table's own name has a dot."""
     schema, _, name = text.rpartition(".")
     candidates = [(text, None), (name, schema)] if schema else [(text, None)]
     for table, owner in candidates:
         if table in _objects(inspector, owner):
             return table, owner
-    raise TapConfigError(_missing_table(inspector, text, url))
+    raise TapConfigError(_missing_table(inspector, text, setting, url))
 
 
 def _objects(inspector: sa.Inspector, schema: str | None) -> list[str]:
@@ -129,18 +151,23 @@ def _objects(inspector: sa.Inspector, schema: str | None) -> list[str]:
     return names
 
 
-def _missing_table(inspector: sa.Inspector, text: str, url: sa.URL) -> str:
+def _missing_table(inspector: sa.Inspector, text: str, setting: str, url: sa.URL) -> str:
     schema, _, name = text.rpartition(".")
     names = [n for n in _objects(inspector, schema or None) if not n.startswith("zoho_sync_")]
     if schema and not names:
         schemas = ", ".join(sorted(inspector.get_schema_names()))
-        return f"orders_table: there is no table {text!r} in {where(url)}; it has the schemas {schemas}"
+        return f"{setting}: there is no table {text!r} in {where(url)}; it has the schemas {schemas}"
     close = get_close_matches(name or text, names, n=5, cutoff=0.4) or sorted(names)[:10]
     hint = f"did you mean {', '.join(close)}?" if close else "it has no tables that this user may see"
-    return f"orders_table: there is no table or view {text!r} in {where(url)}; {hint}"
+    return f"{setting}: there is no table or view {text!r} in {where(url)}; {hint}"
 
 
-def _column(every: Mapping[str, Column], name: str, setting: str, table: str) -> Column:
+def find_column(every: Mapping[str, Column], name: str, setting: str, table: str) -> Column:
+    """Find a column by its name.
+
+    Raises:
+        TapConfigError: there is none; the message names similar ones.
+    """
     if name in every:
         return every[name]
     folded = {column.casefold(): column for column in every}
@@ -149,32 +176,44 @@ def _column(every: Mapping[str, Column], name: str, setting: str, table: str) ->
     raise TapConfigError(f"{setting}: {table} has no column {name!r}; it has {hint}")
 
 
-def _key(every: Mapping[str, Column], setting: Any, primary: Sequence[str], table: str) -> tuple[Column, ...]:
-    names = _listed(setting) or list(primary)
+def find_key(
+    every: Mapping[str, Column], setting: Any, primary: Sequence[str], table: str, option: str = "key_column"
+) -> tuple[Column, ...]:
+    """Settle which columns identify a row: those that `setting` names, else the primary key.
+
+    Raises:
+        TapConfigError: no such columns, or none that can be a key.
+    """
+    what = "an order" if option == "key_column" else "a line"
+    names = listed(setting, option) or list(primary)
     if not names:
         raise TapConfigError(
-            f"key_column: {table} has no primary key; name the column that identifies an order: {', '.join(every)}"
+            f"{option}: {table} has no primary key; name the column that identifies {what}: {', '.join(every)}"
         )
-    key = tuple(_column(every, name, "key_column", table) for name in names)
+    key = tuple(find_column(every, name, option, table) for name in names)
     for column in key:
         if column.kind not in _KEYS:
-            raise TapConfigError(f"key_column: {column.name!r} of {table} is of type {column.type}, which is no key")
+            raise TapConfigError(f"{option}: {column.name!r} of {table} is of type {column.type}, which is no key")
     return key
 
 
-def _listed(setting: str | Sequence[str] | None) -> list[str]:
-    """Read one name or a list of them; an environment variable holds the list as JSON."""
+def listed(setting: str | Sequence[str] | None, option: str) -> list[str]:
+    """Read one name or a list of them; an environment variable holds the list as JSON.
+
+    Raises:
+        TapConfigError: the text looks like a list and is none.
+    """
     if isinstance(setting, str) and setting.startswith("["):
         try:
             return msgspec.json.decode(setting, type=list[str])
         except msgspec.MsgspecError as error:
-            raise TapConfigError(f"key_column: {setting} is no JSON list of column names") from error
+            raise TapConfigError(f"{option}: {setting} is no JSON list of column names") from error
     return [setting] if isinstance(setting, str) else list(setting or ())
 
 
 def _replication(every: Mapping[str, Column], setting: str | None, table: str) -> Column:
     if setting:
-        column = _column(every, setting, "replication_key", table)
+        column = find_column(every, setting, "replication_key", table)
         if column.kind not in _ORDERABLE:
             raise TapConfigError(
                 f"replication_key: {column.name!r} of {table} is of type {column.type}, which has no order; "

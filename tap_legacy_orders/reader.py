@@ -21,12 +21,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_ledger.acks import lookup_size
+from sync_ledger.deletions import keys_of_deleted
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import KEY_LENGTH
 from tap_legacy_orders.columns import Column
 from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
 from tap_legacy_orders.databases import database_for
 from tap_legacy_orders.errors import TapConfigError
+from tap_legacy_orders.gone_orders import GoneOrders
 from tap_legacy_orders.keys import split_key
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.ranges import Clock, Range, choose_range, fits
@@ -67,6 +69,8 @@ class ReadingSettings:
     zone: tzinfo
     ledger_beside_orders: bool
     """True when the ack table can be joined; else acks are looked up page by page."""
+    find_deleted: bool
+    """Whether orders that were deleted in the CRM are looked for by key: they may have come back with an old date."""
 
 
 class UnsyncedOrders:
@@ -97,6 +101,11 @@ class UnsyncedOrders:
         self._queries = UnsyncedQueries(table, self._database, stream, self._columns, joined)
         self._keyless = 0
         self._doubles_told = False
+        self._came_back: set[str] = set()
+
+    def gone_orders(self) -> GoneOrders:
+        """Get ready to look for orders that are gone."""
+        return GoneOrders(self._engine, self._table, self._ledger, self._stream, self._log)
 
     def pages(self, bookmark: str | None) -> Iterator[Page]:
         """Read everything that is unsynced; `bookmark` is where an earlier run came to."""
@@ -105,6 +114,8 @@ class UnsyncedOrders:
         chosen, ahead = self._choose_range(bookmark)
         self._keyless = self._count_keyless()
         yield from self._due_pages(cutoff, chosen)
+        if self._settings.find_deleted:
+            yield from self._come_back_pages(chosen)
         if self._any_undated():
             yield from self._outside_pages(cutoff, None)
         if ahead:
@@ -197,20 +208,36 @@ class UnsyncedOrders:
             with self._reading_ledger() as connection:
                 keys = list(connection.execute(due_keys(self._ack, self._stream, cutoff, after, size)).scalars())
             for start in range(0, len(keys), KEYS_PER_QUERY):
-                wanted = keys[start : start + KEYS_PER_QUERY]
-                split = [parts for parts in map(self._split, wanted) if parts is not None]
-                if not split:
-                    continue
-                with reading(self._engine) as connection:
-                    rows = fetch_rows(connection, self._queries.by_key(split, chosen.held_after, chosen.future))
-                # Engines that fold case find 'a1' for 'A1'; the ledger does not.
-                exact = set(wanted)
-                rows = [row for row in rows if self._key(row) in exact]
+                rows = self._by_key(keys[start : start + KEYS_PER_QUERY], chosen)
                 if rows:
                     yield self._page(rows, None)
             if len(keys) < size:
                 return
             after = keys[-1]
+
+    def _come_back_pages(self, chosen: Range) -> Iterator[Page]:
+        after = None
+        while True:
+            with self._reading_ledger() as connection:
+                keys = keys_of_deleted(connection, self._ack, self._stream, after, KEYS_PER_QUERY)
+            rows = self._by_key(keys, chosen)
+            if rows:
+                self._came_back.update(map(self._key, rows))
+                yield self._page(rows, None)
+            if len(keys) < KEYS_PER_QUERY:
+                return
+            after = keys[-1]
+
+    def _by_key(self, wanted: list[str], chosen: Range) -> list[Row]:
+        """Read the orders of these keys, as far as they are there and of age."""
+        split = [parts for parts in map(self._split, wanted) if parts is not None]
+        if not split:
+            return []
+        with reading(self._engine) as connection:
+            rows = fetch_rows(connection, self._queries.by_key(split, chosen.held_after, chosen.future))
+        # Engines that fold case find 'a1' for 'A1'; the ledger does not.
+        exact = set(wanted)
+        return [row for row in rows if self._key(row) in exact]
 
     def _outside_pages(self, cutoff: datetime, future: str | None) -> Iterator[Page]:
         after = None
@@ -250,6 +277,8 @@ class UnsyncedOrders:
 
     def _judge(self, rows: list[Row], cutoff: datetime) -> tuple[list[Row], list[Row]]:
         """Split a page into the orders to send and those left out; orders without a usable key are counted."""
+        if self._came_back:
+            rows = [row for row in rows if self._key(row) not in self._came_back]
         if not rows:
             return [], []
         if self._joined:

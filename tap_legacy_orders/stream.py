@@ -21,7 +21,9 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.sql import SQLStream
 
 from tap_legacy_orders.errors import TapConfigError, TapSyncError
+from tap_legacy_orders.gone_orders import DELETED_AT
 from tap_legacy_orders.lines import LineEncoder
+from tap_legacy_orders.order_lines import OrderLines
 from tap_legacy_orders.reader import Page
 from tap_legacy_orders.unsynced import KEY, VERSION
 from tap_legacy_orders.values import converter
@@ -73,8 +75,8 @@ class UnsyncedOrdersStream(SQLStream):
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
         """Give the same records one by one, for the SDK's own path."""
-        for page in self._pages():
-            yield from self._encoder.records(page.columns)
+        for encoder, page in self._pages():
+            yield from encoder.records(page.columns)
             # The last record has been written by the time that the SDK asks for another.
             self._move_bookmark(page)
             self._write_state_message()
@@ -87,9 +89,9 @@ class UnsyncedOrdersStream(SQLStream):
             return
         writer = cast("BlockWriter", self._tap.message_writer)
         with self.get_record_counter() as counter, self.get_sync_timer():
-            for page in self._pages():
+            for encoder, page in self._pages():
                 extracted = datetime.now(timezone.utc).isoformat()
-                for block in self._encoder.blocks(page.columns, page.count, extracted):
+                for block in encoder.blocks(page.columns, page.count, extracted):
                     writer.write_block(block)
                 counter.increment(page.count)
                 self._move_bookmark(page)
@@ -104,8 +106,8 @@ class UnsyncedOrdersStream(SQLStream):
     ) -> Iterable[tuple[BaseBatchFileEncoding, list[str]]]:
         """Give each page as one manifest, so that the STATE after it covers what the manifest holds."""
         batcher = Batcher(tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config)
-        for page in self._pages():
-            manifests = list(batcher.get_batches(records=self._encoder.records(page.columns)))
+        for encoder, page in self._pages():
+            manifests = list(batcher.get_batches(records=encoder.records(page.columns)))
             self._move_bookmark(page)
             if manifests:
                 yield batch_config.encoding, [file for manifest in manifests for file in manifest]
@@ -150,7 +152,9 @@ class UnsyncedOrdersStream(SQLStream):
             TapConfigError: the catalog knows columns that the table has no more.
         """
         known = {column.name: column for column in self.tap.orders_table.columns}
-        stated = [name for name in self.schema["properties"] if name not in {KEY, VERSION}]
+        lines = self.tap.lines_table
+        own = {KEY, VERSION, DELETED_AT, lines and lines.property}
+        stated = [name for name in self.schema["properties"] if name not in own]
         gone = [name for name in stated if name not in known]
         if gone:
             raise TapConfigError(
@@ -164,11 +168,32 @@ class UnsyncedOrdersStream(SQLStream):
         zone = self.tap.zone
         converters = [converter(column, zone, self.logger.warning) for column in self._columns]
         names = [*(column.name for column in self._columns), KEY, VERSION]
-        return LineEncoder(self.name, names, [*converters, _as_is, _as_is])
+        converters += [_as_is, _as_is]
+        if self._order_lines is not None:
+            names.append(self._order_lines.property)
+            converters.append(_as_is)
+        return LineEncoder(self.name, names, converters)
 
-    def _pages(self) -> Iterator[Page]:
+    @cached_property
+    def _order_lines(self) -> OrderLines | None:
+        """The reader of the orders' lines, if they are set up and selected."""
+        table = self.tap.lines_table
+        if table is None or not self.mask[("properties", table.property)]:
+            return None
+        return OrderLines(self.tap.engine, self.tap.orders_table, table, zone=self.tap.zone, warn=self.logger.warning)
+
+    def _pages(self) -> Iterator[tuple[LineEncoder, Page]]:
+        """Give pages with what encodes them: unsynced orders, then those that are gone."""
         orders = self.tap.unsynced_orders(self.name, self._columns, self.ABORT_AT_RECORD_COUNT)
-        return orders.pages(self._bookmark())
+        pages = orders.pages(self._bookmark())
+        if self._order_lines is not None:
+            pages = self._order_lines.attach(pages, key_at=len(self._columns))
+        for page in pages:
+            yield self._encoder, page
+        if self.tap.find_deleted and self.ABORT_AT_RECORD_COUNT is None:
+            gone = orders.gone_orders()
+            for columns in gone.pages():
+                yield gone.encoder, Page(columns, len(columns[0]), None)
 
     def _bookmark(self) -> str | None:
         """Take the bookmark of an earlier run, if it is one of this replication key."""

@@ -26,6 +26,7 @@ from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.columns import Column
 from tap_legacy_orders.connections import LEDGER_CHECK, open_engine, reading
 from tap_legacy_orders.errors import CONFIGURATION_EXIT, StoppedBySignal, TapConfigError, TapSyncError, cause_of, where
+from tap_legacy_orders.order_lines import DEFAULT_NAME, LinesTable, find_lines_table
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.output import BlockWriter
 from tap_legacy_orders.reader import ReadingSettings, UnsyncedOrders
@@ -46,6 +47,23 @@ SETTLE_SECONDS = 2
 
 GC_THRESHOLDS = (100_000, 50, 1000)
 """A page is many short-lived rows without cycles: looking for some after every 700 rows took a fifth of the time."""
+
+
+LINES = th.ObjectType(
+    th.Property("table", th.StringType, description="The table or view with one row a line; may be schema.table"),
+    th.Property(
+        "parent_key",
+        th.StringType,
+        description="The column that holds the order's key, or a list of columns; by default those of the key's names",
+    ),
+    th.Property(
+        "key_column",
+        th.StringType,
+        description="The column that identifies a line, or a list of columns; the primary key by default",
+    ),
+    th.Property("columns", th.ArrayType(th.StringType), description="Columns to send; all by default"),
+    th.Property("name", th.StringType, description=f"The property that holds the lines; `{DEFAULT_NAME}` by default"),
+)
 
 
 class TapLegacyOrders(SQLTap):
@@ -109,6 +127,20 @@ class TapLegacyOrders(SQLTap):
             description="An SQL condition that orders must meet, used as it stands: it must be trusted",
         ),
         th.Property(
+            "lines",
+            LINES,
+            title="Order lines",
+            description="The table with the orders' lines, which go into each order's record; see docs/lines.md",
+        ),
+        th.Property(
+            "find_deleted",
+            th.BooleanType,
+            default=False,
+            title="Find deleted orders",
+            description="Whether orders in the CRM that are gone from the table are sent as deleted; see "
+            "docs/operations.md",
+        ),
+        th.Property(
             "ack_url",
             th.StringType,
             secret=True,
@@ -159,9 +191,11 @@ class TapLegacyOrders(SQLTap):
         super(SQLTap, cls).append_builtin_config(config_jsonschema)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        if isinstance(self._config.get("key_column"), list):
-            # Declared as text, since the SDK cannot read "text or list" from the environment.
-            self._config["key_column"] = json.dumps(self._config["key_column"])
+        # Declared as text, since the SDK cannot read "text or list" from the environment.
+        _lists_as_text(self._config, ("key_column",))
+        if isinstance(self._config.get("lines"), dict):
+            self._config["lines"] = dict(self._config["lines"])
+            _lists_as_text(self._config["lines"], ("parent_key", "key_column"))
         try:
             return super()._validate_config(raise_errors=raise_errors)
         except ConfigValidationError as error:
@@ -177,7 +211,7 @@ class TapLegacyOrders(SQLTap):
     def setup_mapper(self) -> None:
         """Complete a catalog that was given before anything reads it."""
         if self.input_catalog is not None:
-            complete(self.input_catalog, self.stream_name)
+            complete(self.input_catalog, self.stream_name, self.lines_table, find_deleted=self.find_deleted)
         super().setup_mapper()
 
     @property
@@ -187,7 +221,9 @@ class TapLegacyOrders(SQLTap):
             if self.input_catalog is not None:
                 entry = self.input_catalog[self.stream_name].to_dict()
             else:
-                entry = catalog_entry(self.stream_name, self.orders_table)
+                entry = catalog_entry(
+                    self.stream_name, self.orders_table, self.lines_table, find_deleted=self.find_deleted
+                )
             self._catalog_dict = {"streams": [entry]}
         return self._catalog_dict
 
@@ -214,6 +250,11 @@ class TapLegacyOrders(SQLTap):
         table: str = self.config["orders_table"]
         return self.config.get("stream_name") or table.rpartition(".")[2]
 
+    @property
+    def find_deleted(self) -> bool:
+        """Whether orders are looked for that are gone from the table."""
+        return bool(self.config["find_deleted"])
+
     @cached_property
     def zone(self) -> tzinfo:
         """Where moments without an offset belong."""
@@ -237,6 +278,18 @@ class TapLegacyOrders(SQLTap):
             with reading(self.engine) as connection:
                 return find_orders_table(self.engine, connection, self.config)
         except TapSyncError as error:  # nothing could be read yet: the settings are to blame
+            raise TapConfigError(str(error)) from error
+
+    @cached_property
+    def lines_table(self) -> LinesTable | None:
+        """The table with the orders' lines, as the database has it now; None where no lines are set up."""
+        config = self.config.get("lines")
+        if not config:
+            return None
+        try:
+            with reading(self.engine) as connection:
+                return find_lines_table(self.engine, connection, config, self.orders_table)
+        except TapSyncError as error:
             raise TapConfigError(str(error)) from error
 
     def unsynced_orders(self, stream: str, columns: Sequence[Column], limit: int | None) -> UnsyncedOrders:
@@ -263,6 +316,7 @@ class TapLegacyOrders(SQLTap):
             settle=timedelta(seconds=self.config["settle_seconds"]),
             zone=self.zone,
             ledger_beside_orders=self._ledger_beside_orders(),
+            find_deleted=self.find_deleted,
         )
         return UnsyncedOrders(
             engine=self.engine,
@@ -277,6 +331,12 @@ class TapLegacyOrders(SQLTap):
     def _ledger_beside_orders(self) -> bool:
         url = self.config.get("ack_url")
         return not url or database_url(url) == database_url(self.config["sqlalchemy_url"])
+
+
+def _lists_as_text(config: dict[str, Any], names: Sequence[str]) -> None:
+    for name in names:
+        if isinstance(config.get(name), list):
+            config[name] = json.dumps(config[name])
 
 
 class _OneLineErrors(SingerCommand):

@@ -80,7 +80,7 @@ class UnsyncedQueries:
         self.orders = self._source()
         self._replication = self.orders.c[table.replication.name]
         self._key: list[Element] = [self.orders.c[column.name] for column in table.key]
-        self.key_text = self._joined_key()
+        self.key_text = joined_key(database, table.key, self._key)
         self.version_text = database.text(table.version, self.orders.c[table.version.name])
         if table.version.nullable:
             none: Element = sa.literal_column(f"'{NO_VERSION}'")
@@ -98,18 +98,6 @@ class UnsyncedQueries:
             return orders.alias("o")
         trusted: Element = sa.literal_column(f"({table.filter})")  # typed as a boolean, SQL Server would get "= 1"
         return sa.select(*orders.c).select_from(orders).where(trusted).subquery("o")
-
-    def _joined_key(self) -> Element:
-        texts = [self.database.text(column, element) for column, element in zip(self.table.key, self._key, strict=True)]
-        if len(texts) == 1:
-            return texts[0]
-        joined: Element | None = None
-        for text in texts:
-            escaped: Element = sa.func.replace(text, _text(ESCAPE), _text(ESCAPE * 2), type_=sa.String())
-            escaped = sa.func.replace(escaped, _text(SEPARATOR), _text(ESCAPE + SEPARATOR), type_=sa.String())
-            joined = escaped if joined is None else joined + _text(SEPARATOR) + escaped
-        assert joined is not None  # noqa: S101 - a key has columns
-        return joined
 
     # What a run asks before its pages
 
@@ -133,6 +121,14 @@ class UnsyncedQueries:
     def count_keyless(self) -> sa.Select[Any]:
         """Count the orders that no key identifies."""
         return sa.select(sa.func.count()).select_from(self.orders).where(sa.not_(self._has_key()))
+
+    def any_order(self) -> sa.Select[Any]:
+        """Find out whether there is any order at all."""
+        return sa.select(sa.literal_column("1")).select_from(self.orders).limit(1)
+
+    def keys_among(self, keys: Sequence[tuple[str, ...]]) -> sa.Select[Any]:
+        """Read the key texts of those orders that have one of these keys, given as texts of the key's columns."""
+        return sa.select(self.key_text).select_from(self.orders).where(self.is_one_of(keys))
 
     # Pages
 
@@ -161,23 +157,23 @@ class UnsyncedQueries:
 
     def by_key(self, keys: Sequence[tuple[str, ...]], held_after: str | None, future: str | None) -> sa.Select[Any]:
         """Read orders by key; those dated after `held_after` wait, unless after `future`."""
-        bound = [
-            [self.database.bound(column, part) for column, part in zip(self.table.key, key, strict=True)]
-            for key in keys
-        ]
-        if len(self._key) == 1:
-            wanted: Element = self._key[0].in_([parts[0] for parts in bound])
-        else:
-            wanted = sa.or_(
-                *(sa.and_(*(e == part for e, part in zip(self._key, parts, strict=True))) for parts in bound)
-            )
-        query = self._selected().select_from(self.orders).where(wanted)
+        query = self._selected().select_from(self.orders).where(self.is_one_of(keys))
         if held_after is None:
             return query
         settled: Element = sa.or_(self._replication.is_(None), self._replication <= self._bound_replication(held_after))
         if future is not None:
             settled = sa.or_(settled, self._after(future))
         return query.where(settled)
+
+    def is_one_of(self, keys: Sequence[tuple[str, ...]]) -> Element:
+        """Say that an order has one of these keys; each is the texts of its columns."""
+        bound = [
+            [self.database.bound(column, part) for column, part in zip(self.table.key, key, strict=True)]
+            for key in keys
+        ]
+        if len(self._key) == 1:
+            return self._key[0].in_([parts[0] for parts in bound])
+        return sa.or_(*(sa.and_(*(e == part for e, part in zip(self._key, parts, strict=True))) for parts in bound))
 
     def _page(self, conditions: list[Element], order: list[Element], limit: int, cutoff: datetime) -> sa.Select[Any]:
         ack = self._ack
@@ -227,6 +223,20 @@ class UnsyncedQueries:
             equal = [e == b for e, b in zip(self._key[:index], bound[:index], strict=True)]
             steps.append(sa.and_(*equal, element > value))
         return sa.or_(*steps)
+
+
+def joined_key(database: Database, columns: Sequence[Column], elements: Sequence[Element]) -> Element:
+    """Render a key as one text, in SQL; `keys.py` says the same in Python."""
+    texts = [database.text(column, element) for column, element in zip(columns, elements, strict=True)]
+    if len(texts) == 1:
+        return texts[0]
+    joined: Element | None = None
+    for text in texts:
+        escaped: Element = sa.func.replace(text, _text(ESCAPE), _text(ESCAPE * 2), type_=sa.String())
+        escaped = sa.func.replace(escaped, _text(SEPARATOR), _text(ESCAPE + SEPARATOR), type_=sa.String())
+        joined = escaped if joined is None else joined + _text(SEPARATOR) + escaped
+    assert joined is not None  # noqa: S101 - a key has columns
+    return joined
 
 
 def due_keys(ack: sa.Table, stream: str, cutoff: datetime, after: str | None, limit: int) -> sa.Select[Any]:

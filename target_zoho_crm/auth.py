@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import filelock
 import msgspec
@@ -25,8 +24,9 @@ import platformdirs
 import requests
 import tenacity
 
-from target_zoho_crm.errors import CODES, AnswerError, ConfigurationError, TransientError
+from target_zoho_crm.errors import TransientError
 from target_zoho_crm.limits import wait_or_stop
+from target_zoho_crm.token_endpoint import TIMEOUT, ask_for_token
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class TokenSource:
         cache_dir: Path | None = None,
         session: Callable[[], requests.Session] = requests.Session,
         *,
-        timeout: tuple[float, float] = (10.0, 60.0),
+        timeout: tuple[float, float] = TIMEOUT,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.time,
         first_pause: float = 1.0,
@@ -145,48 +145,12 @@ class TokenSource:
             "client_id": credentials.client_id,
             "client_secret": credentials.client_secret,
         }
-        host = urlsplit(self._accounts_url).netloc
-        try:
-            with self._session() as session:
-                answer = session.post(
-                    f"{self._accounts_url}/oauth/v2/token",
-                    data=form,
-                    timeout=self._timeout,
-                    allow_redirects=False,
-                    auth=lambda request: request,  # else a ~/.netrc entry would add its own header
-                )
-        except requests.exceptions.SSLError as error:
-            raise ConfigurationError("TLS_FAILED", f"{host}: {CODES['TLS_FAILED'].remedy}") from error
-        except requests.exceptions.RequestException as error:
-            message = f"No token from {host} ({type(error).__name__}). {CODES['NO_CONNECTION'].remedy}"
-            raise TransientError("NO_CONNECTION", message) from error
-        return self._read(host, answer)
-
-    def _read(self, host: str, answer: requests.Response) -> AccessToken:
-        """Errors come as HTTP 200 too, so the body decides and not the status."""
-        try:
-            body = msgspec.json.decode(answer.content[:_BODY_BYTES])
-        except msgspec.DecodeError:
-            body = None
-        body = body if isinstance(body, dict) else {}
-        error, value = body.get("error"), body.get("access_token")
-        if isinstance(error, str) and error:
-            code = "ACCESS_DENIED" if error.lower().replace("_", " ") == "access denied" else error
-            info = CODES.get(code)
-            text = f"{info.meaning} {info.remedy}" if info else "Check the credentials and data_center."
-            kind = TransientError if code == "ACCESS_DENIED" else ConfigurationError
-            raise kind(code, f"{host} gave no token: {code}: {text}", http_status=answer.status_code)
-        if not answer.ok or not isinstance(value, str) or not value:
-            raise AnswerError(
-                "BAD_ANSWER",
-                f"{host} answered HTTP {answer.status_code} without a token.",
-                http_status=answer.status_code,
-            )
+        body = ask_for_token(self._accounts_url, form, self._session, self._timeout)
         lifetime = body.get("expires_in")
         seconds = float(lifetime) if isinstance(lifetime, (int, float)) and lifetime > 0 else LIFETIME_CAP_SECONDS
         domain = body.get("api_domain")
         return AccessToken(
-            value=value,
+            value=body["access_token"],
             api_domain=domain.rstrip("/") if isinstance(domain, str) else "",
             expires_at=self._clock() + min(seconds, LIFETIME_CAP_SECONDS),
         )

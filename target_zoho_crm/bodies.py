@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import abc
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,10 @@ import msgspec
 from target_zoho_crm.conversion import Conversion, Converted, Form
 from target_zoho_crm.mapping import Mapping
 from target_zoho_crm.values import Refusal
+from target_zoho_crm.write_settings import Operation
+
+APPEND = "$append_values"
+"""The key of a record that names multi-selects whose entries are added to those there."""
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -18,38 +23,61 @@ def upsert_body(
     mapping: Mapping,
     keys: Sequence[str],
     rows: Sequence[Sequence[Any]],
-    trigger: Sequence[str] | None = None,
+    further: abc.Mapping[str, Any] | None = None,
     positions: Sequence[int] | None = None,
+    *,
+    ignore_empty: bool = False,
+    operation: Operation = Operation.UPSERT,
+    ids: abc.Mapping[str, str] | None = None,
 ) -> tuple[bytes, dict[str, Refusal]]:
     """The JSON of up to 100 records, and the refusals by key of those that are not in it.
 
-    `duplicate_check_fields` always names the key field: without it Zoho would check another field first and could
-    overwrite an unrelated record. `trigger` None runs every automation, () none.
+    In an upsert `duplicate_check_fields` always names the key field: without it Zoho would check another field first
+    and could overwrite an unrelated record.
 
     Args:
         mapping: the compiled mapping.
         keys: one a row.
         rows: values by position.
-        trigger: which automations run.
+        further: other keys of the body, such as `trigger`.
         positions: as for `Conversion`.
+        ignore_empty: leave fields alone that have no value; else they are cleared, as by a bulk write job.
+        operation: which call it is for.
+        ids: of an update, the records' ids by key.
     """
+    whole: dict[str, Any] = (
+        {"duplicate_check_fields": [mapping.key_field.api_name]} if operation is Operation.UPSERT else {}
+    )
+    whole |= further or {}
     conversion = Conversion(mapping, Form.JSON, positions)
     converted = conversion.convert(keys, rows)
-    body = _encoded(mapping, converted, trigger)
+    names = [mapping.key_field.api_name, *conversion.names]
+    body = _encoded(mapping, names, converted, whole, ids, ignore_empty=ignore_empty)
     if body is None or b"\\u0000" in body:
-        converted = conversion.one_by_one(keys, rows)
-        body = _encoded(mapping, converted, trigger)
+        converted = conversion.convert(keys, rows, look_at_text=True)
+        body = _encoded(mapping, names, converted, whole, ids, ignore_empty=ignore_empty)
     return body or b"", converted.refusals
 
 
-def _encoded(mapping: Mapping, converted: Converted, trigger: Sequence[str] | None) -> bytes | None:
-    names = [mapping.key_field.api_name, *(column.field.api_name for column in mapping.columns)]
+def _encoded(
+    mapping: Mapping,
+    names: Sequence[str],
+    converted: Converted,
+    further: abc.Mapping[str, Any],
+    ids: abc.Mapping[str, str] | None,
+    *,
+    ignore_empty: bool,
+) -> bytes | None:
     try:
         rows = zip(converted.keys, *converted.columns, strict=True)
-        records = [dict(zip(names, values, strict=True)) for values in rows]
-        body: dict[str, Any] = {"data": records, "duplicate_check_fields": [mapping.key_field.api_name]}
-        if trigger is not None:
-            body["trigger"] = list(trigger)
-        return _ENCODER.encode(body)
+        records: list[dict[str, Any]] = [dict(zip(names, values, strict=True)) for values in rows]
+        if ids is not None:
+            records = [{"id": ids[key], **record} for key, record in zip(converted.keys, records, strict=True)]
+        if mapping.appended:
+            appended = dict.fromkeys(mapping.appended, True)
+            records = [{**record, APPEND: appended} for record in records]
+        if ignore_empty:
+            records = [{name: value for name, value in record.items() if value is not None} for record in records]
+        return _ENCODER.encode({"data": records, **further})
     except UnicodeEncodeError:
         return None

@@ -10,15 +10,17 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
+from sync_ledger.doubts import NO_RESULT
 from sync_ledger.jobs import JournalledJob
 from sync_ledger.tables import JobStep
 from target_zoho_crm.client import JobAnswer
-from target_zoho_crm.csv_files import job_body, write_bulk_zip
+from target_zoho_crm.csv_files import job_body, operation_in_job, with_callback, write_bulk_zip
 from target_zoho_crm.destination import Batch, Destination
 from target_zoho_crm.errors import (
     CODES,
@@ -31,22 +33,20 @@ from target_zoho_crm.errors import (
     family_of,
     request_error,
 )
-from target_zoho_crm.limits import wait_or_stop
+from target_zoho_crm.insertion import Insertion
 from target_zoho_crm.mapping import Mapping as FieldMapping
+from target_zoho_crm.operation_outcomes import as_operation_says
 from target_zoho_crm.outcomes import Outcome, Status
+from target_zoho_crm.polling import BESIDE_CALLBACKS, USUAL, Pauses, Waking
+from target_zoho_crm.references import parents_in_job
 from target_zoho_crm.result_files import job_outcomes
 from target_zoho_crm.routing import BULK_JOB_CREDITS, Channel
 from target_zoho_crm.settlement import Group
-from target_zoho_crm.workers import Workers
+from target_zoho_crm.workers import JobWorkers
+from target_zoho_crm.write_settings import Operation
 
-FIRST_POLL_SECONDS = 0.25
-POLL_GROWTH = 1.5
-LONGEST_POLL_SECONDS = 15.0
 CREATE_ATTEMPTS = 2
 """A second job after a lost answer costs 500 credits and is harmless, since both hold the same versions."""
-
-NO_RESULT = "JOB_WITHOUT_RESULT"
-"""Our own code of an order whose job ended without saying what became of its rows; the log says why."""
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -54,14 +54,15 @@ logger = logging.getLogger("target-zoho-crm")
 class BulkWriter:
     """Writes batches by bulk write jobs, several in flight."""
 
-    def __init__(self, destination: Destination, workers: Workers, spool: Path, *, job_wait_seconds: float) -> None:
-        """`workers` has as many hands as jobs may be in flight; files lie in `spool` until they are uploaded."""
+    def __init__(self, destination: Destination, workers: JobWorkers, spool: Path, *, job_wait_seconds: float) -> None:
+        """Files lie in `spool` until they are uploaded."""
         self._to = destination
         self._workers = workers
         self._spool = spool
         self._job_wait_seconds = job_wait_seconds
         # What takes memory by the row is done for one job at a time, however many are in flight.
         self._one_at_a_time = threading.Lock()
+        self._pauses = Pauses(USUAL if destination.callback_url is None else BESIDE_CALLBACKS)
 
     def start(self, batch: Batch) -> None:
         """Send a batch as one job, or as several where the file would be too large; returns once it is under way.
@@ -87,32 +88,42 @@ class BulkWriter:
             return
         flight = to.take_off(manifest)
         job = JournalledJob(job_id, to.stream, "", to.module, JobStep.INTENT, manifest, credits=0)
-        self._workers.submit(self._deliver, batch.group, job, flight, _File(path, batch.mapping))
+        file = BulkFile(path, batch.mapping, batch.payloads, to.ignore_empty, to.operation)
+        self._keep_lines(job, batch)
+        self._workers.submit(self._deliver, batch.group, job, flight, file)
+
+    def _keep_lines(self, job: JournalledJob, batch: Batch) -> None:
+        """Keep what is to be written once the job's orders are in the CRM: here nothing."""
 
     def resume(self, job: JournalledJob) -> None:
         """Go on with a dead run's job where it stopped."""
         self._workers.submit(self._deliver, None, job, self._to.take_off(job.manifest), None)
 
-    def _deliver(self, group: Group | None, job: JournalledJob, flight: Collection[str], file: _File | None) -> None:
+    def _deliver(self, group: Group | None, job: JournalledJob, flight: Collection[str], file: BulkFile | None) -> None:
         """Take a job through all steps that are left."""
         to = self._to
         try:
             if file is not None:
                 with self._one_at_a_time:
-                    to.confirmation.intend(job)
+                    to.confirmation.intend(job, file.payloads)
                 job = self._upload(job, file)
-            if job.step is JobStep.UPLOADED:
-                job = self._create(job, may_exist=file is None)
-            result = self._await_result(job)
-        except _NotCreatedError as failure:
+            with self._workers.at_zoho:
+                if job.step is JobStep.UPLOADED:
+                    job = self._create(job, may_exist=file is None)
+                result = self._await_result(job)
+            to.failed_calls.succeeded()
+            self._settle(group, job, result)
+        except NotCreatedError as failure:
             to.confirmation.give_back(job, failure.code)
             to.landed(flight)
+            if to.ends_budget(failure.error):
+                return
             if isinstance(failure.error, Stopped) or not isinstance(failure.error, TransientError):
                 raise failure.error from None
             to.failed_calls.note(failure.error)
             logger.warning("%d orders of stream %r are due again: %s", len(job.manifest), to.stream, failure.error)
             return
-        except (LostAnswer, _StillRunningError) as still:
+        except (LostAnswer, StillRunningError) as still:
             logger.warning(
                 "The bulk write job of %d orders of stream %r is left to the next run: %s",
                 len(job.manifest),
@@ -120,59 +131,74 @@ class BulkWriter:
                 still,
             )
             return
-        to.failed_calls.succeeded()
-        with self._one_at_a_time:
-            self._settle(group, job, result)
         to.landed(flight)
 
     def _settle(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
-        """Turn a result into acks; without one nothing is known, and an upsert by key may be repeated."""
+        """Turn a result into acks."""
+        with self._one_at_a_time:
+            self._to.conclude(group, self._outcomes(job, result), Channel.BULK_WRITE, job)
+
+    def _outcomes(self, job: JournalledJob, result: Path | None) -> list[Outcome]:
+        """Read a result; without one nothing is known, and an upsert by key may be repeated."""
         try:
-            outcomes = _all_due_again(job) if result is None else job_outcomes(result, job.manifest)
+            parents = parents_in_job(job.create_body)
+            outcomes = _all_due_again(job) if result is None else job_outcomes(result, job.manifest, parents)
         finally:
             if result is not None:
                 result.unlink(missing_ok=True)
         if len(outcomes) != len(job.manifest):
-            raise AssertionError(f"{len(outcomes)} outcomes for {len(job.manifest)} orders")
-        self._to.conclude(group, outcomes, Channel.BULK_WRITE, job)
+            raise AssertionError(f"{len(outcomes)} outcomes for {len(job.manifest)} rows")
+        operation = operation_in_job(job.create_body)
+        if operation is Operation.UPSERT:
+            return outcomes
+        outcomes = as_operation_says(outcomes, operation)
+        created_twice = job.credits > BULK_JOB_CREDITS
+        if operation is Operation.INSERT and created_twice:
+            return Insertion(self._to).judge(outcomes, job)
+        return outcomes
 
-    def _upload(self, job: JournalledJob, file: _File) -> JournalledJob:
+    def _upload(self, job: JournalledJob, file: BulkFile) -> JournalledJob:
         to = self._to
         try:
             to.confirmation.guard()
             file_id = to.client.upload(file.path)
         except ZohoError as error:
-            raise _NotCreatedError(error) from error
+            raise NotCreatedError(error) from error
         finally:
             file.path.unlink(missing_ok=True)
-        body = job_body(to.module, file_id, file.mapping).decode()
+        body = file.body(job.module, file_id)
         to.confirmation.step(job.job_id, JobStep.UPLOADED, file_id=file_id, create_body=body)
         return replace(job, step=JobStep.UPLOADED, file_id=file_id, create_body=body)
 
-    def _create(self, job: JournalledJob, *, may_exist: bool) -> JournalledJob:
+    def _create(self, job: JournalledJob, *, may_exist: bool, attempts: int = CREATE_ATTEMPTS) -> JournalledJob:
         """Create the job. What may exist after a lost answer stays journalled as uploaded, for the next run.
 
         `may_exist`: an earlier run may have created it already; a refusal now does not tell.
         """
         to = self._to
-        for attempt in range(1, CREATE_ATTEMPTS + 1):
+        body = job.create_body or ""
+        if to.callback_url is not None:
+            body = with_callback(body, to.callback_url)
+        before = BULK_JOB_CREDITS if may_exist else 0
+        for attempt in range(1, attempts + 1):
             try:
-                zoho_job_id = to.client.create_job((job.create_body or "").encode(), guard=to.confirmation.guard)
+                zoho_job_id = to.client.create_job(body.encode(), guard=to.confirmation.guard)
                 break
             except LostAnswer:
                 may_exist = True
-                if attempt == CREATE_ATTEMPTS:
+                if attempt == attempts:
                     raise
             except ZohoError as error:
                 if not may_exist:
-                    raise _NotCreatedError(error) from error
+                    raise NotCreatedError(error) from error
                 if isinstance(error, TransientError) and not isinstance(error, Stopped):
                     raise LostAnswer(error.code, error.message) from error
                 raise
-        credits_spent = attempt * BULK_JOB_CREDITS
+        what = "orders" if job.parent_job_id is None else "lines"
+        credits_spent = before + attempt * BULK_JOB_CREDITS
         to.confirmation.step(job.job_id, JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
-        logger.info("Bulk write job %s: %d orders of stream %r", zoho_job_id, len(job.manifest), to.stream)
-        return replace(job, step=JobStep.CREATED, zoho_job_id=zoho_job_id)
+        logger.info("Bulk write job %s: %d %s of stream %r", zoho_job_id, len(job.manifest), what, to.stream)
+        return replace(job, step=JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
 
     def _await_result(self, job: JournalledJob) -> Path | None:
         """Poll until the job ends, and fetch its result; None where there is none and its orders are due again.
@@ -182,7 +208,7 @@ class BulkWriter:
         """
         to = self._to
         try:
-            ended = self._poll(job.zoho_job_id or "")
+            ended = self._poll(job)
             if ended.download_url is not None:
                 result = self._spool / f"{job.job_id}.result.zip"
                 to.client.download(ended.download_url, result)
@@ -193,7 +219,7 @@ class BulkWriter:
             logger.warning("Bulk write job %s of stream %r: %s", job.zoho_job_id, job.stream, gone)
             return None
         except TransientError as error:
-            raise _StillRunningError(str(error)) from error
+            raise StillRunningError(str(error)) from error
         code = ended.code or f"JOB_{ended.status.value}"
         if family_of(code, HTTPStatus.BAD_REQUEST) is Family.CONFIGURATION and code in CODES:
             to.confirmation.give_back(job, code)
@@ -201,28 +227,40 @@ class BulkWriter:
         logger.warning("Bulk write job %s of stream %r: %s, %s", ended.job_id, job.stream, ended.status.value, code)
         return None
 
-    def _poll(self, zoho_job_id: str) -> JobAnswer:
-        pause = FIRST_POLL_SECONDS
-        until = time.monotonic() + self._job_wait_seconds
+    def _poll(self, job: JournalledJob) -> JobAnswer:
+        to, zoho_job_id = self._to, job.zoho_job_id or ""
+        asked = to.callback_url is not None
+        waking = Waking(to.stop, partial(to.confirmation.called_back, job.job_id) if asked else None)
+        began = time.monotonic()
         while True:
-            answer = self._to.client.job(zoho_job_id)
+            waking.wait(self._pauses.after(time.monotonic() - began))
+            answer = to.client.job(zoho_job_id)
+            elapsed = time.monotonic() - began
             if answer.status.ended:
+                self._pauses.took(elapsed)
                 return answer
-            if time.monotonic() + pause > until:
-                raise _StillRunningError(f"job {zoho_job_id} is still {answer.status.value} after job_wait_seconds")
-            wait_or_stop(self._to.stop, pause)
-            pause = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
+            if elapsed + self._pauses.after(elapsed) > self._job_wait_seconds:
+                raise StillRunningError(f"job {zoho_job_id} is still {answer.status.value} after job_wait_seconds")
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    """A job's zip, and the mapping that says what its columns are."""
+class BulkFile:
+    """A job's zip, the mapping that says what its columns are, and the hashes of its orders by key."""
 
     path: Path
     mapping: FieldMapping
+    payloads: Mapping[str, str]
+    ignore_empty: bool
+    operation: Operation = Operation.UPSERT
+
+    def body(self, module: str, file_id: str) -> str:
+        """The JSON that creates the job, once the file is uploaded."""
+        return job_body(
+            module, file_id, self.mapping, ignore_empty=self.ignore_empty, operation=self.operation
+        ).decode()
 
 
-class _NotCreatedError(Exception):
+class NotCreatedError(Exception):
     """Zoho surely has no such job: its orders are due again."""
 
     def __init__(self, error: ZohoError) -> None:
@@ -231,7 +269,7 @@ class _NotCreatedError(Exception):
         self.code = error.code
 
 
-class _StillRunningError(Exception):
+class StillRunningError(Exception):
     """The job exists and its end was not seen: the next run adopts it."""
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
+
+import msgspec
 
 from target_zoho_crm.errors import (
     AnswerError,
@@ -23,10 +24,14 @@ from target_zoho_crm.errors import (
     configuration_error,
 )
 from target_zoho_crm.limits import CreditKind, CreditMeter
-from target_zoho_crm.routing import BULK_JOB_CREDITS, upsert_credits
+from target_zoho_crm.multipart import multipart
+from target_zoho_crm.routing import BULK_JOB_CREDITS, query_credits, upsert_credits
 from target_zoho_crm.transport import Answer, Call, ConnectionSettings, Repeat, Transport
 
 __all__ = ["Answer", "ConnectionSettings", "JobAnswer", "JobCounts", "JobStatus", "ZohoClient"]
+
+Guard = Callable[[], None]
+"""Called right before something is sent: raises where the run may not send any more."""
 
 logger = logging.getLogger(__name__)
 
@@ -102,24 +107,49 @@ class ZohoClient:
         """Read `path` below the API version, such as "settings/modules". 204 has body None. Costs 1 credit."""
         return self._transport.json(Call("GET", self._api(path), params=params, credits=1))
 
-    def upsert(self, module: str, body: bytes, *, records: int, guard: Callable[[], None] | None = None) -> Answer:
+    def upsert(
+        self, module: str, body: bytes, *, records: int, guard: Guard | None = None, repeat: Repeat = Repeat.SAFE
+    ) -> Answer:
         """Upsert up to 100 records; `body` is JSON that names the key in `duplicate_check_fields`.
 
-        Repeated after a lost answer, which the key makes safe. Answers with a `data` list are returned whatever
-        their status (200, 202, 207, 400): read them with `upsert_outcomes`.
+        Repeated after a lost answer, which the key makes safe; `repeat` says where it is not: rows of a subform are
+        added each time. Answers with a `data` list are returned whatever their status (200, 202, 207, 400): read them
+        with `upsert_outcomes`. So with `update` and `delete`.
         """
-        call = Call(
-            "POST",
-            self._api(f"{quote(module, safe='')}/upsert"),
-            headers={"Content-Type": "application/json"},
-            body=lambda: body,
+        call = Call("POST", self._records(module, "/upsert"), body=lambda: body, repeat=repeat, guard=guard)
+        return self._write(call, records)
+
+    def insert(self, module: str, body: bytes, *, records: int, guard: Guard | None = None) -> Answer:
+        """Insert up to 100 records.
+
+        Raises:
+            LostAnswer: nobody knows whether they were inserted. It is never repeated here: the repeat would meet them.
+        """
+        call = Call("POST", self._records(module), body=lambda: body, repeat=Repeat.ONCE, guard=guard)
+        return self._write(call, records)
+
+    def update(self, module: str, body: bytes, *, records: int, guard: Guard | None = None) -> Answer:
+        """Update up to 100 records, each of which names its `id`. Repeated after a lost answer."""
+        return self._write(Call("PUT", self._records(module), body=lambda: body, guard=guard), records)
+
+    def delete(self, module: str, ids: Sequence[str], *, workflows: bool = True, guard: Guard | None = None) -> Answer:
+        """Delete up to 100 records. Repeated after a lost answer; those already gone are then INVALID_DATA."""
+        params = {"ids": ",".join(ids)} | ({} if workflows else {"wf_trigger": "false"})
+        return self._write(Call("DELETE", self._records(module), params=params, guard=guard), len(ids))
+
+    def _write(self, call: Call, records: int) -> Answer:
+        whole = replace(
+            call,
+            headers={"Content-Type": "application/json"} if call.body else {},
             upsert=True,
             results=True,
             credits=upsert_credits(records),
             kind=CreditKind.UPSERT,
-            guard=guard,
         )
-        return self._transport.json(call)
+        return self._transport.json(whole)
+
+    def _records(self, module: str, further: str = "") -> str:
+        return self._api(f"{quote(module, safe='')}{further}")
 
     def upload(self, path: Path) -> str:
         """Upload a zip for bulk write, read from the disk while it travels; gives its file_id."""
@@ -130,7 +160,7 @@ class ZohoClient:
             "Content-Type": f"multipart/form-data; boundary={boundary}",
         }
         url = f"{self._endpoints.upload_url}/crm/{API_VERSION}/upload"
-        call = Call("POST", url, headers=headers, body=lambda: _multipart(path, boundary))
+        call = Call("POST", url, headers=headers, body=lambda: multipart(path, boundary))
         return _id_in(self._transport.json(call), "file_id", call.where)
 
     def create_job(self, body: bytes, guard: Callable[[], None] | None = None) -> str:
@@ -220,9 +250,43 @@ class ZohoClient:
         """The user whose token it is."""
         return self._only("users", "users", {"type": "CurrentUser"})
 
+    def query(self, select: str, *, rows: int = 200) -> tuple[list[dict[str, Any]], bool]:
+        """Read records by COQL; also tells whether there are more. `rows` is the query's limit, which it costs by."""
+        call = Call(
+            "POST",
+            self._api("coql"),
+            headers={"Content-Type": "application/json"},
+            body=lambda: msgspec.json.encode({"select_query": select}),
+            upsert=True,  # queries share the limit of ten at once
+            credits=query_credits(rows),
+        )
+        answer = self._transport.json(call)
+        return _list_in(answer, "data"), _has_more(answer)
+
     def modules(self) -> list[dict[str, Any]]:
         """The org's modules as Zoho describes them."""
         return _list_in(self.get("settings/modules"), "modules")
+
+    def create_field(self, module: str, field: Mapping[str, Any]) -> str:
+        """Create one custom field, as `POST settings/fields` describes it; gives its id. Costs 1 credit.
+
+        Raises:
+            ConfigurationError: Zoho refuses it; the message has Zoho's reason.
+            LostAnswer: nobody knows whether it exists.
+        """
+        body = msgspec.json.encode({"fields": [field]})
+        call = Call(
+            "POST",
+            self._api("settings/fields"),
+            params={"module": module},
+            headers={"Content-Type": "application/json"},
+            body=lambda: body,
+            repeat=Repeat.ONCE,
+            credits=1,
+        )
+        answer = self._transport.json(call)
+        created = _list_in(answer, "fields")
+        return _id_in(Answer(answer.status, created[0] if created else None, answer.headers), "id", call.where)
 
     def close(self) -> None:
         """Close all connections."""
@@ -241,42 +305,6 @@ class ZohoClient:
         return f"{self._transport.api_base()}/crm/bulk/{API_VERSION}"
 
 
-class _MultipartFile(io.RawIOBase):
-    """A multipart body with one part `file`, read block by block; its length is known, so nothing is chunked."""
-
-    def __init__(self, file: IO[bytes], head: bytes, tail: bytes) -> None:
-        self._length = len(head) + file.seek(0, io.SEEK_END) + len(tail)
-        file.seek(0)
-        self._file = file
-        self._parts: list[IO[bytes]] = [io.BytesIO(head), file, io.BytesIO(tail)]
-
-    def __len__(self) -> int:
-        return self._length
-
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes; empty at the end."""
-        while self._parts:
-            block = self._parts[0].read(size)
-            if block:
-                return block
-            self._parts.pop(0)
-        return b""
-
-    def close(self) -> None:
-        """Close the file too."""
-        self._file.close()
-        super().close()
-
-
-def _multipart(path: Path, boundary: str) -> _MultipartFile:
-    head = (
-        f"--{boundary}\r\n"
-        f'Content-Disposition: form-data; name="file"; filename="{path.stem}.zip"\r\n'
-        "Content-Type: application/zip\r\n\r\n"
-    )
-    return _MultipartFile(path.open("rb"), head.encode("ascii", "replace"), f"\r\n--{boundary}--\r\n".encode())
-
-
 def _id_in(answer: Answer, name: str, where: str) -> str:
     """An id from `details` of a success; Zoho's own OpenAPI file gives it as a number, the service as text."""
     details = answer.body.get("details") if isinstance(answer.body, dict) else None
@@ -289,6 +317,11 @@ def _id_in(answer: Answer, name: str, where: str) -> str:
 def _list_in(answer: Answer, name: str) -> list[dict[str, Any]]:
     found = answer.body.get(name) if isinstance(answer.body, dict) else None
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _has_more(answer: Answer) -> bool:
+    info = answer.body.get("info") if isinstance(answer.body, dict) else None
+    return isinstance(info, dict) and info.get("more_records") is True
 
 
 def _job_answer(job_id: str, body: Mapping[str, Any]) -> JobAnswer:

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -15,8 +15,12 @@ from msgspec import structs
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from sync_ledger.acks import Ack, Acks, attempts_of, folded_twins, make_due, write_acks
-from sync_ledger.jobs import JournalledJob, journal_intent, journal_step
+from sync_ledger.callbacks import called_back_at
+from sync_ledger.deletions import KnownRecord, count_in_crm, known_records, note_deleted
+from sync_ledger.doubts import doubtful_since
+from sync_ledger.jobs import JournalledJob, close_jobs_of_lines, jobs_of_lines, journal_intent, journal_step
 from sync_ledger.ledger import Ledger, LedgerError
+from sync_ledger.payloads import confirmed_payloads
 from sync_ledger.runs import RunLock
 from sync_ledger.tables import AckStatus, JobStep
 from target_zoho_crm.errors import Family
@@ -47,7 +51,8 @@ _T = TypeVar("_T")
 class Confirmed:
     """What was written: the outcomes as the ledger took them, and how many are due again by themselves."""
 
-    outcomes: Sequence[Outcome]
+    in_the_crm: Sequence[Outcome]
+    refused: Sequence[Outcome]
     due_again: int
 
 
@@ -74,22 +79,111 @@ class Confirmation:
 
         return self._retrying(look_up)
 
-    def intend(self, job: JournalledJob) -> None:
-        """Note a job and make its orders `submitted`, before anything of it is sent."""
+    def payloads(self, keys: Collection[str]) -> dict[str, str]:
+        """Look up the payload hashes of orders that are confirmed to be in the CRM."""
+
+        def look_up() -> dict[str, str]:
+            with self._ledger.connect() as connection:
+                return confirmed_payloads(connection, self._ledger.tables.ack, self._lock.stream, keys)
+
+        return self._retrying(look_up)
+
+    def called_back(self, job_id: str) -> datetime | None:
+        """When the last callback about a job came, if any has."""
+
+        def look_up() -> datetime | None:
+            with self._ledger.connect() as connection:
+                return called_back_at(connection, self._ledger.tables.job, job_id)
+
+        return self._retrying(look_up)
+
+    def known_records(self, keys: Collection[str]) -> dict[str, KnownRecord]:
+        """Look up what the ledger says of these orders' records in the CRM."""
+
+        def look_up() -> dict[str, KnownRecord]:
+            with self._ledger.connect() as connection:
+                return known_records(connection, self._ledger.tables.ack, self._lock.stream, keys)
+
+        return self._retrying(look_up)
+
+    def count_in_crm(self) -> int:
+        """Count the stream's orders that have a record in the CRM."""
+
+        def count() -> int:
+            with self._ledger.connect() as connection:
+                return count_in_crm(connection, self._ledger.tables.ack, self._lock.stream)
+
+        return self._retrying(count)
+
+    def note_deleted(self, versions: Mapping[str, str], action: str) -> None:
+        """Note that the CRM knows of these orders' deletion: `versions` by key, `action` delete or mark."""
+        ack, stream = self._ledger.tables.ack, self._lock.stream
+        if versions:
+            self._transact(lambda connection, now: note_deleted(connection, ack, stream, versions, action, now))
+
+    def intend(self, job: JournalledJob, payloads: Mapping[str, str]) -> None:
+        """Note a job and make its orders `submitted`, before anything of it is sent. `payloads`: hashes by key."""
 
         def write(connection: sa.Connection, now: datetime) -> None:
             own = replace(job, run_id=self._lock.run_id)
             journal_intent(connection, self._ledger.tables.job, own, now)
-            common = self._common(AckStatus.SUBMITTED, Channel.BULK_WRITE, now, job_id=job.job_id, attempts=0)
-            self._write(connection, common, {"record_key": list(job.manifest), "version": list(job.manifest.values())})
+            channel = Channel.UPSERT if job.step is JobStep.CALLING else Channel.BULK_WRITE
+            common = self._common(AckStatus.SUBMITTED, channel, now, job_id=job.job_id, attempts=0)
+            differing = {"record_key": list(job.manifest), "version": list(job.manifest.values())}
+            self._write(connection, common, differing | _payload_column(job.manifest, payloads))
 
         self._transact(write)
+
+    def intend_lines(self, jobs: Sequence[JournalledJob]) -> None:
+        """Note all jobs of one job's lines at once: a run that adopts them then knows whether it sees them all."""
+
+        def write(connection: sa.Connection, now: datetime) -> None:
+            for job in jobs:
+                journal_intent(connection, self._ledger.tables.job, replace(job, run_id=self._lock.run_id), now)
+
+        self._transact(write)
+
+    def jobs_of_lines(self, parent_job_id: str) -> list[JournalledJob]:
+        """Look up the jobs of the lines of one job's orders."""
+
+        def look_up() -> list[JournalledJob]:
+            with self._ledger.connect() as connection:
+                return jobs_of_lines(connection, self._ledger.tables.job, parent_job_id)
+
+        return self._retrying(look_up)
 
     def step(self, job_id: str, step: JobStep, **facts: Any) -> None:
         """Note how far a job has come."""
         self._transact(
             lambda connection, now: journal_step(connection, self._ledger.tables.job, job_id, step, now, **facts)
         )
+
+    def doubtful(self, versions: Mapping[str, str]) -> dict[str, timedelta]:
+        """How long ago the last write of these orders began that may have had its effect, by key."""
+
+        def look_up() -> dict[str, timedelta]:
+            with self._ledger.connect() as connection:
+                now = self._ledger.now(connection)
+                began = doubtful_since(connection, self._ledger.tables, self._lock.stream, versions)
+                return {key: now - moment for key, moment in began.items()}
+
+        return self._retrying(look_up)
+
+    def since(self, job_id: str) -> timedelta:
+        """How long ago a job, or an insert call, was journalled."""
+        job = self._ledger.tables.job
+
+        def look_up() -> timedelta:
+            with self._ledger.connect() as connection:
+                query = sa.select(job.c.intended_at).where(job.c.job_id == job_id)
+                began: datetime = connection.execute(query).scalar_one()
+                return self._ledger.now(connection) - began
+
+        return self._retrying(look_up)
+
+    def let_go(self, job: JournalledJob, keys: Collection[str], code: str) -> None:
+        """Make some orders of an insert call due again; the others get their outcomes."""
+        self._transact(lambda connection, now: self._make_due(connection, job, keys, code, now))
 
     def give_back(self, job: JournalledJob, code: str) -> None:
         """Make the orders of a job due again that surely was not created."""
@@ -108,16 +202,23 @@ class Confirmation:
         make_due(connection, ack, stream=stream, keys=keys, job_id=job.job_id, now=now, code=code)
 
     def confirm(
-        self, outcomes: Sequence[Outcome], channel: Channel | None, job: JournalledJob | None = None
+        self,
+        outcomes: Sequence[Outcome],
+        channel: Channel | None,
+        job: JournalledJob | None = None,
+        payloads: Mapping[str, str] | None = None,
     ) -> Confirmed:
         """Write what became of records; with `job`, note in the same transaction that it is applied.
 
+        `payloads` holds the hashes of what was sent, by key; those of a job are in the ledger since it was intended.
         Outcomes with status UNSYNCED blame no record: their acks stay as they were, or are due again after a job.
         """
-        known = [outcome for outcome in outcomes if outcome.status is not Status.UNSYNCED]
-        unknown = [outcome for outcome in outcomes if outcome.status is Status.UNSYNCED]
-        good = [outcome for outcome in known if outcome.status in _IN_THE_CRM]
-        others = [outcome for outcome in known if outcome.status not in _IN_THE_CRM]
+        good = [outcome for outcome in outcomes if outcome.status in _IN_THE_CRM]
+        bad = (
+            [outcome for outcome in outcomes if outcome.status not in _IN_THE_CRM] if len(good) < len(outcomes) else []
+        )
+        others = [outcome for outcome in bad if outcome.status is not Status.UNSYNCED]
+        unknown = [outcome for outcome in bad if outcome.status is Status.UNSYNCED]
         refused: list[Outcome] = []
         due = 0
 
@@ -125,7 +226,8 @@ class Confirmation:
             nonlocal refused, due
             if good:
                 common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=1)
-                self._write(connection, common, _columns_of(good))
+                columns = _columns_of(good)
+                self._write(connection, common, columns | _payload_column(columns["record_key"], payloads or {}))
             acks = self._refusals(connection, others, channel, job, now)
             write_acks(connection, self._ledger.tables.ack, Acks.of(acks))
             due = sum(ack.next_attempt_at is not None for ack in acks)
@@ -138,13 +240,14 @@ class Confirmation:
                 self._journal_applied(connection, job, len(good), len(others) - due, due, now)
 
         self._transact(write)
-        return Confirmed([*good, *refused], due)
+        return Confirmed(good, refused, due)
 
     def _journal_applied(
         self, connection: sa.Connection, job: JournalledJob, synced: int, rejected: int, due: int, now: datetime
     ) -> None:
         counts = {"synced_count": synced, "rejected_count": rejected, "due_again_count": due}
         journal_step(connection, self._ledger.tables.job, job.job_id, JobStep.APPLIED, now, **counts)
+        close_jobs_of_lines(connection, self._ledger.tables.job, job.job_id, now)
 
     def _refusals(
         self,
@@ -173,6 +276,7 @@ class Confirmation:
                     version=outcome.version,
                     status=status,
                     acked_at=now,
+                    zoho_id=outcome.zoho_id,  # known where just the order's lines were refused
                     channel=channel.value if channel else None,
                     family=outcome.family.value if outcome.family else None,
                     error_code=outcome.code,
@@ -241,3 +345,7 @@ def _columns_of(outcomes: Sequence[Outcome]) -> dict[str, Sequence[Any]]:
         "zoho_id": [outcome.zoho_id for outcome in outcomes],
         "action": [outcome.action for outcome in outcomes],
     }
+
+
+def _payload_column(keys: Iterable[str], payloads: Mapping[str, str]) -> dict[str, Sequence[Any]]:
+    return {"payload_hash": [payloads.get(key) for key in keys]} if payloads else {}

@@ -5,8 +5,6 @@ The key stands in column 0, because a job's result echoes only the first three c
 
 from __future__ import annotations
 
-import csv
-import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +15,10 @@ from typing import IO, Any
 import msgspec
 
 from target_zoho_crm.conversion import Conversion, Converted, Form
+from target_zoho_crm.csv_text import csv_text
 from target_zoho_crm.mapping import Mapping
 from target_zoho_crm.values import Refusal
+from target_zoho_crm.write_settings import Operation
 
 MAX_ZIP_BYTES = 25_000_000  # Zoho says 25 MB and not which; this is the smaller reading
 CSV_NAME = "records.csv"
@@ -58,14 +58,14 @@ def write_bulk_zip(
         positions: as for `Conversion`.
     """
     conversion = Conversion(mapping, Form.CSV, positions)
-    header = [mapping.key_field.api_name, *(column.field.api_name for column in mapping.columns)]
+    header = [mapping.key_field.api_name, *conversion.names]
     refusals: dict[str, Refusal] = {}
     count = 0
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION) as archive,
         archive.open(CSV_NAME, "w") as file,
     ):
-        file.write(_csv([header]) or b"")
+        file.write(csv_text([[name] for name in header]).encode())
         for chunk_keys, chunk_rows in _chunks(keys, rows):
             converted = _write_chunk(file, conversion, chunk_keys, chunk_rows)
             refusals.update(converted.refusals)
@@ -74,15 +74,20 @@ def write_bulk_zip(
 
 
 def job_body(
-    module: str, file_id: str, mapping: Mapping, *, ignore_empty: bool = False, callback_url: str | None = None
+    module: str,
+    file_id: str,
+    mapping: Mapping,
+    *,
+    ignore_empty: bool = False,
+    operation: Operation = Operation.UPSERT,
 ) -> bytes:
-    """The JSON that creates the upsert job of a zip made by `write_bulk_zip`.
+    """The JSON that creates the job of a zip made by `write_bulk_zip`.
 
     `ignore_empty` False clears a field where the cell is empty, as null does in an upsert call. It stands in both
     places, because Zoho's documents differ about which one counts.
     """
     field_mappings: list[dict[str, Any]] = [{"api_name": mapping.key_field.api_name, "index": 0}]
-    for index, column in enumerate(mapping.columns, start=1):
+    for index, column in enumerate(mapping.cells, start=1):
         entry: dict[str, Any] = {"api_name": column.field.api_name, "index": index}
         if column.csv_format is not None:
             entry["format"] = column.csv_format
@@ -91,6 +96,11 @@ def job_body(
             if column.field.lookup_module is not None:
                 entry["module"] = column.field.lookup_module
         field_mappings.append(entry)
+    field_mappings += [
+        {"api_name": constant.field.api_name, "default_value": {"value": constant.in_csv}}
+        for constant in mapping.constants
+        if constant.of_the_job
+    ]
     resource = {
         "type": "data",
         "module": {"api_name": module},
@@ -101,14 +111,18 @@ def job_body(
         "field_mappings": field_mappings,
     }
     body: dict[str, Any] = {
-        "operation": "upsert",
+        "operation": operation.value,
         "character_encoding": "UTF-8",
         "ignore_empty": ignore_empty,
         "resource": [resource],
     }
-    if callback_url is not None:
-        body["callback"] = {"url": callback_url, "method": "post"}
     return msgspec.json.encode(body)
+
+
+def with_callback(body: str, callback_url: str) -> str:
+    """Ask for a callback when the job ends. Done on sending, since the URL holds a secret and the journal may not."""
+    asked = {**msgspec.json.decode(body), "callback": {"url": callback_url, "method": "post"}}
+    return msgspec.json.encode(asked).decode()
 
 
 def _chunks(keys: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Sequence[str], list[Sequence[Any]]]]:
@@ -125,25 +139,26 @@ def _chunks(keys: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[tupl
 
 def _write_chunk(file: IO[bytes], conversion: Conversion, keys: Sequence[str], rows: list[Sequence[Any]]) -> Converted:
     converted = conversion.convert(keys, rows)
-    content = _csv(zip(converted.keys, *converted.columns, strict=True))
+    content = _csv([converted.keys, *converted.columns])
     if content is None:
-        converted = conversion.one_by_one(keys, rows)
-        content = _csv(zip(converted.keys, *converted.columns, strict=True))
+        converted = conversion.convert(keys, rows, look_at_text=True)
+        content = _csv([converted.keys, *converted.columns])
     file.write(content or b"")
     return converted
 
 
-def _csv(rows: Iterable[Iterable[Any]]) -> bytes | None:
+def _csv(columns: Sequence[Sequence[Any]]) -> bytes | None:
     """CSV text, or None when some value is no text that every reader takes whole: one look for all rows."""
-    buffer = io.StringIO(newline="")
-    try:
-        csv.writer(buffer).writerows(rows)
-    except csv.Error:  # how Python 3.10 refuses a NUL
-        return None
-    text = buffer.getvalue()
+    text = csv_text(columns)
     if "\0" in text:
         return None
     try:
         return text.encode()
     except UnicodeEncodeError:
         return None
+
+
+def operation_in_job(create_body: str | None) -> Operation:
+    """The operation of a job, after the body that created it."""
+    body = msgspec.json.decode(create_body) if create_body else {}
+    return Operation(body.get("operation", Operation.UPSERT.value))

@@ -11,16 +11,22 @@ import msgspec
 
 from target_zoho_crm.buffer import Buffer, Entry
 from target_zoho_crm.bulk_write import BulkWriter
+from target_zoho_crm.deletions import Deletions
 from target_zoho_crm.destination import Batch, Destination
-from target_zoho_crm.errors import Family
+from target_zoho_crm.errors import Family, QuotaError
+from target_zoho_crm.insertion import Insertion
+from target_zoho_crm.lines.compiled import CompiledLines
 from target_zoho_crm.mapping import Mapping as FieldMapping
 from target_zoho_crm.mapping import Refusal
 from target_zoho_crm.outcomes import Outcome, Status
+from target_zoho_crm.relations import Relations
 from target_zoho_crm.routing import Channel, plan
-from target_zoho_crm.rows import TEXT_LENGTH, Rows, shortened_key
+from target_zoho_crm.rows import GONE, TEXT_LENGTH, Rows, shortened_key
 from target_zoho_crm.settlement import Group
+from target_zoho_crm.unchanged import UnchangedOrders
 from target_zoho_crm.upsert import UpsertWriter
 from target_zoho_crm.workers import Workers
+from target_zoho_crm.write_settings import Operation
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -36,25 +42,44 @@ class Delivery:
         channel: Channel,
         bulk_rows: int,
         bulk_threshold: int | None,
+        relations: Relations,
         upserts: UpsertWriter,
         bulk: BulkWriter,
         jobs: Workers,
         calls: Workers,
+        lines: CompiledLines | None = None,
+        deletions: Deletions,
+        unchanged: UnchangedOrders | None = None,
     ) -> None:
-        """Sizes are in orders."""
+        """Sizes are in orders.
+
+        With `lines`, each order's lines stand behind the values of the mapped columns. With `unchanged`, orders that
+        hold what is known to be in the CRM are not sent.
+        """
         self._to = destination
         self._mapping = mapping
         self._channel = channel
         self._bulk_rows = bulk_rows
         self._bulk_threshold = bulk_threshold
+        self.relations = relations
         self._upserts = upserts
         self.bulk = bulk
         self._jobs = jobs
         self._calls = calls
+        self._lines = lines
+        self.deletions = deletions
+        self._unchanged = unchanged
         self._buffer = Buffer()
         self._group = Group(destination.stream)
         self._partial = False
         self._refusing = False
+        self._deleting = False
+        self._kept = frozenset(index for index, column in enumerate(mapping.columns) if column.keeps)
+
+    @property
+    def lines_property(self) -> str | None:
+        """The property that holds an order's lines; None where lines are not written."""
+        return self._lines.settings.property if self._lines is not None else None
 
     def add(self, rows: Rows) -> None:
         """Take records in; sends what fills a batch.
@@ -62,9 +87,14 @@ class Delivery:
         Raises:
             ZohoError, LedgerError, RejectedError: what ended an earlier call or job.
         """
+        if self._kept:
+            rows = self._without_kept_nulls(rows)
         settlement = self._to.settlement
         settlement.received(self._group, len(rows.keys))
         self._partial = self._partial or rows.partial
+        self._deleting = self._deleting or rows.deletions
+        if self._deleting:
+            self.deletions.superseded_by(rows)
         if max(map(len, rows.keys), default=0) > TEXT_LENGTH or "\0" in "".join(rows.keys):
             rows = self._refuse_unfit_keys(rows)
         settlement.superseded(self._group, self._buffer.add(rows))
@@ -73,6 +103,19 @@ class Delivery:
         while len(self._buffer) >= self._bulk_rows:
             if not self._send(self._bulk_rows):
                 break
+
+    def _without_kept_nulls(self, rows: Rows) -> Rows:
+        """Take nulls and empty texts of columns that keep what the CRM has for values that the record lacks."""
+        values = [
+            tuple(
+                msgspec.UNSET if index in self._kept and (value is None or value == "") else value
+                for index, value in enumerate(row)
+            )
+            if row is not GONE
+            else row
+            for row in rows.values
+        ]
+        return replace(rows, values=values, partial=True)
 
     def refuse(self, key: str, version: str, refusal: Refusal) -> None:
         """Take in a record that is no order of this stream's schema.
@@ -124,10 +167,14 @@ class Delivery:
         if not entries:
             return 0
         taken = len(entries)
+        if self._deleting:
+            self.deletions.collect(group, entries)
         self._refuse_marked(group, entries)
         self._refuse_twins(group, entries)
         for mapping, same in self._by_mapping(entries):
-            self._route(group, mapping, same)
+            batch = Batch(group, mapping, same)
+            self.deletions.unmark(same, [column.field.api_name for column in mapping.columns])
+            self._route(batch if self._unchanged is None else self._unchanged.sift(batch))
         return taken
 
     def _hold_back(self, group: Group, entries: dict[str, Entry]) -> None:
@@ -202,19 +249,42 @@ class Delivery:
                 whole[key] = entry
         parts: list[tuple[FieldMapping, Mapping[str, Entry]]] = [(self._mapping, whole)] if whole else []
         for present, some in partial.items():
-            columns = tuple(self._mapping.columns[i] for i in present)
+            columns = tuple(self._mapping.columns[i] for i in present if i < len(self._mapping.columns))
             parts.append((replace(self._mapping, columns=columns), some))
         return parts
 
-    def _route(self, group: Group, mapping: FieldMapping, entries: Mapping[str, Entry]) -> None:
+    def _route(self, batch: Batch) -> None:
+        if self._to.operation is Operation.INSERT:
+            batch = Insertion(self._to).settle_doubts(batch)
+        if not batch.entries:
+            return
         route = plan(
-            len(entries), channel=self._channel, bulk_rows=self._bulk_rows, bulk_threshold=self._bulk_threshold
+            len(batch.entries),
+            channel=self._channel,
+            bulk_rows=self._bulk_rows,
+            bulk_threshold=self._bulk_threshold,
+            room=self._to.credits.room(),
+            lines=None if self._lines is None else self._lines.counts(entry.values for entry in batch.entries.values()),
         )
         logger.info("Stream %r: %s", self._to.stream, route.why)
-        items: list[tuple[str, Any]] = list(entries.items())
+        self._to.credits.plan(route.credits)
+        items: list[tuple[str, Any]] = list(batch.entries.items())
+        if route.records < len(items):
+            self._to.credits.run_short()
+            del items[route.records :]
         start = 0
         for size in route.job_sizes:
-            self.bulk.start(Batch(group, mapping, dict(items[start : start + size])))
+            part = replace(batch, entries=dict(items[start : start + size]))
+            self.bulk.start(self._resolved(part, Channel.BULK_WRITE))
             start += size
         if start < len(items):
-            self._upserts.start(Batch(group, mapping, dict(items[start:])))
+            part = replace(batch, entries=dict(items[start:]))
+            self._upserts.start(self._resolved(part, Channel.UPSERT))
+
+    def _resolved(self, batch: Batch, channel: Channel) -> Batch:
+        try:
+            return self.relations.resolved(batch, channel)
+        except QuotaError as error:
+            if not self._to.ends_budget(error):
+                raise
+            return replace(batch, entries={})

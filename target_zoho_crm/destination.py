@@ -12,14 +12,17 @@ from sync_ledger.jobs import JournalledJob
 from target_zoho_crm.buffer import Entry
 from target_zoho_crm.client import ZohoClient
 from target_zoho_crm.confirmation import Confirmation
-from target_zoho_crm.errors import Family, request_error
+from target_zoho_crm.errors import CREDIT_BUDGET, Family, ZohoError, request_error
 from target_zoho_crm.key_folding import KeyFolding
+from target_zoho_crm.limits import CreditMeter
 from target_zoho_crm.mapping import Mapping as FieldMapping
 from target_zoho_crm.mapping import Refusal
-from target_zoho_crm.outcomes import Outcome, Status
+from target_zoho_crm.outcomes import Outcome, Status, refused_by_us
 from target_zoho_crm.problems import Problems
+from target_zoho_crm.records_by_key import RecordsByKey
 from target_zoho_crm.routing import Channel
 from target_zoho_crm.settlement import Group, Settlement
+from target_zoho_crm.write_settings import Automations, Operation
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -40,12 +43,15 @@ class RejectedError(Exception):
 class Batch:
     """Orders that go together by one mapping, and the group of records whose outcomes they are.
 
-    `entries` is keyed by the order's key; its values stand in the order of the mapping's columns.
+    `entries` is keyed by the order's key; its values stand in the order of the mapping's columns. `payloads` holds
+    their hashes by key where they were asked for, `job` the journal's line of an insert call.
     """
 
     group: Group
     mapping: FieldMapping
     entries: Mapping[str, Entry]
+    payloads: Mapping[str, str] = field(default_factory=dict)
+    job: JournalledJob | None = None
 
     @property
     def manifest(self) -> dict[str, str]:
@@ -96,7 +102,12 @@ class Destination:
     settlement: Settlement
     problems: Problems
     on_rejection: OnRejection
-    trigger: Sequence[str] | None
+    credits: CreditMeter
+    automations: Automations
+    ignore_empty: bool
+    operation: Operation
+    records: RecordsByKey
+    callback_url: str | None = field(default=None, repr=False)
     failed_calls: FailedCalls = field(default_factory=FailedCalls)
 
     def conclude(
@@ -105,6 +116,7 @@ class Destination:
         outcomes: Sequence[Outcome],
         channel: Channel | None,
         job: JournalledJob | None = None,
+        payloads: Mapping[str, str] | None = None,
     ) -> None:
         """Write outcomes to the ledger, then count them; only then may STATE pass their records.
 
@@ -112,14 +124,16 @@ class Destination:
             ConfigurationError, QuotaError: Zoho refused one for a reason that no record is to blame for.
             RejectedError: one was refused and `on_rejection` is fail_fast; the ledger knows all of them by then.
         """
-        confirmed = self.confirmation.confirm(outcomes, channel, job)
+        confirmed = self.confirmation.confirm(outcomes, channel, job, payloads)
         if group is not None:  # else an earlier run has read these records, and they are not of this run's sum
-            self.settlement.confirmed(group, confirmed.outcomes, confirmed.due_again)
-        self.problems.note(self.stream, confirmed.outcomes)
+            self.settlement.confirmed(group, (*confirmed.in_the_crm, *confirmed.refused), confirmed.due_again)
+        if len(confirmed.in_the_crm) == len(outcomes):
+            return
+        self.problems.note(self.stream, confirmed.refused)
         stopping = next((each for each in outcomes if each.status is Status.UNSYNCED), None)
         if stopping is not None:
             raise request_error(stopping.code or "", where=f"stream {self.stream!r}, order {stopping.key!r}")
-        refused = next((each for each in confirmed.outcomes if _is_refusal(each)), None)
+        refused = next((each for each in confirmed.refused if _is_refusal(each)), None)
         if refused is not None and self.on_rejection is OnRejection.FAIL_FAST:
             raise RejectedError(
                 f"stream {self.stream!r}, order {refused.key!r}: {refused.code}"
@@ -146,18 +160,14 @@ class Destination:
 
     def refusals(self, batch: Batch, refused: Mapping[str, Refusal]) -> list[Outcome]:
         """Turn our own refusals into outcomes."""
-        return [
-            Outcome(
-                key=key,
-                version=batch.entries[key].version,
-                status=Status.REJECTED,
-                code=refusal.code,
-                field=refusal.field,
-                message=refusal.message,
-                family=Family.DATA,
-            )
-            for key, refusal in refused.items()
-        ]
+        return [refused_by_us(key, batch.entries[key].version, refusal) for key, refusal in refused.items()]
+
+    def ends_budget(self, error: ZohoError) -> bool:
+        """Whether an error says that our own budget is spent: what it kept from being sent is left to the next run."""
+        if error.code != CREDIT_BUDGET:
+            return False
+        self.credits.run_short()
+        return True
 
     def left_unsynced(self, batch: Batch, error: Exception) -> None:
         """Let go of orders that could not be sent; the next run reads them again."""

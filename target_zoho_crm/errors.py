@@ -42,6 +42,9 @@ SCOPES_NEEDED = (
     "ZohoCRM.coql.READ",
 )
 
+CREDIT_BUDGET = "CREDIT_BUDGET"
+"""Our own limit, which ends a run cleanly."""
+
 _T, _D, _C, _Q = Family.TRANSIENT, Family.DATA, Family.CONFIGURATION, Family.QUOTA
 _WAIT = "Nothing; it is tried again."
 _REPORT = "Check the module, the mapping and the API version; if they are right, report it with this line."
@@ -88,6 +91,9 @@ CODES: dict[str, CodeInfo] = {
     "BAD_ANSWER": CodeInfo(_T, "The answer does not fit the request, so nothing of it is believed.", _WAIT),
     "UNCLEAR_ANSWER": CodeInfo(_T, "Zoho neither confirmed nor refused the record clearly.", _WAIT),
     "NOT_IN_RESULT": CodeInfo(_T, "The bulk job's result does not name the order.", _WAIT),
+    "LINES_NOT_WRITTEN": CodeInfo(
+        _T, "The order is in the CRM; of its lines nobody knows.", "Nothing; the whole order is sent again."
+    ),
     "CONFLICTING_RESULT": CodeInfo(_T, "The bulk job's result names the order twice, differently.", _WAIT),
     "STOPPED": CodeInfo(_T, "The run was asked to stop.", "Start it again."),
     # Nothing more goes for now.
@@ -96,8 +102,10 @@ CODES: dict[str, CodeInfo] = {
     "CREDITS_USED_UP": CodeInfo(
         _Q, "The org's API credits are used up (rolling 24 hours).", "Wait, buy credits, or send fewer orders."
     ),
-    "CREDIT_BUDGET": CodeInfo(
-        _Q, "The run's own credit budget is spent.", "Nothing; the next run goes on. Or raise credit_budget."
+    CREDIT_BUDGET: CodeInfo(
+        _Q,
+        "The credits that this run may spend are spent.",
+        "Nothing; the next run goes on. Or raise credit_budget, or lower credit_reserve.",
     ),
     # Someone must change the set-up.
     "INVALID_TOKEN": CodeInfo(
@@ -109,10 +117,10 @@ CODES: dict[str, CodeInfo] = {
     "OAUTH_SCOPE_MISMATCH": CodeInfo(
         _C,
         "The refresh token lacks a scope.",
-        "Make a new refresh_token with the scopes " + ",".join(SCOPES_NEEDED) + ".",
+        "Make a new refresh_token with the scopes " + ",".join(SCOPES_NEEDED) + ", by `orders-sync login`.",
     ),
     "invalid_code": CodeInfo(
-        _C, "The refresh_token is wrong or was revoked.", "Make a new refresh_token in the API console."
+        _C, "The refresh_token is wrong or was revoked.", "Make a new refresh_token by `orders-sync login`."
     ),
     "invalid_client": CodeInfo(
         _C,
@@ -122,6 +130,14 @@ CODES: dict[str, CodeInfo] = {
     "invalid_client_secret": CodeInfo(
         _C, "The client_secret does not belong to the client_id.", "Copy client_secret again from the API console."
     ),
+    "invalid_request": CodeInfo(_C, "The accounts server misses something in the request.", "Check accounts_url."),
+    "unsupported_grant_type": CodeInfo(_C, "The accounts server takes no such grant.", "Check accounts_url."),
+    "REQUIRED_PARAM_MISSING": CodeInfo(_C, "The address lacks a parameter.", _REPORT),
+    "INVALID_QUERY": CodeInfo(
+        _C, "A query names a module or field that is not there.", "Check `find_by` and the modules' names."
+    ),
+    "SYNTAX_ERROR": CodeInfo(_C, "Zoho could not read a query.", _REPORT),
+    "DISCRETE_PAGINATION_LIMIT_EXCEEDED": CodeInfo(_C, "Records were read too far by page number.", _REPORT),
     "INVALID_MODULE": CodeInfo(_C, "The org has no such module.", "Check the setting `module`."),
     "MODULE_NOT_AVAILABLE": CodeInfo(_C, "The org has no such module.", "Check the setting `module`."),
     "NOT_SUPPORTED": CodeInfo(_C, "The module does not take part in this API.", "Choose another module."),
@@ -164,13 +180,41 @@ CODES: dict[str, CodeInfo] = {
         "Two streams would overwrite each other's records.",
         "Give each its own module with `streams`, or leave one out of the run.",
     ),
+    "NO_LINES": CodeInfo(
+        _C,
+        "The stream does not hold lines where `lines` says.",
+        "Set `lines` in the tap's settings too, and the same property in both; `lines` can be set by stream.",
+    ),
     "NO_ACK_URL": CodeInfo(
         _C,
         "Tap and target must share one ledger.",
         "Set `ack_url` to the database where the tap has it: its own `ack_url`, or else the orders' database.",
     ),
+    "INSERT_WITH_LINES": CodeInfo(
+        _C, "An order whose lines failed could not be sent again.", "Set `operation` to upsert or update."
+    ),
+    "NOT_IN_CRM": CodeInfo(
+        _D,
+        "The order is to be updated, and the CRM has no record of its key.",
+        "Set `operation` to upsert, or create it.",
+    ),
+    "NO_DELETE_FIELD": CodeInfo(
+        _C, "No field marks an order as gone.", "Name a field of the module in `delete_field`."
+    ),
+    "NOT_FOR_JOBS": CodeInfo(
+        _C,
+        "A bulk write job's request has no place for what is asked.",
+        "Leave `channel` at auto, or say in `bulk_automations` what jobs run in your org.",
+    ),
     "KEY_NOT_WRITABLE": CodeInfo(_C, "The key field cannot be written.", "Choose a writable unique text field."),
     "AMBIGUOUS_FIELD": CodeInfo(_C, "A name fits two fields, or two names fit one.", "Say which with `fields`."),
+    "REFERENCE_UNFIT": CodeInfo(
+        _C, "A reference cannot be given in this way.", "Correct `find_by` and `on_missing_parent` in `fields`."
+    ),
+    "NOT_FOR_BULK_WRITE": CodeInfo(
+        _C, "Bulk write cannot write what is mapped.", "Set `channel` to auto or upsert, or change `fields`."
+    ),
+    "INVALID_FIELD_OPTION": CodeInfo(_C, "An option of a field does not suit it.", "Check the entry in `fields`."),
     "FIELD_NOT_WRITABLE": CodeInfo(_C, "The field cannot be written.", "Take it out of `fields`."),
 }
 

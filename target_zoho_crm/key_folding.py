@@ -24,7 +24,8 @@ class KeyFolding:
     def changed(self, keys: Collection[str]) -> dict[str, str]:
         """The folded form of those keys that differ from it; one look finds that there are none, as is usual."""
         joined = "\n".join(keys)
-        no_space = len(joined.split()) == len(keys)
+        parts = joined.split()
+        no_space = len("".join(parts)) == len(joined) - max(len(keys) - 1, 0)
         if no_space and (not self.folds_case or joined.upper() == joined):
             return {}
         return {key: folded for key in keys for folded in [self.fold(key)] if folded != key}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
-from target_zoho_crm.errors import CODES, QuotaError, Stopped
+from target_zoho_crm.errors import CODES, CREDIT_BUDGET, QuotaError, Stopped
 
 UPSERTS_AT_ONCE = 10  # Zoho's limit for upserts of more than 10 records, in all editions
 RETRY_AFTER_CAP_SECONDS = 120.0  # a longer wish is not honoured in one piece: the call is tried again and told again
@@ -33,7 +33,9 @@ class CreditMeter:
 
     def __init__(self, budget: int | None = None, keep: int = 0) -> None:
         self.budget = budget
-        self._keep = keep
+        self.keep = keep
+        self._planned = 0
+        self._short = False
         self._spent = dict.fromkeys(CreditKind, 0)
         self._remaining: int | None = None
         self._lock = threading.Lock()
@@ -48,11 +50,37 @@ class CreditMeter:
             spent = sum(self._spent.values())
             if self.budget is not None and spent + credits > self.budget:
                 raise _over(f"{credits} more credits would pass credit_budget {self.budget} ({spent} are spent).")
-            if self._remaining is not None and self._keep and self._remaining - credits < self._keep:
-                raise _over(f"The org has {self._remaining} credits left, of which credit_reserve keeps {self._keep}.")
+            if self._remaining is not None and self.keep and self._remaining - credits < self.keep:
+                raise _over(f"The org has {self._remaining} credits left, of which credit_reserve keeps {self.keep}.")
             self._spent[kind] += credits
             if self._remaining is not None:
                 self._remaining -= credits
+
+    def room(self) -> int | None:
+        """Credits that are neither spent nor planned; None where nothing limits them."""
+        with self._lock:
+            other = self._spent[CreditKind.OTHER]
+            writes = sum(self._spent.values()) - other
+            limits = [self.budget - other - max(writes, self._planned)] if self.budget is not None else []
+            if self._remaining is not None and self.keep:
+                limits.append(self._remaining - self.keep - max(0, self._planned - writes))
+            return max(0, min(limits)) if limits else None
+
+    def plan(self, credits: int) -> None:  # noqa: A002 - as above
+        """Note that writes which cost so much are about to be made."""
+        with self._lock:
+            self._planned += credits
+
+    def run_short(self) -> None:
+        """Note that something was not sent for want of credits."""
+        with self._lock:
+            self._short = True
+
+    @property
+    def short(self) -> bool:
+        """Whether something was not sent for want of credits."""
+        with self._lock:
+            return self._short
 
     def give_back(self, credits: int, kind: CreditKind = CreditKind.OTHER) -> None:  # noqa: A002 - as above
         """Uncount credits of a call that Zoho surely did not carry out."""
@@ -156,4 +184,4 @@ def stopped() -> Stopped:
 
 
 def _over(what: str) -> QuotaError:
-    return QuotaError("CREDIT_BUDGET", f"{what} {CODES['CREDIT_BUDGET'].remedy}")
+    return QuotaError(CREDIT_BUDGET, f"{what} {CODES[CREDIT_BUDGET].remedy}")

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections import abc, defaultdict
-from dataclasses import dataclass
+from collections import abc
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
-from target_zoho_crm import values
-from target_zoho_crm.errors import configuration_error
-from target_zoho_crm.metadata import Field, ModuleFields
+from target_zoho_crm.checks import text_check
+from target_zoho_crm.converters import ONLY_IF_SAID, WRITTEN, Forms, Shortcut, forms_of, unchecked_forms
+from target_zoho_crm.field_settings import FieldSettings, OnNull
+from target_zoho_crm.metadata import LAYOUT, Field, ModuleFields
+from target_zoho_crm.pairing import pair
+from target_zoho_crm.references import ParentLookup
 from target_zoho_crm.values import Converter, Refusal
 
-__all__ = ["Converter", "MappedColumn", "Mapping", "Refusal", "compile_mapping"]
-
-_OWN_PREFIXES = ("_sync_", "_sdc_")  # ours and the SDK's bookkeeping is no data of the order
-_TEXT = frozenset({"text", "textarea", "email", "phone", "website", "picklist"})
-_DECIMAL = frozenset({"currency", "double", "decimal", "percent"})
-_CHOICES = frozenset({"multiselectpicklist"})
-_REFERENCES = frozenset({"lookup", "ownerlookup", "userlookup"})
-_Pair = tuple[Converter | None, Converter | None]
+__all__ = ["Constant", "Converter", "MappedColumn", "Mapping", "Refusal", "Shortcut", "compile_mapping"]
 
 
 @dataclass(frozen=True)
 class MappedColumn:
     """One property and the field it goes to.
 
-    `to_json` and `to_csv` turn a value into its form for the upsert body and for a CSV cell; None means as it is.
+    `to_json` and `to_csv` turn a value into its form for the upsert body and for a CSV cell; None means as it is. Where
+    all values of a column fit the `shortcut`, its converters do.
     `csv_format` goes into the bulk job's mapping of the column; `csv_find_by` says what a reference's cell holds.
+    `parent` says that the values are not ids but values of the records pointed at.
+    `keeps` says that null leaves the field alone; `appends` that entries are added to those in the CRM. `upsert_only`
+    says why bulk write cannot write the column, if so.
     """
 
     source: str
@@ -36,18 +36,61 @@ class MappedColumn:
     to_csv: Converter | None
     csv_format: str | None
     csv_find_by: str | None = None
+    parent: ParentLookup | None = None
+    shortcut: Shortcut | None = None
+    keeps: bool = False
+    appends: bool = False
+    upsert_only: str | None = None
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A field that holds the same in every record, since no property goes to it; as `MappedColumn` otherwise."""
+
+    field: Field
+    in_json: Any
+    in_csv: Any
+    csv_format: str | None
+    csv_find_by: str | None = None
+    upsert_only: str | None = None
+
+    @property
+    def of_the_job(self) -> bool:
+        """Whether a bulk job says it once for the whole file; else it is a column like others."""
+        return self.field.data_type == LAYOUT
 
 
 @dataclass(frozen=True)
 class Mapping:
     """The compiled mapping of one stream. The key field is written from the record's key, so it is no column.
 
-    `unmapped` names the properties that go nowhere, for one warning.
+    `unmapped` names the properties that go nowhere, for one warning. `key_check` refuses a key that the key field
+    cannot hold. `upsert_only` says why bulk write cannot write this mapping; empty where it can. `lacking` names
+    mandatory fields that no order gets a value for.
     """
 
     key_field: Field
     columns: tuple[MappedColumn, ...]
     unmapped: tuple[str, ...]
+    constants: tuple[Constant, ...] = ()
+    key_check: Converter | None = None
+    upsert_only: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+
+    @property
+    def written(self) -> tuple[MappedColumn | Constant, ...]:
+        """What a record holds beside its key, in this order."""
+        return (*self.columns, *self.constants)
+
+    @property
+    def cells(self) -> tuple[MappedColumn | Constant, ...]:
+        """What a row of a CSV holds beside the key, in this order."""
+        return (*self.columns, *(each for each in self.constants if not each.of_the_job))
+
+    @property
+    def appended(self) -> tuple[str, ...]:
+        """API names of the fields whose entries are added to those in the CRM."""
+        return tuple(column.field.api_name for column in self.columns if column.appends)
 
 
 def compile_mapping(
@@ -56,152 +99,93 @@ def compile_mapping(
     *,
     key_field: str,
     key_properties: abc.Sequence[str],
-    overrides: abc.Mapping[str, str],
+    settings: abc.Mapping[str, FieldSettings],
     timezone: tzinfo,
+    validate: bool = True,
 ) -> Mapping:
     """Find each property's field and its converters.
 
-    A property goes where `overrides` sends it; else to the field of exactly its name; else to the one field whose
-    name differs only in case, `_`, `-` and spaces. Fields that cannot be written, and references to
-    other records, are left out when only a name led to them.
+    `pair` says by which rules. Fields that cannot be written, and references to other records, are left out when
+    only a name led to them.
 
     Args:
         properties: the schema's properties by name.
         fields: the module's fields.
         key_field: API name of the field that holds the key.
         key_properties: the properties that make up the key.
-        overrides: API name by property, from the setting `fields`.
+        settings: by API name, from the setting `fields`.
         timezone: the zone of times without an offset.
+        validate: whether values are held to their fields' limits; if not, Zoho refuses what does not fit.
 
     Raises:
-        ConfigurationError: an unknown or unwritable field in `overrides`; a name that fits two fields, or two
-            properties that fit one.
+        ConfigurationError: an unknown or unwritable field in `settings`, or an option that does not suit it; a name
+            that fits two fields, or two properties that fit one.
     """
     key = fields.key(key_field)
-    by_plain_name: dict[str, list[Field]] = defaultdict(list)
-    for field in fields.values():
-        by_plain_name[_plain(field.api_name)].append(field)
-    chosen: dict[str, tuple[Field, int]] = {}
-    unmapped: list[str] = []
-    for source in properties:
-        if source.startswith(_OWN_PREFIXES):
-            continue
-        found = _field_for(source, fields, by_plain_name, overrides)
-        if found is not None and found[0] == key:
-            continue
-        if found is not None:
-            chosen[source] = found
-        elif source not in key_properties:
-            unmapped.append(source)
-    losers = _losers(chosen)
-    unmapped += [source for source in losers if source not in key_properties]
-    columns = [
-        _column(source, properties[source], field, timezone)
-        for source, (field, _) in chosen.items()
-        if source not in losers
-    ]
-    return Mapping(key, tuple(columns), tuple(unmapped))
+    pairs = pair(
+        properties,
+        fields,
+        key_field=key,
+        key_properties=key_properties,
+        settings=settings,
+        can_write=_can_write,
+        by_name=_by_name,
+    )
+    for api_name, own in settings.items():
+        if api_name in fields:
+            own.check(fields[api_name])
+    columns = tuple(
+        _column(source, properties[source], fields[api_name], settings.get(api_name), timezone, validate=validate)
+        for api_name, source in pairs.sources.items()
+    )
+    constants = tuple(
+        _constant(fields[api_name], own, timezone)
+        for api_name, own in settings.items()
+        if own.default is not None and api_name not in pairs.sources and fields[api_name] != key
+    )
+    key_check = text_check(key) if validate else None
+    mapping = Mapping(key, columns, pairs.unmapped, constants, key_check)
+    reasons = (f"{each.field.api_name} {each.upsert_only}" for each in mapping.written if each.upsert_only)
+    there = {key.api_name, *(each.field.api_name for each in mapping.written)}
+    lacking = (each.api_name for each in fields.values() if each.mandatory and _can_write(each))
+    return replace(mapping, upsert_only=tuple(reasons), lacking=tuple(name for name in lacking if name not in there))
 
 
-def _field_for(
+def _column(
     source: str,
-    fields: ModuleFields,
-    by_plain_name: abc.Mapping[str, list[Field]],
-    overrides: abc.Mapping[str, str],
-) -> tuple[Field, int] | None:
-    """The field and how sure the choice is: 2 said so, 1 of the same name, 0 of a similar name."""
-    if source in overrides:
-        field = fields.named(overrides[source])
-        if not _can_write(field):
-            raise configuration_error(
-                "FIELD_NOT_WRITABLE",
-                f"`fields` sends {source} to {field.api_name} ({field.data_type}) of module {fields.module}, "
-                "which cannot be written.",
-                field=field.api_name,
-            )
-        return field, 2
-    if source in fields:
-        return (fields[source], 1) if _by_name(fields[source]) else None
-    similar = by_plain_name.get(_plain(source), [])
-    candidates = [field for field in similar if _by_name(field)]
-    if len(candidates) > 1:
-        names = " and ".join(field.api_name for field in candidates)
-        raise configuration_error("AMBIGUOUS_FIELD", f"Property {source} fits the fields {names}.")
-    return (candidates[0], 0) if candidates else None
+    schema: abc.Mapping[str, Any],
+    field: Field,
+    settings: FieldSettings | None,
+    timezone: tzinfo,
+    *,
+    validate: bool,
+) -> MappedColumn:
+    own = settings or FieldSettings(field.api_name)
+    forms = forms_of(field, schema, own, timezone) if validate else unchecked_forms(field, schema, own, timezone)
+    return MappedColumn(
+        source,
+        field,
+        forms.to_json,
+        forms.to_csv,
+        forms.csv_format,
+        forms.csv_find_by,
+        shortcut=forms.shortcut,
+        keeps=own.null is OnNull.KEEP,
+        appends=own.append,
+        upsert_only="is appended to, which bulk write cannot" if own.append else forms.upsert_only,
+    )
 
 
-def _losers(chosen: abc.Mapping[str, tuple[Field, int]]) -> set[str]:
-    """Of properties that fit the same field the surest choice wins; equally sure ones are the user's to decide."""
-    by_field: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for source, (field, sureness) in chosen.items():
-        by_field[field.api_name].append((sureness, source))
-    losers: set[str] = set()
-    for api_name, claims in by_field.items():
-        surest = max(sureness for sureness, _ in claims)
-        winners = [source for sureness, source in claims if sureness == surest]
-        if len(winners) > 1:
-            names = " and ".join(winners)
-            raise configuration_error("AMBIGUOUS_FIELD", f"Properties {names} fit the one field {api_name}.")
-        losers.update(source for _, source in claims if source not in winners)
-    return losers
+def _constant(field: Field, settings: FieldSettings, timezone: tzinfo) -> Constant:
+    forms: Forms = forms_of(field, {}, settings, timezone)
+    upsert_only = None if field.data_type == LAYOUT else forms.upsert_only
+    return Constant(field, forms.to_json(None), forms.to_csv(None), forms.csv_format, forms.csv_find_by, upsert_only)
 
 
 def _can_write(field: Field) -> bool:
-    return field.writable and field.data_type in _WRITTEN_TYPES
+    return field.writable and field.data_type in WRITTEN
 
 
 def _by_name(field: Field) -> bool:
     """Whether a name alone may lead to the field: a reference needs an id, which a column `owner` rarely holds."""
-    return _can_write(field) and field.data_type not in _REFERENCES
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
-
-
-def _column(source: str, schema: abc.Mapping[str, Any], field: Field, timezone: tzinfo) -> MappedColumn:
-    types = _types(schema)
-    data_type = field.data_type
-    if data_type in _TEXT:
-        to_json, to_csv = _text(types)
-        return MappedColumn(source, field, to_json, to_csv, None)
-    if data_type in ("date", "datetime"):
-        moment = data_type == "datetime"
-        to_text = values.datetime_converter(timezone) if moment else values.date_converter(timezone)
-        return MappedColumn(source, field, to_text, to_text, values.DATETIME_FORMAT if moment else values.DATE_FORMAT)
-    if data_type in _REFERENCES:
-        return MappedColumn(source, field, values.reference_json, values.reference_csv, None, "id")
-    to_json, to_csv = _scalar(data_type, types)
-    return MappedColumn(source, field, to_json, to_csv, None)
-
-
-def _text(types: frozenset[str]) -> _Pair:
-    return (values.text_to_json, None) if types == {"string"} else (values.any_to_text, values.any_to_text)
-
-
-def _scalar(data_type: str, types: frozenset[str]) -> _Pair:
-    """Converters by Zoho's type, with the short way for a JSON type that needs less."""
-    integers = types == {"integer"}
-    if data_type == "integer":
-        return (None, None) if integers else (values.whole, values.whole)
-    if data_type == "bigint":
-        return values.whole_text, None if integers else values.whole_text
-    if data_type in _DECIMAL:
-        return (None, None) if integers else (values.decimal_json, values.number_text)
-    if data_type == "boolean":
-        sure = types == {"boolean"}
-        return (None, values.WORD_OF_BOOLEAN) if sure else (values.boolean, values.boolean_csv)
-    return values.choices_json, values.choices_csv
-
-
-def _types(schema: abc.Mapping[str, Any]) -> frozenset[str]:
-    """The JSON types a property may have, besides null; empty when the schema does not say."""
-    alternatives = [each for name in ("anyOf", "oneOf") for each in schema.get(name, ()) if isinstance(each, dict)]
-    if alternatives:
-        return frozenset[str]().union(*map(_types, alternatives))
-    declared = schema.get("type", ())
-    names = {declared} if isinstance(declared, str) else set(declared)
-    return frozenset(names - {"null"})
-
-
-_WRITTEN_TYPES = _TEXT | _DECIMAL | _CHOICES | _REFERENCES | {"date", "datetime", "integer", "bigint", "boolean"}
+    return field.data_type not in ONLY_IF_SAID

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from target_zoho_crm.client import ZohoClient
@@ -12,6 +12,11 @@ from target_zoho_crm.errors import ConfigurationError, close_names, configuratio
 _MODULE_CODES = ("INVALID_MODULE", "MODULE_NOT_AVAILABLE", "NOT_SUPPORTED", "INVALID_DATA", "INVALID_URL_PATTERN")
 _KEY_TYPES = frozenset({"text", "email", "phone", "website"})
 _NEVER_WRITTEN = frozenset({"autonumber", "formula", "rollup_summary", "fileupload", "imageupload", "profileimage"})
+TAG = "tag"
+"""Our word for the type of a record's tags; Zoho calls them text, and takes and gives an array."""
+
+LAYOUT = "layout"
+LINKS = frozenset({"multiselectlookup", "multiuserlookup"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class Field:
     external: bool = False
     picklist: tuple[str, ...] = ()
     lookup_module: str | None = None
+    subform_module: str | None = None
+    link: str | None = None  # of a multiple lookup: the field of its linking module that points at the other record
 
     @property
     def writable(self) -> bool:
@@ -41,7 +48,7 @@ class Field:
     @classmethod
     def from_zoho(cls, item: Mapping[str, Any]) -> Field:
         """Read one entry of the fields call. Writability goes by `operation_type`, not by `read_only`."""
-        data_type = str(item.get("data_type") or "")
+        data_type = TAG if _holds_tags(item) else str(item.get("data_type") or "")
         operations = _mapping(item.get("operation_type"))
         possible = data_type not in _NEVER_WRITTEN
         unique, lookup = _mapping(item.get("unique")), _mapping(item.get("lookup"))
@@ -63,6 +70,8 @@ class Field:
             external=external,
             picklist=_picklist(item.get("pick_list_values")),
             lookup_module=_module_name(module),
+            subform_module=_module_name(_mapping(item.get("subform")).get("module")),
+            link=_mapping(item.get(data_type)).get("connectedlookup_apiname") if data_type in LINKS else None,
         )
 
 
@@ -108,6 +117,11 @@ class ModuleFields(Mapping[str, Field]):
             raise configuration_error("KEY_NOT_TEXT", f"{where} has type {field.data_type}.", field=name)
         return field
 
+    def demanding(self, names: Collection[str]) -> ModuleFields:
+        """The same fields, where these are mandatory too."""
+        changed = {name: replace(self._fields[name], mandatory=True) for name in names if name in self._fields}
+        return ModuleFields(self.module, {**self._fields, **changed})
+
     def named(self, name: str) -> Field:
         """A field by its API name.
 
@@ -134,6 +148,10 @@ def _no_module(client: ZohoClient, module: str) -> ConfigurationError:
     names = [str(each["api_name"]) for each in client.modules() if each.get("api_name")]
     hint = close_names(module, names)
     return configuration_error("INVALID_MODULE", f"The org has no module {module}.{hint}")
+
+
+def _holds_tags(item: Mapping[str, Any]) -> bool:
+    return item.get("api_name") == "Tag" and item.get("json_type") == "jsonarray"
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

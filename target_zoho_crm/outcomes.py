@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from target_zoho_crm.errors import AnswerError, Family, family_of, request_error
+from target_zoho_crm.values import MULTIPLE, Refusal
 
 
 class Status(str, Enum):
@@ -22,16 +23,30 @@ class Status(str, Enum):
     SYNCED = "synced"
     UNCHANGED = "unchanged"
     SUPERSEDED = "superseded"
+    DELETED = "deleted"  # gone from the source, and deleted or marked in the CRM
     REJECTED = "rejected"  # with family TRANSIENT: due again
     PARKED = "parked"
     UNSYNCED = "unsynced"  # left alone: the fault is not the record's (families CONFIGURATION and QUOTA)
+
+    __hash__ = str.__hash__
+    """Outcomes are counted by the thousand, and an Enum's own hash is a Python function."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordError:
+    """One reason for which a record was refused."""
+
+    code: str
+    field: str | None
+    message: str | None
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of one version of one record.
 
     A refusal that passes by itself is REJECTED with family TRANSIENT; the ledger decides when it is due again.
-    `field` names one field, or several joined by a comma.
+    `field` names one field, or several joined by a comma. `causes` are there where we refused the record ourselves, so
+    that equal ones can be counted; their texts hold nothing of the record but unknown values of picklists.
     """
 
     key: str
@@ -43,21 +58,12 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     field: str | None = None
     message: str | None = None
     family: Family | None = None
+    causes: tuple[RecordError, ...] = ()
 
 
-MULTIPLE = "MULTIPLE_OR_MULTI_ERRORS"
 _MESSAGE_CHARACTERS = 300
 _ERROR_WORDS = ("error", "failure", None)  # a job's own status (FAILED ...) is an answer, not an error of the call
 _JSON_PATH = re.compile(r"\$\.data\[(\d+)\](?:\.(.+))?")
-
-
-@dataclass(frozen=True, slots=True)
-class RecordError:
-    """One reason for which Zoho refused a record."""
-
-    code: str
-    field: str | None
-    message: str | None
 
 
 def refused(key: str, version: str, errors: Sequence[RecordError]) -> Outcome:
@@ -80,6 +86,12 @@ def refused(key: str, version: str, errors: Sequence[RecordError]) -> Outcome:
         message="; ".join(texts)[:_MESSAGE_CHARACTERS] or None,
         family=family,
     )
+
+
+def refused_by_us(key: str, version: str, refusal: Refusal) -> Outcome:
+    """The outcome of a record that we refuse before it is sent."""
+    causes = tuple(RecordError(part.code, part.field, part.message) for part in refusal.parts)
+    return msgspec.structs.replace(refused(key, version, causes), causes=causes)
 
 
 _WORST_FIRST = (Family.CONFIGURATION, Family.QUOTA, Family.DATA, Family.TRANSIENT)
@@ -113,13 +125,14 @@ def upsert_outcomes(keys: Sequence[str], versions: Sequence[str], http_status: i
 def flat_error(body: object) -> tuple[str, str, str | None] | None:
     """Code, Zoho's text and field of a request-level error in any of its forms, or None when there is none.
 
-    The forms: flat; wrapped in `data` as an object or as a list of one; and the gateway's older keys.
+    The forms: flat; wrapped in `data` (or `fields`, when a field was to be made) as an object or as a list of one;
+    and the gateway's older keys.
     """
     if isinstance(body, list) and len(body) == 1:
         body = body[0]
     if not isinstance(body, dict):
         return None
-    data = body.get("data")
+    data = body.get("data", body.get("fields"))
     if isinstance(data, dict):
         return flat_error(data)
     if isinstance(data, list):

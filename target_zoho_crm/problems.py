@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from target_zoho_crm.errors import CODES
-from target_zoho_crm.outcomes import Outcome
+from target_zoho_crm.outcomes import Outcome, RecordError
 
 SAMPLE_KEYS = 5
+TEXTS_MOST = 20
+"""Causes told apart by their text for one code and field; all others are counted together."""
 
 
 @dataclass
@@ -26,7 +28,7 @@ class Problems:
     def __init__(self) -> None:
         """Start with none."""
         self._lock = threading.Lock()
-        self._causes: dict[tuple[str, str, str], Cause] = {}
+        self._causes: dict[tuple[str, str, str], dict[str, Cause]] = {}
 
     def note(self, stream: str, outcomes: Sequence[Outcome]) -> None:
         """Take in those outcomes that are refusals."""
@@ -34,21 +36,33 @@ class Problems:
             for outcome in outcomes:
                 if outcome.code is None:
                     continue
-                cause = self._causes.setdefault((stream, outcome.code, outcome.field or ""), Cause())
-                cause.count += 1
-                if len(cause.keys) < SAMPLE_KEYS:
-                    cause.keys.append(outcome.key)
+                for cause in outcome.causes or (RecordError(outcome.code, outcome.field, None),):
+                    self._count(stream, cause, outcome.key)
+
+    def _count(self, stream: str, cause: RecordError, key: str) -> None:
+        place = (stream, cause.code, cause.field or "")
+        texts = self._causes.setdefault(place, {})
+        text = cause.message or ""
+        if text not in texts and len(texts) >= TEXTS_MOST:
+            text = ""
+        found = texts.setdefault(text, Cause())
+        found.count += 1
+        if len(found.keys) < SAMPLE_KEYS:
+            found.keys.append(key)
 
     def lines(self) -> list[str]:
         """One line a cause, the most frequent first: how many, why, which, and what to do."""
         with self._lock:
-            ordered = sorted(self._causes.items(), key=lambda item: -item[1].count)
-            return [self._line(*cause, found) for cause, found in ordered]
+            every = [(*place, text, found) for place, texts in self._causes.items() for text, found in texts.items()]
+        return [_line(*each) for each in sorted(every, key=lambda each: -each[-1].count)]
 
-    @staticmethod
-    def _line(stream: str, code: str, fields: str, found: Cause) -> str:
-        info = CODES.get(code)
-        where = f" in field {fields}" if fields else ""
-        keys = ", ".join(found.keys) + (", ..." if found.count > len(found.keys) else "")
-        meaning = f" {info.meaning} {info.remedy}" if info else ""
-        return f"{found.count} of stream {stream!r}: {code}{where} (orders {keys}).{meaning}"
+
+def _line(stream: str, code: str, fields: str, text: str, found: Cause) -> str:
+    info = CODES.get(code)
+    how_many = f"{found.count:,} order{'' if found.count == 1 else 's'}"
+    where = f" in field {fields}" if fields else ""
+    keys = ", ".join(found.keys) + (", ..." if found.count > len(found.keys) else "")
+    why = f"{text}; " if text else ""
+    meaning = f" {info.meaning}" if info and not text else ""
+    remedy = f" {info.remedy}" if info else ""
+    return f"Stream {stream!r}, {how_many}: {why}{code}{where} (orders {keys}).{meaning}{remedy}"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from target_zoho_crm.errors import configuration_error
+
 UPSERT_RECORDS_PER_CREDIT = 10  # one credit for each 10 records begun
 UPSERT_MAX_RECORDS = 100  # Zoho refuses more in one call
+QUERY_CREDITS = ((200, 1), (1_000, 2), (2_000, 3))  # COQL: the rows asked for, and what that costs
 BULK_JOB_CREDITS = 500  # whatever the job's size; so both ways cost the same at 5,000 records
 
 
@@ -18,9 +22,23 @@ class Channel(str, Enum):
     BULK_WRITE = "bulk_write"
 
 
+def possible_channel(wanted: Channel, stream: str, upsert_only: Sequence[str]) -> Channel:
+    """The channel of a stream; `upsert_only` says why bulk write cannot write it, if so.
+
+    Raises:
+        ConfigurationError: bulk write is wanted and cannot.
+    """
+    if not upsert_only:
+        return wanted
+    if wanted is Channel.BULK_WRITE:
+        why = "; ".join(upsert_only)
+        raise configuration_error("NOT_FOR_BULK_WRITE", f"Stream {stream!r} and `channel` bulk_write: {why}.")
+    return Channel.UPSERT
+
+
 @dataclass(frozen=True)
 class Plan:
-    """How a number of records is sent: the jobs first, the last `upsert_records` by upsert calls.
+    """How a number of records is sent: the jobs first, then `upsert_records` by upsert calls; the rest is not sent.
 
     `credits` is the sum that Zoho will count; `why` is one log line with the arithmetic.
     """
@@ -30,6 +48,11 @@ class Plan:
     credits: int
     why: str
 
+    @property
+    def records(self) -> int:
+        """How many are sent."""
+        return sum(self.job_sizes) + self.upsert_records
+
 
 def upsert_credits(records: int) -> int:
     """Credits for `records` by upsert calls of 100, where each call costs 1 for each 10 records begun."""
@@ -37,7 +60,50 @@ def upsert_credits(records: int) -> int:
     return full_calls * _call_credits(UPSERT_MAX_RECORDS) + _call_credits(rest)
 
 
-def plan(records: int, *, channel: Channel, bulk_rows: int, bulk_threshold: int | None) -> Plan:
+def query_credits(rows: int) -> int:
+    """Credits for a COQL query that asks for up to `rows`, at most 2,000."""
+    return next(credits_ for most, credits_ in QUERY_CREDITS if rows <= most)
+
+
+@dataclass(frozen=True)
+class LineCounts:
+    """How many lines each record has, in the records' order; and whether they are rows of a subform."""
+
+    counts: Sequence[int]
+    in_subform: bool
+
+    def within(self, start: int, end: int) -> int:
+        """Lines of some of the records."""
+        return sum(self.counts[start:end])
+
+    def upsert_credits(self, start: int, end: int) -> int:
+        """Credits for the lines by upsert calls; each call of records has calls of its own for their lines.
+
+        Rows of a subform cost nothing by themselves; they are written by a second call for their records.
+        """
+        calls = range(start, end, UPSERT_MAX_RECORDS)
+        parts = [self.counts[at : min(at + UPSERT_MAX_RECORDS, end)] for at in calls]
+        return sum(upsert_credits(sum(map(bool, part)) if self.in_subform else sum(part)) for part in parts)
+
+
+def line_jobs(lines: int, upsert_credits_: int, *, channel: Channel, bulk_rows: int, bulk_threshold: int | None) -> int:
+    """In how many jobs the lines of one job's records go; 0: by upsert calls, which would cost `upsert_credits_`."""
+    jobs = -(-lines // bulk_rows)
+    if channel is Channel.AUTO:
+        by_job = lines >= bulk_threshold if bulk_threshold is not None else upsert_credits_ >= jobs * BULK_JOB_CREDITS
+        return jobs if by_job else 0
+    return jobs if channel is Channel.BULK_WRITE else 0
+
+
+def plan(
+    records: int,
+    *,
+    channel: Channel,
+    bulk_rows: int,
+    bulk_threshold: int | None,
+    lines: LineCounts | None = None,
+    room: int | None = None,
+) -> Plan:
     """The cheapest way for `records`; where both ways cost the same, the jobs, which leave the calls to others.
 
     Args:
@@ -45,37 +111,91 @@ def plan(records: int, *, channel: Channel, bulk_rows: int, bulk_threshold: int 
         channel: AUTO decides by credits, the others are fixed.
         bulk_rows: the most rows of one job.
         bulk_threshold: if given, a job is made while at least so many records remain, whatever it costs.
+        lines: the records' lines, which cost too.
+        room: the most credits that the plan may cost; what they do not suffice for is not sent.
     """
     if records < 0 or bulk_rows < 1 or (bulk_threshold is not None and bulk_threshold < 1):
         raise ValueError("records must not be negative; bulk_rows and bulk_threshold must be positive")
-    jobs: list[int] = []
-    remaining = records
-    while remaining and _by_job(remaining, channel, bulk_rows, bulk_threshold):
-        jobs.append(min(bulk_rows, remaining))
-        remaining -= jobs[-1]
-    credits_ = len(jobs) * BULK_JOB_CREDITS + upsert_credits(remaining)
-    return Plan(tuple(jobs), remaining, credits_, _why(records, jobs, remaining, credits_))
+    sizes: list[int] = []
+    jobs, start, spent = 0, 0, 0
+    while start < records:
+        end = min(start + bulk_rows, records)
+        by_calls = upsert_credits(end - start)
+        more_jobs, line_calls, line_credits = 0, 0, 0
+        if lines is not None:
+            line_calls = lines.upsert_credits(start, end)
+            more_jobs = line_jobs(
+                lines.within(start, end),
+                line_calls,
+                channel=channel,
+                bulk_rows=bulk_rows,
+                bulk_threshold=bulk_threshold,
+            )
+            line_credits = more_jobs * BULK_JOB_CREDITS if more_jobs else line_calls
+        by_job = BULK_JOB_CREDITS + line_credits
+        if not _by_job(records - start, by_calls + line_calls, by_job, channel, bulk_threshold):
+            break
+        if room is not None and spent + by_job > room:
+            break
+        sizes.append(end - start)
+        jobs, start, spent = jobs + more_jobs, end, spent + by_job
+    remaining = records - start
+    if room is not None:
+        remaining = 0 if channel is Channel.BULK_WRITE else _within(room - spent, start, records, lines)
+    end = start + remaining
+    if lines is not None:
+        spent += lines.upsert_credits(start, end)
+    alone = upsert_credits(end) + (lines.upsert_credits(0, end) if lines is not None else 0)
+    credits_ = spent + upsert_credits(remaining)
+    why = _why(end, sizes, remaining, credits_, alone, lines, jobs)
+    if end < records:
+        why = f"{records - end:,} records are left out, since the budget has room for {room:,} credits; {why}"
+    return Plan(tuple(sizes), remaining, credits_, why)
 
 
-def _by_job(remaining: int, channel: Channel, bulk_rows: int, bulk_threshold: int | None) -> bool:
+def _within(room: int, start: int, end: int, lines: LineCounts | None) -> int:
+    """How many of the records from `start` can be written by upsert calls for so many credits."""
+    if lines is None:
+        return min(end - start, room * UPSERT_RECORDS_PER_CREDIT)
+    for at in range(start, end, UPSERT_MAX_RECORDS):
+        after = min(at + UPSERT_MAX_RECORDS, end)
+        room -= upsert_credits(after - at) + lines.upsert_credits(at, after)
+        if room < 0:
+            return at - start
+    return end - start
+
+
+def _by_job(remaining: int, by_calls: int, by_job: int, channel: Channel, bulk_threshold: int | None) -> bool:
     if channel is not Channel.AUTO:
         return channel is Channel.BULK_WRITE
-    if bulk_threshold is not None:
-        return remaining >= bulk_threshold
-    return upsert_credits(min(bulk_rows, remaining)) >= BULK_JOB_CREDITS
+    return remaining >= bulk_threshold if bulk_threshold is not None else by_calls >= by_job
 
 
 def _call_credits(records: int) -> int:
     return -(-records // UPSERT_RECORDS_PER_CREDIT)
 
 
-def _why(records: int, jobs: list[int], upserts: int, credits_: int) -> str:
-    parts = []
-    if jobs:
-        parts.append(f"{sum(jobs):,} in {len(jobs)} bulk write job(s) at {BULK_JOB_CREDITS} credits")
+def _why(
+    records: int,
+    sizes: list[int],
+    upserts: int,
+    credits_: int,
+    alone: int,
+    lines: LineCounts | None,
+    line_jobs_: int,
+) -> str:
+    what, parts = f"{records:,} records", []
+    if sizes:
+        parts.append(f"{sum(sizes):,} in {len(sizes)} bulk write job(s) at {BULK_JOB_CREDITS} credits")
     if upserts:
         calls = -(-upserts // UPSERT_MAX_RECORDS)
         parts.append(f"{upserts:,} in {calls:,} upsert call(s) = {upsert_credits(upserts):,} credits")
+    if lines is not None:
+        what += f" with {lines.within(0, records):,} lines"
+        rest = credits_ - (len(sizes) + line_jobs_) * BULK_JOB_CREDITS - upsert_credits(upserts)
+        if line_jobs_:
+            parts.append(f"lines in {line_jobs_} more job(s) at {BULK_JOB_CREDITS}")
+        if rest or not line_jobs_:
+            parts.append(f"lines by upsert = {rest:,} credits")
     way = ", ".join(parts) or "nothing to send"
-    alternative = f"by upsert alone {upsert_credits(records):,}"
-    return f"{records:,} records: {way}; {credits_:,} credits in all ({alternative})"
+    return f"{what}: {way}; {credits_:,} credits in all (by upsert alone {alone:,})"

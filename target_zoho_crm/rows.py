@@ -16,6 +16,9 @@ import msgspec
 
 KEY_PROPERTY = "_sync_key"
 VERSION_PROPERTY = "_sync_version"
+DELETED_PROPERTY = "_sdc_deleted_at"
+"""Holds a moment in the record of an order that is gone from its source; Singer's usual name for it."""
+
 NO_VERSION = "-"
 """The version of a record that has no replication value: it changes when the record gets one."""
 
@@ -23,7 +26,10 @@ KEY_SEPARATOR = "|"
 TEXT_LENGTH = 255
 """Characters of a key or version that the ledger and Zoho's text field hold."""
 
-_SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": Decimal, "boolean": bool}
+GONE: tuple[Any, ...] = (object(),)
+"""The row of an order that is gone from its source."""
+
+SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": Decimal, "boolean": bool}
 _json = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -45,6 +51,8 @@ class Rows:
     values: list[tuple[Any, ...]]
     partial: bool = False
     """Whether a row may lack a value: `msgspec.UNSET` stands where the record had no such property."""
+    deletions: bool = False
+    """Whether a row may be `GONE`."""
 
 
 def join_key(parts: Sequence[Any]) -> str:
@@ -75,6 +83,7 @@ class RowReader:
         replication_key: str | None,
         sources: Sequence[str],
         keys_by_hash: bool = False,
+        encoded: str | None = None,
     ) -> None:
         """Compile for a schema.
 
@@ -85,6 +94,7 @@ class RowReader:
             replication_key: the version, unless the record carries `_sync_version`; None takes a hash of the record.
             sources: the properties that a row holds, in this order.
             keys_by_hash: take a hash of the record for its key where the stream names none.
+            encoded: a property of `sources` that stays JSON, as bytes; null becomes None.
 
         Raises:
             BadRecordError: the stream has no key.
@@ -93,13 +103,15 @@ class RowReader:
         types = {name: _struct_type(definition) for name, definition in properties.items()}
         self._raw = {name for name, kind in types.items() if kind is msgspec.Raw}
         self._integers = {name for name, kind in types.items() if kind in (int, int | None)}
-        strict = _struct("Row", self._names, types, optional=())
+        strict = _struct("Row", self._names, types, optional={DELETED_PROPERTY})
         lenient = _struct("Row", self._names, types, optional=set(properties) - set(required))
         line = msgspec.defstruct("Line", [("record", strict)], gc=False)
         self._lines: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[line])  # type: ignore[valid-type]
         self._one = msgspec.json.Decoder(lenient)
         self._encode = msgspec.json.Encoder(decimal_format="number").encode
         self._take = self._taker(sources)
+        self._encoded = sources.index(encoded) if encoded is not None else -1
+        self._deleted = self._deletion_reader()
         self._raw_positions = [index for index, name in enumerate(sources) if name in self._raw]
         by_hash = keys_by_hash and not key_properties and KEY_PROPERTY not in properties
         self._keys = self._hashes if by_hash else self._key_reader(key_properties)
@@ -114,7 +126,10 @@ class RowReader:
         """
         records = [line.record for line in self._lines.decode(b"[" + b",".join(lines) + b"]")]
         values = self._plain(list(map(self._take, records)))
-        return Rows(self._keys(records), self._versions(records), values)
+        deleted = self._deleted
+        if deleted is not None and any(map(deleted, records)):
+            values = [GONE if deleted(record) else row for record, row in zip(records, values, strict=True)]
+        return Rows(self._keys(records), self._versions(records), values, deletions=deleted is not None)
 
     def read_record(self, record: Mapping[str, Any]) -> Rows:
         """Read one record that came as a dict; a property that it lacks is `msgspec.UNSET` in the row.
@@ -133,6 +148,8 @@ class RowReader:
             text = str(error)
             field = text.rpartition("`$.")[2].rstrip("`") if "`$." in text else None
             raise BadRecordError(text, field=field) from None
+        if self._deleted is not None and self._deleted(row):
+            return Rows(self._keys([row]), self._versions([row]), [GONE], deletions=True)
         return Rows(self._keys([row]), self._versions([row]), self._plain([self._take(row)]), partial=True)
 
     def _plain(self, values: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -143,7 +160,8 @@ class RowReader:
             cells = list(row)
             for position in self._raw_positions:
                 if isinstance(cells[position], msgspec.Raw):
-                    cells[position] = _json.decode(cells[position])
+                    encoded = position == self._encoded
+                    cells[position] = _json_bytes(cells[position]) if encoded else _json.decode(cells[position])
             unpacked.append(tuple(cells))
         return unpacked
 
@@ -152,6 +170,15 @@ class RowReader:
         if len(names) > 1:
             return attrgetter(*names)
         return lambda row: tuple(getattr(row, name) for name in names)
+
+    def _deletion_reader(self) -> Callable[[Any], bool] | None:
+        """What tells whether a record is of an order that is gone; None where the stream does not speak of that."""
+        if DELETED_PROPERTY not in self._names:
+            return None
+        own = attrgetter(self._names[DELETED_PROPERTY])
+        if DELETED_PROPERTY in self._raw:
+            return lambda row: isinstance(own(row), msgspec.Raw) and bytes(own(row)) != b"null"
+        return lambda row: own(row) is not None and own(row) is not msgspec.UNSET
 
     def _key_reader(self, key_properties: Sequence[str]) -> Callable[[list[Any]], list[str]]:
         names = [KEY_PROPERTY] if KEY_PROPERTY in self._names else list(key_properties)
@@ -190,6 +217,12 @@ class RowReader:
         return [_digest(self._encode(row)) for row in rows]
 
 
+def _json_bytes(raw: msgspec.Raw) -> bytes | None:
+    """A copy, since the raw value keeps the whole block of records alive."""
+    encoded = bytes(raw)
+    return None if encoded == b"null" else encoded
+
+
 def key_text(key: str) -> str:
     """Check a key.
 
@@ -224,7 +257,7 @@ def _struct_type(definition: Mapping[str, Any]) -> Any:
     kinds = definition.get("type", [])
     names = {kinds} if isinstance(kinds, str) else set(kinds)
     plain = names - {"null"}
-    if len(plain) == 1 and (scalar := _SCALARS.get(next(iter(plain)))):
+    if len(plain) == 1 and (scalar := SCALARS.get(next(iter(plain)))):
         return scalar | None if "null" in names else scalar
     if plain == {"integer", "number"}:
         return Decimal | None if "null" in names else Decimal

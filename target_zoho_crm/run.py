@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from sync_ledger.first_load import first_load_is_over
 from sync_ledger.ledger import Ledger
 from sync_ledger.recovery import adopt
 from sync_ledger.runs import RunLock, process_is_gone, process_space
@@ -22,21 +23,31 @@ from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.bulk_write import BulkWriter
 from target_zoho_crm.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.confirmation import Confirmation
+from target_zoho_crm.deletions import Deletions
 from target_zoho_crm.delivery import Delivery
 from target_zoho_crm.destination import Destination, OnRejection
 from target_zoho_crm.errors import configuration_error
 from target_zoho_crm.key_folding import KeyFolding
+from target_zoho_crm.layouts import with_demands_of_layouts
 from target_zoho_crm.limits import CreditKind, CreditMeter
+from target_zoho_crm.lines.existing import ExistingLines
+from target_zoho_crm.lines.writers import writers
 from target_zoho_crm.mapping import Mapping as FieldMapping
-from target_zoho_crm.mapping import compile_mapping
 from target_zoho_crm.metadata import ModuleFields
 from target_zoho_crm.outcomes import Status
+from target_zoho_crm.payloads import PayloadHasher
 from target_zoho_crm.problems import Problems
+from target_zoho_crm.records_by_key import RecordsByKey
+from target_zoho_crm.relations import ParentDirectories, Relations
+from target_zoho_crm.routing import Channel, possible_channel
 from target_zoho_crm.rows import VERSION_PROPERTY
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
 from target_zoho_crm.settlement import DUE_AGAIN, READ, Settlement
-from target_zoho_crm.upsert import UpsertWriter
-from target_zoho_crm.workers import Workers
+from target_zoho_crm.stream_mapping import stream_lines, stream_mapping
+from target_zoho_crm.unchanged import UnchangedOrders
+from target_zoho_crm.users import UserDirectory
+from target_zoho_crm.workers import JobWorkers, Workers
+from target_zoho_crm.write_settings import Automations, Operation, WriteSettings
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -56,7 +67,7 @@ class Run:
         """`emit_state` writes one STATE message to stdout."""
         self.settings = settings
         self.stop = threading.Event()
-        self.credits = CreditMeter()
+        self.credits = CreditMeter(settings.credit_budget, settings.credit_reserve)
         self.settlement = Settlement(emit_state)
         self.problems = Problems()
         connection = ConnectionSettings(
@@ -66,7 +77,7 @@ class Run:
         )
         self.client = ZohoClient(connection, credits=self.credits, stop=self.stop)
         self._calls = Workers("upsert", settings.max_connections, self.stop)
-        self._jobs = Workers("bulk-write", settings.max_jobs, self.stop)
+        self._jobs = JobWorkers(settings.max_jobs, self.stop)
         remove_spools_of_the_dead()
         self._spool = tempfile.TemporaryDirectory(prefix=f"{SPOOL}{os.getpid()}-")
         self._ledger: Ledger | None = None
@@ -74,6 +85,9 @@ class Run:
         self._deliveries: dict[str, Delivery] = {}
         self._destinations: dict[str, Destination] = {}
         self._fields: dict[str, ModuleFields] = {}
+        self._demands: dict[tuple[str, str | None], ModuleFields] = {}
+        self._parents = ParentDirectories(self.client)
+        self._users = UserDirectory(self.client)
         self._adopted = 0
         self._started = time.monotonic()
 
@@ -93,16 +107,14 @@ class Run:
         if lock is None:
             lock = self._locks[stream] = RunLock.acquire(ledger, stream)
             lock.start_heartbeat()
-        fields = self._fields.get(own.module)
-        if fields is None:
-            fields = self._fields[own.module] = ModuleFields.fetch(self.client, own.module)
-        mapping = compile_mapping(
+        lines = stream_lines(self.settings, own, properties, fields_of=self._fields_of)
+        mapping = stream_mapping(
+            self.settings,
+            own,
             properties,
-            fields,
-            key_field=own.key_field,
-            key_properties=key_properties,
-            overrides=own.fields,
-            timezone=self.settings.timezone,
+            key_properties,
+            fields_of=self._fields_with_demands(own),
+            users=self._users.users,
         )
         if mapping.unmapped:
             logger.warning(
@@ -111,10 +123,32 @@ class Run:
                 own.module,
                 ", ".join(mapping.unmapped),
             )
+        if lines is not None and lines.mapping.unmapped:
+            logger.warning(
+                "Stream %r: no writable field of module %s for %s of its lines; these are not written (`lines.fields`)",
+                stream,
+                lines.module,
+                ", ".join(lines.mapping.unmapped),
+            )
+        if mapping.lacking:
+            logger.warning(
+                "Stream %r: module %s demands %s, to which no property goes; Zoho refuses new orders without it "
+                "(`fields` can name a property, or a `default`)",
+                stream,
+                own.module,
+                ", ".join(mapping.lacking),
+            )
         folding = KeyFolding(folds_case=not mapping.key_field.case_sensitive)
+        mark = own.deletes.mark(self._fields_of(own.module))
+        relations = deletions = None
         if stream in self._deliveries:  # under a new schema: what came before it goes first
             self._deliveries[stream].flush()
+            relations, deletions = self._deliveries[stream].relations, self._deliveries[stream].deletions
         known = self._destinations.get(stream)
+        automations = known.automations if known else self._automations(ledger, stream, own.writes)
+        channel = own.writes.channel(self.settings.channel, automations)
+        if channel is not self.settings.channel:
+            logger.info("Stream %r: by upsert calls only, since a job cannot be told to run %s", stream, automations)
         destination = known or Destination(
             stream=stream,
             module=own.module,
@@ -125,26 +159,87 @@ class Run:
             settlement=self.settlement,
             problems=self.problems,
             on_rejection=self.settings.on_rejection,
-            trigger=own.trigger,
+            credits=self.credits,
+            automations=automations,
+            ignore_empty=own.writes.ignore_empty,
+            callback_url=self.settings.callback_url,
+            operation=own.writes.operation,
+            records=RecordsByKey(self.client, own.module, own.key_field, folding),
         )
-        bulk = BulkWriter(
-            destination, self._jobs, Path(self._spool.name), job_wait_seconds=self.settings.job_wait_seconds
+        upserts, bulk = writers(
+            destination,
+            lines,
+            self.settings,
+            channel=channel,
+            calls=self._calls,
+            jobs=self._jobs,
+            spool=Path(self._spool.name),
         )
         delivery = Delivery(
             destination,
             mapping,
-            channel=self.settings.channel,
+            channel=self._channel(stream, mapping, channel),
             bulk_rows=self.settings.bulk_rows,
             bulk_threshold=self.settings.bulk_threshold,
-            upserts=UpsertWriter(destination, self._calls),
+            relations=relations or Relations(destination, self._parents, self._calls),
+            upserts=upserts,
             bulk=bulk,
             jobs=self._jobs,
             calls=self._calls,
+            lines=lines,
+            deletions=deletions
+            or Deletions(
+                destination,
+                own.deletes,
+                mark=mark,
+                lines=None if lines is None or lines.in_subform else ExistingLines(self.client, lines),
+                calls=self._calls,
+            ),
+            unchanged=self._unchanged(destination),
         )
         self._deliveries[stream], self._destinations[stream] = delivery, destination
         if known is None:
             self._adopt(ledger, lock, bulk)
         return delivery, mapping
+
+    @staticmethod
+    def _automations(ledger: Ledger, stream: str, writes: WriteSettings) -> Automations:
+        if writes.first_load == writes.later:
+            return writes.later
+        with ledger.connect() as connection:
+            over = first_load_is_over(connection, ledger.tables.run, stream)
+        chosen = writes.later if over else writes.first_load
+        logger.info("Stream %r: this run %s the first load: %s", stream, "comes after" if over else "is of", chosen)
+        return chosen
+
+    def _unchanged(self, destination: Destination) -> UnchangedOrders | None:
+        if not self.settings.skip_unchanged:
+            return None
+        return UnchangedOrders(destination, PayloadHasher(self.settings.config, destination.stream))
+
+    def _fields_with_demands(self, own: StreamSettings) -> Callable[[str], ModuleFields]:
+        """The fields of a module; in the stream's own those are mandatory too that its layouts demand."""
+        if not self.settings.validate:
+            return self._fields_of
+        layout = own.fields.get("Layout")
+        key = (own.module, str(layout.default) if layout is not None and layout.default is not None else None)
+        demanding = self._demands.get(key)
+        if demanding is None:
+            demanding = self._demands[key] = with_demands_of_layouts(self._fields_of(own.module), self.client, key[1])
+        return lambda module: demanding if module == own.module else self._fields_of(module)
+
+    def _fields_of(self, module: str) -> ModuleFields:
+        fields = self._fields.get(module)
+        if fields is None:
+            fields = self._fields[module] = ModuleFields.fetch(self.client, module)
+        return fields
+
+    @staticmethod
+    def _channel(stream: str, mapping: FieldMapping, wanted: Channel) -> Channel:
+        channel = possible_channel(wanted, stream, mapping.upsert_only)
+        if channel is not wanted:
+            logger.info("Stream %r goes by upsert calls alone: %s", stream, "; ".join(mapping.upsert_only))
+        return channel
 
     def _refuse_mix_up(self, stream: str, own: StreamSettings, properties: Mapping[str, Any]) -> None:
         """Refuse set-ups in which an order would be called synced that is not, or be sent for ever."""
@@ -155,6 +250,8 @@ class Run:
                     "ONE_MODULE_TWO_STREAMS",
                     f"Streams {other!r} and {stream!r} both write to module {own.module} by {own.key_field}.",
                 )
+        if own.lines is not None and own.writes.operation is Operation.INSERT:
+            raise configuration_error("INSERT_WITH_LINES", f"Stream {stream!r} is to insert whole orders.")
         if VERSION_PROPERTY in properties and self.settings.ack_url is None:
             raise configuration_error("NO_ACK_URL", f"Stream {stream!r} comes from tap-legacy-orders.")
 
@@ -166,8 +263,11 @@ class Run:
         """
         self._calls.wait()
         self._jobs.wait()
+        for delivery in self._deliveries.values():
+            delivery.deletions.carry_out()
         complaints = [self._sum_up(stream) for stream in self._locks]
-        for line in self.problems.lines():
+        left_out = [line for delivery in self._deliveries.values() for line in delivery.relations.lines()]
+        for line in [*self.problems.lines(), *left_out]:
             logger.warning(line)
         self._close("finished")
         complaint = "; ".join(filter(None, complaints))
@@ -198,6 +298,7 @@ class Run:
     def _release(self, stream: str, lock: RunLock, how_ended: str) -> None:
         counts = self.settlement.counts(stream)
         try:
+            counts[Status.SYNCED.value] += counts[Status.DELETED.value]  # the CRM agrees with the source
             lock.release(how_ended, {name: counts[name] for name in RUN_COUNTS}, self.credits.total)
         except SQLAlchemyError as error:
             logger.warning(
@@ -217,7 +318,8 @@ class Run:
         return self._ledger
 
     def _adopt(self, ledger: Ledger, lock: RunLock, bulk: BulkWriter) -> None:
-        jobs = adopt(ledger, lock)
+        # Jobs of lines go on with that of their orders.
+        jobs = [job for job in adopt(ledger, lock) if job.parent_job_id is None]
         for job in jobs:
             logger.warning(
                 "Adopting a bulk write job of %d orders that an earlier run left at step %s",
@@ -230,7 +332,7 @@ class Run:
     def _sum_up(self, stream: str) -> str | None:
         """Write the summary line; returns what is wrong, if anything."""
         counts = self.settlement.counts(stream)
-        parts = [(counts[status.value], _WORDS[status]) for status in Status]
+        parts = [(counts[status.value], word) for status, word in _WORDS.items()]
         if counts[READ] != sum(number for number, _ in parts):
             raise AssertionError(f"stream {stream!r}: the outcomes do not add up to the records read: {counts}")
         seconds = time.monotonic() - self._started
@@ -240,13 +342,26 @@ class Run:
             "Stream %r: read %s = %s%s%s; credits: %s for bulk write, %s for upserts, %s for others; %.1f s",
             stream,
             f"{counts[READ]:,}",
-            " + ".join(f"{number:,} {word}" for number, word in parts),
+            " + ".join(f"{number:,} {word}" for number, word in parts if number or word != Status.DELETED.value),
             due,
             adopted,
             *(f"{self.credits.spent(kind):,}" for kind in (CreditKind.BULK_WRITE, CreditKind.UPSERT, CreditKind.OTHER)),
             seconds,
         )
+        if self.credits.short:
+            logger.warning(
+                "Stream %r: %s records are left to the next run: this one may spend no more credits (%s spent)",
+                stream,
+                f"{counts[Status.UNSYNCED.value]:,}",
+                f"{self.credits.total:,}",
+            )
         refused = counts[Status.REJECTED.value] + counts[Status.PARKED.value] - counts[DUE_AGAIN]
+        refusal = self._deliveries[stream].deletions.refusal
+        if refusal is not None:
+            return (
+                f"stream {stream!r}: {refusal}; none is deleted or marked, all else is done. Check the source; if it "
+                "is right, raise `max_delete_percent` for one run"
+            )
         if self._destinations[stream].failed_calls.total:
             return f"stream {stream!r}: {counts[Status.UNSYNCED.value]} records are left unsynced after failed calls"
         policy = self.settings.on_rejection

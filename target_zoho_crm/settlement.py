@@ -9,9 +9,12 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from target_zoho_crm.outcomes import Outcome, Status
+
+_STATUS = attrgetter("status")
 
 READ = "read"
 DUE_AGAIN = "due_again"
@@ -68,7 +71,7 @@ class Settlement:
     def confirmed(self, group: Group, outcomes: Iterable[Outcome], due_again: int) -> None:
         """Count outcomes that are in the ledger; `due_again` of them are refusals that pass by themselves."""
         with self._lock:
-            counts = Counter(outcome.status for outcome in outcomes)
+            counts = Counter(map(_STATUS, outcomes))
             for status, count in counts.items():
                 self._count(group.stream, status.value, count)
             self._count(group.stream, DUE_AGAIN, due_again)
@@ -95,7 +98,10 @@ class Settlement:
         """Tell which of these keys have a write under way."""
         with self._lock:
             flying = list(self._in_flight.get(module, ()))
-        return {key for each in flying for key in keys if key in each}
+        wanted, found = set(keys), set[str]()
+        for each in flying:
+            found.update(wanted.intersection(each))
+        return found
 
     def counts(self, stream: str) -> dict[str, int]:
         """Counts by outcome; `unsynced` are the records without one, and `read` is counted on its own."""

@@ -15,7 +15,15 @@ from singer_sdk.sinks import BatchSink
 from target_zoho_crm.delivery import Delivery
 from target_zoho_crm.mapping import Refusal
 from target_zoho_crm.reader import BlockReader
-from target_zoho_crm.rows import KEY_PROPERTY, VERSION_PROPERTY, BadRecordError, RowReader, join_key, version_text
+from target_zoho_crm.rows import (
+    DELETED_PROPERTY,
+    KEY_PROPERTY,
+    VERSION_PROPERTY,
+    BadRecordError,
+    RowReader,
+    join_key,
+    version_text,
+)
 
 if TYPE_CHECKING:
     from target_zoho_crm.target import TargetZohoCRM
@@ -36,6 +44,21 @@ class ZohoSink(BatchSink):
         self._target = target
         self.delivery: Delivery | None = None
 
+    def _remove_sdc_metadata_from_schema(self) -> None:
+        """Keep what says that an order is gone from its source: that is no bookkeeping."""
+        properties = self.schema["properties"]
+        deleted = properties.get(DELETED_PROPERTY)
+        super()._remove_sdc_metadata_from_schema()
+        if deleted is not None:
+            properties[DELETED_PROPERTY] = deleted
+
+    def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
+        """Keep it in the record too."""
+        deleted = record.get(DELETED_PROPERTY)
+        super()._remove_sdc_metadata_from_record(record)
+        if deleted is not None:
+            record[DELETED_PROPERTY] = deleted
+
     def open(self) -> None:
         """Begin the stream's run: lock, metadata, mapping, and what dead runs left.
 
@@ -45,14 +68,18 @@ class ZohoSink(BatchSink):
             return
         properties: Mapping[str, Any] = self.schema["properties"]
         delivery, mapping = self._target.run.open_stream(self.stream_name, properties, self.key_properties)
+        sources = [column.source for column in mapping.columns]
+        if delivery.lines_property is not None:
+            sources.append(delivery.lines_property)  # behind the mapped columns, as JSON
         try:
             self._rows = RowReader(
                 properties,
                 required=self.schema.get("required", ()),
                 key_properties=self.key_properties,
                 replication_key=self._target.replication_key(self.stream_name),
-                sources=[column.source for column in mapping.columns],
+                sources=sources,
                 keys_by_hash=self._target.run.settings.keys_by_hash,
+                encoded=delivery.lines_property,
             )
         except BadRecordError as error:
             raise InvalidInputLine(f"stream {self.stream_name!r}: {error}") from None

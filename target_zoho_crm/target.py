@@ -19,12 +19,13 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from sync_ledger.ledger import LedgerError
 from sync_ledger.runs import LockHeldError
+from target_zoho_crm.config_schema import CONFIG
 from target_zoho_crm.destination import RejectedError
 from target_zoho_crm.errors import ConfigurationError, Stopped, ZohoError
 from target_zoho_crm.reader import BlockReader, BlockTaker
 from target_zoho_crm.rows import KEY_PROPERTY, VERSION_PROPERTY
 from target_zoho_crm.run import IncompleteError, Run
-from target_zoho_crm.settings import CONFIG, Settings
+from target_zoho_crm.settings import Settings
 from target_zoho_crm.sink import ZohoSink
 
 EXIT_FAILED = 1

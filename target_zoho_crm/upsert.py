@@ -6,16 +6,23 @@ asked for again, and a run that dies between Zoho's answer and the ack sends the
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import uuid
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import islice
 
+from sync_ledger.doubts import CALL_UNCONFIRMED
+from sync_ledger.jobs import JournalledJob
+from sync_ledger.tables import JobStep
 from target_zoho_crm.bodies import upsert_body
 from target_zoho_crm.destination import Batch, Destination
-from target_zoho_crm.errors import Stopped, TransientError
-from target_zoho_crm.outcomes import upsert_outcomes
+from target_zoho_crm.errors import LostAnswer, QuotaError, Stopped, TransientError
+from target_zoho_crm.insertion import Insertion
+from target_zoho_crm.operation_outcomes import as_operation_says, not_in_crm
+from target_zoho_crm.outcomes import Outcome, upsert_outcomes
 from target_zoho_crm.routing import UPSERT_MAX_RECORDS, Channel
 from target_zoho_crm.workers import Workers
+from target_zoho_crm.write_settings import Operation
 
 
 class UpsertWriter:
@@ -37,25 +44,82 @@ class UpsertWriter:
             self._workers.submit(self._deliver, replace(batch, entries=call), self._to.take_off(call))
 
     def _deliver(self, batch: Batch, flight: Collection[str]) -> None:
-        self._call(batch)
-        self._to.landed(flight)
-
-    def _call(self, batch: Batch) -> None:
         to = self._to
+        job = self._journalled(batch) if to.operation is Operation.INSERT else None
+        outcomes = self._write(batch if job is None else replace(batch, job=job))
+        if outcomes:
+            to.conclude(batch.group, outcomes, Channel.UPSERT, job, payloads=batch.payloads)
+        elif job is not None:
+            to.confirmation.step(job.job_id, JobStep.ABANDONED)
+        to.landed(flight)
+
+    def _journalled(self, batch: Batch) -> JournalledJob:
+        """Note an insert call before it is sent: it cannot be repeated as if nothing had been."""
+        to = self._to
+        job = JournalledJob(uuid.uuid4().hex, to.stream, "", to.module, JobStep.CALLING, batch.manifest, credits=0)
+        to.confirmation.intend(job, {})
+        return job
+
+    def _write(self, batch: Batch) -> list[Outcome]:
+        """Make the call; orders of a call that failed as a whole have no outcome and are left unsynced."""
+        to = self._to
+        outcomes: list[Outcome] = []
+        ids: Mapping[str, str] | None = None
+        if to.operation is Operation.UPDATE:
+            try:
+                ids = {key: record.zoho_id for key, record in to.records.find(batch.entries).items()}
+            except Stopped:
+                raise
+            except (TransientError, QuotaError) as error:
+                self._unsent(batch, batch.entries, error)
+                return []
+            outcomes = [not_in_crm(key, entry.version) for key, entry in batch.entries.items() if key not in ids]
+            batch = replace(batch, entries={key: entry for key, entry in batch.entries.items() if key in ids})
         values = [entry.values for entry in batch.entries.values()]
-        body, refused = upsert_body(batch.mapping, list(batch.entries), values, to.trigger)
-        outcomes = to.refusals(batch, refused)
+        further = to.automations.body()
+        body, refused = upsert_body(
+            batch.mapping,
+            list(batch.entries),
+            values,
+            further,
+            ignore_empty=to.ignore_empty,
+            operation=to.operation,
+            ids=ids,
+        )
+        outcomes += to.refusals(batch, refused)
         sent = {key: entry.version for key, entry in batch.entries.items() if key not in refused}
         if sent:
             try:
-                answer = to.client.upsert(to.module, body, records=len(sent), guard=to.confirmation.guard)
-                outcomes += upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
+                outcomes += self._call(batch, body, sent)
             except Stopped:
                 raise
-            except TransientError as error:
-                if refused:
-                    to.conclude(batch.group, outcomes, Channel.UPSERT)
-                to.left_unsynced(replace(batch, entries={key: batch.entries[key] for key in sent}), error)
-                return
+            except (TransientError, QuotaError) as error:
+                self._unsent(batch, sent, error)
+                return outcomes
             to.failed_calls.succeeded()
-        to.conclude(batch.group, outcomes, Channel.UPSERT)
+        return outcomes
+
+    def _unsent(self, batch: Batch, keys: Collection[str], error: TransientError | QuotaError) -> None:
+        """Let go of orders of a batch whose call failed as a whole.
+
+        Raises:
+            QuotaError: nothing more can be sent, and not for our own budget.
+        """
+        to = self._to
+        of_budget = to.ends_budget(error)
+        if isinstance(error, QuotaError) and not of_budget:
+            raise error
+        if batch.job is not None:
+            code = CALL_UNCONFIRMED if isinstance(error, LostAnswer) else error.code
+            to.confirmation.let_go(batch.job, keys, code)
+        if not of_budget:
+            to.left_unsynced(replace(batch, entries={key: batch.entries[key] for key in keys}), error)
+
+    def _call(self, batch: Batch, body: bytes, sent: Mapping[str, str]) -> list[Outcome]:
+        to = self._to
+        if batch.job is not None:
+            return Insertion(to).call(body, sent, batch.job)
+        send = to.client.update if to.operation is Operation.UPDATE else to.client.upsert
+        answer = send(to.module, body, records=len(sent), guard=to.confirmation.guard)
+        outcomes = upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
+        return as_operation_says(outcomes, to.operation)

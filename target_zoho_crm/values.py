@@ -8,7 +8,7 @@ Zoho does not store. Sources: contract sections 2 (JSON) and 3 (CSV).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from datetime import timezone as fixed_zone
 from decimal import Decimal
@@ -22,8 +22,12 @@ Converter = Callable[[Any], Any]
 DATE_FORMAT = "yyyy-MM-dd"
 DATETIME_FORMAT = "yyyy-MM-dd'T'HH:mm:ssXXX"
 
+MULTIPLE = "MULTIPLE_OR_MULTI_ERRORS"
+"""Zoho's code for a record that is refused for several reasons."""
+
 _JSON = msgspec.json.Encoder(decimal_format="number")
-_DIGITS_MOST = 60  # no field takes more; keeps 1E+999999 from being written out
+DIGITS_MOST = 60  # no field takes more; keeps 1E+999999 from being written out
+_ID_DIGITS = 19
 _DATE_CHARACTERS = 10
 _ZONED = ("T::+", "T::-")
 _ZONED_CHARACTERS = 25  # 2024-07-01T10:20:30+02:00
@@ -40,18 +44,51 @@ _FALSE = frozenset({"false", "f", "no", "n", "0"})
 
 
 class Refusal(Exception):  # noqa: N818 - the field's word; it is an outcome, not a fault of the program
-    """A value that cannot be written: our own check, with Zoho's code. The message never shows the value."""
+    """A value that cannot be written: our own check, with Zoho's code.
+
+    The message is what can be said of the field ("is not a number"), and the field's name stands before it once that
+    is known. It never shows the value, but for unknown ones of picklists.
+    """
 
     def __init__(self, code: str, field: str | None, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.field = field
         self.message = message
+        self.parts: tuple[Refusal, ...] = (self,)
+
+    @classmethod
+    def together(cls, refusals: Sequence[Refusal]) -> Refusal:
+        """Several refusals of one record as one, whose `parts` they are."""
+        if len(refusals) == 1:
+            return refusals[0]
+        codes = {each.code for each in refusals}
+        fields = dict.fromkeys(each.field for each in refusals if each.field is not None)
+        whole = cls(
+            codes.pop() if len(codes) == 1 else MULTIPLE,
+            ",".join(fields) or None,
+            "; ".join(each.message for each in refusals),
+        )
+        whole.parts = tuple(refusals)
+        return whole
+
+    def of(self, field: str) -> Refusal:
+        """The same refusal, of a field."""
+        return self if self.field is not None else Refusal(self.code, field, f"{field} {self.message}")
+
+
+# What a converter raises for a value it cannot take; everything else is a fault of the program.
+UNCONVERTIBLE = (Refusal, TypeError, ValueError, KeyError, ArithmeticError)
 
 
 def refuse(expected: str) -> Refusal:
     """The refusal of a value of the wrong kind; the field is filled in where it is known."""
-    return Refusal("INVALID_DATA", None, f"not {expected}")
+    return Refusal("INVALID_DATA", None, f"is not {expected}")
+
+
+def refusal_of(error: Exception, field: str) -> Refusal:
+    """What a converter raised, as the refusal of a field."""
+    return (error if isinstance(error, Refusal) else refuse("of the field's type")).of(field)
 
 
 def text_to_json(value: Any) -> Any:
@@ -146,16 +183,19 @@ def choices_json(value: Any) -> list[str] | None:
         entries = [any_to_text(each) for each in value]
     else:
         entries = [any_to_text(value)]
-    entries = [each for each in entries if each]
+    entries = list(dict.fromkeys(each for each in entries if each))
     if any(";" in each or each != each.strip() for each in entries):
         raise refuse("a list of entries without semicolons and outer spaces, which separate entries in CSV")
     return entries or None
 
 
-def choices_csv(value: Any) -> str | None:
-    """The entries of a multi-select with semicolons between them."""
-    entries = choices_json(value)
-    return None if entries is None else ";".join(entries)
+joined_choices = ";".join
+"""The CSV form of a multi-select's entries."""
+
+
+def as_it_is(value: Any) -> Any:
+    """The value itself."""
+    return value
 
 
 def reference_csv(value: Any) -> str | None:
@@ -165,7 +205,7 @@ def reference_csv(value: Any) -> str | None:
     if value is None or value == "":
         return None
     digits = str(value).strip()
-    if isinstance(value, bool) or not (digits.isascii() and digits.isdigit()):
+    if isinstance(value, bool) or not (digits.isascii() and digits.isdigit() and len(digits) <= _ID_DIGITS):
         raise refuse("the id of a record")
     return digits
 
@@ -174,6 +214,30 @@ def reference_json(value: Any) -> dict[str, str] | None:
     """The JSON form of a reference by id."""
     digits = reference_csv(value)
     return None if digits is None else {"id": digits}
+
+
+def references_by(link: str) -> Converter:
+    """The JSON form of a multiple lookup: a row for each record, whose field `link` points at it.
+
+    Takes an array of ids or of objects with `id`, or text with semicolons.
+    """
+
+    def convert(value: Any) -> list[dict[str, dict[str, str]]] | None:
+        if value is None:
+            return None
+        given = value.split(";") if isinstance(value, str) else value if isinstance(value, list) else [value]
+        found = dict.fromkeys(digits for each in given if (digits := reference_csv(each)) is not None)
+        return [{link: {"id": digits}} for digits in found] or None
+
+    return convert
+
+
+def tags_json(value: Any) -> list[dict[str, str]] | None:
+    """The JSON form of tags, from an array of names or of objects with `name`, or from text with semicolons."""
+    if isinstance(value, list):
+        value = [each.get("name") if isinstance(each, dict) else each for each in value]
+    names = choices_json(value)
+    return None if names is None else [{"name": name} for name in names]
 
 
 def date_converter(zone: tzinfo) -> Converter:
@@ -192,8 +256,10 @@ def date_converter(zone: tzinfo) -> Converter:
             pass
         if isinstance(value, date) and not isinstance(value, datetime):
             return value.isoformat()
-        exact = datetime.fromisoformat(moment(value) or "")
-        return exact.astimezone(zone).date().isoformat()
+        try:
+            return datetime.fromisoformat(moment(value) or "").astimezone(zone).date().isoformat()
+        except (Refusal, OverflowError):
+            raise refuse("a date") from None
 
     return convert
 
@@ -279,6 +345,6 @@ def _decimal(value: Any) -> Decimal:
 
 
 def _checked(number: Decimal) -> Decimal:
-    if not number.is_finite() or abs(number.adjusted()) > _DIGITS_MOST:
+    if not number.is_finite() or abs(number.adjusted()) > DIGITS_MOST:
         raise refuse("a number that fits")
     return number

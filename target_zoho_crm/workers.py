@@ -61,3 +61,13 @@ class Workers:
         self._running -= done
         for future in done:
             future.result()
+
+
+class JobWorkers(Workers):
+    """Hands for bulk write jobs: one more than jobs may be at Zoho, which makes the next ready or settles the last."""
+
+    def __init__(self, most_jobs: int, stop: threading.Event) -> None:
+        """`most_jobs` is how many jobs Zoho may have at a time."""
+        super().__init__("bulk-write", most_jobs + 1, stop)
+        self.at_zoho = threading.BoundedSemaphore(most_jobs)
+        """Held from a job's creation to its end."""

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from sync_ledger.ledger import Ledger
-from target_zoho_crm.settings import DEFAULT_KEY_FIELD
+from target_zoho_crm.config_schema import DEFAULT_KEY_FIELD
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
 BIN = Path(sys.executable).parent
 TESTS = Path(__file__).parent
+PROCESS_SECONDS = 120
 OPENED = datetime(2026, 1, 1, 8)  # noqa: DTZ001 - the legacy column is naive
 
 METADATA = sa.MetaData()
@@ -93,7 +94,7 @@ class Shop:
         self.ack_url = self.ack_url or self.url
         self.engine = sa.create_engine(self.url)
         self.state = self.folder / "state.json"
-        METADATA.create_all(self.engine)
+        METADATA.create_all(self.engine, tables=[ORDERS])
 
     # The legacy side
 
@@ -220,6 +221,14 @@ class Shop:
             assert differences(orders[key], crm[key]) == {}, key
         assert {key for key, ack in acks.items() if ack.status == "synced"} == expected
 
+    def assert_all_synced_but_theirs(self, theirs: Sequence[str]) -> None:
+        """As `assert_all_synced`, where the CRM also holds records of these keys that are not ours."""
+        orders, crm, acks = self.orders(), self.crm(), self.acks()
+        assert set(crm) == set(orders)
+        for key in set(orders) - set(theirs):
+            assert (acks[key].status, acks[key].zoho_id) == ("synced", crm[key]["id"]), key
+            assert differences(orders[key], crm[key]) == {}, key
+
 
 def differences(order: Any, record: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Columns in which an order and its CRM record differ."""
@@ -248,5 +257,5 @@ def start(command: Sequence[str | Path], **options: Any) -> subprocess.Popen[str
 
 
 def finish(process: subprocess.Popen[str]) -> Finished:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PROCESS_SECONDS)
     return Finished(process.returncode, out, err)

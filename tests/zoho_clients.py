@@ -43,7 +43,7 @@ def mapping(client: ZohoClient) -> Mapping:
         ModuleFields.fetch(client, "Orders"),
         key_field="parent_id",
         key_properties=["order_no"],
-        overrides={},
+        settings={},
         timezone=timezone.utc,
     )
 
@@ -54,7 +54,7 @@ def row(n: int) -> tuple[Any, ...]:
 
 def upsert(client: ZohoClient, count: int, made: Mapping | None = None) -> list[Outcome]:
     keys = [f"K{n}" for n in range(count)]
-    body, _ = upsert_body(made or mapping(client), keys, [row(n) for n in range(count)], ())
+    body, _ = upsert_body(made or mapping(client), keys, [row(n) for n in range(count)], {"trigger": []})
     answer = client.upsert("Orders", body, records=count)
     return upsert_outcomes(keys, ["v"] * count, answer.status, answer.body)
 

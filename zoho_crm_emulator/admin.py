@@ -14,14 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from zoho_crm_emulator.batch import Batch, Row, Rules
+from zoho_crm_emulator.batch import Row, Rules
 from zoho_crm_emulator.calls import Answer
+from zoho_crm_emulator.child_batch import batch_for
 from zoho_crm_emulator.emulator import CURRENT_USER, Emulator
 from zoho_crm_emulator.faults import Fault
 from zoho_crm_emulator.jobs import Jobs
 from zoho_crm_emulator.oauth import ALL_SCOPES
 from zoho_crm_emulator.reading import dump
-from zoho_crm_emulator.schema import Field, Module, ModuleView, SchemaError
+from zoho_crm_emulator.schema import Field, Layout, Module, ModuleView, SchemaError
 from zoho_crm_emulator.standard import system_fields
 from zoho_crm_emulator.switches import changed
 
@@ -56,10 +57,13 @@ class Admin:
             ("GET", "/jobs", self.jobs),
             ("POST", "/modules", self.put_module),
             ("POST", "/modules/{module}/fields", self.put_field),
+            ("POST", "/modules/{module}/subforms", self.put_subform),
+            ("POST", "/modules/{module}/layouts", self.put_layout),
             ("PATCH", "/modules/{module}/fields/{field}", self.alter_field),
             ("DELETE", "/modules/{module}/fields/{field}", self.remove_field),
             ("GET", "/modules/{module}/records", self.records),
             ("POST", "/modules/{module}/records", self.put_records),
+            ("POST", "/codes", self.grant_code),
             ("POST", "/grants", self.grant),
             ("DELETE", "/grants/{token}", self.revoke_grant),
             ("DELETE", "/tokens", self.revoke_tokens),
@@ -203,6 +207,19 @@ class Admin:
         field = msgspec.convert(await _body(request), Field)
         return msgspec.to_builtins(self._emulator.catalog.put_field(request.path_params["module"], field))
 
+    async def put_subform(self, request: Request) -> Any:
+        """Add a subform or multiple lookup, or replace it: `field`, and the `fields` of its rows."""
+        body = await _body(request)
+        catalog, module = self._emulator.catalog, request.path_params["module"]
+        field = msgspec.convert(body["field"], Field)
+        rows = msgspec.convert(body.get("fields", []), list[Field])
+        return msgspec.to_builtins(catalog.put_rows_field(module, field, [*rows, *system_fields()]))
+
+    async def put_layout(self, request: Request) -> Any:
+        """Add or replace a layout beside the standard one."""
+        layout = msgspec.convert(await _body(request), Layout)
+        return msgspec.to_builtins(self._emulator.catalog.put_layout(request.path_params["module"], layout))
+
     async def alter_field(self, request: Request) -> Any:
         """Change some properties of a field."""
         path = request.path_params
@@ -229,7 +246,7 @@ class Admin:
         emulator = self._emulator
         rows = [Row({name: value for name, value in record.items() if name != "id"}) for record in records]
         with emulator.store.write() as connection:
-            batch = Batch(
+            batch = batch_for(
                 emulator.store,
                 connection,
                 view,
@@ -248,6 +265,12 @@ class Admin:
         body = await _body(request)
         body["scopes"] = body.get("scopes") or ALL_SCOPES
         return {"refresh_token": await run_in_threadpool(lambda: self._emulator.oauth.grant(**body))}
+
+    async def grant_code(self, request: Request) -> Any:
+        """Give out a grant code, as the API console does, with chosen scopes and life."""
+        body = await _body(request)
+        body["scopes"] = body.get("scopes") or ALL_SCOPES
+        return {"code": await run_in_threadpool(lambda: self._emulator.grant_codes.issue(**body))}
 
     async def revoke_grant(self, request: Request) -> Any:
         """End a refresh token."""

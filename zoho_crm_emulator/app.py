@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from zoho_crm_emulator import coql, metadata, reading, records
+from zoho_crm_emulator import coql, field_creation, metadata, reading, records, users
 from zoho_crm_emulator.admin import Admin
 from zoho_crm_emulator.bulk import Bulk
 from zoho_crm_emulator.calls import Answer, Call, Endpoint
@@ -21,8 +21,8 @@ RECORDS_A_CREDIT = 10
 Scopes = list[tuple[str, ...]]
 
 
-def _settings(part: str) -> tuple[str, ...]:
-    return tuple(f"ZohoCRM.settings.{name}" for name in ("ALL", "READ", f"{part}.ALL", f"{part}.READ"))
+def _settings(part: str, operation: str = "READ") -> tuple[str, ...]:
+    return tuple(f"ZohoCRM.settings.{name}" for name in ("ALL", operation, f"{part}.ALL", f"{part}.{operation}"))
 
 
 def _of_module(operation: str) -> object:
@@ -48,9 +48,10 @@ def _delete_cost(call: Call) -> int:
 
 def token(call: Call) -> Answer:
     """POST /oauth/v2/token."""
-    status, body = call.emulator.oauth.refresh(
-        call.form, call.emulator.base_url, tell_scope=call.switches.answers_scope == "present"
-    )
+    emulator = call.emulator
+    by_code = call.form.get("grant_type") == "authorization_code"
+    answer = emulator.grant_codes.exchange if by_code else emulator.oauth.refresh
+    status, body = answer(call.form, emulator.base_url, tell_scope=call.switches.answers_scope == "present")
     return Answer(body, status, note={"code": body["error"]} if "error" in body else {})
 
 
@@ -69,15 +70,21 @@ def endpoints(bulk: Bulk) -> list[tuple[str, str, Endpoint]]:
     bulk_read = fixed(("ZohoCRM.bulk.ALL", "ZohoCRM.bulk.READ"))
     read = {"credit_kind": "read"}
     modules = fixed(_settings("modules"))
+    people = fixed(("ZohoCRM.users.ALL", "ZohoCRM.users.READ"))
     return [
         ("POST", "/oauth/v2/token", make("token", token, lambda _call: none, threaded=True)),
         ("GET", "/crm/v8/org", make("org", metadata.org, fixed(("ZohoCRM.org.ALL", "ZohoCRM.org.READ")))),
-        ("GET", "/crm/v8/users", make("users", metadata.users, fixed(("ZohoCRM.users.ALL", "ZohoCRM.users.READ")))),
+        ("GET", "/crm/v8/users", make("users", users.users, people)),
+        ("GET", "/crm/v8/users/{user}", make("users", users.user, people)),
         ("GET", "/crm/v8/settings/modules", make("modules", metadata.modules, modules)),
         ("GET", "/crm/v8/settings/modules/{name}", make("modules", metadata.module_by_name, modules)),
         ("GET", "/crm/v8/settings/fields", make("fields", metadata.fields, fixed(_settings("fields")))),
+        ("POST", "/crm/v8/settings/fields", make(
+            "create_field", field_creation.create, fixed(_settings("fields", "CREATE")), threaded=True)),
         ("GET", "/crm/v8/settings/fields/{field}", make("fields", metadata.field_by_id, fixed(_settings("fields")))),
         ("GET", "/crm/v8/settings/layouts", make("layouts", metadata.layouts, fixed(_settings("layouts")))),
+        ("GET", "/crm/v8/settings/layouts/{layout}", make(
+            "layouts", metadata.layout_by_id, fixed(_settings("layouts")))),
         ("POST", "/crm/v8/coql", make(
             "coql", coql.coql, fixed(("ZohoCRM.coql.READ", "ZohoCRM.coql.ALL")), cost=coql.cost, credit_kind="coql",
             heavy=lambda _call: True, threaded=True)),

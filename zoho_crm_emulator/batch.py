@@ -7,22 +7,20 @@ transaction; values are checked already.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
 
+from zoho_crm_emulator.documents import DOC_DECODER, DOC_ENCODER, add_to_count
 from zoho_crm_emulator.refusals import Refused, together
-from zoho_crm_emulator.schema import Field, ModuleView
+from zoho_crm_emulator.schema import LAYOUT, Field, ModuleView
 from zoho_crm_emulator.store import Store
-from zoho_crm_emulator.unique_keys import holders, holders_by_value, key_maker, save
+from zoho_crm_emulator.subforms import Rows, RowWriter
+from zoho_crm_emulator.unique_keys import hold, holders, holders_by_value, key_maker, save
 
 Operation = Literal["insert", "update", "upsert"]
-
-DOC_DECODER = msgspec.json.Decoder(float_hook=Decimal)
-DOC_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 @dataclass(slots=True)
@@ -34,6 +32,7 @@ class Row:
     owner: int | None = None
     append: frozenset[str] = frozenset()
     refused: Refused | None = None
+    children: dict[str, Rows] | None = None  # of its subforms and multiple lookups, where the request names them
 
 
 @dataclass(slots=True)
@@ -59,7 +58,7 @@ class Rules:
 
 
 @dataclass
-class _State:
+class State:
     """What is known of the store while the batch runs, with the batch's own changes on top."""
 
     keys: dict[str, list[str | None]] = field(default_factory=dict)  # of each unique field, by row
@@ -83,18 +82,51 @@ class Batch:
         self._rules = rules
         self._user = user
         self._now = now
+        self._writer: RowWriter | None = None  # of rows of subforms, where the batch has any
         self._key_of: dict[str, Callable[[Any], str]] = {f.api_name: key_maker(f, user) for f in view.keys}
 
     def write(self, rows: Sequence[Row]) -> list[Outcome]:
         """Write the rows in order, later ones seeing the earlier; outcomes in the same order."""
-        state = _State()
+        state = State()
         self._look_up(rows, state)
-        ids = iter(self._store.take_ids(len(rows)))
+        taken = self._store.take_ids(len(rows))
+        if self._all_new(rows, state):
+            return self._insert_all(rows, state, taken)
+        if self._view.row_fields and any(row.children for row in rows):
+            self._writer = RowWriter(self._store, self._connection, self._user, self._now)
+            self._writer.look_up(state.docs)
+        ids = iter(taken)
         outcomes = [self._one(row, state, ids, index) for index, row in enumerate(rows)]
         self._save(state)
+        if self._writer is not None:
+            self._writer.save()
         return outcomes
 
-    def _look_up(self, rows: Sequence[Row], state: _State) -> None:
+    def _all_new(self, rows: Sequence[Row], state: State) -> bool:
+        """Whether every row is a record of its own that nothing stands against, so that none needs a look by itself."""
+        rules = self._rules
+        if rules.operation == "update" or rules.by_value is not None or any(state.held.values()) or self._view.layouts:
+            return False
+        for keys in state.keys.values():
+            there = len(keys) - keys.count(None)
+            if len(set(keys)) - (there < len(keys)) < there:
+                return False
+        if not rows or any(row.refused is not None or row.id is not None or row.children for row in rows):
+            return False
+        return not any(None in [row.values.get(name) for row in rows] for name in self._view.mandatory)
+
+    def _insert_all(self, rows: Sequence[Row], state: State, ids: Sequence[int]) -> list[Outcome]:
+        docs = _without_nones([row.values for row in rows])
+        owners = [row.owner or self._user for row in rows]
+        self._insert_records(zip(ids, owners, docs, strict=True))
+        for key_field in self._view.keys:
+            held = zip(state.keys[key_field.api_name], ids, strict=True)
+            hold(self._connection, key_field, ((key, record) for key, record in held if key is not None))
+        add_to_count(self._connection, self._view.id, len(rows))
+        now, user = self._now, self._user
+        return [Outcome("insert", record, None, None, now, user) for record in ids]
+
+    def _look_up(self, rows: Sequence[Row], state: State) -> None:
         wanted: set[int] = set()
         for key_field in self._view.keys:
             name, key_of = key_field.api_name, self._key_of[key_field.api_name]
@@ -118,7 +150,7 @@ class Batch:
             ):
                 state.docs[record] = (DOC_DECODER.decode(doc), created, owner, creator)
 
-    def _match(self, row: Row, state: _State, index: int) -> tuple[int | None, str | None]:
+    def _match(self, row: Row, state: State, index: int) -> tuple[int | None, str | None]:
         if row.id is not None:
             if row.id not in state.docs:
                 raise Refused("INVALID_DATA", {"api_name": "id"}, "the id given seems to be invalid")
@@ -138,15 +170,17 @@ class Batch:
                     return record, name
         return None, None
 
-    def _one(self, row: Row, state: _State, ids: Iterator[int], index: int) -> Outcome:
+    def _one(self, row: Row, state: State, ids: Iterator[int], index: int) -> Outcome:
         if row.refused is not None:
             return Outcome("none", refused=row.refused)
         try:
-            return self._written(row, state, ids, index)
+            if self._writer is None or not row.children:
+                return self._written(row, state, ids, index)
+            return self._written_with_rows(row, row.children, self._writer, state, ids, index)
         except Refused as refusal:
             return Outcome("none", refused=refusal)
 
-    def _written(self, row: Row, state: _State, ids: Iterator[int], index: int) -> Outcome:
+    def _written(self, row: Row, state: State, ids: Iterator[int], index: int) -> Outcome:
         record, matched_by = self._match(row, state, index)
         rules = self._rules
         if record is None:
@@ -154,22 +188,30 @@ class Batch:
                 raise Refused(
                     "RESOURCE_NOT_FOUND", {"api_name": rules.match_by[0].api_name if rules.match_by else "id"}
                 )
-            self._refuse_missing(row, new=True)
+            self._refuse_missing(row, None)
             self._refuse_held(state, index, None)
             return self._insert(row, state, next(ids), index)
         if matched_by is not None:
             twice = record in state.inserted or record in state.updated
             if rules.operation == "insert" or (rules.refuse_repeats and twice):
                 raise Refused("DUPLICATE_DATA", self._duplicate(matched_by, record))
-        self._refuse_missing(row, new=False)
+        self._refuse_missing(row, state.docs[record][0])
         self._refuse_held(state, index, record)
         return self._update(row, state, record, matched_by)
+
+    def _written_with_rows(
+        self, row: Row, children: dict[str, Rows], writer: RowWriter, state: State, ids: Iterator[int], index: int
+    ) -> Outcome:
+        writer.check(children, self._match(row, state, index)[0])
+        outcome = self._written(row, state, ids, index)
+        writer.take(children, outcome.id)
+        return outcome
 
     def _duplicate(self, name: str, record: int) -> dict[str, Any]:
         module = {"api_name": self._view.name, "id": str(self._view.id)}
         return {"api_name": name, "id": str(record), "duplicate_record": {"id": str(record), "module": module}}
 
-    def _refuse_held(self, state: _State, index: int, record: int | None) -> None:
+    def _refuse_held(self, state: State, index: int, record: int | None) -> None:
         """A value of any unique field that another record holds refuses the row."""
         for key_field in self._view.keys:
             name = key_field.api_name
@@ -179,14 +221,17 @@ class Batch:
                 if holder is not None and holder != record:
                     raise Refused("DUPLICATE_DATA", self._duplicate(name, holder))
 
-    def _refuse_missing(self, row: Row, *, new: bool) -> None:
-        """A mandatory field absent from a new record, or cleared in an old one, refuses the row."""
+    def _refuse_missing(self, row: Row, doc: dict[str, Any] | None) -> None:
+        """A field mandatory by the record's layout and absent from a new one, or cleared in `doc`, refuses the row."""
         values = row.values
-        missing = [name for name in self._view.mandatory if values.get(name) is None and (new or name in values)]
+        mandatory = self._view.mandatory
+        if self._view.layouts and (layout := values.get(LAYOUT) or (doc or {}).get(LAYOUT)):
+            mandatory = self._view.mandatory_by(int(layout["id"]))
+        missing = [name for name in mandatory if values.get(name) is None and (doc is None or name in values)]
         if missing:
             raise together([Refused("MANDATORY_NOT_FOUND", {"api_name": name}) for name in missing])
 
-    def _insert(self, row: Row, state: _State, record: int, index: int) -> Outcome:
+    def _insert(self, row: Row, state: State, record: int, index: int) -> Outcome:
         doc = row.values
         if None in doc.values():
             doc = {name: value for name, value in doc.items() if value is not None}
@@ -202,7 +247,7 @@ class Batch:
             state.by_value[str(own).strip().lower()] = record
         return Outcome("insert", record, None, None, self._now, self._user)
 
-    def _update(self, row: Row, state: _State, record: int, matched_by: str | None) -> Outcome:
+    def _update(self, row: Row, state: State, record: int, matched_by: str | None) -> Outcome:
         doc, created, owner, creator = state.docs[record]
         for key_field in self._view.keys:
             name = key_field.api_name
@@ -224,7 +269,7 @@ class Batch:
             state.updated[record] = row.owner or owner
         return Outcome("update", record, matched_by, None, created, creator)
 
-    def _move_key(self, state: _State, key_field: Field, old: Any, new: Any, record: int) -> None:
+    def _move_key(self, state: State, key_field: Field, old: Any, new: Any, record: int) -> None:
         key_of = self._key_of[key_field.api_name]
         before = key_of(old) if old is not None else None
         after = key_of(new) if new is not None else None
@@ -237,20 +282,14 @@ class Batch:
             self._hold(state, key_field, after, record)
 
     @staticmethod
-    def _hold(state: _State, key_field: Field, key: str, record: int) -> None:
+    def _hold(state: State, key_field: Field, key: str, record: int) -> None:
         state.held[key_field.api_name][key] = record
         state.final[key_field.id, key] = record
 
-    def _save(self, state: _State) -> None:
+    def _save(self, state: State) -> None:
         encode = DOC_ENCODER.encode
         docs, now, user, module = state.docs, self._now, self._user, self._view.id
-        self._connection.executemany(
-            "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (record, module, now, now, owner, user, user, encode(docs[record][0]).decode())
-                for record, owner in state.inserted.items()
-            ],
-        )
+        self._insert_records((record, owner, docs[record][0]) for record, owner in state.inserted.items())
         self._connection.executemany(
             "UPDATE records SET modified = ?, owner = ?, modifier = ?, doc = ? WHERE id = ?",
             [(now, owner, user, encode(docs[record][0]).decode(), record) for record, owner in state.updated.items()],
@@ -258,10 +297,23 @@ class Batch:
         save(self._connection, state.final)
         add_to_count(self._connection, module, len(state.inserted))
 
+    def _insert_records(self, records: Iterable[tuple[int, int | None, dict[str, Any]]]) -> None:
+        """Write new records: id, owner, values."""
+        encode, now, user, module = DOC_ENCODER.encode, self._now, self._user, self._view.id
+        self._connection.executemany(
+            "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            ((record, module, now, now, owner, user, user, encode(doc).decode()) for record, owner, doc in records),
+        )
 
-def add_to_count(connection: sqlite3.Connection, module: int, change: int) -> None:
-    """Keep the number of a module's records, which nobody wants to count anew in a module of a million."""
-    connection.execute(
-        "INSERT INTO counts VALUES (?, ?) ON CONFLICT (module) DO UPDATE SET records = records + excluded.records",
-        (module, change),
-    )
+
+def _without_nones(docs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Values without the empty ones; column by column, since most columns of a sheet are never empty."""
+    names = docs[0].keys()
+    if any(doc.keys() != names for doc in docs):
+        return [{name: value for name, value in doc.items() if value is not None} for doc in docs]
+    for name in list(names):
+        if None in [doc[name] for doc in docs]:
+            for doc in docs:
+                if doc[name] is None:
+                    del doc[name]
+    return docs

@@ -10,9 +10,10 @@ from zoho_crm_emulator.dates import iso, zone
 from zoho_crm_emulator.emulator import CURRENT_USER, ZGID, user_reference
 from zoho_crm_emulator.faults import LINK_GONE
 from zoho_crm_emulator.jobs import COUNT_NAMES, FINAL, Job, Jobs
-from zoho_crm_emulator.plan import module_name, plan_call
+from zoho_crm_emulator.plan import check_call, module_name
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.sheet import check_zip
+from zoho_crm_emulator.switches import told_id
 
 MOST_BYTES = 25 * 1024 * 1024
 KEPT = 7 * DAY
@@ -55,7 +56,7 @@ class Bulk:
                 (file_id, call.path.get("file_name", ""), now, call.body),
             )
         details: dict[str, Any] = {
-            "file_id": str(file_id),
+            "file_id": told_id(file_id, call.switches),
             "created_time": iso(now, zone(call.switches.time_zone)),
         }
         if call.switches.upload_details == "full":
@@ -87,10 +88,10 @@ class Bulk:
 
     def create(self, call: Call) -> Answer:
         """POST /crm/bulk/v8/write."""
-        plan_call(call)
+        check_call(call)
         job, created = self._jobs.add(call.json)
         details = {
-            "id": str(job),
+            "id": told_id(job, call.switches),
             "created_by": user_reference(CURRENT_USER),
             "created_time": iso(created, zone(call.switches.time_zone)),
         }
@@ -110,30 +111,16 @@ class Bulk:
         switches, request, outcome = call.switches, job.request, job.outcome
         word = switches.job_status_word if job.status == "INPROGRESS" else job.status
         final = job.status in FINAL
-        inner = "IN PROGRESS" if job.status == "INPROGRESS" else job.status
-        given = request["resource"][0]
-        resource: dict[str, Any] = {
-            "status": inner,
-            "type": "data",
-            "module": self._module(call, given),
-            "file_id": str(given["file_id"]),
-            "ignore_empty": bool(given.get("ignore_empty", request.get("ignore_empty", False))),
-            "field_mappings": given.get("field_mappings") or [],
-        }
-        for key in ("find_by", "file_names"):
-            if given.get(key) is not None:
-                resource[key] = given[key]
-        if final:
-            resource["code"] = outcome.get("code", job.status)
-        counts = outcome.get("counts")
-        if switches.job_counts == "present" or (switches.job_counts == "late" and final):
-            file: dict[str, Any] = {"status": inner, "name": outcome.get("file_name", "")}
-            resource["file"] = file | (counts or dict.fromkeys(COUNT_NAMES, 0))
+        told = [outcome, *outcome.get("children", [])]
+        resources = [
+            self._resource(call, job, given, told[number] if number < len(told) else outcome)
+            for number, given in enumerate(request["resource"])
+        ]
         document: dict[str, Any] = {
             "status": word,
             "character_encoding": request.get("character_encoding") or "UTF-8",
-            "resource": [resource],
-            "id": str(job.id),
+            "resource": resources,
+            "id": told_id(job.id, switches),
             "operation": request["operation"],
             "created_by": user_reference(CURRENT_USER),
             "created_time": iso(job.created, zone(switches.time_zone)),
@@ -143,6 +130,28 @@ class Bulk:
         if final and job.has_result:
             document["result"] = {"download_url": self._url(call, job.id)}
         return document
+
+    def _resource(self, call: Call, job: Job, given: dict[str, Any], outcome: dict[str, Any]) -> dict[str, Any]:
+        """One resource of the job: its request, its state, and its counts where they are told."""
+        switches, final = call.switches, job.status in FINAL
+        inner = "IN PROGRESS" if job.status == "INPROGRESS" else job.status
+        resource: dict[str, Any] = {
+            "status": inner,
+            "type": "data",
+            "module": self._module(call, given),
+            "file_id": str(given["file_id"]),
+            "ignore_empty": bool(given.get("ignore_empty", job.request.get("ignore_empty", False))),
+            "field_mappings": given.get("field_mappings") or [],
+        }
+        for key in ("find_by", "file_names"):
+            if given.get(key) is not None:
+                resource[key] = given[key]
+        if final:
+            resource["code"] = outcome.get("code", job.status)
+        if switches.job_counts == "present" or (switches.job_counts == "late" and final):
+            file: dict[str, Any] = {"status": inner, "name": outcome.get("file_name", "")}
+            resource["file"] = file | (outcome.get("counts") or dict.fromkeys(COUNT_NAMES, 0))
+        return resource
 
     @staticmethod
     def _module(call: Call, resource: dict[str, Any]) -> dict[str, str]:

@@ -6,9 +6,12 @@ A reader takes a cell that is not empty and returns what is stored, or raises Re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
-from zoho_crm_emulator.dates import cell_date, cell_datetime, zone
+import msgspec
+
+from zoho_crm_emulator.dates import WITH_OFFSET, cell_date, cell_datetime, zone
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import Field
 from zoho_crm_emulator.values import (
@@ -24,6 +27,8 @@ from zoho_crm_emulator.values import (
 )
 
 Read = Callable[[str], Any]
+ReadColumn = Callable[[Sequence[str]], "list[Any] | None"]
+PLAIN_TEXT = frozenset({"text", "textarea"})
 TRUTH = {"true": True, "false": False}
 
 
@@ -93,16 +98,53 @@ def reader(field: Field, world: World, pattern: str | None, found: Callable[[str
         "boolean": lambda: truth,
         "lookup": lambda: reference(found),
         "ownerlookup": lambda: reference(found),
+        "userlookup": lambda: reference(found),
         "autonumber": lambda: text(field),
     }
     return makers[field.data_type]()
 
 
-def read_column(read: Read, cells: Sequence[str]) -> tuple[list[Any], list[tuple[int, Refused]]]:
+def short_texts(field: Field) -> ReadColumn:
+    """A look at a whole column of plain text: its values, or None when a cell is too long."""
+    longest = field.max_length
+
+    def read(cells: Sequence[str]) -> list[Any] | None:
+        return [cell or None for cell in cells] if max(map(len, cells)) <= longest else None
+
+    return read
+
+
+def all_at_once(field: Field, world: World, pattern: str | None) -> ReadColumn | None:
+    """A quick look at a whole column, for the types that have one; it gives None where it must be read by cell."""
+    if field.data_type in PLAIN_TEXT:
+        return short_texts(field)
+    if field.data_type == "datetime" and pattern in WITH_OFFSET and zone(world.switches.time_zone) is timezone.utc:
+        return utc_moments
+    return None
+
+
+def utc_moments(cells: Sequence[str]) -> list[Any] | None:
+    """A column of date-times that are all in UTC, as an org in UTC keeps them."""
+    there = [cell for cell in cells if cell]
+    if {cell[10:11] + cell[19:] for cell in there} - {"T+00:00"}:
+        return None
+    try:
+        msgspec.convert(there, list[datetime])
+    except msgspec.ValidationError:
+        return None
+    return [cell or None for cell in cells]
+
+
+def read_column(
+    read: Read, cells: Sequence[str], quickly: ReadColumn | None = None
+) -> tuple[list[Any], list[tuple[int, Refused]]]:
     """A whole column: its values (None where a cell is empty or refused), and the refusals by row.
 
     A value that a column repeats is read once.
     """
+    values = quickly(cells) if quickly is not None else None
+    if values is not None:
+        return values, []
     distinct = set(cells)
     if len(distinct) * 2 > len(cells):
         try:

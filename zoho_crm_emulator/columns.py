@@ -7,15 +7,17 @@ from itertools import zip_longest
 from typing import Any
 
 from zoho_crm_emulator.batch import Row
-from zoho_crm_emulator.cells import Read, read_column, reader
+from zoho_crm_emulator.cells import Read, ReadColumn, all_at_once, read_column, reader
+from zoho_crm_emulator.checks import layout_given
 from zoho_crm_emulator.emulator import CURRENT_USER, USERS, Emulator
 from zoho_crm_emulator.plan import Column, Plan
 from zoho_crm_emulator.reading import fetch
 from zoho_crm_emulator.refusals import Refused, together
-from zoho_crm_emulator.schema import Field, ModuleView
+from zoho_crm_emulator.schema import LAYOUT, TAG, Field, ModuleView
 from zoho_crm_emulator.switches import Switches
+from zoho_crm_emulator.tags import Tags, names_in_cell
 from zoho_crm_emulator.unique_keys import holders, holders_by_value, key_maker
-from zoho_crm_emulator.values import checker, given_id
+from zoho_crm_emulator.values import checker
 
 OWNER = Field(api_name="Owner", data_type="ownerlookup")
 
@@ -63,24 +65,33 @@ def _user_finder(find_by: str | None) -> Callable[[str], int | None]:
 
 
 class RowReader:
-    """Reads chunks of CSV rows for one plan."""
+    """Reads chunks of CSV rows for one plan; a cell that names a row of the parent's CSV stays as it is."""
 
     def __init__(self, emulator: Emulator, plan: Plan, switches: Switches) -> None:
         self._plan = plan
         world = emulator.world(switches)
         self._references: dict[int, _Reference] = {}
-        self._special: dict[int, str] = {}  # columns that are not values of the record: id, Owner, Layout
+        self._special: dict[int, str] = {}  # columns that are not values of the record: id and Owner
         self._readers: list[Read] = []
+        self._quickly: dict[int, ReadColumn] = {}
         for position, column in enumerate(plan.columns):
             field = column.field
             found: Callable[[str], int | None] = _user_finder(column.find_by)
-            if field.data_type == "lookup":
+            if column.parent_index is None and field.data_type == "lookup":
                 reference = _Reference(emulator, emulator.catalog.get(field.lookup or ""), column)
                 self._references[position] = reference
                 found = reference.find
-            if field.api_name in {"id", "Owner", "Layout"}:
+            if field.api_name in {"id", "Owner"}:
                 self._special[position] = field.api_name
-            self._readers.append(reader(field, world, column.pattern, found))
+            if field.api_name == TAG:
+                self._readers.append(self._tag_reader(Tags(emulator.store, plan.view)))
+            elif column.parent_index is not None:
+                self._readers.append(str)
+            else:
+                self._readers.append(reader(field, world, column.pattern, found))
+                quick = all_at_once(field, world, column.pattern)
+                if quick is not None:
+                    self._quickly[position] = quick
         self._names = [c.field.api_name for n, c in enumerate(plan.columns) if n not in self._special]
         self._owner: int | None = None
         self._defaults: dict[str, Any] = {}
@@ -88,11 +99,14 @@ class RowReader:
         for name, value in plan.defaults.items():
             self._take_default(name, value, emulator, switches)
 
+    @staticmethod
+    def _tag_reader(tags: Tags) -> Read:
+        return lambda cell: tags.stored(names_in_cell(cell)) or None
+
     def _take_default(self, name: str, value: Any, emulator: Emulator, switches: Switches) -> None:
         try:
-            if name == "Layout":
-                if given_id(value) != self._plan.view.module.layout_id:
-                    self._default_refused = Refused("INVALID_DATA", {"api_name": "Layout"})
+            if name == LAYOUT:
+                self._defaults[LAYOUT] = layout_given(self._plan.view, value)
             elif name == "Owner":
                 self._owner = int(checker(OWNER, emulator.world(switches))(value)["id"])
             else:
@@ -115,7 +129,7 @@ class RowReader:
             cells = table[column.index] if column.index < len(table) else blank
             if position in self._references:
                 self._references[position].look_up(cells)
-            values, refused = read_column(self._readers[position], cells)
+            values, refused = read_column(self._readers[position], cells, self._quickly.get(position))
             for row, refusal in refused:
                 named = Refused(refusal.code, {**refusal.details, "api_name": column.field.api_name})
                 wrong.setdefault(row, []).append(named)

@@ -106,7 +106,11 @@ class Admin:
         return int(self._call("POST", f"/faults/{fault}/release")["released"])
 
     def stats(self) -> dict[str, Any]:
-        """`requests`, `statuses`, `records`, `automations`, `credits`, `calls_at_once`, `jobs`, `modules`, ..."""
+        """`requests`, `statuses`, `records`, `automations`, `credits`, `calls_at_once`, `jobs`, `modules`, ...
+
+        `automations` counts the records for which each ran, `automations_by_way` splits that by upsert, insert, update,
+        bulk_write and delete; `features` and `features_skipped` do the same for cadences and layout rules.
+        """
         return self._call("GET", "/stats")
 
     def requests(self, last: int = 100) -> list[dict[str, Any]]:
@@ -136,6 +140,20 @@ class Admin:
         body = {"api_name": api_name, "data_type": data_type, **field}
         return self._call("POST", f"/modules/{module}/fields", body)
 
+    def add_subform(
+        self, module: str, api_name: str, fields: Sequence[Mapping[str, Any]] = (), **field: Any
+    ) -> dict[str, Any]:
+        """Add a subform whose rows have these fields, and with it the module of its rows (`rows`, else of its name).
+
+        `data_type` multiselectlookup (with `lookup`) or multiuserlookup makes a multiple lookup in its place.
+        """
+        body = {"api_name": api_name, "data_type": "subform", **field}
+        return self._call("POST", f"/modules/{module}/subforms", {"field": body, "fields": list(fields)})
+
+    def add_layout(self, module: str, name: str, required: Sequence[str] = ()) -> str:
+        """Add a layout that demands these fields beside those that the module demands; returns its id."""
+        return str(self._call("POST", f"/modules/{module}/layouts", {"name": name, "required": list(required)})["id"])
+
     def alter_field(self, module: str, api_name: str, **changes: Any) -> dict[str, Any]:
         """Change some properties of a field."""
         return self._call("PATCH", f"/modules/{module}/fields/{api_name}", changes)
@@ -164,6 +182,10 @@ class Admin:
     def grant(self, scopes: Sequence[str] | None = None, **grant: Any) -> str:
         """Give out a refresh token: `scopes` (None: all), `client_id`, `client_secret`, `expires_in` seconds."""
         return str(self._call("POST", "/grants", {"scopes": scopes, **grant})["refresh_token"])
+
+    def grant_code(self, scopes: Sequence[str] | None = None, **grant: Any) -> str:
+        """Give out a grant code, which works once: `scopes`, `client_id`, `client_secret`, `expires_in` seconds."""
+        return str(self._call("POST", "/codes", {"scopes": scopes, **grant})["code"])
 
     def revoke_grant(self, refresh_token: str) -> None:
         """End a refresh token."""

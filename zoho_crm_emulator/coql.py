@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ from zoho_crm_emulator.calls import Answer, Call
 from zoho_crm_emulator.emulator import CURRENT_USER
 from zoho_crm_emulator.reading import COLUMNS, Reader
 from zoho_crm_emulator.refusals import Refused
-from zoho_crm_emulator.schema import Field, ModuleView
+from zoho_crm_emulator.schema import ROW_TYPES, Field, ModuleView
 from zoho_crm_emulator.unique_keys import key_maker
 
 MOST_ROWS = 2000
@@ -49,13 +50,14 @@ class Parser:
         while position < len(text):
             match = TOKEN.match(text, position)
             if match is None:
-                raise self._error(text[position : position + 10], position)
+                raise self.error(text[position : position + 10], position)
             if match.lastgroup:
                 self._tokens.append((match.lastgroup, match[0]))
             position = match.end()
         self._at = 0
 
-    def _error(self, near: str, column: int = 0) -> Refused:
+    def error(self, near: str, column: int = 0) -> Refused:
+        """The refusal of a query that breaks off near these words."""
         return Refused(
             "SYNTAX_ERROR", {"line": 1, "column": column, "near": near}, "error occurred while parsing the query"
         )
@@ -65,17 +67,17 @@ class Parser:
 
     def _next(self, *kinds: str) -> str:
         if self._at >= len(self._tokens):
-            raise self._error("<end>", len(self._text))
+            raise self.error("<end>", len(self._text))
         kind, text = self._tokens[self._at]
         if kinds and kind not in kinds:
-            raise self._error(text)
+            raise self.error(text)
         self._at += 1
         return text
 
     def _word(self, *expected: str) -> None:
         for word in expected:
             if self._peek() != word:
-                raise self._error(self._peek() or "<end>")
+                raise self.error(self._peek() or "<end>")
             self._at += 1
 
     def _may(self, word: str) -> bool:
@@ -111,7 +113,7 @@ class Parser:
         if self._may("offset"):
             query.offset = int(self._next("number"))
         if self._at < len(self._tokens):
-            raise self._error(self._peek())
+            raise self.error(self._peek())
         return query
 
     def _order(self) -> tuple[str, str]:
@@ -160,7 +162,7 @@ class Parser:
         sign = self._next("sign")
         sign = "!=" if sign == "<>" else sign
         if negative or sign not in COMPARISONS:
-            raise self._error(sign)
+            raise self.error(sign)
         return [sign, name, self._value()]
 
     def _value(self) -> Any:
@@ -171,7 +173,7 @@ class Parser:
             return text.lower() == "true"
         if text[0].isdigit() or text[0] == "-":
             return int(text) if "." not in text else Decimal(text)
-        raise self._error(text)
+        raise self.error(text)
 
 
 class Translator:
@@ -180,6 +182,7 @@ class Translator:
     def __init__(self, view: ModuleView) -> None:
         self._view = view
         self.parameters: list[Any] = []
+        self.lookups: set[Field] = set()  # those that the conditions find records by, which an index serves
 
     def column(self, name: str) -> str:
         """The SQL for one column; raises Refused for a field the module does not have."""
@@ -188,7 +191,8 @@ class Translator:
             return system[name]
         base, _, part = name.partition(".")
         known = self._view.fields.get(base)
-        if known is None or part not in {"", "id"} or name in {"Created_By", "Modified_By"}:
+        unseen = known is None or known.data_type in ROW_TYPES or name in {"Created_By", "Modified_By"}
+        if known is None or unseen or part not in {"", "id"}:
             raise Refused("INVALID_QUERY", {"column_name": name}, "column given seems to be invalid")
         path = f'$."{base}"' + (".id" if known.data_type == "lookup" else "")
         self.parameters.append(path)
@@ -202,9 +206,13 @@ class Translator:
         name = node[1]
         if kind in {"null", "not null"}:
             return f"{self.column(name)} IS {kind.upper()}"
-        known = self._view.fields.get(name)
-        if kind in {"=", "in"} and known is not None and known.is_key:
-            return self._holds_key(known, node[2] if kind == "in" else [node[2]])
+        known = self._view.fields.get(name.removesuffix(".id"))
+        if kind in {"=", "in"} and known is not None:
+            values = node[2] if kind == "in" else [node[2]]
+            if known.is_key:
+                return self._holds_key(known, values)
+            if known.data_type == "lookup":
+                return self._points_to(known, values)
         return self._compares(kind, name, node)
 
     def _holds_key(self, known: Field, values: list[Any]) -> str:
@@ -213,6 +221,16 @@ class Translator:
         key_of = key_maker(known, CURRENT_USER)
         self.parameters += [known.id, msgspec.json.encode([key_of(value) for value in values]).decode()]
         return "id IN (SELECT record FROM unique_keys WHERE field = ? AND key IN (SELECT value FROM json_each(?)))"
+
+    def _points_to(self, known: Field, values: list[Any]) -> str:
+        """Records whose lookup points to any of these ids."""
+        self._limit_values(values)
+        self.lookups.add(known)
+        self.parameters.append(msgspec.json.encode([str(value) for value in values]).decode())
+        return (  # our own ids and names
+            f"id IN (SELECT id FROM records INDEXED BY {_index(known)} WHERE module = {self._view.id} "  # noqa: S608
+            f"AND {_target(known)} IN (SELECT value FROM json_each(?)))"
+        )
 
     def _compares(self, kind: str, name: str, node: list[Any]) -> str:
         column = self.column(name)
@@ -245,6 +263,27 @@ class Translator:
         return float(value) if isinstance(value, Decimal) else value
 
 
+def _index(known: Field) -> str:
+    return f"lookup_{known.id}"
+
+
+def _target(known: Field) -> str:
+    """The SQL for the id that a lookup holds; written out, since an index serves only its own expression."""
+    name = known.api_name.replace("'", "''")
+    return f"json_extract(doc, '$.\"{name}\".id')"
+
+
+def _index_lookups(call: Call, view: ModuleView, lookups: Iterable[Field]) -> None:
+    """Make the index of each lookup that is searched by, the first time; modules not searched by one pay nothing."""
+    for known in lookups:
+        found = call.emulator.store.read().execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_index(known),))
+        if found.fetchone() is None:
+            with call.emulator.store.write() as connection:
+                connection.execute(
+                    f"CREATE INDEX IF NOT EXISTS {_index(known)} ON records ({_target(known)}) WHERE module = {view.id}"
+                )
+
+
 def _milliseconds(text: str) -> int:
     from datetime import datetime  # noqa: PLC0415 - used by one comparison only
 
@@ -261,7 +300,9 @@ def parsed(call: Call) -> Query:
     body = call.json
     text = body.get("select_query") if isinstance(body, dict) else None
     if not isinstance(text, str):
-        raise Refused("MANDATORY_NOT_FOUND", {"api_name": "select_query", "json_path": "$.select_query"})
+        raise Refused(
+            "SYNTAX_ERROR", {"line": 1, "column": 0, "near": "<end>"}, "error occurred while parsing the query"
+        )
     return Parser(text).query()
 
 
@@ -288,6 +329,7 @@ def coql(call: Call) -> Answer:
             checker.column(name)
     translator = Translator(view)
     condition = translator.condition(query.condition)
+    _index_lookups(call, view, translator.lookups)
     order = ", ".join(f"{translator.column(name)} {way}" for name, way in query.order) or "id"
     rows = (
         call.emulator.store.read()

@@ -166,9 +166,13 @@ def cell_date(pattern: str) -> Callable[[str], str]:
     return read
 
 
+WITH_OFFSET = frozenset({"yyyy-MM-dd'T'HH:mm:ssXXX", "yyyy-MM-dd'T'HH:mm:ss'+00:00'"})
+"""Patterns of cells that look as date-times in JSON do."""
+
+
 def cell_datetime(pattern: str, tz: tzinfo) -> Callable[[str], str]:
     """A reader for one CSV column of date-times in this pattern; a cell without offset is in the org's zone."""
-    if pattern in {"yyyy-MM-dd'T'HH:mm:ssXXX", "yyyy-MM-dd'T'HH:mm:ss'+00:00'"}:
+    if pattern in WITH_OFFSET:
         return json_datetime(tz, z_allowed=True)
     regex = pattern_regex(pattern)
 

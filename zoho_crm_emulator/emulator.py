@@ -12,6 +12,7 @@ from zoho_crm_emulator import oauth, standard
 from zoho_crm_emulator.clock import Clock, ClockMode
 from zoho_crm_emulator.credits import CallsAtOnce, Credits, Edition
 from zoho_crm_emulator.faults import Faults
+from zoho_crm_emulator.grant_codes import GrantCodes
 from zoho_crm_emulator.journal import Journal
 from zoho_crm_emulator.oauth import OAuth
 from zoho_crm_emulator.schema import Catalog
@@ -27,6 +28,9 @@ ZGID = "60012345678"
 USERS: dict[int, dict[str, str]] = {
     4_876_876_000_000_000_301: {"first": "Emulator", "last": "Admin", "email": "emuladmin@shops.com"},
     4_876_876_000_000_000_302: {"first": "Emulator", "last": "Clerk", "email": "emulclerk@shops.com"},
+}
+INACTIVE_USERS: dict[int, dict[str, str]] = {
+    4_876_876_000_000_000_303: {"first": "Former", "last": "Clerk", "email": "formerclerk@shops.com"},
 }
 CURRENT_USER = 4_876_876_000_000_000_301
 
@@ -61,6 +65,7 @@ class Emulator:
         self.clock = Clock(settings.clock, self.store.meta("clock"))
         self.catalog = Catalog(self.store)
         self.oauth = OAuth(self.store, self.clock)
+        self.grant_codes = GrantCodes(self.store, self.clock, self.oauth)
         self.credits = Credits(self.store, self.clock, settings.edition, settings.users)
         self.calls = CallsAtOnce(self.credits)
         self.faults = Faults()

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import logging
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,20 +11,13 @@ from typing import Any
 import msgspec
 
 from zoho_crm_emulator import callbacks
-from zoho_crm_emulator.batch import Batch, Outcome, Row, Rules
 from zoho_crm_emulator.clock import SECOND
-from zoho_crm_emulator.columns import RowReader
-from zoho_crm_emulator.emulator import CURRENT_USER, Emulator
-from zoho_crm_emulator.plan import Plan, Planner, file_of, module_name
-from zoho_crm_emulator.records import AUTOMATIONS, new_choices, refuse_by_fault
-from zoho_crm_emulator.refusals import Refused, by_code
-from zoho_crm_emulator.sheet import Sheet, packed
+from zoho_crm_emulator.emulator import Emulator
+from zoho_crm_emulator.job_run import Run
+from zoho_crm_emulator.plan import module_name
 
-LOG = logging.getLogger(__name__)
 FINAL = frozenset({"COMPLETED", "FAILED", "SKIPPED"})
 COUNT_NAMES = ("added_count", "updated_count", "skipped_count", "total_count")
-CHUNK = 2500  # rows read, checked and written together
-STATUS = {"insert": "added", "update": "updated", "none": "skipped"}
 
 
 @dataclass(frozen=True)
@@ -160,120 +149,3 @@ class Jobs:
         times = {"once": 1, "twice": 2}.get(callback, 0)
         for _ in range(times):
             callbacks.send(self._emulator, request, job, status)
-
-
-class Run:
-    """One run of one job."""
-
-    def __init__(self, emulator: Emulator, job: int, request: dict[str, Any]) -> None:
-        self._emulator = emulator
-        self._job = job
-        self._request = request
-        self._switches = emulator.switches
-
-    def run(self) -> str:
-        """Run the job to its end and return its final status."""
-        emulator = self._emulator
-        try:
-            plan = Planner(emulator, self._request, self._switches).plan()
-            fault = emulator.faults.take_for_job("job_failed", plan.view.name)
-            return self._write(plan) if fault is None else self._fail(fault.fault.code)
-        except Refused as refusal:
-            return self._fail(refusal.code)
-        except Exception:
-            LOG.exception("bulk write job %s broke off", self._job)
-            return self._fail("INTERNAL_ERROR")
-
-    def _fail(self, code: str) -> str:
-        with self._emulator.store.write() as connection:
-            connection.execute(
-                "UPDATE jobs SET status = 'FAILED', outcome = ? WHERE id = ?",
-                (msgspec.json.encode({"code": code}), self._job),
-            )
-        return "FAILED"
-
-    def _write(self, plan: Plan) -> str:
-        emulator = self._emulator
-        rows, echoes = self._read(plan)
-        untried = self._untried(plan, len(rows))
-        tried = rows[: len(rows) - untried]
-        active = emulator.faults.record_faults(plan.view.name, "bulk_write")
-        if active:
-            refuse_by_fault(emulator.faults, list(active), plan.view, tried, CURRENT_USER)
-        self._grow_pick_lists(plan, tried)
-        now = emulator.clock.now()
-        outcomes: list[Outcome] = []
-        with emulator.store.write() as connection:
-            rules = Rules(plan.operation, [plan.find_by] if plan.find_by and plan.find_by.is_key else [])
-            batch = Batch(emulator.store, connection, plan.view, rules, user=CURRENT_USER, now=now)
-            for start in range(0, len(tried), CHUNK):
-                outcomes += batch.write(tried[start : start + CHUNK])
-            actions: Counter[str] = Counter(outcome.action for outcome in outcomes)
-            counts = {
-                "added_count": actions["insert"],
-                "updated_count": actions["update"],
-                "skipped_count": actions["none"],
-                "total_count": len(rows),
-            }
-            all_skipped = bool(rows) and actions["none"] == len(rows)
-            status = self._switches.all_rows_skipped if all_skipped else "COMPLETED"
-            outcome = {"code": status, "counts": counts, "file_name": plan.file_name, "untried": untried}
-            result = self._result(plan, echoes, outcomes, untried)
-            connection.execute(
-                "UPDATE jobs SET status = ?, outcome = ?, result = ? WHERE id = ?",
-                (status, msgspec.json.encode(outcome), result, self._job),
-            )
-        emulator.journal.wrote("bulk_write", actions, list(AUTOMATIONS))
-        return status
-
-    def _read(self, plan: Plan) -> tuple[list[Row], list[tuple[str, ...]]]:
-        reader = RowReader(self._emulator, plan, self._switches)
-        body = file_of(self._emulator, self._request["resource"][0])
-        rows: list[Row] = []
-        echoes: list[tuple[str, ...]] = []
-        for chunk in Sheet(body, plan.file_name, plan.encoding).chunks(CHUNK):
-            read, echoed = reader.read(chunk)
-            rows += read
-            echoes += echoed
-        return rows, echoes
-
-    def _untried(self, plan: Plan, total: int) -> int:
-        fault = self._emulator.faults.take_for_job("unprocessed", plan.view.name)
-        if fault is None:
-            return 0
-        if fault.fault.rows is not None:
-            return min(total, fault.fault.rows)
-        return int(total * (fault.fault.share or 0))
-
-    def _grow_pick_lists(self, plan: Plan, rows: list[Row]) -> None:
-        for column in plan.columns:
-            field = column.field
-            if field.data_type in {"picklist", "multiselectpicklist"} and field.pick_list_open:
-                new = new_choices(field, (row.values.get(field.api_name) for row in rows if row.refused is None))
-                if new:
-                    self._emulator.catalog.add_choices(plan.view.name, field.api_name, new)
-
-    def _result(self, plan: Plan, echoes: list[tuple[str, ...]], outcomes: list[Outcome], untried: int) -> bytes:
-        switches = self._switches
-        by_header = switches.result_names == "header"
-        names = {c.field.api_name: c.header if by_header else c.field.api_name for c in plan.columns}
-        change = {"lower": str.lower, "upper": str.upper, "title": str.title}[switches.result_status]
-        words = {action: change(word) for action, word in STATUS.items()}
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow([*[names[c.field.api_name] for c in plan.echoed], "STATUS", "RECORD_ID", "ERRORS"])
-        writer.writerows(
-            (*echo, words[outcome.action], outcome.id or "", self._errors(outcome.refused, names))
-            for echo, outcome in zip(echoes, outcomes, strict=False)
-        )
-        writer.writerows((*echo, change("unprocessed"), "", "") for echo in echoes[len(echoes) - untried :])
-        return packed(f"{plan.view.name}-{plan.file_name}", text.getvalue())
-
-    @staticmethod
-    def _errors(refused: Refused | None, names: dict[str, str]) -> str:
-        if refused is None:
-            return ""
-        return ":".join(
-            f"{code}-{','.join(names.get(name, name) for name in fields)}" if fields else code
-            for code, fields in by_code(refused).items()
-        )

@@ -7,6 +7,8 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from typing import Any
 
+from zoho_crm_emulator.automations import Asked, Ran
+
 LOG_LENGTH = 2000
 
 
@@ -23,7 +25,7 @@ class Journal:
             self.requests: Counter[str] = Counter()
             self.statuses: Counter[str] = Counter()
             self.records: Counter[str] = Counter()
-            self.automations: Counter[str] = Counter()
+            self.ran = Ran()
             self.seconds: defaultdict[str, float] = defaultdict(float)
             self.log: deque[dict[str, Any]] = deque(maxlen=LOG_LENGTH)
             self.number = 0
@@ -37,14 +39,20 @@ class Journal:
             self.seconds[endpoint] += seconds
             self.log.append({"number": self.number, "endpoint": endpoint, **entry})
 
-    def wrote(self, how: str, actions: Mapping[str, int], trigger: list[str]) -> None:
-        """Note what became of records written by upsert or bulk write, and which automations ran for them."""
+    def wrote(self, how: str, actions: Mapping[str, int], wanted: Asked | None) -> None:
+        """Note what became of records written, and the automations that ran for them; None: nothing ran."""
         with self._lock:
             for action, count in actions.items():
                 self.records[f"{how} {action}"] += count
-            written = actions.get("insert", 0) + actions.get("update", 0)
-            for name in trigger:
-                self.automations[name] += written
+            if wanted is not None:
+                self.ran.count(how, actions, wanted)
+
+    def deleted(self, count: int, *, workflows: bool) -> None:
+        """Note records deleted by a call, and whether workflows ran for them."""
+        with self._lock:
+            self.records["delete"] += count
+            if workflows:
+                self.ran.count_deleted(count)
 
     def tail(self, count: int) -> list[dict[str, Any]]:
         """The last requests, newest last."""
@@ -58,6 +66,6 @@ class Journal:
                 "requests": dict(self.requests),
                 "statuses": dict(self.statuses),
                 "records": dict(self.records),
-                "automations": dict(self.automations),
+                **self.ran.counts(),
                 "seconds": {name: round(value, 4) for name, value in self.seconds.items()},
             }

@@ -12,16 +12,17 @@ from typing import Any
 import msgspec
 
 from zoho_crm_emulator.calls import Answer, Call
-from zoho_crm_emulator.emulator import CURRENT_USER, ORG_ID, USERS, ZGID, user_reference
+from zoho_crm_emulator.emulator import CURRENT_USER, ORG_ID, ZGID, user_reference
 from zoho_crm_emulator.refusals import Refused, problem
-from zoho_crm_emulator.schema import Catalog, Field, ModuleView
+from zoho_crm_emulator.schema import PARENT, TAG, Catalog, Field, Layout, ModuleView
 
 SHAPES = Path(__file__).parent / "shapes"
 PROFILE = {"name": "Administrator", "id": "4876876000000000401"}
 
 JSON_TYPES = {
     "integer": "integer", "currency": "double", "double": "double", "percent": "double", "boolean": "boolean",
-    "lookup": "jsonobject", "ownerlookup": "jsonobject", "multiselectpicklist": "jsonarray",
+    "lookup": "jsonobject", "ownerlookup": "jsonobject", "userlookup": "jsonobject", "multiselectpicklist": "jsonarray",
+    "layout": "jsonobject", "subform": "jsonarray", "multiselectlookup": "jsonarray", "multiuserlookup": "jsonarray",
 }  # fmt: skip
 
 
@@ -66,6 +67,49 @@ def _lookup(field: Field, catalog: Catalog) -> dict[str, Any] | None:
     }
 
 
+def _unique(field: Field, spelling: str) -> dict[str, Any]:
+    """What `unique` holds: nothing, or the samples' `case_sensitive`, or the OpenAPI file's `casesensitive`, a text."""
+    if not field.unique:
+        return {}
+    return {spelling: field.case_sensitive if spelling == "case_sensitive" else str(field.case_sensitive).lower()}
+
+
+def _rows(field: Field, catalog: Catalog) -> dict[str, Any]:
+    """What a field of rows tells of the module of its rows."""
+    if field.rows is None:
+        return {}
+    rows = catalog.modules[field.rows]
+    module = {"api_name": rows.name, "id": str(rows.id)}
+    if field.data_type == "subform":
+        return {
+            "associated_module": {**module, "module": rows.name},
+            "subform": {"module": rows.name, "id": str(rows.id)},
+        }
+    connected = catalog.get(field.lookup or "")
+    other = {"api_name": field.lookup or "users", "id": str(connected.id) if connected else None}
+    parent, link = rows.fields[PARENT], rows.fields[field.api_name]
+    return {
+        field.data_type: {
+            # as Zoho's own SDK reads it, then as its OpenAPI file has it
+            "linking_details": {
+                "module": {**module, "visibility": 1, "plural_label": rows.module.plural},
+                "lookup_field": {"api_name": parent.api_name, "id": str(parent.id)},
+                "connected_lookup_field": {"api_name": link.api_name, "id": str(link.id)},
+            },
+            "connected_details": {"module": {**other, "visibility": 1, "plural_label": other["api_name"]}},
+            "display_label": field.label or field.api_name,
+            "linking_module": module,
+            "connected_module": other,
+            "lookup_apiname": PARENT,
+            "connectedlookup_apiname": field.api_name,
+            "connectedfield_apiname": None,
+            "api_name": field.api_name,
+            "id": str(field.id),
+            "record_access": False,
+        }
+    }
+
+
 def field_document(field: Field, view: ModuleView, catalog: Catalog, number: int, spelling: str) -> dict[str, Any]:
     """One field as the fields call tells it. `layout_mandatory` is not told here."""
     document = shape("field")
@@ -75,7 +119,7 @@ def field_document(field: Field, view: ModuleView, catalog: Catalog, number: int
         "associated_module": module,
         "api_name": field.api_name,
         "data_type": field.data_type,
-        "json_type": JSON_TYPES.get(field.data_type, "string"),
+        "json_type": "jsonarray" if field.api_name == TAG else JSON_TYPES.get(field.data_type, "string"),
         "id": str(field.id),
         "field_label": label,
         "display_label": label,
@@ -95,7 +139,7 @@ def field_document(field: Field, view: ModuleView, catalog: Catalog, number: int
             "api_create": field.api_create,
             "api_update": field.api_update,
         },
-        "unique": {spelling: field.case_sensitive} if field.unique else {},
+        "unique": _unique(field, spelling),
         "external": {"show": True, "type": field.external} if field.external else {"show": None, "type": None},
         "pick_list_values": _pick_list(field),
         "lookup": _lookup(field, catalog) or {},
@@ -108,6 +152,7 @@ def field_document(field: Field, view: ModuleView, catalog: Catalog, number: int
         else {},
         "textarea": {"type": field.textarea_type} if field.data_type == "textarea" else {},
     }
+    document |= _rows(field, catalog)
     return document
 
 
@@ -140,6 +185,12 @@ def field_by_id(call: Call) -> Answer:
     return Answer({"fields": found}) if found else Answer(None, 204)
 
 
+def _generated(view: ModuleView) -> str:
+    if view.module.rows_of is not None:
+        return "linking"  # Zoho's own list of these words has none for a subform
+    return "custom" if view.module.custom else "default"
+
+
 def module_document(view: ModuleView, number: int) -> dict[str, Any]:
     """One module as the modules call tells it."""
     own = view.own_key
@@ -149,7 +200,7 @@ def module_document(view: ModuleView, number: int) -> dict[str, Any]:
         "id": str(view.id),
         "singular_label": view.module.singular,
         "plural_label": view.module.plural,
-        "generated_type": "custom" if view.module.custom else "default",
+        "generated_type": _generated(view),
         "sequence_number": number,
         "modified_by": user_reference(CURRENT_USER),
         "profiles": [PROFILE],
@@ -174,29 +225,43 @@ def module_by_name(call: Call) -> Answer:
     return Answer(problem("INVALID_MODULE", details={"resource_path_index": 2}), 400, note={"code": "INVALID_MODULE"})
 
 
-def layouts(call: Call) -> Answer:
-    """GET /crm/v8/settings/layouts?module=; here, and only here, a field mandatory by layout is told."""
-    view = _asked_module(call)
-    section = shape("section") | {"id": str(view.module.layout_id + 10**6)}
+def _layout(call: Call, view: ModuleView, layout: Layout) -> dict[str, Any]:
+    section = shape("section") | {"id": str(layout.id + 10**6)}
     section["fields"] = [
-        {
-            **shape("layout_field"),
-            **document,
-            "required": field.system_mandatory or field.layout_mandatory,
-            "section_id": 1,
-        }
-        for document, field in zip(_fields(view, call), view.fields.values(), strict=True)
+        {**shape("layout_field"), **document, "required": name in layout.required, "section_id": 1}
+        for document, name in zip(_fields(view, call), view.fields, strict=True)
     ]
     person = user_reference(CURRENT_USER)
-    layout = shape("layout") | {
-        "id": str(view.module.layout_id),
+    return shape("layout") | {
+        "id": str(layout.id),
+        "name": layout.name,
+        "display_label": layout.name,
         "created_for": person,
         "created_by": person,
         "modified_by": person,
-        "profiles": [shape("profile") | PROFILE | {"default": True}],
+        "profiles": [shape("profile") | PROFILE | {"default": layout.id == view.module.layout_id}],
         "sections": [section],
     }
-    return Answer({"layouts": [layout]})
+
+
+def _all_layouts(view: ModuleView) -> list[Layout]:
+    """The standard layout, then the others, each with all the fields that it demands."""
+    standard = Layout(name="Standard", id=view.module.layout_id, required=tuple(view.mandatory))
+    others = [Layout(name=one.name, id=one.id, required=tuple(view.layouts[one.id])) for one in view.module.layouts]
+    return [standard, *others]
+
+
+def layouts(call: Call) -> Answer:
+    """GET /crm/v8/settings/layouts?module=; here, and only here, a field mandatory by layout is told."""
+    view = _asked_module(call)
+    return Answer({"layouts": [_layout(call, view, one) for one in _all_layouts(view)]})
+
+
+def layout_by_id(call: Call) -> Answer:
+    """GET /crm/v8/settings/layouts/{id}?module=."""
+    view = _asked_module(call)
+    found = [one for one in _all_layouts(view) if str(one.id) == call.path["layout"]]
+    return Answer({"layouts": [_layout(call, view, one) for one in found]}) if found else Answer(None, 204)
 
 
 def org(call: Call) -> Answer:
@@ -211,29 +276,3 @@ def org(call: Call) -> Answer:
         "users_license_purchased": call.emulator.credits.users,
     }
     return Answer({"org": [document]})
-
-
-def users(call: Call) -> Answer:
-    """GET /crm/v8/users; `type=CurrentUser` tells who calls."""
-    only = {CURRENT_USER} if call.query.get("type") == "CurrentUser" else set(USERS)
-    listed = [
-        shape("user")
-        | {
-            "id": str(user),
-            "zuid": str(user % 10**11),
-            "first_name": person["first"],
-            "last_name": person["last"],
-            "full_name": f"{person['first']} {person['last']}",
-            "email": person["email"],
-            "created_by": user_reference(CURRENT_USER),
-            "Modified_By": {
-                **user_reference(CURRENT_USER),
-                "first_name": USERS[CURRENT_USER]["first"],
-                "last_name": USERS[CURRENT_USER]["last"],
-            },
-        }
-        for user, person in USERS.items()
-        if user in only
-    ]
-    info = {"per_page": 200, "count": len(listed), "page": 1, "more_records": False}
-    return Answer({"users": listed, "info": info})

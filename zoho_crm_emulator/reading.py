@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 
-from zoho_crm_emulator.batch import DOC_DECODER, add_to_count
 from zoho_crm_emulator.calls import ENCODER, Answer, Call
 from zoho_crm_emulator.clock import DAY
 from zoho_crm_emulator.dates import iso, zone
+from zoho_crm_emulator.documents import DOC_DECODER
 from zoho_crm_emulator.emulator import CURRENT_USER, USERS, Emulator, user_reference
 from zoho_crm_emulator.refusals import Refused
-from zoho_crm_emulator.schema import ModuleView
+from zoho_crm_emulator.schema import LAYOUT, TAG, ModuleView
+from zoho_crm_emulator.subforms import delete_rows, rows_of
 from zoho_crm_emulator.unique_keys import key_maker
 
 PER_PAGE = 200
@@ -36,15 +37,22 @@ class Reader:
     def __init__(self, emulator: Emulator, view: ModuleView, time_zone: str) -> None:
         self._emulator = emulator
         self._view = view
+        self._time_zone = time_zone
         self._tz = zone(time_zone)
         self._blank: dict[str, Any] = dict.fromkeys(field.api_name for field in view.stored)
+        self._blank |= {TAG: [], LAYOUT: {"name": "Standard", "id": str(view.module.layout_id)}}
+        self._layouts = {str(layout.id): layout.name for layout in view.module.layouts}
         self._people = {user: user_reference(user) for user in USERS}
         self._owners = {user: {**self._people[user], "email": person["email"]} for user, person in USERS.items()}
 
-    def records(self, rows: Sequence[StoredRecord], fields: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """Whole records, or only the named fields and the id."""
+    def records(
+        self, rows: Sequence[StoredRecord], fields: Sequence[str] | None = None, *, with_rows: bool = False
+    ) -> list[dict[str, Any]]:
+        """Whole records, or only the named fields and the id; the rows of subforms only where they are asked for."""
         records = [self._record(row) for row in rows]
         self._name_lookups(records)
+        if with_rows and self._view.row_fields:
+            self._put_rows(records)
         if fields is None:
             return records
         wanted = [name for name in fields if name in self._view.fields or name == "id"]
@@ -55,6 +63,11 @@ class Reader:
         doc = DOC_DECODER.decode(text)
         if not doc.keys() <= self._blank.keys():  # a field that was taken away since
             doc = {name: value for name, value in doc.items() if name in self._blank}
+        if (layout := doc.get(LAYOUT)) is not None:
+            layout["name"] = self._layouts.get(layout["id"], "Standard")
+        for field in self._view.user_lookups:
+            if (person := doc.get(field.api_name)) is not None:
+                doc[field.api_name] = self._people.get(int(person["id"]), person)
         return {
             "id": str(record),
             "Owner": self._owners[owner],
@@ -65,6 +78,19 @@ class Reader:
             **self._blank,
             **doc,
         }
+
+    def _put_rows(self, records: list[dict[str, Any]]) -> None:
+        """Add the rows of every subform and multiple lookup, oldest first."""
+        connection = self._emulator.store.read()
+        held = rows_of(connection, [int(record["id"]) for record in records])
+        for field in self._view.row_fields:
+            view = self._emulator.catalog.modules[field.rows or ""]
+            wanted = [row for modules in held.values() for row in modules.get(view.id, ())]
+            told = Reader(self._emulator, view, self._time_zone).records(fetch(connection, view, wanted))
+            by_id = {int(row["id"]): row for row in told}
+            for record in records:
+                rows = held.get(int(record["id"]), {}).get(view.id, ())
+                record[field.api_name] = [by_id[row] for row in rows]
 
     def _name_lookups(self, records: list[dict[str, Any]]) -> None:
         for field in self._view.lookups:
@@ -106,7 +132,8 @@ def _fields(call: Call) -> list[str] | None:
     return names
 
 
-def _ids(text: str, most: int) -> list[int]:
+def ids_of(text: str, most: int) -> list[int]:
+    """The ids of a query parameter; raises Refused for more than so many, or for what is no id."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if len(parts) > most:
         raise Refused("LIMIT_EXCEEDED", {"limit": most, "param": "ids"})
@@ -146,7 +173,7 @@ def read_one(call: Call) -> Answer:
     rows = fetch(connection, view, ids)
     if not rows:
         return Answer(None, 204)
-    return Answer({"data": _reader(call).records(rows, _fields(call))})
+    return Answer({"data": _reader(call).records(rows, _fields(call), with_rows=True)})
 
 
 def _token(record: int) -> str:
@@ -161,7 +188,8 @@ def _after(token: str) -> int:
         raise Refused("INVALID_DATA", {"param": "page_token"}, "the page token is invalid") from None
 
 
-def _number(call: Call, name: str, default: int, most: int) -> int:
+def number_of(call: Call, name: str, default: int, most: int) -> int:
+    """A number of the query, 1 to `most`."""
     text = call.query.get(name)
     if text is None:
         return default
@@ -176,12 +204,12 @@ def read_many(call: Call) -> Answer:
     fields = _fields(call)
     if fields is None:
         raise Refused("REQUIRED_PARAM_MISSING", {"param": "fields"})
-    per_page = _number(call, "per_page", PER_PAGE, PER_PAGE)
-    page = _number(call, "page", 1, 10**6)
+    per_page = number_of(call, "per_page", PER_PAGE, PER_PAGE)
+    page = number_of(call, "page", 1, 10**6)
     connection = call.emulator.store.read()
     token = call.query.get("page_token")
     if "ids" in call.query:
-        ids = _ids(call.query["ids"], MOST_DELETED)
+        ids = ids_of(call.query["ids"], MOST_DELETED)
         found = {row[0]: row for row in fetch(connection, view, ids)}
         rows = [found[record] for record in ids if record in found]
         more = False
@@ -209,7 +237,8 @@ def read_many(call: Call) -> Answer:
     if more:
         expiry = iso(call.emulator.clock.now() + DAY, zone(call.switches.time_zone))
         info |= {"next_page_token": _token(rows[-1][0]), "page_token_expiry": expiry}
-    return Answer({"data": _reader(call).records(rows, fields), "info": info}, note={"records": len(rows)})
+    records = _reader(call).records(rows, fields, with_rows="ids" in call.query)
+    return Answer({"data": records, "info": info}, note={"records": len(rows)})
 
 
 def delete(call: Call) -> Answer:
@@ -218,7 +247,7 @@ def delete(call: Call) -> Answer:
     given = call.path.get("record") or call.query.get("ids")
     if not given:
         raise Refused("REQUIRED_PARAM_MISSING", {"param": "ids"})
-    ids = _ids(given, MOST_DELETED)
+    ids = ids_of(given, MOST_DELETED)
     items: list[dict[str, Any]] = []
     with call.emulator.store.write() as connection:
         found = {row[0]: DOC_DECODER.decode(row[6]) for row in fetch(connection, view, ids)}
@@ -229,7 +258,6 @@ def delete(call: Call) -> Answer:
                     Refused("INVALID_DATA", {"id": str(record)}, "the id given seems to be invalid").as_problem()
                 )
                 continue
-            connection.execute("DELETE FROM records WHERE id = ?", (record,))
             for field in view.keys:
                 if field.api_name in doc:
                     key = key_maker(field, CURRENT_USER)(doc[field.api_name])
@@ -237,7 +265,12 @@ def delete(call: Call) -> Answer:
             details = {"id": str(record)}
             items.append({"code": "SUCCESS", "details": details, "message": "record deleted", "status": "success"})
         failed = sum(item["status"] == "error" for item in items)
-        add_to_count(connection, view.id, failed - len(items))
+        gone = [int(item["details"]["id"]) for item in items if item["status"] == "success"]
+        delete_rows(
+            connection, [row for held in rows_of(connection, gone).values() for rows in held.values() for row in rows]
+        )
+        delete_rows(connection, gone)
+    call.emulator.journal.deleted(len(items) - failed, workflows=call.query.get("wf_trigger", "true") != "false")
     status = 200 if not failed else 207 if failed < len(items) else 400
     return Answer({"data": items}, status, note={"deleted": len(items) - failed})
 
@@ -258,4 +291,4 @@ def dump(emulator: Emulator, view: ModuleView) -> Iterator[bytes]:
         if not rows:
             return
         last = rows[-1][0]
-        yield ENCODER.encode_lines(reader.records(rows))
+        yield ENCODER.encode_lines(reader.records(rows, with_rows=True))

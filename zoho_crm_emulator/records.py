@@ -3,89 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
 from typing import Any
 
-from zoho_crm_emulator.batch import Batch, Operation, Outcome, Row, Rules
+from zoho_crm_emulator.automations import asked
+from zoho_crm_emulator.batch import Operation, Outcome, Row, Rules
 from zoho_crm_emulator.calls import Answer, Call
+from zoho_crm_emulator.checks import checks_for
+from zoho_crm_emulator.child_batch import batch_for
 from zoho_crm_emulator.dates import iso, zone
-from zoho_crm_emulator.emulator import CURRENT_USER, Emulator, user_reference
+from zoho_crm_emulator.emulator import CURRENT_USER, user_reference
 from zoho_crm_emulator.faults import ActiveFault, Faults
-from zoho_crm_emulator.refusals import Refused, together
+from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import Field, ModuleView
-from zoho_crm_emulator.switches import Switches
+from zoho_crm_emulator.switches import told_id
 from zoho_crm_emulator.unique_keys import key_maker
-from zoho_crm_emulator.values import Check, checker, given_id
 
 MOST_RECORDS = 100
-AUTOMATIONS = ("workflow", "approval", "blueprint", "pathfinder", "orchestration")
-CONTROL_KEYS = frozenset({"id", "Owner", "Layout", "Tag", "$append_values"})
-
-
-class Checks:
-    """The checking functions of one module for one version of the schema and one position of the switches."""
-
-    def __init__(self, emulator: Emulator, view: ModuleView, switches: Switches) -> None:
-        world = emulator.world(switches)
-        self.view = view
-        self.unknown_refused = switches.unknown_keys == "refuse"
-        self.check: dict[str, Check] = {
-            field.api_name: checker(field, world) for field in view.stored if field.writable
-        }
-        self.owner = checker(Field(api_name="Owner", data_type="ownerlookup"), world)
-
-    def row(self, record: Any, index: int) -> Row:
-        """A record of the request as a row to write, with every fault found in it."""
-        if not isinstance(record, dict):
-            return Row(
-                {},
-                refused=Refused("INVALID_DATA", {"expected_data_type": "jsonobject", "json_path": f"$.data[{index}]"}),
-            )
-        row = Row({})
-        wrong: list[Refused] = []
-        check = self.check
-        values = row.values
-        for name, value in record.items():
-            one = check.get(name)
-            if one is not None:
-                if value is None or value == "":
-                    values[name] = None
-                    continue
-                try:
-                    values[name] = one(value)
-                except Refused as refusal:
-                    wrong.append(self._placed(refusal, index, name))
-            elif name in CONTROL_KEYS:
-                try:
-                    self._control(row, name, value)
-                except Refused as refusal:
-                    wrong.append(self._placed(refusal, index, name))
-            elif self.unknown_refused and name not in self.view.fields and not name.startswith("$"):
-                wrong.append(self._placed(Refused("INVALID_DATA"), index, name))
-        if wrong:
-            row.refused = together(wrong)
-        return row
-
-    def _control(self, row: Row, name: str, value: Any) -> None:
-        if name == "id":
-            row.id = given_id(value)
-        elif name == "Owner" and value is not None:
-            row.owner = int(self.owner(value)["id"])
-        elif name == "Layout" and value is not None:
-            if given_id(value) != self.view.module.layout_id:
-                raise Refused("INVALID_DATA", {}, "the id given seems to be invalid")
-        elif name == "$append_values" and isinstance(value, dict):
-            row.append = frozenset(field for field, yes in value.items() if yes is True)
-
-    @staticmethod
-    def _placed(refusal: Refused, index: int, name: str) -> Refused:
-        details = {**refusal.details, "api_name": name, "json_path": f"$.data[{index}].{name}"}
-        return Refused(refusal.code, details, refusal.message)
-
-
-@lru_cache(maxsize=32)
-def _checks(emulator: Emulator, view: ModuleView, switches: Switches) -> Checks:
-    return Checks(emulator, view, switches)
 
 
 def refuse_by_fault(faults: Faults, active: list[ActiveFault], view: ModuleView, rows: list[Row], user: int) -> None:
@@ -107,7 +40,7 @@ class Write:
         self.operation = operation
         self.view = call.view
         self.body = self._body(call)
-        self.trigger = self._trigger(self.body.get("trigger"))
+        self.asked = asked(self.body)
 
     @staticmethod
     def _body(call: Call) -> dict[str, Any]:
@@ -127,17 +60,6 @@ class Write:
                 raise Refused("LIMIT_EXCEEDED", {"limit": MOST_RECORDS, **place})
             raise Refused("INVALID_DATA", {"maximum_length": str(MOST_RECORDS), **place})
         return body
-
-    @staticmethod
-    def _trigger(trigger: Any) -> list[str]:
-        if trigger is None:
-            return list(AUTOMATIONS)
-        if not isinstance(trigger, list) or any(name not in AUTOMATIONS for name in trigger):
-            raise Refused(
-                "INVALID_DATA",
-                {"api_name": "trigger", "json_path": "$.trigger", "supported_values": list(AUTOMATIONS)},
-            )
-        return trigger
 
     def rules(self) -> Rules:
         """How records are matched: `duplicate_check_fields` gives the order, never the set."""
@@ -172,18 +94,20 @@ class Write:
         """Check, write, answer."""
         emulator, view = self.call.emulator, self.view
         rules = self.rules()
-        checks = _checks(emulator, view, self.call.switches)
+        checks = checks_for(emulator, view, self.call.switches)
         rows = [checks.row(record, index) for index, record in enumerate(self.body["data"])]
+        if self.operation == "update":
+            _need_ids(rows)
         active = emulator.faults.record_faults(view.name, self.operation)
         if active:
             refuse_by_fault(emulator.faults, list(active), view, rows, CURRENT_USER)
         self._grow_pick_lists(rows)
         now = emulator.clock.now()
         with emulator.store.write() as connection:
-            batch = Batch(emulator.store, connection, view, rules, user=CURRENT_USER, now=now)
+            batch = batch_for(emulator.store, connection, view, rules, user=CURRENT_USER, now=now)
             outcomes = batch.write(rows)
         actions: Counter[str] = Counter(outcome.action for outcome in outcomes)
-        emulator.journal.wrote(self.operation, actions, self.trigger)
+        emulator.journal.wrote(self.operation, actions, self.asked)
         items = [self._item(outcome, index, now) for index, outcome in enumerate(outcomes)]
         failed = actions["none"]
         status = 200 if not failed else 207 if failed < len(items) else self.call.switches.all_failed_status
@@ -209,12 +133,14 @@ class Write:
                 "Modified_Time": iso(now, tz),
                 "Modified_By": user_reference(CURRENT_USER),
                 "Created_Time": iso(outcome.created, tz),
-                "id": str(outcome.id),
+                "id": told_id(outcome.id, self.call.switches),
                 "Created_By": user_reference(outcome.creator),
             },
             "message": "record added" if outcome.action == "insert" else "record updated",
             "status": "success",
         }
+        if self.call.switches.details_spelling == "lower":
+            item["details"] = {name.lower(): value for name, value in item["details"].items()}
         if self.operation != "upsert":
             del item["duplicate_field"], item["action"]
         elif outcome.duplicate_field is None and self.call.switches.duplicate_field_on_insert == "absent":
@@ -229,8 +155,18 @@ class Write:
             details = one["details"]
             if "errors" not in details and "json_path" not in details:
                 name = details.get("api_name")
-                details["json_path"] = f"$.data[{index}]" + (f".{name}" if name else "")
+                parts = [f"$.data[{index}]", name]
+                if "parent_api_name" in details:
+                    parts.insert(1, f"{details['parent_api_name']}[{details['index']}]")
+                details["json_path"] = ".".join(part for part in parts if part)
         return told
+
+
+def _need_ids(rows: list[Row]) -> None:
+    """A plain update names each record by its id."""
+    for row in rows:
+        if row.id is None and row.refused is None:
+            row.refused = Refused("MANDATORY_NOT_FOUND", {"api_name": "id"})
 
 
 def new_choices(field: Field, values: Any) -> list[str]:

@@ -33,7 +33,30 @@ MESSAGES = {
     "INVALID_FILE_ID": "improper file id",
     "MANDATORY_FIELDS_NOT_MAPPED": "All mandatory fields are not mapped for the layout",
     "MAX_RECORDS_LIMIT_REACHED": "maximum number of records reached",
+    "INVALID_CALLBACK_URL": "the callback url is invalid",
+    "INVALID_CALLBACK_METHOD": "the callback method is invalid",
+    "HEADER_LIMIT_EXCEEDED": "the number of headers exceeds the limit",
+    "COLUMN_INDEX_NOT_FOUND": "the column index is not found in the file",
+    "MISSING_REQUIRED_KEY": "a required key is not found in request body.",
+    "MODULE_NOT_AVAILABLE": "the requested module is not available.",
+    "INVALID_FIELD": "invalid mapping. invalid api_name.",
+    "INVALID_FORMAT": "invalid format",
+    "NOT_SUPPORTED_FEATURE": "the feature is not supported",
+    "INVALID_QUERY": "invalid query formed",
+    "SYNTAX_ERROR": "error occurred while parsing the query",
+    "DISCRETE_PAGINATION_LIMIT_EXCEEDED": "only the first 2000 records can be read by page",
 }
+# What the token endpoint says in `error`, nearly always under status 200.
+TOKEN_ERRORS = ("invalid_code", "invalid_client", "invalid_client_secret", "invalid_request", "unsupported_grant_type")
+# What is said in other words than a code: by a token endpoint asked too often, and for a result that is gone.
+SPOKEN = {"ACCESS_DENIED": "Access Denied", "LINK_NOT_VALID": "Link not valid"}
+# STATUS of a row of a job's result that says neither added nor updated; `skipped` nearly always comes with a code.
+ROW_STATUSES = {"SKIPPED": "skipped", "UNPROCESSED": "unprocessed"}
+
+
+def every_code() -> frozenset[str]:
+    """Every code that the emulator can give by itself; a fault gives whatever code it is asked to."""
+    return frozenset({*MESSAGES, *TOKEN_ERRORS, *SPOKEN, *ROW_STATUSES})
 
 
 def problem(code: str, message: str | None = None, details: dict[str, Any] | None = None) -> dict[str, Any]:

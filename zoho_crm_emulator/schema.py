@@ -12,16 +12,22 @@ from zoho_crm_emulator.store import Store
 
 DataType = Literal[
     "text", "textarea", "email", "phone", "website", "picklist", "multiselectpicklist", "date", "datetime",
-    "integer", "bigint", "currency", "double", "percent", "boolean", "lookup", "ownerlookup", "autonumber",
+    "integer", "bigint", "currency", "double", "percent", "boolean", "lookup", "ownerlookup", "userlookup",
+    "autonumber", "layout", "subform", "multiselectlookup", "multiuserlookup",
 ]  # fmt: skip
 
 # The lengths Zoho's field metadata names for a type when the field itself names none.
 LENGTHS: dict[str, int] = {
     "text": 255, "textarea": 2000, "email": 100, "phone": 30, "website": 450, "picklist": 120,
     "multiselectpicklist": 2000, "date": 20, "datetime": 40, "integer": 9, "bigint": 18, "currency": 16,
-    "double": 16, "percent": 5, "boolean": 5, "lookup": 120, "ownerlookup": 120, "autonumber": 200,
+    "double": 16, "percent": 5, "boolean": 5, "lookup": 120, "ownerlookup": 120, "userlookup": 120,
+    "autonumber": 200, "layout": 120, "subform": 100, "multiselectlookup": 100, "multiuserlookup": 100,
 }  # fmt: skip
 TEXTAREA_LENGTHS = {"small": 2000, "large": 32000, "rich_text": 50000}
+# Fields whose value is a list of rows, each a record of a module that belongs to the field.
+ROW_TYPES = frozenset({"subform", "multiselectlookup", "multiuserlookup"})
+LAYOUT, TAG = "Layout", "Tag"  # fields of every module that stand in the document in a form of their own
+PARENT = "Parent_Id"  # in the module of the rows: the record that a row belongs to
 UNIQUE_TYPES = frozenset({"text", "email", "phone", "website", "integer", "bigint", "currency", "double", "autonumber"})
 
 
@@ -45,7 +51,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     external: Literal["org", "user"] | None = None
     pick_list: tuple[str, ...] = ()
     pick_list_open: bool = True  # an unknown value is added to the list, not refused
-    lookup: str | None = None
+    lookup: str | None = None  # the module that a lookup, or the rows of a multi-select lookup, point to
+    rows: str | None = None  # of a subform or multiple lookup: the module of its rows
     textarea_type: Literal["small", "large", "rich_text"] = "small"
     api_create: bool = True
     api_update: bool = True
@@ -72,6 +79,14 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
         return self.api_create or self.api_update
 
 
+class Layout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A layout beside the standard one: which fields it demands beyond those that the module itself demands."""
+
+    name: str
+    id: int = 0
+    required: tuple[str, ...] = ()
+
+
 class Module(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One module."""
 
@@ -81,6 +96,9 @@ class Module(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     singular: str = ""
     plural: str = ""
     custom: bool = True
+    layouts: tuple[Layout, ...] = ()  # beside the standard one
+    link: str | None = None  # of a multiple lookup's rows: the field that points to the other record
+    rows_of: str | None = None  # the module whose subform (or multiple lookup) has its rows here
     own_field: str = "Name"  # what Zoho checks for duplicates first when the caller names nothing
 
 
@@ -91,8 +109,12 @@ class ModuleView:
         self.module = module
         self.fields = {field.api_name: field for field in fields}
         self.keys = [field for field in self.fields.values() if field.is_key]
-        self.stored = [field for field in self.fields.values() if not field.system]
+        self.stored = [f for f in self.fields.values() if not f.system and f.data_type not in ROW_TYPES]
+        self.row_fields = [field for field in self.fields.values() if field.data_type in ROW_TYPES]
         self.mandatory = [field.api_name for field in self.stored if field.system_mandatory or field.layout_mandatory]
+        self.user_lookups = [field for field in self.stored if field.data_type == "userlookup"]
+        always = [field.api_name for field in self.stored if field.system_mandatory]
+        self.layouts = {one.id: list(dict.fromkeys([*always, *one.required])) for one in module.layouts}
         self.lookups = [field for field in self.stored if field.data_type == "lookup"]
 
     @property
@@ -104,6 +126,10 @@ class ModuleView:
     def id(self) -> int:
         """The module's id."""
         return self.module.id
+
+    def mandatory_by(self, layout: int) -> list[str]:
+        """The fields that a record of this layout must have."""
+        return self.layouts.get(layout, self.mandatory)
 
     @property
     def own_key(self) -> Field | None:
@@ -180,6 +206,37 @@ class Catalog:
             fields[field.api_name] = field
             return self.put_module(view.module, fields.values()).fields[field.api_name]
 
+    def put_rows_field(self, module_name: str, field: Field, fields: Iterable[Field]) -> Field:
+        """Add a subform or multiple lookup, with the module of its rows: the parent's id and `fields`."""
+        with self._lock:
+            self._need(module_name)
+            name = field.rows or (field.api_name if field.data_type == "subform" else f"{module_name}_{field.api_name}")
+            if name == module_name or (name in self.modules and self.modules[name].module.rows_of != module_name):
+                raise SchemaError(f"there is a module {name} already")
+            parent = Field(api_name=PARENT, data_type="lookup", lookup=module_name, system_mandatory=True, custom=False)
+            links = {
+                "multiselectlookup": [Field(api_name=field.api_name, data_type="lookup", lookup=field.lookup)],
+                "multiuserlookup": [Field(api_name=field.api_name, data_type="userlookup")],
+            }.get(field.data_type, [])
+            link = links[0].api_name if links else None
+            module = Module(api_name=name, rows_of=module_name, link=link, own_field=PARENT)
+            self.put_module(module, [parent, *links, *fields])
+            return self.put_field(module_name, msgspec.structs.replace(field, rows=name))
+
+    def put_layout(self, module_name: str, layout: Layout) -> Layout:
+        """Add a layout, or replace the one of that name."""
+        with self._lock:
+            view = self._need(module_name)
+            missing = [name for name in layout.required if name not in view.fields]
+            if missing:
+                raise SchemaError(f"{module_name} has no field {missing[0]}")
+            others = {one.name: one for one in view.module.layouts}
+            before = others.pop(layout.name, None)
+            layout = msgspec.structs.replace(layout, id=before.id if before else self._store.new_id())
+            module = msgspec.structs.replace(view.module, layouts=(*others.values(), layout))
+            self.put_module(module, view.fields.values())
+            return layout
+
     def alter_field(self, module_name: str, api_name: str, changes: dict[str, Any]) -> Field:
         """Change some properties of a field; raises SchemaError for an unknown one."""
         with self._lock:
@@ -218,7 +275,9 @@ class Catalog:
     def _check(self, field: Field) -> None:
         if field.is_key and field.data_type not in UNIQUE_TYPES:
             raise SchemaError(f"a {field.data_type} field cannot be unique")
-        if field.data_type == "lookup" and not field.lookup:
+        if field.data_type in {"lookup", "multiselectlookup"} and not field.lookup:
             raise SchemaError("a lookup field needs `lookup`, the module it points to")
+        if field.data_type in ROW_TYPES and not field.rows:
+            raise SchemaError("a field of rows needs `rows`, the module of its rows: add it by `put_rows_field`")
         if field.data_type not in get_args(DataType):
             raise SchemaError(f"unknown data type {field.data_type}")

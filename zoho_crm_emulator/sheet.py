@@ -7,7 +7,7 @@ import csv
 import io
 import itertools
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from zoho_crm_emulator.refusals import Refused
@@ -87,9 +87,10 @@ class Sheet:
                 yield [line for line in lines if line]
 
 
-def packed(name: str, text: str) -> bytes:
-    """A zip with this one file."""
+def packed(files: Mapping[str, str]) -> bytes:
+    """A zip with these files, by name."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr(name, text.encode())
+        for name, text in files.items():
+            archive.writestr(name, text.encode())
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The modules the emulator starts with: Orders with a field of every scalar type, Accounts and Contacts."""
+"""The modules the emulator starts with: Orders, with fields of all types and a subform, their lines, and customers."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ def _closed(api_name: str, data_type: DataType, length: int | None = None) -> Fi
 
 
 def system_fields() -> list[Field]:
-    """The fields every module has and Zoho itself fills in; of these only the owner can be written."""
+    """The fields every module has and Zoho itself fills in; owner, layout and tags can be written."""
     return [
         _closed("id", "bigint", 20),
         Field(api_name="Owner", data_type="ownerlookup", system=True, custom=False),
+        Field(api_name="Layout", data_type="layout", system=True, custom=False),
+        Field(api_name="Tag", data_type="text", length=2000, system=True, custom=False),
         _closed("Created_By", "ownerlookup"),
         _closed("Modified_By", "ownerlookup"),
         _closed("Created_Time", "datetime"),
@@ -59,6 +61,30 @@ def order_fields() -> list[Field]:
         Field(api_name="Shipping_Address", data_type="textarea"),
         Field(api_name="Tags_List", data_type="multiselectpicklist", pick_list=("gift", "express", "fragile")),
         Field(api_name="Account", data_type="lookup", lookup="Accounts"),
+    ]
+
+
+def line_fields() -> list[Field]:
+    """What an order line has, whether it is a record of its own or a row of a subform."""
+    return [
+        Field(api_name="Line_Number", data_type="integer"),
+        Field(api_name="Product", data_type="text", length=200),
+        Field(api_name="Sku", data_type="text", length=60),
+        Field(api_name="Quantity", data_type="double", decimal_place=3),
+        Field(api_name="Unit_Price", data_type="currency", decimal_place=2),
+        Field(api_name="Discount", data_type="percent", decimal_place=2),
+        Field(api_name="Line_Total", data_type="currency", decimal_place=2),
+        Field(api_name="Note", data_type="textarea"),
+    ]
+
+
+def order_line_fields() -> list[Field]:
+    """Order_Lines: lines as records of a module, `line_id` the key that the legacy system knows a line by."""
+    return [
+        Field(api_name="Name", data_type="text", length=120, label="Order Line Name", custom=False),
+        Field(api_name="line_id", data_type="text", length=100, label="Line ID", unique=True),
+        Field(api_name="Order", data_type="lookup", lookup="Orders"),
+        *line_fields(),
     ]
 
 
@@ -96,6 +122,12 @@ def install(catalog: Catalog) -> None:
     catalog.put_module(
         Module(api_name="Accounts", custom=False, own_field="Account_Name"),
         [*account_fields(), *system_fields()],
+    )
+    catalog.put_module(Module(api_name="Order_Lines"), [*order_line_fields(), *system_fields()])
+    catalog.put_rows_field(
+        "Orders",
+        Field(api_name="Lines", data_type="subform"),
+        [Field(api_name="Line_Id", data_type="text", length=100), *line_fields(), *system_fields()],
     )
     catalog.put_module(
         Module(api_name="Contacts", custom=False, own_field="Email"), [*contact_fields(), *system_fields()]

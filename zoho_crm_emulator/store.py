@@ -26,9 +26,16 @@ CREATE TABLE IF NOT EXISTS records (
 CREATE INDEX IF NOT EXISTS records_by_time ON records (module, modified);
 CREATE TABLE IF NOT EXISTS unique_keys (
   field INTEGER NOT NULL, key TEXT NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (field, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS children (
+  parent INTEGER NOT NULL, module INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (parent, module, record)
+  ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tags (
+  module INTEGER NOT NULL, name TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (module, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counts (module INTEGER PRIMARY KEY, records INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS grants (
   refresh_token TEXT PRIMARY KEY, client_id TEXT, client_secret TEXT, scopes TEXT, expires INTEGER, revoked INTEGER);
+CREATE TABLE IF NOT EXISTS codes (
+  code TEXT PRIMARY KEY, client_id TEXT, client_secret TEXT, scopes TEXT, expires INTEGER, used INTEGER);
 CREATE TABLE IF NOT EXISTS tokens (
   token TEXT PRIMARY KEY, refresh_token TEXT, issued INTEGER, expires INTEGER, revoked INTEGER);
 CREATE TABLE IF NOT EXISTS files (id INTEGER PRIMARY KEY, name TEXT, uploaded INTEGER, body BLOB);
@@ -45,8 +52,11 @@ NAMES = (
     "fields",
     "records",
     "unique_keys",
+    "children",
+    "tags",
     "counts",
     "grants",
+    "codes",
     "tokens",
     "files",
     "jobs",
@@ -130,6 +140,9 @@ class Store:
             with self.write() as connection:
                 for name in NAMES:
                     connection.execute(f"DELETE FROM {name}")  # noqa: S608 - our own table names
+                made = connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'lookup%'").fetchall()
+                for (name,) in made:
+                    connection.execute(f"DROP INDEX {name}")
                 self._next_id = self._saved_id = FIRST_ID
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

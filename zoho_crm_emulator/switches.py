@@ -21,10 +21,13 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     same_key_twice: Literal["update", "refuse"] = "update"
     unknown_keys: Literal["ignore", "refuse"] = "ignore"
     duplicate_field_on_insert: Literal["null", "absent"] = "null"
+    details_spelling: Literal["title", "lower"] = "title"  # Created_Time of a success's details; v2 wrote created_time
+    ids: Literal["text", "number"] = "text"  # of records, jobs and files in answers to writes; 19 digits fit no float
     bigint_numbers: Literal["accept", "refuse"] = "accept"  # the official SDK sends numbers, the documents strings
     numbers_as_text: Literal["refuse", "accept"] = "refuse"
     datetime_z: Literal["refuse", "accept"] = "refuse"
     excess_decimals: Literal["keep", "round", "refuse"] = "keep"
+    owner_by_email: Literal["refuse", "accept"] = "refuse"  # {"email": ..} for a user, in place of his id
     # Limits
     retry_after: int | None = None  # seconds in a Retry-After header of a 429; None sends no such header
     too_many_requests_body: Literal["flat", "in_data", "empty"] = "flat"
@@ -40,6 +43,7 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     upload_errors: Literal["code", "gateway"] = "code"
     upload_details: Literal["full", "short"] = "full"
     file_too_large: Literal[413, 400] = 413
+    ignore_empty_at: Literal["both", "request", "resource"] = "both"  # where a bulk request's `ignore_empty` counts
     bulk_checks_at: Literal["create", "job"] = "create"
     max_rows: int = 25_000
     default_date_format: str = "yyyy-MM-dd"
@@ -48,6 +52,7 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     job_not_found: Literal[400, 404] = 400
     job_status_word: Literal["INPROGRESS", "IN PROGRESS"] = "INPROGRESS"  # of the job; a resource says "IN PROGRESS"
     job_counts: Literal["present", "late", "missing"] = "late"
+    bulk_automations: Literal["none", "all"] = "none"  # a job has no `trigger`; nobody documents what runs
     all_rows_skipped: Literal["COMPLETED", "SKIPPED"] = "COMPLETED"
     download_url: Literal["relative", "absolute", "double_slash"] = "relative"
     result_columns: Literal["index", "mapping"] = "index"
@@ -58,3 +63,8 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def changed(switches: Switches, changes: dict[str, Any]) -> Switches:
     """The switches with some turned; raises msgspec.ValidationError for an unknown switch or position."""
     return msgspec.convert({**msgspec.structs.asdict(switches), **changes}, Switches)
+
+
+def told_id(given: int, switches: Switches) -> str | int:
+    """An id as the answer to a write tells it."""
+    return given if switches.ids == "number" else str(given)

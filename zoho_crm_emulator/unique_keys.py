@@ -54,3 +54,11 @@ def save(connection: sqlite3.Connection, final: dict[tuple[int, str], int | None
     if gone:
         connection.executemany("DELETE FROM unique_keys WHERE field = ? AND key = ?", gone)
     connection.executemany("INSERT OR REPLACE INTO unique_keys VALUES (?, ?, ?)", held)
+
+
+def hold(connection: sqlite3.Connection, field: Field, held: Iterable[tuple[str, int]]) -> None:
+    """Write which records hold these keys of a field, none of which another holds."""
+    connection.executemany(
+        f"INSERT INTO unique_keys VALUES ({field.id:d}, ?, ?)",  # noqa: S608 - a number
+        held,
+    )

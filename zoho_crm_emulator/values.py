@@ -202,10 +202,14 @@ def lookup(field: Field, world: World) -> Check:
 
 
 def owner(_field: Field, world: World) -> Check:
-    """A reference to a user of the org."""
+    """A reference to an active user of the org, by id; by e-mail where a switch lets it."""
+    by_email: dict[str, int] = {}
+    if world.switches.owner_by_email == "accept":
+        by_email = {person["email"].lower(): user for user, person in world.users.items()}
 
     def check(value: Any) -> dict[str, str]:
-        user = given_id(value)
+        email = value.get("email") if by_email and isinstance(value, dict) and "id" not in value else None
+        user = by_email.get(str(email).lower(), 0) if email else given_id(value)
         if user not in world.users:
             raise Refused("INVALID_DATA", {}, "the id given seems to be invalid")
         return {"id": str(user)}
@@ -247,6 +251,7 @@ def checker(field: Field, world: World) -> Check:
         "boolean": lambda: boolean(field),
         "lookup": lambda: lookup(field, world),
         "ownerlookup": lambda: owner(field, world),
+        "userlookup": lambda: owner(field, world),
         "autonumber": lambda: text(field),
     }
     return makers[field.data_type]()

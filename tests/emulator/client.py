@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from zoho_crm_emulator.control import EmulatorProcess
 
@@ -19,13 +19,18 @@ ZGID = "60012345678"
 FINAL = {"COMPLETED", "FAILED", "SKIPPED"}
 
 
-def csv_zip(rows: Sequence[Sequence[str]], name: str = "orders.csv") -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
+def files_zip(files: Mapping[str, Sequence[Sequence[str]]]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, text.getvalue().encode())
+        for name, rows in files.items():
+            text = io.StringIO()
+            csv.writer(text).writerows(rows)
+            archive.writestr(name, text.getvalue().encode())
     return buffer.getvalue()
+
+
+def csv_zip(rows: Sequence[Sequence[str]], name: str = "orders.csv") -> bytes:
+    return files_zip({name: rows})
 
 
 class Client:
@@ -55,6 +60,9 @@ class Client:
 
     def post(self, path: str, **options: Any) -> requests.Response:
         return self.session.post(f"{self.base}{path}", timeout=20, **options)
+
+    def put(self, path: str, **options: Any) -> requests.Response:
+        return self.session.put(f"{self.base}{path}", timeout=20, **options)
 
     def delete(self, path: str) -> requests.Response:
         return self.session.delete(f"{self.base}{path}", timeout=20)
@@ -97,12 +105,16 @@ class Client:
             time.sleep(0.01)
         raise AssertionError(f"job {job} does not end: {told}")
 
-    def result(self, told: dict[str, Any]) -> list[list[str]]:
+    def results(self, told: dict[str, Any]) -> dict[str, list[list[str]]]:
         address = told["result"]["download_url"]
         answer = self.session.get(address if "://" in address else self.base + address, timeout=20)
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-            text = archive.read(archive.namelist()[0]).decode()
-        return list(csv.reader(io.StringIO(text, newline="")))
+            texts = {name: archive.read(name).decode() for name in archive.namelist()}
+        return {name: list(csv.reader(io.StringIO(text, newline=""))) for name, text in texts.items()}
+
+    def result(self, told: dict[str, Any]) -> list[list[str]]:
+        (only,) = self.results(told).values()
+        return only
 
     def bulk(
         self, rows: Sequence[Sequence[str]], columns: Sequence[Any] | None = None, **more: Any

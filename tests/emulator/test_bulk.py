@@ -63,6 +63,27 @@ def test_empty_cells_blank_unless_they_are_ignored(crm: Client) -> None:
     assert crm.records()["A"]["Country"] is None
 
 
+@pytest.mark.parametrize(
+    ("position", "says", "country"),
+    [
+        ("both", {"request": True, "resource": False}, None),
+        ("both", {"request": False, "resource": True}, "Peru"),
+        ("request", {"request": True, "resource": False}, "Peru"),
+        ("request", {"request": False, "resource": True}, None),
+        ("resource", {"request": False, "resource": True}, "Peru"),
+        ("resource", {"request": True, "resource": False}, None),
+    ],
+)
+def test_empty_cells_are_ignored_by_either_place_of_the_request(
+    crm: Client, position: str, says: dict[str, bool], country: str | None
+) -> None:
+    crm.upsert([{"parent_id": "A", "Country": "Peru"}])
+    crm.emulator.admin.switch(ignore_empty_at=position)
+    cells = [["parent_id", "Country"], ["A", ""]]
+    crm.bulk(cells, ignore_empty=says["request"], resource={"ignore_empty": says["resource"]})
+    assert crm.records()["A"]["Country"] == country
+
+
 def test_every_type_comes_out_of_a_cell_as_it_came_out_of_json(crm: Client) -> None:
     account = crm.emulator.admin.put_records("Accounts", [{"Account_Name": "Acme", "Legacy_Id": "L-1"}])[0]
     cells: dict[str, tuple[str, Any, dict[str, str]]] = {

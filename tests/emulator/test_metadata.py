@@ -12,7 +12,7 @@ def test_the_org_has_a_zgid_that_is_not_its_id(crm: Client) -> None:
 def test_the_current_user_is_one_of_the_users(crm: Client) -> None:
     everybody = crm.get("/crm/v8/users").json()["users"]
     current = crm.get("/crm/v8/users?type=CurrentUser").json()["users"]
-    assert len(everybody) == 2
+    assert len(everybody) == 3
     assert current == everybody[:1]
 
 
@@ -21,7 +21,8 @@ def test_orders_have_a_field_of_every_scalar_type(crm: Client) -> None:
     types = {name: field["data_type"] for name, field in told.items()}
     assert {
         "text", "textarea", "email", "phone", "website", "picklist", "multiselectpicklist", "date", "datetime",
-        "integer", "bigint", "currency", "double", "percent", "boolean", "lookup", "ownerlookup",
+        "integer", "bigint", "currency", "double", "percent", "boolean", "lookup", "ownerlookup", "layout",
+        "subform",
     } == set(types.values())  # fmt: skip
     assert told["parent_id"]["unique"] == {"case_sensitive": False}
     assert told["Status"]["unique"] == {}
@@ -50,7 +51,7 @@ def test_modules_and_fields_can_be_added_altered_and_removed(crm: Client) -> Non
     admin.add_field("Shipments", "Weight", "double", decimal_place=2)
     admin.alter_field("Shipments", "Weight", system_mandatory=True)
     names = [module["api_name"] for module in crm.get("/crm/v8/settings/modules").json()["modules"]]
-    assert names == ["Orders", "Accounts", "Contacts", "Shipments"]
+    assert names == ["Orders", "Accounts", "Order_Lines", "Lines", "Contacts", "Shipments"]
     item = crm.upsert([{"Number": "1"}], "Shipments", duplicate_check_fields=["Number"]).json()["data"][0]
     assert item["code"] == "MANDATORY_NOT_FOUND"
     admin.remove_field("Shipments", "Weight")

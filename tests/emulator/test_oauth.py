@@ -103,3 +103,39 @@ def test_an_unknown_address_or_method_is_named_as_such(crm: Client) -> None:
     assert crm.get("/crm/v7/Nothing/at/all").json()["code"] == "INVALID_URL_PATTERN"
     answer = requests.put(f"{crm.base}/oauth/v2/token", timeout=10)
     assert (answer.status_code, answer.json()["code"]) == (405, "INVALID_REQUEST_METHOD")
+
+
+def exchange(crm: Client, code: str, **changes: str) -> requests.Response:
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": crm.emulator.client_id,
+        "client_secret": crm.emulator.client_secret,
+        "code": code,
+        **changes,
+    }
+    return requests.post(f"{crm.base}/oauth/v2/token", data=form, timeout=10)
+
+
+def test_a_grant_code_gives_a_refresh_token_once(crm: Client) -> None:
+    code = crm.emulator.admin.grant_code(["ZohoCRM.org.READ"])
+    body = exchange(crm, code).json()
+    assert (body["api_domain"], body["expires_in"]) == (crm.base, 3600)
+    fresh = crm.token(refresh_token=body["refresh_token"]).json()["access_token"]
+    header = {"Authorization": f"Zoho-oauthtoken {fresh}"}
+    assert requests.get(f"{crm.base}/crm/v8/org", headers=header, timeout=10).status_code == 200
+    missing = requests.get(f"{crm.base}/crm/v8/users", headers=header, timeout=10)
+    assert missing.json()["code"] == "OAUTH_SCOPE_MISMATCH"
+    assert exchange(crm, code).json() == {"error": "invalid_code"}
+
+
+def test_a_refused_exchange_leaves_the_code_unused(crm: Client) -> None:
+    code = crm.emulator.admin.grant_code()
+    assert exchange(crm, code, client_id="1000.NOBODY").json() == {"error": "invalid_client"}
+    assert exchange(crm, code, client_secret="wrong").json() == {"error": "invalid_client_secret"}
+    assert "refresh_token" in exchange(crm, code).json()
+
+
+def test_a_grant_code_grows_old(crm: Client) -> None:
+    code = crm.emulator.admin.grant_code()
+    crm.emulator.admin.advance_clock(181)
+    assert exchange(crm, code).json() == {"error": "invalid_code"}

@@ -125,7 +125,8 @@ def test_a_reset_leaves_nothing_behind(crm: Client) -> None:
         "real",
         "relative",
     )
-    assert stats["modules"] == {"Orders": 0, "Accounts": 0, "Contacts": 0}
+    assert set(stats["modules"].values()) == {0}
+    assert "Extra" not in stats["modules"]
     assert (stats["requests"], stats["jobs"], stats["credits"]["spent"], admin.faults()) == ({}, {}, 0, [])
     assert crm.get("/crm/v8/org").json()["code"] == "INVALID_TOKEN"
     assert Client(crm.emulator).upsert([{"parent_id": "A"}]).json()["data"][0]["action"] == "insert"

@@ -264,3 +264,10 @@ def test_switches_of_the_answer(crm: Client) -> None:
     assert [item["code"] for item in twice] == ["SUCCESS", "DUPLICATE_DATA"]
     assert crm.upsert([{"parent_id": "C", "Status": "Gone"}]).status_code == 202
     assert crm.upsert([]).json()["data"][0]["code"] == "INVALID_DATA"
+
+
+def test_details_may_be_spelt_as_older_versions_did_and_ids_be_numbers(crm: Client) -> None:
+    crm.emulator.admin.switch(details_spelling="lower", ids="number")
+    details = first(crm.upsert([{"parent_id": "A"}]))["details"]
+    assert {"created_time", "modified_by", "id"} <= details.keys()
+    assert details["id"] == int(crm.records()["A"]["id"])

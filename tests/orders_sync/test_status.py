@@ -83,7 +83,7 @@ def test_it_counts_acks_by_status_and_what_is_due_again(ledger: Ledger) -> None:
     fill(ledger)
     (stream,) = document(ledger)["streams"]
     assert stream["stream"] == STREAM
-    assert stream["acks"] == {"submitted": 2, "synced": 3, "rejected": 3, "parked": 1}
+    assert stream["acks"] == {"submitted": 2, "synced": 3, "rejected": 3, "parked": 1, "deleted": 0}
     assert (stream["due_now"], stream["due_later"]) == (1, 1)
 
 

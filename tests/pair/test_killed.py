@@ -15,7 +15,7 @@ POINTS = {
     "after the intent, before the upload": (f"after:{CONFIRMATION}.intend", 2),
     "after the upload, before it is journalled": (f"after:{CLIENT}.upload", 2),
     "after the upload is journalled, before the job is created": (f"before:{CLIENT}.create_job", 2),
-    "between Zoho's answer and the journal": (f"after:{CLIENT}.create_job", 3),
+    "between Zoho's answer and the journal": (f"after:{CLIENT}.create_job", 4),
     "while polling": (f"before:{CLIENT}.job:3", 2),
     "before the result is fetched": (f"before:{CLIENT}.download", 2),
     "after the result is fetched": (f"after:{CLIENT}.download", 2),
@@ -24,7 +24,9 @@ POINTS = {
     "before an upsert call": (f"before:{CLIENT}.upsert:2", 2),
     "after an upsert call, before its ack": (f"after:{CLIENT}.upsert:2", 2),
 }
-"""Where the kill falls, and how many jobs two runs may create: a third only where nobody can know of the second."""
+"""Where the kill falls, and how many jobs two runs may create: another only for one whose answer nobody could note.
+
+Both jobs may be between answer and journal at the moment of the kill."""
 
 
 @pytest.mark.parametrize("point", POINTS)

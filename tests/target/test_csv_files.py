@@ -38,7 +38,7 @@ def mapping(types: dict[str, str] = TYPES, schema: dict[str, Any] = SCHEMA, key_
         ModuleFields("Orders", fields),
         key_field="parent_id",
         key_properties=["id"],
-        overrides={},
+        settings={},
         timezone=timezone.utc,
     )
 
@@ -133,14 +133,14 @@ def test_the_job_names_every_column_by_index_with_its_format_and_the_key_to_find
 
 def test_an_upsert_always_names_the_key_to_check_and_keeps_every_digit() -> None:
     row = ("A chair", Decimal("1234567890123456.123456789"), "2024-07-01T10:20:30Z", False)
-    body, refusals = upsert_body(mapping(), ["K1", "K2"], [row, ("", None, None, None)], ())
+    body, refusals = upsert_body(mapping(), ["K1", "K2"], [row, ("", None, None, None)], {"trigger": []})
     assert refusals == {}
     assert b'"Total":1234567890123456.123456789' in body
     sent = json.loads(body)
     assert sent["duplicate_check_fields"] == ["parent_id"]
     assert sent["trigger"] == []
     assert sent["data"][1] == {"parent_id": "K2", "Subject": None, "Total": None, "Ordered": None, "Paid": None}
-    assert "trigger" not in json.loads(upsert_body(mapping(), ["K1"], [row], None)[0])
+    assert "trigger" not in json.loads(upsert_body(mapping(), ["K1"], [row])[0])
 
 
 def test_refused_records_are_not_in_the_body_and_the_others_are() -> None:

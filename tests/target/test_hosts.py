@@ -154,7 +154,7 @@ def test_neither_tokens_nor_records_are_logged_on_any_level(
     zoho_emulator.admin.settings(job_seconds=0)
     client = make_client(max_attempts=2)
     made = mapping(client)
-    body, _ = upsert_body(made, ["K1"], [("A private name", 1, None, None)], ())
+    body, _ = upsert_body(made, ["K1"], [("A private name", 1, None, None)])
     client.upsert("Orders", body, records=1)
     zip_of(client, tmp_path / "orders.zip", 1)
     answer = ended(client, client.create_job(job_body("Orders", client.upload(tmp_path / "orders.zip"), made)))

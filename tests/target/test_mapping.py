@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from target_zoho_crm.errors import ConfigurationError
+from target_zoho_crm.field_settings import read_fields
 from target_zoho_crm.mapping import Mapping, Refusal, compile_mapping
 from target_zoho_crm.metadata import Field, ModuleFields
 from target_zoho_crm.values import DATETIME_FORMAT, date_converter, datetime_converter
@@ -45,13 +46,13 @@ def module(*extra: Field, **types: str) -> ModuleFields:
     return ModuleFields("Orders", {each.api_name: each for each in fields})
 
 
-def mapped(properties: dict[str, Any], fields: ModuleFields, **overrides: str) -> Mapping:
+def mapped(properties: dict[str, Any], fields: ModuleFields, **overrides: Any) -> Mapping:
     return compile_mapping(
         properties,
         fields,
         key_field="parent_id",
         key_properties=["order_no"],
-        overrides=overrides,
+        settings=read_fields(overrides),
         timezone=BERLIN,
     )
 
@@ -102,6 +103,20 @@ def test_a_reference_is_only_written_when_the_user_says_so() -> None:
     assert pairs(mapped(named("owner"), fields, owner="Owner")) == {"owner": "Owner"}
 
 
+def test_an_entry_by_field_names_its_property_and_one_property_may_feed_two_fields() -> None:
+    fields = module(Mail="email", Login="text", Account="lookup")
+    made = mapped(named("e_mail", "account"), fields, e_mail="Mail", Login={"source": "e_mail"}, Account={})
+    assert {each.field.api_name: each.source for each in made.columns} == {
+        "Mail": "e_mail",
+        "Login": "e_mail",
+        "Account": "account",
+    }
+    with pytest.raises(ConfigurationError, match=r"e_mail and login to the one field Login"):
+        mapped(named("e_mail", "login"), fields, e_mail="Login", Login={"source": "login"})
+    with pytest.raises(ConfigurationError, match=r"no field Logn.*Did you mean Login"):
+        mapped(named("e_mail"), fields, Logn={})
+
+
 def test_an_override_to_an_unknown_field_names_similar_ones() -> None:
     with pytest.raises(ConfigurationError, match=r"Grand_Totl.*Did you mean Grand_Total"):
         mapped(named("total"), module(Grand_Total="text"), total="Grand_Totl")
@@ -124,7 +139,7 @@ def test_a_key_field_that_will_not_do_is_refused_with_what_to_do(key: str, words
     auto = Field("Auto", "autonumber", unique=True, writable_on_create=False, writable_on_update=False)
     with pytest.raises(ConfigurationError, match=words):
         compile_mapping(
-            {}, module(auto, Name="text"), key_field=key, key_properties=[], overrides={}, timezone=timezone.utc
+            {}, module(auto, Name="text"), key_field=key, key_properties=[], settings={}, timezone=timezone.utc
         )
 
 
@@ -327,7 +342,8 @@ def test_what_does_not_fit_is_refused_on_both_channels(data_type: str, value: An
 def test_text_and_matching_scalars_cost_nothing_in_csv_and_times_cost_little() -> None:
     properties = {"text": {"type": ["null", "string"]}, "whole": {"type": "integer"}, "money": {"type": "integer"}}
     made = mapped(properties, module(Text="text", Whole="integer", Money="currency"))
-    assert [column.to_csv for column in made.columns] == [None, None, None]
+    assert [column.shortcut and column.shortcut.to_csv for column in made.columns] == [None, None, None]
+    assert all(column.shortcut for column in made.columns)
     (column,) = mapped({"at": {"type": "string"}}, module(At="datetime")).columns
     assert column.csv_format == DATETIME_FORMAT
     for form in ("2024-07-01T10:20:30+00:00", "2024-07-01T10:20:30.123456+02:00"):

@@ -168,9 +168,17 @@ def test_settings_may_come_from_the_environment(
     config: dict[str, Any], zoho_emulator: EmulatorProcess, tmp_path: Path
 ) -> None:
     environment = {f"TARGET_ZOHO_CRM_{name.upper()}": value for name, value in config.items()}
+    environment["TARGET_ZOHO_CRM_FIELDS"] = json.dumps({"secret": "Notes", "Country": {"source": "customer_name"}})
     ended = run({}, OTHER_TAP, tmp_path, **environment)
     assert ended.returncode == 0, ended.stderr
-    assert len(list(zoho_emulator.admin.records("Orders"))) == 2
+    found = {(each["Notes"], each["Country"]) for each in zoho_emulator.admin.records("Orders")}
+    assert found == {("y", "Bo"), (None, "Ada L.")}
+
+
+def test_a_misspelt_option_of_a_field_is_named(config: dict[str, Any], tmp_path: Path) -> None:
+    ended = run(config | {"fields": {"Country": {"sorce": "customer_name"}}}, OTHER_TAP, tmp_path)
+    assert ended.returncode == 2
+    assert "'sorce' was unexpected" in ended.stderr
 
 
 def test_without_an_ack_url_the_ledger_is_a_local_file_and_that_is_said(
@@ -191,7 +199,7 @@ def test_about_names_every_setting_and_marks_the_secrets() -> None:
     properties = about["settings"]["properties"]
     assert {"module", "key_field", "ack_url", "channel", "max_jobs"} <= properties.keys()
     secrets = {name for name, definition in properties.items() if definition.get("secret")}
-    assert secrets == {"client_id", "client_secret", "refresh_token", "ack_url"}
+    assert secrets == {"client_id", "client_secret", "refresh_token", "ack_url", "callback_url"}
 
 
 def test_a_newer_record_that_does_not_fit_is_not_forgotten_for_the_older_one(

@@ -1,0 +1,253 @@
+"""Zoho's side of a set-up: token, scopes, org, credits, the module with its key field, and each mapped field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from orders_sync.callback import secret_path
+from orders_sync.field_checks import fit
+from orders_sync.findings import EXPECTED, Examination, Verdict
+from tap_legacy_orders.orders_table import OrdersTable
+from tap_legacy_orders.tap import TapLegacyOrders
+from target_zoho_crm.auth import TokenSource
+from target_zoho_crm.client import ConnectionSettings, ZohoClient
+from target_zoho_crm.data_centers import is_loopback
+from target_zoho_crm.editions import daily_credits
+from target_zoho_crm.errors import CODES, ConfigurationError, ZohoError, close_names
+from target_zoho_crm.limits import CreditMeter
+from target_zoho_crm.mapping import Mapping as FieldMapping
+from target_zoho_crm.metadata import ModuleFields
+from target_zoho_crm.routing import BULK_JOB_CREDITS
+from target_zoho_crm.scopes import Scope, try_scopes
+from target_zoho_crm.sessions import new_session
+from target_zoho_crm.settings import Settings, StreamSettings
+from target_zoho_crm.stream_mapping import stream_lines, stream_mapping
+from target_zoho_crm.target import TargetZohoCRM
+from target_zoho_crm.users import UserDirectory
+
+ATTEMPTS = 2
+FIRST_PAUSE_SECONDS = 0.2
+"""A person waits for the answer, and a fault that passes by itself is worth knowing too."""
+
+
+@contextmanager
+def open_client(settings: Settings, credits: CreditMeter) -> Iterator[ZohoClient]:  # noqa: A002 - the field's word
+    """A client of the CRM that gives up soon."""
+    connection = ConnectionSettings(
+        endpoints=settings.endpoints,
+        credentials=settings.credentials,
+        max_attempts=ATTEMPTS,
+        first_pause_seconds=FIRST_PAUSE_SECONDS,
+    )
+    client = ZohoClient(connection, credits=credits)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+class CrmExamination:
+    """The checks of one stream's destination, in the order in which they depend on each other."""
+
+    def __init__(self, examination: Examination, tap: TapLegacyOrders | None, table: OrdersTable | None) -> None:
+        """`tap` and `table` are None where the legacy side is not known."""
+        self._noted = examination
+        self._tap = tap
+        self._table = table
+        self._credits = CreditMeter()
+
+    def examine(self, target: TargetZohoCRM | None) -> None:
+        """Make all checks."""
+        rest = ["Token", "Scopes", "Org", "Credits", "Module", "Key field", "Mapping"]
+        settings = None
+        if target is not None:
+            settings = self._noted.look("Zoho's addresses", lambda: _addresses(target))
+        if settings is None:
+            self._noted.skip(rest, "the target's settings are of no use")
+            return
+        if settings.callback_url is not None:
+            self._callback(settings.callback_url)
+        if self._noted.look("Token", lambda: _token(settings)) is None:
+            self._noted.skip(rest[1:], "there is no token")
+            return
+        stream = settings.stream(self._tap.stream_name if self._tap else "")
+        with open_client(settings, self._credits) as client:
+            self._scopes(client, stream.module)
+            self._org(client)
+            self._module(client, settings, stream)
+
+    def _callback(self, url: str) -> None:
+        """Neither the URL nor its path is shown: it ends with a secret."""
+        try:
+            secret_path(url)
+        except click.UsageError as error:
+            self._noted.add("Callback", Verdict.WARNING, error.message)
+        else:
+            self._noted.add("Callback", Verdict.FITS, f"asked for at {urlsplit(url).netloc}")
+
+    def _scopes(self, client: ZohoClient, module: str) -> None:
+        tried = try_scopes(client, module)
+        missing = [name for name, state in tried.items() if state is Scope.MISSING]
+        unknown = [name for name, state in tried.items() if state is Scope.UNKNOWN]
+        if missing:
+            says = f"the token lacks {', '.join(missing)}"
+            self._noted.add("Scopes", Verdict.FAULT, says, CODES["OAUTH_SCOPE_MISMATCH"].remedy)
+        elif unknown:
+            self._noted.add(
+                "Scopes", Verdict.WARNING, f"no clear answer about {', '.join(unknown)}", "Try again later."
+            )
+        else:
+            self._noted.add("Scopes", Verdict.FITS, f"all {len(tried)} that are needed")
+
+    def _org(self, client: ZohoClient) -> None:
+        org = self._noted.look("Org", lambda: _org(client))
+        if org is None:
+            self._noted.skip(["Edition", "Credits"], "the org is not known")
+            return
+        licence = org.get("license_details")
+        licence = licence if isinstance(licence, dict) else {}
+        edition, users = str(licence.get("paid_type") or "free"), int(licence.get("users_license_purchased") or 0)
+        a_day = daily_credits(edition, users)
+        allowed = f"{a_day:,} API credits a day" if a_day is not None else "its API credits a day are not known to us"
+        self._noted.add("Edition", Verdict.FITS, f"{edition}, {users} users: {allowed}")
+        self._credits_left()
+
+    def _credits_left(self) -> None:
+        """Zoho tells what is left only when more than half of a day's credits is spent."""
+        left = self._credits.remaining
+        if left is None:
+            self._noted.add("Credits", Verdict.FITS, "more than half of the day's, or Zoho does not tell")
+        elif left < BULK_JOB_CREDITS:
+            says = f"{left:,} are left, less than one bulk write job costs ({BULK_JOB_CREDITS})"
+            self._noted.add("Credits", Verdict.WARNING, says, CODES["CREDITS_USED_UP"].remedy)
+        else:
+            self._noted.add("Credits", Verdict.FITS, f"{left:,} are left")
+
+    def _module(self, client: ZohoClient, settings: Settings, stream: StreamSettings) -> None:
+        name = stream.module
+        fields = self._noted.look("Module", lambda: _module(client, name))
+        if fields is None:
+            self._noted.skip(["Key field", "Mapping"], "there is no module to look at")
+            return
+        if self._noted.look("Key field", lambda: _key_field(fields, stream.key_field)) is None:
+            self._noted.skip(["Mapping"], "there is no key field to write by")
+            return
+        if self._tap is None or self._table is None:
+            self._noted.skip(["Mapping"], "the columns of the orders' table are not known")
+            return
+        entry = self._tap.catalog_dict["streams"][0]
+        properties = entry["schema"]["properties"]
+        known = {fields.module: fields}
+
+        def fields_of(module: str) -> ModuleFields:
+            if module not in known:
+                known[module] = ModuleFields.fetch(client, module)
+            return known[module]
+
+        try:
+            mapping = stream_mapping(
+                settings,
+                stream,
+                properties,
+                entry["key_properties"],
+                fields_of=fields_of,
+                users=UserDirectory(client).users,
+            )
+        except EXPECTED as error:
+            self._noted.fault("Mapping", error)
+            return
+        self._fields(properties, mapping)
+        self._mandatory(client, fields, mapping)
+        if stream.lines is not None:
+            self._noted.look("Lines", lambda: _lines(settings, stream, properties, fields_of))
+
+    def _fields(self, properties: Mapping[str, Mapping[str, Any]], mapping: FieldMapping) -> None:
+        for column in mapping.columns:
+            verdict, says = fit(properties[column.source], column.field)
+            self._noted.add(f"Column {column.source}", verdict, says)
+        for source in mapping.unmapped:
+            self._noted.add(
+                f"Column {source}",
+                Verdict.WARNING,
+                "no field that can be written has a name like it, so it is not sent",
+                "Map it with `fields`, leave it out with the tap's `columns`, or let `orders-sync init` make a field.",
+            )
+
+    def _mandatory(self, client: ZohoClient, fields: ModuleFields, mapping: FieldMapping) -> None:
+        """Fields that new records need, as the module or a layout demands: the fields call tells of the first only."""
+        written = {column.field.api_name for column in mapping.columns} | {mapping.key_field.api_name}
+        needed = {field.api_name for field in fields.values() if field.mandatory and field.writable_on_create}
+        try:
+            needed |= _required_by_layout(client, fields)
+        except ZohoError as error:
+            self._noted.fault("Mandatory fields", error)
+            return
+        missing = sorted(needed - written)
+        if missing:
+            info = CODES["MANDATORY_FIELDS_NOT_MAPPED"]
+            says = f"no column goes to {', '.join(missing)}: Zoho would refuse every new order"
+            self._noted.add("Mandatory fields", Verdict.FAULT, says, info.remedy)
+        else:
+            self._noted.add("Mandatory fields", Verdict.FITS, ", ".join(sorted(needed)) or "none")
+
+
+def _addresses(target: TargetZohoCRM) -> tuple[str, Settings]:
+    settings = Settings.read(target.config)
+    places = settings.endpoints
+    own = " (this machine)" if is_loopback(places.api_url) else ""
+    return f"accounts {places.accounts_url}, API {places.api_url}, upload {places.upload_url}{own}", settings
+
+
+def _token(settings: Settings) -> tuple[str, bool]:
+    url = settings.endpoints.accounts_url
+    TokenSource(settings.credentials, url, session=lambda: new_session(url), first_pause=FIRST_PAUSE_SECONDS).token()
+    return "Zoho takes client and refresh token", True
+
+
+def _org(client: ZohoClient) -> tuple[str, dict[str, Any]]:
+    org = client.org()
+    if not org.get("zgid"):
+        raise ConfigurationError("ORG_NOT_FOUND", f"the org has no zgid. {CODES['ORG_NOT_FOUND'].remedy}")
+    return f"{org.get('company_name') or 'without a name'} (zgid {org['zgid']})", org
+
+
+def _module(client: ZohoClient, name: str) -> tuple[str, ModuleFields]:
+    fields = ModuleFields.fetch(client, name)
+    return f"{name} with {len(fields)} fields", fields
+
+
+def _key_field(fields: ModuleFields, name: str) -> tuple[str, bool]:
+    if name not in fields:
+        raise ConfigurationError(
+            "NO_KEY_FIELD",
+            f"module {fields.module} has no field {name}.{close_names(name, fields)} `orders-sync init` makes it; "
+            "or check `key_field`.",
+        )
+    field = fields.key(name)
+    case = "tells case apart" if field.case_sensitive else "takes upper and lower case for the same"
+    return f"{name} is unique and {case}", True
+
+
+def _lines(
+    settings: Settings,
+    stream: StreamSettings,
+    properties: Mapping[str, Any],
+    fields_of: Callable[[str], ModuleFields],
+) -> tuple[str, bool]:
+    lines = stream_lines(settings, stream, properties, fields_of=fields_of)
+    return f"their settings fit{', in a subform' if lines is not None and lines.in_subform else ''}", True
+
+
+def _required_by_layout(client: ZohoClient, fields: ModuleFields) -> set[str]:
+    body = client.get("settings/layouts", {"module": fields.module}).body
+    layouts = body.get("layouts") if isinstance(body, dict) else None
+    found: set[str] = set()
+    for layout in layouts or ():
+        for section in layout.get("sections") or ():
+            found |= {str(each.get("api_name")) for each in section.get("fields") or () if each.get("required") is True}
+    return {name for name in found if name in fields and fields[name].writable_on_create}

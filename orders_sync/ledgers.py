@@ -1,0 +1,97 @@
+"""How the commands that look after orders find the ledger, name its streams, and speak to other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from sync_ledger.ledger import Ledger, LedgerError
+from target_zoho_crm.settings import default_ledger_url
+
+LEDGER_VARIABLES = ("LEDGER_DATABASE_URL", "TARGET_ZOHO_CRM_ACK_URL")
+"""Where the ledger's URL is looked for: as the environment `prod` of meltano.yml names it, then as the target does."""
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def ledger_options(command: _Command) -> _Command:
+    """Add the options that say where the ledger is."""
+    command = click.option("--ack-schema", envvar="TARGET_ZOHO_CRM_ACK_SCHEMA", help="Schema of the ledger's tables.")(
+        command
+    )
+    return click.option(
+        "--ack-url",
+        envvar=LEDGER_VARIABLES,
+        help="The ledger's database; the target's local SQLite file if absent.",
+        show_envvar=True,
+    )(command)
+
+
+stream_option = click.option("--stream", help="The stream, where the ledger has several.")
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document, for other programs.")
+
+
+@contextmanager
+def existing_ledger(ack_url: str | None, ack_schema: str | None) -> Iterator[Ledger]:
+    """Open a ledger that is there already; what goes wrong with it ends the command with one line.
+
+    Raises:
+        click.ClickException: there is none, or it cannot be read or written.
+    """
+    try:
+        ledger = Ledger.open(ack_url or default_ledger_url(), ack_schema)
+    except LedgerError as error:
+        raise click.ClickException(str(error)) from error
+    try:
+        if ledger.missing_tables():
+            where = shown(ledger)
+            raise click.ClickException(
+                f"there is no ledger at {where}; the first run of the tap or the target makes it"
+            )
+        yield ledger
+    except LedgerError as error:
+        raise click.ClickException(str(error)) from error
+    except (DBAPIError, OSError) as error:
+        cause = str(getattr(error, "orig", error)).strip().splitlines()
+        raise click.ClickException(
+            f"the ledger cannot be read at {shown(ledger)}: {cause[0] if cause else type(error).__name__}"
+        ) from error
+    finally:
+        ledger.close()
+
+
+def shown(ledger: Ledger) -> str:
+    """Where the ledger lies, without its password."""
+    return ledger.engine.url.render_as_string(hide_password=True)
+
+
+def streams_of(ledger: Ledger) -> list[str]:
+    """Name the streams that ever had a run."""
+    run = ledger.tables.run
+    with ledger.connect() as connection:
+        return list(connection.execute(sa.select(run.c.stream).distinct().order_by(run.c.stream)).scalars())
+
+
+def the_stream(ledger: Ledger, named: str | None) -> str:
+    """The stream that is meant: the one that was named, or the only one.
+
+    Raises:
+        click.ClickException: there is no such stream, or several and none was named.
+    """
+    streams = streams_of(ledger)
+    if named is not None and named not in streams:
+        raise click.ClickException(f"the ledger has no stream {named!r}; it has {', '.join(streams) or 'none yet'}")
+    if named is None and len(streams) != 1:
+        raise click.ClickException(f"say which stream by --stream; the ledger has {', '.join(streams) or 'none yet'}")
+    return named or streams[0]
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document."""
+    click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())

@@ -1,0 +1,140 @@
+"""`orders-sync login`: a grant code becomes a refresh token, kept where tap and target find it, and then tried."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from orders_sync.env_file import NAME as ENV_FILE
+from orders_sync.env_file import write_env_file
+from target_zoho_crm.auth import Credentials
+from target_zoho_crm.client import ConnectionSettings, ZohoClient
+from target_zoho_crm.config_schema import DEFAULT_MODULE
+from target_zoho_crm.data_centers import DATA_CENTERS, ENVIRONMENTS, Endpoints, endpoints
+from target_zoho_crm.errors import CODES, SCOPES_NEEDED, ZohoError
+from target_zoho_crm.grants import Grant, GrantCode, accounts_servers, exchange
+from target_zoho_crm.limits import CreditMeter
+from target_zoho_crm.scopes import Scope, try_scopes
+
+CONSOLE = "https://api-console.zoho.com"
+
+
+@click.command()
+@click.option("--client-id", envvar=("ZOHO_CLIENT_ID", "TARGET_ZOHO_CRM_CLIENT_ID"), help="Asked for if absent.")
+@click.option(
+    "--data-center",
+    type=click.Choice(list(DATA_CENTERS)),
+    help="Where the org lives; all are tried in turn if absent.",
+)
+@click.option("--environment", type=click.Choice(list(ENVIRONMENTS)), default="production", show_default=True)
+@click.option("--accounts-url", envvar="TARGET_ZOHO_CRM_ACCOUNTS_URL", help="Own base URL for tokens.")
+@click.option("--api-url", envvar="TARGET_ZOHO_CRM_API_URL", help="Own base URL for the API.")
+@click.option("--upload-url", envvar="TARGET_ZOHO_CRM_UPLOAD_URL", help="Own base URL for uploads.")
+@click.option("--module", envvar="TARGET_ZOHO_CRM_MODULE", default=DEFAULT_MODULE, help="Module to try scopes on.")
+@click.option(
+    "--env-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=ENV_FILE,
+    show_default=True,
+    help="File to keep client and token in, readable by you alone.",
+)
+@click.option("--print", "printed", is_flag=True, help="Print `export` lines on stdout, and write no file.")
+def login(
+    client_id: str | None,
+    data_center: str | None,
+    environment: str,
+    accounts_url: str | None,
+    api_url: str | None,
+    upload_url: str | None,
+    module: str,
+    env_file: Path,
+    *,
+    printed: bool,
+) -> None:
+    """Get a refresh token for a grant code, and see whether it can do all that is needed.
+
+    Client secret and grant code are asked for without showing them, or taken from ZOHO_CLIENT_SECRET and
+    ZOHO_GRANT_CODE. In place of the code, the whole address can be given that a browser was sent back to.
+    """
+    client_id = client_id or click.prompt("Client id", err=True)
+    client_secret = _secret("Client secret", "ZOHO_CLIENT_SECRET")
+    if "ZOHO_GRANT_CODE" not in os.environ:
+        click.echo(f"Make a grant code at {CONSOLE} (Self Client, Generate Code) with these scopes:", err=True)
+        click.echo(",".join(SCOPES_NEEDED), err=True)
+    code = GrantCode.read(_secret("Grant code", "ZOHO_GRANT_CODE"))
+    urls = {"accounts_url": accounts_url, "api_url": api_url, "upload_url": upload_url}
+    try:
+        endpoints(data_center or "us", environment, urls)  # faulty URLs must not cost the code, which works once
+        servers = accounts_servers(data_center, accounts_url, code.location)
+        grant = exchange(code, client_id, client_secret, servers)
+        found = endpoints(grant.data_center, environment, urls)
+    except ZohoError as error:
+        raise click.ClickException(error.message) from error
+    variables = _variables(grant, client_id, client_secret, environment, urls)
+    _keep(variables, None if printed else env_file)
+    _say(f"Data centre: {grant.data_center} ({found.accounts_url}), {environment}")
+    _try(found, Credentials(client_id, client_secret, grant.refresh_token), module, grant)
+
+
+def _variables(
+    grant: Grant, client_id: str, client_secret: str, environment: str, urls: Mapping[str, str | None]
+) -> dict[str, str]:
+    """What the environment `prod` of meltano.yml asks for, and what differs from the target's defaults."""
+    variables = {
+        "ZOHO_DATA_CENTER": grant.data_center,
+        "ZOHO_CLIENT_ID": client_id,
+        "ZOHO_CLIENT_SECRET": client_secret,
+        "ZOHO_REFRESH_TOKEN": grant.refresh_token,
+    }
+    if environment != "production":
+        variables["TARGET_ZOHO_CRM_ENVIRONMENT"] = environment
+    return variables | {f"TARGET_ZOHO_CRM_{name.upper()}": url for name, url in urls.items() if url}
+
+
+def _keep(variables: Mapping[str, str], env_file: Path | None) -> None:
+    """Put the token away before anything else can go wrong: its code cannot be used again."""
+    if env_file is not None:
+        try:
+            write_env_file(env_file, variables)
+        except OSError as error:
+            _say(f"{env_file} cannot be written ({error.strerror}); the token follows on stdout, keep it yourself.")
+        else:
+            _say(f"Kept in {env_file}, readable by you alone: {', '.join(variables)}")
+            return
+    for name, value in variables.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _try(found: Endpoints, credentials: Credentials, module: str, grant: Grant) -> None:
+    """Ask the org with the new token, and try each scope."""
+    client = ZohoClient(ConnectionSettings(endpoints=found, credentials=credentials), credits=CreditMeter())
+    try:
+        scopes = try_scopes(client, module)
+        org = client.org() if scopes["ZohoCRM.org.READ"] is Scope.GRANTED else {}
+    except ZohoError as error:
+        raise click.ClickException(f"The token is kept, but it cannot be used yet: {error.message}") from error
+    finally:
+        client.close()
+    _say(f"Org: {org.get('company_name') or 'not told'}")
+    if grant.scopes:
+        _say(f"Scopes as Zoho tells them: {', '.join(grant.scopes)}")
+    for name, state in scopes.items():
+        _say(f"  {name}: {state.value}")
+    missing = [name for name, state in scopes.items() if state is Scope.MISSING]
+    if missing:
+        raise click.ClickException(f"The token lacks {', '.join(missing)}. {CODES['OAUTH_SCOPE_MISMATCH'].remedy}")
+    _say("Next: `orders-sync init` makes what is missing, `orders-sync doctor` looks at the whole set-up.")
+
+
+def _secret(what: str, variable: str) -> str:
+    given = os.environ.get(variable)
+    return given or str(click.prompt(what, hide_input=True, err=True))
+
+
+def _say(text: str) -> None:
+    """Stdout is for `--print` alone."""
+    click.echo(text, err=True)

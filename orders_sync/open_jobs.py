@@ -1,0 +1,60 @@
+"""The bulk write jobs that are not settled, of all streams, and which run looks after each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from sync_ledger.ledger import Ledger
+from sync_ledger.tables import OPEN_STEPS
+
+
+@dataclass(frozen=True)
+class KeptJob:
+    """A job, how long ago it was begun, and its keeper; `adopted` when that is not the run that began it."""
+
+    job_id: str
+    zoho_job_id: str | None
+    stream: str
+    module: str
+    step: str
+    rows: int
+    age: timedelta
+    adopted: bool
+    keeper: str
+
+
+def read_open_jobs(ledger: Ledger) -> list[KeptJob]:
+    """List them, oldest first."""
+    job, run = ledger.tables.job, ledger.tables.run
+    query = (
+        sa.select(job, run.c.started_at, run.c.finished_at, run.c.host, run.c.pid)
+        .select_from(job.outerjoin(run, run.c.run_id == job.c.run_id))
+        .where(job.c.step.in_([step.value for step in OPEN_STEPS]))
+        .order_by(job.c.intended_at, job.c.job_id)
+    )
+    with ledger.connect() as connection:
+        now = ledger.now(connection)
+        rows = connection.execute(query).all()
+    found = []
+    for row in rows:
+        live = row.started_at is not None and row.finished_at is None
+        adopted = row.started_at is not None and row.started_at > row.intended_at
+        how = " (adopted)" if adopted else ""
+        keeper = f"process {row.pid} on {row.host}{how}" if live else "the next run adopts it"
+        found.append(
+            KeptJob(
+                job_id=row.job_id,
+                zoho_job_id=row.zoho_job_id,
+                stream=row.stream,
+                module=row.module,
+                step=row.step,
+                rows=row.row_count,
+                age=now - row.intended_at,
+                adopted=adopted,
+                keeper=keeper,
+            )
+        )
+    return found

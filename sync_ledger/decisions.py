@@ -1,0 +1,93 @@
+"""What a person decides about refused orders: try them again, leave them, or begin a stream from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from sync_ledger.acks import chunks_of, lookup_size
+from sync_ledger.jobs import open_jobs
+from sync_ledger.ledger import Ledger, LedgerError
+from sync_ledger.problems import REFUSED
+from sync_ledger.runs import RunLock
+from sync_ledger.tables import AckStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of a stream's refused orders are meant: those of these keys, those of a code, or (both None) all."""
+
+    keys: Sequence[str] | None = None
+    code: str | None = None
+
+
+def retry(connection: sa.Connection, table: sa.Table, stream: str, choice: Choice, now: datetime) -> int:
+    """Make refused orders due at once, with all their tries before them. Returns how many."""
+    values = {"status": AckStatus.REJECTED.value, "next_attempt_at": now, "attempts": 0}
+    return sum(
+        connection.execute(sa.update(table).where(*which, table.c.status.in_(REFUSED)).values(values)).rowcount
+        for which in _chosen(connection, table, stream, choice)
+    )
+
+
+def dismiss(connection: sa.Connection, table: sa.Table, stream: str, choice: Choice) -> int:
+    """Park rejected orders: they are not tried again until they change. Returns how many."""
+    values = {"status": AckStatus.PARKED.value, "next_attempt_at": None}
+    rejected = table.c.status == AckStatus.REJECTED.value
+    return sum(
+        connection.execute(sa.update(table).where(*which, rejected).values(values)).rowcount
+        for which in _chosen(connection, table, stream, choice)
+    )
+
+
+def statuses(connection: sa.Connection, table: sa.Table, stream: str, keys: Sequence[str]) -> Mapping[str, str]:
+    """Look up the status of those keys that have an ack."""
+    found: dict[str, str] = {}
+    query = sa.select(table.c.record_key, table.c.status).where(table.c.stream == stream)
+    for chunk in chunks_of(keys, lookup_size(connection.dialect.name)):
+        found.update((key, status) for key, status in connection.execute(query.where(table.c.record_key.in_(chunk))))
+    return found
+
+
+def forget(ledger: Ledger, stream: str) -> int:
+    """Delete all that the ledger knows of a stream, so that every order is unsynced again. Returns how many acks.
+
+    Raises:
+        LockHeldError: a run of the stream is live.
+        LedgerError: bulk jobs are under way, which would write beside those of the next run.
+    """
+    tables = ledger.tables
+    lock = RunLock.acquire(ledger, stream)
+    try:
+        with ledger.connect() as connection:
+            waiting = open_jobs(connection, tables.job, tables.job.c.stream == stream)
+        if waiting:
+            raise LedgerError(
+                f"{len(waiting)} bulk write jobs of stream {stream!r} are still open; run the pair once, so that they "
+                "are settled, and then forget"
+            )
+        with lock.transaction() as connection:
+            forgotten = connection.execute(sa.delete(tables.ack).where(tables.ack.c.stream == stream)).rowcount
+            connection.execute(sa.delete(tables.job).where(tables.job.c.stream == stream))
+            others = tables.run.c.run_id != lock.run_id
+            connection.execute(sa.delete(tables.run).where(tables.run.c.stream == stream, others))
+    finally:
+        lock.release("forgot", {}, 0)
+    return forgotten
+
+
+def _chosen(
+    connection: sa.Connection, table: sa.Table, stream: str, choice: Choice
+) -> Iterator[list[sa.ColumnElement[bool]]]:
+    """The conditions of one statement, or of several where the keys are too many for one."""
+    which = [table.c.stream == stream]
+    if choice.code is not None:
+        which.append(table.c.error_code == choice.code)
+    if choice.keys is None:
+        yield which
+        return
+    for chunk in chunks_of(choice.keys, lookup_size(connection.dialect.name)):
+        yield [*which, table.c.record_key.in_(chunk)]

@@ -1,0 +1,186 @@
+"""Each order's lines from a table of their own, read with the page of orders and nested in the order's record.
+
+One query gives the lines of many orders; it joins the orders, so that the database itself says which line belongs to
+which order (by its types and collations), and each line comes with its order's own key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+import sqlalchemy as sa
+
+from tap_legacy_orders.columns import Column, Kind, json_schema
+from tap_legacy_orders.connections import fetch_rows, reading
+from tap_legacy_orders.databases import database_for
+from tap_legacy_orders.errors import TapConfigError
+from tap_legacy_orders.keys import split_key
+from tap_legacy_orders.orders_table import OrdersTable, find_column, find_key, listed, reflect
+from tap_legacy_orders.reader import Page
+from tap_legacy_orders.unsynced import KEY, UnsyncedQueries, joined_key
+from tap_legacy_orders.values import Warn, converter
+
+DEFAULT_NAME = "lines"
+ORDERS_AT_ONCE = 5_000
+"""Orders whose lines are in memory at a time; below the bind limits of PostgreSQL (65,535) and SQLite (32,766)."""
+
+ORDERS_AT_ONCE_ELSEWHERE = 900
+"""Oracle takes 1,000 values in a list, SQL Server 2,100 parameters in a statement."""
+
+ORDERS_BY_CAST = 500
+"""Keys that each need a cast, or have several columns, make long statements."""
+
+_LARGE_LISTS = frozenset({"sqlite", "postgresql", "mysql", "mariadb"})
+
+
+@dataclass(frozen=True)
+class LinesTable:
+    """The table with the lines, as the tap reads it."""
+
+    name: str
+    schema: str | None
+    columns: tuple[Column, ...]
+    """Those that a line carries, in the table's order."""
+    parent: tuple[Column, ...]
+    """What names the order: one column for each of the order's key."""
+    key: tuple[Column, ...]
+    property: str
+    """The property of the order's record that holds the lines."""
+
+    def json_schema(self) -> dict[str, Any]:
+        """State the property as JSON schema: an array of lines, each with its key as text."""
+        keys = {column.name for column in self.key}
+        properties = {column.name: json_schema(column, required=column.name in keys) for column in self.columns}
+        properties[KEY] = {"type": ["string"], "description": "The line's key as text"}
+        items = {"type": "object", "properties": properties, "required": [KEY]}
+        return {"type": ["array"], "items": items, "description": f"The order's lines, from {self.name}"}
+
+
+def find_lines_table(
+    engine: sa.Engine, connection: sa.Connection, config: Mapping[str, Any], orders: OrdersTable
+) -> LinesTable:
+    """Reflect the table that the setting `lines` names.
+
+    Raises:
+        TapConfigError: no such table or column, or no one choice for a key.
+    """
+    table = config.get("table")
+    if not table:
+        raise TapConfigError("lines.table: name the table that holds the orders' lines")
+    reflected = reflect(sa.inspect(connection), table, "lines.table", engine)
+    every = reflected.columns
+    parent = _parent(every, config.get("parent_key"), orders, table)
+    key = find_key(every, config.get("key_column"), reflected.primary, table, "lines.key_column")
+    wanted = set(config.get("columns") or every)
+    for column in sorted(wanted):
+        find_column(every, column, "lines.columns", table)
+    name = config.get("name") or DEFAULT_NAME
+    if name in {column.name for column in orders.columns}:
+        raise TapConfigError(f"lines.name: {orders.name} has a column {name!r} already; choose another name")
+    return LinesTable(
+        name=reflected.name,
+        schema=reflected.schema,
+        columns=tuple(column for column in every.values() if column.name in wanted),
+        parent=parent,
+        key=key,
+        property=name,
+    )
+
+
+def _parent(every: Mapping[str, Column], setting: Any, orders: OrdersTable, table: str) -> tuple[Column, ...]:
+    keys = [column.name for column in orders.key]
+    names = listed(setting, "lines.parent_key") or [name for name in keys if name in every]
+    if len(names) != len(keys):
+        raise TapConfigError(
+            f"lines.parent_key: name the columns of {table} that hold the order's {', '.join(keys)}: {', '.join(every)}"
+        )
+    return tuple(find_column(every, name, "lines.parent_key", table) for name in names)
+
+
+class OrderLines:
+    """The lines of the orders of a page."""
+
+    def __init__(self, engine: sa.Engine, orders: OrdersTable, lines: LinesTable, *, zone: tzinfo, warn: Warn) -> None:
+        """`zone` is where moments without an offset belong; `warn` is told of values that JSON cannot hold."""
+        self.property = lines.property
+        self._engine = engine
+        self._orders = orders
+        self._database = database_for(engine.dialect)
+        self._queries = UnsyncedQueries(orders, self._database, "", (), None)
+        self._names = [*(column.name for column in lines.columns), KEY]
+        self._converters = [converter(column, zone, warn) for column in lines.columns]
+        self._key_type = _plain_type(orders.key)
+        self._most = ORDERS_AT_ONCE if engine.dialect.name in _LARGE_LISTS else ORDERS_AT_ONCE_ELSEWHERE
+        if self._key_type is None:
+            self._most = min(self._most, ORDERS_BY_CAST)
+        self._select = self._selected(lines)
+
+    def attach(self, pages: Iterator[Page], key_at: int) -> Iterator[Page]:
+        """Add to each page a last column with each order's lines; a large page becomes several.
+
+        `key_at` says which column holds the order's key. Only the last part of a page moves the bookmark.
+        """
+        for page in pages:
+            for start in range(0, max(page.count, 1), self._most):
+                end = min(start + self._most, page.count)
+                columns = [column[start:end] for column in page.columns]
+                of = self._read(columns[key_at]) if end > start else {}
+                lines = [of.get(key, ()) for key in columns[key_at]]
+                yield Page([*columns, lines], end - start, page.bookmark if end == page.count else None)
+
+    def _read(self, keys: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Read the lines of these orders: by the order's key, in the order of the lines' keys."""
+        with reading(self._engine, "lines", "`lines`, and the user's rights") as connection:
+            rows = fetch_rows(connection, self._select.where(self._wanted(keys)))
+        found: dict[str, list[dict[str, Any]]] = {}
+        if not rows:
+            return found
+        orders, *values, line_keys = zip(*rows, strict=True)
+        converted = [convert(column) for convert, column in zip(self._converters, values, strict=True)]
+        names = self._names
+        for order, *line in zip(orders, *converted, line_keys, strict=True):
+            found.setdefault(order, []).append(dict(zip(names, line, strict=True)))
+        return found
+
+    def _selected(self, table: LinesTable) -> sa.Select[Any]:
+        named = {column.name: None for column in (*table.columns, *table.parent, *table.key)}
+        lines = sa.table(table.name, *map(sa.column, named), schema=table.schema).alias("l")
+        orders = self._queries.orders
+        key = [lines.c[column.name] for column in table.key]
+        belongs = [
+            lines.c[parent.name] == orders.c[column.name]
+            for parent, column in zip(table.parent, self._orders.key, strict=True)
+        ]
+        return (
+            sa.select(
+                self._queries.key_text,
+                *(self._database.fetched(column, lines.c[column.name]) for column in table.columns),
+                joined_key(self._database, table.key, key),
+            )
+            .select_from(orders.join(lines, sa.and_(*belongs)))
+            .order_by(*key)
+        )
+
+    def _wanted(self, keys: Sequence[str]) -> sa.ColumnElement[bool]:
+        """Say which orders: one list of values where the driver takes the key as it is, else value by value."""
+        if self._key_type is None:
+            parts = [split_key(key, len(self._orders.key)) for key in keys]
+            return self._queries.is_one_of([each for each in parts if each is not None])
+        values: list[Any] = [int(key) for key in keys] if isinstance(self._key_type, sa.Integer) else list(keys)
+        column = self._queries.orders.c[self._orders.key[0].name]
+        wanted: sa.ColumnElement[bool] = column.in_(
+            sa.bindparam("orders", values, expanding=True, type_=self._key_type)
+        )
+        return wanted
+
+
+def _plain_type(key: Sequence[Column]) -> sa.types.TypeEngine[Any] | None:
+    """The type by which a key's own text can be bound without a cast; None where there is no such type."""
+    if len(key) == 1 and key[0].kind is Kind.INTEGER and isinstance(key[0].type, sa.Integer):
+        return sa.BigInteger()
+    if len(key) == 1 and key[0].kind is Kind.TEXT and not isinstance(key[0].type, sa.CHAR):
+        return sa.String()
+    return None

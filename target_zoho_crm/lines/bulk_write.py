@@ -1,0 +1,247 @@
+"""Whole orders by bulk write jobs: a job for the orders, then jobs for their lines, and only then the orders' acks.
+
+The jobs of lines are journalled all at once, before the first of them is sent, and name the orders' job. A run that
+adopts that job goes on with theirs. Where it cannot know whether all lines of an order are written, the order is due
+again, with all its lines: to write it once more doubles nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from sync_ledger.acks import chunks_of
+from sync_ledger.jobs import JournalledJob
+from sync_ledger.tables import OPEN_STEPS, JobStep
+from target_zoho_crm.bulk_write import CREATE_ATTEMPTS, BulkFile, BulkWriter, NotCreatedError
+from target_zoho_crm.csv_files import write_bulk_zip
+from target_zoho_crm.destination import Batch, Destination
+from target_zoho_crm.errors import Stopped, TransientError
+from target_zoho_crm.lines.by_calls import CREATED, LinesByCalls, ids_of
+from target_zoho_crm.lines.faults import UNWRITTEN, Faults, of_error, of_outcome, unwritten, whole
+from target_zoho_crm.lines.reading import LineRows
+from target_zoho_crm.lines.spool import LinesSpool
+from target_zoho_crm.lines.upsert import lines_of, refusals, without
+from target_zoho_crm.outcomes import Outcome, Status
+from target_zoho_crm.routing import Channel, LineCounts, line_jobs
+from target_zoho_crm.settlement import Group
+from target_zoho_crm.values import Refusal
+from target_zoho_crm.workers import JobWorkers
+
+logger = logging.getLogger("target-zoho-crm")
+
+_ORDERS_AT_ONCE = 2_500
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How lines are routed: as their orders."""
+
+    channel: Channel
+    bulk_rows: int
+    bulk_threshold: int | None
+
+
+class WholeOrderJobs(BulkWriter):
+    """Writes batches of orders with their lines."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        workers: JobWorkers,
+        spool: Path,
+        *,
+        job_wait_seconds: float,
+        lines: LinesByCalls,
+        sizes: Sizes,
+    ) -> None:
+        """As for orders alone; `lines` writes those that go by calls."""
+        super().__init__(destination, workers, spool, job_wait_seconds=job_wait_seconds)
+        self._lines = lines
+        self._sizes = sizes
+        self._kept: dict[str, LinesSpool] = {}
+
+    def start(self, batch: Batch) -> None:
+        """Send a batch, without the orders that have a line which cannot be written."""
+        refused: dict[str, Refusal] = {}
+        owners: dict[str, str] = {}
+        for part in chunks_of(lines_of(batch).items(), _ORDERS_AT_ONCE):
+            refused.update(self._lines.lines.check(self._lines.lines.read(dict(part), owners)))
+        if refused:
+            self._to.conclude(batch.group, refusals(batch, refused), Channel.BULK_WRITE)
+        rest = without(batch, refused)
+        if rest.entries:
+            super().start(rest)
+
+    def _keep_lines(self, job: JournalledJob, batch: Batch) -> None:
+        self._kept[job.job_id] = LinesSpool.write(self._spool / f"{job.job_id}.lines", lines_of(batch))
+
+    def _settle(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
+        """Turn the orders' result into acks, once their lines are written."""
+        with self._one_at_a_time:
+            outcomes = self._outcomes(job, result)
+        kept = self._kept.pop(job.job_id, None)
+        if kept is None:
+            outcomes = self._resumed(job, outcomes)
+        else:
+            try:
+                outcomes = self._write_lines(job, outcomes, kept)
+            finally:
+                kept.remove()
+        with self._one_at_a_time:
+            self._to.conclude(group, outcomes, Channel.BULK_WRITE, job)
+
+    # Lines of this run
+
+    def _write_lines(self, job: JournalledJob, outcomes: list[Outcome], kept: LinesSpool) -> list[Outcome]:
+        """Write the lines by jobs or by calls, as costs less.
+
+        Rows of a subform go by a job only where the order is new: a job adds rows, so there must be none.
+        """
+        lines = self._lines.lines
+        ids = ids_of(outcomes)
+        new = {outcome.key for outcome in outcomes if outcome.action == CREATED}
+        by_job = {order: id_ for order, id_ in ids.items() if order in new} if lines.in_subform else ids
+        if not self._by_jobs([kept.counts.get(order, 0) for order in by_job]):
+            return self._by_calls(outcomes, kept)
+        faults: Faults = {}
+        self._by_lines_jobs(job, by_job, kept, faults)
+        others = [outcome for outcome in outcomes if outcome.key in ids and outcome.key not in new]
+        if others and lines.in_subform:
+            written = {outcome.key: outcome for outcome in self._by_calls(others, kept)}
+            outcomes = [written.get(outcome.key, outcome) for outcome in outcomes]
+        elif others:
+            for rows in kept.read({outcome.key for outcome in others}, lines):
+                self._lines.take_away(others, rows, faults)
+        return whole(outcomes, faults)
+
+    def _by_jobs(self, counts: Sequence[int]) -> bool:
+        by_calls = LineCounts(counts, self._lines.lines.in_subform).upsert_credits(0, len(counts))
+        sizes = self._sizes
+        jobs = line_jobs(
+            sum(counts),
+            by_calls,
+            channel=sizes.channel,
+            bulk_rows=sizes.bulk_rows,
+            bulk_threshold=sizes.bulk_threshold,
+        )
+        return jobs > 0
+
+    def _by_calls(self, outcomes: list[Outcome], kept: LinesSpool) -> list[Outcome]:
+        by_key = {outcome.key: outcome for outcome in outcomes}
+        for rows in kept.read(ids_of(outcomes), self._lines.lines):
+            written = self._lines.write([by_key[order] for order in rows.stated], rows)
+            by_key.update((outcome.key, outcome) for outcome in written)
+        return list(by_key.values())
+
+    def _by_lines_jobs(self, job: JournalledJob, ids: Mapping[str, str], kept: LinesSpool, faults: Faults) -> None:
+        to = self._to
+        begun: list[tuple[JournalledJob, BulkFile]] = []
+        with self._one_at_a_time:
+            for rows in kept.in_portions(ids, self._lines.lines, self._sizes.bulk_rows):
+                begun += self._files(job, ids, rows)
+        to.confirmation.intend_lines([child for child, _ in begun])
+        with self._workers.at_zoho, self._lines.traffic.writing():
+            created = [self._begin(child, file, faults) for child, file in begun]
+            for child in created:
+                if child is not None:
+                    self._end(child, faults)
+
+    def _files(
+        self, job: JournalledJob, ids: Mapping[str, str], rows: LineRows
+    ) -> Iterator[tuple[JournalledJob, BulkFile]]:
+        """Write the file of a job of lines, or two where it would be too large."""
+        lines = self._lines.lines
+        child_id = uuid.uuid4().hex
+        path = self._spool / f"{child_id}.zip"
+        values = ((ids[order], *row) for order, row in zip(rows.orders, rows.values, strict=True))
+        written = write_bulk_zip(path, lines.with_order, rows.keys, values)
+        if written.refusals:
+            raise AssertionError("lines were checked before their orders were sent")
+        if not written.fits and len(rows.keys) > 1:
+            path.unlink()
+            half = rows.take(len(rows.keys) // 2)
+            yield from self._files(job, ids, half)
+            yield from self._files(job, ids, rows)
+            return
+        manifest = dict(zip(rows.keys, rows.orders, strict=True))
+        child = JournalledJob(
+            child_id, job.stream, "", lines.module, JobStep.INTENT, manifest, credits=0, parent_job_id=job.job_id
+        )
+        kind = RowsFile if lines.in_subform else BulkFile
+        yield child, kind(path, lines.with_order, {}, self._to.ignore_empty)
+
+    def _begin(self, child: JournalledJob, file: BulkFile, faults: Faults) -> JournalledJob | None:
+        """Create a job of lines; None where Zoho surely has none, and its orders are due again."""
+        try:
+            # A job that adds rows is created once: a second one would add them again.
+            attempts = 1 if self._lines.lines.in_subform else CREATE_ATTEMPTS
+            return self._create(self._upload(child, file), may_exist=False, attempts=attempts)
+        except NotCreatedError as failure:
+            self._to.confirmation.give_back(child, failure.code)
+            error = failure.error
+            if isinstance(error, Stopped) or not isinstance(error, TransientError):
+                raise error from None
+            self._to.failed_calls.note(error)
+            for order in set(child.manifest.values()):
+                faults.setdefault(order, []).append(of_error(error))
+            return None
+
+    def _end(self, child: JournalledJob, faults: Faults) -> None:
+        """Wait for a job of lines, and note the lines that were not written."""
+        result = self._await_result(child)
+        self._to.failed_calls.succeeded()
+        with self._one_at_a_time:
+            for outcome in self._outcomes(child, result):
+                if outcome.status is not Status.SYNCED:
+                    faults.setdefault(outcome.version, []).append(of_outcome(outcome))
+
+    # Lines of a dead run
+
+    def _resumed(self, job: JournalledJob, outcomes: list[Outcome]) -> list[Outcome]:
+        children = self._to.confirmation.jobs_of_lines(job.job_id)
+        faults: Faults = {}
+        keys: dict[str, set[str]] = {}
+        lost = not children
+        for child in children:
+            created = self._created(child) if child.step in OPEN_STEPS else None
+            if created is None:
+                lost = True
+                continue
+            self._end(created, faults)
+            for key, order in child.manifest.items():
+                keys.setdefault(order, set()).add(key)
+        for outcome in outcomes:
+            # An order without lines is in no job of lines; only a new one surely has none in the CRM either.
+            if lost or (outcome.key not in keys and outcome.action != CREATED):
+                faults.setdefault(outcome.key, []).append(unwritten("the run ended before they were written"))
+        rows = LineRows()
+        for order, of_order in keys.items():
+            rows.add(LineRows([order] * len(of_order), list(of_order), [], [order]))
+        self._lines.take_away(outcomes, rows, faults)
+        return whole(outcomes, faults)
+
+    def _created(self, child: JournalledJob) -> JournalledJob | None:
+        """Create a job that is uploaded; None where that is not safe: nobody knows whether it exists already."""
+        if child.step is not JobStep.UPLOADED:
+            return child
+        if self._lines.lines.in_subform:
+            self._to.confirmation.give_back(child, UNWRITTEN)
+            return None
+        return self._create(child, may_exist=True)
+
+
+class RowsFile(BulkFile):
+    """The file of a job that adds rows to subforms."""
+
+    def body(self, module: str, file_id: str) -> str:
+        """The JSON that creates the job: an insert, which finds no rows by any field."""
+        body = msgspec.json.decode(super().body(module, file_id))
+        body["operation"] = "insert"
+        del body["resource"][0]["find_by"]
+        return msgspec.json.encode(body).decode()

@@ -1,0 +1,52 @@
+"""What the two ways of writing lines by upsert calls have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
+from target_zoho_crm.destination import Destination
+from target_zoho_crm.errors import TransientError
+from target_zoho_crm.lines.compiled import CompiledLines
+from target_zoho_crm.lines.existing import ExistingLines
+from target_zoho_crm.lines.faults import Faults, of_error
+from target_zoho_crm.lines.moving import LineTraffic
+from target_zoho_crm.lines.reading import LineRows
+from target_zoho_crm.outcomes import Outcome, Status
+
+CREATED = "insert"
+"""The action of an order that was not in the CRM before: it has no lines there yet."""
+
+
+class LinesByCalls(ABC):
+    """Writes the lines of orders that are in the CRM."""
+
+    def __init__(self, destination: Destination, lines: CompiledLines) -> None:
+        """`destination` is that of the orders."""
+        self._to = destination
+        self.lines = lines
+        self.traffic = LineTraffic(destination.stop)
+        self._existing = ExistingLines(destination.client, lines)
+
+    @abstractmethod
+    def write(self, outcomes: Sequence[Outcome], rows: LineRows) -> list[Outcome]:
+        """Write the lines of the orders that are in the CRM; the orders' outcomes with those of their lines.
+
+        Raises:
+            ZohoError: what ends the run.
+        """
+
+    @abstractmethod
+    def take_away(self, outcomes: Sequence[Outcome], rows: LineRows, faults: Faults) -> None:
+        """Delete the lines that orders have in the CRM only; what fails is added to `faults`."""
+
+    def failed(self, error: TransientError, orders: Iterable[str], faults: Faults) -> None:
+        """Note a call that failed as a whole."""
+        self._to.failed_calls.note(error)
+        for order in orders:
+            faults.setdefault(order, []).append(of_error(error))
+
+
+def ids_of(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """The ids of the orders that are in the CRM, by key."""
+    return {each.key: each.zoho_id for each in outcomes if each.status is Status.SYNCED and each.zoho_id}

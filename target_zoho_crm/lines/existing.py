@@ -1,0 +1,110 @@
+"""The lines that the CRM has for some orders, read by COQL; and taking away those that the legacy order has no more.
+
+A subform's rows are read the same way: Zoho answers queries of a subform's own module, and its list of records does
+not promise to show rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sync_ledger.acks import chunks_of
+from target_zoho_crm.client import Answer, ZohoClient
+from target_zoho_crm.errors import AnswerError, request_error
+from target_zoho_crm.lines.compiled import CompiledLines
+from target_zoho_crm.outcomes import flat_error
+
+ORDERS_PER_QUERY = 50  # Zoho takes up to 100 values in one `in`; 50 is the safe figure
+ROWS_PER_QUERY = 2_000
+DELETED_PER_CALL = 100
+_GONE = "INVALID_DATA"  # what Zoho says of an id that is not there (any more)
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingLine:
+    """A line in the CRM: the id of its record, its key, and the id of the order's record."""
+
+    id: str
+    key: str
+    order_id: str
+
+
+class ExistingLines:
+    """Reads and deletes the lines of one stream."""
+
+    def __init__(self, client: ZohoClient, lines: CompiledLines) -> None:
+        self._client = client
+        self._lines = lines
+
+    def of_orders(self, ids: Collection[str]) -> Iterator[ExistingLine]:
+        """All lines of the orders with these ids."""
+        for chunk in chunks_of(ids, ORDERS_PER_QUERY):
+            yield from self._read(f"{self._lines.order.field.api_name} in ({_listed(chunk)})")
+
+    def of_ids(self, ids: Collection[str]) -> Iterator[ExistingLine]:
+        """The lines with these ids, as they are now."""
+        for chunk in chunks_of(ids, ORDERS_PER_QUERY):
+            yield from self._read(f"id in ({_listed(chunk)})")
+
+    def delete(self, lines: Sequence[ExistingLine], guard: Any) -> dict[str, str]:
+        """Delete lines; returns the codes of those that Zoho refused, by the line's id. One that is gone is deleted.
+
+        Raises:
+            ZohoError: the call was refused as a whole, or failed after all attempts.
+        """
+        refused: dict[str, str] = {}
+        for chunk in chunks_of([line.id for line in lines], DELETED_PER_CALL):
+            answer = self._client.delete(self._lines.module, chunk, guard=guard)
+            refused.update(_refused(chunk, answer))
+        return refused
+
+    def _read(self, condition: str) -> Iterator[ExistingLine]:
+        key, order = self._lines.mapping.key_field.api_name, self._lines.order.field.api_name
+        after, more = "0", True
+        while more:
+            rows, more = self._client.query(
+                f"select id, {key}, {order} from {self._lines.module} "  # noqa: S608 - COQL, of names and ids only
+                f"where ({condition} and id > '{after}') order by id asc limit {ROWS_PER_QUERY}",
+                rows=ROWS_PER_QUERY,
+            )
+            for row in rows:
+                parent = row.get(order)
+                parent = parent.get("id") if isinstance(parent, dict) else parent
+                yield ExistingLine(str(row["id"]), str(row.get(key) or ""), str(parent or ""))
+            more = more and bool(rows)
+            after = str(rows[-1]["id"]) if rows else after
+
+
+def surplus(
+    existing: Iterable[ExistingLine], wanted: Mapping[str, Collection[str]], lines: CompiledLines
+) -> list[ExistingLine]:
+    """The lines that their orders have no more, and the doubles; `wanted` are the lines' folded keys by order's id."""
+    seen: set[tuple[str, str]] = set()
+    found = []
+    for line in existing:
+        key = lines.folding.fold(line.key)
+        if key not in wanted.get(line.order_id, ()) or (line.order_id, key) in seen:
+            found.append(line)
+        seen.add((line.order_id, key))
+    return found
+
+
+def _listed(ids: Iterable[str]) -> str:
+    return ", ".join(f"'{each}'" for each in ids)
+
+
+def _refused(ids: Sequence[str], answer: Answer) -> dict[str, str]:
+    data = answer.body.get("data") if isinstance(answer.body, dict) else None
+    if not isinstance(data, list) or len(data) != len(ids):
+        found = flat_error(answer.body)
+        if found is not None:
+            raise request_error(found[0], where="delete of lines", said=found[1], http_status=answer.status)
+        raise AnswerError("BAD_ANSWER", f"delete: the answer (HTTP {answer.status}) does not fit {len(ids)} ids.")
+    refused = {}
+    for line, item in zip(ids, data, strict=True):
+        code = item.get("code") if isinstance(item, dict) else None
+        if code not in ("SUCCESS", _GONE):
+            refused[line] = str(code)
+    return refused

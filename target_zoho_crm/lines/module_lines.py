@@ -1,0 +1,90 @@
+"""Lines as records of a module of their own: upserted by their unique key, so that repeating it is safe."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from sync_ledger.acks import chunks_of
+from target_zoho_crm.bodies import upsert_body
+from target_zoho_crm.errors import Stopped, TransientError, family_of
+from target_zoho_crm.lines.by_calls import CREATED, LinesByCalls, ids_of
+from target_zoho_crm.lines.existing import surplus
+from target_zoho_crm.lines.faults import Faults, LineFault, of_outcome, whole
+from target_zoho_crm.lines.reading import LineRows
+from target_zoho_crm.outcomes import Outcome, Status, upsert_outcomes
+from target_zoho_crm.routing import UPSERT_MAX_RECORDS
+
+logger = logging.getLogger("target-zoho-crm")
+
+
+class ModuleLines(LinesByCalls):
+    """Writes the lines of orders that are in the CRM by upsert calls, and takes away those that they have no more."""
+
+    def write(self, outcomes: Sequence[Outcome], rows: LineRows) -> list[Outcome]:
+        """Write the lines of the orders that are in the CRM; the orders' outcomes with those of their lines.
+
+        Raises:
+            ZohoError: what ends the run.
+        """
+        ids = ids_of(outcomes)
+        faults: Faults = {}
+        mine = [index for index, order in enumerate(rows.orders) if order in ids]
+        with self.traffic.writing():
+            for call in chunks_of(mine, UPSERT_MAX_RECORDS):
+                self._call(call, ids, rows, faults)
+        self.take_away(outcomes, rows, faults)
+        return whole(outcomes, faults)
+
+    def take_away(self, outcomes: Sequence[Outcome], rows: LineRows, faults: Faults) -> None:
+        """Delete the lines that orders have in the CRM only; what fails is added to `faults`."""
+        ids = ids_of(outcomes)
+        created = {outcome.key for outcome in outcomes if outcome.action == CREATED}
+        order_of = {ids[order]: order for order in rows.stated if order in ids and order not in {*created, *faults}}
+        if not order_of:
+            return
+        wanted: dict[str, set[str]] = {id_: set() for id_ in order_of}
+        for order, key in zip(rows.orders, self.lines.folding.folded(rows.keys), strict=True):
+            if order in ids and ids[order] in wanted:
+                wanted[ids[order]].add(key)
+        try:
+            found = surplus(self._existing.of_orders(wanted), wanted, self.lines)
+            if not found:
+                return
+            with self.traffic.deleting():
+                now = self._existing.of_ids([line.id for line in found])
+                gone = {line.id for line in found}
+                still = [line for line in now if line.id in gone and line.order_id in wanted]
+                refused = self._existing.delete(still, self._to.confirmation.guard)
+        except Stopped:
+            raise
+        except TransientError as error:
+            self.failed(error, order_of.values(), faults)
+            return
+        for line in still:
+            if line.id in refused:
+                code = refused[line.id]
+                fault = LineFault(code, family_of(code), message="it was not deleted", key=line.key)
+                faults.setdefault(order_of[line.order_id], []).append(fault)
+
+    def _call(self, call: Sequence[int], ids: Mapping[str, str], rows: LineRows, faults: Faults) -> None:
+        to, lines = self._to, self.lines
+        keys = [rows.keys[index] for index in call]
+        orders = [rows.orders[index] for index in call]
+        values = [(ids[order], *rows.values[index]) for order, index in zip(orders, call, strict=True)]
+        further = to.automations.body()
+        body, refused = upsert_body(lines.with_order, keys, values, further, ignore_empty=to.ignore_empty)
+        if refused:
+            raise AssertionError("lines were checked before their orders were sent")
+        try:
+            answer = to.client.upsert(lines.module, body, records=len(keys), guard=to.confirmation.guard)
+            outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body)
+        except Stopped:
+            raise
+        except TransientError as error:
+            self.failed(error, set(orders), faults)
+            return
+        to.failed_calls.succeeded()
+        for order, outcome in zip(orders, outcomes, strict=True):
+            if outcome.status is not Status.SYNCED:
+                faults.setdefault(order, []).append(of_outcome(outcome))

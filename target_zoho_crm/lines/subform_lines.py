@@ -1,0 +1,156 @@
+"""Lines as rows of the order's subform: the rows there are read first, then changed, added and removed to match.
+
+A row without an id is added each time that it is sent, so such a call is made once: after a lost answer the order is
+due again, and its rows are read anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from sync_ledger.acks import chunks_of
+from target_zoho_crm.bodies import upsert_body
+from target_zoho_crm.errors import Stopped, TransientError
+from target_zoho_crm.lines.by_calls import CREATED, LinesByCalls, ids_of
+from target_zoho_crm.lines.existing import ExistingLine
+from target_zoho_crm.lines.faults import Faults, LineFault, of_outcome, whole
+from target_zoho_crm.lines.reading import LineRows
+from target_zoho_crm.outcomes import Outcome, Status, upsert_outcomes
+from target_zoho_crm.routing import UPSERT_MAX_RECORDS
+from target_zoho_crm.transport import Repeat
+
+Row = dict[str, Any]
+
+
+class _Body(msgspec.Struct):
+    data: list[dict[str, msgspec.Raw]]
+
+
+_ROWS = msgspec.json.Decoder(_Body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """One order's rows as they are sent, and the line's key of each."""
+
+    key: str
+    rows: list[Row]
+    lines: list[str]
+
+    @property
+    def adds(self) -> bool:
+        """Whether a row is added, which must not happen twice."""
+        return any("id" not in row for row in self.rows)
+
+
+class SubformLines(LinesByCalls):
+    """Writes rows of a subform by upsert calls for their orders."""
+
+    def write(self, outcomes: Sequence[Outcome], rows: LineRows) -> list[Outcome]:
+        """Bring the rows of the orders that are in the CRM to what the lines say."""
+        ids = ids_of(outcomes)
+        faults: Faults = {}
+        created = {outcome.key for outcome in outcomes if outcome.action == CREATED}
+        rows = rows.of(ids)
+        stated = rows.stated
+        try:
+            there = self._there(ids[order] for order in stated if order not in created)
+        except Stopped:
+            raise
+        except TransientError as error:
+            self.failed(error, stated, faults)
+            return whole(outcomes, faults)
+        wanted = self._wanted(rows)
+        orders = [self._matched(order, wanted.get(order, {}), there.get(ids[order], ())) for order in stated]
+        for call in chunks_of((order for order in orders if order.rows), UPSERT_MAX_RECORDS):
+            self._call(call, ids, faults)
+        return whole(outcomes, faults)
+
+    def take_away(self, outcomes: Sequence[Outcome], rows: LineRows, faults: Faults) -> None:
+        """Do nothing: `write` takes rows away with those that it changes and adds."""
+
+    def _there(self, ids: Iterable[str]) -> dict[str, list[ExistingLine]]:
+        found: dict[str, list[ExistingLine]] = {}
+        for line in self._existing.of_orders(list(ids)):
+            found.setdefault(line.order_id, []).append(line)
+        return found
+
+    def _wanted(self, rows: LineRows) -> dict[str, dict[str, Row]]:
+        """The rows of each order by the line's key, as JSON takes them."""
+        if not rows.keys:
+            return {}
+        body, refused = upsert_body(self.lines.mapping, rows.keys, rows.values, ignore_empty=self._to.ignore_empty)
+        if refused:
+            raise AssertionError("lines were checked before their orders were sent")
+        wanted: dict[str, dict[str, Row]] = {}
+        for order, key, row in zip(rows.orders, rows.keys, _ROWS.decode(body).data, strict=True):
+            wanted.setdefault(order, {})[key] = row
+        return wanted
+
+    def _matched(self, order: str, wanted: Mapping[str, Row], there: Collection[ExistingLine]) -> _Order:
+        """Give the rows that are there to the lines of their keys; the others, and doubles, are to go."""
+        fold = self.lines.folding.fold
+        by_key: dict[str, ExistingLine] = {}
+        for line in there:
+            by_key.setdefault(fold(line.key), line)
+        sent, keys, kept = [], [], set()
+        for key, row in wanted.items():
+            known = by_key.get(fold(key))
+            sent.append({"id": known.id, **row} if known is not None else row)
+            keys.append(key)
+            kept.add(known.id if known is not None else None)
+        for line in there:
+            if line.id not in kept:
+                sent.append({"id": line.id, "_delete": None})
+                keys.append(line.key)
+        return _Order(order, sent, keys)
+
+    def _call(self, call: Sequence[_Order], ids: Mapping[str, str], faults: Faults) -> None:
+        to, subform = self._to, self.lines.settings.subform
+        data = [{"id": ids[order.key], subform: order.rows} for order in call]
+        body = {"data": data, "duplicate_check_fields": [self.lines.order_key_field], **to.automations.body()}
+        keys = [order.key for order in call]
+        try:
+            answer = to.client.upsert(
+                to.module,
+                msgspec.json.encode(body),
+                records=len(keys),
+                guard=to.confirmation.guard,
+                repeat=Repeat.ONCE if any(order.adds for order in call) else Repeat.SAFE,
+            )
+            outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body)
+        except Stopped:
+            raise
+        except TransientError as error:
+            self.failed(error, keys, faults)
+            return
+        to.failed_calls.succeeded()
+        for order, outcome, item in zip(call, outcomes, answer.body["data"], strict=True):
+            if outcome.status is not Status.SYNCED:
+                faults.setdefault(order.key, []).append(_fault(order, outcome, item, subform))
+
+
+def _fault(order: _Order, outcome: Outcome, item: Any, subform: str) -> LineFault:
+    """The fault of an order's rows, with the key of the line at fault where Zoho says which row it is."""
+    fault = of_outcome(outcome)
+    index = _row_index(item, re.compile(rf"\.{re.escape(subform)}\[(\d+)\]"))
+    key = order.lines[index] if index is not None and index < len(order.lines) else None
+    return LineFault(fault.code, fault.family, fault.field, fault.message, key)
+
+
+def _row_index(item: Any, path: re.Pattern[str]) -> int | None:
+    """The first row that an error speaks of: in `details`, or in one of several errors."""
+    if isinstance(item, list):
+        return next((index for each in item if (index := _row_index(each, path)) is not None), None)
+    if not isinstance(item, dict):
+        return None
+    match = path.search(str(item.get("json_path", "")))
+    if match is not None:
+        return int(match[1])
+    inner = [item.get("details"), item.get("errors")]
+    return _row_index([each for each in inner if each is not None], path)

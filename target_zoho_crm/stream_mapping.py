@@ -1,0 +1,68 @@
+"""One stream's mapping as its settings want it: the order's own fields, and the references to other records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from target_zoho_crm.lines.compiled import CompiledLines, compile_lines
+from target_zoho_crm.mapping import Mapping as FieldMapping
+from target_zoho_crm.mapping import compile_mapping
+from target_zoho_crm.metadata import ModuleFields
+from target_zoho_crm.reference_columns import with_references
+from target_zoho_crm.settings import Settings, StreamSettings
+from target_zoho_crm.users import Users
+
+
+def stream_mapping(
+    settings: Settings,
+    stream: StreamSettings,
+    properties: Mapping[str, dict[str, Any]],
+    key_properties: Sequence[str],
+    *,
+    fields_of: Callable[[str], ModuleFields],
+    users: Callable[[], Users],
+) -> FieldMapping:
+    """Compile the mapping of the stream's orders, without their lines.
+
+    `fields_of` gives the fields of a module; `users` the org's users, and is called only where a field needs them.
+
+    Raises:
+        ConfigurationError: module, key field or mapping are of no use.
+    """
+    own = {name: each for name, each in properties.items() if stream.lines is None or name != stream.lines.property}
+    mapping = compile_mapping(
+        own,
+        fields_of(stream.module),
+        key_field=stream.key_field,
+        key_properties=key_properties,
+        settings=stream.fields,
+        timezone=settings.timezone,
+        validate=settings.validate,
+    )
+    return with_references(mapping, stream.fields, fields_of=fields_of, users=users)
+
+
+def stream_lines(
+    settings: Settings,
+    stream: StreamSettings,
+    properties: Mapping[str, Any],
+    *,
+    fields_of: Callable[[str], ModuleFields],
+) -> CompiledLines | None:
+    """Compile how the stream's lines are written; None where orders have none.
+
+    Raises:
+        ConfigurationError: the settings of the lines do not fit the CRM.
+    """
+    if stream.lines is None:
+        return None
+    return compile_lines(
+        stream.lines,
+        properties,
+        module=stream.module,
+        key_field=stream.key_field,
+        fields_of=fields_of,
+        timezone=settings.timezone,
+        validate=settings.validate,
+    )

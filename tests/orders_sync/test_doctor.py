@@ -1,0 +1,271 @@
+"""`orders-sync doctor` names what is wrong with a set-up, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+from pair_of_plugins import Shop
+
+from orders_sync.cli import main
+
+if TYPE_CHECKING:
+    from zoho_crm_emulator.control import EmulatorProcess
+
+
+@pytest.fixture
+def shop(sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[Shop]:
+    made = Shop(sqlite_url, zoho_emulator, tmp_path)
+    yield made
+    made.engine.dispose()
+
+
+def run(shop: Shop, *options: str) -> Result:
+    tap, target = shop.configs()
+    return CliRunner().invoke(main, ["doctor", "--tap-config", str(tap), "--target-config", str(target), *options])
+
+
+def findings(shop: Shop, *, sound: bool) -> dict[str, dict[str, str]]:
+    result = run(shop, "--json")
+    document = json.loads(result.output)
+    assert (document["sound"], result.exit_code) == (sound, 0 if sound else 1), result.output
+    return {finding["subject"]: finding for finding in document["findings"]}
+
+
+def the_fault(shop: Shop) -> dict[str, str]:
+    """The only fault; what depends on it was not checked, and no other is made of it."""
+    faults = [finding for finding in findings(shop, sound=False).values() if finding["verdict"] == "fault"]
+    assert len(faults) == 1, faults
+    return faults[0]
+
+
+def assert_named(shop: Shop, subject: str, *words: str) -> None:
+    """The fault has this subject, and fault or remedy have these words; people read the same."""
+    fault = the_fault(shop)
+    assert fault["subject"] == subject
+    told = f"{fault['says']} {fault['remedy']}"
+    for word in words:
+        assert word in told
+    result = run(shop)
+    assert result.exit_code == 1
+    for word in words:
+        assert word in result.output
+
+
+def test_a_sound_set_up_has_no_fault_and_nothing_is_changed(shop: Shop) -> None:
+    before = shop.emulator.admin.stats()["records"]
+    found = findings(shop, sound=True)
+    assert {finding["verdict"] for finding in found.values()} == {"fits", "warning"}
+    for subject in (
+        "Database", "Orders table", "Key", "Replication key", "One ledger", "Ledger rights", "Token", "Scopes", "Org",
+        "Edition", "Credits", "Module", "Key field", "Column total_amount", "Mandatory fields",
+    ):  # fmt: skip
+        assert found[subject]["verdict"] == "fits", found[subject]
+    assert "55,000 API credits a day" in found["Edition"]["says"]
+    assert shop.emulator.admin.stats()["records"] == before
+    assert shop.crm() == {}
+    assert sa.inspect(shop.engine).get_table_names() == ["orders"]
+
+
+def test_of_each_column_it_says_whether_it_fits_and_why_not(shop: Shop) -> None:
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE orders ADD COLUMN mystery VARCHAR(10)")
+        connection.exec_driver_sql("ALTER TABLE orders ADD COLUMN item_count VARCHAR(10)")
+    found = findings(shop, sound=True)
+    assert found["Column order_date"]["verdict"] == "fits"
+    assert "longer texts than 120" in found["Column customer_name"]["says"]
+    assert "must be among New, Paid" in found["Column status"]["says"]
+    assert "what is no number is refused" in found["Column item_count"]["says"]
+    assert "not sent" in found["Column mystery"]["says"]
+    assert "`fields`" in found["Column mystery"]["remedy"]
+
+
+# The broken set-ups: the fault is named, and what to do.
+
+
+def test_a_database_out_of_reach(shop: Shop) -> None:
+    shop.tap_config["sqlalchemy_url"] = "postgresql://clerk:hush-hush@127.0.0.1:1/shop"
+    assert_named(shop, "Database", "127.0.0.1:1", "`sqlalchemy_url`")
+    assert "hush-hush" not in run(shop).output
+
+
+def test_a_misspelt_table(shop: Shop) -> None:
+    shop.tap_config["orders_table"] = "ordres"
+    assert_named(shop, "Orders table", "'ordres'", "did you mean orders")
+
+
+def test_a_misspelt_key_column(shop: Shop) -> None:
+    shop.tap_config["key_column"] = "orderid"
+    assert_named(shop, "Key", "key_column", "'orderid'", "order_id")
+
+
+def test_a_table_without_a_replication_key(shop: Shop) -> None:
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE plain (id INTEGER PRIMARY KEY, note TEXT)")
+    shop.tap_config["orders_table"] = "plain"
+    assert_named(shop, "Replication key", "replication_key", "grows with each change")
+
+
+def test_a_filter_that_is_no_sql(shop: Shop) -> None:
+    shop.tap_config["filter"] = "statuss = 'New'"
+    assert_named(shop, "Filter", "statuss", "`filter`")
+
+
+def test_two_ledgers(shop: Shop, tmp_path: Path) -> None:
+    shop.target_config["ack_url"] = f"sqlite:///{tmp_path / 'other.sqlite'}"
+    assert_named(shop, "One ledger", "other.sqlite", "sent for ever", "`ack_url`")
+
+
+def test_a_target_without_the_taps_ledger(shop: Shop) -> None:
+    shop.target_config["ack_url"] = None
+    assert_named(shop, "One ledger", "no `ack_url`", "Set `ack_url`")
+
+
+def test_a_missing_setting(shop: Shop) -> None:
+    shop.target_config["refresh_token"] = None
+    assert_named(shop, "Settings of the target", "refresh_token", "required", "`orders-sync login`")
+
+
+def test_a_data_centre_that_does_not_know_the_client(shop: Shop) -> None:
+    shop.target_config["client_id"] = "1000.NOBODY"
+    assert_named(shop, "Token", "invalid_client", "data_center")
+
+
+def test_a_revoked_refresh_token(shop: Shop) -> None:
+    token = shop.emulator.admin.grant()
+    shop.emulator.admin.revoke_grant(token)
+    shop.target_config["refresh_token"] = token
+    assert_named(shop, "Token", "invalid_code", "Make a new refresh_token")
+    assert token not in run(shop).output
+
+
+def test_a_wrong_client_secret(shop: Shop) -> None:
+    shop.target_config["client_secret"] = "not-the-one"
+    assert_named(shop, "Token", "invalid_client_secret", "Copy client_secret again")
+    assert "not-the-one" not in run(shop).output
+
+
+@pytest.mark.parametrize(
+    "scope", ["ZohoCRM.bulk.ALL", "ZohoFiles.files.ALL", "ZohoCRM.coql.READ", "ZohoCRM.users.READ"]
+)
+def test_a_missing_scope(shop: Shop, scope: str) -> None:
+    scopes = [
+        "ZohoCRM.modules.ALL", "ZohoCRM.bulk.ALL", "ZohoFiles.files.ALL", "ZohoCRM.settings.ALL", "ZohoCRM.org.READ",
+        "ZohoCRM.users.READ", "ZohoCRM.coql.READ",
+    ]  # fmt: skip
+    shop.target_config["refresh_token"] = shop.emulator.admin.grant([each for each in scopes if each != scope])
+    assert_named(shop, "Scopes", f"the token lacks {scope}", "Make a new refresh_token with the scopes")
+
+
+def test_a_misspelt_module(shop: Shop) -> None:
+    shop.target_config["module"] = "Order"
+    assert_named(shop, "Module", "no module Order", "Did you mean Orders", "`module`")
+
+
+def test_a_key_field_that_is_not_there(shop: Shop) -> None:
+    shop.target_config["key_field"] = "Parent_Number"
+    assert_named(shop, "Key field", "no field Parent_Number", "`orders-sync init` makes it", "`key_field`")
+
+
+def test_a_key_field_that_is_not_unique(shop: Shop) -> None:
+    shop.target_config["key_field"] = "Country"
+    assert_named(shop, "Key field", "Country", "not unique", "Do not allow duplicate values")
+
+
+def test_fields_that_send_a_column_nowhere(shop: Shop) -> None:
+    shop.target_config["fields"] = {"notes": "Notse"}
+    assert_named(shop, "Mapping", "no field Notse", "Did you mean Notes", "`fields`")
+
+
+def test_a_field_that_only_the_layout_makes_mandatory(shop: Shop) -> None:
+    shop.emulator.admin.add_field("Orders", api_name="Region", data_type="text", layout_mandatory=True)
+    assert_named(shop, "Mandatory fields", "Region", "Map every mandatory field")
+
+
+def test_a_proxy_or_wrong_address_in_place_of_zoho(shop: Shop) -> None:
+    shop.target_config["api_url"] = "http://crm.example.com"
+    assert_named(shop, "Zoho's addresses", "api_url", "https")
+
+
+def test_a_callback_that_could_be_guessed_is_a_warning_and_a_secret_is_not_shown(shop: Shop) -> None:
+    shop.target_config["callback_url"] = "https://hooks.example.com/zoho"
+    assert findings(shop, sound=True)["Callback"]["verdict"] == "warning"
+    shop.target_config["callback_url"] = "https://hooks.example.com/zoho/nobody-guesses-this"
+    assert findings(shop, sound=True)["Callback"] == {
+        "subject": "Callback", "verdict": "fits", "says": "asked for at hooks.example.com", "remedy": "",
+    }  # fmt: skip
+
+
+def test_credits_that_are_used_up_are_named(shop: Shop) -> None:
+    shop.emulator.admin.settings(credits_remaining=3)
+    result = run(shop)
+    assert result.exit_code == 1
+    assert "credits are used up" in result.output
+
+
+def test_a_ledger_user_without_the_right_to_create(
+    postgresql_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    with reader_of(postgresql_url) as reader_url:
+        shop = Shop(postgresql_url, zoho_emulator, tmp_path)
+        shop.tap_config["ack_url"] = shop.target_config["ack_url"] = reader_url
+        try:
+            assert_named(shop, "Ledger rights", "permission denied", "may create and write tables there")
+        finally:
+            shop.engine.dispose()
+
+
+def test_ledger_tables_that_may_only_be_read(
+    postgresql_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    with reader_of(postgresql_url) as reader_url:
+        shop = Shop(postgresql_url, zoho_emulator, tmp_path)
+        shop.tap()  # makes the ledger
+        with shop.engine.begin() as connection:
+            connection.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC")
+        shop.tap_config["ack_url"] = shop.target_config["ack_url"] = reader_url
+        try:
+            assert_named(shop, "Ledger rights", "permission denied", "may create and write tables there")
+        finally:
+            shop.engine.dispose()
+
+
+@contextmanager
+def reader_of(url: str) -> Iterator[str]:
+    """A user of the database who may connect and read, and nothing else."""
+    owner = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    name = f"reader_{os.urandom(6).hex()}"
+    with owner.connect() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN PASSWORD 'read-only'")
+        connection.exec_driver_sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    yield sa.make_url(url).set(username=name, password="read-only").render_as_string(hide_password=False)
+    with owner.connect() as connection:
+        connection.exec_driver_sql(f"DROP OWNED BY {name}")
+        connection.exec_driver_sql(f"DROP ROLE {name}")
+    owner.dispose()
+
+
+def test_no_settings_at_all_names_the_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 1
+    assert "LEGACY_DATABASE_URL" in result.output
+    assert "ZOHO_REFRESH_TOKEN" in result.output
+
+
+def test_the_variables_are_those_of_meltanos_production_environment() -> None:
+    yaml = pytest.importorskip("yaml")
+    from orders_sync.configs import TAP_VARIABLES, TARGET_VARIABLES  # noqa: PLC0415
+
+    project = yaml.safe_load((Path(__file__).parents[2] / "meltano.yml").read_text())
+    (prod,) = [each for each in project["environments"] if each["name"] == "prod"]
+    plugins = prod["config"]["plugins"]
+    for kind, variables in (("extractors", TAP_VARIABLES), ("loaders", TARGET_VARIABLES)):
+        assert plugins[kind][0]["config"] == {name: f"${variable}" for name, variable in variables.items()}

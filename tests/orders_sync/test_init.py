@@ -1,0 +1,140 @@
+"""`orders-sync init` shows what it would make, makes it, and makes nothing twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+from pair_of_plugins import Shop
+
+from orders_sync.cli import main
+
+if TYPE_CHECKING:
+    from zoho_crm_emulator.control import EmulatorProcess
+
+LEDGER = {"zoho_sync_ack", "zoho_sync_job", "zoho_sync_run"}
+
+
+@pytest.fixture
+def shop(engine_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[Shop]:
+    made = Shop(engine_url, zoho_emulator, tmp_path)
+    made.target_config["module"] = "Fresh_Orders"
+    zoho_emulator.admin.add_module("Fresh_Orders", [{"api_name": "Customer_Name", "data_type": "text", "length": 250}])
+    yield made
+    made.engine.dispose()
+
+
+def orders_sync(shop: Shop, command: str, *options: str, typed: str = "") -> Result:
+    tap, target = shop.configs()
+    files = ["--tap-config", str(tap), "--target-config", str(target)]
+    return CliRunner().invoke(main, [command, *files, *options], input=typed)
+
+
+def ledger_tables(shop: Shop) -> set[str]:
+    return set(sa.inspect(shop.engine).get_table_names()) & LEDGER
+
+
+def fields(shop: Shop) -> dict[str, dict[str, Any]]:
+    base, session = shop.emulator.base_url, requests.Session()
+    form = {"grant_type": "refresh_token", "refresh_token": shop.emulator.refresh_token}
+    client = {"client_id": shop.emulator.client_id, "client_secret": shop.emulator.client_secret}
+    token = session.post(f"{base}/oauth/v2/token", data=form | client, timeout=10).json()["access_token"]
+    header = {"Authorization": f"Zoho-oauthtoken {token}"}
+    answer = session.get(f"{base}/crm/v8/settings/fields?module=Fresh_Orders", headers=header, timeout=10)
+    return {field["api_name"]: field for field in answer.json()["fields"]}
+
+
+def test_a_dry_run_shows_everything_and_makes_nothing(shop: Shop) -> None:
+    before = fields(shop)
+    result = orders_sync(shop, "init", "--dry-run", "--all-columns")
+    assert result.exit_code == 0, result.output
+    assert "zoho_sync_ack, zoho_sync_job, zoho_sync_run are to be made" in result.output
+    assert "parent_id: text, up to 40 characters, unique (upper and lower case differ), for order_id" in result.output
+    assert "Total_Amount: double, 2 decimal places, for total_amount" in result.output
+    assert fields(shop) == before
+    assert ledger_tables(shop) == set()
+
+
+def test_nothing_is_made_without_a_yes(shop: Shop) -> None:
+    before = fields(shop)
+    assert orders_sync(shop, "init", typed="n\n").exit_code == 1
+    assert fields(shop) == before
+    assert ledger_tables(shop) == set()
+
+
+def test_ledger_and_key_field_are_made_and_a_second_time_there_is_nothing_to_make(shop: Shop) -> None:
+    result = orders_sync(shop, "init", typed="y\n")
+    assert result.exit_code == 0, result.output
+    assert ledger_tables(shop) == LEDGER
+    made = fields(shop)
+    assert (made["parent_id"]["data_type"], made["parent_id"]["unique"]) == ("text", {"case_sensitive": True})
+    assert "Total_Amount" not in made
+    assert "--all-columns makes these too" in result.output
+    again = orders_sync(shop, "init")
+    assert (again.exit_code, "Make these?" in again.output) == (0, False)
+    assert fields(shop) == made
+
+
+def test_after_init_with_all_columns_a_first_run_brings_every_order_over(shop: Shop) -> None:
+    shop.insert([f"SO-{number}" for number in range(20)])
+    assert orders_sync(shop, "init", "--yes", "--all-columns").exit_code == 0
+    examined = json.loads(orders_sync(shop, "doctor", "--json").output)
+    assert examined["sound"], examined
+    ended = shop.run()
+    assert ended.code == 0, ended.err
+    assert ended.summary["synced"] == 20
+    records = {record["parent_id"]: record for record in shop.emulator.admin.records("Fresh_Orders")}
+    orders = shop.orders()
+    assert set(records) == set(orders)
+    for key, order in orders.items():
+        assert records[key]["Notes"] == order.notes
+        assert records[key]["Is_Gift"] == order.is_gift
+        assert str(records[key]["Total_Amount"]) == str(order.total_amount)
+        assert records[key]["Order_Date"] == order.order_date.isoformat()
+
+
+def test_a_field_that_the_settings_name_is_made_for_its_column(shop: Shop) -> None:
+    shop.target_config["fields"] = {"notes": "Remarks", "no_such_column": "Ghost"}
+    result = orders_sync(shop, "init", "--yes")
+    assert result.exit_code == 0, result.output
+    assert "Remarks" in fields(shop)
+    assert "Ghost" not in fields(shop)
+    assert "Column no_such_column: no field Ghost can be made for it" in result.output
+
+
+def test_a_refused_field_is_named_and_the_others_are_made(shop: Shop) -> None:
+    shop.emulator.admin.add_fault(
+        "create_field", kind="answer", times=1, status=400,
+        body={"fields": [{"code": "LIMIT_EXCEEDED", "status": "error", "message": "field limit", "details": {}}]},
+    )  # fmt: skip
+    shop.target_config["fields"] = {"notes": "Remarks"}
+    result = orders_sync(shop, "init", "--yes")
+    assert result.exit_code == 1
+    assert "parent_id was not made" in result.output
+    assert "field limit" in result.output
+    assert "Remarks" in fields(shop)
+    assert orders_sync(shop, "init", "--yes").exit_code == 0
+    assert "parent_id" in fields(shop)
+
+
+def test_a_key_field_that_is_not_unique_is_left_to_a_person(shop: Shop) -> None:
+    shop.target_config["key_field"] = "Customer_Name"
+    result = orders_sync(shop, "init", "--yes")
+    assert result.exit_code == 1
+    assert "not unique" in result.output
+    assert "Do not allow duplicate values" in result.output
+
+
+def test_a_missing_scope_is_named(shop: Shop) -> None:
+    scopes = ["ZohoCRM.settings.READ", "ZohoCRM.org.READ"]
+    shop.target_config["refresh_token"] = shop.emulator.admin.grant(scopes)
+    result = orders_sync(shop, "init", "--yes")
+    assert result.exit_code == 1
+    assert "OAUTH_SCOPE_MISMATCH" in result.output
+    assert "ZohoCRM.settings.ALL" in result.output

@@ -1,0 +1,115 @@
+"""Whole orders: the CRM's lines are the legacy lines exactly, none doubled, in both ways and by both channels.
+
+`WHOLE_ORDERS=10000` sets how many orders the first test sends; each has 0 to 40 lines.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pair_of_plugins
+import pytest
+from shop_with_lines import ShopWithLines
+
+if TYPE_CHECKING:
+    from zoho_crm_emulator.control import EmulatorProcess
+
+MakeShop = Callable[[str], ShopWithLines]
+ORDERS = int(os.environ.get("WHOLE_ORDERS", "160"))
+CONFIRMATION = "target_zoho_crm.confirmation.Confirmation"
+CLIENT = "target_zoho_crm.client.ZohoClient"
+
+WAYS = {
+    ("module", "upsert"): (f"after:{CLIENT}.upsert:4", f"after:{CLIENT}.delete"),
+    ("module", "bulk_write"): (f"before:{CLIENT}.create_job:3", f"after:{CLIENT}.delete"),
+    ("subform", "upsert"): (f"after:{CLIENT}.upsert:2", f"after:{CLIENT}.upsert:2"),
+    ("subform", "bulk_write"): (f"before:{CLIENT}.download:2", f"after:{CLIENT}.upsert"),
+}
+"""Where the first load is killed, and the change: with some lines written, and no order acknowledged for it."""
+
+POINTS = {
+    "calls, after the orders": ("module", "upsert", f"after:{CLIENT}.upsert:1"),
+    "calls, before the acks": ("module", "upsert", f"before:{CONFIRMATION}.confirm"),
+    "jobs, before those of lines are journalled": ("module", "bulk_write", f"before:{CONFIRMATION}.intend_lines"),
+    "jobs, after those of lines are journalled": ("module", "bulk_write", f"after:{CONFIRMATION}.intend_lines"),
+    "jobs, with one of lines created unjournalled": ("module", "bulk_write", f"after:{CLIENT}.create_job:2"),
+    "jobs, before the acks": ("module", "bulk_write", f"before:{CONFIRMATION}.confirm"),
+    "rows by calls, before the acks": ("subform", "upsert", f"before:{CONFIRMATION}.confirm"),
+    "rows by a job that is created unjournalled": ("subform", "bulk_write", f"after:{CLIENT}.create_job:2"),
+    "rows by a job, before the acks": ("subform", "bulk_write", f"before:{CONFIRMATION}.confirm"),
+}
+
+
+@pytest.fixture
+def shop_by(sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[MakeShop]:
+    """Make a shop whose lines are written in the named way."""
+    made: list[ShopWithLines] = []
+
+    def make(way: str) -> ShopWithLines:
+        made.append(ShopWithLines(sqlite_url, zoho_emulator, tmp_path, write_to={"write_to": way}))
+        return made[-1]
+
+    yield make
+    for shop in made:
+        shop.engine.dispose()
+
+
+def run_to_the_end(shop: ShopWithLines, most: int = 3) -> None:
+    """Run until nothing is left to send."""
+    for _ in range(most):
+        ended = shop.run()
+        assert ended.code == 0, ended.err
+        if not ended.summary["read"] and "adopted" not in ended.err:
+            return
+    raise AssertionError(f"still at work after {most} runs: {ended.err}")
+
+
+def kill_and_complete(shop: ShopWithLines, where: str) -> None:
+    killed = shop.run(kill_at=where)
+    assert killed.code == -signal.SIGKILL, killed.err
+    run_to_the_end(shop)
+    shop.assert_whole()
+    assert {job.step for job in shop.jobs()} <= {"applied", "abandoned"}
+
+
+@pytest.mark.timeout(0 if ORDERS > 1_000 else 300)
+@pytest.mark.parametrize(("way", "channel"), WAYS)
+def test_load_and_change_each_repeated_after_a_kill(
+    shop_by: MakeShop, way: str, channel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pair_of_plugins, "PROCESS_SECONDS", 120 + ORDERS // 5)
+    shop = shop_by(way)
+    rows = max(300, ORDERS * 40 // 50)  # some jobs of lines, whatever the size
+    shop.target_config |= {"channel": channel, "max_connections": 1 if ORDERS < 1_000 else 10}
+    shop.target_config |= {"bulk_rows": min(25_000, rows)}
+    keys = [f"SO-{number}" for number in range(ORDERS)]
+    shop.insert_whole(keys, most_lines=40 if ORDERS > 1_000 else 6)
+    first, second = WAYS[way, channel]
+    kill_and_complete(shop, first)
+    shop.change_lines(keys[:: max(2, ORDERS // 500)])
+    kill_and_complete(shop, second)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_during_the_first_load(shop_by: MakeShop, point: str) -> None:
+    way, channel, where = POINTS[point]
+    shop = shop_by(way)
+    shop.target_config |= {"channel": channel, "bulk_rows": 100, "max_connections": 1}
+    shop.insert_whole([f"SO-{number}" for number in range(60)], most_lines=6)
+    kill_and_complete(shop, where)
+
+
+@pytest.mark.parametrize("way", ["module", "subform"])
+def test_on_every_engine(engine_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path, way: str) -> None:
+    shop = ShopWithLines(engine_url, zoho_emulator, tmp_path, write_to={"write_to": way})
+    keys = [f"SO-{number}" for number in range(60)]
+    shop.insert_whole(keys, most_lines=6)
+    assert shop.run().summary["synced"] == 60
+    shop.change_lines(keys[::3])
+    assert shop.run().summary["synced"] == 20
+    shop.assert_whole()
+    shop.engine.dispose()

@@ -1,0 +1,59 @@
+"""Orders from some tap that is not ours: messages to the target as a process, and what became of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from sync_ledger.ledger import Ledger
+
+if TYPE_CHECKING:
+    from zoho_crm_emulator.control import EmulatorProcess
+
+TARGET = Path(sys.executable).parent / "target-zoho-crm"
+
+
+class Sales:
+    """A stream of orders from some tap, sent in one run after another."""
+
+    def __init__(self, emulator: EmulatorProcess, folder: Path) -> None:
+        self.emulator = emulator
+        self.folder = folder
+        urls = dict.fromkeys(("accounts_url", "api_url", "upload_url"), emulator.base_url)
+        secrets = {name: getattr(emulator, name) for name in ("client_id", "client_secret", "refresh_token")}
+        self.config: dict[str, Any] = {**urls, **secrets, "ack_url": f"sqlite:///{folder}/ledger.sqlite"}
+        self.properties: dict[str, Any] = {"id": {"type": "string"}}
+
+    def send(self, *records: dict[str, Any], code: int = 0, **config: Any) -> str:
+        """Run the target over these records; returns its log."""
+        (self.folder / "config.json").write_text(json.dumps(self.config | config))
+        properties = self.properties | {name: {} for record in records for name in record if name != "id"}
+        head = {"type": "SCHEMA", "stream": "sales", "schema": {"properties": properties}, "key_properties": ["id"]}
+        lines = [head, *({"type": "RECORD", "stream": "sales", "record": record} for record in records)]
+        ended = subprocess.run(
+            [TARGET, "--config", str(self.folder / "config.json")],
+            input="".join(f"{json.dumps(line)}\n" for line in lines),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == code, ended.stderr
+        return ended.stderr
+
+    def crm(self) -> dict[str, dict[str, Any]]:
+        """The orders in the CRM by key."""
+        return {each["parent_id"]: each for each in self.emulator.admin.records("Orders")}
+
+    def acks(self) -> dict[str, Any]:
+        """The ledger's rows by key."""
+        ledger = Ledger.open(self.config["ack_url"])
+        try:
+            with ledger.connect() as connection:
+                return {row.record_key: row for row in connection.execute(sa.select(ledger.tables.ack))}
+        finally:
+            ledger.close()

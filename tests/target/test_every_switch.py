@@ -1,0 +1,90 @@
+"""Where nobody has proved how Zoho behaves, the target writes every order right under each position."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+
+import pytest
+
+from zoho_crm_emulator.switches import Switches
+
+if TYPE_CHECKING:
+    from zoho_crm_emulator.control import EmulatorProcess
+
+TARGET = Path(sys.executable).parent / "target-zoho-crm"
+FREE = {"retry_after": 1, "cost_upload": 1, "cost_bulk_poll": 1, "cost_bulk_result": 1, "time_zone": "Asia/Kolkata"}
+FREE |= {"default_date_format": "dd.MM.yyyy", "default_datetime_format": "dd.MM.yyyy HH:mm", "max_rows": 2}
+NOT_ABOUT_WRITING = {"max_rows"}  # a limit that a setting has to match
+
+
+def worlds() -> list[dict[str, Any]]:
+    """Positions of all switches together, so that each position but the default one stands in one of them."""
+    usual = Switches()
+    others: dict[str, list[Any]] = {}
+    for name, hint in get_type_hints(Switches).items():
+        if name not in NOT_ABOUT_WRITING:
+            choices = get_args(hint) if get_origin(hint) is Literal else (FREE[name],)
+            others[name] = [choice for choice in choices if choice != getattr(usual, name)]
+    most = max(map(len, others.values()))
+    return [{name: choices[turn % len(choices)] for name, choices in others.items()} for turn in range(most)]
+
+
+SCHEMA = {
+    "parent_id": {"type": "string"},
+    "Customer_Name": {"type": ["string", "null"]},
+    "Status": {"type": ["string", "null"]},
+    "Total_Amount": {"type": ["number", "null"]},
+    "Loyalty_Points": {"type": ["integer", "null"]},
+    "Order_Date": {"type": ["string", "null"], "format": "date"},
+    "Ordered_At": {"type": ["string", "null"], "format": "date-time"},
+    "Is_Gift": {"type": ["boolean", "null"]},
+}
+
+
+def order(number: int) -> dict[str, Any]:
+    return {
+        "parent_id": f"O-{number}",
+        "Customer_Name": "Ann",
+        "Status": "Paid",
+        "Total_Amount": 12.25,
+        "Loyalty_Points": 123456789012345678,
+        "Order_Date": "2026-01-31",
+        "Ordered_At": "2026-01-31T08:30:15+00:00",
+        "Is_Gift": True,
+    }
+
+
+@pytest.mark.parametrize("world", worlds(), ids=("first", "second"))
+@pytest.mark.parametrize("channel", ["upsert", "bulk_write"])
+def test_orders_are_written_right_under_each_position(
+    zoho_emulator: EmulatorProcess, tmp_path: Path, channel: str, world: dict[str, Any]
+) -> None:
+    admin = zoho_emulator.admin
+    admin.switch(**world)
+    config = {
+        "client_id": zoho_emulator.client_id,
+        "client_secret": zoho_emulator.client_secret,
+        "refresh_token": zoho_emulator.refresh_token,
+        **dict.fromkeys(("accounts_url", "api_url", "upload_url"), zoho_emulator.base_url),
+        "ack_url": f"sqlite:///{tmp_path}/ledger.sqlite",
+        "channel": channel,
+    }
+    orders = [*map(order, range(3)), {**order(9), "parent_id": "bad", "Status": "Shiped"}]
+    head = {"type": "SCHEMA", "stream": "orders", "schema": {"properties": SCHEMA}, "key_properties": ["parent_id"]}
+    lines = [head, *({"type": "RECORD", "stream": "orders", "record": one} for one in orders)]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "in.singer").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    command = [TARGET, "--config", tmp_path / "config.json", "--input", tmp_path / "in.singer"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert "read 4 = 3 synced" in ended.stderr
+    assert "1 rejected" in ended.stderr
+    held = {record["parent_id"]: record for record in admin.records("Orders")}
+    assert set(held) == {"O-0", "O-1", "O-2"}
+    assert {(r["Order_Date"], str(r["Total_Amount"]), r["Loyalty_Points"]) for r in held.values()} == {
+        ("2026-01-31", "12.25", "123456789012345678")
+    }

@@ -1,0 +1,134 @@
+"""What the options of a field do in the CRM, and the types that only upsert calls write."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from some_tap import Sales
+
+if TYPE_CHECKING:
+    from zoho_crm_emulator.control import EmulatorProcess
+
+CHANNELS = ["upsert", "bulk_write"]
+
+
+@pytest.fixture
+def sales(zoho_emulator: EmulatorProcess, tmp_path: Path) -> Sales:
+    return Sales(zoho_emulator, tmp_path)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_field_keeps_what_the_crm_has_where_the_record_holds_null_and_others_are_cleared(
+    sales: Sales, channel: str
+) -> None:
+    fields = {"Notes": {"null": "keep"}, "Country": {"default": "Peru"}, "Currency_Code": {"default": "EUR"}}
+    first = {"id": "A", "Notes": "from the CRM's people", "Country": "Chile", "Customer_Name": "Ada"}
+    sales.send(first, channel=channel, fields=fields)
+    empty = {"Notes": None, "Country": None, "Customer_Name": None}
+    sales.send({"id": "A", **empty}, {"id": "B", **empty, "Notes": "b"}, channel=channel, fields=fields)
+    sales.send({"id": "A", **empty, "Notes": ""}, channel=channel, fields=fields)
+    held = {
+        key: tuple(record[name] for name in ("Notes", "Country", "Customer_Name", "Currency_Code"))
+        for key, record in sales.crm().items()
+    }
+    assert held == {"A": ("from the CRM's people", "Peru", None, "EUR"), "B": ("b", "Peru", None, "EUR")}
+
+
+def test_what_is_too_long_is_cut_or_rounded_where_the_user_wants_it(sales: Sales) -> None:
+    fields = {"Currency_Code": {"on_too_long": "truncate"}, "Total_Amount": {"on_too_long": "truncate"}}
+    sales.send({"id": "A", "Currency_Code": "EURO", "Total_Amount": "0.295"}, fields=fields)
+    assert (sales.crm()["A"]["Currency_Code"], sales.crm()["A"]["Total_Amount"]) == ("EUR", Decimal("0.3"))
+    log = sales.send({"id": "B", "Currency_Code": "EURO", "Total_Amount": 0.1 + 0.2})
+    assert "1 order: Currency_Code is longer than the field's 3 characters" in log
+    assert "1 order: Total_Amount has more than 2 decimal places (on_too_long: truncate would round it)" in log
+    assert "B" not in sales.crm()
+
+
+def test_unknown_values_of_a_picklist_are_added_replaced_or_refused(sales: Sales) -> None:
+    values = {"Channel": "Fax", "Tags_List": ["gift", "heavy"]}
+    log = sales.send({"id": "A", **values})
+    assert '1 order: Channel "Fax" is not in the picklist; INVALID_DATA in field Channel' in log
+    assert '1 order: Tags_List "heavy" is not in the picklist; INVALID_DATA in field Tags_List' in log
+    by_default = {"on_unknown_picklist": "default", "default": "Web"}
+    sales.send({"id": "B", **values}, fields={"Channel": by_default, "Tags_List": {"on_unknown_picklist": "add"}})
+    assert (sales.crm()["B"]["Channel"], sales.crm()["B"]["Tags_List"]) == ("Web", ["gift", "heavy"])
+    assert "A" not in sales.crm()
+    sales.send({"id": "C", "Tags_List": ["gift", "heavy"]})  # which the list has by now
+
+
+def test_entries_are_appended_by_upsert_calls_alone_and_that_is_said(sales: Sales) -> None:
+    fields = {"Tags_List": {"append": True}}
+    sales.send({"id": "A", "Tags_List": "gift"})
+    log = sales.send({"id": "A", "Tags_List": "express"}, fields=fields, bulk_threshold=1)
+    assert "goes by upsert calls alone: Tags_List is appended to, which bulk write cannot" in log
+    assert sorted(sales.crm()["A"]["Tags_List"]) == ["express", "gift"]
+    log = sales.send({"id": "A", "Tags_List": "express"}, code=2, fields=fields, channel="bulk_write")
+    assert "Stream 'sales' and `channel` bulk_write: Tags_List is appended to" in log
+
+
+def test_tags_and_multiple_lookups_are_written_by_upsert_calls_where_the_user_asks_for_them(sales: Sales) -> None:
+    admin = sales.emulator.admin
+    accounts = admin.put_records("Accounts", [{"Account_Name": name} for name in "AB"])
+    admin.add_subform("Orders", "Partners", data_type="multiselectlookup", lookup="Accounts")
+    admin.add_subform("Orders", "Clerks", data_type="multiuserlookup")
+    clerk = "4876876000000000302"
+    order = {"id": "A", "tag": "vip; late", "partners": accounts, "clerks": [{"id": clerk}]}
+    assert "no writable field of module Orders for tag, partners, clerks" in sales.send(order)
+    fields = {"tag": "Tag", "Partners": {}, "clerks": "Clerks"}
+    log = sales.send(order, fields=fields, bulk_threshold=1)
+    assert "Partners links several records, which takes a CSV of its own" in log
+    assert "Tag holds tags, of which the documents of bulk write say nothing" in log
+    held = sales.crm()["A"]
+    assert [tag["name"] for tag in held["Tag"]] == ["vip", "late"]
+    assert [row["Partners"]["id"] for row in held["Partners"]] == accounts
+    assert [row["Clerks"]["id"] for row in held["Clerks"]] == [clerk]
+    log = sales.send({"id": "B", "tag": 5, "partners": "Zylker", "clerks": None}, fields=fields)
+    assert "1 order: Partners is not the id of a record; INVALID_DATA in field Partners" in log
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_one_layout_for_all_orders_goes_by_both_channels(sales: Sales, channel: str) -> None:
+    export = sales.emulator.admin.add_layout("Orders", "Export", ["Weight_Kg"])
+    fields = {"Layout": {"default": export}}
+    sales.send({"id": "A", "Weight_Kg": 2}, fields=fields, channel=channel)
+    assert sales.crm()["A"]["Layout"]["id"] == export
+    log = sales.send({"id": "A", "layout": export, "Weight_Kg": 2}, fields={"layout": "Layout"}, bulk_threshold=1)
+    assert "Layout names a layout for each record, and a job has one" in log
+
+
+def test_what_only_a_layout_demands_is_refused_before_sending_and_missed_at_the_start(sales: Sales) -> None:
+    admin = sales.emulator.admin
+    admin.alter_field("Orders", "Country", layout_mandatory=True)
+    log = sales.send({"id": "A", "Notes": "n"})
+    assert "module Orders demands Country, to which no property goes" in log
+    assert "1 order: MANDATORY_NOT_FOUND in field Country" in log  # Zoho's word
+    log = sales.send({"id": "B", "Country": None}, {"id": "C", "Country": "Peru"})
+    assert "1 order: Country has no value, and the field is mandatory; MANDATORY_NOT_FOUND in field Country" in log
+    assert set(sales.crm()) == {"C"}
+    export = admin.add_layout("Orders", "Export", ["Weight_Kg"])
+    sales.send({"id": "D", "Country": None, "Weight_Kg": 1}, fields={"Layout": {"default": export}})
+    assert set(sales.crm()) == {"C", "D"}
+    log = sales.send({"id": "E", "Country": None, "Weight_Kg": 1})  # which layout an order has, nobody knows now
+    assert "1 order: MANDATORY_NOT_FOUND in field Country" in log
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"Customer_Email": {"on_too_long": "truncate"}}, "would make another value of type email"),
+        ({"Notes": {"on_unknown_picklist": "add"}}, "is for picklists, and this is of type textarea"),
+        ({"Status": {"on_unknown_picklist": "default"}}, "needs a `default`"),
+        ({"Status": {"default": "Shiped"}}, 'the default "Shiped" is not in the picklist (did you mean "Shipped"?)'),
+        ({"Item_Count": {"default": "many"}}, "the default is not a number"),
+        ({"Notes": {"append": True}}, "append is for multi-selects"),
+        ({"Notes": {"null": "keep", "default": "-"}}, "exclude each other"),
+        ({"Notes": {"null": "forget"}}, "'forget' is not one of"),
+    ],
+)
+def test_an_option_that_does_not_suit_the_field_stops_the_run(sales: Sales, entry: dict[str, Any], says: str) -> None:
+    log = sales.send({"id": "A", "Notes": "n"}, code=2, fields=entry)
+    assert says in log
+    assert "Traceback" not in log
