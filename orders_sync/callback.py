@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
 from sync_ledger.callbacks import note_callback
 from sync_ledger.ledger import Ledger, LedgerError
@@ -61,8 +60,9 @@ def receiver(ledger: Ledger, path: str) -> Starlette:
     from starlette.routing import Route  # noqa: PLC0415
 
     def note(ids: list[str]) -> int:
-        with ledger.begin() as connection:
-            return note_callback(connection, ledger.tables.job, ids, ledger.now(connection))
+        return ledger.transact(
+            lambda connection: note_callback(connection, ledger.tables.job, ids, ledger.now(connection))
+        )
 
     async def receive(request: Request) -> Response:
         if not hmac.compare_digest(request.url.path.encode(), path.encode()):
@@ -74,8 +74,8 @@ def receiver(ledger: Ledger, path: str) -> Starlette:
                 return Response(status_code=413)
         try:
             noted = await run_in_threadpool(note, ids_in(body))
-        except SQLAlchemyError as error:
-            logger.warning("A callback could not be noted (%s); the target finds out by asking", type(error).__name__)
+        except LedgerError as error:
+            logger.warning("A callback is not noted, the target finds out by asking: %s", error)
             return Response(status_code=503)
         logger.info("A callback was noted for %d open jobs", noted)
         return Response(status_code=204)

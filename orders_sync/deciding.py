@@ -47,8 +47,9 @@ def retry(
     with existing_ledger(ack_url, ack_schema) as ledger:
         name = the_stream(ledger, stream)
         left_out = _left_out(ledger, name, keys, {AckStatus.REJECTED.value, AckStatus.PARKED.value})
-        with ledger.begin() as connection:
-            count = decisions.retry(connection, ledger.tables.ack, name, choice, ledger.now(connection))
+        count = ledger.transact(
+            lambda connection: decisions.retry(connection, ledger.tables.ack, name, choice, ledger.now(connection))
+        )
     _say(name, "retried", count, left_out, "are due; the next run sends them", as_json=as_json)
 
 
@@ -74,8 +75,7 @@ def dismiss(
     with existing_ledger(ack_url, ack_schema) as ledger:
         name = the_stream(ledger, stream)
         left_out = _left_out(ledger, name, keys, {AckStatus.REJECTED.value})
-        with ledger.begin() as connection:
-            count = decisions.dismiss(connection, ledger.tables.ack, name, choice)
+        count = ledger.transact(lambda connection: decisions.dismiss(connection, ledger.tables.ack, name, choice))
     _say(name, "dismissed", count, left_out, "are parked until they change", as_json=as_json)
 
 

@@ -13,7 +13,7 @@ from sync_ledger.jobs import open_jobs
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.problems import REFUSED
 from sync_ledger.runs import RunLock
-from sync_ledger.tables import AckStatus
+from sync_ledger.tables import AckStatus, LedgerTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,17 @@ def forget(ledger: Ledger, stream: str) -> int:
                 f"{len(waiting)} bulk write jobs of stream {stream!r} are still open; run the pair once, so that they "
                 "are settled, and then forget"
             )
-        with lock.transaction() as connection:
-            forgotten = connection.execute(sa.delete(tables.ack).where(tables.ack.c.stream == stream)).rowcount
-            connection.execute(sa.delete(tables.job).where(tables.job.c.stream == stream))
-            others = tables.run.c.run_id != lock.run_id
-            connection.execute(sa.delete(tables.run).where(tables.run.c.stream == stream, others))
+        return ledger.patiently(lambda: _forget(tables, lock))
     finally:
         lock.release("forgot", {}, 0)
+
+
+def _forget(tables: LedgerTables, lock: RunLock) -> int:
+    with lock.transaction() as connection:
+        forgotten = connection.execute(sa.delete(tables.ack).where(tables.ack.c.stream == lock.stream)).rowcount
+        connection.execute(sa.delete(tables.job).where(tables.job.c.stream == lock.stream))
+        others = tables.run.c.run_id != lock.run_id
+        connection.execute(sa.delete(tables.run).where(tables.run.c.stream == lock.stream, others))
     return forgotten
 
 

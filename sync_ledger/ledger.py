@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from sync_ledger.tables import LedgerTables, ledger_tables
+
+logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 60.0
 """How long SQLite waits for another writer (the legacy application, the tap) before it gives up."""
@@ -27,6 +38,9 @@ IDLE_SECONDS = 45
 
 CREATE_ATTEMPTS = 5
 """Tap and target start together and may both create the tables; the loser looks again."""
+
+ATTEMPTS = 5
+"""What a broken connection, a deadlock or another session's lock cuts short is done as often as this."""
 
 DRIVERS = {
     "postgresql": "postgresql+psycopg",
@@ -48,8 +62,15 @@ EXTRAS = {
 """Engine to the extra that installs its driver."""
 
 
+_T = TypeVar("_T")
+
+
 class LedgerError(Exception):
     """The ledger cannot be used; the message says what is wrong and what to do."""
+
+
+class LedgerUnavailableError(LedgerError):
+    """The ledger could be used before, and does not answer any more, or refuses what it took."""
 
 
 def database_url(text: str) -> sa.URL:
@@ -118,6 +139,44 @@ class Ledger:
         with self._writer.begin() as connection:
             yield connection
 
+    def transact(self, write: Callable[[sa.Connection], _T]) -> _T:
+        """Run `write` in a transaction, patiently; it must bear being done twice.
+
+        Raises:
+            LedgerUnavailableError: the ledger does not answer, time and again.
+        """
+
+        def once() -> _T:
+            with self.begin() as connection:
+                return write(connection)
+
+        return self.patiently(once)
+
+    def patiently(self, action: Callable[[], _T]) -> _T:
+        """Do again what a broken connection, a deadlock or another session's lock cut short.
+
+        An action that ends with a commit must bear being done twice: its answer may be lost, and not its effect.
+        A plain loop: the wrappers of a retry library form cycles that keep a whole job's rows alive.
+
+        Raises:
+            LedgerUnavailableError: the ledger does not answer, time and again.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return action()
+            except IntegrityError:
+                raise
+            except DBAPIError as error:
+                passing = isinstance(error, (OperationalError, InterfaceError))
+                if attempt == ATTEMPTS or not passing:
+                    raise LedgerUnavailableError(
+                        f"the ledger cannot be written or read: {_cause(error)}; "
+                        "what was sent and not confirmed is sent again by the next run"
+                    ) from error
+                logger.warning("The ledger does not answer (%s), trying again", _cause(error))
+            time.sleep(random.uniform(0.5, 1) * attempt)  # noqa: S311 - no secret
+        raise AssertionError("the loop returns or raises")
+
     @contextmanager
     def connect(self) -> Iterator[sa.Connection]:
         """Open a connection that only reads."""
@@ -169,17 +228,23 @@ class Ledger:
 
     def unusable(self, error: Exception) -> LedgerError:
         """Say what a database's complaint means for the ledger."""
-        cause = str(getattr(error, "orig", error)).strip().splitlines()
         where = self.engine.url.render_as_string(hide_password=True)
         return LedgerError(
             f"the ledger tables (zoho_sync_*) cannot be created or read at {where}: "
-            f"{cause[0] if cause else type(error).__name__}; "
+            f"{_cause(error)}; "
             "check `ack_url` and `ack_schema`, and that its user may create and write tables there"
         )
 
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
+
+
+def _cause(error: Exception) -> str:
+    """The first line of what a driver says; the rest may hold parameters."""
+    cause = getattr(error, "orig", None) or error
+    lines = str(cause).strip().splitlines()
+    return lines[0] if lines else type(cause).__name__
 
 
 def _limit_waiting(dbapi_connection: Any, _record: object) -> None:

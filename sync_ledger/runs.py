@@ -14,9 +14,10 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,31 +94,41 @@ class RunLock:
         Raises:
             LockHeldError: another run of this stream and partition is alive; the text says which.
         """
+        run_id, lock_name = uuid.uuid4().hex, f"{stream} {partition}"
+
+        def insert(connection: sa.Connection) -> None:
+            now = ledger.now(connection)
+            connection.execute(
+                sa.insert(ledger.tables.run).values(
+                    run_id=run_id,
+                    stream=stream,
+                    partition_name=partition,
+                    lock_name=lock_name,
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                    process_space=process_space(),
+                    started_at=now,
+                    heartbeat_at=now,
+                )
+            )
+
+        def holder() -> Any:
+            with ledger.connect() as connection:
+                query = sa.select(ledger.tables.run).where(ledger.tables.run.c.lock_name == lock_name)
+                row = connection.execute(query).one_or_none()
+                return row and (row, ledger.now(connection))
+
         for _ in range(ACQUIRE_ATTEMPTS):
             bury_dead(ledger, stream)
-            run_id = uuid.uuid4().hex
             try:
-                with ledger.begin() as connection:
-                    now = ledger.now(connection)
-                    connection.execute(
-                        sa.insert(ledger.tables.run).values(
-                            run_id=run_id,
-                            stream=stream,
-                            partition_name=partition,
-                            lock_name=f"{stream} {partition}",
-                            host=socket.gethostname(),
-                            pid=os.getpid(),
-                            process_space=process_space(),
-                            started_at=now,
-                            heartbeat_at=now,
-                        )
-                    )
+                ledger.transact(insert)
             except IntegrityError:
-                holder = _holder(ledger, f"{stream} {partition}")
-                if holder:
-                    raise LockHeldError(holder) from None
-            else:
-                return cls(ledger, stream, partition, run_id)
+                held = ledger.patiently(holder)
+                if held and held[0].run_id != run_id:  # else it is ours, since a commit whose answer was lost
+                    raise LockHeldError(_held_by(*held)) from None
+                if not held:
+                    continue
+            return cls(ledger, stream, partition, run_id)
         raise LockHeldError(f"other runs of stream {stream!r} keep starting; try again in a minute")
 
     @contextmanager
@@ -181,36 +192,34 @@ class RunLock:
         if self._thread is not None:
             self._thread.join()
         run = self.ledger.tables.run
-        with self.ledger.begin() as connection:
-            connection.execute(
-                sa.update(run)
-                .where(run.c.run_id == self.run_id, run.c.finished_at.is_(None))
-                .values(
-                    finished_at=self.ledger.now(connection),
-                    lock_name=self.run_id,
-                    how_ended=how_ended,
-                    credits=credits_spent,
-                    **{f"{name}_count": count for name, count in counts.items()},
-                )
-            )
+        facts = {f"{name}_count": count for name, count in counts.items()}
+        end = sa.update(run).where(run.c.run_id == self.run_id, run.c.finished_at.is_(None))
+        end = end.values(lock_name=self.run_id, how_ended=how_ended, credits=credits_spent, **facts)
+
+        def write(connection: sa.Connection) -> None:
+            connection.execute(end.values(finished_at=self.ledger.now(connection)))
+
+        self.ledger.transact(write)
 
 
 def bury_dead(ledger: Ledger, stream: str) -> int:
     """Mark the stream's runs dead whose heartbeat is too old or whose process is gone. Returns how many."""
     run = ledger.tables.run
-    with ledger.connect() as connection:
-        now = ledger.now(connection)
-        alive = connection.execute(
-            sa.select(run.c.run_id, run.c.heartbeat_at, run.c.pid, run.c.process_space).where(
-                run.c.stream == stream, run.c.finished_at.is_(None)
-            )
-        ).all()
+    unfinished = sa.select(run.c.run_id, run.c.heartbeat_at, run.c.pid, run.c.process_space).where(
+        run.c.stream == stream, run.c.finished_at.is_(None)
+    )
+
+    def look_up() -> tuple[datetime, Sequence[Any]]:
+        with ledger.connect() as connection:
+            return ledger.now(connection), connection.execute(unfinished).all()
+
+    now, alive = ledger.patiently(look_up)
     dead = [row for row in alive if now - row.heartbeat_at > DEAD_AFTER or process_is_gone(row.pid, row.process_space)]
-    buried = 0
-    for row in dead:
-        with ledger.begin() as connection:
-            buried += connection.execute(_burial(run, row, ledger.now(connection))).rowcount
-    return buried
+
+    def bury(connection: sa.Connection, row: Any) -> int:
+        return connection.execute(_burial(run, row, ledger.now(connection))).rowcount
+
+    return sum(ledger.transact(partial(bury, row=row)) for row in dead)
 
 
 def _burial(run: sa.Table, row: Any, now: datetime) -> sa.Update:
@@ -222,13 +231,7 @@ def _burial(run: sa.Table, row: Any, now: datetime) -> sa.Update:
     )
 
 
-def _holder(ledger: Ledger, lock_name: str) -> str | None:
-    run = ledger.tables.run
-    with ledger.connect() as connection:
-        row = connection.execute(sa.select(run).where(run.c.lock_name == lock_name)).one_or_none()
-        now = ledger.now(connection)
-    if row is None:
-        return None
+def _held_by(row: Any, now: datetime) -> str:
     age = max(0, round((now - row.heartbeat_at).total_seconds()))
     return (
         f"a run of stream {row.stream!r} (partition {row.partition_name}) is live: process {row.pid} on {row.host}, "

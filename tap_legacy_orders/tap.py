@@ -20,7 +20,7 @@ from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.sql import SQLTap
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync_ledger.ledger import Ledger, LedgerError, database_url
+from sync_ledger.ledger import Ledger, LedgerError, LedgerUnavailableError, database_url
 from sync_ledger.recovery import release_uncreated
 from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.columns import Column
@@ -300,6 +300,8 @@ class TapLegacyOrders(SQLTap):
             )
             ledger.ensure_tables()
             released = release_uncreated(ledger, stream)
+        except LedgerUnavailableError as error:
+            raise TapSyncError(str(error)) from error
         except LedgerError as error:
             raise TapConfigError(f"ack_url: {error}") from error
         except SQLAlchemyError as error:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import random
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import structs
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from sync_ledger.acks import Ack, Acks, attempts_of, folded_twins, make_due, write_acks
 from sync_ledger.callbacks import called_back_at
 from sync_ledger.deletions import KnownRecord, count_in_crm, known_records, note_deleted
 from sync_ledger.doubts import doubtful_since
 from sync_ledger.jobs import JournalledJob, close_jobs_of_lines, jobs_of_lines, journal_intent, journal_step
-from sync_ledger.ledger import Ledger, LedgerError
+from sync_ledger.ledger import Ledger
 from sync_ledger.payloads import confirmed_payloads
 from sync_ledger.runs import RunLock
 from sync_ledger.tables import AckStatus, JobStep
@@ -28,11 +24,6 @@ from target_zoho_crm.key_folding import KeyFolding
 from target_zoho_crm.outcomes import Outcome, Status
 from target_zoho_crm.retries import next_attempt_at
 from target_zoho_crm.routing import Channel
-
-logger = logging.getLogger("target-zoho-crm")
-
-WRITE_ATTEMPTS = 5
-"""A ledger write is repeated when the connection breaks; a repeated ack says the same as the first."""
 
 STOPPED_BY_ZOHO = "STOPPED_BY_ZOHO"
 """Our own code of an order in a job that Zoho stopped for a reason that no order is to blame for."""
@@ -43,8 +34,6 @@ _ACK_STATUS = {
 }
 
 _IN_THE_CRM = (Status.SYNCED, Status.UNCHANGED)
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +57,7 @@ class Confirmation:
 
     def guard(self) -> None:
         """Make sure, before something is sent, that this run still owns the stream."""
-        self._retrying(self._lock.guard)
+        self._ledger.patiently(self._lock.guard)
 
     def twins(self, keys: Collection[str], folded: Mapping[str, str]) -> dict[str, str]:
         """Find orders of the ledger that Zoho's unique field would take for one of these: key -> other key."""
@@ -77,7 +66,7 @@ class Confirmation:
             with self._ledger.connect() as connection:
                 return folded_twins(connection, self._ledger.tables.ack, self._lock.stream, keys, folded)
 
-        return self._retrying(look_up)
+        return self._ledger.patiently(look_up)
 
     def payloads(self, keys: Collection[str]) -> dict[str, str]:
         """Look up the payload hashes of orders that are confirmed to be in the CRM."""
@@ -86,7 +75,7 @@ class Confirmation:
             with self._ledger.connect() as connection:
                 return confirmed_payloads(connection, self._ledger.tables.ack, self._lock.stream, keys)
 
-        return self._retrying(look_up)
+        return self._ledger.patiently(look_up)
 
     def called_back(self, job_id: str) -> datetime | None:
         """When the last callback about a job came, if any has."""
@@ -95,7 +84,7 @@ class Confirmation:
             with self._ledger.connect() as connection:
                 return called_back_at(connection, self._ledger.tables.job, job_id)
 
-        return self._retrying(look_up)
+        return self._ledger.patiently(look_up)
 
     def known_records(self, keys: Collection[str]) -> dict[str, KnownRecord]:
         """Look up what the ledger says of these orders' records in the CRM."""
@@ -104,7 +93,7 @@ class Confirmation:
             with self._ledger.connect() as connection:
                 return known_records(connection, self._ledger.tables.ack, self._lock.stream, keys)
 
-        return self._retrying(look_up)
+        return self._ledger.patiently(look_up)
 
     def count_in_crm(self) -> int:
         """Count the stream's orders that have a record in the CRM."""
@@ -113,7 +102,7 @@ class Confirmation:
             with self._ledger.connect() as connection:
                 return count_in_crm(connection, self._ledger.tables.ack, self._lock.stream)
 
-        return self._retrying(count)
+        return self._ledger.patiently(count)
 
     def note_deleted(self, versions: Mapping[str, str], action: str) -> None:
         """Note that the CRM knows of these orders' deletion: `versions` by key, `action` delete or mark."""
@@ -150,7 +139,7 @@ class Confirmation:
             with self._ledger.connect() as connection:
                 return jobs_of_lines(connection, self._ledger.tables.job, parent_job_id)
 
-        return self._retrying(look_up)
+        return self._ledger.patiently(look_up)
 
     def step(self, job_id: str, step: JobStep, **facts: Any) -> None:
         """Note how far a job has come."""
@@ -167,7 +156,7 @@ class Confirmation:
                 began = doubtful_since(connection, self._ledger.tables, self._lock.stream, versions)
                 return {key: now - moment for key, moment in began.items()}
 
-        return self._retrying(look_up)
+        return self._ledger.patiently(look_up)
 
     def since(self, job_id: str) -> timedelta:
         """How long ago a job, or an insert call, was journalled."""
@@ -179,7 +168,7 @@ class Confirmation:
                 began: datetime = connection.execute(query).scalar_one()
                 return self._ledger.now(connection) - began
 
-        return self._retrying(look_up)
+        return self._ledger.patiently(look_up)
 
     def let_go(self, job: JournalledJob, keys: Collection[str], code: str) -> None:
         """Make some orders of an insert call due again; the others get their outcomes."""
@@ -311,31 +300,7 @@ class Confirmation:
             with self._lock.transaction() as connection:
                 write(connection, self._ledger.now(connection))
 
-        self._retrying(once)
-
-    def _retrying(self, action: Callable[[], _T]) -> _T:
-        """Repeat what a broken connection cut short.
-
-        A plain loop: the wrappers of a retry library form cycles that keep a whole job's rows alive.
-        """
-        for attempt in range(1, WRITE_ATTEMPTS + 1):
-            try:
-                return action()
-            except DBAPIError as error:
-                passing = isinstance(error, (OperationalError, InterfaceError))
-                if attempt == WRITE_ATTEMPTS or not passing:
-                    raise LedgerError(_unusable(error)) from error
-                logger.warning("The ledger does not answer (%s), trying again", type(error.orig).__name__)
-            time.sleep(random.uniform(0.5, 1) * attempt)  # noqa: S311 - no secret
-        raise AssertionError("the loop returns or raises")
-
-
-def _unusable(error: DBAPIError) -> str:
-    cause = str(error.orig).strip().splitlines()
-    return (
-        f"the ledger cannot be written or read: {cause[0] if cause else type(error.orig).__name__}; "
-        "what was sent and not confirmed is sent again by the next run"
-    )
+        self._ledger.patiently(once)
 
 
 def _columns_of(outcomes: Sequence[Outcome]) -> dict[str, Sequence[Any]]:

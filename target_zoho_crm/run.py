@@ -13,10 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from sync_ledger.first_load import first_load_is_over
-from sync_ledger.ledger import Ledger
+from sync_ledger.ledger import Ledger, LedgerUnavailableError
 from sync_ledger.recovery import adopt
 from sync_ledger.runs import RunLock, process_is_gone, process_space
 from sync_ledger.tables import RUN_COUNTS
@@ -300,12 +298,8 @@ class Run:
         try:
             counts[Status.SYNCED.value] += counts[Status.DELETED.value]  # the CRM agrees with the source
             lock.release(how_ended, {name: counts[name] for name in RUN_COUNTS}, self.credits.total)
-        except SQLAlchemyError as error:
-            logger.warning(
-                "The end of the run of stream %r could not be noted (%s); the next run finds it dead",
-                stream,
-                type(error).__name__,
-            )
+        except LedgerUnavailableError as error:
+            logger.warning("The end of stream %r is not noted, the next run finds it dead: %s", stream, error)
 
     def _open_ledger(self) -> Ledger:
         if self._ledger is None:

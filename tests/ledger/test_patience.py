@@ -1,0 +1,126 @@
+"""Patience: deadlocks, broken connections and locks of other sessions do not end a run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from sync_ledger import ledger as ledger_module
+from sync_ledger.acks import Ack, Acks, write_acks
+from sync_ledger.jobs import JournalledJob, journal_intent
+from sync_ledger.ledger import ATTEMPTS, Ledger, LedgerUnavailableError
+from sync_ledger.recovery import release_uncreated
+from sync_ledger.runs import RunLock
+from sync_ledger.tables import AckStatus, JobStep
+
+
+@pytest.fixture
+def ledger(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+    monkeypatch.setattr(ledger_module.time, "sleep", lambda _seconds: None)
+    ledger = Ledger.open(engine_url)
+    ledger.ensure_tables()
+    yield ledger
+    ledger.close()
+
+
+def put_acks(ledger: Ledger, *keys: str) -> None:
+    with ledger.begin() as connection:
+        now = ledger.now(connection)
+        acks = [Ack("orders", key, "v1", AckStatus.SYNCED, now) for key in keys]
+        write_acks(connection, ledger.tables.ack, Acks.of(acks))
+
+
+def test_two_transactions_that_wait_for_each_other_both_have_their_effect(ledger: Ledger) -> None:
+    put_acks(ledger, "A", "B")
+    ack = ledger.tables.ack
+    both_hold_one = threading.Barrier(2, timeout=20)
+    tries: list[str] = []
+
+    def add_one(first: str, second: str) -> None:
+        def write(connection: sa.Connection) -> None:
+            again = first in tries
+            tries.append(first)
+            for key in (first, second):
+                count = {"attempts": ack.c.attempts + 1}
+                connection.execute(
+                    sa.update(ack).where(ack.c.stream == "orders", ack.c.record_key == key).values(count)
+                )
+                if key == first and not again and ledger.engine.dialect.name != "sqlite":
+                    both_hold_one.wait()
+
+        ledger.transact(write)
+
+    threads = [threading.Thread(target=add_one, args=keys) for keys in (("A", "B"), ("B", "A"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    with ledger.connect() as connection:
+        assert connection.execute(sa.select(ack.c.attempts)).scalars().all() == [3, 3]
+    assert len(tries) == (2 if ledger.engine.dialect.name == "sqlite" else 3)  # one of two was told to begin anew
+
+
+def test_a_ledger_that_never_answers_is_given_up_with_one_line(ledger: Ledger) -> None:
+    tries = []
+
+    def fail(_connection: sa.Connection) -> None:
+        tries.append(1)
+        raise OperationalError("UPDATE secret", {"secret": "order"}, Exception("server has gone away"))
+
+    with pytest.raises(
+        LedgerUnavailableError, match=r"^the ledger cannot be written or read: server has gone away; what"
+    ):
+        ledger.transact(fail)
+    assert len(tries) == ATTEMPTS
+
+
+def broken_after_commit(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Let the answers to some commits be lost."""
+    left = [times]
+    begin = ledger.begin
+
+    class Lossy:
+        def __enter__(self) -> sa.Connection:
+            self.within = begin()
+            return self.within.__enter__()
+
+        def __exit__(self, *failure: object) -> bool | None:
+            handled = self.within.__exit__(*failure)  # type: ignore[arg-type]
+            if failure[0] is None and left[0]:
+                left[0] -= 1
+                raise OperationalError("COMMIT", None, Exception("connection lost"))
+            return handled
+
+    monkeypatch.setattr(ledger, "begin", Lossy)
+
+
+def test_a_run_begins_though_the_answer_to_its_commit_is_lost(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken_after_commit(ledger, monkeypatch, 1)
+    lock = RunLock.acquire(ledger, "orders")
+    lock.beat()
+    lock.release("finished", {}, 0)
+    RunLock.acquire(ledger, "orders").release("finished", {}, 0)
+
+
+def test_orders_of_a_job_that_never_was_are_given_back_once_though_the_answer_is_lost(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = RunLock.acquire(ledger, "orders")
+    with ledger.begin() as connection:
+        now = ledger.now(connection)
+        job = JournalledJob("j", "orders", lock.run_id, "Orders", JobStep.INTENT, {"A": "v1"}, 0)
+        journal_intent(connection, ledger.tables.job, job, now)
+        submitted = Ack("orders", "A", "v1", AckStatus.SUBMITTED, now, job_id="j")
+        write_acks(connection, ledger.tables.ack, Acks.of([submitted]))
+    lock.release("finished", {}, 0)
+    broken_after_commit(ledger, monkeypatch, 1)
+    release_uncreated(ledger, "orders")
+    with ledger.connect() as connection:
+        (row,) = connection.execute(sa.select(ledger.tables.ack)).all()
+        (step,) = connection.execute(sa.select(ledger.tables.job.c.step)).scalars().all()
+    assert (row.status, row.family, row.attempts) == ("rejected", "transient", 1)
+    assert step == JobStep.ABANDONED.value
