@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import forked
 import sqlalchemy as sa
 
 from sync_ledger.ledger import Ledger
@@ -153,15 +154,16 @@ class Shop:
     def tap(self) -> Finished:
         tap, _ = self.configs()
         state = ["--state", str(self.state)] if self.state.exists() else []
-        return finish(start([BIN / "tap-legacy-orders", "--config", tap, *state]))
+        return finish(start(forked.command("tap-legacy-orders", ["--config", tap, *state])))
 
     def run(self, *, kill_at: str | None = None) -> Finished:
         """One run of the pair; the target's result. With `kill_at` the target kills itself there (see killed_at.py)."""
         tap, target = self.configs()
         state = ["--state", str(self.state)] if self.state.exists() else []
-        program = [sys.executable, TESTS / "killed_at.py", kill_at] if kill_at else [BIN / "target-zoho-crm"]
-        source = start([BIN / "tap-legacy-orders", "--config", tap, *state])
-        sink = start([*program, "--config", target], stdin=source.stdout)
+        killed = [kill_at] if kill_at else []
+        program = TESTS / "killed_at.py" if kill_at else "target-zoho-crm"
+        source = start(forked.command("tap-legacy-orders", ["--config", tap, *state]))
+        sink = start(forked.command(program, [*killed, "--config", target]), stdin=source.stdout)
         assert source.stdout is not None
         source.stdout.close()
         ended = finish(sink)

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import forked
 import pytest
 import sqlalchemy as sa
-from pair_of_plugins import BIN, ORDERS, Finished, Shop, finish, start
+from pair_of_plugins import ORDERS, Finished, Shop, finish, start
 from shop_with_lines import LINES, ShopWithLines
 
 if TYPE_CHECKING:
@@ -113,7 +114,9 @@ def test_an_emptied_table_deletes_nothing(gone_shop: Shop, settings: dict[str, A
     assert '"RECORD"' not in tap.out
     _, target = shop.configs()
     (shop.folder / "emptied.singer").write_text(tap.out)
-    ended = finish(start([BIN / "target-zoho-crm", "--config", target, "--input", shop.folder / "emptied.singer"]))
+    ended = finish(
+        start(forked.command("target-zoho-crm", ["--config", target, "--input", shop.folder / "emptied.singer"]))
+    )
     assert (ended.code, ended.summary["read"]) == (0, 0)
     assert len(shop.crm()) == 1_000
     assert statuses(shop, shop.crm()) == {("synced", "insert", False)}
@@ -167,7 +170,7 @@ def feed(shop: Shop, messages: list[dict[str, Any]]) -> Finished:
     _, target = shop.configs()
     path = shop.folder / "messages.singer"
     path.write_text("".join(json.dumps(each) + "\n" for each in messages))
-    return finish(start([BIN / "target-zoho-crm", "--config", target, "--input", path]))
+    return finish(start(forked.command("target-zoho-crm", ["--config", target, "--input", path])))
 
 
 @pytest.mark.parametrize(("settings", "channel"), [(DELETE, "upsert"), (MARK, "bulk_write")])
