@@ -32,7 +32,7 @@ demo: install
 
 test:
 	@$(PYTHON) -m scripts.environment dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --junitxml=.pytest_cache/report.xml
+	$(BIN)/python -m pytest -n 2 --dist worksteal --junitxml=.pytest_cache/report.xml
 	@$(BIN)/python -m scripts.engines .pytest_cache/report.xml
 
 check:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import forked
 import sqlalchemy as sa
 
 from sync_ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
-
-TARGET = Path(sys.executable).parent / "target-zoho-crm"
 
 
 class Sales:
@@ -36,7 +34,7 @@ class Sales:
         head = {"type": "SCHEMA", "stream": "sales", "schema": {"properties": properties}, "key_properties": ["id"]}
         lines = [head, *({"type": "RECORD", "stream": "sales", "record": record} for record in records)]
         ended = subprocess.run(
-            [TARGET, "--config", str(self.folder / "config.json")],
+            forked.command("target-zoho-crm", ["--config", self.folder / "config.json"]),
             input="".join(f"{json.dumps(line)}\n" for line in lines),
             capture_output=True,
             text=True,

@@ -100,9 +100,9 @@ class Origin:
 
 
 def main() -> None:
-    for name in IMPORTED:
-        __import__(name)
-    programs = {name: entry_points(group="console_scripts")[name].load() for name in PROGRAMS}
+    programs = {name: entry_points(group="console_scripts")[name] for name in PROGRAMS}
+    for name in (*IMPORTED, *(program.module for program in programs.values())):
+        __import__(name)  # the module alone: the SDK sets up logging when its command is looked up
     gc.collect()
     gc.freeze()
     origin = Origin(sys.argv[1])
@@ -117,7 +117,7 @@ def main() -> None:
     program, *arguments = request["argv"]
     sys.argv = [program, *arguments]
     if program in programs:
-        programs[program]()
+        programs[program].load()()
     else:
         sys.path[0] = os.path.dirname(program)  # noqa: PTH120
         runpy.run_path(program, run_name="__main__")

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 import sqlalchemy as sa
 
@@ -42,7 +43,8 @@ def _config(tmp_path: Path, **config: Any) -> str:
 
 
 def _tap(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([TAP, *arguments], capture_output=True, text=True, timeout=60, check=False, **options)
+    command = forked.command("tap-legacy-orders", arguments)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
 
 
 def _complaints(stderr: str) -> list[str]:

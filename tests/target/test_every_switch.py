@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
+import forked
 import pytest
 
 from zoho_crm_emulator.switches import Switches
@@ -15,7 +15,6 @@ from zoho_crm_emulator.switches import Switches
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
-TARGET = Path(sys.executable).parent / "target-zoho-crm"
 FREE = {"retry_after": 1, "cost_upload": 1, "cost_bulk_poll": 1, "cost_bulk_result": 1, "time_zone": "Asia/Kolkata"}
 FREE |= {"default_date_format": "dd.MM.yyyy", "default_datetime_format": "dd.MM.yyyy HH:mm", "max_rows": 2}
 NOT_ABOUT_WRITING = {"max_rows"}  # a limit that a setting has to match
@@ -78,7 +77,8 @@ def test_orders_are_written_right_under_each_position(
     lines = [head, *({"type": "RECORD", "stream": "orders", "record": one} for one in orders)]
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "in.singer").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    command = [TARGET, "--config", tmp_path / "config.json", "--input", tmp_path / "in.singer"]
+    arguments = ["--config", tmp_path / "config.json", "--input", tmp_path / "in.singer"]
+    command = forked.command("target-zoho-crm", arguments)
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert ended.returncode == 0, ended.stderr
     assert "read 4 = 3 synced" in ended.stderr

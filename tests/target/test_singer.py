@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import forked
 import pytest
 from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.runners import TargetTestRunner
@@ -45,7 +46,7 @@ def run(
     messages.write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
     arguments = ["--config", "ENV"] if environment else ["--config", str(path)]
     return subprocess.run(
-        [TARGET, *arguments, "--input", str(messages)],
+        forked.command("target-zoho-crm", [*arguments, "--input", messages]),
         capture_output=True,
         text=True,
         check=False,
