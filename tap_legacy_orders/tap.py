@@ -351,8 +351,8 @@ class _OneLineErrors(SingerCommand):
         except (TapConfigError, TapSyncError, StoppedBySignal) as error:
             self.logger.error("%s", error)  # noqa: TRY400 - the line says it all
             sys.exit(error.exit_code)
-        except (ValueError, FileExistsError) as error:
-            # The SDK says FileExistsError of a file that does not exist, and reads JSON by a library of its own choice.
+        except (ValueError, FileExistsError, FileNotFoundError) as error:
+            # The SDK says FileExistsError too of a file that is not there; it reads JSON by a library of its choice.
             if isinstance(error, ValueError) and type(error).__name__ != "JSONDecodeError":
                 raise
             self.logger.error("--config, --catalog or --state: the file cannot be read: %s", error)  # noqa: TRY400

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any, ClassVar
 
+import click
 import msgspec
 from singer_sdk import Target
 from singer_sdk.exceptions import ConfigValidationError, MissingKeyPropertiesError, RecordsWithoutSchemaException
 from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from sync_ledger.ledger import LedgerError
@@ -163,6 +165,13 @@ class TargetZohoCRM(Target):
             self._run.stop.set()
 
     @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Give the SDK's command, with one line for a config file that cannot be read."""
+        command = super().get_singer_command()
+        command.__class__ = _ReadableConfig
+        return command
+
+    @classmethod
     def invoke(cls, **options: Any) -> None:
         """Run from the command line: one clear line for a user's mistake, and an exit code that means something."""
         gc.set_threshold(*GC_THRESHOLDS)
@@ -172,6 +181,17 @@ class TargetZohoCRM(Target):
             for line in _lines(error):
                 cls.logger.error(line)  # noqa: TRY400 - the line says it all; a traceback is for our own defects
             sys.exit(_exit_code(error))
+
+
+class _ReadableConfig(SingerCommand):
+    """The SDK's command, which reads config files while it parses its arguments."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except (ValueError, FileNotFoundError) as error:
+            self.logger.error("--config: the file cannot be read: %s", error)  # noqa: TRY400 - a user's mistake
+            sys.exit(EXIT_CONFIGURATION)
 
 
 _EXPECTED = (
