@@ -33,14 +33,18 @@ POOL_SECONDS = 300.0
 """How long a thread waits for a connection: more threads wait for Zoho than the pool has connections."""
 
 LOCK_SECONDS = 30
+"""Servers wait no longer for another session's lock; MySQL and MariaDB would wait a day for a locked table."""
+
 IDLE_SECONDS = 45
-"""PostgreSQL waits no longer for a lock, and ends a silent owner's transaction before its run counts as dead."""
+"""PostgreSQL ends a silent owner's transaction before its run counts as dead."""
 
 CREATE_ATTEMPTS = 5
 """Tap and target start together and may both create the tables; the loser looks again."""
 
 ATTEMPTS = 5
-"""What a broken connection, a deadlock or another session's lock cuts short is done as often as this."""
+PATIENCE_SECONDS = 60.0
+"""What a broken connection, a deadlock or another session's lock cuts short is done as often as this, but not begun
+again after so long: each try may have waited for a lock already."""
 
 DRIVERS = {
     "postgresql": "postgresql+psycopg",
@@ -129,8 +133,8 @@ class Ledger:
             event.listen(engine, "begin", _begin_sqlite)
         else:
             engine = create_engine(parsed, pool_pre_ping=True, pool_timeout=POOL_SECONDS)
-            if parsed.get_backend_name() == "postgresql":
-                event.listen(engine, "connect", _limit_waiting)
+            if parsed.get_backend_name() in _LIMITS:
+                event.listen(engine, "connect", _limit_waiting(parsed.get_backend_name()))
         return cls(engine, schema)
 
     @contextmanager
@@ -161,6 +165,7 @@ class Ledger:
         Raises:
             LedgerUnavailableError: the ledger does not answer, time and again.
         """
+        began = time.monotonic()
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return action()
@@ -168,7 +173,8 @@ class Ledger:
                 raise
             except DBAPIError as error:
                 passing = isinstance(error, (OperationalError, InterfaceError))
-                if attempt == ATTEMPTS or not passing:
+                over = attempt == ATTEMPTS or time.monotonic() - began >= PATIENCE_SECONDS
+                if over or not passing:
                     raise LedgerUnavailableError(
                         f"the ledger cannot be written or read: {_cause(error)}; "
                         "what was sent and not confirmed is sent again by the next run"
@@ -247,12 +253,22 @@ def _cause(error: Exception) -> str:
     return lines[0] if lines else type(cause).__name__
 
 
-def _limit_waiting(dbapi_connection: Any, _record: object) -> None:
-    """Keep a run that was frozen inside a transaction from blocking every other run for ever."""
-    with dbapi_connection.cursor() as cursor:
-        cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
-        cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
-    dbapi_connection.commit()
+_LIMITS = {
+    "postgresql": "SET lock_timeout = '{lock}s'; SET idle_in_transaction_session_timeout = '{idle}s'",
+    "mysql": "SET SESSION lock_wait_timeout = {lock}, innodb_lock_wait_timeout = {lock}",
+}
+_LIMITS["mariadb"] = _LIMITS["mysql"]
+
+
+def _limit_waiting(backend: str) -> Callable[[Any, object], None]:
+    """Keep a session that locks a table, or a run that was frozen in a transaction, from blocking others for ever."""
+
+    def limit(dbapi_connection: Any, _record: object) -> None:
+        with dbapi_connection.cursor() as cursor:
+            cursor.execute(_LIMITS[backend].format(lock=LOCK_SECONDS, idle=IDLE_SECONDS))
+        dbapi_connection.commit()
+
+    return limit
 
 
 def _own_transactions(dbapi_connection: Any, _record: object) -> None:

@@ -203,7 +203,10 @@ class RunLock:
 
 
 def bury_dead(ledger: Ledger, stream: str) -> int:
-    """Mark the stream's runs dead whose heartbeat is too old or whose process is gone. Returns how many."""
+    """Mark the stream's runs dead whose heartbeat is too old or whose process is gone. Returns how many.
+
+    Where the clock was set back since a heartbeat, a run is dead a minute after the first look at it.
+    """
     run = ledger.tables.run
     unfinished = sa.select(run.c.run_id, run.c.heartbeat_at, run.c.pid, run.c.process_space).where(
         run.c.stream == stream, run.c.finished_at.is_(None)
@@ -215,11 +218,20 @@ def bury_dead(ledger: Ledger, stream: str) -> int:
 
     now, alive = ledger.patiently(look_up)
     dead = [row for row in alive if now - row.heartbeat_at > DEAD_AFTER or process_is_gone(row.pid, row.process_space)]
+    for row in alive:
+        if row not in dead and row.heartbeat_at > now:
+            ledger.transact(partial(_bring_back, run, row, now))
 
     def bury(connection: sa.Connection, row: Any) -> int:
         return connection.execute(_burial(run, row, ledger.now(connection))).rowcount
 
     return sum(ledger.transact(partial(bury, row=row)) for row in dead)
+
+
+def _bring_back(run: sa.Table, row: Any, now: datetime, connection: sa.Connection) -> None:
+    """Date a heartbeat of the future as of now: the ledger's clock was set back, and a dead run would seem to live."""
+    here = sa.and_(run.c.run_id == row.run_id, run.c.heartbeat_at == row.heartbeat_at)
+    connection.execute(sa.update(run).where(here).values(heartbeat_at=now))
 
 
 def _burial(run: sa.Table, row: Any, now: datetime) -> sa.Update:

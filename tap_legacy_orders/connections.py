@@ -20,8 +20,8 @@ from tap_legacy_orders.errors import TapConfigError, TapSyncError, cause_of, whe
 ORDERS_CHECK = "`sqlalchemy_url`, the user's rights, and `filter` if one is set"
 LEDGER_CHECK = "`ack_url`, `ack_schema` and the user's rights"
 
-BUSY_SECONDS = 60.0
-"""How long SQLite waits for a writer."""
+BUSY_SECONDS = 60
+"""How long a query waits for a writer on SQLite, for a locked table elsewhere."""
 
 _SESSION: dict[str, Sequence[str]] = {
     "sqlite": ("PRAGMA query_only = ON",),
@@ -31,8 +31,13 @@ _SESSION: dict[str, Sequence[str]] = {
         "SET intervalstyle = 'postgres'",
         "SET extra_float_digits = 3",
         "SET default_transaction_read_only = on",
+        f"SET lock_timeout = '{BUSY_SECONDS}s'",
     ),
-    "mysql": ("SET SESSION time_zone = '+00:00'", "SET SESSION TRANSACTION READ ONLY"),
+    "mysql": (
+        "SET SESSION time_zone = '+00:00'",
+        "SET SESSION TRANSACTION READ ONLY",
+        f"SET SESSION lock_wait_timeout = {BUSY_SECONDS}",
+    ),
     "mssql": ("SET DATEFORMAT ymd",),
     "oracle": ("ALTER SESSION SET TIME_ZONE = '+00:00'", "ALTER SESSION SET NLS_NUMERIC_CHARACTERS = '.,'"),
 }

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from singer_sdk.exceptions import ConfigurationError, SyncError
 from sqlalchemy.exc import DBAPIError
 
+from sync_ledger.ending import EXIT_BASE
+
 CONFIGURATION_EXIT = 2
 SYNC_EXIT = 1
-SIGNAL_EXIT_BASE = 128
-"""A process ended by signal n is known to shells by exit code 128 + n."""
 
 
 class TapConfigError(ConfigurationError):
@@ -42,7 +42,7 @@ class StoppedBySignal(BaseException):
             f"stopped by {signal.Signals(signum).name}: the run is not complete; "
             "orders that are not acknowledged yet are read again by the next run"
         )
-        self.exit_code = SIGNAL_EXIT_BASE + signum
+        self.exit_code = EXIT_BASE + signum
 
 
 def cause_of(error: BaseException, url: sa.URL) -> str:

@@ -56,6 +56,8 @@ class Range:
     """What is dated after this is ahead of the database's clock, not just settling."""
     future: str | None = None
     """Orders dated after this are sent all the same, outside the range."""
+    clock_went_back: bool = False
+    """The bookmark is ahead of the clock, so it says nothing about orders changed since: all are looked at."""
 
 
 def choose_range(
@@ -89,13 +91,14 @@ def _by_moment(
     ahead, future = (
         database.moment_text(column, clock.now + slack, clock.zone) for slack in (CLOCK_SKEW, FUTURE_SLACK)
     )
-    lower = None
+    lower, went_back = None, False
     if bookmark is not None:
         moment = _bookmark_moment(bookmark)
-        start = _start(moment, clock)
-        # A naive bookmark already stands in the zone that it is to be written in.
-        lower = database.moment_text(column, start, timezone.utc)
-    return Range(lower, newest(held_after)[0], held_after, ahead, future)
+        went_back = _is_ahead(moment, clock.zone, clock)
+        if not went_back:
+            # A naive bookmark already stands in the zone that it is to be written in.
+            lower = database.moment_text(column, _start(moment, clock), timezone.utc)
+    return Range(lower, newest(held_after)[0], held_after, ahead, future, went_back)
 
 
 def _tick(column: Column) -> timedelta:
@@ -120,14 +123,21 @@ def _by_text(
         return moment.replace(tzinfo=timezone.utc).astimezone(zone).strftime(form)
 
     held_after = written(clock.now - clock.settle - (timedelta(0) if own_version else tick))
-    lower = None
+    lower, went_back = None, False
     if bookmark is not None:
         moment = _bookmark_moment(bookmark)
-        # A blank sorts before every other separator: where shapes are mixed, at most a day is read again.
-        blank = "%Y-%m-%d" if shape.separator is None else "%Y-%m-%d %H:%M:%S"
-        lower = min(bookmark, (moment.at - _back(moment, clock)).strftime(blank))
+        went_back = _is_ahead(moment, zone, clock)
+        if not went_back:
+            # A blank sorts before every other separator: where shapes are mixed, at most a day is read again.
+            blank = "%Y-%m-%d" if shape.separator is None else "%Y-%m-%d %H:%M:%S"
+            lower = min(bookmark, (moment.at - _back(moment, clock)).strftime(blank))
     ahead, future = written(clock.now + CLOCK_SKEW), written(clock.now + FUTURE_SLACK)
-    return Range(lower, newest(held_after)[0], held_after, ahead, future)
+    return Range(lower, newest(held_after)[0], held_after, ahead, future, went_back)
+
+
+def _is_ahead(moment: Moment, zone: tzinfo, clock: Clock) -> bool:
+    """Tell whether a bookmark is later than now. It was not when it was set, since orders are read up to the clock."""
+    return moment.utc(zone) > clock.now
 
 
 def _start(moment: Moment, clock: Clock) -> datetime:

@@ -169,6 +169,10 @@ class UnsyncedOrders:
             chosen.upper or "nowhere: no order is of age",
             bookmark or "none",
         )
+        if chosen.clock_went_back:
+            self._log.warning(
+                "The bookmark is ahead of the database's clock, which was set back: every order is looked at again"
+            )
         if chosen.held_after is None or chosen.ahead is None or chosen.future is None:
             return 0
         query = self._queries.count_late(chosen.held_after, chosen.ahead, chosen.future)

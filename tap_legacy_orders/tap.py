@@ -20,6 +20,7 @@ from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.sql import SQLTap
 from sqlalchemy.exc import SQLAlchemyError
 
+from sync_ledger.ending import ending_in_time
 from sync_ledger.ledger import Ledger, LedgerError, LedgerUnavailableError, database_url
 from sync_ledger.recovery import release_uncreated
 from tap_legacy_orders.catalog import catalog_entry, complete
@@ -346,6 +347,10 @@ class _OneLineErrors(SingerCommand):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         gc.set_threshold(*GC_THRESHOLDS)
+        with ending_in_time(self.logger.error):
+            return self._ended_in_one_line(*args, **kwargs)
+
+    def _ended_in_one_line(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().main(*args, **kwargs)
         except (TapConfigError, TapSyncError, StoppedBySignal) as error:

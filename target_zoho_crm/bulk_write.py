@@ -42,6 +42,7 @@ from target_zoho_crm.references import parents_in_job
 from target_zoho_crm.result_files import job_outcomes
 from target_zoho_crm.routing import BULK_JOB_CREDITS, Channel
 from target_zoho_crm.settlement import Group
+from target_zoho_crm.spool import spooling
 from target_zoho_crm.workers import JobWorkers
 from target_zoho_crm.write_settings import Operation
 
@@ -205,13 +206,15 @@ class BulkWriter:
 
         Raises:
             ConfigurationError: the job failed for a fault of the set-up; its orders are given back.
+            SpoolError: the disk does not take the result; the next run fetches it.
         """
         to = self._to
         try:
             ended = self._poll(job)
             if ended.download_url is not None:
                 result = self._spool / f"{job.job_id}.result.zip"
-                to.client.download(ended.download_url, result)
+                with spooling():
+                    to.client.download(ended.download_url, result)
                 return result
         except (Stopped, LostAnswer):
             raise

@@ -17,6 +17,7 @@ import msgspec
 from target_zoho_crm.conversion import Conversion, Converted, Form
 from target_zoho_crm.csv_text import csv_text
 from target_zoho_crm.mapping import Mapping
+from target_zoho_crm.spool import spooling
 from target_zoho_crm.values import Refusal
 from target_zoho_crm.write_settings import Operation
 
@@ -41,6 +42,7 @@ class CsvFile:
         return self.bytes <= MAX_ZIP_BYTES
 
 
+@spooling()
 def write_bulk_zip(
     path: Path,
     mapping: Mapping,
@@ -56,6 +58,9 @@ def write_bulk_zip(
         keys: one a row.
         rows: values by position; a plain iterator is enough.
         positions: as for `Conversion`.
+
+    Raises:
+        SpoolError: the disk does not take it.
     """
     conversion = Conversion(mapping, Form.CSV, positions)
     header = [mapping.key_field.api_name, *conversion.names]

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +13,7 @@ from typing import Any
 from sync_ledger.first_load import first_load_is_over
 from sync_ledger.ledger import Ledger, LedgerUnavailableError
 from sync_ledger.recovery import adopt
-from sync_ledger.runs import RunLock, process_is_gone, process_space
+from sync_ledger.runs import RunLock
 from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.bulk_write import BulkWriter
 from target_zoho_crm.client import ConnectionSettings, ZohoClient
@@ -41,6 +38,7 @@ from target_zoho_crm.routing import Channel, possible_channel
 from target_zoho_crm.rows import VERSION_PROPERTY
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
 from target_zoho_crm.settlement import DUE_AGAIN, READ, Settlement
+from target_zoho_crm.spool import new_spool
 from target_zoho_crm.stream_mapping import stream_lines, stream_mapping
 from target_zoho_crm.unchanged import UnchangedOrders
 from target_zoho_crm.users import UserDirectory
@@ -48,10 +46,6 @@ from target_zoho_crm.workers import JobWorkers, Workers
 from target_zoho_crm.write_settings import Automations, Operation, WriteSettings
 
 logger = logging.getLogger("target-zoho-crm")
-
-
-SPOOL = "target-zoho-crm-"
-"""Prefix of the temporary folders; the process id follows."""
 
 
 class IncompleteError(Exception):
@@ -76,8 +70,7 @@ class Run:
         self.client = ZohoClient(connection, credits=self.credits, stop=self.stop)
         self._calls = Workers("upsert", settings.max_connections, self.stop)
         self._jobs = JobWorkers(settings.max_jobs, self.stop)
-        remove_spools_of_the_dead()
-        self._spool = tempfile.TemporaryDirectory(prefix=f"{SPOOL}{os.getpid()}-")
+        self._spool = new_spool()
         self._ledger: Ledger | None = None
         self._locks: dict[str, RunLock] = {}
         self._deliveries: dict[str, Delivery] = {}
@@ -365,11 +358,3 @@ class Run:
 
 
 _WORDS = {status: "left unsynced" if status is Status.UNSYNCED else status.value for status in Status}
-
-
-def remove_spools_of_the_dead() -> None:
-    """Remove what killed runs of this user left of their files: they hold orders."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{SPOOL}*-*"):
-        pid = folder.name.removeprefix(SPOOL).partition("-")[0]
-        if pid.isdecimal() and process_is_gone(int(pid), process_space()) and os.access(folder, os.W_OK):
-            shutil.rmtree(folder, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
+from sync_ledger.ending import EXIT_BASE, ending_in_time
 from sync_ledger.ledger import LedgerError
 from sync_ledger.runs import LockHeldError
 from target_zoho_crm.config_schema import CONFIG
@@ -29,6 +31,7 @@ from target_zoho_crm.rows import KEY_PROPERTY, VERSION_PROPERTY
 from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
 from target_zoho_crm.sink import ZohoSink
+from target_zoho_crm.spool import SpoolError
 
 EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2
@@ -47,6 +50,10 @@ class TerminatedError(Exception):
         """Keep the signal, for the exit code."""
         super().__init__(f"ended by {signal.Signals(signal_number).name}; the next run goes on from here")
         self.signal_number = signal_number
+
+
+class OutputError(Exception):
+    """Standard output takes no STATE."""
 
 
 class TargetZohoCRM(Target):
@@ -120,10 +127,21 @@ class TargetZohoCRM(Target):
         self.run.settlement.hold(message_dict["value"])
 
     def _write_state_message(self, state: Mapping[str, Any]) -> None:
-        """Write one state line; threads that settle records call this too."""
+        """Write one state line; threads that settle records call this too.
+
+        Raises:
+            OutputError: nobody takes it any more. What it speaks of is settled all the same.
+        """
         with self._output:
-            sys.stdout.write(f"{msgspec.json.encode(state).decode()}\n")
-            sys.stdout.flush()
+            try:
+                sys.stdout.write(f"{msgspec.json.encode(state).decode()}\n")
+                sys.stdout.flush()
+            except OSError as error:
+                _abandon_output()
+                raise OutputError(
+                    f"STATE cannot be written to this target's output: {error.strerror or error}; see to the program "
+                    "or the file that takes it, then run again; what was settled is not sent again"
+                ) from error
 
     def process_endofpipe(self) -> None:
         """Send what is buffered, wait for its outcomes, and sum up."""
@@ -175,12 +193,13 @@ class TargetZohoCRM(Target):
     def invoke(cls, **options: Any) -> None:
         """Run from the command line: one clear line for a user's mistake, and an exit code that means something."""
         gc.set_threshold(*GC_THRESHOLDS)
-        try:
-            super().invoke(**options)
-        except _EXPECTED as error:
-            for line in _lines(error):
-                cls.logger.error(line)  # noqa: TRY400 - the line says it all; a traceback is for our own defects
-            sys.exit(_exit_code(error))
+        with ending_in_time(cls.logger.error):
+            try:
+                super().invoke(**options)
+            except _EXPECTED as error:
+                for line in _lines(error):
+                    cls.logger.error(line)  # noqa: TRY400 - the line says it all; a traceback is for our own defects
+                sys.exit(_exit_code(error))
 
 
 class _ReadableConfig(SingerCommand):
@@ -203,6 +222,8 @@ _EXPECTED = (
     InvalidInputLine,
     MissingKeyPropertiesError,
     RecordsWithoutSchemaException,
+    SpoolError,
+    OutputError,
     TerminatedError,
 )
 
@@ -215,9 +236,16 @@ def _lines(error: Exception) -> list[str]:
 
 def _exit_code(error: Exception) -> int:
     if isinstance(error, TerminatedError):
-        return 128 + error.signal_number
+        return EXIT_BASE + error.signal_number
     if isinstance(error, LockHeldError):
         return EXIT_LOCKED
     if isinstance(error, (ConfigurationError, ConfigValidationError)):
         return EXIT_CONFIGURATION
     return EXIT_FAILED
+
+
+def _abandon_output() -> None:
+    """Send what Python still holds to nowhere, or it complains once more at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

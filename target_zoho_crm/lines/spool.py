@@ -11,6 +11,7 @@ import msgspec
 from sync_ledger.acks import chunks_of
 from target_zoho_crm.lines.compiled import CompiledLines
 from target_zoho_crm.lines.reading import LineRows, count_lines
+from target_zoho_crm.spool import spooling
 
 _ORDERS_AT_ONCE = 500
 
@@ -23,8 +24,13 @@ class LinesSpool:
     counts: Mapping[str, int]
 
     @classmethod
+    @spooling()
     def write(cls, path: Path, encoded: Mapping[str, bytes | None]) -> LinesSpool:
-        """Write the orders whose lines are known."""
+        """Write the orders whose lines are known.
+
+        Raises:
+            SpoolError: the disk does not take them.
+        """
         counts: dict[str, int] = {}
         with path.open("wb") as file:
             for order, lines in encoded.items():

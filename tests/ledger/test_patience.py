@@ -78,6 +78,34 @@ def test_a_ledger_that_never_answers_is_given_up_with_one_line(ledger: Ledger) -
     assert len(tries) == ATTEMPTS
 
 
+def test_what_takes_too_long_is_not_begun_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "PATIENCE_SECONDS", 0)
+    tries = []
+
+    def fail(_connection: sa.Connection) -> None:
+        tries.append(1)
+        raise OperationalError("UPDATE ack", {}, Exception("lock wait timeout"))
+
+    with pytest.raises(LedgerUnavailableError):
+        ledger.transact(fail)
+    assert len(tries) == 1
+
+
+def test_a_table_that_another_session_has_locked_is_not_waited_for_until_tomorrow(
+    mariadb_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(ledger_module, "PATIENCE_SECONDS", 0)
+    locking, ledger = Ledger.open(mariadb_url), Ledger.open(mariadb_url)
+    locking.ensure_tables()
+    with locking.connect() as other:
+        other.exec_driver_sql("LOCK TABLES zoho_sync_run WRITE")
+        with pytest.raises(LedgerUnavailableError, match="Lock wait timeout"):
+            RunLock.acquire(ledger, "orders")
+    locking.close()
+    ledger.close()
+
+
 def broken_after_commit(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """Let the answers to some commits be lost."""
     left = [times]

@@ -109,6 +109,18 @@ def test_a_run_elsewhere_is_dead_after_a_minute_of_silence_and_not_before(
     assert bury_dead(ledger, "orders") == 1
 
 
+def test_a_run_elsewhere_is_dead_after_a_minute_though_the_clock_was_set_back_since(
+    ledger: Ledger, other_run: subprocess.Popen[str]
+) -> None:
+    age(ledger, other_run.run_id, -timedelta(hours=1))  # type: ignore[attr-defined]
+    with pytest.raises(LockHeldError):
+        RunLock.acquire(ledger, "orders")
+    age(ledger, other_run.run_id, DEAD_AFTER - timedelta(seconds=20))  # type: ignore[attr-defined]
+    assert bury_dead(ledger, "orders") == 0
+    age(ledger, other_run.run_id, timedelta(seconds=30))  # type: ignore[attr-defined]
+    assert bury_dead(ledger, "orders") == 1
+
+
 def test_a_sleeper_finds_its_lock_gone_before_it_sends_or_writes(ledger: Ledger) -> None:
     sleeper = RunLock.acquire(ledger, "orders")
     age(ledger, sleeper.run_id, DEAD_AFTER + timedelta(seconds=1))

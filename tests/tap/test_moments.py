@@ -110,7 +110,7 @@ def test_words_among_moments_do_not_become_the_bookmark() -> None:
 
 def test_when_clocks_were_set_back_the_repeated_hour_is_read_again() -> None:
     after = Clock(datetime(2024, 10, 27, 2), BERLIN, timedelta(0), timedelta(0))  # noqa: DTZ001 - 03:00 in Berlin again
-    before = Clock(datetime(2024, 10, 26, 2), BERLIN, timedelta(0), timedelta(0))  # noqa: DTZ001
+    before = Clock(datetime(2024, 10, 27, 0, 55), BERLIN, timedelta(0), timedelta(0))  # noqa: DTZ001 - 02:55 in Berlin
     database = PostgreSQL(sa.create_engine("postgresql+psycopg://").dialect)
 
     def lower(clock: Clock) -> str | None:
@@ -121,6 +121,24 @@ def test_when_clocks_were_set_back_the_repeated_hour_is_read_again() -> None:
 
     assert lower(after) == "2024-10-27 01:50:00.000000"
     assert lower(before) == "2024-10-27 02:50:00.000000"
+
+
+def test_a_bookmark_ahead_of_the_clock_says_that_the_clock_was_set_back_and_all_is_read() -> None:
+    database = PostgreSQL(sa.create_engine("postgresql+psycopg://").dialect)
+    clock = Clock(datetime(2024, 6, 1, 11), timezone.utc, timedelta(0), timedelta(0))  # noqa: DTZ001
+    for bookmark, ahead in (("2024-06-01 12:00:00", True), ("2024-06-01 11:00:00", False)):
+        for chosen in (
+            choose_range(_column(Kind.NAIVE_TIME), database, lambda _: (None, ""), bookmark, clock, own_version=False),
+            choose_range(
+                _column(Kind.TEXT),
+                database,
+                lambda _: ("2024-06-01 10:00:00", "text"),
+                bookmark,
+                clock,
+                own_version=False,
+            ),
+        ):
+            assert (chosen.clock_went_back, chosen.lower is None) == (ahead, ahead)
 
 
 def test_moments_as_text_resume_within_the_day_of_the_bookmark(sqlite_url: str) -> None:
