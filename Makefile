@@ -1,4 +1,4 @@
-# make demo | test | check | generate | bench | clean. Needs only a POSIX make, and Python 3.10 or later with pip.
+# make demo | test | faults | check | generate | bench | clean. Needs only a POSIX make, and Python 3.10 or later with pip.
 PYTHON = python3
 BIN = .venv/bin
 
@@ -11,11 +11,12 @@ DEMO_WAIT = 1
 ROWS = 100000 500000
 RUNS = 5
 
-.PHONY: help install demo test check generate bench clean
+.PHONY: help install demo test faults check generate bench clean
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
 	@echo "make test      all tests"
+	@echo "make faults    every fault on real processes and each engine, with a table; about 15 minutes"
 	@echo "make check     lint, types, generated files up to date"
 	@echo "make install   the environment for runs of your own, in .venv"
 	@echo "make generate  write meltano.yml and the generated pages of docs/"
@@ -34,6 +35,10 @@ test:
 	@$(PYTHON) -m scripts.environment dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal --junitxml=.pytest_cache/report.xml
 	@$(BIN)/python -m scripts.engines .pytest_cache/report.xml
+
+faults:
+	@$(PYTHON) -m scripts.environment dev
+	FAULTS=all $(BIN)/python -m pytest tests/faults -q -n 2 --dist worksteal
 
 check:
 	@$(PYTHON) -m scripts.environment dev
