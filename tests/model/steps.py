@@ -1,0 +1,316 @@
+"""The product taken step by step: real selection, ledger, recovery and confirmation, on a clock that the test moves.
+
+Only two things are not the product's: Zoho, whose answers the test draws, and the threads that would ask it.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from reference import REFUSED, SYNCED, Fates
+
+from sync_ledger import runs
+from sync_ledger.jobs import JournalledJob
+from sync_ledger.ledger import Ledger
+from sync_ledger.recovery import adopt
+from sync_ledger.runs import RunLock
+from sync_ledger.tables import DELETED_VERSION, RUN_COUNTS, AckStatus, JobStep
+from tap_legacy_orders.tap import TapLegacyOrders
+from target_zoho_crm.auth import Credentials
+from target_zoho_crm.client import ConnectionSettings, ZohoClient
+from target_zoho_crm.confirmation import Confirmation
+from target_zoho_crm.data_centers import endpoints
+from target_zoho_crm.destination import Destination, OnRejection
+from target_zoho_crm.errors import Family
+from target_zoho_crm.key_folding import KeyFolding
+from target_zoho_crm.limits import CreditMeter
+from target_zoho_crm.outcomes import Outcome, Status
+from target_zoho_crm.problems import Problems
+from target_zoho_crm.records_by_key import RecordsByKey
+from target_zoho_crm.routing import Channel
+from target_zoho_crm.settlement import Group, Settlement
+from target_zoho_crm.write_settings import Automations, Operation
+
+STREAM = "orders"
+NO_SUCH_PROCESS = 2**22 + 1
+"""Beyond the largest process id that Linux gives."""
+
+
+class Clock:
+    """One clock for everybody: SQLite's `now`, and the machine's."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    @contextmanager
+    def ruling(self) -> Iterator[None]:
+        """Let every new connection, and what counts seconds awake, go by this clock."""
+        real = runs.awake_seconds
+        runs.awake_seconds = self._seconds
+        sa.event.listen(sa.Pool, "connect", self._teach)
+        try:
+            yield
+        finally:
+            sa.event.remove(sa.Pool, "connect", self._teach)
+            runs.awake_seconds = real
+
+    def _seconds(self) -> float:
+        return self.now.timestamp()
+
+    def _teach(self, connection: Any, _record: object) -> None:
+        connection.create_function("strftime", 2, self._strftime)
+        connection.execute("PRAGMA synchronous = OFF")  # no power fails here, and disks are slow
+
+    def _strftime(self, form: str, when: str) -> str:
+        assert (form, when) == ("%Y-%m-%d %H:%M:%f", "now")
+        return self.now.isoformat(" ", timespec="milliseconds")
+
+
+@dataclass
+class Sent:
+    """An order on its way: its version and content, and the records that it was read with."""
+
+    version: str
+    serial: int
+    group: Group
+
+
+@dataclass
+class ReadPage:
+    """What the tap read at once, and where its bookmark stands after that."""
+
+    group: Group
+    rows: dict[str, Sent]
+    gone: tuple[str, ...]
+    bookmark: str | None
+
+
+@dataclass
+class Call:
+    """An upsert call that Zoho has answered; nobody has noted the answer yet."""
+
+    rows: dict[str, Sent]
+    fates: Fates
+    flight: Collection[str]
+
+
+@dataclass
+class Job:
+    """A bulk job that this run looks after, its own or an adopted one, which has no group."""
+
+    journalled: JournalledJob
+    group: Group | None
+    flight: Collection[str]
+
+    @property
+    def job_id(self) -> str:
+        return self.journalled.job_id
+
+    @property
+    def step(self) -> JobStep:
+        return self.journalled.step
+
+
+class Shop:
+    """Where the orders, the ledger and the orchestrator's STATE lie."""
+
+    def __init__(self, folder: Path, **config: Any) -> None:
+        self.url = f"sqlite:///{folder}/orders.sqlite"
+        self.bookmark: str | None = None
+        self.engine = sa.create_engine(self.url)
+        self.sql("CREATE TABLE orders (id VARCHAR(10) PRIMARY KEY, content INTEGER, updated_at DATETIME)")
+        self.ledger = Ledger.open(config.get("ack_url", self.url))
+        self.ledger.ensure_tables()
+        self.tap = TapLegacyOrders(config={"sqlalchemy_url": self.url, "orders_table": "orders", **config})
+        settings = ConnectionSettings(
+            endpoints=endpoints("us"), credentials=Credentials("never", "asked", "for"), cache_dir=folder
+        )
+        self.client = ZohoClient(settings, credits=CreditMeter())  # never used: Zoho's answers are drawn
+
+    def sql(self, statement: str, **values: Any) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(sa.text(statement), values)
+
+    def acks(self) -> dict[str, Any]:
+        with self.ledger.connect() as connection:
+            return {row.record_key: row for row in connection.execute(sa.select(self.ledger.tables.ack))}
+
+    def close(self) -> None:
+        self.client.close()
+        self.tap.engine.dispose()
+        self.engine.dispose()
+        self.ledger.close()
+
+
+class Run:
+    """One run of tap and target. The tap begins at once; the target opens before or after its first page."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self.orders = shop.tap.unsynced_orders(STREAM, shop.tap.orders_table.columns, None)
+        self.buffer: dict[str, Sent] = {}
+        self.gone: dict[str, Group] = {}
+        self.calls: list[Call] = []
+        self.jobs: list[Job] = []
+        self._untaken: list[ReadPage] = []
+        self._pages = self._read(shop.bookmark)
+
+    def _read(self, bookmark: str | None) -> Iterator[ReadPage]:
+        """Read page by page: orders, then those that are gone."""
+        for page in self.orders.pages(bookmark):
+            bookmark = page.bookmark or bookmark
+            _, contents, _, keys, versions = page.columns
+            group = Group(STREAM)
+            rows = [Sent(version, content, group) for version, content in zip(versions, contents, strict=True)]
+            yield ReadPage(group, dict(zip(keys, rows, strict=True)), (), bookmark)
+        if self.shop.tap.find_deleted:
+            for _, keys, *_ in self.orders.gone_orders().pages():
+                yield ReadPage(Group(STREAM), {}, tuple(keys), bookmark)
+
+    def read_page(self) -> ReadPage | None:
+        """Let the tap read one page; None when it is through."""
+        page = next(self._pages, None)
+        if page is not None:
+            self._untaken.append(page)
+        return page
+
+    # The target
+
+    def open_target(self, max_attempts: int) -> None:
+        """Take the lock and the jobs of dead runs; raises LockHeldError."""
+        ledger, folding = self.shop.ledger, KeyFolding(folds_case=True)
+        self.lock = RunLock.acquire(ledger, STREAM)
+        self.settlement = Settlement(self._keep_state)
+        self._to = Destination(
+            stream=STREAM,
+            module="Orders",
+            client=self.shop.client,
+            stop=threading.Event(),
+            confirmation=Confirmation(ledger, self.lock, max_attempts=max_attempts, folding=folding),
+            folding=folding,
+            settlement=self.settlement,
+            problems=Problems(),
+            on_rejection=OnRejection.SKIP,
+            credits=CreditMeter(),
+            automations=Automations(),
+            ignore_empty=False,
+            operation=Operation.UPSERT,
+            records=RecordsByKey(self.shop.client, "Orders", "parent_id", folding),
+        )
+        for orphan in adopt(ledger, self.lock):
+            self.jobs.append(Job(orphan, None, self._to.take_off(orphan.manifest)))
+
+    def _keep_state(self, state: Mapping[str, Any]) -> None:
+        self.shop.bookmark = state["bookmark"]
+
+    def take_in(self) -> None:
+        """Take in what the tap has read."""
+        for page in self._untaken:
+            self.settlement.received(page.group, len(page.rows) + len(page.gone))
+            for key, sent in page.rows.items():
+                earlier = self.buffer.pop(key, None)
+                if earlier is not None:
+                    self.settlement.superseded(earlier.group, 1)
+                self.buffer[key] = sent
+            self.gone.update(dict.fromkeys(page.gone, page.group))
+            self.settlement.hold({"bookmark": page.bookmark})
+        self._untaken.clear()
+
+    def take(self) -> dict[str, Sent]:
+        """Take orders that may go now from the buffer, those that were read together."""
+        flying = self._to.flying(self.buffer)
+        ready = {key: sent for key, sent in self.buffer.items() if key not in flying}
+        first = next(iter(ready.values()), None)
+        rows = {key: sent for key, sent in ready.items() if first is not None and sent.group is first.group}
+        for key in rows:
+            del self.buffer[key]
+        return rows
+
+    def guard(self) -> None:
+        """What every send begins with."""
+        self._to.confirmation.guard()
+
+    def called(self, rows: dict[str, Sent], fates: Fates) -> None:
+        """Note in memory that Zoho has answered a call."""
+        self.calls.append(Call(rows, fates, self._to.take_off(rows)))
+
+    def lose(self, call: Call) -> None:
+        """Give a call up; its orders stay unsettled."""
+        self.calls.remove(call)
+        self._to.landed(call.flight)
+
+    def hear(self, call: Call) -> None:
+        """Note the answer of a call."""
+        self.calls.remove(call)
+        outcomes = [_outcome(key, sent.version, call.fates[key]) for key, sent in call.rows.items()]
+        self._to.conclude(next(iter(call.rows.values())).group, outcomes, Channel.UPSERT)
+        self._to.landed(call.flight)
+
+    def intend(self, rows: dict[str, Sent]) -> Job:
+        """Note a job of these orders."""
+        manifest = {key: sent.version for key, sent in rows.items()}
+        journalled = JournalledJob(uuid.uuid4().hex, STREAM, "", "Orders", JobStep.INTENT, manifest, credits=0)
+        job = Job(journalled, next(iter(rows.values())).group, self._to.take_off(manifest))
+        self._to.confirmation.intend(journalled, {})
+        self.jobs.append(job)
+        return job
+
+    def step(self, job: Job, step: JobStep, **facts: Any) -> None:
+        """Note how far a job has come."""
+        self._to.confirmation.step(job.job_id, step, **facts)
+        job.journalled = replace(job.journalled, step=step)
+
+    def give_back(self, job: Job) -> None:
+        """Note that a job surely never came into being."""
+        self._to.confirmation.give_back(job.journalled, "INTERNAL_ERROR")
+        self._over(job)
+
+    def settle(self, job: Job, fates: Fates) -> None:
+        """Note a job's result."""
+        outcomes = [_outcome(key, version, fates[key]) for key, version in job.journalled.manifest.items()]
+        self._to.conclude(job.group, outcomes, Channel.BULK_WRITE, job.journalled)
+        self._over(job)
+
+    def _over(self, job: Job) -> None:
+        self.jobs.remove(job)
+        self._to.landed(job.flight)
+
+    def deletable(self) -> list[str]:
+        """Those of the orders that are gone whose record can be deleted now."""
+        known = self._to.confirmation.known_records(self.gone)
+        return [key for key in self.gone if known[key].zoho_id and known[key].status is not AckStatus.SUBMITTED]
+
+    def delete(self, keys: list[str]) -> None:
+        """Note that Zoho has deleted records."""
+        self._to.confirmation.note_deleted(dict.fromkeys(keys, DELETED_VERSION), "delete")
+        for key in keys:
+            self.settlement.confirmed(self.gone[key], [Outcome(key, DELETED_VERSION, Status.DELETED)], 0)
+
+    def finish(self) -> None:
+        """End the run; what is not settled is left to the next one."""
+        counts = self.settlement.counts(STREAM)
+        statuses = sum(counts[status.value] for status in Status)
+        assert counts["read"] == statuses, counts
+        self.lock.release("finished", {name: counts[name] for name in RUN_COUNTS}, 0)
+
+    def die_seen(self) -> None:
+        """Let this run's process be gone, as any program on the same machine can see."""
+        run = self.shop.ledger.tables.run
+        with self.shop.ledger.begin() as connection:
+            connection.execute(sa.update(run).where(run.c.run_id == self.lock.run_id).values(pid=NO_SUCH_PROCESS))
+
+
+def _outcome(key: str, version: str, fate: str) -> Outcome:
+    if fate == SYNCED:
+        return Outcome(key, version, Status.SYNCED, zoho_id="1", action="update")
+    if fate == REFUSED:
+        return Outcome(key, version, Status.REJECTED, code="INVALID_DATA", family=Family.DATA)
+    return Outcome(key, version, Status.REJECTED, code="RECORD_LOCKED", family=Family.TRANSIENT)
