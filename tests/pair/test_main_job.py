@@ -83,3 +83,15 @@ def run_with(shop: Shop, meanwhile: object) -> object:
 
 def zeros() -> dict[str, int]:
     return dict.fromkeys(("unchanged", "superseded", "rejected", "parked", "left unsynced"), 0)
+
+
+def test_zoho_has_no_more_jobs_at_a_time_than_max_jobs(shop: Shop) -> None:
+    job_seconds = 0.5
+    shop.emulator.admin.settings(job_seconds=job_seconds)
+    shop.target_config = {"channel": "bulk_write", "bulk_rows": 50, "max_jobs": 2}
+    shop.insert(f"SO-{number}" for number in range(300))
+    assert shop.run().summary["synced"] == 300
+    begun = [job["created"] for job in shop.emulator.admin.jobs()]
+    at_once = [sum(0 <= moment - earlier < job_seconds * 1000 for earlier in begun) for moment in begun]
+    assert len(begun) == 6
+    assert max(at_once) == 2
