@@ -24,6 +24,7 @@ from target_zoho_crm.csv_files import job_body, operation_in_job, with_callback,
 from target_zoho_crm.destination import Batch, Destination
 from target_zoho_crm.errors import (
     CODES,
+    AnswerError,
     Family,
     Gone,
     LostAnswer,
@@ -48,6 +49,9 @@ from target_zoho_crm.write_settings import Operation
 
 CREATE_ATTEMPTS = 2
 """A second job after a lost answer costs 500 credits and is harmless, since both hold the same versions."""
+
+RESULT_ATTEMPTS = 3
+"""How often a result is fetched that cannot be read: a gateway's page passes, a damaged file stays what it is."""
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -141,12 +145,12 @@ class BulkWriter:
 
     def _outcomes(self, job: JournalledJob, result: Path | None) -> list[Outcome]:
         """Read a result; without one nothing is known, and an upsert by key may be repeated."""
-        try:
-            parents = parents_in_job(job.create_body)
-            outcomes = _all_due_again(job) if result is None else job_outcomes(result, job.manifest, parents)
-        finally:
-            if result is not None:
-                result.unlink(missing_ok=True)
+        outcomes = self._read(job, result)
+        attempts = 1
+        while outcomes is None:
+            result = self._await_result(job) if attempts < RESULT_ATTEMPTS else None
+            attempts += 1
+            outcomes = self._read(job, result)
         if len(outcomes) != len(job.manifest):
             raise AssertionError(f"{len(outcomes)} outcomes for {len(job.manifest)} rows")
         operation = operation_in_job(job.create_body)
@@ -157,6 +161,18 @@ class BulkWriter:
         if operation is Operation.INSERT and created_twice:
             return Insertion(self._to).judge(outcomes, job)
         return outcomes
+
+    def _read(self, job: JournalledJob, result: Path | None) -> list[Outcome] | None:
+        """The outcomes that a result tells; None where it cannot be read. A job without one leaves its orders due."""
+        if result is None:
+            return _all_due_again(job)
+        try:
+            return job_outcomes(result, job.manifest, parents_in_job(job.create_body))
+        except AnswerError as error:
+            logger.warning("Bulk write job %s of stream %r: %s", job.zoho_job_id, job.stream, error)
+            return None
+        finally:
+            result.unlink(missing_ok=True)
 
     def _upload(self, job: JournalledJob, file: BulkFile) -> JournalledJob:
         to = self._to

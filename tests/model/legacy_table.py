@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
-from reference import Order, Reference, Version
+from reference import LOOKBACK, Order, Reference, Version
 from steps import Shop
 
 from sync_ledger.tables import AckStatus
 from tap_legacy_orders.unsynced import NO_VERSION
 
 KEYS = "ABCD"
-LOOKBACK = timedelta(seconds=30)
 
 keys = st.sampled_from(KEYS)
 removable = st.sampled_from(KEYS[1:])

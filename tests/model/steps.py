@@ -5,24 +5,25 @@ Only two things are not the product's: Zoho, whose answers the test draws, and t
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import timezone
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlalchemy as sa
-from reference import REFUSED, SYNCED, Fates
+from reference import LOOKBACK, REFUSED, SETTLE, START, SYNCED, Fates
 
-from sync_ledger import runs
 from sync_ledger.jobs import JournalledJob
 from sync_ledger.ledger import Ledger
-from sync_ledger.recovery import adopt
+from sync_ledger.recovery import adopt, release_uncreated
 from sync_ledger.runs import RunLock
 from sync_ledger.tables import DELETED_VERSION, RUN_COUNTS, AckStatus, JobStep
+from tap_legacy_orders.reader import ReadingSettings, UnsyncedOrders
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.auth import Credentials
 from target_zoho_crm.client import ConnectionSettings, ZohoClient
@@ -47,25 +48,15 @@ NO_SUCH_PROCESS = 2**22 + 1
 class Clock:
     """One clock for everybody: SQLite's `now`, and the machine's."""
 
-    def __init__(self, now: datetime) -> None:
-        self.now = now
+    def __init__(self) -> None:
+        self.now = START
 
-    @contextmanager
-    def ruling(self) -> Iterator[None]:
-        """Let every new connection, and what counts seconds awake, go by this clock."""
-        real = runs.awake_seconds
-        runs.awake_seconds = self._seconds
-        sa.event.listen(sa.Pool, "connect", self._teach)
-        try:
-            yield
-        finally:
-            sa.event.remove(sa.Pool, "connect", self._teach)
-            runs.awake_seconds = real
-
-    def _seconds(self) -> float:
+    def seconds(self) -> float:
+        """What counts the seconds that a run is awake."""
         return self.now.timestamp()
 
-    def _teach(self, connection: Any, _record: object) -> None:
+    def teach(self, connection: Any, _record: object) -> None:
+        """Let a connection go by this clock."""
         connection.create_function("strftime", 2, self._strftime)
         connection.execute("PRAGMA synchronous = OFF")  # no power fails here, and disks are slow
 
@@ -120,20 +111,46 @@ class Job:
 
 
 class Shop:
-    """Where the orders, the ledger and the orchestrator's STATE lie."""
+    """Where the orders, the ledger and the orchestrator's STATE lie. Kept from example to example, and emptied."""
 
-    def __init__(self, folder: Path, **config: Any) -> None:
-        self.url = f"sqlite:///{folder}/orders.sqlite"
+    def __init__(self, *, elsewhere: bool) -> None:
+        self._folder = TemporaryDirectory()
+        folder = Path(self._folder.name)
+        url = f"sqlite:///{folder}/orders.sqlite"
+        self.clock = Clock()
         self.bookmark: str | None = None
-        self.engine = sa.create_engine(self.url)
+        self.elsewhere = elsewhere
+        self.engine = sa.create_engine(url)
         self.sql("CREATE TABLE orders (id VARCHAR(10) PRIMARY KEY, content INTEGER, updated_at DATETIME)")
-        self.ledger = Ledger.open(config.get("ack_url", self.url))
+        self.tap = TapLegacyOrders(config={"sqlalchemy_url": url, "orders_table": "orders"})
+        self.ledger = Ledger.open(f"sqlite:///{folder}/ledger.sqlite" if elsewhere else url)
+        for engine in (self.engine, self.ledger.engine, self.tap.engine):
+            sa.event.listen(engine, "connect", self.clock.teach)
+            engine.dispose()
         self.ledger.ensure_tables()
-        self.tap = TapLegacyOrders(config={"sqlalchemy_url": self.url, "orders_table": "orders", **config})
         settings = ConnectionSettings(
             endpoints=endpoints("us"), credentials=Credentials("never", "asked", "for"), cache_dir=folder
         )
         self.client = ZohoClient(settings, credits=CreditMeter())  # never used: Zoho's answers are drawn
+
+    def empty(self) -> None:
+        """Begin anew."""
+        self.clock.now, self.bookmark = START, None
+        self.sql("DELETE FROM orders")
+        with self.ledger.begin() as connection:
+            for table in self.ledger.tables.metadata.sorted_tables:
+                connection.execute(sa.delete(table))
+
+    def reading(self, *, page_size: int, find_deleted: bool) -> ReadingSettings:
+        """How the tap reads."""
+        return ReadingSettings(
+            page_size=page_size,
+            lookback=LOOKBACK,
+            settle=SETTLE,
+            zone=timezone.utc,
+            ledger_beside_orders=not self.elsewhere,
+            find_deleted=find_deleted,
+        )
 
     def sql(self, statement: str, **values: Any) -> None:
         with self.engine.begin() as connection:
@@ -143,19 +160,24 @@ class Shop:
         with self.ledger.connect() as connection:
             return {row.record_key: row for row in connection.execute(sa.select(self.ledger.tables.ack))}
 
-    def close(self) -> None:
-        self.client.close()
-        self.tap.engine.dispose()
-        self.engine.dispose()
-        self.ledger.close()
-
 
 class Run:
     """One run of tap and target. The tap begins at once; the target opens before or after its first page."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, settings: ReadingSettings) -> None:
         self.shop = shop
-        self.orders = shop.tap.unsynced_orders(STREAM, shop.tap.orders_table.columns, None)
+        self._find_deleted = settings.find_deleted
+        release_uncreated(shop.ledger, STREAM)  # as the tap does before it reads
+        table = shop.tap.orders_table
+        self.orders = UnsyncedOrders(
+            engine=shop.tap.engine,
+            table=table,
+            columns=table.columns,
+            ledger=shop.ledger,
+            stream=STREAM,
+            settings=settings,
+            logger=logging.getLogger(__name__),
+        )
         self.buffer: dict[str, Sent] = {}
         self.gone: dict[str, Group] = {}
         self.calls: list[Call] = []
@@ -171,7 +193,7 @@ class Run:
             group = Group(STREAM)
             rows = [Sent(version, content, group) for version, content in zip(versions, contents, strict=True)]
             yield ReadPage(group, dict(zip(keys, rows, strict=True)), (), bookmark)
-        if self.shop.tap.find_deleted:
+        if self._find_deleted:
             for _, keys, *_ in self.orders.gone_orders().pages():
                 yield ReadPage(Group(STREAM), {}, tuple(keys), bookmark)
 

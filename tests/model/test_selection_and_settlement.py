@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from functools import cache
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
-from legacy_table import KEYS, LOOKBACK, LegacyTable, one_of_them
-from reference import LOCKED, MAX_ATTEMPTS, REFUSED, SETTLE, START, SYNCED, Fates, Version, Zoho
-from steps import Clock, Job, Run, Shop
+from legacy_table import KEYS, LegacyTable, one_of_them
+from reference import LOCKED, MAX_ATTEMPTS, REFUSED, START, SYNCED, Fates, Version, Zoho
+from steps import Job, Run, Shop
 
+from sync_ledger import runs
 from sync_ledger.runs import DEAD_AFTER, GUARD_SECONDS, LockHeldError, LockLostError
 from sync_ledger.tables import DELETED_VERSION, AckStatus, JobStep
 
@@ -30,6 +31,12 @@ fates = st.tuples(*[st.sampled_from([SYNCED, SYNCED, SYNCED, REFUSED, LOCKED])] 
     lambda each: dict(zip(KEYS, each, strict=True))
 )
 good = dict.fromkeys(KEYS, SYNCED)
+
+
+@cache
+def shop_with_ledger(*, elsewhere: bool) -> Shop:
+    """The shop of all examples with such a ledger: engines, and the SQL that they know, are kept."""
+    return Shop(elsewhere=elsewhere)
 
 
 @dataclass(eq=False)
@@ -56,7 +63,6 @@ class SelectionAndSettlement(LegacyTable):
     def __init__(self) -> None:
         super().__init__()
         self.closing = ExitStack()
-        self.clock = Clock(START)
         self.zoho = Zoho()
         self.serials: dict[str, dict[str, int]] = {}
         self.runs: list[Watched] = []
@@ -65,17 +71,12 @@ class SelectionAndSettlement(LegacyTable):
 
     @initialize(elsewhere=st.booleans(), find_deleted=st.booleans(), page_size=st.integers(1, 3))
     def open_shop(self, *, elsewhere: bool, find_deleted: bool, page_size: int) -> None:
-        folder = Path(self.closing.enter_context(TemporaryDirectory()))
-        self.closing.enter_context(self.clock.ruling())
-        self.shop = Shop(
-            folder,
-            page_size=page_size,
-            find_deleted=find_deleted,
-            settle_seconds=SETTLE.seconds,
-            lookback_seconds=LOOKBACK.seconds,
-            **({"ack_url": f"sqlite:///{folder}/ledger.sqlite"} if elsewhere else {}),
-        )
-        self.closing.callback(self.shop.close)
+        self.shop = shop_with_ledger(elsewhere=elsewhere)
+        self.shop.empty()
+        self.reading = self.shop.reading(page_size=page_size, find_deleted=find_deleted)
+        patch = pytest.MonkeyPatch()
+        patch.setattr(runs, "awake_seconds", self.shop.clock.seconds)
+        self.closing.callback(patch.undo)
         self.write("A", START)  # never removed: a table without any row is taken for a mistake
 
     def teardown(self) -> None:
@@ -86,7 +87,7 @@ class SelectionAndSettlement(LegacyTable):
     @rule(seconds=st.sampled_from([1, 1, 2, 3, 10, 20, 61, 3600]))
     def time_passes(self, seconds: int) -> None:
         self.reference.now += timedelta(seconds=seconds)
-        self.clock.now = self.reference.now
+        self.shop.clock.now = self.reference.now
         for watched in list(self.runs):
             if watched.awake:
                 with self._writing(watched):
@@ -136,7 +137,7 @@ class SelectionAndSettlement(LegacyTable):
 
     def _start(self, *, reads_first: bool) -> Watched | None:
         self._bury()
-        watched = Watched(Run(self.shop), self.now)
+        watched = Watched(Run(self.shop, self.reading), self.now)
         if reads_first:
             self._read(watched)
         try:
@@ -166,7 +167,7 @@ class SelectionAndSettlement(LegacyTable):
         assert watched.streamed <= watched.may, f"streamed without need: {watched.streamed - watched.may}"
 
     def _due(self) -> set[Version]:
-        gone = self.reference.gone() if self.shop.tap.find_deleted else set()
+        gone = self.reference.gone() if self.reading.find_deleted else set()
         return self.reference.due() | {(key, 0) for key in gone}
 
     @precondition(lambda self: any(watched.reading for watched in self.runs))
