@@ -60,12 +60,15 @@ CODES: dict[str, CodeInfo] = {
     "MULTIPLE_OR_MULTI_ERRORS": CodeInfo(_D, "Several fields were refused.", _FIX_RECORD),
     "DEPENDENT_FIELD_MISSING": CodeInfo(_D, "A field that another one depends on has no value.", _FIX_RECORD),
     "DEPENDENT_MISMATCH": CodeInfo(_D, "Two dependent fields do not fit each other.", _FIX_RECORD),
+    "MAPPING_MISMATCH": CodeInfo(_D, "A value does not go with that of the field it depends on.", _FIX_RECORD),
     "NOT_APPROVED": CodeInfo(_D, "The record waits for an approval in the CRM.", "Approve it, then retry the order."),
     "RECORD_IN_BLUEPRINT": CodeInfo(
         _D, "The record is in a blueprint that forbids the change.", "Finish the transition, then retry."
     ),
     "BLOCKED_RECORD": CodeInfo(_D, "The record is blocked in the CRM.", "Unblock it, then retry the order."),
-    "CANNOT_PROCESS": CodeInfo(_D, "Zoho could not process the record.", "Look at the record in the CRM."),
+    "CANNOT_PROCESS": CodeInfo(
+        _D, "Zoho could not process the record; a validation rule may be against it.", "Look at the module's rules."
+    ),
     "LIMIT_EXCEEDED": CodeInfo(_D, "The record has more entries than Zoho takes.", _FIX_RECORD),
     "NO_PERMISSION": CodeInfo(
         _D, "The API user may not do this.", "Give the user's profile the right, then retry the order."
@@ -160,6 +163,12 @@ CODES: dict[str, CodeInfo] = {
     "COEXISTENCE_NOT_ALLOWED": CodeInfo(_C, "Two keys of the request exclude each other.", _REPORT),
     "INVALID_URL_PATTERN": CodeInfo(_C, "Zoho does not know the address.", "Check api_url and upload_url."),
     "INVALID_REQUEST_METHOD": CodeInfo(_C, "Zoho does not take this method here.", "Check api_url and upload_url."),
+    "NO_RECORDS_FOUND": CodeInfo(_C, "No record meets the criteria of a mass update.", _REPORT),
+    "EXPECTED_FIELD_MISSING": CodeInfo(_C, "A mass update names no field.", _REPORT),
+    "INVALID_REQUEST": CodeInfo(_C, "The request of a bulk read job is not what it should be.", _REPORT),
+    "QUERY_NOT_SUPPORTED": CodeInfo(_C, "Bulk read does not take such a query.", _REPORT),
+    "PAGE_NOT_SUPPORTED": CodeInfo(_C, "Bulk read has no such page.", _REPORT),
+    "FIELD_NOT_AVAILABLE": CodeInfo(_C, "A bulk read job asks for a field that is not there.", _REPORT),
     "ORG_NOT_FOUND": CodeInfo(_C, "The token's user belongs to no CRM org.", "Check data_center and environment."),
     # own, configuration
     "INSECURE_URL": CodeInfo(_C, "A URL is not https, and not loopback.", "Use https."),

@@ -17,12 +17,14 @@ from starlette.routing import Route
 from zoho_crm_emulator.batch import Row, Rules
 from zoho_crm_emulator.calls import Answer
 from zoho_crm_emulator.child_batch import batch_for
+from zoho_crm_emulator.criteria import condition_of
 from zoho_crm_emulator.emulator import CURRENT_USER, Emulator
 from zoho_crm_emulator.faults import Fault
 from zoho_crm_emulator.jobs import Jobs
 from zoho_crm_emulator.oauth import ALL_SCOPES
 from zoho_crm_emulator.reading import dump
-from zoho_crm_emulator.schema import Field, Layout, Module, ModuleView, SchemaError
+from zoho_crm_emulator.refusals import Refused
+from zoho_crm_emulator.schema import Dependency, Field, Layout, Module, ModuleView, SchemaError, Validation
 from zoho_crm_emulator.standard import system_fields
 from zoho_crm_emulator.switches import changed
 
@@ -59,6 +61,8 @@ class Admin:
             ("POST", "/modules/{module}/fields", self.put_field),
             ("POST", "/modules/{module}/subforms", self.put_subform),
             ("POST", "/modules/{module}/layouts", self.put_layout),
+            ("PUT", "/modules/{module}/validations", self.put_validations),
+            ("PUT", "/modules/{module}/dependencies", self.put_dependencies),
             ("PATCH", "/modules/{module}/fields/{field}", self.alter_field),
             ("DELETE", "/modules/{module}/fields/{field}", self.remove_field),
             ("GET", "/modules/{module}/records", self.records),
@@ -185,7 +189,7 @@ class Admin:
                     "status": job.status,
                     "created": job.created,
                     "operation": job.request["operation"],
-                    "module": job.request["resource"][0]["module"],
+                    "module": job.module,
                     "outcome": job.outcome,
                 }
                 for job in recent
@@ -219,6 +223,27 @@ class Admin:
         """Add or replace a layout beside the standard one."""
         layout = msgspec.convert(await _body(request), Layout)
         return msgspec.to_builtins(self._emulator.catalog.put_layout(request.path_params["module"], layout))
+
+    async def put_validations(self, request: Request) -> Any:
+        """Set the validation rules of a module, in place of those it has."""
+        rules = msgspec.convert((await _body(request))["validations"], tuple[Validation, ...])
+        for rule in rules:
+            self._check_criteria(self._view(request), rule)
+        self._emulator.catalog.put_rules(request.path_params["module"], validations=rules)
+        return {}
+
+    @staticmethod
+    def _check_criteria(view: ModuleView, rule: Validation) -> None:
+        try:
+            condition_of(rule.criteria, view)
+        except Refused as refusal:
+            raise AdminError(f"{refusal.code}: {refusal.details}") from None
+
+    async def put_dependencies(self, request: Request) -> Any:
+        """Set which pick lists of a module depend on others, in place of those that do."""
+        rules = msgspec.convert((await _body(request))["dependencies"], tuple[Dependency, ...])
+        self._emulator.catalog.put_rules(request.path_params["module"], dependencies=rules)
+        return {}
 
     async def alter_field(self, request: Request) -> Any:
         """Change some properties of a field."""

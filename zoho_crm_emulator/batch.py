@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from zoho_crm_emulator.documents import DOC_DECODER, DOC_ENCODER, add_to_count
+from zoho_crm_emulator.record_rules import RecordRules
 from zoho_crm_emulator.refusals import Refused, together
 from zoho_crm_emulator.schema import LAYOUT, Field, ModuleView
 from zoho_crm_emulator.store import Store
@@ -55,6 +56,7 @@ class Rules:
     match_by: Sequence[Field]  # in this order; the first field with a holder decides
     refuse_repeats: bool = False  # the same key a second time in one call is refused, not an update
     by_value: Field | None = None  # a field that is not unique, looked at first
+    of_records: RecordRules | None = None  # what the module demands of a record as a whole
 
 
 @dataclass
@@ -105,7 +107,9 @@ class Batch:
     def _all_new(self, rows: Sequence[Row], state: State) -> bool:
         """Whether every row is a record of its own that nothing stands against, so that none needs a look by itself."""
         rules = self._rules
-        if rules.operation == "update" or rules.by_value is not None or any(state.held.values()) or self._view.layouts:
+        if rules.operation == "update" or rules.by_value is not None or any(state.held.values()):
+            return False
+        if self._view.layouts or rules.of_records is not None:
             return False
         for keys in state.keys.values():
             there = len(keys) - keys.count(None)
@@ -188,14 +192,14 @@ class Batch:
                 raise Refused(
                     "RESOURCE_NOT_FOUND", {"api_name": rules.match_by[0].api_name if rules.match_by else "id"}
                 )
-            self._refuse_missing(row, None)
+            self._refuse_unfit(row, None)
             self._refuse_held(state, index, None)
             return self._insert(row, state, next(ids), index)
         if matched_by is not None:
             twice = record in state.inserted or record in state.updated
             if rules.operation == "insert" or (rules.refuse_repeats and twice):
                 raise Refused("DUPLICATE_DATA", self._duplicate(matched_by, record))
-        self._refuse_missing(row, state.docs[record][0])
+        self._refuse_unfit(row, state.docs[record][0])
         self._refuse_held(state, index, record)
         return self._update(row, state, record, matched_by)
 
@@ -220,6 +224,11 @@ class Batch:
                 holder = state.held[name].get(key)
                 if holder is not None and holder != record:
                     raise Refused("DUPLICATE_DATA", self._duplicate(name, holder))
+
+    def _refuse_unfit(self, row: Row, doc: dict[str, Any] | None) -> None:
+        self._refuse_missing(row, doc)
+        if self._rules.of_records is not None:
+            self._rules.of_records.check(row.values, doc)
 
     def _refuse_missing(self, row: Row, doc: dict[str, Any] | None) -> None:
         """A field mandatory by the record's layout and absent from a new one, or cleared in `doc`, refuses the row."""

@@ -10,7 +10,7 @@ from zoho_crm_emulator.dates import iso, zone
 from zoho_crm_emulator.emulator import CURRENT_USER, ZGID, user_reference
 from zoho_crm_emulator.faults import LINK_GONE
 from zoho_crm_emulator.jobs import COUNT_NAMES, FINAL, Job, Jobs
-from zoho_crm_emulator.plan import check_call, module_name
+from zoho_crm_emulator.plan import OPERATIONS, check_call, module_name
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.sheet import check_zip
 from zoho_crm_emulator.switches import told_id
@@ -101,7 +101,7 @@ class Bulk:
     def poll(self, call: Call) -> Answer:
         """GET /crm/bulk/v8/write/{job}: a flat object."""
         text = call.path["job"]
-        job = self._jobs.get(int(text)) if text.isascii() and text.isdigit() and len(text) < 20 else None  # noqa: PLR2004
+        job = self._jobs.get(int(text), *OPERATIONS) if text.isascii() and text.isdigit() and len(text) < 20 else None  # noqa: PLR2004
         if job is None:
             raise Refused("RESOURCE_NOT_FOUND", status=call.switches.job_not_found)
         return Answer(self.document(call, job), note={"job": text, "job_status": job.status})

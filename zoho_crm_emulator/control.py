@@ -154,6 +154,14 @@ class Admin:
         """Add a layout that demands these fields beside those that the module demands; returns its id."""
         return str(self._call("POST", f"/modules/{module}/layouts", {"name": name, "required": list(required)})["id"])
 
+    def set_validations(self, module: str, *rules: Mapping[str, Any]) -> None:
+        """Set the validation rules of a module: `field`, `criteria` as Zoho's requests write them, `message`."""
+        self._call("PUT", f"/modules/{module}/validations", {"validations": list(rules)})
+
+    def set_dependencies(self, module: str, *rules: Mapping[str, Any]) -> None:
+        """Set which pick lists depend on another: `parent`, `child`, `values` ({parent's value: [child's values]})."""
+        self._call("PUT", f"/modules/{module}/dependencies", {"dependencies": list(rules)})
+
     def alter_field(self, module: str, api_name: str, **changes: Any) -> dict[str, Any]:
         """Change some properties of a field."""
         return self._call("PATCH", f"/modules/{module}/fields/{api_name}", changes)

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from zoho_crm_emulator.calls import Answer, Call
-from zoho_crm_emulator.emulator import CURRENT_USER
+from zoho_crm_emulator.conditions import Translator, make_indexes
 from zoho_crm_emulator.reading import COLUMNS, Reader
 from zoho_crm_emulator.refusals import Refused
-from zoho_crm_emulator.schema import ROW_TYPES, Field, ModuleView
-from zoho_crm_emulator.unique_keys import key_maker
 
 MOST_ROWS = 2000
 DEFAULT_ROWS = 200
-MOST_IN_VALUES = 100
 MOST_COLUMNS = 50
 COMPARISONS = frozenset({"=", "!=", "<", ">", "<=", ">="})
 TOKEN = re.compile(
@@ -176,125 +170,6 @@ class Parser:
         raise self.error(text)
 
 
-class Translator:
-    """Turns conditions into SQL over the stored documents of one module."""
-
-    def __init__(self, view: ModuleView) -> None:
-        self._view = view
-        self.parameters: list[Any] = []
-        self.lookups: set[Field] = set()  # those that the conditions find records by, which an index serves
-
-    def column(self, name: str) -> str:
-        """The SQL for one column; raises Refused for a field the module does not have."""
-        system = {"id": "id", "Created_Time": "created", "Modified_Time": "modified", "Owner": "owner"}
-        if name in system:
-            return system[name]
-        base, _, part = name.partition(".")
-        known = self._view.fields.get(base)
-        unseen = known is None or known.data_type in ROW_TYPES or name in {"Created_By", "Modified_By"}
-        if known is None or unseen or part not in {"", "id"}:
-            raise Refused("INVALID_QUERY", {"column_name": name}, "column given seems to be invalid")
-        path = f'$."{base}"' + (".id" if known.data_type == "lookup" else "")
-        self.parameters.append(path)
-        return "json_extract(doc, ?)"
-
-    def condition(self, node: list[Any]) -> str:
-        """The SQL for one condition."""
-        kind = node[0]
-        if kind in {"and", "or"}:
-            return "(" + f" {kind.upper()} ".join(self.condition(part) for part in node[1:]) + ")"
-        name = node[1]
-        if kind in {"null", "not null"}:
-            return f"{self.column(name)} IS {kind.upper()}"
-        known = self._view.fields.get(name.removesuffix(".id"))
-        if kind in {"=", "in"} and known is not None:
-            values = node[2] if kind == "in" else [node[2]]
-            if known.is_key:
-                return self._holds_key(known, values)
-            if known.data_type == "lookup":
-                return self._points_to(known, values)
-        return self._compares(kind, name, node)
-
-    def _holds_key(self, known: Field, values: list[Any]) -> str:
-        """Equality on a unique field, which compares as uniqueness does and finds by index."""
-        self._limit_values(values)
-        key_of = key_maker(known, CURRENT_USER)
-        self.parameters += [known.id, msgspec.json.encode([key_of(value) for value in values]).decode()]
-        return "id IN (SELECT record FROM unique_keys WHERE field = ? AND key IN (SELECT value FROM json_each(?)))"
-
-    def _points_to(self, known: Field, values: list[Any]) -> str:
-        """Records whose lookup points to any of these ids."""
-        self._limit_values(values)
-        self.lookups.add(known)
-        self.parameters.append(msgspec.json.encode([str(value) for value in values]).decode())
-        return (  # our own ids and names
-            f"id IN (SELECT id FROM records INDEXED BY {_index(known)} WHERE module = {self._view.id} "  # noqa: S608
-            f"AND {_target(known)} IN (SELECT value FROM json_each(?)))"
-        )
-
-    def _compares(self, kind: str, name: str, node: list[Any]) -> str:
-        column = self.column(name)
-        if kind == "between":
-            self.parameters += [self._plain(name, node[2]), self._plain(name, node[3])]
-            return f"{column} BETWEEN ? AND ?"
-        if kind in {"in", "not in"}:
-            self._limit_values(node[2])
-            self.parameters += [self._plain(name, value) for value in node[2]]
-            marks = ", ".join("?" * len(node[2]))
-            return f"{column} COLLATE NOCASE {kind.upper()} ({marks})"
-        self.parameters.append(self._plain(name, node[2]))
-        if kind in {"like", "not like"}:
-            return f"{column} {kind.upper()} ?"
-        return f"{column} {kind} ? COLLATE NOCASE"
-
-    @staticmethod
-    def _limit_values(values: list[Any]) -> None:
-        if len(values) > MOST_IN_VALUES:
-            raise Refused("LIMIT_EXCEEDED", {"limit": MOST_IN_VALUES, "operator": "in"})
-
-    def _plain(self, name: str, value: Any) -> Any:
-        if name in {"id", "Owner"}:
-            return int(value) if str(value).isdigit() else value
-        if name in {"Created_Time", "Modified_Time"}:
-            return _milliseconds(str(value))
-        known = self._view.fields.get(name)
-        if known is not None and known.data_type == "bigint":
-            return str(value)
-        return float(value) if isinstance(value, Decimal) else value
-
-
-def _index(known: Field) -> str:
-    return f"lookup_{known.id}"
-
-
-def _target(known: Field) -> str:
-    """The SQL for the id that a lookup holds; written out, since an index serves only its own expression."""
-    name = known.api_name.replace("'", "''")
-    return f"json_extract(doc, '$.\"{name}\".id')"
-
-
-def _index_lookups(call: Call, view: ModuleView, lookups: Iterable[Field]) -> None:
-    """Make the index of each lookup that is searched by, the first time; modules not searched by one pay nothing."""
-    for known in lookups:
-        found = call.emulator.store.read().execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_index(known),))
-        if found.fetchone() is None:
-            with call.emulator.store.write() as connection:
-                connection.execute(
-                    f"CREATE INDEX IF NOT EXISTS {_index(known)} ON records ({_target(known)}) WHERE module = {view.id}"
-                )
-
-
-def _milliseconds(text: str) -> int:
-    from datetime import datetime  # noqa: PLC0415 - used by one comparison only
-
-    try:
-        return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
-    except ValueError:
-        raise Refused(
-            "INVALID_QUERY", {"expected_data_type": "datetime"}, "value given seems to be invalid for the column"
-        ) from None
-
-
 def parsed(call: Call) -> Query:
     """The query of a call."""
     body = call.json
@@ -329,7 +204,7 @@ def coql(call: Call) -> Answer:
             checker.column(name)
     translator = Translator(view)
     condition = translator.condition(query.condition)
-    _index_lookups(call, view, translator.lookups)
+    make_indexes(call.emulator.store, view, translator.lookups)
     order = ", ".join(f"{translator.column(name)} {way}" for name, way in query.order) or "id"
     rows = (
         call.emulator.store.read()

@@ -10,6 +10,7 @@ import re
 from typing import Any, get_args
 
 from zoho_crm_emulator.calls import Answer, Call
+from zoho_crm_emulator.metadata import asked_module
 from zoho_crm_emulator.refusals import Refused, problem
 from zoho_crm_emulator.schema import (
     LENGTHS,
@@ -34,24 +35,19 @@ def api_name_of(label: str) -> str:
 
 def create(call: Call) -> Answer:
     """Make up to five fields; each answers for itself."""
-    name = call.query.get("module")
-    if not name:
-        raise Refused("REQUIRED_PARAM_MISSING", {"param": "module", "param_name": "module"})
-    view = call.emulator.catalog.get(name)
-    if view is None:
-        raise Refused("INVALID_MODULE", {"api_name": "module"})
+    name = asked_module(call).name
     asked = call.json.get("fields") if isinstance(call.json, dict) else None
     if not isinstance(asked, list) or not asked:
-        return _refused(Refused("MANDATORY_NOT_FOUND", _place("fields", "$.fields")))
+        return refused(Refused("MANDATORY_NOT_FOUND", place("fields", "$.fields")))
     if len(asked) > FIELDS_A_CALL:
-        details = {"limit": FIELDS_A_CALL, "limit_due_to": [_place("fields", "$.fields")]}
-        return _refused(Refused("LIMIT_EXCEEDED", details))
+        details = {"limit": FIELDS_A_CALL, "limit_due_to": [place("fields", "$.fields")]}
+        return refused(Refused("LIMIT_EXCEEDED", details))
     answers = [_one(call, name, item, f"$.fields[{number}]") for number, item in enumerate(asked)]
     failed = any(answer["status"] == "error" for answer in answers)
     return Answer({"fields": answers}, 400 if failed else 201)
 
 
-def _refused(refusal: Refused) -> Answer:
+def refused(refusal: Refused) -> Answer:
     """A whole request refused, in the form that each field's own refusal has."""
     return Answer({"fields": [refusal.as_problem()]}, 400, note={"code": refusal.code})
 
@@ -70,27 +66,27 @@ def _field(asked: Any, view: ModuleView, path: str, catalog: Catalog) -> Field:
         raise Refused("INVALID_DATA", {"expected_data_type": "jsonobject", "json_path": path})
     label, data_type = (_text(asked, name, path) for name in ("field_label", "data_type"))
     if len(label) > LABEL_LENGTH:
-        raise Refused("INVALID_DATA", {**_place("field_label", f"{path}.field_label"), "maximum_length": LABEL_LENGTH})
+        raise Refused("INVALID_DATA", {**place("field_label", f"{path}.field_label"), "maximum_length": LABEL_LENGTH})
     if data_type not in MADE_BY_API:
-        raise Refused("INVALID_DATA", _place("data_type", f"{path}.data_type"))
+        raise Refused("INVALID_DATA", place("data_type", f"{path}.data_type"))
     name = api_name_of(label)
     labels = {(field.label or field.api_name.replace("_", " ")).lower() for field in view.fields.values()}
     if not name or name.lower() in {known.lower() for known in view.fields} or label.lower() in labels:
-        raise Refused("INVALID_DATA", _place("field_label", f"{path}.field_label"), "the field label is in use")
+        raise Refused("INVALID_DATA", place("field_label", f"{path}.field_label"), "the field label is in use")
     textarea = asked.get("textarea")
     kind = textarea.get("type") if isinstance(textarea, dict) else "small"
     if kind not in TEXTAREA_LENGTHS:
-        raise Refused("INVALID_DATA", _place("type", f"{path}.textarea.type"))
+        raise Refused("INVALID_DATA", place("type", f"{path}.textarea.type"))
     length = asked.get("length")
     most = TEXTAREA_LENGTHS[kind] if data_type == "textarea" else LENGTHS[data_type]
     if length is not None and (not isinstance(length, int) or not 1 <= length <= most):
-        raise Refused("INVALID_DATA", {**_place("length", f"{path}.length"), "maximum_length": most})
+        raise Refused("INVALID_DATA", {**place("length", f"{path}.length"), "maximum_length": most})
     unique = asked.get("unique")
     if unique is not None and (not isinstance(unique, dict) or data_type not in UNIQUE_TYPES):
-        raise Refused("INVALID_DATA", _place("unique", f"{path}.unique"))
+        raise Refused("INVALID_DATA", place("unique", f"{path}.unique"))
     values = asked.get("pick_list_values") or []
     if not isinstance(values, list) or not all(isinstance(one, dict) and "display_value" in one for one in values):
-        raise Refused("INVALID_DATA", _place("pick_list_values", f"{path}.pick_list_values"))
+        raise Refused("INVALID_DATA", place("pick_list_values", f"{path}.pick_list_values"))
     return Field(
         api_name=name,
         data_type=data_type,  # type: ignore[arg-type] # looked up above
@@ -111,20 +107,21 @@ def _pointed_to(asked: dict[str, Any], path: str, catalog: Catalog) -> str:
     module = lookup.get("module") if isinstance(lookup, dict) else None
     name = module.get("api_name") if isinstance(module, dict) else None
     if name is None:
-        raise Refused("MANDATORY_NOT_FOUND", _place("lookup", f"{path}.lookup"))
+        raise Refused("MANDATORY_NOT_FOUND", place("lookup", f"{path}.lookup"))
     if catalog.get(name) is None:
-        raise Refused("INVALID_DATA", _place("module", f"{path}.lookup.module"))
+        raise Refused("INVALID_DATA", place("module", f"{path}.lookup.module"))
     return str(name)
 
 
 def _text(asked: dict[str, Any], name: str, path: str) -> str:
     value = asked.get(name)
     if value is None:
-        raise Refused("MANDATORY_NOT_FOUND", _place(name, f"{path}.{name}"))
+        raise Refused("MANDATORY_NOT_FOUND", place(name, f"{path}.{name}"))
     if not isinstance(value, str) or not value.strip():
-        raise Refused("INVALID_DATA", {**_place(name, f"{path}.{name}"), "expected_data_type": "string"})
+        raise Refused("INVALID_DATA", {**place(name, f"{path}.{name}"), "expected_data_type": "string"})
     return value
 
 
-def _place(name: str, json_path: str) -> dict[str, str]:
+def place(name: str, json_path: str) -> dict[str, str]:
+    """The details that say where in a request something is."""
     return {"api_name": name, "json_path": json_path}

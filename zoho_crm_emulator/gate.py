@@ -225,15 +225,16 @@ async def _hold(active: ActiveFault) -> None:
 class NotThere:
     """The answer to any other address or method under /crm."""
 
-    def __init__(self, emulator: Emulator, code: str, status: int) -> None:
+    def __init__(self, emulator: Emulator, code: str) -> None:
         self._emulator = emulator
         self._code = code
-        self._status = status
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         request = Request(scope, receive)
+        wrong_method = self._code == "INVALID_REQUEST_METHOD"
+        status = self._emulator.switches.wrong_method_status if wrong_method else 404
         entry = {"at": self._emulator.clock.now(), "method": request.method, "path": request.url.path}
-        entry |= {"status": self._status, "code": self._code}
+        entry |= {"status": status, "code": self._code}
         self._emulator.journal.request("unknown", entry, 0.0)
-        await Answer(problem(self._code), self._status).response()(scope, receive, send)
+        await Answer(problem(self._code), status).response()(scope, receive, send)

@@ -18,6 +18,7 @@ from zoho_crm_emulator.child_batch import batch_for
 from zoho_crm_emulator.columns import RowReader
 from zoho_crm_emulator.emulator import CURRENT_USER, Emulator
 from zoho_crm_emulator.plan import Plan, file_of, plans
+from zoho_crm_emulator.record_rules import RecordRules
 from zoho_crm_emulator.records import new_choices, refuse_by_fault
 from zoho_crm_emulator.refusals import Refused, by_code
 from zoho_crm_emulator.schema import PARENT
@@ -151,7 +152,8 @@ class Run:
 
     def _write_part(self, part: Part, connection: sqlite3.Connection, now: int) -> None:
         plan = part.plan
-        rules = Rules(plan.operation, [plan.find_by] if plan.find_by and plan.find_by.is_key else [])
+        match_by = [plan.find_by] if plan.find_by and plan.find_by.is_key else []
+        rules = Rules(plan.operation, match_by, of_records=RecordRules.of(plan.view, self._switches))
         batch = batch_for(self._emulator.store, connection, plan.view, rules, user=CURRENT_USER, now=now)
         for start in range(0, part.tried, CHUNK):
             part.outcomes += batch.write(part.rows[start : min(start + CHUNK, part.tried)])

@@ -1,9 +1,9 @@
-"""The job worker: one thread that runs bulk write jobs when the emulator's clock says they are due."""
+"""The job worker: one thread that runs bulk write jobs, and others, when the emulator's clock says they are due."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +12,17 @@ import msgspec
 
 from zoho_crm_emulator import callbacks
 from zoho_crm_emulator.clock import SECOND
+from zoho_crm_emulator.documents import DOC_DECODER, DOC_ENCODER
 from zoho_crm_emulator.emulator import Emulator
 from zoho_crm_emulator.job_run import Run
-from zoho_crm_emulator.plan import module_name
+from zoho_crm_emulator.plan import OPERATIONS, module_name
 
 FINAL = frozenset({"COMPLETED", "FAILED", "SKIPPED"})
 COUNT_NAMES = ("added_count", "updated_count", "skipped_count", "total_count")
+
+
+RunJob = Callable[[Emulator, int, dict[str, Any]], str]
+"""Runs a job to its end, by its id and request, and returns its final status."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,12 @@ class Job:
     outcome: dict[str, Any]
     has_result: bool
 
+    @property
+    def module(self) -> Any:
+        """The module that it is for, or that of its first resource, as its request names it."""
+        request = self.request
+        return request["resource"][0]["module"] if "resource" in request else request["module"]
+
 
 class Jobs:
     """All jobs, and the thread that runs them."""
@@ -41,7 +52,12 @@ class Jobs:
         self._busy = threading.Lock()
         self._stopping = False
         self._running: int | None = None
+        self._run_of: dict[str, RunJob] = dict.fromkeys(OPERATIONS, _write)
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
+
+    def runs(self, operation: str, run: RunJob) -> None:
+        """Let jobs of another operation be run so; before `start`."""
+        self._run_of[operation] = run
 
     def start(self) -> None:
         """Start the worker; jobs left over from before a restart run again."""
@@ -71,20 +87,21 @@ class Jobs:
         created = emulator.clock.now()
         duration = int(emulator.draw(emulator.job_seconds) * SECOND)
         job = emulator.store.new_id()
-        fault = emulator.faults.take_for_job("callback", module_name(request["resource"][0]))
+        named = request["resource"][0] if "resource" in request else request
+        fault = emulator.faults.take_for_job("callback", module_name(named))
         mode = fault.fault.callback if fault else "once"
         with emulator.store.write() as connection:
             connection.execute(
                 "INSERT INTO jobs VALUES (?, ?, ?, ?, 'ADDED', ?, NULL, NULL, ?)",
-                (job, created, created + duration // 10, created + duration, msgspec.json.encode(request), mode),
+                (job, created, created + duration // 10, created + duration, DOC_ENCODER.encode(request), mode),
             )
         if mode == "early":
             callbacks.send(emulator, request, job, "COMPLETED")
         self.wake()
         return job, created
 
-    def get(self, job: int) -> Job | None:
-        """The job of that id."""
+    def get(self, job: int, *operations: str) -> Job | None:
+        """The job of that id, if it is of one of these operations."""
         row = (
             self._emulator.store.read()
             .execute(
@@ -93,7 +110,8 @@ class Jobs:
             )
             .fetchone()
         )
-        return None if row is None else self._job(row)
+        found = None if row is None else self._job(row)
+        return found if found is not None and found.request["operation"] in operations else None
 
     def recent(self, count: int) -> list[Job]:
         """The last jobs, newest first."""
@@ -109,7 +127,7 @@ class Jobs:
         if status == "ADDED" and (self._emulator.clock.now() >= starts or self._running == job):
             status = "INPROGRESS"
         told = msgspec.json.decode(outcome) if outcome else {}
-        return Job(job, created, status, msgspec.json.decode(request), told, bool(has_result))
+        return Job(job, created, status, DOC_DECODER.decode(request), told, bool(has_result))
 
     def _work(self) -> None:
         while not self._stopping:
@@ -138,14 +156,18 @@ class Jobs:
             )
             .fetchone()
         )
-        return None if row is None else (row[0], msgspec.json.decode(row[1]), row[2])
+        return None if row is None else (row[0], DOC_DECODER.decode(row[1]), row[2])
 
     def _run_one(self, job: int, request: dict[str, Any], callback: str) -> None:
         self._running = job
         try:
-            status = Run(self._emulator, job, request).run()
+            status = self._run_of[request["operation"]](self._emulator, job, request)
         finally:
             self._running = None
         times = {"once": 1, "twice": 2}.get(callback, 0)
         for _ in range(times):
             callbacks.send(self._emulator, request, job, status)
+
+
+def _write(emulator: Emulator, job: int, request: dict[str, Any]) -> str:
+    return Run(emulator, job, request).run()

@@ -164,7 +164,8 @@ def _fields(view: ModuleView, call: Call) -> list[dict[str, Any]]:
     ]
 
 
-def _asked_module(call: Call) -> ModuleView:
+def asked_module(call: Call) -> ModuleView:
+    """The module of the query parameter `module`; raises Refused where it is missing or unknown."""
     name = call.query.get("module")
     if not name:
         raise Refused("REQUIRED_PARAM_MISSING", {"param": "module", "param_name": "module"})
@@ -176,12 +177,12 @@ def _asked_module(call: Call) -> ModuleView:
 
 def fields(call: Call) -> Answer:
     """GET /crm/v8/settings/fields?module=."""
-    return Answer({"fields": _fields(_asked_module(call), call)})
+    return Answer({"fields": _fields(asked_module(call), call)})
 
 
 def field_by_id(call: Call) -> Answer:
     """GET /crm/v8/settings/fields/{id}?module=."""
-    found = [one for one in _fields(_asked_module(call), call) if one["id"] == call.path["field"]]
+    found = [one for one in _fields(asked_module(call), call) if one["id"] == call.path["field"]]
     return Answer({"fields": found}) if found else Answer(None, 204)
 
 
@@ -253,13 +254,13 @@ def _all_layouts(view: ModuleView) -> list[Layout]:
 
 def layouts(call: Call) -> Answer:
     """GET /crm/v8/settings/layouts?module=; here, and only here, a field mandatory by layout is told."""
-    view = _asked_module(call)
+    view = asked_module(call)
     return Answer({"layouts": [_layout(call, view, one) for one in _all_layouts(view)]})
 
 
 def layout_by_id(call: Call) -> Answer:
     """GET /crm/v8/settings/layouts/{id}?module=."""
-    view = _asked_module(call)
+    view = asked_module(call)
     found = [one for one in _all_layouts(view) if str(one.id) == call.path["layout"]]
     return Answer({"layouts": [_layout(call, view, one) for one in found]}) if found else Answer(None, 204)
 

@@ -16,7 +16,7 @@ DEMO_CLIENT_SECRET = "emulator-demo-secret"  # noqa: S105 - opens nothing but th
 DEMO_REFRESH_TOKEN = "1000.emulator.demo.refresh"  # noqa: S105 - opens nothing but the emulator
 ALL_SCOPES = (
     "ZohoCRM.modules.ALL", "ZohoCRM.bulk.ALL", "ZohoFiles.files.ALL", "ZohoCRM.settings.ALL", "ZohoCRM.org.READ",
-    "ZohoCRM.users.READ", "ZohoCRM.coql.READ",
+    "ZohoCRM.users.READ", "ZohoCRM.coql.READ", "ZohoCRM.mass_update.custom.UPDATE", "ZohoSearch.securesearch.READ",
 )  # fmt: skip
 
 TOO_MANY_REFRESHES = "You have made too many requests continuously. Please try again after some time."

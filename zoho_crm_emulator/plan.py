@@ -71,7 +71,7 @@ def check_request(body: Any) -> list[dict[str, Any]]:
         raise Refused("INVALID_DATA", {"api_name": "operation", "json_path": "$.operation"})
     callback = body.get("callback")
     if callback is not None:
-        _check_callback(callback)
+        check_callback(callback)
     return _check_resources(body.get("resource"))
 
 
@@ -91,7 +91,8 @@ def _check_resources(resources: Any) -> list[dict[str, Any]]:
     return resources
 
 
-def _check_callback(callback: Any) -> None:
+def check_callback(callback: Any) -> None:
+    """Refuse a callback that is no address to post to."""
     if not isinstance(callback, dict):
         raise Refused("INVALID_FORMAT", {"json_path": "$.callback"})
     url = callback.get("url")

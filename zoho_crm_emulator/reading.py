@@ -1,4 +1,4 @@
-"""Reading and deleting records: by id, by ids, page by page, by external id, and all of them as JSON lines."""
+"""Reading records: by id, by ids, page by page, by external id, and all of them as JSON lines."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from zoho_crm_emulator.calls import ENCODER, Answer, Call
 from zoho_crm_emulator.clock import DAY
 from zoho_crm_emulator.dates import iso, zone
 from zoho_crm_emulator.documents import DOC_DECODER
-from zoho_crm_emulator.emulator import CURRENT_USER, USERS, Emulator, user_reference
+from zoho_crm_emulator.emulator import USERS, Emulator, user_reference
 from zoho_crm_emulator.refusals import Refused
-from zoho_crm_emulator.schema import LAYOUT, TAG, ModuleView
-from zoho_crm_emulator.subforms import delete_rows, rows_of
+from zoho_crm_emulator.schema import LAYOUT, TAG, Field, ModuleView
+from zoho_crm_emulator.subforms import rows_of
 from zoho_crm_emulator.unique_keys import key_maker
 
 PER_PAGE = 200
 MOST_FIELDS = 50
 PAGED_RECORDS = 2000  # beyond these only a page token leads on
-MOST_DELETED = 100
+MOST_IDS = 100
 NEWEST = 2**63 - 1  # no id is larger
 # `+module` in a query keeps SQLite from walking the module's index where ids lead to the rows.
 COLUMNS = "id, created, modified, owner, creator, modifier, doc"
@@ -124,7 +124,8 @@ def _reader(call: Call) -> Reader:
     return Reader(call.emulator, call.view, call.switches.time_zone)
 
 
-def _fields(call: Call) -> list[str] | None:
+def fields_asked(call: Call) -> list[str] | None:
+    """The field names of the query parameter `fields`; None where it is absent."""
     given = call.query.get("fields")
     names = [name.strip() for name in given.split(",") if name.strip()] if given else None
     if names and len(names) > MOST_FIELDS:
@@ -142,7 +143,7 @@ def ids_of(text: str, most: int) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _external_field(call: Call) -> str | None:
+def _external_field(call: Call) -> Field | None:
     header = call.headers.get("x-external")
     if not header:
         return None
@@ -150,30 +151,38 @@ def _external_field(call: Call) -> str | None:
     field = call.view.fields.get(name)
     if module != call.view.name or field is None or field.external is None:
         raise Refused("INVALID_DATA", {"External": header}, "The value of the external field is invalid.")
-    return name
+    return field
+
+
+def named_record(call: Call) -> int | None:
+    """The id of the record that the path names, by id or, where X-EXTERNAL names the field, by external id.
+
+    None where no record has that external id; an id may be of no record.
+    """
+    key, external = call.path["record"], _external_field(call)
+    if external is not None:
+        keys = [key_maker(external, user)(key) for user in USERS]
+        row = (
+            call.emulator.store.read()
+            .execute(
+                "SELECT record FROM unique_keys WHERE field = ? AND key IN (SELECT value FROM json_each(?))",
+                (external.id, msgspec.json.encode(keys).decode()),
+            )
+            .fetchone()
+        )
+        return row[0] if row else None
+    if key.isascii() and key.isdigit() and len(key) < 20:  # noqa: PLR2004 - digits of an id
+        return int(key)
+    raise Refused("INVALID_URL_PATTERN", status=404)
 
 
 def read_one(call: Call) -> Answer:
     """GET /crm/v8/{module}/{id}: by id, or by external id when X-EXTERNAL names the field."""
-    view, key = call.view, call.path["record"]
-    connection = call.emulator.store.read()
-    external = _external_field(call)
-    if external is not None:
-        field = view.fields[external]
-        keys = [key_maker(field, user)(key) for user in USERS]
-        row = connection.execute(
-            "SELECT record FROM unique_keys WHERE field = ? AND key IN (SELECT value FROM json_each(?))",
-            (field.id, msgspec.json.encode(keys).decode()),
-        ).fetchone()
-        ids = [row[0]] if row else []
-    elif key.isascii() and key.isdigit() and len(key) < 20:  # noqa: PLR2004 - digits of an id
-        ids = [int(key)]
-    else:
-        raise Refused("INVALID_URL_PATTERN", status=404)
-    rows = fetch(connection, view, ids)
+    record = named_record(call)
+    rows = fetch(call.emulator.store.read(), call.view, [] if record is None else [record])
     if not rows:
         return Answer(None, 204)
-    return Answer({"data": _reader(call).records(rows, _fields(call), with_rows=True)})
+    return Answer({"data": _reader(call).records(rows, fields_asked(call), with_rows=True)})
 
 
 def _token(record: int) -> str:
@@ -201,7 +210,7 @@ def number_of(call: Call, name: str, default: int, most: int) -> int:
 def read_many(call: Call) -> Answer:
     """GET /crm/v8/{module}: by ids, or page by page, newest record first."""
     view = call.view
-    fields = _fields(call)
+    fields = fields_asked(call)
     if fields is None:
         raise Refused("REQUIRED_PARAM_MISSING", {"param": "fields"})
     per_page = number_of(call, "per_page", PER_PAGE, PER_PAGE)
@@ -209,7 +218,7 @@ def read_many(call: Call) -> Answer:
     connection = call.emulator.store.read()
     token = call.query.get("page_token")
     if "ids" in call.query:
-        ids = ids_of(call.query["ids"], MOST_DELETED)
+        ids = ids_of(call.query["ids"], MOST_IDS)
         found = {row[0]: row for row in fetch(connection, view, ids)}
         rows = [found[record] for record in ids if record in found]
         more = False
@@ -241,38 +250,23 @@ def read_many(call: Call) -> Answer:
     return Answer({"data": records, "info": info}, note={"records": len(rows)})
 
 
-def delete(call: Call) -> Answer:
-    """DELETE /crm/v8/{module}?ids=..., or /crm/v8/{module}/{id}; each id has its own outcome."""
+def full_texts(call: Call) -> Answer:
+    """GET /crm/v8/{module}/{id}/actions/fetch_full_data, or with `ids`: the rich texts of records, whole.
+
+    Those of the query's `fields`, else all. Records by id tell them whole here anyway.
+    """
     view = call.view
-    given = call.path.get("record") or call.query.get("ids")
-    if not given:
+    rich = [one.api_name for one in view.stored if one.data_type == "textarea" and one.textarea_type == "rich_text"]
+    asked = fields_asked(call) or rich
+    if not set(asked) <= set(rich) or not rich:
+        raise Refused("NOT_SUPPORTED", {"param": "fields"}, "only rich text fields can be fetched so")
+    one = call.path.get("record")
+    if one is None and "ids" not in call.query:
         raise Refused("REQUIRED_PARAM_MISSING", {"param": "ids"})
-    ids = ids_of(given, MOST_DELETED)
-    items: list[dict[str, Any]] = []
-    with call.emulator.store.write() as connection:
-        found = {row[0]: DOC_DECODER.decode(row[6]) for row in fetch(connection, view, ids)}
-        for record in ids:
-            doc = found.pop(record, None)
-            if doc is None:
-                items.append(
-                    Refused("INVALID_DATA", {"id": str(record)}, "the id given seems to be invalid").as_problem()
-                )
-                continue
-            for field in view.keys:
-                if field.api_name in doc:
-                    key = key_maker(field, CURRENT_USER)(doc[field.api_name])
-                    connection.execute("DELETE FROM unique_keys WHERE field = ? AND key = ?", (field.id, key))
-            details = {"id": str(record)}
-            items.append({"code": "SUCCESS", "details": details, "message": "record deleted", "status": "success"})
-        failed = sum(item["status"] == "error" for item in items)
-        gone = [int(item["details"]["id"]) for item in items if item["status"] == "success"]
-        delete_rows(
-            connection, [row for held in rows_of(connection, gone).values() for rows in held.values() for row in rows]
-        )
-        delete_rows(connection, gone)
-    call.emulator.journal.deleted(len(items) - failed, workflows=call.query.get("wf_trigger", "true") != "false")
-    status = 200 if not failed else 207 if failed < len(items) else 400
-    return Answer({"data": items}, status, note={"deleted": len(items) - failed})
+    rows = fetch(call.emulator.store.read(), view, ids_of(one or call.query["ids"], MOST_IDS))
+    if not rows:
+        return Answer(None, 204)
+    return Answer({"data": _reader(call).records(rows, asked)})
 
 
 def dump(emulator: Emulator, view: ModuleView) -> Iterator[bytes]:

@@ -13,6 +13,8 @@ from zoho_crm_emulator.child_batch import batch_for
 from zoho_crm_emulator.dates import iso, zone
 from zoho_crm_emulator.emulator import CURRENT_USER, user_reference
 from zoho_crm_emulator.faults import ActiveFault, Faults
+from zoho_crm_emulator.reading import named_record
+from zoho_crm_emulator.record_rules import RecordRules
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import Field, ModuleView
 from zoho_crm_emulator.switches import told_id
@@ -35,11 +37,12 @@ def refuse_by_fault(faults: Faults, active: list[ActiveFault], view: ModuleView,
 class Write:
     """One write call: its rules from the body, its rows, its outcomes."""
 
-    def __init__(self, call: Call, operation: Operation) -> None:
+    def __init__(self, call: Call, operation: Operation, body: dict[str, Any] | None = None) -> None:
+        """Of the call's own body, or of one made of it."""
         self.call = call
         self.operation = operation
         self.view = call.view
-        self.body = self._body(call)
+        self.body = self._body(call) if body is None else body
         self.asked = asked(self.body)
 
     @staticmethod
@@ -63,8 +66,9 @@ class Write:
 
     def rules(self) -> Rules:
         """How records are matched: `duplicate_check_fields` gives the order, never the set."""
+        of_records = RecordRules.of(self.view, self.call.switches)
         if self.operation != "upsert":
-            return Rules(self.operation, [])
+            return Rules(self.operation, [], of_records=of_records)
         keys = {field.api_name: field for field in self.view.keys}
         own = self.view.own_key
         named = self.body.get("duplicate_check_fields")
@@ -84,7 +88,7 @@ class Write:
                 )
         order = [keys[name] for name in named if name in keys]
         order += [field for field in self.view.keys if field not in order]
-        return Rules("upsert", order, self.call.switches.same_key_twice == "refuse", by_value)
+        return Rules("upsert", order, self.call.switches.same_key_twice == "refuse", by_value, of_records)
 
     @staticmethod
     def _place(name: str, expected: str) -> dict[str, Any]:
@@ -193,10 +197,13 @@ def insert(call: Call) -> Answer:
 
 
 def update(call: Call) -> Answer:
-    """PUT /crm/v8/{module}, or /crm/v8/{module}/{id}."""
+    """PUT /crm/v8/{module}, or /crm/v8/{module}/{id} (or external id)."""
     if "record" in call.path:
+        record = named_record(call)
+        if record is None:
+            raise Refused("INVALID_DATA", {"External": call.headers["x-external"]}, "the id given seems to be invalid")
         body = call.json
         data = body.get("data") if isinstance(body, dict) else None
         if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict):
-            data[0]["id"] = call.path["record"]
+            data[0]["id"] = str(record)
     return Write(call, "update").run()

@@ -11,6 +11,7 @@ MESSAGES = {
     "MULTIPLE_OR_MULTI_ERRORS": "multiple errors in the record",
     "DEPENDENT_FIELD_MISSING": "Dependent Fields missing",
     "DEPENDENT_MISMATCH": "dependent mismatch",
+    "MAPPING_MISMATCH": "dependent mismatch",
     "NOT_APPROVED": "record not approved",
     "RECORD_LOCKED": "The record under merge is locked",
     "RECORD_IN_BLUEPRINT": "The record is in blue print",
@@ -44,6 +45,13 @@ MESSAGES = {
     "NOT_SUPPORTED_FEATURE": "the feature is not supported",
     "INVALID_QUERY": "invalid query formed",
     "SYNTAX_ERROR": "error occurred while parsing the query",
+    "NOT_SUPPORTED": "not supported",
+    "NO_RECORDS_FOUND": "no record found to update",
+    "EXPECTED_FIELD_MISSING": "Specify Atleast one field",
+    "INVALID_REQUEST": "the request is invalid",
+    "QUERY_NOT_SUPPORTED": "the query is not supported",
+    "PAGE_NOT_SUPPORTED": "the page is not supported",
+    "FIELD_NOT_AVAILABLE": "the field is not available",
     "DISCRETE_PAGINATION_LIMIT_EXCEEDED": "only the first 2000 records can be read by page",
 }
 # What the token endpoint says in `error`, nearly always under status 200.

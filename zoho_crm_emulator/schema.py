@@ -87,6 +87,22 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     required: tuple[str, ...] = ()
 
 
+class Validation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A validation rule: a record that meets the criteria is refused, with the message, at the field."""
+
+    field: str
+    criteria: dict[str, Any]  # as Zoho's requests write them
+    message: str | None = None
+
+
+class Dependency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pick list whose values depend on another's: those of the child that go with each value of the parent."""
+
+    parent: str
+    child: str
+    values: dict[str, tuple[str, ...]]
+
+
 class Module(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One module."""
 
@@ -97,6 +113,8 @@ class Module(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     plural: str = ""
     custom: bool = True
     layouts: tuple[Layout, ...] = ()  # beside the standard one
+    validations: tuple[Validation, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
     link: str | None = None  # of a multiple lookup's rows: the field that points to the other record
     rows_of: str | None = None  # the module whose subform (or multiple lookup) has its rows here
     own_field: str = "Name"  # what Zoho checks for duplicates first when the caller names nothing
@@ -236,6 +254,16 @@ class Catalog:
             module = msgspec.structs.replace(view.module, layouts=(*others.values(), layout))
             self.put_module(module, view.fields.values())
             return layout
+
+    def put_rules(self, module_name: str, **rules: Any) -> None:
+        """Set the `validations` or `dependencies` of a module, in place of those it has."""
+        with self._lock:
+            view = self._need(module_name)
+            module = msgspec.structs.replace(view.module, **rules)
+            for name in (name for one in module.dependencies for name in (one.parent, one.child)):
+                if name not in view.fields or view.fields[name].data_type != "picklist":
+                    raise SchemaError(f"{module_name} has no pick list {name}")
+            self.put_module(module, view.fields.values())
 
     def alter_field(self, module_name: str, api_name: str, changes: dict[str, Any]) -> Field:
         """Change some properties of a field; raises SchemaError for an unknown one."""

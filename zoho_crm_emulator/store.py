@@ -29,6 +29,8 @@ CREATE TABLE IF NOT EXISTS unique_keys (
 CREATE TABLE IF NOT EXISTS children (
   parent INTEGER NOT NULL, module INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (parent, module, record)
   ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deleted (
+  record INTEGER PRIMARY KEY, module INTEGER NOT NULL, at INTEGER NOT NULL, name, creator INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS tags (
   module INTEGER NOT NULL, name TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (module, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counts (module INTEGER PRIMARY KEY, records INTEGER NOT NULL);
@@ -53,6 +55,7 @@ NAMES = (
     "records",
     "unique_keys",
     "children",
+    "deleted",
     "tags",
     "counts",
     "grants",

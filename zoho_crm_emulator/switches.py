@@ -28,6 +28,12 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     datetime_z: Literal["refuse", "accept"] = "refuse"
     excess_decimals: Literal["keep", "round", "refuse"] = "keep"
     owner_by_email: Literal["refuse", "accept"] = "refuse"  # {"email": ..} for a user, in place of his id
+    validation_rule_code: Literal["CANNOT_PROCESS", "INVALID_DATA"] = "CANNOT_PROCESS"
+    dependency_code: Literal["DEPENDENT_MISMATCH", "MAPPING_MISMATCH"] = "DEPENDENT_MISMATCH"
+    # Searching and counting
+    search_lag_seconds: int = 5  # how long a search does not see a change; nobody says how long it takes
+    search_equals: Literal["contains", "exact"] = "contains"  # of text
+    counts: Literal["text", "number"] = "text"  # the OpenAPI files type a count as text, the samples show a number
     # Limits
     retry_after: int | None = None  # seconds in a Retry-After header of a 429; None sends no such header
     too_many_requests_body: Literal["flat", "in_data", "empty"] = "flat"
@@ -35,6 +41,7 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cost_upload: int = 0
     cost_bulk_poll: int = 0
     cost_bulk_result: int = 0
+    wrong_method_status: Literal[400, 405] = 400  # the pages of the endpoints say 400, the list of statuses 405
     # OAuth and metadata
     answers_scope: Literal["present", "absent"] = "absent"
     unique_spelling: Literal["case_sensitive", "casesensitive"] = "case_sensitive"

@@ -9,6 +9,7 @@ from zoho_crm_emulator.emulator import CURRENT_USER, INACTIVE_USERS, USERS, user
 from zoho_crm_emulator.metadata import shape
 from zoho_crm_emulator.reading import ids_of, number_of
 from zoho_crm_emulator.refusals import Refused
+from zoho_crm_emulator.searching import told_count
 
 PER_PAGE = 200
 MOST_IDS = 100
@@ -46,12 +47,21 @@ def _document(user: int) -> dict[str, Any]:
     }
 
 
-def users(call: Call) -> Answer:
-    """GET /crm/v8/users: `type` (AllUsers, ActiveUsers, CurrentUser, ...) or `ids`, page by page."""
+def _of_type(call: Call) -> frozenset[int]:
     kind = call.query.get("type", "AllUsers")
     if kind not in TYPES:
         raise Refused("INVALID_DATA", {"param": "type", "supported_values": list(TYPES)})
-    wanted = TYPES[kind]
+    return TYPES[kind]
+
+
+def count(call: Call) -> Answer:
+    """GET /crm/v8/users/actions/count: of a `type`."""
+    return Answer({"count": told_count(len(_of_type(call)), call)})
+
+
+def users(call: Call) -> Answer:
+    """GET /crm/v8/users: `type` (AllUsers, ActiveUsers, CurrentUser, ...) or `ids`, page by page."""
+    wanted = _of_type(call)
     if "ids" in call.query:
         wanted &= frozenset(ids_of(call.query["ids"], MOST_IDS))
     page, per_page = number_of(call, "page", 1, 10**6), number_of(call, "per_page", PER_PAGE, PER_PAGE)

@@ -64,8 +64,11 @@ class Client:
     def put(self, path: str, **options: Any) -> requests.Response:
         return self.session.put(f"{self.base}{path}", timeout=20, **options)
 
-    def delete(self, path: str) -> requests.Response:
-        return self.session.delete(f"{self.base}{path}", timeout=20)
+    def patch(self, path: str, **options: Any) -> requests.Response:
+        return self.session.patch(f"{self.base}{path}", timeout=20, **options)
+
+    def delete(self, path: str, **options: Any) -> requests.Response:
+        return self.session.delete(f"{self.base}{path}", timeout=20, **options)
 
     def upsert(self, records: Sequence[Any], module: str = "Orders", **more: Any) -> requests.Response:
         body = {"data": records, "duplicate_check_fields": ["parent_id"], "trigger": [], **more}

@@ -6,6 +6,8 @@ from typing import Any
 
 from client import Client, csv_zip, files_zip
 
+FIELDS = "/crm/v8/settings/fields?module=Orders"
+
 
 def call_everything(crm: Client) -> None:
     admin = crm.emulator.admin
@@ -18,8 +20,13 @@ def call_everything(crm: Client) -> None:
     _field_creation(crm)
     record = _writes(crm, account)
     _reads(crm, record)
+    _other_ways(crm, record)
+    _mass_updates(crm, record)
+    _field_changes(crm)
     _jobs(crm)
     crm.delete(f"/crm/v8/Orders?ids={record},1")
+    for query in ("", "?type=recycle", "?type=permanent", "?type=magic"):
+        crm.get(f"/crm/v8/Orders/deleted{query}")
     crm.delete("/crm/v8/Orders?ids=1")
     crm.delete("/crm/v8/Orders")
     _over_the_limits(crm)
@@ -41,7 +48,6 @@ def _metadata(crm: Client) -> None:
 
 
 def _field_creation(crm: Client) -> None:
-    path = "/crm/v8/settings/fields?module=Orders"
     for asked in (
         {"field_label": "Made here", "data_type": "text", "unique": {"casesensitive": "false"}},
         {"field_label": "Made here", "data_type": "text"},
@@ -49,9 +55,9 @@ def _field_creation(crm: Client) -> None:
         {"field_label": "Too long", "data_type": "text", "length": 5000},
         {"field_label": "No such type", "data_type": "magic"},
     ):
-        crm.post(path, json={"fields": [asked]})
-    crm.post(path, json={"fields": [{}] * 6})
-    crm.post(path, json={})
+        crm.post(FIELDS, json={"fields": [asked]})
+    crm.post(FIELDS, json={"fields": [{}] * 6})
+    crm.post(FIELDS, json={})
 
 
 def _writes(crm: Client, account: str) -> str:
@@ -97,6 +103,86 @@ def _reads(crm: Client, record: str) -> None:
     ):
         crm.post("/crm/v8/coql", json={"select_query": query})
     crm.post("/crm/v8/coql", json={})
+
+
+def _other_ways(crm: Client, record: str) -> None:
+    """Search, counts, clones, external ids and whole texts."""
+    admin = crm.emulator.admin
+    admin.switch(search_lag_seconds=0)
+    for query in (
+        "criteria=(parent_id:equals:A)&fields=parent_id,Status",
+        "criteria=((Item_Count:greater_than:0)and(Country:starts_with:C))",
+        "word=Chile",
+        "email=nobody@example.com",
+        "phone=1",
+        "criteria=(No_Such:equals:A)",
+        "criteria=(parent_id:like:A)",
+        "criteria=" + "or".join(["(parent_id:equals:A)"] * 11),
+        "",
+    ):
+        crm.get(f"/crm/v8/Orders/search?{query}")
+        crm.get(f"/crm/v8/Orders/actions/count?{query}")
+    crm.get("/crm/v8/users/actions/count?type=ActiveUsers")
+    crm.get("/crm/v8/users/actions/count?type=Friends")
+    crm.post(f"/crm/v8/Orders/{record}/actions/clone", json={"data": [{"parent_id": "Clone"}]})
+    crm.post(f"/crm/v8/Orders/{record}/actions/clone", json={"data": [{"Status": "No such"}]})
+    crm.post("/crm/v8/Orders/1/actions/clone")
+    external = {"X-EXTERNAL": "Orders.parent_id"}
+    crm.put("/crm/v8/Orders/A", json={"data": [{"Country": "Chile"}]}, headers=external)
+    crm.put("/crm/v8/Orders/nobody", json={"data": [{"Country": "Chile"}]}, headers=external)
+    crm.upsert([{"parent_id": "Short lived"}])
+    for _ in range(2):
+        crm.delete("/crm/v8/Orders/short lived", headers=external)
+    crm.get(f"/crm/v8/Orders/{record}/actions/fetch_full_data")
+    admin.add_field("Orders", "Story", "textarea", textarea_type="rich_text")
+    for path in (f"{record}/actions/fetch_full_data", f"actions/fetch_full_data?ids={record}&fields=Story"):
+        crm.get(f"/crm/v8/Orders/{path}")
+    crm.get("/crm/v8/Orders/1/actions/fetch_full_data")
+    crm.get("/crm/v8/Orders/actions/fetch_full_data")
+    crm.get("/crm/v8/Accounts/deleted")
+
+
+def _mass_updates(crm: Client, record: str) -> None:
+    path, values = "/crm/v8/Orders/actions/mass_update", {"Tags_List": ["gift"]}
+    everything = {"criteria": {"field": "parent_id", "comparator": "not_equal", "value": "none"}}
+    nothing = {"criteria": {"field": "parent_id", "comparator": "equal", "value": "none"}}
+    for asked in (
+        {"data": [values], "ids": [record]},
+        {"data": [values], "ids": [record, "1"]},
+        {"data": [{"Status": "No such"}], "ids": [record]},
+        {"data": [values], "ids": ["x"]},
+        {"data": [values], "ids": ["1"] * 501},
+        {"data": [values], "cvid": "1"},
+        {"data": [{}], "ids": [record]},
+        {"data": [values]},
+        {"data": [values], **nothing},
+        {"data": [{"Status": "No such"}], **everything},
+        {"ids": [record]},
+    ):
+        crm.post(path, json=asked)
+    job = crm.post(path, json={"data": [values], **everything}).json()["data"][0]["details"]["job_id"]
+    crm.emulator.admin.wait_jobs()
+    for query in (f"?job_id={job}", "?job_id=1", ""):
+        crm.get(path + query)
+
+
+def _field_changes(crm: Client) -> None:
+    fields = {field["api_name"]: field["id"] for field in crm.get(FIELDS).json()["fields"]}
+    for asked in (
+        [{"id": fields["Country"], "length": 61}, {"id": fields["Status"], "field_label": "State of things"}],
+        [{"id": fields["Country"], "length": 6000}],
+        [{"id": "1", "length": 60}],
+        [],
+        [{}] * 6,
+    ):
+        crm.patch(FIELDS, json={"fields": asked})
+    one = FIELDS.replace("?", f"/{fields['Country']}?")
+    crm.patch(one, json={"fields": [{"length": 62}]})
+    crm.patch(one, json={"fields": [{"data_type": "date"}]})
+    for path in (FIELDS.replace("?", f"/{fields['Made_here']}?"), FIELDS.replace("?", f"/{fields['Name']}?")):
+        crm.delete(path)
+    crm.delete(one.partition("?")[0])
+    crm.delete(one.replace("Orders", "Nothing"))
 
 
 def _jobs(crm: Client) -> None:

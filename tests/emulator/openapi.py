@@ -104,8 +104,13 @@ class Checker:
         return next((one for one in self._paths if one[2] == method.lower() and one[3].fullmatch(path)), None)
 
     def all_described(self) -> set[tuple[str, str]]:
-        """Each method and path that the files tell of."""
-        return {(method.upper(), path) for _, path, method, _ in self._paths}
+        """Each method and path that the files tell of; `common` holds none but one of no meaning."""
+        return {(method.upper(), path) for name, path, method, _ in self._paths if name != "common"}
+
+    def is_error(self, body: Any) -> bool:
+        """Whether a body is an error as the file for records has it."""
+        schema = {"$ref": "oas:/record.json#/components/schemas/API_Exception"}
+        return Draft202012Validator(schema, registry=self._registry).is_valid(body)
 
     def faults(self, answers: list[Answer]) -> list[str]:
         """What does not satisfy its schema, each once; answers about tokens are in no file."""
@@ -223,7 +228,7 @@ class Recorder:
                 self.wfile.write(content)
                 connection.close()
 
-            do_GET = do_POST = do_PUT = do_DELETE = _forward  # noqa: N815 - names of the base class
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _forward  # noqa: N815 - names of the base class
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""

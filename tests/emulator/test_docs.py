@@ -6,7 +6,6 @@ from typing import get_args
 import pytest
 
 from zoho_crm_emulator.app import endpoints
-from zoho_crm_emulator.bulk import Bulk
 from zoho_crm_emulator.control import Admin
 from zoho_crm_emulator.emulator import Emulator, Settings
 from zoho_crm_emulator.faults import CANNED, JobKind, RequestKind
@@ -34,6 +33,6 @@ def test_the_docs_name_every_one(names: tuple[str, ...]) -> None:
 
 def test_the_docs_name_every_endpoint(tmp_path: Path) -> None:
     emulator = Emulator(Settings(data=str(tmp_path / "x.sqlite")))
-    names = {endpoint.name for _, _, endpoint in endpoints(Bulk(Jobs(emulator)))}
+    names = {endpoint.name for _, _, endpoint in endpoints(Jobs(emulator))}
     emulator.close()
     assert [name for name in names if f"`{name}`" not in PAGE] == []

@@ -102,7 +102,7 @@ def test_a_refresh_token_can_end_by_time_or_by_revocation(crm: Client) -> None:
 def test_an_unknown_address_or_method_is_named_as_such(crm: Client) -> None:
     assert crm.get("/crm/v7/Nothing/at/all").json()["code"] == "INVALID_URL_PATTERN"
     answer = requests.put(f"{crm.base}/oauth/v2/token", timeout=10)
-    assert (answer.status_code, answer.json()["code"]) == (405, "INVALID_REQUEST_METHOD")
+    assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_REQUEST_METHOD")
 
 
 def exchange(crm: Client, code: str, **changes: str) -> requests.Response:
