@@ -200,7 +200,14 @@ CODES: dict[str, CodeInfo] = {
         "Set `ack_url` to the database where the tap has it: its own `ack_url`, or else the orders' database.",
     ),
     "INSERT_WITH_LINES": CodeInfo(
-        _C, "An order whose lines failed could not be sent again.", "Set `operation` to upsert or update."
+        _C,
+        "An order whose lines failed could not be inserted again.",
+        "Set `operation` to upsert or update, or leave `lines` out.",
+    ),
+    "SUBFORM_MANDATORY": CodeInfo(
+        _C,
+        "Zoho demands rows with a new order, and lines are written after their order.",
+        "Take `Required` off the subform in the layout editor, or set `lines.write_to` to module.",
     ),
     "NOT_IN_CRM": CodeInfo(
         _D,

@@ -98,13 +98,14 @@ class Run:
         if lock is None:
             lock = self._locks[stream] = RunLock.acquire(ledger, stream)
             lock.start_heartbeat()
-        lines = stream_lines(self.settings, own, properties, fields_of=self._fields_of)
+        fields_of = self._fields_with_demands(own)
+        lines = stream_lines(self.settings, own, properties, fields_of=fields_of)
         mapping = stream_mapping(
             self.settings,
             own,
             properties,
             key_properties,
-            fields_of=self._fields_with_demands(own),
+            fields_of=fields_of,
             users=self._users.users,
         )
         if mapping.unmapped:
@@ -242,7 +243,8 @@ class Run:
                     f"Streams {other!r} and {stream!r} both write to module {own.module} by {own.key_field}.",
                 )
         if own.lines is not None and own.writes.operation is Operation.INSERT:
-            raise configuration_error("INSERT_WITH_LINES", f"Stream {stream!r} is to insert whole orders.")
+            what = f"Stream {stream!r}: `operation` is insert, and `lines` is set; whole orders cannot be inserted."
+            raise configuration_error("INSERT_WITH_LINES", what)
         if VERSION_PROPERTY in properties and self.settings.ack_url is None:
             raise configuration_error("NO_ACK_URL", f"Stream {stream!r} comes from tap-legacy-orders.")
 
@@ -339,7 +341,7 @@ class Run:
             logger.warning(
                 "Stream %r: %s records are left to the next run: this one may spend no more credits (%s spent)",
                 stream,
-                f"{counts[Status.UNSYNCED.value]:,}",
+                f"{counts[Status.UNSYNCED.value] + counts[DUE_AGAIN]:,}",
                 f"{self.credits.total:,}",
             )
         refused = counts[Status.REJECTED.value] + counts[Status.PARKED.value] - counts[DUE_AGAIN]

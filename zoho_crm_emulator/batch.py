@@ -109,7 +109,7 @@ class Batch:
         rules = self._rules
         if rules.operation == "update" or rules.by_value is not None or any(state.held.values()):
             return False
-        if self._view.layouts or rules.of_records is not None:
+        if self._view.layouts or self._view.mandatory_rows or rules.of_records is not None:
             return False
         for keys in state.keys.values():
             there = len(keys) - keys.count(None)
@@ -237,6 +237,10 @@ class Batch:
         if self._view.layouts and (layout := values.get(LAYOUT) or (doc or {}).get(LAYOUT)):
             mandatory = self._view.mandatory_by(int(layout["id"]))
         missing = [name for name in mandatory if values.get(name) is None and (doc is None or name in values)]
+        for name in self._view.mandatory_rows:
+            given = (row.children or {}).get(name)
+            if doc is None if given is None else not given.rows:
+                missing.append(name)
         if missing:
             raise together([Refused("MANDATORY_NOT_FOUND", {"api_name": name}) for name in missing])
 

@@ -247,7 +247,7 @@ def _layout(call: Call, view: ModuleView, layout: Layout) -> dict[str, Any]:
 
 def _all_layouts(view: ModuleView) -> list[Layout]:
     """The standard layout, then the others, each with all the fields that it demands."""
-    standard = Layout(name="Standard", id=view.module.layout_id, required=tuple(view.mandatory))
+    standard = Layout(name="Standard", id=view.module.layout_id, required=(*view.mandatory, *view.mandatory_rows))
     others = [Layout(name=one.name, id=one.id, required=tuple(view.layouts[one.id])) for one in view.module.layouts]
     return [standard, *others]
 

@@ -130,6 +130,9 @@ class ModuleView:
         self.stored = [f for f in self.fields.values() if not f.system and f.data_type not in ROW_TYPES]
         self.row_fields = [field for field in self.fields.values() if field.data_type in ROW_TYPES]
         self.mandatory = [field.api_name for field in self.stored if field.system_mandatory or field.layout_mandatory]
+        self.mandatory_rows = [
+            field.api_name for field in self.row_fields if field.system_mandatory or field.layout_mandatory
+        ]
         self.user_lookups = [field for field in self.stored if field.data_type == "userlookup"]
         always = [field.api_name for field in self.stored if field.system_mandatory]
         self.layouts = {one.id: list(dict.fromkeys([*always, *one.required])) for one in module.layouts}

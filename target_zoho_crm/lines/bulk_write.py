@@ -21,9 +21,9 @@ from sync_ledger.tables import OPEN_STEPS, JobStep
 from target_zoho_crm.bulk_write import CREATE_ATTEMPTS, BulkFile, BulkWriter, NotCreatedError
 from target_zoho_crm.csv_files import write_bulk_zip
 from target_zoho_crm.destination import Batch, Destination
-from target_zoho_crm.errors import Stopped, TransientError
+from target_zoho_crm.errors import QuotaError, Stopped, TransientError
 from target_zoho_crm.lines.by_calls import CREATED, LinesByCalls, ids_of
-from target_zoho_crm.lines.faults import UNWRITTEN, Faults, of_error, of_outcome, unwritten, whole
+from target_zoho_crm.lines.faults import UNWRITTEN, Faults, of_outcome, unwritten, whole
 from target_zoho_crm.lines.reading import LineRows
 from target_zoho_crm.lines.spool import LinesSpool
 from target_zoho_crm.lines.upsert import lines_of, refusals, without
@@ -185,11 +185,9 @@ class WholeOrderJobs(BulkWriter):
         except NotCreatedError as failure:
             self._to.confirmation.give_back(child, failure.code)
             error = failure.error
-            if isinstance(error, Stopped) or not isinstance(error, TransientError):
+            if isinstance(error, Stopped) or not isinstance(error, (TransientError, QuotaError)):
                 raise error from None
-            self._to.failed_calls.note(error)
-            for order in set(child.manifest.values()):
-                faults.setdefault(order, []).append(of_error(error))
+            self._lines.failed(error, set(child.manifest.values()), faults)
             return None
 
     def _end(self, child: JournalledJob, faults: Faults) -> None:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 from target_zoho_crm.destination import Destination
-from target_zoho_crm.errors import TransientError
+from target_zoho_crm.errors import QuotaError, TransientError
 from target_zoho_crm.lines.compiled import CompiledLines
 from target_zoho_crm.lines.existing import ExistingLines
 from target_zoho_crm.lines.faults import Faults, of_error
@@ -40,9 +40,17 @@ class LinesByCalls(ABC):
     def take_away(self, outcomes: Sequence[Outcome], rows: LineRows, faults: Faults) -> None:
         """Delete the lines that orders have in the CRM only; what fails is added to `faults`."""
 
-    def failed(self, error: TransientError, orders: Iterable[str], faults: Faults) -> None:
-        """Note a call that failed as a whole."""
-        self._to.failed_calls.note(error)
+    def failed(self, error: TransientError | QuotaError, orders: Iterable[str], faults: Faults) -> None:
+        """Note a call that failed as a whole, or that our own budget has no credits for.
+
+        Raises:
+            QuotaError: nothing more can be sent, and not for our own budget.
+        """
+        of_budget = self._to.ends_budget(error)
+        if isinstance(error, QuotaError) and not of_budget:
+            raise error
+        if not of_budget:
+            self._to.failed_calls.note(error)
         for order in orders:
             faults.setdefault(order, []).append(of_error(error))
 

@@ -146,6 +146,9 @@ class _SubformFields(ModuleFields):
             raise configuration_error(
                 "INVALID_FIELD", f"`lines.subform`: {subform} of module {module} is a {field.data_type}.", field=subform
             )
+        if field.mandatory:
+            what = f"Subform {subform} of module {module} is mandatory: Zoho would refuse each new order."
+            raise configuration_error("SUBFORM_MANDATORY", what, field=subform)
         rows = fields_of(field.subform_module or subform)
         return cls(rows.module, {PARENT_ID: Field(PARENT_ID, "lookup", lookup_module=module), **rows})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from target_zoho_crm.errors import Family, TransientError
+from target_zoho_crm.errors import Family, QuotaError, TransientError
 from target_zoho_crm.outcomes import Outcome, Status
 from target_zoho_crm.values import MULTIPLE
 
@@ -45,8 +45,8 @@ def of_outcome(outcome: Outcome) -> LineFault:
     )
 
 
-def of_error(error: TransientError) -> LineFault:
-    """The fault of a call that failed as a whole, after all attempts."""
+def of_error(error: TransientError | QuotaError) -> LineFault:
+    """The fault of a call that failed as a whole, after all attempts, or that our own budget has no credits for."""
     return LineFault(error.code, Family.TRANSIENT, message=error.message)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from sync_ledger.acks import chunks_of
 from target_zoho_crm.bodies import upsert_body
-from target_zoho_crm.errors import Stopped, TransientError, family_of
+from target_zoho_crm.errors import QuotaError, Stopped, TransientError, family_of
 from target_zoho_crm.lines.by_calls import CREATED, LinesByCalls, ids_of
 from target_zoho_crm.lines.existing import surplus
 from target_zoho_crm.lines.faults import Faults, LineFault, of_outcome, whole
@@ -58,7 +58,7 @@ class ModuleLines(LinesByCalls):
                 refused = self._existing.delete(still, self._to.confirmation.guard)
         except Stopped:
             raise
-        except TransientError as error:
+        except (TransientError, QuotaError) as error:
             self.failed(error, order_of.values(), faults)
             return
         for line in still:
@@ -81,7 +81,7 @@ class ModuleLines(LinesByCalls):
             outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body)
         except Stopped:
             raise
-        except TransientError as error:
+        except (TransientError, QuotaError) as error:
             self.failed(error, set(orders), faults)
             return
         to.failed_calls.succeeded()

@@ -15,7 +15,7 @@ import msgspec
 
 from sync_ledger.acks import chunks_of
 from target_zoho_crm.bodies import upsert_body
-from target_zoho_crm.errors import Stopped, TransientError
+from target_zoho_crm.errors import QuotaError, Stopped, TransientError
 from target_zoho_crm.lines.by_calls import CREATED, LinesByCalls, ids_of
 from target_zoho_crm.lines.existing import ExistingLine
 from target_zoho_crm.lines.faults import Faults, LineFault, of_outcome, whole
@@ -62,7 +62,7 @@ class SubformLines(LinesByCalls):
             there = self._there(ids[order] for order in stated if order not in created)
         except Stopped:
             raise
-        except TransientError as error:
+        except (TransientError, QuotaError) as error:
             self.failed(error, stated, faults)
             return whole(outcomes, faults)
         wanted = self._wanted(rows)
@@ -126,7 +126,7 @@ class SubformLines(LinesByCalls):
             outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body)
         except Stopped:
             raise
-        except TransientError as error:
+        except (TransientError, QuotaError) as error:
             self.failed(error, keys, faults)
             return
         to.failed_calls.succeeded()

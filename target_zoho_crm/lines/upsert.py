@@ -10,6 +10,7 @@ import msgspec
 from msgspec import structs
 
 from target_zoho_crm.destination import Batch, Destination
+from target_zoho_crm.errors import CREDIT_BUDGET
 from target_zoho_crm.lines.by_calls import LinesByCalls
 from target_zoho_crm.outcomes import Outcome, refused_by_us
 from target_zoho_crm.upsert import UpsertWriter
@@ -31,7 +32,9 @@ class WholeOrderUpserts(UpsertWriter):
         outcomes = refusals(batch, refused)
         rest = without(batch, refused)
         if rest.entries:
-            outcomes += self._lines.write(super()._write(rest), rows)
+            written = self._lines.write(super()._write(rest), rows)
+            # Orders whose lines our own budget has no credits for are left as if they had not been sent.
+            outcomes += [outcome for outcome in written if outcome.code != CREDIT_BUDGET]
         return outcomes
 
 

@@ -276,3 +276,16 @@ def test_a_subform_can_be_added_with_the_module_of_its_rows(crm: Client) -> None
     (held,) = admin.records("Accounts")
     assert [row["City"] for row in held["Sites"]] == ["Lima", "Cusco"]
     assert admin.stats()["modules"]["Account_Sites"] == 2
+
+
+def test_a_mandatory_subform_needs_a_row_in_each_new_record(crm: Client) -> None:
+    crm.emulator.admin.alter_field("Orders", "Lines", layout_mandatory=True)
+    (layout,) = crm.get("/crm/v8/settings/layouts?module=Orders").json()["layouts"]
+    required = [field["api_name"] for field in layout["sections"][0]["fields"] if field["required"]]
+    assert required == ["Lines"]
+    for rows in ({}, {"Lines": []}, {"Lines": None}):
+        item = crm.upsert([{"parent_id": "A", **rows}]).json()["data"][0]
+        assert (item["code"], item["details"]["api_name"]) == ("MANDATORY_NOT_FOUND", "Lines")
+    assert crm.upsert([{"parent_id": "A", "Lines": [{"Product": "Tea"}]}]).status_code == 200
+    assert crm.upsert([{"parent_id": "A", "Country": "Peru"}]).status_code == 200
+    assert crm.upsert([{"parent_id": "A", "Lines": []}]).json()["data"][0]["code"] == "MANDATORY_NOT_FOUND"

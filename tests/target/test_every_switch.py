@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
 FREE = {"retry_after": 1, "cost_upload": 1, "cost_bulk_poll": 1, "cost_bulk_result": 1, "time_zone": "Asia/Kolkata"}
-FREE |= {"default_date_format": "dd.MM.yyyy", "default_datetime_format": "dd.MM.yyyy HH:mm", "max_rows": 2}
+FREE |= {
+    "search_lag_seconds": 0,
+    "default_date_format": "dd.MM.yyyy",
+    "default_datetime_format": "dd.MM.yyyy HH:mm",
+    "max_rows": 2,
+}
 NOT_ABOUT_WRITING = {"max_rows"}  # a limit that a setting has to match
 
 
