@@ -266,7 +266,9 @@ class Delivery:
             room=self._to.credits.room(),
             lines=None if self._lines is None else self._lines.counts(entry.values for entry in batch.entries.values()),
         )
-        logger.info("Stream %r: %s", self._to.stream, route.why)
+        asking = self.relations.credits(batch, sum(route.job_sizes))
+        more = f"; {asking:,} more for looking parents up" if asking else ""
+        logger.info("Stream %r: %s%s", self._to.stream, route.why, more)
         self._to.credits.plan(route.credits)
         items: list[tuple[str, Any]] = list(batch.entries.items())
         if route.records < len(items):

@@ -52,6 +52,12 @@ class ParentDirectory:
         self._known: OrderedDict[str, tuple[Found, float]] = OrderedDict()
         self._asked: dict[str, Future[dict[str, Found]]] = {}
 
+    def queries_for(self, values: Iterable[str]) -> int:
+        """How many queries it would take to ask for those of these values that are not known yet; 1 credit each."""
+        with self._lock:
+            unknown = {folded for folded in map(self._fold, values) if folded not in self._known}
+        return -(-len(unknown) // VALUES_PER_QUERY)
+
     def look_up(
         self, values: Iterable[str], begin: Begin, *, misses_count: bool = True
     ) -> dict[str, Found | TransientError]:

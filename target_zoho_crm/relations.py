@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from target_zoho_crm.buffer import Entry
 from target_zoho_crm.client import ZohoClient
@@ -104,6 +105,20 @@ class Relations:
         unsure = set[str]().union(*result.left_out.values())
         payloads = {key: payload for key, payload in batch.payloads.items() if key not in unsure}
         return replace(resolved, entries=entries, payloads=payloads)
+
+    def credits(self, batch: Batch, in_jobs: int) -> int:
+        """What asking for the batch's parents costs, of whose orders the first `in_jobs` go by bulk jobs.
+
+        A field whose values several parents share may take more pages.
+        """
+        rows = list(batch.entries.values())
+        total = 0
+        for position, column in enumerate(batch.mapping.columns):
+            if column.parent is not None:
+                asking = rows[in_jobs:] if column.parent.found_in_jobs else rows
+                values = _texts(column.parent.kind, (row.values[position] for row in asking))
+                total += self._directories.of(column.parent.kind).queries_for(values)
+        return total
 
     def lines(self) -> list[str]:
         """One line for each field that orders were sent without: how many, and which parents are missing."""
@@ -217,6 +232,17 @@ class _Resolution:
 
     def _blame(self, key: str, position: int, error: RecordError) -> None:
         self.faults.setdefault(key, {})[position] = replace(error, field=self._names[position])
+
+
+def _texts(kind: ParentKind, values: Iterable[Any]) -> Iterator[str]:
+    """The values as they are asked for, without those that are unfit or missing."""
+    for value in values:
+        try:
+            text = kind.text(value)
+        except UNCONVERTIBLE:
+            continue
+        if text is not None:
+            yield text
 
 
 def _by_ids(mapping: FieldMapping, lookups: Collection[int]) -> FieldMapping:

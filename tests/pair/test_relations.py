@@ -72,6 +72,7 @@ def test_a_missing_account_refuses_the_order_by_its_name(shop: Shop, channel: st
     assert (ack.status, ack.family, ack.error_code, ack.error_field) == ("rejected", "data", "INVALID_DATA", "Account")
     assert ack.error_message == ("Accounts 'Gone' (by Legacy_Id) does not exist; create it, or see on_missing_parent")
     assert asked(shop, "coql") == (1 if channel == "upsert" else 0)
+    assert ("; 1 more for looking parents up" in ended.err) == (channel == "upsert")
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
