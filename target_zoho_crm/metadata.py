@@ -39,6 +39,8 @@ class Field:
     lookup_module: str | None = None
     subform_module: str | None = None
     link: str | None = None  # of a multiple lookup: the field of its linking module that points at the other record
+    linking_module: str | None = None
+    linking_parent: str | None = None  # the field of the linking module that points at the record itself
 
     @property
     def writable(self) -> bool:
@@ -55,6 +57,7 @@ class Field:
         external = bool(_mapping(item.get("external")).get("type"))  # present, but without a type, on every field
         case_sensitive = unique.get("case_sensitive", unique.get("casesensitive"))
         module = lookup.get("module")
+        links = _mapping(item.get(data_type)) if data_type in LINKS else {}
         return cls(
             api_name=str(item["api_name"]),
             data_type=data_type,
@@ -71,7 +74,9 @@ class Field:
             picklist=_picklist(item.get("pick_list_values")),
             lookup_module=_module_name(module),
             subform_module=_module_name(_mapping(item.get("subform")).get("module")),
-            link=_mapping(item.get(data_type)).get("connectedlookup_apiname") if data_type in LINKS else None,
+            link=links.get("connectedlookup_apiname"),
+            linking_module=_module_name(links.get("linking_module")),
+            linking_parent=links.get("lookup_apiname"),
         )
 
 

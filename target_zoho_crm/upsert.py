@@ -18,6 +18,7 @@ from target_zoho_crm.bodies import upsert_body
 from target_zoho_crm.destination import Batch, Destination
 from target_zoho_crm.errors import LostAnswer, QuotaError, Stopped, TransientError
 from target_zoho_crm.insertion import Insertion
+from target_zoho_crm.links import Links
 from target_zoho_crm.operation_outcomes import as_operation_says, not_in_crm
 from target_zoho_crm.outcomes import Outcome, upsert_outcomes
 from target_zoho_crm.routing import UPSERT_MAX_RECORDS, Channel
@@ -32,6 +33,7 @@ class UpsertWriter:
         """`workers` has as many hands as calls may be under way."""
         self._to = destination
         self._workers = workers
+        self._links = Links(destination)
 
     def start(self, batch: Batch) -> None:
         """Send a batch of any size; returns when every call is under way or done.
@@ -90,7 +92,7 @@ class UpsertWriter:
         sent = {key: entry.version for key, entry in batch.entries.items() if key not in refused}
         if sent:
             try:
-                outcomes += self._call(batch, body, sent)
+                outcomes += self._links.settle(batch, self._call(batch, body, sent))
             except Stopped:
                 raise
             except (TransientError, QuotaError) as error:

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sync_ledger.acks import chunks_of
+from target_zoho_crm.all_rows import IDS_PER_QUERY, all_rows, among, id_in
 from target_zoho_crm.client import Answer, ZohoClient
 from target_zoho_crm.errors import AnswerError, request_error
 from target_zoho_crm.lines.compiled import CompiledLines
 from target_zoho_crm.outcomes import flat_error
 
-ORDERS_PER_QUERY = 50  # Zoho takes up to 100 values in one `in`; 50 is the safe figure
-ROWS_PER_QUERY = 2_000
 DELETED_PER_CALL = 100
 _GONE = "INVALID_DATA"  # what Zoho says of an id that is not there (any more)
 
@@ -40,13 +39,13 @@ class ExistingLines:
 
     def of_orders(self, ids: Collection[str]) -> Iterator[ExistingLine]:
         """All lines of the orders with these ids."""
-        for chunk in chunks_of(ids, ORDERS_PER_QUERY):
-            yield from self._read(f"{self._lines.order.field.api_name} in ({_listed(chunk)})")
+        for chunk in chunks_of(ids, IDS_PER_QUERY):
+            yield from self._read(among(self._lines.order.field.api_name, chunk))
 
     def of_ids(self, ids: Collection[str]) -> Iterator[ExistingLine]:
         """The lines with these ids, as they are now."""
-        for chunk in chunks_of(ids, ORDERS_PER_QUERY):
-            yield from self._read(f"id in ({_listed(chunk)})")
+        for chunk in chunks_of(ids, IDS_PER_QUERY):
+            yield from self._read(among("id", chunk))
 
     def delete(self, lines: Sequence[ExistingLine], guard: Any) -> dict[str, str]:
         """Delete lines; returns the codes of those that Zoho refused, by the line's id. One that is gone is deleted.
@@ -62,19 +61,8 @@ class ExistingLines:
 
     def _read(self, condition: str) -> Iterator[ExistingLine]:
         key, order = self._lines.mapping.key_field.api_name, self._lines.order.field.api_name
-        after, more = "0", True
-        while more:
-            rows, more = self._client.query(
-                f"select id, {key}, {order} from {self._lines.module} "  # noqa: S608 - COQL, of names and ids only
-                f"where ({condition} and id > '{after}') order by id asc limit {ROWS_PER_QUERY}",
-                rows=ROWS_PER_QUERY,
-            )
-            for row in rows:
-                parent = row.get(order)
-                parent = parent.get("id") if isinstance(parent, dict) else parent
-                yield ExistingLine(str(row["id"]), str(row.get(key) or ""), str(parent or ""))
-            more = more and bool(rows)
-            after = str(rows[-1]["id"]) if rows else after
+        for row in all_rows(self._client, (key, order), self._lines.module, condition):
+            yield ExistingLine(str(row["id"]), str(row.get(key) or ""), id_in(row.get(order)))
 
 
 def surplus(
@@ -89,10 +77,6 @@ def surplus(
             found.append(line)
         seen.add((line.order_id, key))
     return found
-
-
-def _listed(ids: Iterable[str]) -> str:
-    return ", ".join(f"'{each}'" for each in ids)
 
 
 def _refused(ids: Sequence[str], answer: Answer) -> dict[str, str]:

@@ -89,6 +89,39 @@ def test_tags_and_multiple_lookups_are_written_by_upsert_calls_where_the_user_as
     assert "1 order: Partners is not the id of a record; INVALID_DATA in field Partners" in log
 
 
+def test_links_that_an_order_has_no_more_are_taken_away_and_the_others_stay(sales: Sales) -> None:
+    admin = sales.emulator.admin
+    accounts = admin.put_records("Accounts", [{"Account_Name": name} for name in "ABC"])
+    admin.add_subform("Orders", "Partners", data_type="multiselectlookup", lookup="Accounts")
+    admin.add_subform("Orders", "Clerks", data_type="multiuserlookup")
+    fields = {"Partners": {}, "Clerks": {}}
+    clerks = ["4876876000000000301", "4876876000000000302"]
+    for key in ("A", "B"):
+        sales.send({"id": key, "Partners": accounts, "Clerks": clerks}, fields=fields)
+    before = {row["Partners"]["id"]: row["id"] for row in sales.crm()["A"]["Partners"]}
+    sales.send({"id": "A", "Partners": accounts[1:2], "Clerks": clerks[1:]}, fields=fields)
+    held = sales.crm()
+    assert [(row["id"], row["Partners"]["id"]) for row in held["A"]["Partners"]] == [(before[accounts[1]], accounts[1])]
+    assert [row["Clerks"]["id"] for row in held["A"]["Clerks"]] == clerks[1:]
+    assert [row["Partners"]["id"] for row in held["B"]["Partners"]] == accounts
+    sales.send({"id": "B", "Partners": None, "Clerks": clerks}, fields=fields)
+    assert (sales.crm()["B"]["Partners"], len(sales.crm()["B"]["Clerks"])) == ([], 2)
+
+
+def test_an_order_whose_old_links_stay_is_not_called_synced(sales: Sales) -> None:
+    admin = sales.emulator.admin
+    accounts = admin.put_records("Accounts", [{"Account_Name": name} for name in "AB"])
+    admin.add_subform("Orders", "Partners", data_type="multiselectlookup", lookup="Accounts")
+    sales.send({"id": "A", "Partners": accounts}, fields={"Partners": {}})
+    fault = admin.add_fault("upsert", kind="lost_before", after=1, times=1)
+    log = sales.send({"id": "A", "Partners": accounts[:1]}, code=1, fields={"Partners": {}})
+    assert admin.fired(fault) == 1
+    assert "1 left unsynced" in log
+    assert len(sales.crm()["A"]["Partners"]) == 2
+    sales.send({"id": "A", "Partners": accounts[:1]}, fields={"Partners": {}})
+    assert [row["Partners"]["id"] for row in sales.crm()["A"]["Partners"]] == accounts[:1]
+
+
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_one_layout_for_all_orders_goes_by_both_channels(sales: Sales, channel: str) -> None:
     export = sales.emulator.admin.add_layout("Orders", "Export", ["Weight_Kg"])
