@@ -47,7 +47,8 @@ def delete(call: Call) -> Answer:
                 )
                 continue
             doc = DOC_DECODER.decode(row[6])
-            binned.append((record, view.id, call.emulator.clock.now(), doc.get(view.module.own_field), row[4]))
+            name = doc.get(view.module.own_field)  # of a row of a subform: the record that it belongs to
+            binned.append((record, view.id, call.emulator.clock.now(), name if isinstance(name, str) else None, row[4]))
             for field in view.keys:
                 if field.api_name in doc:
                     key = key_maker(field, CURRENT_USER)(doc[field.api_name])
@@ -95,7 +96,7 @@ def deleted(call: Call) -> Answer:
     data = [
         {
             "id": str(record),
-            **({} if name is None else {"display_name": str(name)}),
+            **({} if name is None else {"display_name": name}),
             "type": "recycle" if at > now - IN_BIN else "permanent",
             "deleted_time": iso(at, tz),
             "deleted_by": user_reference(CURRENT_USER),
