@@ -16,8 +16,9 @@ from zoho_crm_emulator.oauth import ACCESS_DENIED
 from zoho_crm_emulator.refusals import problem
 
 RequestKind = Literal["answer", "lost_before", "lost_after", "cut", "delay", "hold_before", "hold_after", "switch"]
-JobKind = Literal["job_failed", "unprocessed", "record_error", "callback"]
-JOB_KINDS = frozenset({"job_failed", "unprocessed", "record_error", "callback"})
+JobKind = Literal["job_failed", "unprocessed", "record_error", "poison", "callback"]
+RecordKind = Literal["record_error", "poison"]
+JOB_KINDS = frozenset({"job_failed", "unprocessed", "record_error", "poison", "callback"})
 
 GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr></body></html>"
 LINK_GONE = {"x-error": "Link not valid", "info": "Bad Request", "x-info": "Link not valid", "http_status": "400"}
@@ -57,7 +58,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     seconds: float = 0
     # switch
     set: dict[str, Any] = {}
-    # job_failed, record_error
+    # job_failed, record_error, poison (also `status` of the call's answer)
     code: str = "INVALID_DATA"
     field: str | None = None
     keys: tuple[str, ...] = ()
@@ -163,19 +164,19 @@ class Faults:
         fired = self._take(lambda fault: fault.kind == kind and fault.module in {None, module}, first=True)
         return fired[0] if fired else None
 
-    def record_faults(self, module: str, endpoint: str) -> Sequence[ActiveFault]:
-        """The faults that refuse certain records of a module; `take_record` counts each record."""
+    def record_faults(self, kind: RecordKind, module: str, endpoint: str) -> Sequence[ActiveFault]:
+        """The faults that certain records of a module bring about; `take_record` counts each time."""
         return [
             active
             for active in self.active
-            if active.fault.kind == "record_error"
+            if active.fault.kind == kind
             and active.fault.module in {None, module}
             and active.fault.endpoint in {"*", endpoint}
             and not active.spent
         ]
 
     def take_record(self, active: ActiveFault) -> bool:
-        """Count one record a fault names; True when the fault fires on it."""
+        """Count one record that a fault names, or one call or job with such; True when the fault fires on it."""
         with self._lock:
             return active.take()
 

@@ -19,7 +19,7 @@ from zoho_crm_emulator.columns import RowReader
 from zoho_crm_emulator.emulator import CURRENT_USER, Emulator
 from zoho_crm_emulator.plan import Plan, file_of, plans
 from zoho_crm_emulator.record_rules import RecordRules
-from zoho_crm_emulator.records import new_choices, refuse_by_fault
+from zoho_crm_emulator.records import fail_by_fault, new_choices, refuse_by_fault
 from zoho_crm_emulator.refusals import Refused, by_code
 from zoho_crm_emulator.schema import PARENT
 from zoho_crm_emulator.sheet import Sheet, packed
@@ -91,7 +91,10 @@ class Run:
             echoes += echoed
         part = Part(plan, rows, echoes, len(rows) - self._untried(plan, len(rows)))
         tried = rows[: part.tried]
-        active = emulator.faults.record_faults(plan.view.name, "bulk_write")
+        poison = emulator.faults.record_faults("poison", plan.view.name, "bulk_write")
+        if poison:
+            fail_by_fault(emulator.faults, list(poison), plan.view, tried, CURRENT_USER)
+        active = emulator.faults.record_faults("record_error", plan.view.name, "bulk_write")
         if active:
             refuse_by_fault(emulator.faults, list(active), plan.view, tried, CURRENT_USER)
         self._grow_pick_lists(plan, tried)

@@ -34,6 +34,15 @@ def refuse_by_fault(faults: Faults, active: list[ActiveFault], view: ModuleView,
                 row.refused = Refused(fault.fault.code, details)
 
 
+def fail_by_fault(faults: Faults, active: list[ActiveFault], view: ModuleView, rows: list[Row], user: int) -> None:
+    """Let a record that a fault of kind `poison` names fail everything that came with it, and name none of it."""
+    makers = [(field.api_name, key_maker(field, user)) for field in view.keys]
+    present = {key_of(value) for row in rows for name, key_of in makers if (value := row.values.get(name)) is not None}
+    for fault in active:
+        if present & fault.keys and faults.take_record(fault):
+            raise Refused(fault.fault.code, status=fault.fault.status or 500)
+
+
 class Write:
     """One write call: its rules from the body, its rows, its outcomes."""
 
@@ -102,7 +111,10 @@ class Write:
         rows = [checks.row(record, index) for index, record in enumerate(self.body["data"])]
         if self.operation == "update":
             _need_ids(rows)
-        active = emulator.faults.record_faults(view.name, self.operation)
+        poison = emulator.faults.record_faults("poison", view.name, self.operation)
+        if poison:
+            fail_by_fault(emulator.faults, list(poison), view, rows, CURRENT_USER)
+        active = emulator.faults.record_faults("record_error", view.name, self.operation)
         if active:
             refuse_by_fault(emulator.faults, list(active), view, rows, CURRENT_USER)
         self._grow_pick_lists(rows)

@@ -158,6 +158,28 @@ def test_certain_records_are_refused_by_upsert_and_by_bulk_write(crm: Client) ->
     assert admin.fired(fault) == 3
 
 
+@pytest.mark.parametrize("status", [400, 500])
+def test_one_record_can_fail_a_whole_call_and_a_whole_job_and_is_not_named(crm: Client, status: int) -> None:
+    admin = crm.emulator.admin
+    fault = admin.add_fault(kind="poison", keys=["B"], code="INTERNAL_ERROR", status=status)
+    spent = admin.stats()["credits"]["spent"]
+    answer = crm.upsert([{"parent_id": key} for key in ("A", "B", "C")])
+    assert answer.status_code == status
+    assert answer.json() == {
+        "code": "INTERNAL_ERROR",
+        "details": {},
+        "message": "Internal server error occurred.",
+        "status": "error",
+    }
+    assert admin.stats()["credits"]["spent"] == spent + 1
+    told, _ = crm.bulk([["parent_id"], ["A"], ["b"], ["C"]])
+    assert (told["status"], told["resource"][0]["code"]) == ("FAILED", "INTERNAL_ERROR")
+    assert not crm.records()
+    assert admin.fired(fault) == 2
+    assert crm.upsert([{"parent_id": key} for key in ("A", "C")]).status_code == 200
+    assert set(crm.records()) == {"A", "C"}
+
+
 def test_a_job_can_fail(crm: Client) -> None:
     crm.emulator.admin.add_fault(kind="job_failed", code="CANNOT_PROCESS", times=1)
     told, _ = crm.bulk([["parent_id"], ["A"]])
