@@ -19,13 +19,17 @@ the logs name code, field and order; here is what the codes mean. *Who* is `Zoho
 what the target finds itself, most of it before anything is sent.
 
 A code about a record that Zoho gives for a whole request, `INVALID_DATA` for one, speaks of how the request was
-built: it then counts as configuration, and no order is blamed. A code that is not listed is taken for `data` when it is
-about a record; for a whole request its HTTP status decides.
+built: it then counts as configuration, and no order is blamed. Where it comes without details and other calls go
+through, one order of the call is looked for ([poison](operating.md#poison)). A code that is not listed is taken for
+`data` when it is about a record; for a whole request its HTTP status decides.
 """
 
 FAMILIES = {
     Family.DATA: "The order is `rejected`. It is tried again when the legacy system changes it, or when somebody asks.",
-    Family.TRANSIENT: "The order is tried again with growing pauses, and then in the next run.",
+    Family.TRANSIENT: (
+        "The order is tried again with growing pauses, and then in the next runs by a\n"
+        "[schedule](operating.md#when-a-refused-order-is-tried-again), until it is parked."
+    ),
     Family.QUOTA: "The target stops sending. What was not sent stays unsynced, and goes in a later run.",
     Family.CONFIGURATION: "The run stops once and says what to do. No order is marked as rejected.",
 }

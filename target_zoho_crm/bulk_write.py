@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 
 from sync_ledger.doubts import NO_RESULT
@@ -31,7 +30,6 @@ from target_zoho_crm.errors import (
     Stopped,
     TransientError,
     ZohoError,
-    family_of,
     request_error,
 )
 from target_zoho_crm.insertion import Insertion
@@ -240,7 +238,7 @@ class BulkWriter:
         except TransientError as error:
             raise StillRunningError(str(error)) from error
         code = ended.code or f"JOB_{ended.status.value}"
-        if family_of(code, HTTPStatus.BAD_REQUEST) is Family.CONFIGURATION and code in CODES:
+        if code in CODES and CODES[code].family is Family.CONFIGURATION:
             to.confirmation.give_back(job, code)
             raise request_error(code, where=f"bulk write job {ended.job_id}")
         logger.warning("Bulk write job %s of stream %r: %s, %s", ended.job_id, job.stream, ended.status.value, code)

@@ -108,15 +108,26 @@ class ZohoClient:
         return self._transport.json(Call("GET", self._api(path), params=params, credits=1))
 
     def upsert(
-        self, module: str, body: bytes, *, records: int, guard: Guard | None = None, repeat: Repeat = Repeat.SAFE
+        self,
+        module: str,
+        body: bytes,
+        *,
+        records: int,
+        guard: Guard | None = None,
+        repeat: Repeat = Repeat.SAFE,
+        splits: bool = False,
     ) -> Answer:
         """Upsert up to 100 records; `body` is JSON that names the key in `duplicate_check_fields`.
 
         Repeated after a lost answer, which the key makes safe; `repeat` says where it is not: rows of a subform are
         added each time. Answers with a `data` list are returned whatever their status (200, 202, 207, 400): read them
         with `upsert_outcomes`. So with `update` and `delete`.
+
+        Raises:
+            UnclearFailure: with `splits` only, and at once: the call failed, and a record in it may be why.
         """
-        call = Call("POST", self._records(module, "/upsert"), body=lambda: body, repeat=repeat, guard=guard)
+        where = self._records(module, "/upsert")
+        call = Call("POST", where, body=lambda: body, repeat=repeat, guard=guard, splits=splits)
         return self._write(call, records)
 
     def insert(self, module: str, body: bytes, *, records: int, guard: Guard | None = None) -> Answer:
@@ -128,9 +139,11 @@ class ZohoClient:
         call = Call("POST", self._records(module), body=lambda: body, repeat=Repeat.ONCE, guard=guard)
         return self._write(call, records)
 
-    def update(self, module: str, body: bytes, *, records: int, guard: Guard | None = None) -> Answer:
-        """Update up to 100 records, each of which names its `id`. Repeated after a lost answer."""
-        return self._write(Call("PUT", self._records(module), body=lambda: body, guard=guard), records)
+    def update(
+        self, module: str, body: bytes, *, records: int, guard: Guard | None = None, splits: bool = False
+    ) -> Answer:
+        """Update up to 100 records, each of which names its `id`. Repeated after a lost answer; `splits` as above."""
+        return self._write(Call("PUT", self._records(module), body=lambda: body, guard=guard, splits=splits), records)
 
     def delete(self, module: str, ids: Sequence[str], *, workflows: bool = True, guard: Guard | None = None) -> Answer:
         """Delete up to 100 records. Repeated after a lost answer; those already gone are then INVALID_DATA."""

@@ -18,6 +18,7 @@ from sync_ledger.jobs import JournalledJob, close_jobs_of_lines, jobs_of_lines, 
 from sync_ledger.ledger import Ledger
 from sync_ledger.payloads import confirmed_payloads
 from sync_ledger.runs import RunLock
+from sync_ledger.suspects import Suspects, suspects
 from sync_ledger.tables import AckStatus, JobStep
 from target_zoho_crm.errors import Family
 from target_zoho_crm.key_folding import KeyFolding
@@ -65,6 +66,15 @@ class Confirmation:
         def look_up() -> dict[str, str]:
             with self._ledger.connect() as connection:
                 return folded_twins(connection, self._ledger.tables.ack, self._lock.stream, keys, folded)
+
+        return self._ledger.patiently(look_up)
+
+    def suspects(self, versions: Mapping[str, str]) -> Suspects:
+        """Look up which of these orders made earlier calls or jobs fail; `versions` by key."""
+
+        def look_up() -> Suspects:
+            with self._ledger.connect() as connection:
+                return suspects(connection, self._ledger.tables.ack, self._lock.stream, versions)
 
         return self._ledger.patiently(look_up)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from sync_ledger.suspects import Suspects
 from target_zoho_crm.buffer import Buffer, Entry
 from target_zoho_crm.bulk_write import BulkWriter
 from target_zoho_crm.deletions import Deletions
@@ -258,9 +259,31 @@ class Delivery:
             batch = Insertion(self._to).settle_doubts(batch)
         if not batch.entries:
             return
+        suspects = self._to.confirmation.suspects(batch.manifest)
+        if suspects.alone or suspects.by_calls:
+            batch = self._set_apart(batch, suspects)
+        self._send_by(self._channel, batch)
+
+    def _set_apart(self, batch: Batch, suspects: Suspects) -> Batch:
+        """Send the orders that made earlier calls or jobs fail by calls, apart from the others; gives the others."""
+        for keys, alone, how in (
+            (suspects.alone, True, "alone, since calls with them failed"),
+            (suspects.by_calls, False, "by calls, since their jobs left no result"),
+        ):
+            apart = {key: entry for key, entry in batch.entries.items() if key in keys}
+            if apart:
+                logger.info("Stream %r: %d orders go %s", self._to.stream, len(apart), how)
+                self._send_by(Channel.UPSERT, replace(batch, entries=apart, suspects=alone))
+        either = suspects.alone | suspects.by_calls
+        return replace(batch, entries={key: entry for key, entry in batch.entries.items() if key not in either})
+
+    def _send_by(self, channel: Channel, batch: Batch) -> None:
+        """Send by one channel what the budget has room for."""
+        if not batch.entries:
+            return
         route = plan(
             len(batch.entries),
-            channel=self._channel,
+            channel=channel,
             bulk_rows=self._bulk_rows,
             bulk_threshold=self._bulk_threshold,
             room=self._to.credits.room(),

@@ -22,6 +22,7 @@ from target_zoho_crm.problems import Problems
 from target_zoho_crm.records_by_key import RecordsByKey
 from target_zoho_crm.routing import Channel
 from target_zoho_crm.settlement import Group, Settlement
+from target_zoho_crm.unclear_calls import UnclearCalls
 from target_zoho_crm.write_settings import Automations, Operation
 
 logger = logging.getLogger("target-zoho-crm")
@@ -44,7 +45,8 @@ class Batch:
     """Orders that go together by one mapping, and the group of records whose outcomes they are.
 
     `entries` is keyed by the order's key; its values stand in the order of the mapping's columns. `payloads` holds
-    their hashes by key where they were asked for, `job` the journal's line of an insert call.
+    their hashes by key where they were asked for, `job` the journal's line of an insert call. `suspects`: earlier calls
+    with these orders failed as a whole, so each goes alone.
     """
 
     group: Group
@@ -52,6 +54,7 @@ class Batch:
     entries: Mapping[str, Entry]
     payloads: Mapping[str, str] = field(default_factory=dict)
     job: JournalledJob | None = None
+    suspects: bool = False
 
     @property
     def manifest(self) -> dict[str, str]:
@@ -109,6 +112,7 @@ class Destination:
     records: RecordsByKey
     callback_url: str | None = field(default=None, repr=False)
     failed_calls: FailedCalls = field(default_factory=FailedCalls)
+    unclear_calls: UnclearCalls = field(default_factory=UnclearCalls)
 
     def conclude(
         self,
@@ -172,6 +176,8 @@ class Destination:
     def left_unsynced(self, batch: Batch, error: Exception) -> None:
         """Let go of orders that could not be sent; the next run reads them again."""
         self.failed_calls.note(error)
+        if not batch.entries:
+            return
         logger.warning(
             "%d orders of stream %r are left unsynced, the next run sends them: %s",
             len(batch.entries),

@@ -13,6 +13,8 @@ from enum import Enum
 from http import HTTPStatus
 from typing import ClassVar
 
+from sync_ledger.suspects import BREAKS_CALLS
+
 
 class Family(str, Enum):
     """What to do about an error (design, section 6)."""
@@ -76,6 +78,11 @@ CODES: dict[str, CodeInfo] = {
     "SKIPPED": CodeInfo(_D, "The bulk job skipped the row and gave no reason.", "Look at the record in the CRM."),
     # It passes by itself.
     "RECORD_LOCKED": CodeInfo(_T, "Someone else is changing the record.", _WAIT),
+    BREAKS_CALLS: CodeInfo(
+        _T,
+        "Each call that holds the order fails as a whole, and Zoho does not say why; the others of these calls went.",
+        "Look at the order's values for what Zoho may not bear; it is tried alone, and parked after max_attempts.",
+    ),
     "TOO_MANY_REQUESTS": CodeInfo(_T, "Too many calls, at once or in a short time.", _WAIT),
     "INTERNAL_ERROR": CodeInfo(_T, "Zoho failed inside.", _WAIT),
     "UNPROCESSED": CodeInfo(_T, "The bulk job ended before it tried the row.", _WAIT),
@@ -283,6 +290,17 @@ class TransientError(ZohoError):
     """Tried again in the run already, in vain; due again in the next one."""
 
     family = Family.TRANSIENT
+
+
+class UnclearFailure(TransientError):  # noqa: N818 - as above
+    """Zoho refused a whole call and blames nothing in it, so that one of its records may be the cause.
+
+    `plain` is the error that it is where no record is.
+    """
+
+    def __init__(self, plain: ZohoError) -> None:
+        super().__init__(plain.code, plain.message, http_status=plain.http_status)
+        self.plain = plain
 
 
 class LostAnswer(TransientError):  # noqa: N818 - it is an event of the wire, and is spoken of so

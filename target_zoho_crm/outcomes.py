@@ -9,11 +9,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
-from target_zoho_crm.errors import AnswerError, Family, family_of, request_error
+from target_zoho_crm.errors import CODES, AnswerError, Family, family_of, request_error
 from target_zoho_crm.values import MULTIPLE, Refusal
 
 
@@ -61,6 +62,16 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     causes: tuple[RecordError, ...] = ()
 
 
+INTERNAL_ERROR = "INTERNAL_ERROR"
+"""Zoho's own code for a failure inside, which may be due to one record."""
+
+_OF_THE_CALLER = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+)
 _MESSAGE_CHARACTERS = 300
 _ERROR_WORDS = ("error", "failure", None)  # a job's own status (FAILED ...) is an answer, not an error of the call
 _JSON_PATH = re.compile(r"\$\.data\[(\d+)\](?:\.(.+))?")
@@ -145,6 +156,35 @@ def flat_error(body: object) -> tuple[str, str, str | None] | None:
         if isinstance(text, str) and text:  # `info` is also where lists say which page they are
             return ("LINK_NOT_VALID" if text.lower() == "link not valid" else "GATEWAY_ERROR"), text, None
     return None
+
+
+def names_no_cause(http_status: int, body: object) -> bool:
+    """Whether a refusal of a whole write call leaves open what is wrong: one of its records may be.
+
+    So an INTERNAL_ERROR of the API, and a refusal whose code is none of ours, or one about records, without details.
+    Not so what gateways say when the API is out of reach (502 to 504), and what is about the caller or the address.
+    """
+    if http_status in _OF_THE_CALLER or http_status > HTTPStatus.INTERNAL_SERVER_ERROR:
+        return False
+    found = flat_error(body)
+    refused = http_status >= HTTPStatus.BAD_REQUEST
+    if found is None:
+        return refused and http_status < HTTPStatus.INTERNAL_SERVER_ERROR
+    code, _, field = found
+    if field or _details_in(body):
+        return False
+    info = CODES.get(code)
+    return code == INTERNAL_ERROR or (refused and (info is None or info.family is Family.DATA))
+
+
+def _details_in(body: object) -> bool:
+    """Whether a request-level error, in any of its forms, has details."""
+    while isinstance(body, (list, dict)):
+        inner = body[0] if isinstance(body, list) and body else body.get("data") if isinstance(body, dict) else None
+        if inner is None:
+            return isinstance(body, dict) and bool(body.get("details"))
+        body = inner
+    return False
 
 
 def _items(count: int, http_status: int, body: object) -> list[Any]:

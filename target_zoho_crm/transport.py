@@ -29,12 +29,13 @@ from target_zoho_crm.errors import (
     LostAnswer,
     QuotaError,
     TransientError,
+    UnclearFailure,
     ZohoError,
     configuration_error,
     request_error,
 )
 from target_zoho_crm.limits import ConcurrencyGate, CreditKind, CreditMeter, retry_after, wait_or_stop
-from target_zoho_crm.outcomes import flat_error
+from target_zoho_crm.outcomes import flat_error, names_no_cause
 from target_zoho_crm.sessions import NotSent, TokenHeader, connection_error, is_local_fault, new_session
 
 JSON_BYTES_MOST = 64 * 1024 * 1024  # far above any answer we ask for; keeps a broken server from filling the memory
@@ -84,7 +85,8 @@ class Call:
 
     `body` makes the body anew for each attempt. `credits` are counted as spent on `kind` before each attempt.
     `results` says that a `data` list is an answer, also with status 400. `guard` is called right before each attempt,
-    after all waiting: it raises where the run may not send any more.
+    after all waiting: it raises where the run may not send any more. `splits` says that the caller sends parts of a
+    call that fails and names no cause: such a failure is not met by repeating it.
     """
 
     method: str
@@ -98,6 +100,7 @@ class Call:
     credits: int = 0
     kind: CreditKind = CreditKind.OTHER
     guard: Callable[[], None] | None = None
+    splits: bool = False
 
     @property
     def where(self) -> str:
@@ -283,6 +286,8 @@ class Transport:
         error = request_error(code, where=call.where, said=said, http_status=status, field=field_name)
         if status == HTTPStatus.UNAUTHORIZED and code not in ("OAUTH_SCOPE_MISMATCH", "AUTHENTICATION_FAILURE"):
             return _TokenRefused(error)
+        if call.splits and names_no_cause(status, None if body is _NOT_JSON else body):
+            return UnclearFailure(error)
         if call.repeat is Repeat.ONCE and isinstance(error, TransientError):
             return LostAnswer(code, f"{error.message} It may have been carried out.", http_status=status)
         return error
@@ -331,7 +336,7 @@ def _has_results(body: object) -> bool:
 
 
 def _worth_another(error: BaseException, call: Call) -> bool:
-    if not isinstance(error, TransientError) or error.code == "STOPPED":
+    if not isinstance(error, TransientError) or isinstance(error, UnclearFailure) or error.code == "STOPPED":
         return False
     if error.code in ("RESOURCE_NOT_FOUND", "LINK_NOT_VALID"):
         return False  # it will not come into being by asking again

@@ -16,12 +16,14 @@ from sync_ledger.jobs import JournalledJob
 from sync_ledger.tables import JobStep
 from target_zoho_crm.bodies import upsert_body
 from target_zoho_crm.destination import Batch, Destination
-from target_zoho_crm.errors import LostAnswer, QuotaError, Stopped, TransientError
+from target_zoho_crm.errors import LostAnswer, QuotaError, Stopped, TransientError, UnclearFailure, ZohoError
 from target_zoho_crm.insertion import Insertion
 from target_zoho_crm.links import Links
 from target_zoho_crm.operation_outcomes import as_operation_says, not_in_crm
-from target_zoho_crm.outcomes import Outcome, upsert_outcomes
+from target_zoho_crm.outcomes import Outcome, names_no_cause, upsert_outcomes
 from target_zoho_crm.routing import UPSERT_MAX_RECORDS, Channel
+from target_zoho_crm.split_calls import SplitCall
+from target_zoho_crm.values import Refusal
 from target_zoho_crm.workers import Workers
 from target_zoho_crm.write_settings import Operation
 
@@ -42,7 +44,7 @@ class UpsertWriter:
             ZohoError, LedgerError, RejectedError: what ended an earlier call and so the run.
         """
         entries = iter(batch.entries.items())
-        while call := dict(islice(entries, UPSERT_MAX_RECORDS)):
+        while call := dict(islice(entries, 1 if batch.suspects else UPSERT_MAX_RECORDS)):
             self._workers.submit(self._deliver, replace(batch, entries=call), self._to.take_off(call))
 
     def _deliver(self, batch: Batch, flight: Collection[str]) -> None:
@@ -77,29 +79,50 @@ class UpsertWriter:
                 return []
             outcomes = [not_in_crm(key, entry.version) for key, entry in batch.entries.items() if key not in ids]
             batch = replace(batch, entries={key: entry for key, entry in batch.entries.items() if key in ids})
-        values = [entry.values for entry in batch.entries.values()]
-        further = to.automations.body()
-        body, refused = upsert_body(
+        body, refused = self._body(batch, ids)
+        outcomes += to.refusals(batch, refused)
+        batch = replace(batch, entries={key: entry for key, entry in batch.entries.items() if key not in refused})
+        if not batch.entries:
+            return outcomes
+        try:
+            outcomes += self._links.settle(batch, self._call(batch, body, splits=batch.job is None))
+        except UnclearFailure as failure:
+            return outcomes + self._split(batch, ids, failure)
+        except Stopped:
+            raise
+        except (TransientError, QuotaError) as error:
+            self._unsent(batch, batch.entries, error)
+            return outcomes
+        to.failed_calls.succeeded()
+        to.unclear_calls.passed()
+        return outcomes
+
+    def _body(self, batch: Batch, ids: Mapping[str, str] | None) -> tuple[bytes, dict[str, Refusal]]:
+        to = self._to
+        return upsert_body(
             batch.mapping,
             list(batch.entries),
-            values,
-            further,
+            [entry.values for entry in batch.entries.values()],
+            to.automations.body(),
             ignore_empty=to.ignore_empty,
             operation=to.operation,
             ids=ids,
         )
-        outcomes += to.refusals(batch, refused)
-        sent = {key: entry.version for key, entry in batch.entries.items() if key not in refused}
-        if sent:
-            try:
-                outcomes += self._links.settle(batch, self._call(batch, body, sent))
-            except Stopped:
-                raise
-            except (TransientError, QuotaError) as error:
-                self._unsent(batch, sent, error)
-                return outcomes
-            to.failed_calls.succeeded()
-        return outcomes
+
+    def _split(self, batch: Batch, ids: Mapping[str, str] | None, failure: UnclearFailure) -> list[Outcome]:
+        """Find the orders with which the call fails; gives the outcomes of those and of all that went."""
+
+        def send(part: Batch, splits: bool) -> list[Outcome]:  # noqa: FBT001 - as `_call` has it
+            return self._links.settle(part, self._call(part, self._body(part, ids)[0], splits=splits))
+
+        split = SplitCall(self._to, batch, send)
+        try:
+            split.search(failure)
+        except Stopped:
+            raise
+        except (TransientError, QuotaError) as error:
+            self._unsent(batch, split.unsent, error)
+        return split.outcomes
 
     def _unsent(self, batch: Batch, keys: Collection[str], error: TransientError | QuotaError) -> None:
         """Let go of orders of a batch whose call failed as a whole.
@@ -117,11 +140,16 @@ class UpsertWriter:
         if not of_budget:
             to.left_unsynced(replace(batch, entries={key: batch.entries[key] for key in keys}), error)
 
-    def _call(self, batch: Batch, body: bytes, sent: Mapping[str, str]) -> list[Outcome]:
-        to = self._to
+    def _call(self, batch: Batch, body: bytes, *, splits: bool) -> list[Outcome]:
+        to, sent = self._to, batch.manifest
         if batch.job is not None:
             return Insertion(to).call(body, sent, batch.job)
         send = to.client.update if to.operation is Operation.UPDATE else to.client.upsert
-        answer = send(to.module, body, records=len(sent), guard=to.confirmation.guard)
-        outcomes = upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
+        answer = send(to.module, body, records=len(sent), guard=to.confirmation.guard, splits=splits)
+        try:
+            outcomes = upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
+        except ZohoError as error:
+            if splits and names_no_cause(answer.status, answer.body):
+                raise UnclearFailure(error) from error
+            raise
         return as_operation_says(outcomes, to.operation)

@@ -1,0 +1,45 @@
+"""Orders that made earlier calls or jobs fail as a whole, so that they are kept apart from the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from sync_ledger.acks import chunks_of, lookup_size
+from sync_ledger.doubts import NO_RESULT
+
+BREAKS_CALLS = "BREAKS_CALLS"
+"""Our own code of an order with which every call fails as a whole."""
+
+MOST_JOBS = 2
+"""Tries after which orders whose job left no result go by calls, where the guilty ones can be found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """Orders that are still at the version that failed: those that go alone, and those that no job takes any more."""
+
+    alone: frozenset[str]
+    by_calls: frozenset[str]
+
+
+def suspects(connection: sa.Connection, table: sa.Table, stream: str, versions: Mapping[str, str]) -> Suspects:
+    """Look up which of these orders are suspects; `versions` by key. Another version starts afresh."""
+    of_jobs = sa.and_(table.c.error_code == NO_RESULT, table.c.attempts >= MOST_JOBS)
+    # Only what is due again is streamed at the same version, and nearly nothing is: an index holds it.
+    suspect = (
+        table.c.stream == stream,
+        table.c.next_attempt_at.is_not(None),
+        sa.or_(table.c.error_code == BREAKS_CALLS, of_jobs),
+    )
+    alone: set[str] = set()
+    by_calls: set[str] = set()
+    if connection.execute(sa.select(sa.literal(1)).where(*suspect).limit(1)).first() is not None:
+        query = sa.select(table.c.record_key, table.c.version, table.c.error_code).where(*suspect)
+        for chunk in chunks_of(versions, lookup_size(connection.dialect.name)):
+            for key, version, code in connection.execute(query.where(table.c.record_key.in_(chunk))):
+                if versions[key] == version:
+                    (alone if code == BREAKS_CALLS else by_calls).add(key)
+    return Suspects(frozenset(alone), frozenset(by_calls))

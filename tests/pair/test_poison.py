@@ -1,0 +1,230 @@
+"""Orders that make every call and job fail in which they are, while Zoho does not say that it is they."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from pair_of_plugins import Finished, Shop
+
+from sync_ledger.ledger import Ledger
+
+ORDERS = int(os.environ.get("POISON_ORDERS", "2500"))
+POISON = 7
+CALL = 100
+MOST_EXTRA_CALLS = 60
+MOST_EXTRA_JOBS = 2
+
+PLACES = {
+    "spread": [(2 * number + 1) * ORDERS // (2 * POISON) for number in range(POISON)],
+    "together": [ORDERS // 2 + number for number in range(POISON)],
+    "first of all": list(range(POISON)),
+    "first of each call": [CALL * number for number in range(POISON)],
+}
+
+
+def poisoned(shop: Shop, places: list[int], **fault: Any) -> list[str]:
+    keys = [f"SO-{number:05}" for number in range(ORDERS)]
+    shop.insert(keys)
+    guilty = [keys[place] for place in places]
+    shop.emulator.admin.add_fault(kind="poison", keys=guilty, **{"code": "INTERNAL_ERROR", **fault})
+    return guilty
+
+
+def asked(shop: Shop, endpoint: str) -> int:
+    return int(shop.emulator.admin.stats()["requests"].get(endpoint, 0))
+
+
+def shift_due(shop: Shop, **by: float) -> None:
+    """Let time pass for what is due later."""
+    ledger = Ledger.open(shop.ack_url)
+    ack = ledger.tables.ack
+    with ledger.begin() as connection:
+        for key, due in connection.execute(sa.select(ack.c.record_key, ack.c.next_attempt_at)).all():
+            if due is not None:
+                change = sa.update(ack).where(ack.c.record_key == key)
+                connection.execute(change.values(next_attempt_at=due - timedelta(**by)))
+    ledger.close()
+
+
+def assert_named(shop: Shop, ended: Finished, guilty: list[str]) -> None:
+    acks = shop.acks()
+    for key in guilty:
+        ack = acks[key]
+        assert (ack.status, ack.family, ack.error_code) == ("rejected", "transient", "BREAKS_CALLS")
+        assert "INTERNAL_ERROR" in ack.error_message or "INVALID_DATA" in ack.error_message
+    assert f"{len(guilty)} orders: BREAKS_CALLS" in ended.err
+    assert any(key in ended.err for key in guilty)
+
+
+@pytest.mark.parametrize(
+    ("places", "fault"),
+    [
+        ("spread", {"status": 500}),
+        ("spread", {"status": 400, "code": "INVALID_DATA"}),
+        ("together", {"status": 500}),
+        ("first of all", {"status": 500}),
+        ("first of each call", {"status": 500}),
+    ],
+)
+def test_poison_in_calls_is_found_within_sixty_extra_calls(shop: Shop, places: str, fault: dict[str, Any]) -> None:
+    shop.target_config = {"channel": "upsert"}
+    guilty = poisoned(shop, PLACES[places], **fault)
+    ended = shop.run()
+    assert ended.code == 0, ended.err
+    assert (ended.summary["synced"], ended.summary["rejected"]) == (ORDERS - POISON, POISON)
+    extra = asked(shop, "upsert") - ORDERS // CALL
+    print(f"{ORDERS:,} orders, {POISON} poison ({places}, {fault}): {extra} extra calls")  # noqa: T201 - a figure of the issue
+    assert 0 < extra <= MOST_EXTRA_CALLS
+    assert_named(shop, ended, guilty)
+    shop.assert_all_synced(but=guilty)
+
+
+def test_poison_in_jobs_is_found_within_two_extra_jobs_and_sixty_extra_calls(shop: Shop) -> None:
+    shop.target_config = {"bulk_threshold": 1_000}
+    guilty = poisoned(shop, PLACES["spread"])
+    for run in (1, 2):
+        ended = shop.run()
+        assert ended.code == 0, ended.err
+        assert ended.summary["synced"] == 0
+        assert {ack.attempts for ack in shop.acks().values()} == {run}
+    assert (asked(shop, "bulk_create"), asked(shop, "upsert")) == (2, 0)
+    shift_due(shop, minutes=1)
+    shop.insert(["NEW-1"])
+    ended = shop.run()
+    assert ended.code == 0, ended.err
+    assert (ended.summary["synced"], ended.summary["rejected"]) == (ORDERS - POISON + 1, POISON)
+    jobs = asked(shop, "bulk_create")
+    extra = asked(shop, "upsert") - ORDERS // CALL - 1
+    print(f"{ORDERS:,} orders, {POISON} poison: {jobs} jobs, then {extra} extra calls")  # noqa: T201 - a figure of the issue
+    assert jobs <= MOST_EXTRA_JOBS
+    assert extra <= MOST_EXTRA_CALLS
+    assert_named(shop, ended, guilty)
+    shop.assert_all_synced(but=guilty)
+
+
+def test_poison_is_tried_alone_out_of_the_way_of_others_then_parked_and_afresh_when_it_changes(shop: Shop) -> None:
+    shop.target_config = {"max_attempts": 4}
+    shop.insert(f"SO-{number}" for number in range(130))
+    shop.emulator.admin.add_fault(kind="poison", keys=["SO-3", "SO-117"], code="INTERNAL_ERROR")
+    assert shop.run().summary["synced"] == 128
+    for attempt in (2, 3, 4):
+        shift_due(shop, minutes=2**attempt)
+        shop.insert(f"NEW-{attempt}-{number}" for number in range(5))
+        before = asked(shop, "upsert")
+        ended = shop.run()
+        assert ended.code == 0, ended.err
+        assert (ended.summary["read"], ended.summary["synced"]) == (7, 5)
+        assert asked(shop, "upsert") - before == 3  # one for the new orders, one for each of the two
+        assert {shop.acks()[key].attempts for key in ("SO-3", "SO-117")} == {attempt}
+    assert {shop.acks()[key].status for key in ("SO-3", "SO-117")} == {"parked"}
+    shift_due(shop, days=1)
+    assert shop.run().summary["read"] == 0
+
+    shop.change(["SO-3"], notes="harmless now")
+    shop.emulator.admin.clear_faults()
+    assert shop.run().summary["synced"] == 1
+    ack = shop.acks()["SO-3"]
+    assert (ack.status, ack.attempts, ack.error_code) == ("synced", 1, None)
+    shop.assert_all_synced(but=["SO-117"])
+
+
+def test_a_changed_version_of_a_parked_order_that_is_still_poison_has_all_tries_before_it(shop: Shop) -> None:
+    shop.target_config = {"max_attempts": 1}
+    shop.insert(f"SO-{number}" for number in range(10))
+    shop.emulator.admin.add_fault(kind="poison", keys=["SO-3"], code="INTERNAL_ERROR")
+    assert shop.run().summary["parked"] == 1
+    shop.target_config = {"max_attempts": 3}
+    shop.change(["SO-3", "SO-4"], notes="changed")
+    ended = shop.run()
+    assert (ended.summary["synced"], ended.summary["rejected"]) == (1, 1)
+    assert (shop.acks()["SO-3"].status, shop.acks()["SO-3"].attempts) == ("rejected", 1)
+
+
+@pytest.mark.parametrize("answer", [{"canned": "internal_error"}, {"canned": "bad_gateway"}, {"kind": "lost_before"}])
+def test_an_outage_is_not_searched_through(shop: Shop, answer: dict[str, str]) -> None:
+    shop.target_config = {"channel": "upsert", "max_connections": 2}
+    shop.insert(f"SO-{number}" for number in range(600))
+    fault = shop.emulator.admin.add_fault("upsert", **{"kind": "answer", **answer})
+    ended = shop.run()
+    assert ended.code == 1
+    blamed = {key for key, ack in shop.acks().items() if ack.error_code == "BREAKS_CALLS"}
+    assert len(blamed) <= 3
+    calls = shop.emulator.admin.fired(fault)
+    print(f"an outage ({answer}): {calls} calls")  # noqa: T201 - a figure of the issue
+    assert calls <= 30
+    shop.emulator.admin.remove_fault(fault)
+    assert shop.run().code == 0
+    shop.assert_all_synced()
+
+
+def test_an_outage_in_the_middle_of_a_search_ends_it(shop: Shop) -> None:
+    shop.target_config = {"channel": "upsert", "max_connections": 1}
+    shop.insert(f"SO-{number:04}" for number in range(1_000))
+    shop.emulator.admin.add_fault(kind="poison", keys=["SO-0250"], code="INTERNAL_ERROR")
+    outage = shop.emulator.admin.add_fault("upsert", kind="answer", canned="internal_error", after=4)
+    ended = shop.run()
+    assert ended.code == 1
+    assert len({key for key, ack in shop.acks().items() if ack.error_code == "BREAKS_CALLS"}) <= 4
+    assert shop.emulator.admin.fired(outage) <= 50
+    shop.emulator.admin.remove_fault(outage)
+    shift_due(shop, minutes=1)
+    assert shop.run().code == 0
+    shift_due(shop, minutes=1)
+    shop.run()
+    shop.assert_all_synced(but=["SO-0250"])
+
+
+def test_an_order_alone_in_its_run_is_not_tried_for_ever_either(shop: Shop) -> None:
+    shop.target_config = {"max_attempts": 2}
+    shop.insert(["SO-1"])
+    shop.emulator.admin.add_fault(kind="poison", keys=["SO-1"], code="INTERNAL_ERROR")
+    first = shop.run()
+    assert first.code == 1  # nothing else went through: it may be an outage
+    assert shop.run().summary["parked"] == 1
+    assert shop.run().summary["read"] == 0
+
+
+def test_a_refusal_without_details_of_all_calls_is_the_set_up_and_blames_no_order(shop: Shop) -> None:
+    shop.insert(f"SO-{number}" for number in range(30))
+    fault = shop.emulator.admin.add_fault("upsert", kind="answer", status=400, body={"code": "X", "status": "error"})
+    ended = shop.run()
+    assert ended.code == 2
+    assert shop.acks() == {}
+    assert shop.emulator.admin.fired(fault) == 3  # all orders, then two of them alone
+    shop.emulator.admin.remove_fault(fault)
+    assert shop.run().code == 0
+    shop.assert_all_synced()
+
+
+def test_the_search_keeps_to_the_credit_budget(shop: Shop) -> None:
+    shop.target_config = {"channel": "upsert", "max_connections": 1}
+    assert shop.run().code == 0
+    fixed = shop.emulator.admin.stats()["credits"]["spent"]
+    shop.insert(f"SO-{number:03}" for number in range(300))
+    shop.emulator.admin.add_fault(kind="poison", keys=["SO-150"], code="INTERNAL_ERROR")
+    shop.target_config["credit_budget"] = 32
+    ended = shop.run()
+    assert ended.code == 0, ended.err
+    assert ended.summary["left unsynced"] > 0
+    assert shop.emulator.admin.stats()["credits"]["spent"] - fixed <= 32
+    del shop.target_config["credit_budget"]
+    shop.run()
+    shop.assert_all_synced(but=["SO-150"])
+
+
+def test_one_run_singles_out_a_hundred_orders_at_most(shop: Shop) -> None:
+    shop.target_config = {"channel": "upsert", "max_connections": 1}
+    shop.insert(f"SO-{number:03}" for number in range(500))
+    guilty = [f"SO-{number:03}" for number in range(100, 500, 3)]
+    shop.emulator.admin.add_fault(kind="poison", keys=guilty, code="INTERNAL_ERROR")
+    first = shop.run()
+    assert first.code == 1
+    assert "This run has singled out 100 orders" in first.err
+    assert len([ack for ack in shop.acks().values() if ack.error_code == "BREAKS_CALLS"]) == 100
+    assert asked(shop, "upsert") <= 5 + 8 * 100
+    assert any(shop.run().code == 0 for _ in range(4))  # the two orders sent to learn of an outage may be guilty both
+    shop.assert_all_synced(but=guilty)
