@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from singer_sdk.exceptions import ConfigValidationError
 
+from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.errors import ConfigurationError
 from target_zoho_crm.target import TargetZohoCRM
@@ -49,8 +51,11 @@ def open_tap(files: ConfigFiles) -> TapLegacyOrders:
         TapConfigError, ConfigurationError: a setting is missing or of no use.
     """
     config = _config("tap-legacy-orders", "TAP_LEGACY_ORDERS_", files.tap, TAP_VARIABLES)
-    with _own_signals():
-        return TapLegacyOrders(config=config, parse_env_config=files.tap is None, setup_mapper=False)
+    try:
+        with _own_signals():
+            return TapLegacyOrders(config=config, parse_env_config=files.tap is None, setup_mapper=False)
+    except TapConfigError as error:
+        raise TapConfigError(_with_variables(str(error), TAP_VARIABLES, files.tap)) from error
 
 
 def open_target(files: ConfigFiles) -> TargetZohoCRM:
@@ -60,8 +65,21 @@ def open_target(files: ConfigFiles) -> TargetZohoCRM:
         ConfigValidationError, ConfigurationError: a setting is missing or of no use.
     """
     config = _config("target-zoho-crm", "TARGET_ZOHO_CRM_", files.target, TARGET_VARIABLES)
-    with _own_signals():
-        return TargetZohoCRM(config=config, parse_env_config=files.target is None)
+    try:
+        with _own_signals():
+            return TargetZohoCRM(config=config, parse_env_config=files.target is None)
+    except ConfigValidationError as error:
+        error.errors = [_with_variables(each, TARGET_VARIABLES, files.target) for each in error.errors]
+        raise
+
+
+def _with_variables(says: str, variables: Mapping[str, str], file: Path | None) -> str:
+    """Put to each setting that is said to be missing the variable that sets it, where no file does."""
+    if file is None:
+        for name, variable in variables.items():
+            missing = f"'{name}' is a required property"
+            says = says.replace(missing, f"{missing}: set {variable}")
+    return says
 
 
 def _config(plugin: str, prefix: str, file: Path | None, variables: Mapping[str, str]) -> dict[str, Any]:

@@ -49,11 +49,12 @@ def existing_ledger(ack_url: str | None, ack_schema: str | None) -> Iterator[Led
     except LedgerError as error:
         raise click.ClickException(str(error)) from error
     try:
-        if ledger.missing_tables():
+        if {table.name for table in ledger.tables.of_records} & set(ledger.missing_tables()):
             where = shown(ledger)
             raise click.ClickException(
                 f"there is no ledger at {where}; the first run of the tap or the target makes it"
             )
+        ledger.check_version()
         yield ledger
     except LedgerError as error:
         raise click.ClickException(str(error)) from error

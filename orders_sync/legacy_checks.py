@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from orders_sync.configs import ConfigFiles, open_tap, open_target
+from orders_sync.configs import TARGET_VARIABLES, ConfigFiles, open_tap, open_target
 from orders_sync.findings import EXPECTED, Examination, Verdict
 from sync_ledger.ledger import Ledger, database_url
 from sync_ledger.rights import try_rights
@@ -127,7 +127,8 @@ def examine_ledger(examination: Examination, tap: TapLegacyOrders | None, target
 
     def one_ledger() -> tuple[str, bool]:
         if theirs[0] is None:
-            raise configuration_error("NO_ACK_URL", "The target has no `ack_url`.")
+            variable = TARGET_VARIABLES["ack_url"]
+            raise configuration_error("NO_ACK_URL", f"The target has no `ack_url` ({variable} in the environment).")
         if _place(*ours) != _place(*theirs):
             raise configuration_error(
                 "NO_ACK_URL",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from sync_ledger.acks import count_by_status
 from sync_ledger.ledger import Ledger
+from sync_ledger.spending import credits_of_a_day
 from sync_ledger.tables import OPEN_STEPS, RUN_COUNTS, AckStatus
-
-DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class StreamStatus:
     runs: Sequence[PastRun]
     """The newest first."""
     credits_of_a_day: int
-    """Spent by the runs that began within the last 24 hours."""
+    """Spent by the runs of all streams that lived within the last 24 hours."""
 
     @property
     def refused(self) -> int:
@@ -80,7 +79,6 @@ def _stream(connection: sa.Connection, ledger: Ledger, stream: str, last_runs: i
     ack, run, now = ledger.tables.ack, ledger.tables.run, ledger.now(connection)
     counted = count_by_status(connection, ack, stream)
     due_now, due_later = _due(connection, ack, stream, now)
-    day = sa.select(sa.func.sum(run.c.credits)).where(run.c.stream == stream, run.c.started_at > now - DAY)
     return StreamStatus(
         stream=stream,
         now=now,
@@ -93,7 +91,7 @@ def _stream(connection: sa.Connection, ledger: Ledger, stream: str, last_runs: i
             sa.select(sa.func.max(run.c.finished_at)).where(run.c.stream == stream, run.c.how_ended == "finished")
         ).scalar(),
         runs=_runs(connection, run, stream, last_runs),
-        credits_of_a_day=int(connection.execute(day).scalar() or 0),
+        credits_of_a_day=credits_of_a_day(connection, run, now),
     )
 
 

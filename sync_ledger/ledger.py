@@ -23,6 +23,7 @@ from sqlalchemy.exc import (
 )
 
 from sync_ledger.tables import LedgerTables, ledger_tables
+from sync_ledger.versions import LEDGER_VERSION, OtherVersionError, bring_up_to_date, version_of
 
 logger = logging.getLogger(__name__)
 
@@ -201,23 +202,46 @@ class Ledger:
         return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
     def ensure_tables(self) -> None:
-        """Create the tables that are missing; safe when tap and target do so together.
+        """Create the tables, or bring those of an earlier version up to date; safe when tap and target do so together.
 
         Raises:
-            LedgerError: the database is out of reach or may not be written.
+            LedgerError: the database is out of reach or may not be written, or a later version made the ledger.
         """
         for attempt in range(1, CREATE_ATTEMPTS + 1):
             try:
-                if not self.missing_tables():
-                    return
+                with self.engine.connect() as connection:
+                    if version_of(connection, self.tables) == LEDGER_VERSION:
+                        return
                 with self.begin() as connection:
-                    self.tables.metadata.create_all(connection)
+                    bring_up_to_date(connection, self.tables)
+            except OtherVersionError as error:
+                raise self._of_other_version(error) from error
             except (DBAPIError, OSError) as error:
                 if attempt == CREATE_ATTEMPTS:
                     raise self.unusable(error) from error
                 time.sleep(0.1 * attempt)
             else:
                 return
+
+    def check_version(self) -> None:
+        """Make sure that this program can read the ledger as it is; changes nothing.
+
+        Raises:
+            LedgerError: it is of another version.
+        """
+        try:
+            with self.engine.connect() as connection:
+                version = version_of(connection, self.tables)
+        except OtherVersionError as error:
+            raise self._of_other_version(error) from error
+        if version is not None and version < LEDGER_VERSION:
+            raise LedgerError(
+                f"the ledger at {self._where} is of an earlier version; the next run of the tap or the target brings "
+                "it up to date, and so does `orders-sync init`"
+            )
+
+    def _of_other_version(self, error: OtherVersionError) -> LedgerError:
+        return LedgerError(f"the ledger at {self._where} cannot be used: {error}")
 
     def missing_tables(self) -> list[str]:
         """Name the tables of the ledger that are not there; does not make an SQLite file in order to look into it."""
@@ -232,11 +256,14 @@ class Ledger:
         file = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
         return bool(file) and not Path(str(file)).exists()
 
+    @property
+    def _where(self) -> str:
+        return self.engine.url.render_as_string(hide_password=True)
+
     def unusable(self, error: Exception) -> LedgerError:
         """Say what a database's complaint means for the ledger."""
-        where = self.engine.url.render_as_string(hide_password=True)
         return LedgerError(
-            f"the ledger tables (zoho_sync_*) cannot be created or read at {where}: "
+            f"the ledger tables (zoho_sync_*) cannot be created or read at {self._where}: "
             f"{_cause(error)}; "
             "check `ack_url` and `ack_schema`, and that its user may create and write tables there"
         )

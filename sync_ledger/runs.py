@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -86,6 +86,8 @@ class RunLock:
         self._lost = threading.Event()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
+        self.spent: Callable[[], int] = int
+        """Tells the credits that this run has spent so far; noted with each sign of life, so that a kill loses none."""
 
     @classmethod
     def acquire(cls, ledger: Ledger, stream: str, partition: str = "1/1") -> RunLock:
@@ -149,7 +151,7 @@ class RunLock:
         beat = (
             sa.update(run)
             .where(run.c.run_id == self.run_id, run.c.finished_at.is_(None))
-            .values(heartbeat_at=self.ledger.now(connection))
+            .values(heartbeat_at=self.ledger.now(connection), credits=self.spent())
         )
         if self._lost.is_set() or connection.execute(beat).rowcount != 1:
             self._lost.set()

@@ -1,4 +1,4 @@
-"""The ledger's three tables: what became of each order, the journal of bulk jobs, and the runs.
+"""The ledger's tables: what became of each order, the journal of bulk jobs, and the runs; and the ledger's version.
 
 Keys are exact. Every text that identifies something is compared byte by byte on every engine, because MySQL,
 MariaDB and SQL Server otherwise take 'A1' and 'a1', or 'A1' and 'A1 ', for one order.
@@ -150,12 +150,19 @@ class LedgerTables:
     ack: sa.Table
     job: sa.Table
     run: sa.Table
+    version: sa.Table
+
+    @property
+    def of_records(self) -> tuple[sa.Table, ...]:
+        """The tables that every version of the ledger has."""
+        return self.ack, self.job, self.run
 
 
 def ledger_tables(schema: str | None = None) -> LedgerTables:
     """Describe the ledger in `schema`, or in the connection's own schema."""
     metadata = sa.MetaData(schema=schema)
-    return LedgerTables(metadata, _ack_table(metadata), _job_table(metadata), _run_table(metadata))
+    version = sa.Table("zoho_sync_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
+    return LedgerTables(metadata, _ack_table(metadata), _job_table(metadata), _run_table(metadata), version)
 
 
 def _ack_table(metadata: sa.MetaData) -> sa.Table:

@@ -28,7 +28,8 @@ class CreditMeter:
     """Counts the credits this run spends, and refuses a spending that would pass its budget.
 
     Safe for threads. Zoho tells the credits left only past half of the day's credits, so our own count comes first;
-    what it tells is kept too, and `keep` of it is left to others.
+    what it tells is kept too, and `keep` of it is left to others. An answer may be older than calls under way, so their
+    credits count as spent on top of what it tells.
     """
 
     def __init__(self, budget: int | None = None, keep: int = 0) -> None:
@@ -38,6 +39,8 @@ class CreditMeter:
         self._short = False
         self._spent = dict.fromkeys(CreditKind, 0)
         self._remaining: int | None = None
+        self._under_way = 0
+        self._maybe_spent = 0
         self._lock = threading.Lock()
 
     def reserve(self, credits: int, kind: CreditKind = CreditKind.OTHER) -> None:  # noqa: A002 - the field's word
@@ -50,9 +53,12 @@ class CreditMeter:
             spent = sum(self._spent.values())
             if self.budget is not None and spent + credits > self.budget:
                 raise _over(f"{credits} more credits would pass credit_budget {self.budget} ({spent} are spent).")
-            if self._remaining is not None and self.keep and self._remaining - credits < self.keep:
-                raise _over(f"The org has {self._remaining} credits left, of which credit_reserve keeps {self.keep}.")
+            if self._remaining is not None and self.keep:
+                left = self._remaining - self._maybe_spent
+                if left - credits < self.keep:
+                    raise _over(f"The org has {left} credits left, of which credit_reserve keeps {self.keep}.")
             self._spent[kind] += credits
+            self._under_way += credits
             if self._remaining is not None:
                 self._remaining -= credits
 
@@ -63,7 +69,7 @@ class CreditMeter:
             writes = sum(self._spent.values()) - other
             limits = [self.budget - other - max(writes, self._planned)] if self.budget is not None else []
             if self._remaining is not None and self.keep:
-                limits.append(self._remaining - self.keep - max(0, self._planned - writes))
+                limits.append(self._remaining - self._maybe_spent - self.keep - max(0, self._planned - writes))
             return max(0, min(limits)) if limits else None
 
     def plan(self, credits: int) -> None:  # noqa: A002 - as above
@@ -89,10 +95,19 @@ class CreditMeter:
             if self._remaining is not None:
                 self._remaining += credits
 
-    def told(self, remaining: int) -> None:
-        """Note what Zoho says is left for the org."""
+    def over(self, credits: int) -> None:  # noqa: A002 - as above
+        """Note that a call for which so many were reserved is over, however it ended."""
+        with self._lock:
+            self._under_way -= credits
+
+    def told(self, remaining: int, *, by: int = 0) -> None:
+        """Note what Zoho says is left for the org; `by` are the credits of the call, under way still, that it answers.
+
+        Whether it counts the other calls under way is not known.
+        """
         with self._lock:
             self._remaining = remaining
+            self._maybe_spent = self._under_way - by
 
     @property
     def remaining(self) -> int | None:

@@ -14,6 +14,7 @@ from sync_ledger.first_load import first_load_is_over
 from sync_ledger.ledger import Ledger, LedgerUnavailableError
 from sync_ledger.recovery import adopt
 from sync_ledger.runs import RunLock
+from sync_ledger.spending import credits_of_a_day
 from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.bulk_write import BulkWriter
 from target_zoho_crm.client import ConnectionSettings, ZohoClient
@@ -96,7 +97,11 @@ class Run:
         ledger = self._open_ledger()
         lock = self._locks.get(stream)
         if lock is None:
-            lock = self._locks[stream] = RunLock.acquire(ledger, stream)
+            lock = RunLock.acquire(ledger, stream)
+            if not self._locks:  # the run's credits are noted once, however many streams it has
+                lock.spent = lambda: self.credits.total
+                self._tell_credits(ledger)
+            self._locks[stream] = lock
             lock.start_heartbeat()
         fields_of = self._fields_with_demands(own)
         lines = stream_lines(self.settings, own, properties, fields_of=fields_of)
@@ -193,6 +198,14 @@ class Run:
         if known is None:
             self._adopt(ledger, lock, bulk)
         return delivery, mapping
+
+    @staticmethod
+    def _tell_credits(ledger: Ledger) -> None:
+        def look_up() -> int:
+            with ledger.connect() as connection:
+                return credits_of_a_day(connection, ledger.tables.run, ledger.now(connection))
+
+        logger.info("Credits that this ledger's runs spent in the last 24 hours: %s", f"{ledger.patiently(look_up):,}")
 
     @staticmethod
     def _automations(ledger: Ledger, stream: str, writes: WriteSettings) -> Automations:
@@ -292,7 +305,7 @@ class Run:
         counts = self.settlement.counts(stream)
         try:
             counts[Status.SYNCED.value] += counts[Status.DELETED.value]  # the CRM agrees with the source
-            lock.release(how_ended, {name: counts[name] for name in RUN_COUNTS}, self.credits.total)
+            lock.release(how_ended, {name: counts[name] for name in RUN_COUNTS}, lock.spent())
         except LedgerUnavailableError as error:
             logger.warning("The end of stream %r is not noted, the next run finds it dead: %s", stream, error)
 

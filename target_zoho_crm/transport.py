@@ -204,6 +204,8 @@ class Transport:
             except (_TokenRefused, NotSent, _Throttled, QuotaError):
                 self._credits.give_back(call.credits, call.kind)  # Zoho did not carry it out
                 raise
+            finally:
+                self._credits.over(call.credits)
 
     def _exchange(self, call: Call, token: AccessToken, read: Callable[[requests.Response], Answer]) -> Answer:
         body = call.body() if call.body is not None else None
@@ -222,7 +224,7 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                self._note_credits(response)
+                self._note_credits(call, response)
                 return read(response)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if is_local_fault(error):
@@ -242,11 +244,11 @@ class Transport:
                 self._sessions.append(session)
         return session
 
-    def _note_credits(self, response: requests.Response) -> None:
+    def _note_credits(self, call: Call, response: requests.Response) -> None:
         """Not from a 429, whose credits are given back."""
         remaining = response.headers.get("X-API-CREDITS-REMAINING", "")
         if remaining.isdecimal() and response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
-            self._credits.told(int(remaining))
+            self._credits.told(int(remaining), by=call.credits)
 
     def _content(self, response: requests.Response) -> bytes:
         blocks: list[bytes] = []

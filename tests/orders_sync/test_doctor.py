@@ -125,12 +125,22 @@ def test_two_ledgers(shop: Shop, tmp_path: Path) -> None:
 
 def test_a_target_without_the_taps_ledger(shop: Shop) -> None:
     shop.target_config["ack_url"] = None
-    assert_named(shop, "One ledger", "no `ack_url`", "Set `ack_url`")
+    assert_named(shop, "One ledger", "no `ack_url`", "Set `ack_url`", "LEDGER_DATABASE_URL")
 
 
 def test_a_missing_setting(shop: Shop) -> None:
     shop.target_config["refresh_token"] = None
     assert_named(shop, "Settings of the target", "refresh_token", "required", "`orders-sync login`")
+
+
+def test_a_missing_setting_names_the_variable_where_no_file_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEGACY_DATABASE_URL", "sqlite://")
+    monkeypatch.setenv("ZOHO_CLIENT_ID", "1000.X")
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 1
+    told = " ".join(result.output.split())
+    assert "'orders_table' is a required property: set LEGACY_ORDERS_TABLE" in told
+    assert "'client_secret' is a required property: set ZOHO_CLIENT_SECRET" in told
 
 
 def test_a_data_centre_that_does_not_know_the_client(shop: Shop) -> None:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
+from typing import Any
+
 import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
 from pair_of_plugins import Finished, Shop
+
+from orders_sync.cli import main
+from sync_ledger.ledger import Ledger
 
 JOB_CREDITS = 500
 
 
 def spent(shop: Shop) -> int:
     return sum(shop.emulator.admin.stats()["credits"]["by_kind"].values())
+
+
+def status(shop: Shop) -> dict[str, Any]:
+    result = CliRunner().invoke(main, ["status", "--json", "--ack-url", shop.ack_url])
+    assert result.exit_code == 0, result.output
+    (stream,) = json.loads(result.output)["streams"]
+    return dict(stream)
 
 
 def opening(shop: Shop) -> int:
@@ -81,3 +97,64 @@ def test_a_hundred_thousand_orders_in_several_runs(shop: Shop) -> None:
         runs += 1
         assert runs < 4
     shop.assert_all_synced()
+
+
+@pytest.mark.parametrize("header", ["always", "past_half"])
+def test_the_reserve_is_left_to_people_and_the_rest_of_the_orders_to_a_later_run(shop: Shop, header: str) -> None:
+    admin = shop.emulator.admin
+    admin.settings(call_seconds={"upsert": [0.005, 0.05]})  # so that answers overtake each other
+    admin.switch(credits_header=header)
+    assert shop.run().code == 0
+    admin.settings(credits_remaining=300)
+    shop.target_config = {"channel": "upsert", "credit_reserve": 100}
+    shop.insert(f"SO-{number:04}" for number in range(3_000))
+    ended = shop.run()
+    assert ended.code == 0, ended.err
+    left = ended.summary["left unsynced"]
+    assert ended.summary["synced"] == 3_000 - left
+    assert 1_000 <= left <= 2_100
+    assert f"{left:,} records are left to the next run: this one may spend no more credits" in ended.err
+    remaining = admin.stats()["credits"]["remaining"]
+    assert 100 <= remaining <= 200
+    print(f"credit_reserve 100, header {header}: {remaining} left, {left:,} orders unsynced")  # noqa: T201 - a figure
+    admin.settings(credits_remaining=50_000)
+    assert shop.run().code == 0
+    shop.assert_all_synced()
+
+
+def test_a_job_that_would_eat_into_the_reserve_is_not_made(shop: Shop) -> None:
+    admin = shop.emulator.admin
+    admin.switch(credits_header="always")
+    admin.settings(credits_remaining=1_000)
+    shop.target_config = {"channel": "bulk_write", "credit_reserve": 600}
+    shop.insert(f"SO-{number}" for number in range(30))
+    ended = shop.run()
+    assert (ended.code, ended.summary["left unsynced"]) == (0, 30), ended.err
+    assert shop.emulator.admin.stats()["credits"]["remaining"] >= 600
+    admin.settings(credits_remaining=2_000)
+    assert shop.run().summary["synced"] == 30
+
+
+def test_the_credits_of_a_day_are_kept_over_runs_and_kills(shop: Shop) -> None:
+    shop.insert(f"SO-{number}" for number in range(500))
+    assert shop.run().code == 0
+    shop.insert(f"NEW-{number}" for number in range(300))
+    shop.run(kill_at="after:target_zoho_crm.confirmation.Confirmation.confirm")
+    shop.insert(["LAST"])
+    told = shop.run().err
+    kept = status(shop)["credits_of_a_day"]
+    truly = spent(shop)
+    assert truly - 30 <= kept <= truly  # a killed run has noted what it spent up to its last sign of life
+    assert "Credits that this ledger's runs spent in the last 24 hours: " in told
+    ledger = Ledger.open(shop.ack_url)
+    run = ledger.tables.run
+    with ledger.begin() as connection:
+        for row in connection.execute(sa.select(run)).all():
+            earlier = {
+                "started_at": row.started_at - timedelta(days=1),
+                "heartbeat_at": row.heartbeat_at - timedelta(days=1),
+            }
+            finished = row.finished_at and row.finished_at - timedelta(days=1)
+            connection.execute(sa.update(run).where(run.c.run_id == row.run_id).values(finished_at=finished, **earlier))
+    ledger.close()
+    assert status(shop)["credits_of_a_day"] == 0

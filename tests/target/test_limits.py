@@ -57,6 +57,24 @@ def test_the_reserve_for_others_is_left_once_zoho_says_what_is_left() -> None:
     assert meter.remaining == 100
 
 
+def test_calls_under_way_count_as_spent_until_an_answer_comes_that_surely_counts_them() -> None:
+    meter = CreditMeter(keep=100)
+    meter.reserve(10)
+    meter.reserve(40)
+    meter.told(160, by=10)  # perhaps without the 40
+    meter.over(10)
+    with pytest.raises(QuotaError, match="has 120 credits left"):
+        meter.reserve(21)
+    meter.reserve(20)
+    meter.over(20)
+    meter.told(100, by=40)
+    meter.over(40)
+    with pytest.raises(QuotaError):
+        meter.reserve(1)
+    meter.told(101)
+    meter.reserve(1)
+
+
 def most_at_once(gate: ConcurrencyGate, calls: int, *, upsert: bool) -> int:
     inside = most = 0
     lock = threading.Lock()

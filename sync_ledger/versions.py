@@ -1,0 +1,72 @@
+"""The ledger's own version: tables that an earlier program made are brought up to date, those of a later one refused.
+
+A change of the tables raises `LEDGER_VERSION`. Columns that may be empty, tables and indexes are added to an older
+ledger by themselves, which loses nothing; a change that cannot be made so needs a step of its own here.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateColumn
+
+from sync_ledger.tables import LedgerTables
+
+LEDGER_VERSION = 1
+"""Ledgers made before versions were noted count as 0."""
+
+
+class OtherVersionError(Exception):
+    """The ledger is of a version that this program cannot use; the text says why, and what to do."""
+
+
+def version_of(connection: sa.Connection, tables: LedgerTables) -> int | None:
+    """The version of the ledger, or None where no ledger is there.
+
+    Raises:
+        OtherVersionError: it was made by a later program.
+    """
+    present = set(sa.inspect(connection).get_table_names(schema=tables.metadata.schema))
+    if tables.version.name not in present:
+        return 0 if any(table.name in present for table in tables.metadata.sorted_tables) else None
+    found = connection.execute(sa.select(sa.func.max(tables.version.c.version))).scalar() or 0
+    if found > LEDGER_VERSION:
+        raise OtherVersionError(
+            f"it has version {found}, and this program knows no later one than {LEDGER_VERSION}; "
+            "install the program that made it, or a later one"
+        )
+    return int(found)
+
+
+def bring_up_to_date(connection: sa.Connection, tables: LedgerTables) -> None:
+    """Make the ledger, or add to an older one what it lacks. Safe to repeat.
+
+    Raises:
+        OtherVersionError: what it lacks cannot be added, or it was made by a later program; nothing is changed then.
+    """
+    if version_of(connection, tables) == LEDGER_VERSION:
+        return
+    there = sa.inspect(connection)
+    names = set(there.get_table_names(schema=tables.metadata.schema))
+    older = [table for table in tables.metadata.sorted_tables if table.name in names]
+    lacking: list[sa.Column[object]] = []
+    for table in older:
+        columns = {column["name"].lower() for column in there.get_columns(table.name, schema=table.schema)}
+        lacking += [column for column in table.columns if column.name.lower() not in columns]
+    fixed = [f"{column.table.name}.{column.name}" for column in lacking if not column.nullable]
+    if fixed:
+        raise OtherVersionError(
+            f"it was made by an early version and lacks {', '.join(fixed)}, which cannot be added; rename its tables "
+            "zoho_sync_*, then run with --full-refresh: each order is sent once more, as an update"
+        )
+    for column in lacking:
+        name = connection.dialect.identifier_preparer.format_table(column.table)
+        definition = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {name} ADD {definition}")
+    for table in older:
+        indexes = {index["name"] for index in sa.inspect(connection).get_indexes(table.name, schema=table.schema)}
+        for index in table.indexes:
+            if index.name not in indexes:
+                index.create(connection)
+    tables.metadata.create_all(connection)
+    connection.execute(sa.delete(tables.version))
+    connection.execute(sa.insert(tables.version).values(version=LEDGER_VERSION))

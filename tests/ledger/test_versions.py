@@ -1,0 +1,141 @@
+"""A ledger that an earlier program made goes on being used; one of a later program is refused in one line."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from orders_sync.cli import main
+from sync_ledger.acks import Ack, Acks, write_acks
+from sync_ledger.ledger import Ledger, LedgerError
+from sync_ledger.runs import RunLock
+from sync_ledger.tables import AckStatus, ledger_tables
+from sync_ledger.versions import LEDGER_VERSION
+
+DEFINITION = "786530ef"
+"""The start of the SHA-256 of version 1's tables, as PostgreSQL is told them."""
+
+
+def early_ledger(url: str) -> Ledger:
+    """A ledger as an early program made it, with a synced order and a past run."""
+    ledger = Ledger.open(url)
+    ledger.ensure_tables()
+    lock = RunLock.acquire(ledger, "orders")
+    with ledger.begin() as connection:
+        now = ledger.now(connection)
+        write_acks(connection, ledger.tables.ack, Acks.of([Ack("orders", "SO-1", "v1", AckStatus.SYNCED, now)]))
+    lock.release("finished", {"read": 1, "synced": 1}, 5)
+    with ledger.begin() as connection:
+        ledger.tables.version.drop(connection)
+        for index in ledger.tables.ack.indexes:
+            if index.name == "ix_zoho_sync_ack_folded":
+                index.drop(connection)
+        for column in ("zoho_sync_ack.folded_key", "zoho_sync_job.called_back_at", "zoho_sync_run.unchanged_count"):
+            table, _, name = column.partition(".")
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {name}")
+    return ledger
+
+
+def columns(ledger: Ledger) -> dict[str, dict[str, str]]:
+    there = sa.inspect(ledger.engine)
+    return {
+        table.name: {column["name"]: str(column["type"]) for column in there.get_columns(table.name)}
+        for table in ledger.tables.metadata.sorted_tables
+    }
+
+
+def test_an_earlier_ledger_is_brought_up_to_date_and_loses_nothing(engine_url: str) -> None:
+    fresh = Ledger.open(engine_url)
+    fresh.ensure_tables()
+    wanted = columns(fresh)
+    with fresh.begin() as connection:
+        fresh.tables.metadata.drop_all(connection)
+    fresh.close()
+    ledger = early_ledger(engine_url)
+    with pytest.raises(LedgerError, match="is of an earlier version; the next run"):
+        ledger.check_version()
+    ledger.ensure_tables()
+    ledger.check_version()
+    assert columns(ledger) == wanted
+    indexes = {index["name"] for index in sa.inspect(ledger.engine).get_indexes("zoho_sync_ack")}
+    assert "ix_zoho_sync_ack_folded" in indexes
+    with ledger.connect() as connection:
+        ack = connection.execute(sa.select(ledger.tables.ack)).one()
+        run = connection.execute(sa.select(ledger.tables.run)).one()
+    assert (ack.record_key, ack.status, ack.folded_key) == ("SO-1", "synced", None)
+    assert (run.how_ended, run.unchanged_count) == ("finished", None)
+    ledger.close()
+
+
+def test_tap_and_target_may_bring_it_up_to_date_together(engine_url: str) -> None:
+    early_ledger(engine_url).close()
+    program = "import sys; from sync_ledger.ledger import Ledger; Ledger.open(sys.argv[1]).ensure_tables()"
+    together = [subprocess.Popen([sys.executable, "-c", program, engine_url], env=os.environ) for _ in range(3)]
+    assert [process.wait() for process in together] == [0, 0, 0]
+    Ledger.open(engine_url).check_version()
+
+
+def test_a_later_ledger_is_refused_and_left_as_it_is(engine_url: str) -> None:
+    ledger = Ledger.open(engine_url)
+    ledger.ensure_tables()
+    with ledger.begin() as connection:
+        connection.execute(sa.update(ledger.tables.version).values(version=LEDGER_VERSION + 1))
+    before = columns(ledger)
+    for use in (ledger.ensure_tables, ledger.check_version):
+        with pytest.raises(LedgerError, match=rf"it has version {LEDGER_VERSION + 1}.*install the program") as caught:
+            use()
+        assert "\n" not in str(caught.value)
+    assert columns(ledger) == before
+    ledger.close()
+
+
+def test_what_cannot_be_added_is_named_and_nothing_is_changed(engine_url: str) -> None:
+    ledger = early_ledger(engine_url)
+    with ledger.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE zoho_sync_run DROP COLUMN process_space")
+    before = {table: set(found) for table, found in columns_there(ledger).items()}
+    with pytest.raises(LedgerError, match=r"lacks zoho_sync_run\.process_space, which cannot be added; rename"):
+        ledger.ensure_tables()
+    assert {table: set(found) for table, found in columns_there(ledger).items()} == before
+    ledger.close()
+
+
+def columns_there(ledger: Ledger) -> dict[str, list[str]]:
+    there = sa.inspect(ledger.engine)
+    return {
+        table.name: [column["name"] for column in there.get_columns(table.name)] for table in ledger.tables.of_records
+    }
+
+
+def test_commands_say_in_one_line_that_the_ledger_is_of_another_version(sqlite_url: str) -> None:
+    early_ledger(sqlite_url).close()
+    result = CliRunner().invoke(main, ["status", "--ack-url", sqlite_url])
+    assert result.exit_code == 1
+    assert "is of an earlier version; the next run of the tap or the target brings it up to date" in result.output
+    ledger = Ledger.open(sqlite_url)
+    ledger.ensure_tables()
+    assert CliRunner().invoke(main, ["status", "--ack-url", sqlite_url]).exit_code == 0
+    with ledger.begin() as connection:
+        connection.execute(sa.update(ledger.tables.version).values(version=LEDGER_VERSION + 1))
+    result = CliRunner().invoke(main, ["status", "--ack-url", sqlite_url])
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert "install the program that made it" in result.output
+
+
+def test_a_change_of_the_tables_needs_a_new_version() -> None:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    tables = ledger_tables().metadata.sorted_tables
+    told = [str(CreateTable(table).compile(dialect=dialect)) for table in tables]
+    told += sorted(str(CreateIndex(index).compile(dialect=dialect)) for table in tables for index in table.indexes)
+    found = hashlib.sha256("\n".join(told).encode()).hexdigest()
+    assert (LEDGER_VERSION, found[: len(DEFINITION)]) == (1, DEFINITION), (
+        "the ledger's tables have changed: raise LEDGER_VERSION, see that bring_up_to_date suffices, and note both here"
+    )
