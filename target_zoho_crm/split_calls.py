@@ -15,9 +15,13 @@ from sync_ledger.suspects import BREAKS_CALLS
 from target_zoho_crm.destination import Batch, Destination
 from target_zoho_crm.errors import Family, TransientError, UnclearFailure, ZohoError
 from target_zoho_crm.isolation import isolate
+from target_zoho_crm.limits import wait_or_stop
 from target_zoho_crm.outcomes import Outcome, Status
 
 logger = logging.getLogger("target-zoho-crm")
+
+PAUSE_SECONDS = 1.0
+"""Before the first part: most failures pass."""
 
 Send = Callable[[Batch, bool], list[Outcome]]
 """Makes one call; with True it is not repeated where it fails for no clear reason, which raises `UnclearFailure`."""
@@ -27,7 +31,7 @@ Send = Callable[[Batch, bool], list[Outcome]]
 class SplitCall:
     """The orders of one call that failed.
 
-    `outcomes` are those of those sent since, and of the guilty ones; `unsent` are the others.
+    `outcomes` are those of the orders sent since and of the guilty ones; `unsent` are the others.
     """
 
     to: Destination
@@ -51,6 +55,7 @@ class SplitCall:
             return
         self._failed(failure)
         logger.warning("Stream %r: %s; its %d orders are sent in parts", self.to.stream, failure, len(self.unsent))
+        wait_or_stop(self.to.stop, random.uniform(PAUSE_SECONDS / 2, PAUSE_SECONDS))  # noqa: S311 - no secret
         for key in isolate(list(self.unsent), self._passes):
             if key in self.unsent:
                 self._accuse(key, self._last)
