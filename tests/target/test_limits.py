@@ -50,7 +50,8 @@ def test_credits_of_a_call_that_was_not_carried_out_are_given_back() -> None:
 def test_the_reserve_for_others_is_left_once_zoho_says_what_is_left() -> None:
     meter = CreditMeter(keep=100)
     meter.reserve(10_000)
-    meter.told(150)
+    meter.told(150, by=10_000)
+    meter.over(10_000)
     meter.reserve(50)
     with pytest.raises(QuotaError, match="credit_reserve"):
         meter.reserve(1)
