@@ -144,17 +144,16 @@ def test_a_changed_version_of_a_parked_order_that_is_still_poison_has_all_tries_
     assert (shop.acks()["SO-3"].status, shop.acks()["SO-3"].attempts) == ("rejected", 1)
 
 
-@pytest.mark.parametrize("answer", [{"canned": "internal_error"}, {"canned": "bad_gateway"}, {"kind": "lost_before"}])
-def test_an_outage_is_not_searched_through(shop: Shop, answer: dict[str, str]) -> None:
+def test_an_outage_is_not_searched_through(shop: Shop) -> None:
     shop.target_config = {"channel": "upsert", "max_connections": 2}
     shop.insert(f"SO-{number}" for number in range(600))
-    fault = shop.emulator.admin.add_fault("upsert", **{"kind": "answer", **answer})
+    fault = shop.emulator.admin.add_fault("upsert", kind="answer", canned="internal_error")
     ended = shop.run()
     assert ended.code == 1
     blamed = {key for key, ack in shop.acks().items() if ack.error_code == "BREAKS_CALLS"}
     assert len(blamed) <= 3
     calls = shop.emulator.admin.fired(fault)
-    print(f"an outage ({answer}): {calls} calls")  # noqa: T201 - a figure of the issue
+    print(f"an outage: {calls} calls")  # noqa: T201 - a figure of the issue
     assert calls <= 40
     shop.emulator.admin.remove_fault(fault)
     assert shop.run().code == 0
