@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 import click
+import sqlalchemy as sa
 
 from orders_sync.ledgers import (
     existing_ledger,
@@ -20,63 +22,45 @@ from sync_ledger.decisions import Choice
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import AckStatus
 
-_keys = click.argument("keys", nargs=-1, metavar="[KEY]...")
-_code = click.option("--code", help="All orders that were refused with this code.")
-_all = click.option("--all", "everything", is_flag=True, help="All orders that were refused.")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _orders_options(command: _Command) -> _Command:
+    """Add the options that say which orders are meant, and where their ledger is."""
+    options = (
+        click.argument("keys", nargs=-1, metavar="[KEY]..."),
+        click.option("--code", help="All orders that were refused with this code."),
+        click.option("--all", "everything", is_flag=True, help="All orders that were refused."),
+        ledger_options,
+        stream_option,
+        json_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.command()
-@_keys
-@_code
-@_all
-@ledger_options
-@stream_option
-@json_option
-def retry(
-    keys: Sequence[str],
-    code: str | None,
-    ack_url: str | None,
-    ack_schema: str | None,
-    stream: str | None,
-    *,
-    everything: bool,
-    as_json: bool,
-) -> None:
+@_orders_options
+def retry(**options: Any) -> None:
     """Let the next run send refused or parked orders again, though they have not changed."""
-    choice = _choice(keys, code, everything=everything)
-    with existing_ledger(ack_url, ack_schema) as ledger:
-        name = the_stream(ledger, stream)
-        left_out = _left_out(ledger, name, keys, {AckStatus.REJECTED.value, AckStatus.PARKED.value})
-        count = ledger.transact(
-            lambda connection: decisions.retry(connection, ledger.tables.ack, name, choice, ledger.now(connection))
-        )
-    _say(name, "retried", count, left_out, "are due; the next run sends them", as_json=as_json)
+
+    def act(connection: sa.Connection, ledger: Ledger, stream: str, choice: Choice) -> int:
+        return decisions.retry(connection, ledger.tables.ack, stream, choice, ledger.now(connection))
+
+    possible = {AckStatus.REJECTED, AckStatus.PARKED}
+    _decide(act, possible, "retried", "are due; the next run sends them", **options)
 
 
 @click.command()
-@_keys
-@_code
-@_all
-@ledger_options
-@stream_option
-@json_option
-def dismiss(
-    keys: Sequence[str],
-    code: str | None,
-    ack_url: str | None,
-    ack_schema: str | None,
-    stream: str | None,
-    *,
-    everything: bool,
-    as_json: bool,
-) -> None:
+@_orders_options
+def dismiss(**options: Any) -> None:
     """Park refused orders: they are not sent again until they change, and no alarm counts them."""
-    choice = _choice(keys, code, everything=everything)
-    with existing_ledger(ack_url, ack_schema) as ledger:
-        name = the_stream(ledger, stream)
-        left_out = _left_out(ledger, name, keys, {AckStatus.REJECTED.value})
-        count = ledger.transact(lambda connection: decisions.dismiss(connection, ledger.tables.ack, name, choice))
-    _say(name, "dismissed", count, left_out, "are parked until they change", as_json=as_json)
+
+    def act(connection: sa.Connection, ledger: Ledger, stream: str, choice: Choice) -> int:
+        return decisions.dismiss(connection, ledger.tables.ack, stream, choice)
+
+    _decide(act, {AckStatus.REJECTED}, "dismissed", "are parked until they change", **options)
 
 
 @click.command()
@@ -103,6 +87,36 @@ def forget(ack_url: str | None, ack_schema: str | None, stream: str | None, *, y
     )
 
 
+def _decide(
+    act: Callable[[sa.Connection, Ledger, str, Choice], int],
+    possible: Collection[AckStatus],
+    done: str,
+    what_now: str,
+    *,
+    keys: Sequence[str],
+    code: str | None,
+    everything: bool,
+    ack_url: str | None,
+    ack_schema: str | None,
+    stream: str | None,
+    as_json: bool,
+) -> None:
+    """Do what was decided to the orders that are meant, and name those that cannot be."""
+    choice = _choice(keys, code, everything=everything)
+    with existing_ledger(ack_url, ack_schema) as ledger:
+        name = the_stream(ledger, stream)
+        left_out = _left_out(ledger, name, keys, possible)
+        count = ledger.transact(lambda connection: act(connection, ledger, name, choice))
+    if as_json:
+        print_json({"stream": name, done: count, "left_out": left_out})
+    else:
+        click.echo(f"Stream {name}: {count:,} orders {what_now}.")
+        for key, why in left_out.items():
+            click.echo(f"{key} is left as it is: {why}", err=True)
+    if left_out:
+        raise SystemExit(1)
+
+
 def _choice(keys: Sequence[str], code: str | None, *, everything: bool) -> Choice:
     """Exactly one way to say which orders, so that nobody means one and gets all."""
     if sum((bool(keys), code is not None, everything)) != 1:
@@ -110,21 +124,11 @@ def _choice(keys: Sequence[str], code: str | None, *, everything: bool) -> Choic
     return Choice(keys=keys or None, code=code)
 
 
-def _left_out(ledger: Ledger, stream: str, keys: Sequence[str], possible: set[str]) -> dict[str, str]:
+def _left_out(ledger: Ledger, stream: str, keys: Sequence[str], possible: Collection[AckStatus]) -> dict[str, str]:
     """Of the keys that were named those that cannot be meant, with the status they have."""
     if not keys:
         return {}
     with ledger.connect() as connection:
         found = decisions.statuses(connection, ledger.tables.ack, stream, keys)
-    return {key: found.get(key, "not in the ledger") for key in keys if found.get(key) not in possible}
-
-
-def _say(stream: str, done: str, count: int, left_out: dict[str, str], what_now: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"stream": stream, done: count, "left_out": left_out})
-    else:
-        click.echo(f"Stream {stream}: {count:,} orders {what_now}.")
-        for key, why in left_out.items():
-            click.echo(f"{key} is left as it is: {why}", err=True)
-    if left_out:
-        raise SystemExit(1)
+    fitting = {status.value for status in possible}
+    return {key: found.get(key, "not in the ledger") for key in keys if found.get(key) not in fitting}
