@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -45,6 +46,17 @@ def ending_in_time(tell: Callable[[str], None]) -> Iterator[None]:
     finally:
         signal.set_wakeup_fd(before)
         told.close()
+
+
+def abandon_output() -> None:
+    """Send to nowhere what Python still holds for a reader that is gone, or it complains once more at the end."""
+    try:
+        out = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return  # no real descriptor behind stdout, so nothing left to complain
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, out)
+    os.close(nowhere)
 
 
 def _watch(hears: socket.socket, tell: Callable[[str], None]) -> None:

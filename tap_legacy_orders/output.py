@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from singer_sdk.singerlib.encoding.simple import Message, SimpleSingerWriter, StateMessage
 
+from sync_ledger.ending import abandon_output
 from tap_legacy_orders.errors import OutputClosedError, StoppedBySignal
 
 
@@ -51,7 +51,7 @@ class BlockWriter(SimpleSingerWriter):
         try:
             write(*arguments)
         except BrokenPipeError as error:
-            _abandon_output()
+            abandon_output()
             raise OutputClosedError(
                 "the program that reads this tap's output has ended; see its messages, then run again"
             ) from error
@@ -74,12 +74,3 @@ def _write_all(block: bytes) -> None:
 
 def _flush() -> None:
     sys.stdout.flush()
-
-
-def _abandon_output() -> None:
-    """Send what Python still holds to nowhere, or it complains once more at the end."""
-    try:
-        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a descriptor is wanted, not a path
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
-    except (OSError, ValueError):
-        return  # no real descriptor behind stdout, so nothing left to complain

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import signal
 import sys
 import threading
@@ -20,7 +19,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from sync_ledger.ending import EXIT_BASE, ending_in_time
+from sync_ledger.ending import EXIT_BASE, abandon_output, ending_in_time
 from sync_ledger.ledger import LedgerError
 from sync_ledger.runs import LockHeldError
 from target_zoho_crm.config_schema import CONFIG
@@ -137,7 +136,7 @@ class TargetZohoCRM(Target):
                 sys.stdout.write(f"{msgspec.json.encode(state).decode()}\n")
                 sys.stdout.flush()
             except OSError as error:
-                _abandon_output()
+                abandon_output()
                 raise OutputError(
                     f"STATE cannot be written to this target's output: {error.strerror or error}; see to the program "
                     "or the file that takes it, then run again; what was settled is not sent again"
@@ -242,10 +241,3 @@ def _exit_code(error: Exception) -> int:
     if isinstance(error, (ConfigurationError, ConfigValidationError)):
         return EXIT_CONFIGURATION
     return EXIT_FAILED
-
-
-def _abandon_output() -> None:
-    """Send what Python still holds to nowhere, or it complains once more at the end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
