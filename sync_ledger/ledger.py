@@ -118,6 +118,7 @@ class Ledger:
         self.engine = engine
         self.tables: LedgerTables = ledger_tables(schema)
         self._writer = engine.execution_options(ledger_write=True)
+        self._given_up = False
 
     @classmethod
     def open(cls, url: str, schema: str | None = None) -> Ledger:
@@ -161,6 +162,7 @@ class Ledger:
         """Do again what a broken connection, a deadlock or another session's lock cut short.
 
         An action that ends with a commit must bear being done twice: its answer may be lost, and not its effect.
+        What follows a failure, such as noting the end of a run, is tried once: it has been waited for already.
         A plain loop: the wrappers of a retry library form cycles that keep a whole job's rows alive.
 
         Raises:
@@ -169,18 +171,22 @@ class Ledger:
         began = time.monotonic()
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return action()
+                result = action()
             except IntegrityError:
                 raise
             except DBAPIError as error:
                 passing = isinstance(error, (OperationalError, InterfaceError))
-                over = attempt == ATTEMPTS or time.monotonic() - began >= PATIENCE_SECONDS
+                over = self._given_up or attempt == ATTEMPTS or time.monotonic() - began >= PATIENCE_SECONDS
                 if over or not passing:
+                    self._given_up = True
                     raise LedgerUnavailableError(
                         f"the ledger cannot be written or read: {_cause(error)}; "
                         "what was sent and not confirmed is sent again by the next run"
                     ) from error
                 logger.warning("The ledger does not answer (%s), trying again", _cause(error))
+            else:
+                self._given_up = False
+                return result
             time.sleep(random.uniform(0.5, 1) * attempt)  # noqa: S311 - no secret
         raise AssertionError("the loop returns or raises")
 

