@@ -46,7 +46,7 @@ def test_a_run_that_a_signal_met_loses_nothing(case: Case, who: str, number: sig
         pair = case.start()
         admin.wait_held(hold)
         pair.signal(who, number)
-        if number is not signal.SIGKILL:
+        if who == "tap" or number is not signal.SIGKILL:  # Zoho answers whoever still lives
             time.sleep(0.3)
             admin.release(hold)
     else:
