@@ -11,7 +11,7 @@ DEMO_WAIT = 1
 ROWS = 100000 500000
 RUNS = 5
 
-.PHONY: help install demo test faults check generate bench clean
+.PHONY: help install demo test faults check generate bench bench-freshness clean
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
@@ -21,6 +21,7 @@ help:
 	@echo "make install   the environment for runs of your own, in .venv"
 	@echo "make generate  write meltano.yml and the generated pages of docs/"
 	@echo "make bench     measure; figures go to benchmarks/results/"
+	@echo "make bench-freshness  how soon a change is in the CRM in follow mode (needs a PostgreSQL server; 13 minutes)"
 	@echo "make clean     remove .venv and everything that was made"
 	@echo
 	@echo "Options: PYTHON=python3.12, DEMO_DB=postgresql|mariadb|split, DEMO_PORT=8600, DEMO_WAIT=0"
@@ -54,6 +55,11 @@ generate:
 bench:
 	@$(PYTHON) -m scripts.environment dev
 	$(BIN)/python -m benchmarks.run --rows $(ROWS) --runs $(RUNS)
+
+bench-freshness:
+	@$(PYTHON) -m scripts.environment dev
+	$(BIN)/python -m benchmarks.freshness --kills 5 --bursts 5 --seconds 600
+	$(BIN)/python -m benchmarks.freshness --kills 0 --bursts 0 --seconds 120 --idle 5 --notify
 
 clean:
 	rm -rf .venv .demo .meltano .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results/work

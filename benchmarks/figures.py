@@ -27,12 +27,7 @@ class Figures:
     def result(self) -> dict[str, Any]:
         """Everything, as JSON keeps it."""
         return {
-            "conditions": {
-                "python": platform.python_version(),
-                "system": f"{platform.system()} {platform.machine()}",
-                "cpus": len(os.sched_getaffinity(0)),
-                "columns": len(COLUMNS),
-            },
+            "conditions": {**conditions(), "columns": len(COLUMNS)},
             "cases": [self._case(*case) for case in sorted(self.samples, key=lambda case: (case[2], case[0]))],
         }
 
@@ -55,6 +50,15 @@ class Figures:
                 for name in processes
             },
         }
+
+
+def conditions() -> dict[str, Any]:
+    """The machine, as far as it matters."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpus": len(os.sched_getaffinity(0)),
+    }
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

@@ -15,6 +15,7 @@ from orders_sync.crm_checks import open_client
 from orders_sync.field_plan import FieldPlan, differently_named, plan_fields
 from orders_sync.findings import EXPECTED
 from orders_sync.new_fields import NewField
+from orders_sync.notify_trigger import Trigger, trigger_of
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.orders_table import OrdersTable
@@ -32,9 +33,18 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--tap-config", type=_FILE, help="The tap's config file (JSON); else the environment.")
 @click.option("--target-config", type=_FILE, help="The target's config file (JSON); else the environment.")
 @click.option("--all-columns", is_flag=True, help="Make fields also for columns that go nowhere yet.")
+@click.option("--notify", is_flag=True, help="Also the trigger by which PostgreSQL tells `follow` of changes.")
 @click.option("--dry-run", is_flag=True, help="Show what would be made, and make nothing.")
 @click.option("--yes", is_flag=True, help="Make it without asking.")
-def init(tap_config: Path | None, target_config: Path | None, *, all_columns: bool, dry_run: bool, yes: bool) -> None:
+def init(
+    tap_config: Path | None,
+    target_config: Path | None,
+    *,
+    all_columns: bool,
+    notify: bool,
+    dry_run: bool,
+    yes: bool,
+) -> None:
     """Make what a first run needs: the ledger's tables, the module's unique key field, and mapped fields.
 
     What is there already stays as it is, so it can be run again.
@@ -50,6 +60,8 @@ def init(tap_config: Path | None, target_config: Path | None, *, all_columns: bo
             plan = _plan(tap, settings, stream, fields)
             work = _Work(ledger, ledger.missing_tables(), client, stream.module, list(plan.needed))
             _show(work, plan, all_columns=all_columns)
+            if notify:
+                work.trigger = trigger_of(tap)
             if all_columns:
                 work.fields += plan.offered
             if dry_run or not work.anything:
@@ -70,10 +82,11 @@ class _Work:
     client: ZohoClient
     module: str
     fields: list[NewField]
+    trigger: Trigger | None = None
 
     @property
     def anything(self) -> bool:
-        return bool(self.tables or self.fields)
+        return bool(self.tables or self.fields or self.trigger)
 
 
 def _plan(tap: TapLegacyOrders, settings: Settings, stream: StreamSettings, fields: ModuleFields) -> FieldPlan:
@@ -133,6 +146,9 @@ def _make(work: _Work) -> None:
     if work.tables:
         work.ledger.ensure_tables()
         click.echo("The ledger's tables are made.")
+    if work.trigger:
+        work.trigger.make()
+        click.echo("The trigger is made.")
     made, refused = [], []
     for field in work.fields:
         try:

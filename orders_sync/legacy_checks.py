@@ -29,7 +29,19 @@ def examine_settings(
     """Read the settings of both plugins as these do."""
     tap = examination.look("Settings of the tap", lambda: ("all that are required are there", open_tap(files)))
     target = examination.look("Settings of the target", lambda: ("all that are required are there", open_target(files)))
+    _examine_following(examination, tap, target)
     return tap, target
+
+
+def _examine_following(examination: Examination, tap: TapLegacyOrders | None, target: TargetZohoCRM | None) -> None:
+    """A tap that never ends needs a target that sends by age, and the other way round nothing is wrong."""
+    if tap is None or target is None or not tap.follows:
+        return
+    if target.config.get("max_age_seconds") is None:
+        says = "`follow` is set, and `max_age_seconds` is not: the target waits for a full batch, or for an end"
+        examination.add("Follow mode", Verdict.FAULT, says, "Set `max_age_seconds` of the target, e.g. to 0.5.")
+    else:
+        examination.add("Follow mode", Verdict.FITS, "the tap follows, and the target sends by age")
 
 
 def examine_orders(examination: Examination, tap: TapLegacyOrders | None) -> OrdersTable | None:

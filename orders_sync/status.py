@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from sync_ledger.acks import count_by_status
 from sync_ledger.ledger import Ledger
+from sync_ledger.runs import FOLLOWING
 from sync_ledger.spending import credits_of_a_day
 from sync_ledger.tables import OPEN_STEPS, RUN_COUNTS, AckStatus
 
@@ -57,7 +58,7 @@ class StreamStatus:
     """When the oldest order that is in a job or due again was last written of."""
     open_jobs: Sequence[OpenJob]
     last_finished_at: datetime | None
-    """When the last run that came to its end did so."""
+    """When the last run that came to its end did so; or when one that follows last said that it lives."""
     runs: Sequence[PastRun]
     """The newest first."""
     credits_of_a_day: int
@@ -87,12 +88,18 @@ def _stream(connection: sa.Connection, ledger: Ledger, stream: str, last_runs: i
         due_later=due_later,
         oldest_waiting_at=_oldest_waiting(connection, ack, stream),
         open_jobs=_open_jobs(connection, ledger.tables.job, stream),
-        last_finished_at=connection.execute(
-            sa.select(sa.func.max(run.c.finished_at)).where(run.c.stream == stream, run.c.how_ended == "finished")
-        ).scalar(),
+        last_finished_at=_last_finished(connection, run, stream),
         runs=_runs(connection, run, stream, last_runs),
         credits_of_a_day=credits_of_a_day(connection, run, now),
     )
+
+
+def _last_finished(connection: sa.Connection, run: sa.Table, stream: str) -> datetime | None:
+    finished = sa.select(sa.func.max(run.c.finished_at)).where(run.c.stream == stream, run.c.how_ended == "finished")
+    follows = run.c.finished_at.is_(None) & (run.c.how_ended == FOLLOWING)
+    alive = sa.select(sa.func.max(run.c.heartbeat_at)).where(run.c.stream == stream, follows)
+    moments = [connection.execute(query).scalar() for query in (finished, alive)]
+    return max((moment for moment in moments if moment is not None), default=None)
 
 
 def _oldest_waiting(connection: sa.Connection, ack: sa.Table, stream: str) -> datetime | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,6 +48,8 @@ ATTEMPTS = 5
 PATIENCE_SECONDS = 60.0
 """What a broken connection, a deadlock or another session's lock cuts short is done as often as this, but not begun
 again after so long: each try may have waited for a lock already."""
+
+LONGEST_PAUSE_SECONDS = 30
 
 DRIVERS = {
     "postgresql": "postgresql+psycopg",
@@ -119,6 +123,8 @@ class Ledger:
         self.tables: LedgerTables = ledger_tables(schema)
         self._writer = engine.execution_options(ledger_write=True)
         self._given_up = False
+        self.lasts_until: threading.Event | None = None
+        """Set where a run is to last: what is cut short is then done again until it works, or this event is set."""
 
     @classmethod
     def open(cls, url: str, schema: str | None = None) -> Ledger:
@@ -169,14 +175,16 @@ class Ledger:
             LedgerUnavailableError: the ledger does not answer, time and again.
         """
         began = time.monotonic()
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in itertools.count(1):
             try:
                 result = action()
             except IntegrityError:
                 raise
             except DBAPIError as error:
                 passing = isinstance(error, (OperationalError, InterfaceError))
-                over = self._given_up or attempt == ATTEMPTS or time.monotonic() - began >= PATIENCE_SECONDS
+                over = self._given_up or attempt >= ATTEMPTS or time.monotonic() - began >= PATIENCE_SECONDS
+                if self.lasts_until is not None:
+                    over = self.lasts_until.is_set()
                 if over or not passing:
                     self._given_up = True
                     raise LedgerUnavailableError(
@@ -187,7 +195,8 @@ class Ledger:
             else:
                 self._given_up = False
                 return result
-            time.sleep(random.uniform(0.5, 1) * attempt)  # noqa: S311 - no secret
+            pause = random.uniform(0.5, 1) * min(attempt, LONGEST_PAUSE_SECONDS)  # noqa: S311 - no secret
+            (self.lasts_until or threading.Event()).wait(pause)
         raise AssertionError("the loop returns or raises")
 
     @contextmanager

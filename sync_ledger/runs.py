@@ -33,6 +33,9 @@ GUARD_SECONDS = 15.0
 
 ACQUIRE_ATTEMPTS = 3
 
+FOLLOWING = "following"
+"""What stands in place of how a run ended while it lasts, and is not to end: its heartbeat tells that all goes on."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -90,8 +93,8 @@ class RunLock:
         """Tells the credits that this run has spent so far; noted with each sign of life, so that a kill loses none."""
 
     @classmethod
-    def acquire(cls, ledger: Ledger, stream: str, partition: str = "1/1") -> RunLock:
-        """Begin a run, taking over from dead ones.
+    def acquire(cls, ledger: Ledger, stream: str, partition: str = "1/1", *, lasting: bool = False) -> RunLock:
+        """Begin a run, taking over from dead ones. One that is `lasting` is known by that while it lives.
 
         Raises:
             LockHeldError: another run of this stream and partition is alive; the text says which.
@@ -111,6 +114,7 @@ class RunLock:
                     process_space=process_space(),
                     started_at=now,
                     heartbeat_at=now,
+                    how_ended=FOLLOWING if lasting else None,
                 )
             )
 

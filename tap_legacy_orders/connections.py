@@ -47,8 +47,10 @@ _POSTGRESQL_TEXT_TYPES = ("timestamp", "timestamptz", "date", "time", "timetz", 
 """Taken as the server writes them: Python's types know neither 'infinity' nor years before Christ."""
 
 
-def open_engine(text: str) -> sa.Engine:
+def open_engine(text: str, *, ping: bool = True) -> sa.Engine:
     """Make the engine for the orders' database; it connects on first use.
+
+    With `ping` a connection is tried before each use, at the price of another statement.
 
     Raises:
         TapConfigError: the URL, its engine, its driver or its SQLite file is of no use.
@@ -61,7 +63,7 @@ def open_engine(text: str) -> sa.Engine:
     if backend not in SUPPORTED:
         known = ", ".join(SUPPORTED)
         raise TapConfigError(f"sqlalchemy_url: the engine {backend!r} is not supported; supported are {known}")
-    options: dict[str, Any] = {"pool_size": 1, "pool_pre_ping": True}
+    options: dict[str, Any] = {"pool_size": 1, "pool_pre_ping": ping}
     if backend == "sqlite":
         _must_exist(url)
         options = {"connect_args": {"timeout": BUSY_SECONDS, "check_same_thread": False}}

@@ -52,9 +52,12 @@ class Database:
 
     def now(self, connection: sa.Connection) -> datetime:
         """Tell the time by the database's clock: naive UTC."""
-        return datetime.strptime(  # noqa: DTZ007 - naive UTC is what is asked for
-            connection.exec_driver_sql(self.now_query).scalar_one(), MICROSECONDS_TEXT
-        )
+        return self.moment(connection.exec_driver_sql(self.now_query).scalar_one())
+
+    @staticmethod
+    def moment(text: str) -> datetime:
+        """Read what `now_query` gives."""
+        return datetime.strptime(text, MICROSECONDS_TEXT)  # noqa: DTZ007 - naive UTC is what is asked for
 
 
 def _parameter(text: str) -> Element:

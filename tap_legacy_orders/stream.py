@@ -6,6 +6,7 @@ same pages go its own way, with equal records.
 
 from __future__ import annotations
 
+import copy
 import logging
 import sys
 from collections.abc import Generator, Iterable, Iterator
@@ -17,14 +18,17 @@ from singer_sdk.batch import Batcher
 from singer_sdk.exceptions import SyncLifecycleSignal
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib import StateMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.sql import SQLStream
 
-from tap_legacy_orders.errors import TapConfigError, TapSyncError
+from tap_legacy_orders.errors import OutputClosedError, TapConfigError, TapSyncError
+from tap_legacy_orders.followed_orders import FollowedOrders
+from tap_legacy_orders.following import Following
 from tap_legacy_orders.gone_orders import DELETED_AT
 from tap_legacy_orders.lines import LineEncoder
 from tap_legacy_orders.order_lines import OrderLines
-from tap_legacy_orders.reader import Page
+from tap_legacy_orders.reader import Page, UnsyncedOrders
 from tap_legacy_orders.unsynced import KEY, VERSION
 from tap_legacy_orders.values import converter
 
@@ -89,15 +93,19 @@ class UnsyncedOrdersStream(SQLStream):
             return
         writer = cast("BlockWriter", self._tap.message_writer)
         with self.get_record_counter() as counter, self.get_sync_timer():
-            for encoder, page in self._pages():
-                extracted = datetime.now(timezone.utc).isoformat()
-                for block in encoder.blocks(page.columns, page.count, extracted):
-                    writer.write_block(block)
-                counter.increment(page.count)
-                self._move_bookmark(page)
+            try:
+                for encoder, page in self._pages():
+                    extracted = datetime.now(timezone.utc).isoformat()
+                    for block in encoder.blocks(page.columns, page.count, extracted):
+                        writer.write_block(block)
+                    counter.increment(page.count)
+                    self._move_bookmark(page)
+                    self._write_state_message()
+                self._finalize_state(self.stream_state)
                 self._write_state_message()
-            self._finalize_state(self.stream_state)
-            self._write_state_message()
+            except OutputClosedError:
+                if not (self.tap.follows and self.tap.waking.stopped):
+                    raise  # else both were told to stop, and the target was faster
 
     def get_batches(
         self,
@@ -184,16 +192,40 @@ class UnsyncedOrdersStream(SQLStream):
 
     def _pages(self) -> Iterator[tuple[LineEncoder, Page]]:
         """Give pages with what encodes them: unsynced orders, then those that are gone."""
-        orders = self.tap.unsynced_orders(self.name, self._columns, self.ABORT_AT_RECORD_COUNT)
-        pages = orders.pages(self._bookmark())
-        if self._order_lines is not None:
-            pages = self._order_lines.attach(pages, key_at=len(self._columns))
-        for page in pages:
+        if self.tap.follows and self.ABORT_AT_RECORD_COUNT is None:
+            for page in self._following().pages(self._bookmark()):
+                yield self._encoder, page
+            return
+        orders = self.tap.unsynced_orders(self.name, self._columns, self.ABORT_AT_RECORD_COUNT, UnsyncedOrders)
+        for page in self._with_lines(orders.pages(self._bookmark())):
             yield self._encoder, page
         if self.tap.find_deleted and self.ABORT_AT_RECORD_COUNT is None:
             gone = orders.gone_orders()
             for columns in gone.pages():
                 yield gone.encoder, Page(columns, len(columns[0]), None)
+
+    def _with_lines(self, pages: Iterator[Page]) -> Iterator[Page]:
+        return pages if self._order_lines is None else self._order_lines.attach(pages, key_at=len(self._columns))
+
+    def _following(self) -> Following:
+        """The pages of a run that lasts.
+
+        Raises:
+            TapConfigError: `find_deleted` is set: what is gone is judged when a run ends.
+        """
+        tap = self.tap
+        if tap.find_deleted:
+            raise TapConfigError("find_deleted: deletions are found by runs that end; set it without `follow`")
+        orders = tap.unsynced_orders(self.name, self._columns, None, FollowedOrders)
+        return Following(
+            orders,
+            self._with_lines,
+            tap.waking,
+            poll_interval=float(tap.config["poll_interval_seconds"]),
+            forget_connections=orders.forget_connections,
+            send_state=self._send_state,
+            logger=self.logger,
+        )
 
     def _bookmark(self) -> str | None:
         """Take the bookmark of an earlier run, if it is one of this replication key."""
@@ -210,11 +242,19 @@ class UnsyncedOrdersStream(SQLStream):
         return str(value)
 
     def _move_bookmark(self, page: Page) -> None:
-        if page.bookmark is None:
-            return
+        if page.bookmark is not None:
+            self._set_bookmark(page.bookmark)
+
+    def _set_bookmark(self, bookmark: str) -> None:
         self.stream_state["replication_key"] = self.replication_key
-        self.stream_state["replication_key_value"] = page.bookmark
+        self.stream_state["replication_key_value"] = bookmark
         self.state_manager.is_flushed = False
+
+    def _send_state(self, bookmark: str | None) -> None:
+        """Write STATE by the tap's own writer: the SDK's keeps back what says the same as the last one."""
+        if bookmark is not None:
+            self._set_bookmark(bookmark)
+        self._tap.write_message(StateMessage(copy.deepcopy(self.tap_state)))
 
 
 def _as_is(values: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta, timezone, tzinfo
 from functools import cached_property
 from types import FrameType
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sync_ledger.ending import ending_in_time
 from sync_ledger.ledger import Ledger, LedgerError, LedgerUnavailableError, database_url
 from sync_ledger.recovery import release_uncreated
+from tap_legacy_orders import following
 from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.columns import Column
 from tap_legacy_orders.connections import LEDGER_CHECK, open_engine, reading
@@ -32,6 +33,7 @@ from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.output import BlockWriter
 from tap_legacy_orders.reader import ReadingSettings, UnsyncedOrders
 from tap_legacy_orders.stream import UnsyncedOrdersStream
+from tap_legacy_orders.waking import Waking
 
 if TYPE_CHECKING:
     from singer_sdk.streams.core import Stream
@@ -65,6 +67,9 @@ LINES = th.ObjectType(
     th.Property("columns", th.ArrayType(th.StringType), description="Columns to send; all by default"),
     th.Property("name", th.StringType, description=f"The property that holds the lines; `{DEFAULT_NAME}` by default"),
 )
+
+
+_Orders = TypeVar("_Orders", bound=UnsyncedOrders)
 
 
 class TapLegacyOrders(SQLTap):
@@ -154,6 +159,7 @@ class TapLegacyOrders(SQLTap):
             title="Ledger schema",
             description="The schema of the ledger's tables; the connection's own by default",
         ),
+        *following.PROPERTIES,
         th.Property(
             "page_size",
             th.IntegerType(minimum=1, maximum=1_000_000),
@@ -233,8 +239,14 @@ class TapLegacyOrders(SQLTap):
         return [UnsyncedOrdersStream(self, entry, self.tap_connector) for entry in self.catalog_dict["streams"]]
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """End between lines, and never as if the run were complete."""
-        cast("BlockWriter", self.message_writer).stop(signum)
+        """End between lines, and never as if the run were complete.
+
+        Where the tap follows, a signal is how a run ends; only a second one cuts it short.
+        """
+        if self.follows and not self.waking.stopped:
+            self.waking.stop()
+        else:
+            cast("BlockWriter", self.message_writer).stop(signum)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -256,6 +268,16 @@ class TapLegacyOrders(SQLTap):
         """Whether orders are looked for that are gone from the table."""
         return bool(self.config["find_deleted"])
 
+    @property
+    def follows(self) -> bool:
+        """Whether the tap goes on after the last order."""
+        return bool(self.config.get("follow"))
+
+    @cached_property
+    def waking(self) -> Waking:
+        """What ends the pauses of follow mode early."""
+        return Waking()
+
     @cached_property
     def zone(self) -> tzinfo:
         """Where moments without an offset belong."""
@@ -270,7 +292,7 @@ class TapLegacyOrders(SQLTap):
     @cached_property
     def engine(self) -> sa.Engine:
         """The orders' database."""
-        return open_engine(self.config["sqlalchemy_url"])
+        return open_engine(self.config["sqlalchemy_url"], ping=not self.follows)  # following outlives a lost connection
 
     @cached_property
     def orders_table(self) -> OrdersTable:
@@ -293,7 +315,9 @@ class TapLegacyOrders(SQLTap):
         except TapSyncError as error:
             raise TapConfigError(str(error)) from error
 
-    def unsynced_orders(self, stream: str, columns: Sequence[Column], limit: int | None) -> UnsyncedOrders:
+    def unsynced_orders(
+        self, stream: str, columns: Sequence[Column], limit: int | None, kind: type[_Orders]
+    ) -> _Orders:
         """Open the ledger and get ready to read; `limit` is the SDK's limit of records, if it set one."""
         try:
             ledger = Ledger.open(
@@ -321,7 +345,7 @@ class TapLegacyOrders(SQLTap):
             ledger_beside_orders=self._ledger_beside_orders(),
             find_deleted=self.find_deleted,
         )
-        return UnsyncedOrders(
+        return kind(
             engine=self.engine,
             table=self.orders_table,
             columns=columns,

@@ -130,6 +130,26 @@ class UnsyncedQueries:
         """Read the key texts of those orders that have one of these keys, given as texts of the key's columns."""
         return sa.select(self.key_text).select_from(self.orders).where(self.is_one_of(keys))
 
+    def glance(self, lower: str | None, held_after: str | None, cutoff: datetime) -> sa.Select[Any]:
+        """Ask in one statement what is new: the clock, the newest order of age, if any is unsettled, if a retry is due.
+
+        The last two are NULL where the ledger lies elsewhere.
+        """
+        bounds: list[Element] = [] if held_after is None else [self._replication <= self._bound_replication(held_after)]
+        largest = sa.select(sa.func.max(self._replication).label("at")).select_from(self.orders).where(*bounds)
+        newest = largest.subquery("n")
+        clock = sa.literal_column(f"({self.database.now_query})", sa.String())
+        flags: list[Element] = [sa.null(), sa.null()]
+        if self._ack is not None:
+            conditions = [*bounds, self._has_key(), self._unsettled(self._ack, cutoff)]
+            if lower is not None:
+                conditions.append(self._replication >= self._bound_replication(lower))
+            one: Element = sa.literal_column("1")
+            unsettled = sa.select(one).select_from(self._with_acks(self._ack)).where(*conditions)
+            due = due_keys(self._ack, self._stream, cutoff, None, None)
+            flags = [sa.case((sa.exists(query), 1), else_=0) for query in (unsettled, due)]
+        return sa.select(clock, self.database.text(self.table.replication, newest.c.at), *flags).select_from(newest)
+
     # Pages
 
     def range_page(
@@ -180,13 +200,14 @@ class UnsyncedQueries:
         if ack is None:
             query = self._selected().select_from(self.orders)
         else:
-            this = sa.and_(
-                ack.c.stream == self._stream, ack.c.record_key == exact_key(self.key_text, self.database.dialect)
-            )
             left_out = sa.case((ack.c.status == AckStatus.SUBMITTED.value, 1), else_=0).label(_LEFT_OUT)
-            query = self._selected(left_out).select_from(self.orders.outerjoin(ack, this))
+            query = self._selected(left_out).select_from(self._with_acks(ack))
             conditions = [*conditions, self._unsettled(ack, cutoff)]
         return query.where(*conditions).order_by(*order).limit(limit)
+
+    def _with_acks(self, ack: sa.Table) -> sa.FromClause:
+        key = exact_key(self.key_text, self.database.dialect)
+        return self.orders.outerjoin(ack, sa.and_(ack.c.stream == self._stream, ack.c.record_key == key))
 
     def _unsettled(self, ack: sa.Table, cutoff: datetime) -> Element:
         """Say `verdict` is SEND or LEFT_OUT."""
@@ -239,8 +260,8 @@ def joined_key(database: Database, columns: Sequence[Column], elements: Sequence
     return joined
 
 
-def due_keys(ack: sa.Table, stream: str, cutoff: datetime, after: str | None, limit: int) -> sa.Select[Any]:
-    """Read the keys of due retries from the ledger, in the order of their keys."""
+def due_keys(ack: sa.Table, stream: str, cutoff: datetime, after: str | None, limit: int | None) -> sa.Select[Any]:
+    """Read the keys of due retries from the ledger, in the order of their keys, and when each came due."""
     conditions = [
         ack.c.stream == stream,
         ack.c.status == AckStatus.REJECTED.value,
@@ -249,7 +270,8 @@ def due_keys(ack: sa.Table, stream: str, cutoff: datetime, after: str | None, li
     ]
     if after is not None:
         conditions.append(ack.c.record_key > after)
-    return sa.select(ack.c.record_key).where(*conditions).order_by(ack.c.record_key).limit(limit)
+    query = sa.select(ack.c.record_key, ack.c.next_attempt_at).where(*conditions)
+    return query if limit is None else query.order_by(ack.c.record_key).limit(limit)
 
 
 def ack_states(ack: sa.Table, stream: str, keys: Sequence[str]) -> sa.Select[Any]:

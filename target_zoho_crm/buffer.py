@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import islice
 from typing import Any
 
@@ -40,12 +41,18 @@ class Buffer:
         self._entries = {**entries, **self._entries}
         return superseded
 
-    def take(self, most: int) -> dict[str, Entry]:
-        """Give out up to `most` entries, the oldest first."""
-        if most >= len(self._entries):
+    @property
+    def keys(self) -> Collection[str]:
+        """The keys of what waits."""
+        return self._entries.keys()
+
+    def take(self, most: int, leaving: Collection[str] = ()) -> dict[str, Entry]:
+        """Give out up to `most` entries, the oldest first, but none of the keys in `leaving`."""
+        if most >= len(self._entries) and not leaving:
             taken, self._entries = self._entries, {}
             return taken
-        taken = dict(islice(self._entries.items(), most))
+        free = (item for item in self._entries.items() if item[0] not in leaving)
+        taken = dict(islice(free, most))
         for key in taken:
             del self._entries[key]
         return taken

@@ -33,6 +33,7 @@ from target_zoho_crm.errors import (
     request_error,
 )
 from target_zoho_crm.insertion import Insertion
+from target_zoho_crm.limits import wait_or_stop
 from target_zoho_crm.mapping import Mapping as FieldMapping
 from target_zoho_crm.operation_outcomes import as_operation_says
 from target_zoho_crm.outcomes import Outcome, Status
@@ -50,6 +51,9 @@ CREATE_ATTEMPTS = 2
 
 RESULT_ATTEMPTS = 3
 """How often a result is fetched that cannot be read: a gateway's page passes, a damaged file stays what it is."""
+
+LASTING_PAUSE_SECONDS = 10.0
+"""Before a lasting run looks again for a job of which it does not know enough."""
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -110,14 +114,12 @@ class BulkWriter:
                 with self._one_at_a_time:
                     to.confirmation.intend(job, file.payloads)
                 job = self._upload(job, file)
-            with self._workers.at_zoho:
-                if job.step is JobStep.UPLOADED:
-                    job = self._create(job, may_exist=file is None)
-                result = self._await_result(job)
+            job, result = self._result(job, may_exist=file is None)
             to.failed_calls.succeeded()
             self._settle(group, job, result)
         except NotCreatedError as failure:
             to.confirmation.give_back(job, failure.code)
+            to.due_again(group, len(job.manifest))
             to.landed(flight)
             if to.ends_budget(failure.error):
                 return
@@ -135,6 +137,21 @@ class BulkWriter:
             )
             return
         to.landed(flight)
+
+    def _result(self, job: JournalledJob, *, may_exist: bool) -> tuple[JournalledJob, Path | None]:
+        """Create the job where it is only uploaded, and wait for its result; a lasting run does so until it has it."""
+        while True:
+            try:
+                with self._workers.at_zoho:
+                    if job.step is JobStep.UPLOADED:
+                        job = self._create(job, may_exist=may_exist)
+                    return job, self._await_result(job)
+            except (LostAnswer, StillRunningError) as error:
+                if not self._to.lasting:
+                    raise
+                logger.warning("A bulk write job of stream %r is looked for again: %s", self._to.stream, error)
+                may_exist = True
+            wait_or_stop(self._to.stop, LASTING_PAUSE_SECONDS)
 
     def _settle(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
         """Turn a result into acks."""

@@ -136,6 +136,11 @@ CONFIG = th.PropertiesList(
         description="Credits of the org's day that are left to people and other programs.",
     ),
     th.Property(
+        "max_age_seconds",
+        th.NumberType(minimum=0),
+        description="How long a record may wait for others, if the tap never ends (`follow`); see docs/operating.md.",
+    ),
+    th.Property(
         "max_attempts",
         th.IntegerType(minimum=1),
         default=12,

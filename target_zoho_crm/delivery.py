@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import msgspec
 from sync_ledger.suspects import Suspects
 from target_zoho_crm.buffer import Buffer, Entry
 from target_zoho_crm.bulk_write import BulkWriter
+from target_zoho_crm.cadence import Cadence, Waiting
 from target_zoho_crm.deletions import Deletions
 from target_zoho_crm.destination import Batch, Destination
 from target_zoho_crm.errors import Family, QuotaError
@@ -21,7 +22,7 @@ from target_zoho_crm.mapping import Mapping as FieldMapping
 from target_zoho_crm.mapping import Refusal
 from target_zoho_crm.outcomes import Outcome, Status
 from target_zoho_crm.relations import Relations
-from target_zoho_crm.routing import Channel, plan
+from target_zoho_crm.routing import Channel, LineCounts, Plan, plan
 from target_zoho_crm.rows import GONE, TEXT_LENGTH, Rows, shortened_key
 from target_zoho_crm.settlement import Group
 from target_zoho_crm.unchanged import UnchangedOrders
@@ -51,11 +52,13 @@ class Delivery:
         lines: CompiledLines | None = None,
         deletions: Deletions,
         unchanged: UnchangedOrders | None = None,
+        cadence: Cadence | None = None,
     ) -> None:
         """Sizes are in orders.
 
         With `lines`, each order's lines stand behind the values of the mapped columns. With `unchanged`, orders that
-        hold what is known to be in the CRM are not sent.
+        hold what is known to be in the CRM are not sent. `cadence` says when to send what fills no batch; without it
+        that waits for `flush`.
         """
         self._to = destination
         self._mapping = mapping
@@ -70,6 +73,7 @@ class Delivery:
         self._lines = lines
         self.deletions = deletions
         self._unchanged = unchanged
+        self._cadence = cadence
         self._buffer = Buffer()
         self._group = Group(destination.stream)
         self._partial = False
@@ -99,6 +103,8 @@ class Delivery:
         if max(map(len, rows.keys), default=0) > TEXT_LENGTH or "\0" in "".join(rows.keys):
             rows = self._refuse_unfit_keys(rows)
         settlement.superseded(self._group, self._buffer.add(rows))
+        if self._cadence is not None:
+            self._cadence.arrived()
         self._jobs.check()
         self._calls.check()
         while len(self._buffer) >= self._bulk_rows:
@@ -132,6 +138,27 @@ class Delivery:
             if not self._send(len(self._buffer)) and not self._wait_for_room():
                 return  # an older version's job was left to the next run, and so are these
 
+    def send_aged(self, *, pouring: bool) -> float | None:
+        """Send what has waited long enough, as far as hands are free; returns after how many seconds to look again.
+
+        `pouring` says that more input is there already. None: nothing waits.
+
+        Raises:
+            ZohoError, LedgerError, RejectedError: what ended an earlier call or job.
+        """
+        if self._cadence is None:
+            return None
+        if self._cadence.is_time(pouring=pouring):
+            flying = self._to.flying(self._buffer.keys)
+            ready = len(self._buffer) - len(flying)
+            by_jobs = ready > 0 and bool(self._plan(ready, None).job_sizes)
+            portion = self._cadence.portion(Waiting(ready, self._calls.free, self._jobs.free, by_jobs))
+            if portion:
+                self._send(portion, leaving=flying)
+        if not len(self._buffer):
+            self._cadence.emptied()
+        return self._cadence.pause()
+
     def _wait_for_room(self) -> bool:
         """Wait until something under way is over; False where nothing is."""
         workers = self._calls if self._calls.busy else self._jobs
@@ -158,9 +185,9 @@ class Delivery:
             partial=rows.partial,
         )
 
-    def _send(self, most: int) -> int:
-        """Send up to `most` orders of the buffer; returns how many left it for good."""
-        entries = self._buffer.take(most)
+    def _send(self, most: int, leaving: Collection[str] = ()) -> int:
+        """Send up to `most` orders of the buffer, but none of `leaving`; returns how many left it for good."""
+        entries = self._buffer.take(most, leaving)
         group, self._group = self._group, Group(self._to.stream)
         if len(self._buffer):  # the rest belongs to the next group
             self._to.settlement.moved(group, self._group, len(self._buffer))
@@ -281,14 +308,8 @@ class Delivery:
         """Send by one channel what the budget has room for."""
         if not batch.entries:
             return
-        route = plan(
-            len(batch.entries),
-            channel=channel,
-            bulk_rows=self._bulk_rows,
-            bulk_threshold=self._bulk_threshold,
-            room=self._to.credits.room(),
-            lines=None if self._lines is None else self._lines.counts(entry.values for entry in batch.entries.values()),
-        )
+        counts = None if self._lines is None else self._lines.counts(entry.values for entry in batch.entries.values())
+        route = self._plan(len(batch.entries), self._to.credits.room(), counts, channel)
         asking = self.relations.credits(batch, sum(route.job_sizes))
         more = f"; {asking:,} more for looking parents up" if asking else ""
         logger.info("Stream %r: %s%s", self._to.stream, route.why, more)
@@ -305,6 +326,18 @@ class Delivery:
         if start < len(items):
             part = replace(batch, entries=dict(items[start:]))
             self._upserts.start(self._resolved(part, Channel.UPSERT))
+
+    def _plan(
+        self, records: int, room: int | None, lines: LineCounts | None = None, channel: Channel | None = None
+    ) -> Plan:
+        return plan(
+            records,
+            channel=channel or self._channel,
+            bulk_rows=self._bulk_rows,
+            bulk_threshold=self._bulk_threshold,
+            room=room,
+            lines=lines,
+        )
 
     def _resolved(self, batch: Batch, channel: Channel) -> Batch:
         try:

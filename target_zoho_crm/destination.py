@@ -67,8 +67,9 @@ class FailedCalls:
 
     IN_A_ROW = 3
 
-    def __init__(self) -> None:
-        """Start with none."""
+    def __init__(self, *, lasting: bool = False) -> None:
+        """Start with none. A `lasting` run does not end for them."""
+        self._lasting = lasting
         self._lock = threading.Lock()
         self._in_a_row = 0
         self.total = 0
@@ -82,7 +83,7 @@ class FailedCalls:
         with self._lock:
             self.total += 1
             self._in_a_row += 1
-            over = self._in_a_row >= self.IN_A_ROW
+            over = self._in_a_row >= self.IN_A_ROW and not self._lasting
         if over:
             raise error
 
@@ -110,6 +111,8 @@ class Destination:
     ignore_empty: bool
     operation: Operation
     records: RecordsByKey
+    lasting: bool = False
+    """Whether no next run is to be waited for: what was left is taken up again by this one."""
     callback_url: str | None = field(default=None, repr=False)
     failed_calls: FailedCalls = field(default_factory=FailedCalls)
     unclear_calls: UnclearCalls = field(default_factory=UnclearCalls)
@@ -143,6 +146,14 @@ class Destination:
                 f"stream {self.stream!r}, order {refused.key!r}: {refused.code}"
                 f"{f' in field {refused.field}' if refused.field else ''}; on_rejection is fail_fast"
             )
+
+    def due_again(self, group: Group | None, orders: int) -> None:
+        """Count orders that the ledger now holds as due again; a lasting run lets STATE pass them.
+
+        The tap finds them by the ledger, wherever its bookmark stands.
+        """
+        if self.lasting and group is not None:
+            self.settlement.due_again(group, orders)
 
     def take_off(self, keys: Collection[str]) -> Collection[str]:
         """Note that writes for these keys are under way; returns what `landed` wants back."""

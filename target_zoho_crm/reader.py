@@ -18,8 +18,6 @@ from singer_sdk.singerlib.encoding import GenericSingerReader, SingerMessageType
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 BLOCK_BYTES = 1 << 18
-LOOK_SECONDS = 0.5
-"""How long the wait for input goes on without a look at what else has happened."""
 _RECORD = re.compile(rb'\{"type": ?"RECORD", ?"stream": ?"([^"\\]+)", ?"record": ?(?=\{)')
 _json = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -32,8 +30,11 @@ class BlockSource(Protocol):
     def block_taker(self, stream: str) -> BlockTaker | None:
         """What takes a block of RECORD lines of `stream`; None where each record goes the SDK's way."""
 
-    def between_messages(self) -> None:
-        """Called between blocks: the place to act on a signal."""
+    def between_messages(self) -> bool:
+        """Called after each block of input: the place to act on a signal. False: no more is to be read."""
+
+    def at_rest(self) -> float:
+        """Called when no more input is there, and again after so many seconds as it returns."""
 
 
 class BlockReader(GenericSingerReader[bytes]):
@@ -46,6 +47,7 @@ class BlockReader(GenericSingerReader[bytes]):
         super().__init__()
         self.source: BlockSource | None = None
         self._line_number = 0
+        self._ended = False
 
     def process_lines(
         self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
@@ -60,8 +62,8 @@ class BlockReader(GenericSingerReader[bytes]):
             start = 0
             while start < len(lines):
                 start += self._process_run(lines, start, callbacks, stats)
-            if self.source is not None:
-                self.source.between_messages()
+            if self.source is not None and not self.source.between_messages():
+                break
         return stats
 
     @staticmethod
@@ -128,23 +130,30 @@ class BlockReader(GenericSingerReader[bytes]):
             rest = lines.pop()
             if lines:
                 yield lines
-        if rest:
+        if rest and not self._ended:
             yield [rest]
 
-    def _wait_for_input(self, source: IO[Any]) -> None:
-        """Wait for a pipe to have something; meanwhile a signal, or a failure of a thread, is acted on."""
+    def _wait_for_input(self, source: IO[Any]) -> bool:
+        """Wait for a pipe to have something; meanwhile signals, failures of threads, and records' age are acted on.
+
+        False: no more is to be read.
+        """
         try:
             pipe = source.fileno()
         except (OSError, AttributeError):  # text in memory, as tests give it
-            return
-        while self.source is not None and not select.select([pipe], [], [], LOOK_SECONDS)[0]:
-            self.source.between_messages()
+            return True
+        pause = 0.0
+        while self.source is not None and not select.select([pipe], [], [], pause)[0]:
+            if not self.source.between_messages():
+                self._ended = True
+                return False
+            pause = self.source.at_rest()
+        return True
 
     def _blocks(self, source: IO[Any]) -> Iterator[bytes]:
         binary = getattr(source, "buffer", source)
         read = getattr(binary, "read1", binary.read)
-        while True:
-            self._wait_for_input(binary)
+        while self._wait_for_input(binary):
             block = read(BLOCK_BYTES)
             if not block:
                 return

@@ -17,12 +17,13 @@ from sync_ledger.runs import RunLock
 from sync_ledger.spending import credits_of_a_day
 from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.bulk_write import BulkWriter
+from target_zoho_crm.cadence import Cadence
 from target_zoho_crm.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.confirmation import Confirmation
 from target_zoho_crm.deletions import Deletions
 from target_zoho_crm.delivery import Delivery
-from target_zoho_crm.destination import Destination, OnRejection
-from target_zoho_crm.errors import configuration_error
+from target_zoho_crm.destination import Destination, FailedCalls, OnRejection
+from target_zoho_crm.errors import CREDIT_BUDGET, QuotaError, configuration_error
 from target_zoho_crm.key_folding import KeyFolding
 from target_zoho_crm.layouts import with_demands_of_layouts
 from target_zoho_crm.limits import CreditKind, CreditMeter
@@ -41,6 +42,7 @@ from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_ur
 from target_zoho_crm.settlement import DUE_AGAIN, READ, Settlement
 from target_zoho_crm.spool import new_spool
 from target_zoho_crm.stream_mapping import stream_lines, stream_mapping
+from target_zoho_crm.transport import ATTEMPTS
 from target_zoho_crm.unchanged import UnchangedOrders
 from target_zoho_crm.users import UserDirectory
 from target_zoho_crm.workers import JobWorkers, Workers
@@ -67,6 +69,7 @@ class Run:
             endpoints=settings.endpoints,
             credentials=settings.credentials,
             max_connections=settings.max_connections,
+            max_attempts=None if settings.lasting else ATTEMPTS,
         )
         self.client = ZohoClient(connection, credits=self.credits, stop=self.stop)
         self._calls = Workers("upsert", settings.max_connections, self.stop)
@@ -97,7 +100,7 @@ class Run:
         ledger = self._open_ledger()
         lock = self._locks.get(stream)
         if lock is None:
-            lock = RunLock.acquire(ledger, stream)
+            lock = RunLock.acquire(ledger, stream, lasting=self.settings.lasting)
             if not self._locks:  # the run's credits are noted once, however many streams it has
                 lock.spent = lambda: self.credits.total
                 self._tell_credits(ledger)
@@ -159,6 +162,8 @@ class Run:
             credits=self.credits,
             automations=automations,
             ignore_empty=own.writes.ignore_empty,
+            lasting=self.settings.lasting,
+            failed_calls=FailedCalls(lasting=self.settings.lasting),
             callback_url=self.settings.callback_url,
             operation=own.writes.operation,
             records=RecordsByKey(self.client, own.module, own.key_field, folding),
@@ -193,6 +198,7 @@ class Run:
                 calls=self._calls,
             ),
             unchanged=self._unchanged(destination),
+            cadence=None if self.settings.max_age_seconds is None else Cadence(self.settings.max_age_seconds),
         )
         self._deliveries[stream], self._destinations[stream] = delivery, destination
         if known is None:
@@ -284,6 +290,13 @@ class Run:
         """Raise what ended a call or a job, without waiting."""
         self._calls.check()
         self._jobs.check()
+        if self.settings.lasting and self.credits.short:
+            raise QuotaError(CREDIT_BUDGET, "Nothing more can be sent; what is left goes with the next run.")
+
+    def send_aged(self, *, pouring: bool) -> float | None:
+        """Send what has waited long enough; returns after how many seconds to look again, None where nothing waits."""
+        pauses = [delivery.send_aged(pouring=pouring) for delivery in self._deliveries.values()]
+        return min((pause for pause in pauses if pause is not None), default=None)
 
     def abort(self, how_ended: str) -> None:
         """End at once: what waits stops waiting, what is under way is handed over to the next run."""
@@ -317,6 +330,7 @@ class Run:
                 logger.warning("No `ack_url` is set: the ledger is kept in %s", url.removeprefix("sqlite:///"))
             self._ledger = Ledger.open(url, self.settings.ack_schema)
             self._ledger.ensure_tables()
+            self._ledger.lasts_until = self.stop if self.settings.lasting else None
         return self._ledger
 
     def _adopt(self, ledger: Ledger, lock: RunLock, bulk: BulkWriter) -> None:

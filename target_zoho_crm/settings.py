@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timezone, tzinfo
@@ -51,6 +52,8 @@ class Settings:
     callback_url: str | None
     credit_budget: int | None
     credit_reserve: int
+    max_age_seconds: float | None
+    """How long a record may wait for others to go with; None: until a batch is full, or the input ends."""
     max_attempts: int
     on_rejection: OnRejection
     skip_unchanged: bool
@@ -77,10 +80,13 @@ class Settings:
             bulk_rows=config["bulk_rows"],
             max_connections=config["max_connections"],
             max_jobs=config["max_jobs"],
-            job_wait_seconds=float(config["job_wait_seconds"]),
+            job_wait_seconds=math.inf
+            if config.get("max_age_seconds") is not None
+            else float(config["job_wait_seconds"]),
             callback_url=config.get("callback_url"),
             credit_budget=config.get("credit_budget"),
             credit_reserve=config["credit_reserve"],
+            max_age_seconds=_seconds(config.get("max_age_seconds")),
             max_attempts=config["max_attempts"],
             on_rejection=OnRejection(config["on_rejection"]),
             skip_unchanged=config["skip_unchanged"],
@@ -89,6 +95,11 @@ class Settings:
             validate=config["validate"],
             config=config,
         )
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the run is to last: what fails in passing is tried until it works, as no next run would do it."""
+        return self.max_age_seconds is not None
 
     def stream(self, name: str) -> StreamSettings:
         """The settings of one stream."""
@@ -112,6 +123,10 @@ def default_ledger_url() -> str:
     folder = Path(platformdirs.user_data_dir("target-zoho-crm"))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return f"sqlite:///{folder / 'ledger.sqlite'}"
+
+
+def _seconds(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _zone(name: str) -> tzinfo:

@@ -77,10 +77,24 @@ class Settlement:
             self._count(group.stream, DUE_AGAIN, due_again)
             self._settle(group, sum(counts.values()))
 
-    def hold(self, state: Mapping[str, Any]) -> None:
-        """Take a STATE message; it goes out when all that was read before it is settled."""
+    def due_again(self, group: Group, records: int) -> None:
+        """Count records whose refusal passes by itself, and of which the ledger knows without an outcome."""
         with self._lock:
-            self._held.append((state, {group for group in self._groups if group.unsettled}))
+            self._count(group.stream, Status.REJECTED.value, records)
+            self._count(group.stream, DUE_AGAIN, records)
+            self._settle(group, records)
+
+    def hold(self, state: Mapping[str, Any]) -> None:
+        """Take a STATE message; it goes out when all that was read before it is settled.
+
+        One that waits for the same records takes the place of the one before it, so that a stream that never ends
+        does not gather them.
+        """
+        with self._lock:
+            waits_for = {group for group in self._groups if group.unsettled}
+            if self._held and self._held[-1][1] == waits_for:
+                self._held.pop()
+            self._held.append((state, waits_for))
             self._release()
 
     def sent(self, module: str, keys: Collection[str]) -> None:

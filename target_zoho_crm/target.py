@@ -36,6 +36,12 @@ EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2
 EXIT_LOCKED = 3
 
+LOOK_SECONDS = 0.5
+"""How long the wait for input goes on without a look at what else has happened."""
+
+SETTLING_SECONDS = 5.0
+"""How long a run that lasts goes on after a signal; containers are killed after 10 seconds."""
+
 GC_THRESHOLDS = (100_000, 50, 1000)
 """Rows are many and without cycles: looking for some after every 700 finds nothing."""
 
@@ -94,12 +100,16 @@ class TargetZohoCRM(Target):
         try:
             super().listen(file_input)
         except BaseException as error:
+            lasting = False
             if self._run is not None:
                 run, self._run = self._run, None
+                lasting = run.settings.lasting
                 run.abort("failed" if self._signal is None else "terminated")
-            if self._signal is not None and isinstance(error, Stopped):
+            if self._signal is None or not isinstance(error, Stopped):
+                raise
+            if not lasting:
                 raise TerminatedError(self._signal) from None
-            raise
+            self.logger.info("What is not settled yet is handed over: the next run sends it, or adopts its jobs")
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         bookmarks = message_dict.get("bookmark_properties") or []
@@ -165,20 +175,46 @@ class TargetZohoCRM(Target):
             return None
         return sink.take_lines
 
-    def between_messages(self) -> None:
-        """Act on a signal, where nothing is half done; and on records that have waited too long."""
+    def between_messages(self) -> bool:
+        """Act on a signal, where nothing is half done; and on records that have waited too long.
+
+        A run that lasts takes a signal for the end of its input.
+        """
+        run = self._run
+        lasting = run is not None and run.settings.lasting
         if self._signal is not None:
+            if lasting:
+                return False
             raise TerminatedError(self._signal)
-        if self._run is not None:
-            self._run.check()
-        self._handle_max_record_age()
+        if run is not None:
+            run.check()
+        if lasting and run is not None:
+            run.send_aged(pouring=True)
+        else:
+            self._handle_max_record_age()
+        return True
+
+    def at_rest(self) -> float:
+        """Send records of age, where the run lasts; returns after how many seconds to look again."""
+        pause = None if self._run is None else self._run.send_aged(pouring=False)
+        return LOOK_SECONDS if pause is None else min(pause, LOOK_SECONDS)
 
     # Signals and the command line
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Note the signal, to be acted on between blocks: the SDK's own handler drains amid whatever runs."""
-        self._signal = signum
-        if self._run is not None:
+        """Note the signal, to be acted on between blocks: the SDK's own handler drains amid whatever runs.
+
+        A run that lasts gets some seconds to settle what it has; a second signal takes them away.
+        """
+        first, self._signal = self._signal is None, signum
+        if self._run is None:
+            return
+        if first and self._run.settings.lasting:
+            self.logger.info("%s: settling what has been read", signal.Signals(signum).name)
+            timer = threading.Timer(SETTLING_SECONDS, self._run.stop.set)
+            timer.daemon = True
+            timer.start()
+        else:
             self._run.stop.set()
 
     @classmethod

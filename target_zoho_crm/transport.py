@@ -6,6 +6,7 @@ The token goes to configured or Zoho hosts only, redirects are not followed, and
 from __future__ import annotations
 
 import io
+import logging
 import random
 import threading
 import time
@@ -40,6 +41,11 @@ from target_zoho_crm.sessions import NotSent, TokenHeader, connection_error, is_
 
 JSON_BYTES_MOST = 64 * 1024 * 1024  # far above any answer we ask for; keeps a broken server from filling the memory
 _BLOCK_BYTES = 256 * 1024
+ATTEMPTS = 6
+ATTEMPTS_IN_SILENCE = 3
+"""A run that tries until it works says so from this attempt on."""
+DOUBLINGS_MOST = 16
+logger = logging.getLogger("target-zoho-crm")
 _ANSWERS_WITH_RESULTS = frozenset({200, 201, 202, 207, 400})
 
 
@@ -48,7 +54,8 @@ class ConnectionSettings:
     """How to reach Zoho. Times are in seconds.
 
     `read_seconds` limits the silence between two blocks, `answer_seconds` a whole answer. `max_attempts` counts the
-    first one; the pauses between them start at `first_pause_seconds` and double up to `longest_pause_seconds`.
+    first one, None: until it works; the pauses between them start at `first_pause_seconds` and double up to
+    `longest_pause_seconds`.
     """
 
     endpoints: Endpoints
@@ -57,7 +64,7 @@ class ConnectionSettings:
     connect_seconds: float = 10.0
     read_seconds: float = 60.0
     answer_seconds: float = 300.0
-    max_attempts: int = 6
+    max_attempts: int | None = ATTEMPTS
     max_connections: int = 10
     first_pause_seconds: float = 0.5
     longest_pause_seconds: float = 60.0
@@ -176,11 +183,17 @@ class Transport:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: _worth_another(error, call)),
             wait=self._pause,
-            stop=tenacity.stop_after_attempt(settings.max_attempts),
+            stop=tenacity.stop_never
+            if settings.max_attempts is None
+            else tenacity.stop_after_attempt(settings.max_attempts),
+            before_sleep=None if settings.max_attempts is not None else _say_that_it_fails,
             sleep=lambda seconds: wait_or_stop(self._stop, seconds),
             reraise=True,
         )
-        return retrying(self._attempt, call, read)
+        answer = retrying(self._attempt, call, read)
+        if settings.max_attempts is None and retrying.statistics["attempt_number"] >= ATTEMPTS_IN_SILENCE:
+            logger.info("%s works again", call.where)
+        return answer
 
     def _attempt(self, call: Call, read: Callable[[requests.Response], Answer]) -> Answer:
         """Send once; and once more with another token when Zoho refuses this one."""
@@ -309,7 +322,8 @@ class Transport:
     def _pause(self, state: tenacity.RetryCallState) -> float:
         """Doubling, with jitter, so that threads that fail together do not come back together."""
         settings = self._settings
-        longest = min(settings.first_pause_seconds * 2 ** (state.attempt_number - 1), settings.longest_pause_seconds)
+        doublings = min(state.attempt_number - 1, DOUBLINGS_MOST)
+        longest = min(settings.first_pause_seconds * 2**doublings, settings.longest_pause_seconds)
         seconds = random.uniform(longest / 2, longest)  # noqa: S311 - no secret
         if state.outcome is not None and isinstance(state.outcome.exception(), _Throttled):
             self._gate.pause(seconds)
@@ -331,6 +345,12 @@ class _NotJson:
 
 
 _NOT_JSON = _NotJson()
+
+
+def _say_that_it_fails(state: tenacity.RetryCallState) -> None:
+    if state.attempt_number >= ATTEMPTS_IN_SILENCE and state.outcome is not None and state.next_action is not None:
+        error, pause = state.outcome.exception(), state.next_action.sleep
+        logger.warning("%s; attempt %d, the next one in %.0f s", error, state.attempt_number, pause)
 
 
 def _has_results(body: object) -> bool:

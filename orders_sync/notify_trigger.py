@@ -1,0 +1,57 @@
+"""`orders-sync init --notify`: the trigger that tells follow mode of changes, shown and made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from sync_ledger.ledger import create_engine, database_url
+from tap_legacy_orders.errors import TapConfigError, cause_of
+from tap_legacy_orders.notifying import notify_statements
+from tap_legacy_orders.tap import TapLegacyOrders
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """The statements that make it, each for itself, and where."""
+
+    url: sa.URL
+    statements: Sequence[str]
+
+    def make(self) -> None:
+        """Make it, as the user of `sqlalchemy_url`: the one change to the legacy database that we ever make.
+
+        Raises:
+            ClickException: the database refuses; its administrator can run what was shown.
+        """
+        engine = create_engine(self.url)
+        try:
+            with engine.begin() as connection:
+                for statement in self.statements:
+                    connection.exec_driver_sql(statement)
+        except SQLAlchemyError as error:
+            raise click.ClickException(
+                f"the trigger was not made: {cause_of(error, self.url)}; the table's owner can run the statements above"
+            ) from error
+        finally:
+            engine.dispose()
+
+
+def trigger_of(tap: TapLegacyOrders) -> Trigger:
+    """Show the statements and get ready to run them.
+
+    Raises:
+        TapConfigError: the orders are not in a table of PostgreSQL.
+    """
+    table = tap.orders_table
+    if tap.engine.dialect.name != "postgresql" or table.is_view:
+        raise TapConfigError("orders_table: only a table of PostgreSQL can tell of changes; elsewhere they are polled")
+    statements = notify_statements(table.name, table.schema)
+    click.echo(f"Table {table.name}: this trigger is to be made:")
+    for statement in statements:
+        click.echo(f"  {statement};")
+    return Trigger(database_url(tap.config["sqlalchemy_url"]), statements)

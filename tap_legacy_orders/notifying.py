@@ -1,0 +1,28 @@
+"""The trigger by which PostgreSQL tells of changes, so that follow mode need not wait for its next poll."""
+
+from __future__ import annotations
+
+from sqlalchemy.dialects import postgresql
+
+from tap_legacy_orders.waking import channel_of
+
+_quoted = postgresql.dialect().identifier_preparer.quote_identifier  # type: ignore[no-untyped-call]
+
+
+def notify_statements(table: str, schema: str | None) -> list[str]:
+    """The statements that make the trigger on a table, each for itself; safe to run again (PostgreSQL 14 or later).
+
+    A transaction tells of its changes once, when it commits. Nothing is told of what has changed.
+    """
+    place = f"{_quoted(schema)}." if schema else ""
+    name = channel_of(table)
+    channel = "'" + name.replace("'", "''") + "'"
+    function = (
+        f"CREATE OR REPLACE FUNCTION {place}{_quoted(name)}() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN PERFORM pg_notify({channel}, ''); RETURN NULL; END $$"
+    )
+    trigger = (
+        f"CREATE OR REPLACE TRIGGER {_quoted(name)} AFTER INSERT OR UPDATE ON {place}{_quoted(table)} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {place}{_quoted(name)}()"
+    )
+    return [function, trigger]

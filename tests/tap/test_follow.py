@@ -1,0 +1,219 @@
+"""What the tap does in follow mode, look by look: what is found once, twice, late, and at what price."""
+
+# ruff: noqa: SLF001 - a look that is not due yet is made due
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from shop import LONG_AGO, Shop
+from sqlalchemy import event
+
+from sync_ledger.tables import AckStatus
+from tap_legacy_orders.errors import TapConfigError
+from tap_legacy_orders.followed_orders import FollowedOrders
+from tap_legacy_orders.reader import Page
+from tap_legacy_orders.tap import TapLegacyOrders
+
+
+class Look:
+    """A tap that follows, looked at from outside: `new` is one look."""
+
+    def __init__(self, shop: Shop, **config: Any) -> None:
+        settings = {**shop.config, "follow": True, "settle_seconds": 0, **config}
+        self.tap = TapLegacyOrders(config=settings)
+        stream = self.tap.streams["orders"]
+        self.orders: FollowedOrders = self.tap.unsynced_orders("orders", stream._columns, None, FollowedOrders)
+        self.sent: dict[str, str] = {}
+
+    def first(self, bookmark: str | None = None) -> list[str]:
+        return self._keys(self.orders.round(bookmark))
+
+    def new(self) -> list[str]:
+        return self._keys(self.orders.news())
+
+    def wide(self) -> list[str]:
+        """A look as far back as the lookback allows."""
+        self.orders._wide_at = 0.0
+        return self.new()
+
+    def _keys(self, pages: Iterator[Page]) -> list[str]:
+        found: list[str] = []
+        for page in pages:
+            keys, versions = page.columns[-2:]
+            self.sent.update(zip(keys, versions, strict=True))
+            found += keys
+        return found
+
+    def acked(self, shop: Shop, *keys: str) -> None:
+        for key in keys:
+            shop.ack(key, self.sent[key])
+
+
+@pytest.fixture
+def looking(shop: Shop) -> Iterator[Callable[..., Look]]:
+    made: list[Look] = []
+
+    def look(at: Shop | None = None, **config: Any) -> Look:
+        made.append(Look(at or shop, **config))
+        return made[-1]
+
+    yield look
+    for each in made:
+        each.orders.forget_connections()
+
+
+def statements(engine: sa.Engine) -> list[str]:
+    seen: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *call: seen.append(call[2]))
+    return seen
+
+
+def test_an_order_is_emitted_once_while_its_ack_is_awaited_and_again_when_it_changes(
+    shop: Shop, looking: Callable[..., Look]
+) -> None:
+    look = looking()
+    shop.put((1, 0), (2, 1))
+    assert look.first() == ["1", "2"]
+    assert look.new() == look.wide() == []
+    shop.put((3, 2))
+    assert look.new() == ["3"]
+    shop.put((1, 3))
+    assert look.new() == ["1"]
+    assert look.wide() == []
+    look.acked(shop, "1", "2", "3")
+    assert look.wide() == []
+    assert look.orders._emitted == {}  # what is settled is remembered no longer
+
+
+def test_a_look_that_finds_nothing_is_one_statement(shop: Shop, looking: Callable[..., Look]) -> None:
+    look = looking()
+    shop.put((1, 0), (2, 1))
+    look.first()
+    look.acked(shop, "1", "2")
+    look.wide()
+    seen, ledgers = statements(look.tap.engine), statements(look.orders._ledger.engine)
+    for _ in range(3):
+        assert look.new() == look.wide() == []
+    assert len(seen) + len(ledgers) == 6
+
+
+def test_an_order_committed_late_is_found_within_the_lookback_and_not_beyond(
+    shop: Shop, looking: Callable[..., Look]
+) -> None:
+    look = looking(lookback_seconds=100)
+    shop.put((1, 1_000))
+    look.first()
+    look.acked(shop, "1")
+    shop.put((2, 950), (3, 800))
+    assert look.wide() == ["2"]
+    assert look.first(look.orders.bookmark) == []
+
+
+def test_the_lookback_closes_while_nothing_happens(
+    shop: Shop, looking: Callable[..., Look], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = looking(lookback_seconds=100)
+    shop.put((1, 1_000))
+    look.first()
+    look.acked(shop, "1")
+    look.wide()
+    real = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + 60)
+    shop.put((2, 950), (3, 970))  # by the writer's clock it is 1,060 now: no commit is older than 960
+    assert look.wide() == ["3"]
+
+
+def test_a_due_retry_is_emitted_once_a_refusal_and_in_its_newest_version(
+    shop: Shop, looking: Callable[..., Look]
+) -> None:
+    look = looking()
+    shop.put((1, 0))
+    look.first()
+    shop.ack("1", look.sent["1"], AckStatus.REJECTED, LONG_AGO)
+    assert look.new() == ["1"]
+    assert look.new() == []
+    shop.put((1, 5))
+    assert look.new() == ["1"]
+    assert look.new() == []
+    shop.ack("1", look.sent["1"], AckStatus.REJECTED, LONG_AGO + timedelta(seconds=1))
+    assert look.new() == ["1"]
+
+
+def test_an_order_left_out_while_its_job_runs_is_emitted_when_the_job_is_settled(
+    shop: Shop, looking: Callable[..., Look]
+) -> None:
+    look = looking(lookback_seconds=0)
+    shop.put((1, 0), (2, 1))
+    look.first()
+    shop.ack("1", look.sent["1"], AckStatus.SUBMITTED)
+    look.acked(shop, "2")
+    shop.put((1, 2), (3, 3))
+    assert look.new() == ["3"]
+    before = look.orders.bookmark
+    shop.put((4, 9))
+    assert look.new() == ["4"]
+    assert look.orders.bookmark == before  # it waits for the order that was left out
+    look.acked(shop, "1")
+    assert look.new() == ["1"]
+
+
+def test_with_the_ledger_elsewhere_the_same_orders_are_found(either_shop: Shop, looking: Callable[..., Look]) -> None:
+    look = looking(either_shop)
+    either_shop.put((1, 0), (2, 1))
+    assert look.first() == ["1", "2"]
+    assert look.new() == []
+    either_shop.put((2, 2), (3, 3))
+    assert look.new() == ["2", "3"]
+    look.acked(either_shop, "1", "2", "3")
+    assert look.wide() == []
+    either_shop.ack("1", look.sent["1"], AckStatus.REJECTED, LONG_AGO)
+    look.orders._ledger_at = 0.0
+    assert look.new() == ["1"]
+
+
+def test_an_order_whose_page_did_not_go_out_is_emitted_again(shop: Shop, looking: Callable[..., Look]) -> None:
+    look = looking()
+    shop.put((1, 0))
+    look.first()
+    shop.put((2, 1))
+    pages = look.orders.news()
+    next(pages)
+    pages.close()  # the page was given, and whoever took it failed
+    assert look.new() == ["2"]
+
+
+def test_orders_without_a_date_are_found_by_the_rounds(shop: Shop, looking: Callable[..., Look]) -> None:
+    look = looking()
+    shop.put((1, 0))
+    look.first()
+    shop.put((2, None))
+    assert look.wide() == []
+    assert look.first(look.orders.bookmark) == ["2"]
+
+
+def test_an_empty_table_is_followed_too(shop: Shop, looking: Callable[..., Look]) -> None:
+    look = looking()
+    assert look.first() == look.new() == []
+    shop.put((1, 0))
+    assert look.new() == ["1"]
+
+
+def test_settling_time_holds_in_follow_mode(shop: Shop, looking: Callable[..., Look]) -> None:
+    look = looking(settle_seconds=1)
+    shop.put((1, 0))
+    look.first()
+    shop.put_at(2, datetime.now(timezone.utc).replace(tzinfo=None))
+    assert look.new() == []
+    time.sleep(2.1)  # SQLite's texts are compared by whole seconds
+    assert look.new() == ["2"]
+
+
+def test_find_deleted_is_refused(shop: Shop) -> None:
+    with pytest.raises(TapConfigError, match="find_deleted: deletions are found by runs that end"):
+        shop.run(follow=True, find_deleted=True)

@@ -1,0 +1,73 @@
+"""When a stream that never ends sends what it has gathered."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_zoho_crm.cadence import POURING_FACTOR, Cadence, Waiting
+from target_zoho_crm.settlement import Group, Settlement
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_records_wait_for_their_age_and_longer_while_input_pours() -> None:
+    clock = Clock()
+    cadence = Cadence(0.5, clock)
+    assert not cadence.is_time(pouring=False)
+    assert cadence.pause() is None
+    cadence.arrived()
+    clock.now += 0.3
+    cadence.arrived()  # a later record makes the first one no younger
+    assert not cadence.is_time(pouring=False)
+    assert 0.19 < (cadence.pause() or 0) < 0.21
+    clock.now += 0.3
+    assert cadence.is_time(pouring=False)
+    assert not cadence.is_time(pouring=True)
+    clock.now += 0.5 * POURING_FACTOR
+    assert cadence.is_time(pouring=True)
+    cadence.emptied()
+    assert not cadence.is_time(pouring=True)
+
+
+@given(ready=st.integers(0, 6_000), free_calls=st.integers(0, 25), free_jobs=st.integers(0, 3), by_jobs=st.booleans())
+def test_no_call_has_fewer_than_ten_records_while_more_wait(
+    *, ready: int, free_calls: int, free_jobs: int, by_jobs: bool
+) -> None:
+    portion = Cadence.portion(Waiting(ready, free_calls, free_jobs, by_jobs))
+    assert 0 <= portion <= ready
+    if by_jobs:
+        assert portion == (ready if free_jobs else 0)
+        return
+    assert portion <= free_calls * 100  # so that sending never waits for a hand
+    calls = [min(100, portion - start) for start in range(0, portion, 100)]
+    assert all(size >= 10 for size in calls) or portion == ready < 10
+    if free_calls and ready:
+        assert portion > 0
+
+
+def test_states_that_wait_for_the_same_records_are_held_once() -> None:
+    sent: list[object] = []
+    settlement, group = Settlement(sent.append), Group("orders")
+    settlement.received(group, 1)
+    for number in range(1_000):
+        settlement.hold({"at": number})
+    assert len(settlement._held) == 1  # noqa: SLF001 - what it keeps is the promise
+    settlement.superseded(group, 1)
+    assert sent == [{"at": 999}]
+
+
+def test_orders_that_the_ledger_holds_as_due_let_state_pass_and_add_up() -> None:
+    sent: list[object] = []
+    settlement, group = Settlement(sent.append), Group("orders")
+    settlement.received(group, 3)
+    settlement.hold({"at": 1})
+    settlement.due_again(group, 3)
+    assert sent == [{"at": 1}]
+    counts = settlement.counts("orders")
+    assert (counts["read"], counts["rejected"], counts["due_again"]) == (3, 3, 3)
