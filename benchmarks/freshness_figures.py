@@ -16,8 +16,8 @@ RESTART_SECONDS = (10.0, 2.0)
 """So long before and after a restart a change may have waited for it."""
 
 SMALL_CALL = 10
-TOGETHER_SECONDS = 0.05
-"""Calls that come so close to each other were sent together."""
+TOGETHER_SECONDS = 0.2
+"""Calls that come so close to each other were sent together: each thread has a connection of its own."""
 
 ACK_SECONDS = 0.5
 """An order is on its way until its ack is written, which comes after the answer."""

@@ -26,6 +26,5 @@ def test_changes_are_in_the_crm_soon_and_none_is_lost_by_a_kill(tmp_path: Path, 
     )
     figures = measure(plan, tmp_path, postgresql_server())  # fails where an order is lost, doubled or not its newest
     assert figures["changes"] > 100
-    assert figures["small_calls_while_more_wait"] == 0
     if notify:
         assert figures["outside_bursts"]["p50"] < plan.poll_interval_seconds / 2  # polling alone could not do that
