@@ -42,6 +42,7 @@ from target_zoho_crm.sessions import NotSent, TokenHeader, connection_error, is_
 JSON_BYTES_MOST = 64 * 1024 * 1024  # far above any answer we ask for; keeps a broken server from filling the memory
 _BLOCK_BYTES = 256 * 1024
 ATTEMPTS = 6
+_GATEWAY = (502, 503, 504)
 ATTEMPTS_IN_SILENCE = 3
 """A run that tries until it works says so from this attempt on."""
 DOUBLINGS_MOST = 16
@@ -54,7 +55,7 @@ class ConnectionSettings:
     """How to reach Zoho. Times are in seconds.
 
     `read_seconds` limits the silence between two blocks, `answer_seconds` a whole answer. `max_attempts` counts the
-    first one, None: until it works; the pauses between them start at `first_pause_seconds` and double up to
+    first one, None: until an outage is over; the pauses between them start at `first_pause_seconds` and double up to
     `longest_pause_seconds`.
     """
 
@@ -183,9 +184,7 @@ class Transport:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: _worth_another(error, call)),
             wait=self._pause,
-            stop=tenacity.stop_never
-            if settings.max_attempts is None
-            else tenacity.stop_after_attempt(settings.max_attempts),
+            stop=_lasting_stop if settings.max_attempts is None else tenacity.stop_after_attempt(settings.max_attempts),
             before_sleep=None if settings.max_attempts is not None else _say_that_it_fails,
             sleep=lambda seconds: wait_or_stop(self._stop, seconds),
             reraise=True,
@@ -345,6 +344,13 @@ class _NotJson:
 
 
 _NOT_JSON = _NotJson()
+
+
+def _lasting_stop(state: tenacity.RetryCallState) -> bool:
+    """Wait for the end of an outage, however long; a call that is answered, and fails for itself, is not kept at."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    outage = isinstance(error, (LostAnswer, NotSent, _Throttled)) or getattr(error, "http_status", None) in _GATEWAY
+    return not outage and state.attempt_number >= ATTEMPTS
 
 
 def _say_that_it_fails(state: tenacity.RetryCallState) -> None:

@@ -138,7 +138,7 @@ class UpsertWriter:
             code = CALL_UNCONFIRMED if isinstance(error, LostAnswer) else error.code
             to.confirmation.let_go(batch.job, keys, code)
             to.due_again(batch.group, len(keys))
-        if not of_budget:
+        if not of_budget and not (to.lasting and batch.job is not None):
             to.left_unsynced(replace(batch, entries={key: batch.entries[key] for key in keys}), error)
 
     def _call(self, batch: Batch, body: bytes, *, splits: bool) -> list[Outcome]:

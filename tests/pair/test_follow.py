@@ -204,3 +204,16 @@ def test_a_burst_goes_by_full_calls(live: LiveShop) -> None:
         assert pair.stop().code == 0
     assert shop.emulator.admin.stats()["requests"]["upsert"] <= 12
     shop.assert_all_synced()
+
+
+def test_an_order_that_breaks_its_call_holds_up_no_other_and_no_state(live: LiveShop) -> None:
+    shop = live.shop
+    shop.emulator.admin.add_fault(kind="poison", keys=["SO-1"])
+    live.insert("SO-1", "SO-2")
+    with following(shop) as pair:
+        until(live.arrived(1), pair)
+        until(lambda: shop.acks()["SO-1"].status == "rejected", pair)
+        states = len(pair.states)
+        until(lambda: len(pair.states) > states, pair)
+        assert pair.stop().code == 0
+    shop.assert_all_synced(but=["SO-1"])
