@@ -189,6 +189,15 @@ class Destination:
         self.failed_calls.note(error)
         if not batch.entries:
             return
+        if self.lasting:  # no next run: the ledger holds them as due, and the tap sends them again
+            code = error.code if isinstance(error, ZohoError) else type(error).__name__
+            outcomes = [
+                Outcome(key, entry.version, Status.REJECTED, code=code, message=str(error), family=Family.TRANSIENT)
+                for key, entry in batch.entries.items()
+            ]
+            self.conclude(batch.group, outcomes, Channel.UPSERT)
+            logger.warning("%d orders of stream %r are due again: %s", len(outcomes), self.stream, error)
+            return
         logger.warning(
             "%d orders of stream %r are left unsynced, the next run sends them: %s",
             len(batch.entries),
