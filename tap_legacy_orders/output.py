@@ -52,6 +52,8 @@ class BlockWriter(SimpleSingerWriter):
             write(*arguments)
         except BrokenPipeError as error:
             abandon_output()
+            if self._signal is not None:  # the reader was asked to end as well, and was quicker
+                raise StoppedBySignal(self._signal) from None
             raise OutputClosedError(
                 "the program that reads this tap's output has ended; see its messages, then run again"
             ) from error

@@ -371,12 +371,9 @@ class _OneLineErrors(SingerCommand):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         gc.set_threshold(*GC_THRESHOLDS)
-        with ending_in_time(self.logger.error):
-            return self._ended_in_one_line(*args, **kwargs)
-
-    def _ended_in_one_line(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super().main(*args, **kwargs)
+            with ending_in_time(self.logger.error):
+                return super().main(*args, **kwargs)
         except (TapConfigError, TapSyncError, StoppedBySignal) as error:
             self.logger.error("%s", error)  # noqa: TRY400 - the line says it all
             sys.exit(error.exit_code)

@@ -16,6 +16,9 @@ import forked
 import pytest
 import sqlalchemy as sa
 
+from tap_legacy_orders.errors import StoppedBySignal
+from tap_legacy_orders.output import BlockWriter
+
 TAP = str(Path(sys.executable).parent / "tap-legacy-orders")
 ORDERS = 30_000
 
@@ -186,6 +189,18 @@ def test_sigterm_ends_after_a_whole_line_and_not_as_if_complete(tmp_path: Path, 
     assert 0 < sum(message["type"] == "RECORD" for message in messages) < ORDERS
     (line,) = _complaints(stderr)
     assert "stopped by SIGTERM: the run is not complete" in line
+
+
+def test_a_tap_that_was_asked_to_end_says_so_though_its_reader_was_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tap_legacy_orders.output.abandon_output", lambda: None)  # the output is pytest's own here
+
+    def signal_comes_and_reader_goes() -> None:
+        writer.stop(signal.SIGTERM)
+        raise BrokenPipeError
+
+    writer = BlockWriter()
+    with pytest.raises(StoppedBySignal):
+        writer._guarded(signal_comes_and_reader_goes)  # noqa: SLF001 - no real pipe breaks at a chosen moment
 
 
 def test_sigterm_while_a_query_runs_ends_at_once(tmp_path: Path, postgresql_url: str) -> None:
