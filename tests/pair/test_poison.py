@@ -43,10 +43,10 @@ def shift_due(shop: Shop, **by: float) -> None:
     ledger = Ledger.open(shop.ack_url)
     ack = ledger.tables.ack
     with ledger.begin() as connection:
-        for key, due in connection.execute(sa.select(ack.c.record_key, ack.c.next_attempt_at)).all():
-            if due is not None:
-                change = sa.update(ack).where(ack.c.record_key == key)
-                connection.execute(change.values(next_attempt_at=due - timedelta(**by)))
+        waiting = sa.select(ack.c.next_attempt_at).where(ack.c.next_attempt_at.is_not(None)).distinct()
+        for due in connection.execute(waiting).scalars().all():
+            change = sa.update(ack).where(ack.c.next_attempt_at == due)
+            connection.execute(change.values(next_attempt_at=due - timedelta(**by)))
     ledger.close()
 
 
