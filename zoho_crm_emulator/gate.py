@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from email.utils import formatdate
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from zoho_crm_emulator.calls import Answer, Call, Endpoint, error_answer, refusal_answer, too_many_requests
+from zoho_crm_emulator.clock import SECOND
 from zoho_crm_emulator.emulator import Emulator
 from zoho_crm_emulator.faults import CANNED, ActiveFault
 from zoho_crm_emulator.oauth import allows
@@ -62,6 +64,7 @@ class Gate:
             return
         entry |= {"status": answer.status, **answer.note}
         self._note(entry, started)
+        answer.headers.setdefault("Date", formatdate(self._emulator.clock.now() / SECOND, usegmt=True))
         response = answer.response()
         if any(active.fault.kind == "cut" for active in faults):
             await self._send_half(response, scope, receive, send)

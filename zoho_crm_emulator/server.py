@@ -70,6 +70,7 @@ def serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None]) -> N
         "log_config": None,
         "access_log": False,
         "server_header": False,
+        "date_header": False,  # the gate's, by the emulator's clock
         "timeout_keep_alive": 60,
         "timeout_graceful_shutdown": 2,
     }

@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,16 @@ def test_everything_survives_a_restart_with_the_same_file(zoho_emulator_factory:
     assert set(again.records()) == {"A", "B", "C"}
     ids = [int(record["id"]) for record in emulator.admin.records("Orders")]
     assert len(set(ids)) == 3
+
+
+def test_the_date_of_an_answer_follows_the_clock_as_record_times_do(zoho_emulator: EmulatorProcess) -> None:
+    crm = Client(zoho_emulator)
+    zoho_emulator.admin.set_clock("manual")
+    now = datetime.fromtimestamp(zoho_emulator.admin.advance_clock(7_200) // 1_000, timezone.utc)
+    answer = crm.upsert([{"parent_id": "A"}])
+    assert parsedate_to_datetime(answer.headers["Date"]) == now
+    (record,) = zoho_emulator.admin.records("Orders")
+    assert datetime.fromisoformat(record["Created_Time"]) == now
 
 
 def test_a_killed_emulator_has_lost_no_answered_write(zoho_emulator_factory: Factory, tmp_path: Path) -> None:

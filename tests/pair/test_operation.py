@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ def put_in_crm(shop: Shop, keys: list[str], **values: Any) -> None:
 def put_long_ago(shop: Shop, keys: list[str]) -> None:
     """Records that are older than any insert of ours; Zoho's moments tick in seconds."""
     put_in_crm(shop, keys, Notes="theirs")
-    time.sleep(2.5)
+    shop.emulator.admin.advance_clock(3)
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
