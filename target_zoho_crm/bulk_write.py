@@ -55,6 +55,11 @@ RESULT_ATTEMPTS = 3
 LASTING_PAUSE_SECONDS = 10.0
 """Before a lasting run looks again for a job of which it does not know enough."""
 
+OUTDATED = frozenset(
+    {"INVALID_FILE_ID", "INVALID_FIELD", "INVALID_FIELD_NAME", "INVALID_FORMAT", "MANDATORY_FIELDS_NOT_MAPPED"}
+)
+"""Refusals of a dead run's job that no later attempt changes: Zoho forgot its file, or the module is another by now."""
+
 logger = logging.getLogger("target-zoho-crm")
 
 
@@ -146,6 +151,9 @@ class BulkWriter:
                     if job.step is JobStep.UPLOADED:
                         job = self._create(job, may_exist=may_exist)
                     return job, self._await_result(job)
+            except Gone as gone:
+                logger.warning("A dead run's job of stream %r cannot be created any more: %s", self._to.stream, gone)
+                return job, None
             except (LostAnswer, StillRunningError) as error:
                 if not self._to.lasting:
                     raise
@@ -206,6 +214,9 @@ class BulkWriter:
         """Create the job. What may exist after a lost answer stays journalled as uploaded, for the next run.
 
         `may_exist`: an earlier run may have created it already; a refusal now does not tell.
+
+        Raises:
+            Gone: an earlier run's job can never be created any more.
         """
         to = self._to
         body = job.create_body or ""
@@ -223,6 +234,8 @@ class BulkWriter:
             except ZohoError as error:
                 if not may_exist:
                     raise NotCreatedError(error) from error
+                if before and error.code in OUTDATED:
+                    raise Gone(error.code, error.message) from error
                 if isinstance(error, TransientError) and not isinstance(error, Stopped):
                     raise LostAnswer(error.code, error.message) from error
                 raise

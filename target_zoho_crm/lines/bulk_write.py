@@ -21,7 +21,7 @@ from sync_ledger.tables import OPEN_STEPS, JobStep
 from target_zoho_crm.bulk_write import CREATE_ATTEMPTS, BulkFile, BulkWriter, NotCreatedError
 from target_zoho_crm.csv_files import write_bulk_zip
 from target_zoho_crm.destination import Batch, Destination
-from target_zoho_crm.errors import QuotaError, Stopped, TransientError
+from target_zoho_crm.errors import Gone, QuotaError, Stopped, TransientError
 from target_zoho_crm.lines.by_calls import CREATED, LinesByCalls, ids_of
 from target_zoho_crm.lines.faults import UNWRITTEN, Faults, of_outcome, unwritten, whole
 from target_zoho_crm.lines.reading import LineRows
@@ -231,7 +231,11 @@ class WholeOrderJobs(BulkWriter):
         if self._lines.lines.in_subform:
             self._to.confirmation.give_back(child, UNWRITTEN)
             return None
-        return self._create(child, may_exist=True)
+        try:
+            return self._create(child, may_exist=True)
+        except Gone:
+            self._to.confirmation.give_back(child, UNWRITTEN)
+            return None
 
 
 class RowsFile(BulkFile):

@@ -72,6 +72,24 @@ def test_orders_changed_while_their_job_outlived_its_run_are_sent_again(shop: Sh
     shop.assert_all_synced()
 
 
+@pytest.mark.parametrize("outdated", ["file", "module"])
+def test_a_dead_runs_upload_that_can_never_become_a_job_stands_in_nobodys_way(shop: Shop, outdated: str) -> None:
+    shop.target_config = {"channel": "bulk_write"}
+    keys = [f"SO-{number}" for number in range(20)]
+    shop.insert(keys)
+    assert shop.run(kill_at=f"before:{CLIENT}.create_job").code == -signal.SIGKILL
+    if outdated == "module":
+        shop.emulator.admin.remove_field("Orders", "Is_Gift")
+    else:
+        forgotten = {"status": "error", "code": "INVALID_FILE_ID", "message": "invalid file id", "details": {}}
+        shop.emulator.admin.add_fault("bulk_create", kind="answer", status=400, body=forgotten, times=1)
+    adopting = shop.run()
+    assert adopting.code == 0, adopting.err
+    assert {ack.error_code for ack in shop.acks().values()} == {"JOB_WITHOUT_RESULT"}
+    assert shop.run().summary["synced"] == len(keys)
+    assert shop.crm().keys() == set(keys)
+
+
 def test_a_second_run_ends_at_once_while_one_is_live(shop: Shop) -> None:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
