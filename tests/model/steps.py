@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -255,6 +255,14 @@ class Run:
         for key in rows:
             del self.buffer[key]
         return rows
+
+    def heartbeat(self) -> datetime:
+        """When this run last said that it lives."""
+        run = self.shop.ledger.tables.run
+        with self.shop.ledger.connect() as connection:
+            query = sa.select(run.c.heartbeat_at).where(run.c.run_id == self.lock.run_id)
+            beat: datetime = connection.execute(query).scalar_one()
+        return beat
 
     def guard(self) -> None:
         """What every send begins with."""

@@ -120,13 +120,9 @@ class SelectionAndSettlement(LegacyTable):
             self.runs.remove(watched)
         else:
             assert not watched.lost, "a run wrote that was taken for dead"
-            watched.beat = self.now
-
-    def _guard(self, watched: Watched) -> None:
-        before = watched.beat
-        watched.run.guard()
-        if self.now - before < timedelta(seconds=GUARD_SECONDS):
-            watched.beat = before
+            beat = watched.run.heartbeat()
+            assert beat == self.now or self.now - watched.beat < timedelta(seconds=GUARD_SECONDS)
+            watched.beat = beat
 
     @precondition(lambda self: len(self.runs) < 2)
     @rule(reads_first=st.booleans(), state_is_lost=st.sampled_from([False, False, True]))
@@ -185,7 +181,7 @@ class SelectionAndSettlement(LegacyTable):
         rows = watched.run.take()
         if rows:
             with self._writing(watched):
-                self._guard(watched)
+                watched.run.guard()
                 watched.run.called(rows, fates)
                 if arrives:
                     self.zoho.take_effect({key: sent.serial for key, sent in rows.items()}, fates)
@@ -236,24 +232,25 @@ class SelectionAndSettlement(LegacyTable):
         watchers = [watched for watched in self.runs if watched.run.jobs]
         watched = watchers[which % len(watchers)]
         job = watched.run.jobs[which % len(watched.run.jobs)]
+        if job.step is JobStep.CREATED and job.job_id not in self.zoho.results:
+            return  # Zoho says that it is still at it
         with self._writing(watched):
             self._further(watched, job, smoothly=smoothly)
 
     def _further(self, watched: Watched, job: Job, *, smoothly: bool) -> None:
-        run = watched.run
-        serials, fates = self.serials[job.job_id], self.zoho.results.get(job.job_id)
+        run, serials = watched.run, self.serials[job.job_id]
         if job.step is JobStep.INTENT and not smoothly:
             run.give_back(job)
             self.reference.given_back(serials)
         elif job.step is JobStep.INTENT:
             run.step(job, JobStep.UPLOADED, file_id="1", create_body="{}")
         elif job.step is JobStep.UPLOADED:
-            self._guard(watched)
+            run.guard()
             self.zoho.create(job.job_id, serials)
             if smoothly:
                 run.step(job, JobStep.CREATED, zoho_job_id="1", credits=500)
-        elif fates is not None:
-            fates = fates if smoothly else dict.fromkeys(KEYS, LOCKED)  # the result can no longer be fetched
+        else:  # unless the result can no longer be fetched
+            fates = self.zoho.results[job.job_id] if smoothly else dict.fromkeys(KEYS, LOCKED)
             run.settle(job, fates)
             self._told(serials, fates)
 
