@@ -136,10 +136,15 @@ class Jobs:
                 if wait is None or wait > 0:
                     self._wake.wait(min(wait, 1.0) if wait is not None else 1.0)
                     continue
-            with self._busy:
-                row = self._due()
-                if row is not None:
-                    self._run_one(*row)
+            self.run_due()
+
+    def run_due(self) -> int | None:
+        """Run the job that is due first, if any is; its id. For the worker, and for whoever has none."""
+        with self._busy:
+            row = self._due()
+            if row is not None:
+                self._run_one(*row)
+        return None if row is None else row[0]
 
     def _wait_seconds(self) -> float | None:
         if self._stopping:

@@ -1,0 +1,190 @@
+"""The law, checked against what really happened: legacy table, CRM, ledger and STATE.
+
+At every quiet point: each order's newest version is in the CRM exactly once, or its ack says truthfully why not and
+when it is tried again; and the ledger's sums equal what the emulator saw.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from simulation.databases import plain
+from simulation.legacy import Shop, number_of
+from simulation.network import Zoho
+from sync_ledger.jobs import unpack_manifest
+
+OPEN = ("intent", "calling", "uploaded", "created")
+
+
+class Checker:
+    """Looks at one history from outside."""
+
+    def __init__(self, ledger: Path, shop: Shop, zoho: Zoho, max_attempts: int) -> None:
+        """Read the ledger at `ledger`."""
+        self._ledger = plain(ledger)
+        self._ledger.row_factory = sqlite3.Row
+        self._shop = shop
+        self._zoho = zoho
+        self._max_attempts = max_attempts
+        self.found: list[str] = []
+
+    def fail(self, text: str) -> None:
+        """Note a violation."""
+        self.found.append(text)
+
+    # At any time
+
+    def state_went_out(self, records: Iterable[tuple[str, str]]) -> None:
+        """STATE goes out only when every record before it has an outcome in the ledger."""
+        acks = {row["record_key"]: row for row in self._ledger.execute("SELECT * FROM zoho_sync_ack")}
+        for key, version in dict(records).items():
+            ack = acks.get(key)
+            if ack is None or (ack["version"] == version and ack["status"] == "submitted"):
+                self.fail(f"STATE went out before order {key} at {version!r} had an outcome: {dict(ack) if ack else None}")
+
+    def run_ended(self, lives: Callable[[int], str | None]) -> None:
+        """A run that is awake is not taken for dead. `lives` names the process of an id that was never silent."""
+        for row in self._ledger.execute("SELECT pid FROM zoho_sync_run WHERE how_ended = 'died'"):
+            name = lives(row["pid"])
+            if name is not None:
+                self.fail(f"{name} lives, and another run has taken it for dead")
+
+    # At quiet points
+
+    def quiet(self) -> None:
+        """What holds whenever no run is live."""
+        acks = self._ledger.execute("SELECT * FROM zoho_sync_ack").fetchall()
+        jobs = self._ledger.execute("SELECT * FROM zoho_sync_job").fetchall()
+        self._acks_are_true(acks)
+        self._submitted_are_in_jobs(acks, jobs)
+        self._retries_end(acks)
+        self._crm_never_goes_back()
+        self._no_duplicates()
+        self._job_sums(jobs)
+        self._run_sums()
+
+    def _acks_are_true(self, acks: list[Any]) -> None:
+        """An ack that says synced was written after the CRM had that version; the log is the database's own."""
+        writes: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        for row in self._zoho.writes:
+            writes[row.key].append((row.moment, number_of(row.value)))
+        seen: dict[str, int] = {}
+        for moment, key, version, status in self._ledger.execute("SELECT * FROM sim_acks ORDER BY rowid"):
+            if status != "synced":
+                continue
+            numbers = self._shop.numbers(key, version)
+            before = [number for at, number in writes[key] if at < moment]
+            if not set(numbers) & set(before):
+                self.fail(f"order {key} is called synced at {version!r}, which the CRM has never had")
+            elif seen.get(key, 0) > max(numbers):
+                self.fail(f"the ack of order {key} went back to {version!r}")
+            else:
+                seen[key] = max(numbers)
+        ids = {key: record for key, _, record in self._zoho.records()}
+        for ack in acks:
+            if ack["status"] == "synced" and ids.get(ack["record_key"]) != ack["zoho_id"]:
+                self.fail(f"order {ack['record_key']} is called synced under an id that the CRM does not know")
+
+    def _submitted_are_in_jobs(self, acks: list[Any], jobs: list[Any]) -> None:
+        """`submitted` means: in an open job of the journal."""
+        waiting: dict[str, Mapping[str, str]] = {
+            job["job_id"]: unpack_manifest(job["manifest"]) for job in jobs if job["step"] in OPEN and job["manifest"]
+        }
+        for ack in acks:
+            key = ack["record_key"]
+            if ack["status"] == "submitted" and waiting.get(ack["job_id"], {}).get(key) != ack["version"]:
+                self.fail(f"order {key} is submitted for ever: no open job has it")
+            if ack["status"] == "rejected" and ack["family"] == "transient" and ack["next_attempt_at"] is None:
+                self.fail(f"order {key} is refused for a reason that passes, and never tried again")
+
+    def _retries_end(self, acks: list[Any]) -> None:
+        for ack in acks:
+            if ack["attempts"] > self._max_attempts:
+                self.fail(f"order {ack['record_key']} was tried {ack['attempts']} times, at most {self._max_attempts}")
+
+    def _crm_never_goes_back(self) -> None:
+        """An older version never lands on a newer one."""
+        newest: dict[str, int] = {}
+        for row in self._zoho.writes:
+            number = number_of(row.value)
+            if number < newest.get(row.key, 0):
+                self.fail(f"the CRM's order {row.key} went back from change {newest[row.key]} to {number}")
+            newest[row.key] = number
+        for text in self._zoho.violations:
+            self.fail(text)
+
+    def _no_duplicates(self) -> None:
+        counts = Counter(key for key, *_ in self._zoho.records())
+        for key, count in counts.items():
+            if count > 1:
+                self.fail(f"order {key} is in the CRM {count} times")
+            if key not in self._shop.history:
+                self.fail(f"the CRM has order {key}, which never was")
+
+    def _job_sums(self, jobs: list[Any]) -> None:
+        """What the journal says of a job is what the emulator did with its rows."""
+        store = self._zoho.emulator.store
+        for job in jobs:
+            if job["step"] != "applied" or job["zoho_job_id"] is None:
+                continue
+            outcome = store.read().execute(
+                "SELECT status, outcome FROM jobs WHERE id = ?", (int(job["zoho_job_id"]),)
+            ).fetchone()
+            told = msgspec.json.decode(outcome[1]) if outcome and outcome[1] else {}
+            counts = told.get("counts") or {}
+            written = counts.get("added_count", 0) + counts.get("updated_count", 0)
+            said = job["synced_count"] + job["rejected_count"] + job["due_again_count"]
+            if said != job["row_count"]:
+                self.fail(f"a job of {job['row_count']} orders has {said} outcomes in the journal")
+            if job["synced_count"] not in {0, written}:
+                self.fail(f"the journal has {job['synced_count']} orders of a job synced, the emulator wrote {written}")
+
+    def _run_sums(self) -> None:
+        """What was read has an outcome; and the credits are those that the emulator counted."""
+        for run in self._ledger.execute("SELECT * FROM zoho_sync_run WHERE how_ended IN ('finished', 'failed')"):
+            parts = ("synced", "unchanged", "superseded", "rejected", "parked", "unsynced")
+            total = sum(run[f"{name}_count"] for name in parts)
+            if total != run["read_count"]:
+                self.fail(f"a run read {run['read_count']} orders and accounts for {total}")
+            spent = self._zoho.spent[run["pid"]]
+            certain = run["pid"] not in self._zoho.unsure and run["how_ended"] == "finished"
+            if run["credits"] < spent or (certain and run["credits"] != spent):
+                self.fail(f"a run says {run['credits']} credits, the emulator counted {spent}")
+
+    # At the end
+
+    def pending(self, refused: Mapping[str, str]) -> list[str]:
+        """The orders that are not yet where they are to be at the end."""
+        left = []
+        acks = {row["record_key"]: row for row in self._ledger.execute("SELECT * FROM zoho_sync_ack")}
+        crm = {key: (value, record) for key, value, record in self._zoho.records()}
+        for key, (value, text) in self._shop.orders().items():
+            ack, record = acks.get(key), crm.get(key)
+            at = (ack["version"], ack["status"]) if ack else None
+            if key in refused:
+                wanted = "parked" if refused[key] == "RECORD_LOCKED" else "rejected"
+                told = ack is not None and ack["error_code"] == refused[key]
+                if at != (text, wanted) or not told:
+                    left.append(f"{key}: {at} though Zoho refuses it with {refused[key]}")
+            elif at != (text, "synced"):
+                left.append(f"{key}: ack {at}, the newest version is {text!r}")
+            elif record is None or record[0] != value:
+                left.append(f"{key}: called synced at {text!r}, the CRM has {record and record[0]}, newest is {value}")
+        submitted = [key for key, ack in acks.items() if ack["status"] == "submitted"]
+        return left + [f"{key}: still submitted" for key in submitted]
+
+    def next_due(self) -> str | None:
+        """When the next refused order is due, by the ledger's clock."""
+        query = "SELECT min(next_attempt_at) FROM zoho_sync_ack WHERE status = 'rejected'"
+        found: str | None = self._ledger.execute(query).fetchone()[0]
+        return found
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._ledger.close()

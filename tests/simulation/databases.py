@@ -1,0 +1,102 @@
+"""The simulated side of SQLite: its clock, the points where a process may die, and faults of the ledger's database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+import sync_ledger.ledger
+from simulation.stand_ins import STAGE
+
+Points = Callable[[str], None]
+FASTER = ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = MEMORY", "PRAGMA temp_store = MEMORY")
+
+
+class Hooks:
+    """What the simulation wants to know of statements."""
+
+    before: Points
+    """Called outside of transactions, before a statement of the product: others may run, the process may die."""
+    before_commit: Points
+    """Called within a transaction that wrote: the process may die, but nobody else may run."""
+    after_commit: Points
+    tick: Callable[[], int]
+
+
+HOOKS = Hooks()
+
+
+def _strftime(form: str, *arguments: Any) -> str:
+    """The database's clock; the product asks it for nothing else."""
+    if arguments != ("now",) or form != "%Y-%m-%d %H:%M:%f":
+        raise ValueError("unexpected use of strftime")
+    moment = datetime.fromtimestamp(STAGE.database_time(), timezone.utc)
+    return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
+
+
+class SimCursor(sqlite3.Cursor):
+    """A cursor whose statements are points of the history."""
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        """Run a statement."""
+        if not self.connection.in_transaction and not sql.startswith("PRAGMA"):
+            HOOKS.before("write" if sql == "BEGIN IMMEDIATE" else "read")
+        return super().execute(sql, *parameters)
+
+
+class SimConnection(sqlite3.Connection):
+    """A connection by the simulated clock."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for statement in FASTER:
+            super().execute(statement)
+        self.create_function("strftime", -1, _strftime)
+        self.create_function("sim_tick", 0, lambda: HOOKS.tick())
+
+    def cursor(self, *_: Any) -> SimCursor:  # type: ignore[override]
+        """Make a cursor."""
+        return super().cursor(SimCursor)
+
+    def commit(self) -> None:
+        """Commit."""
+        if not self.in_transaction:
+            return
+        HOOKS.before_commit("commit")
+        super().commit()
+        HOOKS.after_commit("committed")
+
+
+def simulated_connection(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
+    """An engine's listener: its connections are simulated ones."""
+    options["factory"] = SimConnection
+    options["timeout"] = 0.0
+
+
+def install() -> None:
+    """Let SQLAlchemy open such connections, and keep one engine a database, since compiled statements are the engine's."""
+    engines: dict[str, sa.Engine] = {}
+    create = sync_ledger.ledger.create_engine
+
+    def engine_of(url: sa.URL, **options: Any) -> sa.Engine:
+        engine = engines.get(str(url))
+        if engine is None:
+            engine = engines[str(url)] = create(url, **{**options, "max_overflow": -1})
+            event.listen(engine, "do_connect", simulated_connection)
+        return engine
+
+    sync_ledger.ledger.create_engine = engine_of
+
+
+def plain(path: Path) -> sqlite3.Connection:
+    """A connection of the checker's own, outside of the history."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in FASTER:
+        connection.execute(statement)
+    return connection

@@ -1,0 +1,376 @@
+"""Zoho in one process: the emulator's own application, called without sockets, over a network that loses and garbles.
+
+What a call meets is decided when it is made: slow, lost before or after its effect, throttled, a gateway's page in
+place of JSON, a token that Zoho takes back. What a job meets when it is created or runs.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+import urllib3
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+
+import target_zoho_crm.sessions
+import zoho_crm_emulator.gate
+import zoho_crm_emulator.jobs
+from simulation.chance import Chance
+from simulation.scheduler import Process, Scheduler
+from zoho_crm_emulator.app import build
+from zoho_crm_emulator.emulator import Emulator, Settings
+from zoho_crm_emulator.faults import Fault
+from zoho_crm_emulator.jobs import Jobs
+from zoho_crm_emulator.oauth import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_REFRESH_TOKEN
+
+BASE = "http://127.0.0.1:1"
+CREDENTIALS = {
+    "client_id": DEMO_CLIENT_ID,
+    "client_secret": DEMO_CLIENT_SECRET,
+    "refresh_token": DEMO_REFRESH_TOKEN,
+    "accounts_url": BASE,
+    "api_url": BASE,
+    "upload_url": BASE,
+}
+CALL_FAULTS = {
+    "slow": 3.0,
+    "no_connection": 1.0,
+    "lost_before": 2.0,
+    "lost_after": 3.0,
+    "cut": 1.0,
+    "429": 1.5,
+    "500": 1.0,
+    "503_page": 1.0,
+    "504_after": 1.5,
+    "html_after": 1.5,
+    "token_expired": 1.0,
+}
+UNSURE = frozenset({"lost_before", "lost_after", "cut", "500", "503_page", "504_after", "html_after"})
+"""After these the client cannot know what Zoho counted."""
+JOB_FAULTS = {"job_failed": 1.0, "unprocessed": 2.0, "partly_done": 2.0, "slow_job": 2.0, "other_order": 2.0}
+CALLBACKS = {"early": 1.0, "twice": 1.0, "never": 1.0}
+PAGE = b"<html><body><center><h1>504 Gateway Time-out</h1></center></body></html>"
+
+
+class Row:
+    """What the CRM was told of one order: in a call or a job, and when."""
+
+    def __init__(self, moment: int, key: str, value: str) -> None:
+        self.moment = moment
+        self.key = key
+        self.value = value
+
+
+class Zoho:
+    """The emulator and what lies between it and us. One for the life of a real process; `begin` starts anew."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep the emulator's data in `folder`."""
+        self.emulator = Emulator(Settings(data=str(folder / "crm.sqlite")))
+        self.emulator.base_url = BASE
+        self.jobs = Jobs(self.emulator)
+        self._app = build(self.emulator, self.jobs)
+        self._log_writes()
+        zoho_crm_emulator.gate.run_in_threadpool = _at_once
+        zoho_crm_emulator.jobs.callbacks.send = self._called_back
+        zoho = self
+
+        class Adapter(HTTPAdapter):
+            """Hands requests over without a socket."""
+
+            def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+                return zoho.travel(self, request)
+
+        target_zoho_crm.sessions.HTTPAdapter = Adapter  # type: ignore[misc]
+
+    def begin(
+        self,
+        scheduler: Scheduler,
+        chance: Chance,
+        *,
+        rate: float,
+        job_seconds: tuple[float, float],
+        result_words: Mapping[str, Any],
+        world: Process,
+        tick: Callable[[], int],
+    ) -> None:
+        """Start an empty CRM for one history."""
+        self.scheduler = scheduler
+        self.chance = chance
+        self.rate = rate
+        self._job_seconds = job_seconds
+        self._world = world
+        self._tick = tick
+        self.emulator.reset()
+        self.emulator.random = random.Random(chance.seed)
+        self.emulator.switches = msgspec.structs.replace(self.emulator.switches, **result_words)
+        self.writes: list[Row] = []
+        self.violations: list[str] = []
+        self.spent: Counter[int] = Counter()
+        self.unsure: set[int] = set()
+        self.lasting: list[int] = []
+        self.live_jobs: dict[int, dict[str, str]] = {}
+        self.on_callback: Callable[[list[str]], None] = lambda _jobs: None
+        with self.emulator.store.write() as connection:
+            connection.execute("DELETE FROM sim_log")
+
+    # Calls
+
+    def travel(self, adapter: HTTPAdapter, request: requests.PreparedRequest) -> requests.Response:
+        """Take one request to Zoho and its answer back, as far as chance lets it."""
+        process = self.scheduler.current.process
+        if process.on_point is not None:
+            process.on_point(process, "call")
+        kind, generator = self.chance.decide("call", self.rate, CALL_FAULTS)
+        self.scheduler.sleep(generator.uniform(0.01, 0.3))
+        if kind in UNSURE:
+            self.unsure.add(process.pid)
+        if kind == "no_connection":
+            reason = urllib3.exceptions.NewConnectionError(None, "refused")  # type: ignore[arg-type]
+            raise requests.exceptions.ConnectionError(urllib3.exceptions.MaxRetryError(None, "/", reason))  # type: ignore[arg-type]
+        if kind == "lost_before":
+            self.scheduler.sleep(generator.choice([0.0, 5.0]))
+            raise requests.exceptions.ConnectionError(urllib3.exceptions.ProtocolError("Connection aborted."))
+        if kind == "token_expired":
+            self.emulator.oauth.revoke_tokens()
+        status, headers, body = self._carry_out(request, process, kind, generator)
+        if kind == "slow":
+            self.scheduler.sleep(generator.choice([2.0, 20.0, 55.0]))
+        self.scheduler.sleep(generator.uniform(0.01, 0.5))
+        if process.on_point is not None:
+            process.on_point(process, "answer")
+        if kind == "lost_after":
+            raise requests.exceptions.ReadTimeout("no answer")
+        if kind == "504_after":
+            status, headers, body = 504, {"content-type": "text/html"}, PAGE
+        if kind == "html_after":
+            status, headers, body = 200, {"content-type": "text/html"}, PAGE
+        sent = body[: len(body) // 2] if kind == "cut" else body
+        raw = urllib3.HTTPResponse(
+            io.BytesIO(sent),
+            {**headers, "content-length": str(len(body))},
+            status,
+            preload_content=False,
+            enforce_content_length=True,
+            request_method=request.method,
+        )
+        return adapter.build_response(request, raw)
+
+    def _carry_out(
+        self, request: requests.PreparedRequest, process: Process, kind: str | None, generator: random.Random
+    ) -> tuple[int, dict[str, str], bytes]:
+        """The effect of a call, all at once."""
+        content = request.body or b""
+        if not isinstance(content, (bytes, str)):
+            content = b"".join(iter(content.read, b""))  # type: ignore[attr-defined] # the file of an upload
+        content = content.encode() if isinstance(content, str) else content
+        path = urlsplit(request.url or "").path
+        canned = {"429": "too_many_requests", "500": "internal_error", "503_page": "unavailable"}.get(kind or "")
+        faults = self.emulator.faults
+        active = []
+        if canned:
+            wait = {"Retry-After": str(generator.choice([1, 5]))} if generator.random() < 0.5 else {}
+            active.append(faults.add(Fault(kind="answer", canned=canned, times=1, headers=wait)))
+        elif path.endswith("/upsert"):
+            active += self._refusals(path, content)
+        elif "/bulk-write/" in path:
+            gone, _ = self.chance.decide("result", self.rate / 3, {"result_gone": 1.0})
+            if gone:
+                active.append(faults.add(Fault(kind="answer", canned="link_gone", times=1)))
+        before = sum(self.emulator.credits.by_kind.values())
+        status, headers, body = _serve(self._app, request, path, content)
+        self.spent[process.pid] += sum(self.emulator.credits.by_kind.values()) - before
+        for each in active:
+            faults.remove(each.id)
+        self._take_writes()
+        if path.endswith("/bulk/v8/write") and status < 300:
+            self._job_created(int(msgspec.json.decode(body)["details"]["id"]))
+        if "/bulk-write/" in path and status == 200:
+            body = self._in_other_order(path, body)
+        return status, headers, body
+
+    def _refusals(self, path: str, content: bytes) -> list[Any]:
+        """Refuse some orders of an upsert call for a moment; and see that none of them is in a live job."""
+        keys = {row["parent_id"]: row.get("Notes") for row in msgspec.json.decode(content)["data"]}
+        for job, rows in self.live_jobs.items():
+            for key in sorted(rows.keys() & keys.keys()):
+                self.violations.append(
+                    f"two writes at once: order {key} ({keys[key]}) by upsert while job {job} ({rows[key]}) is under way"
+                )
+        kind, generator = self.chance.decide("rows", self.rate, {"record_locked": 1.0})
+        if kind is None:
+            return []
+        some = tuple(key for key in keys if generator.random() < 0.5)
+        return [self.emulator.faults.add(Fault(kind="record_error", endpoint="upsert", keys=some, code="RECORD_LOCKED"))]
+
+    # Jobs
+
+    def _job_created(self, job: int) -> None:
+        """Let the job run when its time has come; an older job of the same file is worked off first."""
+        store = self.emulator.store
+        kind, generator = self.chance.decide("job", self.rate * 3, JOB_FAULTS)
+        seconds = generator.uniform(*self._job_seconds)
+        if kind == "slow_job":
+            seconds += generator.choice([30.0, 120.0])
+        request = msgspec.json.decode(
+            store.read().execute("SELECT request FROM jobs WHERE id = ?", (job,)).fetchone()[0]
+        )
+        file_id = request["resource"][0]["file_id"]
+        rows = self._rows_of(int(file_id))
+        for other, theirs in self.live_jobs.items():
+            twins = store.read().execute("SELECT request FROM jobs WHERE id = ?", (other,)).fetchone()[0]
+            if msgspec.json.decode(twins)["resource"][0]["file_id"] == file_id:
+                # The known limit: a job that nobody knows of, which ends after its replacement.
+                self._set_due(other, 0.0)
+                continue
+            for key in sorted(rows.keys() & theirs.keys()):
+                self.violations.append(f"two writes at once: order {key} in jobs {other} and {job}")
+        self._set_due(job, seconds)
+        self.live_jobs[job] = rows
+        callback, _ = self.chance.decide("callback", self.rate * 3, CALLBACKS)
+        self.scheduler.spawn(self._world, lambda: self._run_job(job, kind, callback, generator), f"job {job}")
+
+    def _rows_of(self, file_id: int) -> dict[str, str]:
+        body = self.emulator.store.read().execute("SELECT body FROM files WHERE id = ?", (file_id,)).fetchone()[0]
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            text = archive.read(archive.namelist()[0]).decode("utf-8-sig")
+        header, *rows = csv.reader(io.StringIO(text))
+        at = header.index("Notes") if "Notes" in header else 1
+        return {row[0]: row[at] for row in rows}
+
+    def _set_due(self, job: int, seconds: float) -> None:
+        due = self.emulator.clock.now() + int(seconds * 1000)
+        with self.emulator.store.write() as connection:
+            connection.execute("UPDATE jobs SET due = ? WHERE id = ?", (due, job))
+
+    def _run_job(self, job: int, kind: str | None, callback: str | None, generator: random.Random) -> None:
+        store, faults = self.emulator.store, self.emulator.faults
+        while True:
+            due = store.read().execute("SELECT due FROM jobs WHERE id = ?", (job,)).fetchone()[0]
+            left = (due - self.emulator.clock.now()) / 1000
+            if left <= 0 or job not in self.live_jobs:
+                break
+            self.scheduler.sleep(min(left + 0.001, 5.0))
+        active = []
+        keys = sorted(self.live_jobs.get(job, ()))
+        if job not in self.live_jobs:
+            kind = None
+        if kind == "job_failed":
+            code = generator.choice(["INTERNAL_ERROR", "INTERNAL_ERROR", "INVALID_FILE_FORMAT"])
+            active.append(faults.add(Fault(kind="job_failed", code=code)))
+        elif kind == "unprocessed":
+            active.append(faults.add(Fault(kind="unprocessed", share=generator.choice([0.3, 0.6, 1.0]))))
+        elif kind == "partly_done":
+            some = tuple(key for key in keys if generator.random() < 0.5)
+            active.append(faults.add(Fault(kind="record_error", endpoint="bulk_write", keys=some, code="RECORD_LOCKED")))
+        while job in self.live_jobs:
+            ran = self.jobs.run_due()  # others that are due as well come first
+            self._take_writes()
+            self.live_jobs.pop(ran or 0)
+        for each in active:
+            faults.remove(each.id)
+        for _ in range({"never": 0, "twice": 2}.get(callback or "", 1)):
+            self.on_callback([str(job)])
+
+    def _called_back(self, *_: Any) -> None:
+        """The emulator's own callbacks need sockets; the simulation delivers them itself."""
+
+    def _in_other_order(self, path: str, body: bytes) -> bytes:
+        """Tell a result's rows in another order: only the echoed key says whose they are."""
+        kind, generator = self.chance.decide("result order", self.rate * 3, {"other_order": 1.0})
+        if kind is None:
+            return body
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            name = archive.namelist()[0]
+            header, *rows = csv.reader(io.StringIO(archive.read(name).decode("utf-8-sig")))
+        generator.shuffle(rows)
+        text, packed = io.StringIO(), io.BytesIO()
+        csv.writer(text).writerows([header, *rows])
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr(name, text.getvalue())
+        return packed.getvalue()
+
+    # What the CRM holds
+
+    def _log_writes(self) -> None:
+        """Note each value that a record gets, by the database itself."""
+        logged = "INSERT INTO sim_log VALUES (json_extract(new.doc, '$.parent_id'), json_extract(new.doc, '$.Notes'))"
+        with self.emulator.store.write() as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS sim_log (key TEXT, value TEXT)")
+            for event in ("INSERT", "UPDATE"):
+                connection.execute(
+                    f"CREATE TRIGGER IF NOT EXISTS sim_{event} AFTER {event} ON records BEGIN {logged}; END"
+                )
+
+    def _take_writes(self) -> None:
+        store = self.emulator.store
+        found = store.read().execute("SELECT key, value FROM sim_log ORDER BY rowid").fetchall()
+        if found:
+            moment = self._tick()
+            self.writes += [Row(moment, key, value) for key, value in found]
+            with store.write() as connection:
+                connection.execute("DELETE FROM sim_log")
+
+    def records(self) -> list[tuple[str, str, str]]:
+        """Every order in the CRM: key, value, id."""
+        found = self.emulator.store.read().execute(
+            "SELECT json_extract(doc, '$.parent_id'), json_extract(doc, '$.Notes'), id FROM records ORDER BY id"
+        )
+        return [(key, value, str(record)) for key, value, record in found]
+
+    def refuse_for_ever(self, key: str, code: str) -> None:
+        """Refuse an order in every call and job, until `forgive`."""
+        self.lasting.append(self.emulator.faults.add(Fault(kind="record_error", keys=(key,), code=code)).id)
+
+
+async def _at_once(work: Callable[..., Any], *arguments: Any) -> Any:
+    """In place of a thread pool: Zoho's work takes no time of ours."""
+    return work(*arguments)
+
+
+def _serve(app: Any, request: requests.PreparedRequest, path: str, content: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Call the application; nothing in it waits."""
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": request.method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": urlsplit(request.url or "").query.encode(),
+        "headers": [(name.lower().encode(), str(value).encode()) for name, value in request.headers.items()],
+        "client": ("127.0.0.1", 2),
+        "server": ("127.0.0.1", 1),
+        "root_path": "",
+        "state": {},
+    }
+    told: dict[str, Any] = {"body": b""}
+    given = [{"type": "http.request", "body": content, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        return given.pop() if given else {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            told["status"] = message["status"]
+            told["headers"] = {name.decode(): value.decode() for name, value in message["headers"]}
+        else:
+            told["body"] += message.get("body", b"")
+
+    serving = app(scope, receive, send)
+    try:
+        serving.send(None)
+    except StopIteration:
+        return told["status"], told["headers"], told["body"]
+    raise AssertionError(f"{request.method} {path} waits for something")

@@ -1,0 +1,268 @@
+"""One run of the pair: the product's own reading and writing, in two simulated processes with a pipe between them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import logging
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from simulation.databases import simulated_connection
+from simulation.network import CREDENTIALS
+from simulation.scheduler import Killed, Process, Scheduler, Task
+from sync_ledger.ledger import Ledger, LedgerError
+from sync_ledger.recovery import release_uncreated
+from tap_legacy_orders.catalog import catalog_entry
+from tap_legacy_orders.columns import Column
+from tap_legacy_orders.connections import open_engine, reading
+from tap_legacy_orders.errors import TapSyncError
+from tap_legacy_orders.lines import LineEncoder
+from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
+from tap_legacy_orders.reader import ReadingSettings, UnsyncedOrders
+from tap_legacy_orders.unsynced import KEY, VERSION
+from tap_legacy_orders.values import converter
+from target_zoho_crm.config_schema import CONFIG
+from target_zoho_crm.errors import ZohoError
+from target_zoho_crm.rows import RowReader, Rows
+from target_zoho_crm.run import IncompleteError, Run
+from target_zoho_crm.settings import Settings
+
+STREAM = "orders"
+LOGGER = logging.getLogger("simulation")
+EXTRACTED = "2026-01-01T08:00:00+00:00"
+
+
+@dataclass(frozen=True)
+class PairConfig:
+    """How a history's runs are set up."""
+
+    page_size: int
+    lookback: float
+    pipe_room: int
+    target: Mapping[str, Any]
+
+    def settings(self, ledger_url: str) -> Settings:
+        """The target's settings, with every default."""
+        defaults = {
+            name: definition["default"]
+            for name, definition in CONFIG["properties"].items()
+            if "default" in definition
+        }
+        return Settings.read({**defaults, **CREDENTIALS, "ack_url": ledger_url, **self.target})
+
+
+class Pipe:
+    """What the tap writes and the target reads."""
+
+    def __init__(self, scheduler: Scheduler, room: int) -> None:
+        """Hold up to `room` messages."""
+        self._scheduler = scheduler
+        self._room = room
+        self._messages: deque[Any] = deque()
+        self._waiting: list[Task] = []
+        self.reader_gone = False
+        self.writer_gone = False
+
+    def write(self, message: Any) -> None:
+        """Write one, when there is room."""
+        while len(self._messages) >= self._room and not self.reader_gone:
+            self._waiting.append(self._scheduler.current)
+            self._scheduler.block()
+        if self.reader_gone:
+            raise BrokenPipeError
+        self._messages.append(message)
+        self._rouse()
+
+    def read(self) -> Any:
+        """The next one; None at the end."""
+        while not self._messages:
+            if self.writer_gone:
+                return None
+            self._waiting.append(self._scheduler.current)
+            self._scheduler.block()
+        message = self._messages.popleft()
+        self._rouse()
+        return message
+
+    def close(self, *, reader: bool) -> None:
+        """One side is gone."""
+        if reader:
+            self.reader_gone = True
+        else:
+            self.writer_gone = True
+        self._rouse()
+
+    def _rouse(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for task in waiting:
+            self._scheduler.wake(task)
+
+
+class Source:
+    """The orders' table as the tap sees it; found once for the life of a real process, since it never changes."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine: sa.Engine = open_engine(url)
+        event.listen(self.engine, "do_connect", simulated_connection)
+        self._table: OrdersTable | None = None
+
+    @property
+    def table(self) -> OrdersTable:
+        """The table."""
+        if self._table is None:
+            with reading(self.engine) as connection:
+                self._table = find_orders_table(self.engine, connection, {"orders_table": STREAM})
+        return self._table
+
+
+def tap(source: Source, ledger_url: str, config: PairConfig, bookmark: str | None, pipe: Pipe) -> None:
+    """Read what is unsynced, as `TapLegacyOrders` and its stream do."""
+    table = source.table
+    entry = catalog_entry(STREAM, table, None)
+    pipe.write(("SCHEMA", entry["schema"]["properties"], entry["schema"]["required"], [c.name for c in table.key]))
+    ledger = Ledger.open(ledger_url)
+    ledger.ensure_tables()
+    release_uncreated(ledger, STREAM)
+    orders = UnsyncedOrders(
+        engine=source.engine,
+        table=table,
+        columns=table.columns,
+        ledger=ledger,
+        stream=STREAM,
+        settings=ReadingSettings(
+            page_size=config.page_size,
+            lookback=timedelta(seconds=config.lookback),
+            settle=timedelta(seconds=2),
+            zone=timezone.utc,
+            ledger_beside_orders=ledger_url == source.url,
+            find_deleted=False,
+        ),
+        logger=LOGGER,
+    )
+    encoder = _encoder(table.columns)
+    for page in orders.pages(bookmark):
+        for block in encoder.blocks(page.columns, page.count, EXTRACTED):
+            pipe.write(("RECORDS", block.splitlines()))
+        if page.bookmark is not None:
+            bookmark = page.bookmark
+            pipe.write(("STATE", bookmark))
+    if bookmark is not None:
+        pipe.write(("STATE", bookmark))
+
+
+def _encoder(columns: tuple[Column, ...]) -> LineEncoder:
+    converters = [converter(column, timezone.utc, LOGGER.warning) for column in columns]
+    names = [*(column.name for column in columns), KEY, VERSION]
+    return LineEncoder(STREAM, names, [*converters, _as_is, _as_is])
+
+
+def _as_is(values: Any) -> Any:
+    return values
+
+
+class TargetRun:
+    """One run of the target, as `TargetZohoCRM` and its sink lead it."""
+
+    def __init__(self, settings: Settings, pipe: Pipe, on_state: Callable[[TargetRun, str], None]) -> None:
+        """`on_state` is told each STATE that goes out."""
+        self._settings = settings
+        self._pipe = pipe
+        self._on_state = on_state
+        self._sent: list[tuple[str, str]] = []
+        self._before: dict[int, int] = {}
+        self._states = 0
+        self.run: Run | None = None
+        self.terminated = False
+        self.how_ended = "killed"
+
+    def records_before(self, state: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Key and version of each record that was read before a STATE."""
+        return self._sent[: self._before[state["number"]]]
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.terminated = True
+        if self.run is not None:
+            self.run.stop.set()
+
+    def work(self) -> None:
+        """From the first message to the end."""
+        run = self.run = Run(self._settings, lambda state: self._on_state(self, state))
+        try:
+            self._listen(run)
+        except Killed:
+            raise
+        except (ZohoError, LedgerError, IncompleteError, _TerminatedError) as error:
+            run.abort("failed")
+            self.how_ended = f"{type(error).__name__}: {error}"
+        except BaseException:
+            run.abort("failed")
+            raise
+
+    def _listen(self, run: Run) -> None:
+        delivery = None
+        reader: RowReader | None = None
+        while (message := self._pipe.read()) is not None:
+            if self.terminated:
+                raise _TerminatedError
+            run.check()
+            if message[0] == "SCHEMA":
+                _, properties, required, keys = message
+                delivery, mapping = run.open_stream(STREAM, properties, keys)
+                sources = [column.source for column in mapping.columns]
+                reader = RowReader(
+                    properties, required=required, key_properties=keys, replication_key="updated_at", sources=sources
+                )
+            elif message[0] == "RECORDS":
+                assert reader is not None
+                assert delivery is not None
+                rows: Rows = reader.read_lines(message[1])
+                self._sent += zip(rows.keys, rows.versions, strict=True)
+                delivery.add(rows)
+            else:
+                self._states += 1
+                self._before[self._states] = len(self._sent)
+                run.settlement.hold({"bookmark": message[1], "number": self._states})
+        if self.terminated:
+            raise _TerminatedError
+        if delivery is not None:
+            delivery.flush()
+        run.finish()
+        self.how_ended = "finished"
+
+
+class _TerminatedError(Exception):
+    """A signal asked the run to end."""
+
+
+def start(
+    scheduler: Scheduler,
+    processes: tuple[Process, Process],
+    work: tuple[Callable[[], None], Callable[[], None]],
+    pipe: Pipe,
+) -> tuple[Task, Task]:
+    """Start both programs; each closes its end of the pipe, however it ends."""
+
+    def closing(program: Callable[[], None], *, reader: bool) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                program()
+            except (TapSyncError, BrokenPipeError, LedgerError):
+                if reader:
+                    raise
+            finally:
+                pipe.close(reader=reader)
+
+        return run
+
+    return (
+        scheduler.spawn(processes[0], closing(work[0], reader=False), "tap"),
+        scheduler.spawn(processes[1], closing(work[1], reader=True), "target"),
+    )
