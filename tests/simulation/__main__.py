@@ -1,20 +1,71 @@
-"""Runs histories: `python -m simulation SEED` tells one, with its faults and what happened."""
+"""Runs histories: many in parallel, or one again.
+
+    python -m simulation --seeds 30000          seeds from 1 on, by all processors
+    python -m simulation --seed 17              one, with its faults and what happened, shrunk if it fails
+"""
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 import time
 
 from simulation.history import History, Theatre
+from simulation.many import report, run_many
+from simulation.shrinking import shrunk
 
-theatre = Theatre()
-began = time.perf_counter()
-first, last = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None
-for seed in range(first, (last or first + 1)):
-    verdict = History(theatre, seed).run()
-    if verdict.violations or last is None:
-        print(seed, verdict.violations, verdict.steps)
-        if last is None:
-            print(*verdict.trace, *map(str, verdict.injected), sep="\n")
-print(time.perf_counter() - began)
-theatre.close()
+
+def main() -> int:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, help="one history, told step by step")
+    parser.add_argument("--seeds", type=int, default=1000, help="how many histories")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--stop-at-first", action="store_true", help="end with the first failure")
+    parser.add_argument("--no-shrinking", action="store_true", help="leave failures as they are")
+    options = parser.parse_args()
+    if options.seed is not None:
+        return _one(options.seed)
+    began = time.perf_counter()
+    seeds = range(options.first, options.first + options.seeds)
+    total = run_many(seeds, options.jobs, stop_at_first=options.stop_at_first)
+    report(total, time.perf_counter() - began)
+    for verdict in () if options.no_shrinking else total.failed[:1]:
+        _tell_failure(verdict.seed)
+    return 1 if total.failed else 0
+
+
+def _one(seed: int) -> int:
+    theatre = Theatre()
+    try:
+        verdict = History(theatre, seed).run()
+    finally:
+        theatre.close()
+    print(*verdict.trace, sep="\n")
+    print(f"seed {seed}: {verdict.steps} steps; {', '.join(map(str, verdict.injected)) or 'no faults'}")
+    if not verdict.violations:
+        print("lawful")
+        return 0
+    _tell_failure(seed)
+    return 1
+
+
+def _tell_failure(seed: int) -> None:
+    theatre = Theatre()
+    try:
+        verdict, dropped = shrunk(theatre, seed)
+    finally:
+        theatre.close()
+    print(f"seed {seed} breaks the law; without {dropped} of its faults and changes it still does:")
+    print(*(f"  {line}" for line in verdict.trace), sep="\n")
+    print(*(f"  needs {each}" for each in verdict.injected), sep="\n")
+    print(*(f"  {line}" for line in verdict.violations), sep="\n")
+    print(f"again: make simulate SEED={seed}")
+
+
+if __name__ == "__main__":
+    if os.environ.get("PYTHONHASHSEED") != "0":  # sets of text have an order of their own in each process
+        os.execve(sys.executable, [sys.executable, "-m", "simulation", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})
+    sys.exit(main())

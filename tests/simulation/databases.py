@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,8 @@ def install() -> None:
         return engine
 
     sync_ledger.ledger.create_engine = engine_of
+    # One description of the tables: compiled statements are found again by it.
+    sync_ledger.ledger.ledger_tables = cache(sync_ledger.ledger.ledger_tables)
 
 
 def plain(path: Path) -> sqlite3.Connection:

@@ -23,6 +23,7 @@ import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 
 import target_zoho_crm.sessions
+import zoho_crm_emulator.emulator
 import zoho_crm_emulator.gate
 import zoho_crm_emulator.jobs
 from simulation.chance import Chance
@@ -32,6 +33,8 @@ from zoho_crm_emulator.emulator import Emulator, Settings
 from zoho_crm_emulator.faults import Fault
 from zoho_crm_emulator.jobs import Jobs
 from zoho_crm_emulator.oauth import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_REFRESH_TOKEN
+from zoho_crm_emulator.schema import Catalog, Module
+from zoho_crm_emulator.standard import order_fields, system_fields
 
 BASE = "http://127.0.0.1:1"
 CREDENTIALS = {
@@ -76,6 +79,7 @@ class Zoho:
 
     def __init__(self, folder: Path) -> None:
         """Keep the emulator's data in `folder`."""
+        zoho_crm_emulator.emulator.standard.install = _install_small_module
         self.emulator = Emulator(Settings(data=str(folder / "crm.sqlite")))
         self.emulator.base_url = BASE
         self.jobs = Jobs(self.emulator)
@@ -331,6 +335,12 @@ class Zoho:
     def refuse_for_ever(self, key: str, code: str) -> None:
         """Refuse an order in every call and job, until `forgive`."""
         self.lasting.append(self.emulator.faults.add(Fault(kind="record_error", keys=(key,), code=code)).id)
+
+
+def _install_small_module(catalog: Catalog) -> None:
+    """One module with few fields: fetching the usual ones would take a fifth of each history."""
+    fields = [field for field in order_fields() if field.api_name in {"Name", "parent_id", "Notes"}]
+    catalog.put_module(Module(api_name="Orders"), [*fields, *system_fields()])
 
 
 async def _at_once(work: Callable[..., Any], *arguments: Any) -> Any:
