@@ -278,7 +278,7 @@ class History:
         seconds = 61.0
         if due is not None:
             at = datetime.fromisoformat(due).replace(tzinfo=timezone.utc).timestamp()
-            seconds = max(1.0, at - STAGE.database_time() + 1.0)
+            seconds = max(61.0, at - STAGE.database_time() + 1.0)
         self.scheduler.sleep(seconds)
 
     def _start_run(self, number: int) -> tuple[Task, Task]:
