@@ -32,6 +32,7 @@ from target_zoho_crm.errors import ZohoError
 from target_zoho_crm.rows import RowReader, Rows
 from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
+from target_zoho_crm.spool import SpoolError
 
 STREAM = "orders"
 LOGGER = logging.getLogger("simulation")
@@ -199,7 +200,7 @@ class TargetRun:
             self._listen(run)
         except Killed:
             raise
-        except (ZohoError, LedgerError, IncompleteError, _TerminatedError) as error:
+        except (ZohoError, LedgerError, IncompleteError, SpoolError, _TerminatedError) as error:
             run.abort("failed")
             self.how_ended = f"{type(error).__name__}: {error}"
         except BaseException:

@@ -166,6 +166,25 @@ def _space() -> str:
     return STAGE.scheduler.current.process.space
 
 
+def _functions(value: Any) -> list[types.FunctionType]:
+    """A function, or those of a class."""
+    if isinstance(value, types.FunctionType):
+        return [value]
+    return [each for each in vars(value).values() if isinstance(each, types.FunctionType)] if isinstance(value, type) else []
+
+
+def _give_defaults(function: types.FunctionType) -> None:
+    """A clock that stands as a default was taken from the real module."""
+    clocks = {time.monotonic: _TIME.monotonic, time.time: _TIME.time}
+
+    def given(value: Any) -> Any:
+        return clocks.get(value, value) if isinstance(value, types.BuiltinFunctionType) else value
+
+    function.__defaults__ = function.__defaults__ and tuple(map(given, function.__defaults__))
+    if function.__kwdefaults__:
+        function.__kwdefaults__ = {name: given(value) for name, value in function.__kwdefaults__.items()}
+
+
 def install() -> None:
     """Give every module of the product the stand-ins. For the whole life of this (real) process."""
     for package in PACKAGES:
@@ -179,6 +198,8 @@ def install() -> None:
                     setattr(module, attribute, _MODULES[value])
                 if attribute == "process_space":
                     setattr(module, attribute, _space)
+                for function in _functions(value):
+                    _give_defaults(function)
     workers = import_module("target_zoho_crm.workers")
     workers.ThreadPoolExecutor = lambda max_workers, thread_name_prefix: sim.Pool(  # type: ignore[attr-defined]
         STAGE.scheduler, max_workers, thread_name_prefix
