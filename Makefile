@@ -1,4 +1,4 @@
-# make demo | test | faults | check | generate | bench | clean. Needs only a POSIX make, and Python 3.10 or later with pip.
+# make demo | test | faults | simulate | simulate-day | mutants | check | generate | bench | clean. Needs only a POSIX make, and Python 3.10 or later with pip.
 PYTHON = python3
 BIN = .venv/bin
 
@@ -11,12 +11,22 @@ DEMO_WAIT = 1
 ROWS = 100000 500000
 RUNS = 5
 
-.PHONY: help install demo test faults check generate bench bench-freshness clean
+# simulate: how many histories, from which seed on; or SEED, the one to be told. simulate-day: how much of the day.
+SEEDS = 30000
+FIRST = 1
+SEED =
+HOURS = 24
+SIMULATION = PYTHONPATH=.:tests $(BIN)/python -m simulation
+
+.PHONY: help install demo test faults simulate simulate-day mutants check generate bench bench-freshness clean
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
 	@echo "make test      all tests"
 	@echo "make faults    every fault on real processes and each engine, with a table; about 15 minutes"
+	@echo "make simulate  30,000 histories of faults, killed and overlapping runs in one process (SEEDS=, SEED=)"
+	@echo "make simulate-day  24 simulated hours of mixed traffic under faults (HOURS=)"
+	@echo "make mutants   deliberate bugs, each with the history that shows it"
 	@echo "make check     lint, types, generated files up to date"
 	@echo "make install   the environment for runs of your own, in .venv"
 	@echo "make generate  write meltano.yml and the generated pages of docs/"
@@ -36,10 +46,23 @@ test:
 	@$(PYTHON) -m scripts.environment dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal --junitxml=.pytest_cache/report.xml
 	@$(BIN)/python -m scripts.engines .pytest_cache/report.xml
+	@$(SIMULATION) --seeds 1000 --fresh 50 --brief
 
 faults:
 	@$(PYTHON) -m scripts.environment dev
 	FAULTS=all $(BIN)/python -m pytest tests/faults -q -n 2 --dist worksteal
+
+simulate:
+	@$(PYTHON) -m scripts.environment dev
+	@$(SIMULATION) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST))
+
+simulate-day:
+	@$(PYTHON) -m scripts.environment dev
+	@$(SIMULATION).day --hours $(HOURS)
+
+mutants:
+	@$(PYTHON) -m scripts.environment dev
+	@$(SIMULATION).mutants
 
 check:
 	@$(PYTHON) -m scripts.environment dev

@@ -1,7 +1,7 @@
 """Runs histories: many in parallel, or one again.
 
-    python -m simulation --seeds 30000          seeds from 1 on, by all processors
-    python -m simulation --seed 17              one, with its faults and what happened, shrunk if it fails
+python -m simulation --seeds 30000          seeds from 1 on, by all processors
+python -m simulation --seed 17              one, with its faults and what happened, shrunk if it fails
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many histories")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--fresh", type=int, default=0, help="how many more, from a seed that the clock gives")
+    parser.add_argument("--brief", action="store_true", help="print sums only")
     parser.add_argument("--stop-at-first", action="store_true", help="end with the first failure")
     parser.add_argument("--no-shrinking", action="store_true", help="leave failures as they are")
     options = parser.parse_args()
     if options.seed is not None:
         return _one(options.seed)
     began = time.perf_counter()
-    seeds = range(options.first, options.first + options.seeds)
+    fresh = int(time.time()) * 1000
+    seeds = [*range(options.first, options.first + options.seeds), *range(fresh, fresh + options.fresh)]
     total = run_many(seeds, options.jobs, stop_at_first=options.stop_at_first)
-    report(total, time.perf_counter() - began)
+    report(total, time.perf_counter() - began, brief=options.brief)
     for verdict in () if options.no_shrinking else total.failed[:1]:
         _tell_failure(verdict.seed)
     return 1 if total.failed else 0
@@ -67,5 +70,7 @@ def _tell_failure(seed: int) -> None:
 
 if __name__ == "__main__":
     if os.environ.get("PYTHONHASHSEED") != "0":  # sets of text have an order of their own in each process
-        os.execve(sys.executable, [sys.executable, "-m", "simulation", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})
+        os.execve(
+            sys.executable, [sys.executable, "-m", "simulation", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"}
+        )
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Seeded decisions: each is a function of seed, place and number alone, so that one can be dropped and the rest stay."""
+"""Seeded decisions: each a function of seed, place and number alone, so that one can be dropped and the rest stay."""
 
 from __future__ import annotations
 

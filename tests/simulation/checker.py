@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-
 from simulation.databases import plain
 from simulation.legacy import Shop, number_of
 from simulation.network import Zoho
+
 from sync_ledger.jobs import unpack_manifest
 
 OPEN = ("intent", "calling", "uploaded", "created")
@@ -46,7 +46,9 @@ class Checker:
         for key, version in dict(records).items():
             ack = acks.get(key)
             if ack is None or (ack["version"] == version and ack["status"] == "submitted"):
-                self.fail(f"STATE went out before order {key} at {version!r} had an outcome: {dict(ack) if ack else None}")
+                self.fail(
+                    f"STATE went out before order {key} at {version!r} had an outcome: {dict(ack) if ack else None}"
+                )
 
     def run_ended(self, lives: Callable[[int], str | None]) -> None:
         """A run that is awake is not taken for dead. `lives` names the process of an id that was never silent."""
@@ -133,9 +135,11 @@ class Checker:
         for job in jobs:
             if job["step"] != "applied" or job["zoho_job_id"] is None:
                 continue
-            outcome = store.read().execute(
-                "SELECT status, outcome FROM jobs WHERE id = ?", (int(job["zoho_job_id"]),)
-            ).fetchone()
+            outcome = (
+                store.read()
+                .execute("SELECT status, outcome FROM jobs WHERE id = ?", (int(job["zoho_job_id"]),))
+                .fetchone()
+            )
             told = msgspec.json.decode(outcome[1]) if outcome and outcome[1] else {}
             counts = told.get("counts") or {}
             written = counts.get("added_count", 0) + counts.get("updated_count", 0)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from simulation.stand_ins import STAGE
 from sqlalchemy import event
 
 import sync_ledger.ledger
-from simulation.stand_ins import STAGE
 
 Points = Callable[[str], None]
 FASTER = ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = MEMORY", "PRAGMA temp_store = MEMORY")
@@ -59,7 +59,7 @@ class SimConnection(sqlite3.Connection):
         for statement in FASTER:
             super().execute(statement)
         self.create_function("strftime", -1, _strftime)
-        self.create_function("sim_tick", 0, lambda: HOOKS.tick())
+        self.create_function("sim_tick", 0, lambda: HOOKS.tick())  # noqa: PLW0108 - the hook changes
 
     def cursor(self, *_: Any) -> SimCursor:  # type: ignore[override]
         """Make a cursor."""
@@ -81,7 +81,7 @@ def simulated_connection(_dialect: Any, _record: Any, _arguments: Any, options: 
 
 
 def install() -> None:
-    """Let SQLAlchemy open such connections, and keep one engine a database, since compiled statements are the engine's."""
+    """Let SQLAlchemy open such connections; one engine a database, since compiled statements are the engine's."""
     engines: dict[str, sa.Engine] = {}
     create = sync_ledger.ledger.create_engine
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-
 from simulation import databases, stand_ins
 from simulation.chance import Chance, Injection
 from simulation.checker import Checker
@@ -24,6 +23,7 @@ from simulation.network import Zoho
 from simulation.pair import PairConfig, Pipe, Source, TargetRun, start, tap
 from simulation.scheduler import Hang, Killed, Process, Scheduler, Task
 from simulation.stand_ins import STAGE
+
 from sync_ledger.ledger import Ledger
 
 ROUNDS = 14
@@ -300,6 +300,7 @@ class History:
                 self.note(f"target {number}: {target.how_ended}")
                 if not self.chance.quiet:
                     self.checker.run_ended(self._innocent)
+
         return start(
             self.scheduler,
             (reading, writing),

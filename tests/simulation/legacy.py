@@ -33,7 +33,9 @@ class Version:
 class Shop:
     """The legacy application and its table."""
 
-    def __init__(self, path: Path, scheduler: Scheduler, chance: Chance, lookback: float, *, whole_seconds: bool) -> None:
+    def __init__(
+        self, path: Path, scheduler: Scheduler, chance: Chance, lookback: float, *, whole_seconds: bool
+    ) -> None:
         """Orders lie in the database at `path`."""
         self.connection: sqlite3.Connection = plain(path)
         self.scheduler = scheduler
@@ -71,7 +73,9 @@ class Shop:
             else:
                 STAGE.clock_offset = chance.uniform(-self.slack, self.slack)
             return
-        some = chance.sample(range(keys), min(keys, chance.randint(2, 5))) if what == "batch" else [chance.randrange(keys)]
+        some = (
+            chance.sample(range(keys), min(keys, chance.randint(2, 5))) if what == "batch" else [chance.randrange(keys)]
+        )
         names = [f"so-{index}" for index in some]
         names = [name for name in names if name not in self.busy]
         if not names:

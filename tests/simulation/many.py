@@ -69,21 +69,23 @@ def _share(seeds: Iterable[int]) -> list[Verdict]:
     return [History(_THEATRE[0], seed).run() for seed in seeds]
 
 
-def report(total: Total, seconds: float) -> None:
-    """Print what was met, fault by fault and pair by pair."""
-    print(f"{total.seeds:,} histories in {seconds:,.0f} s, {len(total.failed)} break the law")
-    print(f"{'fault':18} {'injected':>10} {'histories':>10}")
-    for kind, count in sorted(total.faults.items()):
-        print(f"{kind:18} {count:10,} {total.with_fault[kind]:10,}")
-    print("pairs of faults in one history:")
+def report(total: Total, seconds: float, *, brief: bool) -> None:
+    """Print what was met: fault by fault and pair by pair, or in brief."""
     kinds = sorted(total.faults)
-    for one in kinds:
-        others = ", ".join(
-            f"{other} {total.pairs[one, other]:,}" for other in kinds if other > one
-        )
-        if others:
-            print(f"  {one}: {others}")
-    pairs = len(kinds) * (len(kinds) - 1) // 2
-    print(f"{sum(1 for count in total.pairs.values() if count)} of {pairs} pairs met")
+    met = sum(1 for count in total.pairs.values() if count)
+    print(
+        f"simulation: {total.seeds:,} histories in {seconds:,.0f} s, {sum(total.faults.values()):,} faults of "
+        f"{len(kinds)} kinds, {met} of {len(kinds) * (len(kinds) - 1) // 2} pairs of kinds met in one history; "
+        f"{len(total.failed)} break the law"
+    )
+    if not brief:
+        print(f"{'fault':18} {'injected':>10} {'histories':>10}")
+        for kind, count in sorted(total.faults.items()):
+            print(f"{kind:18} {count:10,} {total.with_fault[kind]:10,}")
+        print("pairs of faults in one history:")
+        for one in kinds:
+            others = ", ".join(f"{other} {total.pairs[one, other]:,}" for other in kinds if other > one)
+            if others:
+                print(f"  {one}: {others}")
     for verdict in total.failed[:20]:
         print(f"seed {verdict.seed}: {verdict.violations[0]}")

@@ -1,7 +1,7 @@
 """Deliberate bugs: each patch of `mutants/` is applied to a copy of the code, and the simulation must catch it.
 
-    python -m simulation.mutants                all of them, with the seed that caught each
-    python -m simulation.mutants NAME ...       some
+python -m simulation.mutants                all of them, with the seed that caught each
+python -m simulation.mutants NAME ...       some
 """
 
 from __future__ import annotations

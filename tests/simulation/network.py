@@ -21,13 +21,13 @@ import requests
 import urllib3
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
+from simulation.chance import Chance
+from simulation.scheduler import Process, Scheduler
 
 import target_zoho_crm.sessions
 import zoho_crm_emulator.emulator
 import zoho_crm_emulator.gate
 import zoho_crm_emulator.jobs
-from simulation.chance import Chance
-from simulation.scheduler import Process, Scheduler
 from zoho_crm_emulator.app import build
 from zoho_crm_emulator.emulator import Emulator, Settings
 from zoho_crm_emulator.faults import Fault
@@ -62,6 +62,7 @@ UNSURE = frozenset({"lost_before", "lost_after", "cut", "500", "503_page", "504_
 """After these the client cannot know what Zoho counted."""
 JOB_FAULTS = {"job_failed": 1.0, "unprocessed": 2.0, "partly_done": 2.0, "slow_job": 2.0, "other_order": 2.0}
 CALLBACKS = {"early": 1.0, "twice": 1.0, "never": 1.0}
+GATEWAY_PAGES = {"504_after": 504, "html_after": 200}
 PAGE = b"<html><body><center><h1>504 Gateway Time-out</h1></center></body></html>"
 
 
@@ -107,14 +108,16 @@ class Zoho:
         result_words: Mapping[str, Any],
         world: Process,
         tick: Callable[[], int],
+        keep_log: bool = True,
     ) -> None:
-        """Start an empty CRM for one history."""
+        """Start an empty CRM for one history; `keep_log` remembers each write, which takes memory."""
         self.scheduler = scheduler
         self.chance = chance
         self.rate = rate
         self._job_seconds = job_seconds
         self._world = world
         self._tick = tick
+        self._keep_log = keep_log
         self.emulator.reset()
         self.emulator.random = random.Random(chance.seed)
         self.emulator.switches = msgspec.structs.replace(self.emulator.switches, **result_words)
@@ -139,12 +142,7 @@ class Zoho:
         self.scheduler.sleep(generator.uniform(0.01, 0.3))
         if kind in UNSURE:
             self.unsure.add(process.pid)
-        if kind == "no_connection":
-            reason = urllib3.exceptions.NewConnectionError(None, "refused")  # type: ignore[arg-type]
-            raise requests.exceptions.ConnectionError(urllib3.exceptions.MaxRetryError(None, "/", reason))  # type: ignore[arg-type]
-        if kind == "lost_before":
-            self.scheduler.sleep(generator.choice([0.0, 5.0]))
-            raise requests.exceptions.ConnectionError(urllib3.exceptions.ProtocolError("Connection aborted."))
+        self._lose_before(kind, generator)
         if kind == "token_expired":
             self.emulator.oauth.revoke_tokens()
         status, headers, body = self._carry_out(request, process, kind, generator)
@@ -155,10 +153,8 @@ class Zoho:
             process.on_point(process, "answer")
         if kind == "lost_after":
             raise requests.exceptions.ReadTimeout("no answer")
-        if kind == "504_after":
-            status, headers, body = 504, {"content-type": "text/html"}, PAGE
-        if kind == "html_after":
-            status, headers, body = 200, {"content-type": "text/html"}, PAGE
+        if kind in GATEWAY_PAGES:
+            status, headers, body = GATEWAY_PAGES[kind], {"content-type": "text/html"}, PAGE
         sent = body[: len(body) // 2] if kind == "cut" else body
         raw = urllib3.HTTPResponse(
             io.BytesIO(sent),
@@ -169,6 +165,15 @@ class Zoho:
             request_method=request.method,
         )
         return adapter.build_response(request, raw)
+
+    def _lose_before(self, kind: str | None, generator: random.Random) -> None:
+        """Fail before Zoho has heard of the call."""
+        if kind == "no_connection":
+            reason = urllib3.exceptions.NewConnectionError(None, "refused")  # type: ignore[arg-type]
+            raise requests.exceptions.ConnectionError(urllib3.exceptions.MaxRetryError(None, "/", reason))  # type: ignore[arg-type]
+        if kind == "lost_before":
+            self.scheduler.sleep(generator.choice([0.0, 5.0]))
+            raise requests.exceptions.ConnectionError(urllib3.exceptions.ProtocolError("Connection aborted."))
 
     def _carry_out(
         self, request: requests.PreparedRequest, process: Process, kind: str | None, generator: random.Random
@@ -186,7 +191,7 @@ class Zoho:
             wait = {"Retry-After": str(generator.choice([1, 5]))} if generator.random() < 0.5 else {}
             active.append(faults.add(Fault(kind="answer", canned=canned, times=1, headers=wait)))
         elif path.endswith("/upsert"):
-            active += self._refusals(path, content)
+            active += self._refusals(content)
         elif "/bulk-write/" in path:
             gone, _ = self.chance.decide("result", self.rate / 3, {"result_gone": 1.0})
             if gone:
@@ -200,22 +205,24 @@ class Zoho:
         if path.endswith("/bulk/v8/write") and status < 300:
             self._job_created(int(msgspec.json.decode(body)["details"]["id"]))
         if "/bulk-write/" in path and status == 200:
-            body = self._in_other_order(path, body)
+            body = self._in_other_order(body)
         return status, headers, body
 
-    def _refusals(self, path: str, content: bytes) -> list[Any]:
+    def _refusals(self, content: bytes) -> list[Any]:
         """Refuse some orders of an upsert call for a moment; and see that none of them is in a live job."""
         keys = {row["parent_id"]: row.get("Notes") for row in msgspec.json.decode(content)["data"]}
         for job, rows in self.live_jobs.items():
             for key in sorted(rows.keys() & keys.keys()):
                 self.violations.append(
-                    f"two writes at once: order {key} ({keys[key]}) by upsert while job {job} ({rows[key]}) is under way"
+                    f"two writes at once: order {key} ({keys[key]}) by upsert, job {job} ({rows[key]}) is under way"
                 )
         kind, generator = self.chance.decide("rows", self.rate, {"record_locked": 1.0})
         if kind is None:
             return []
         some = tuple(key for key in keys if generator.random() < 0.5)
-        return [self.emulator.faults.add(Fault(kind="record_error", endpoint="upsert", keys=some, code="RECORD_LOCKED"))]
+        return [
+            self.emulator.faults.add(Fault(kind="record_error", endpoint="upsert", keys=some, code="RECORD_LOCKED"))
+        ]
 
     # Jobs
 
@@ -276,7 +283,9 @@ class Zoho:
             active.append(faults.add(Fault(kind="unprocessed", share=generator.choice([0.3, 0.6, 1.0]))))
         elif kind == "partly_done":
             some = tuple(key for key in keys if generator.random() < 0.5)
-            active.append(faults.add(Fault(kind="record_error", endpoint="bulk_write", keys=some, code="RECORD_LOCKED")))
+            active.append(
+                faults.add(Fault(kind="record_error", endpoint="bulk_write", keys=some, code="RECORD_LOCKED"))
+            )
         while job in self.live_jobs:
             ran = self.jobs.run_due()  # others that are due as well come first
             self._take_writes()
@@ -289,7 +298,7 @@ class Zoho:
     def _called_back(self, *_: Any) -> None:
         """The emulator's own callbacks need sockets; the simulation delivers them itself."""
 
-    def _in_other_order(self, path: str, body: bytes) -> bytes:
+    def _in_other_order(self, body: bytes) -> bytes:
         """Tell a result's rows in another order: only the echoed key says whose they are."""
         kind, generator = self.chance.decide("result order", self.rate * 3, {"other_order": 1.0})
         if kind is None:
@@ -321,7 +330,8 @@ class Zoho:
         found = store.read().execute("SELECT key, value FROM sim_log ORDER BY rowid").fetchall()
         if found:
             moment = self._tick()
-            self.writes += [Row(moment, key, value) for key, value in found]
+            if self._keep_log:
+                self.writes += [Row(moment, key, value) for key, value in found]
             with store.write() as connection:
                 connection.execute("DELETE FROM sim_log")
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta, timezone
-from pathlib import Path
 from typing import Any
 
-import logging
 import sqlalchemy as sa
-from sqlalchemy import event
-
 from simulation.databases import simulated_connection
 from simulation.network import CREDENTIALS
 from simulation.scheduler import Killed, Process, Scheduler, Task
+from sqlalchemy import event
+
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.recovery import release_uncreated
 from tap_legacy_orders.catalog import catalog_entry
@@ -51,9 +50,7 @@ class PairConfig:
     def settings(self, ledger_url: str) -> Settings:
         """The target's settings, with every default."""
         defaults = {
-            name: definition["default"]
-            for name, definition in CONFIG["properties"].items()
-            if "default" in definition
+            name: definition["default"] for name, definition in CONFIG["properties"].items() if "default" in definition
         }
         return Settings.read({**defaults, **CREDENTIALS, "ack_url": ledger_url, **self.target})
 

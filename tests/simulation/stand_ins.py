@@ -20,8 +20,8 @@ from importlib import import_module
 from typing import Any
 
 import filelock
-
-from simulation import scheduler as sim
+from simulation import threads as sim
+from simulation.scheduler import Scheduler, Task
 
 START = 1_767_254_400.0
 """2026-01-01 08:00 UTC, in seconds since the epoch: when every history begins."""
@@ -32,7 +32,7 @@ PACKAGES = ("sync_ledger", "target_zoho_crm", "tap_legacy_orders")
 class Stage:
     """The history that runs now; the stand-ins ask it."""
 
-    scheduler: sim.Scheduler
+    scheduler: Scheduler
     ids: random.Random
     clock_offset: float = 0.0
     """By how much the databases' clock is ahead of true time."""
@@ -40,7 +40,7 @@ class Stage:
     """Tells whether the simulated process of an id lives."""
     file_locks: dict[str, sim.Lock]
 
-    def begin(self, scheduler: sim.Scheduler, seed: int, alive: Callable[[int], bool]) -> None:
+    def begin(self, scheduler: Scheduler, seed: int, alive: Callable[[int], bool]) -> None:
         """Put another history on."""
         self.scheduler = scheduler
         self.ids = random.Random(seed)
@@ -83,7 +83,7 @@ class _Thread:
         del daemon
         self._target = target
         self._name = name
-        self._task: sim.Task | None = None
+        self._task: Task | None = None
 
     def start(self) -> None:
         """Start."""
@@ -170,7 +170,11 @@ def _functions(value: Any) -> list[types.FunctionType]:
     """A function, or those of a class."""
     if isinstance(value, types.FunctionType):
         return [value]
-    return [each for each in vars(value).values() if isinstance(each, types.FunctionType)] if isinstance(value, type) else []
+    return (
+        [each for each in vars(value).values() if isinstance(each, types.FunctionType)]
+        if isinstance(value, type)
+        else []
+    )
 
 
 def _give_defaults(function: types.FunctionType) -> None:

@@ -1,0 +1,46 @@
+"""The simulation's own promises; histories by the thousand are run by `make simulate`, in `make test` too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from simulation.mutants import hunt, mutated, patches
+
+ROOT = Path(__file__).parents[2]
+EXPECTED_MUTANTS = 12
+
+
+def simulate(*arguments: str, hash_seed: str = "0") -> str:
+    ended = subprocess.run(
+        [sys.executable, "-m", "simulation", *arguments],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def test_a_seed_is_replayed_exactly() -> None:
+    assert simulate("--seed", "7") == simulate("--seed", "7")
+
+
+def test_there_are_twelve_deliberate_bugs() -> None:
+    assert len(patches()) == EXPECTED_MUTANTS
+
+
+@pytest.mark.parametrize("patch", patches(), ids=lambda patch: patch.stem)
+def test_a_deliberate_bug_still_fits_the_code(patch: Path, tmp_path: Path) -> None:
+    mutated(patch, tmp_path)
+
+
+def test_the_simulation_sees_an_ack_before_the_answer() -> None:
+    patch = next(patch for patch in patches() if patch.stem == "ack_before_answer")
+    caught, _ = hunt(patch, jobs=1)
+    assert caught is not None
+    assert "which the CRM has never had" in caught
