@@ -341,8 +341,8 @@ class History:
             process.points += 1
             if process.points < at:
                 return
-            if kind == "asleep" and point not in {"answer", "read"}:
-                return  # the known limit: a run that falls asleep right between its last look and the sending
+            if kind == "asleep" and (point not in {"answer", "read"} or not target.opened):
+                return  # known limits: asleep between the last look at the lock and the sending, or before the lock
             process.on_point = None
             self.note(f"{process.name}: {kind} at {point} (point {process.points})")
             if kind == "asleep":

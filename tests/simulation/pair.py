@@ -178,6 +178,8 @@ class TargetRun:
         self._states = 0
         self.run: Run | None = None
         self.terminated = False
+        self.opened = False
+        """Whether it holds the stream's lock."""
         self.how_ended = "killed"
 
     def records_before(self, state: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -214,6 +216,7 @@ class TargetRun:
             if message[0] == "SCHEMA":
                 _, properties, required, keys = message
                 delivery, mapping = run.open_stream(STREAM, properties, keys)
+                self.opened = True
                 sources = [column.source for column in mapping.columns]
                 reader = RowReader(
                     properties, required=required, key_properties=keys, replication_key="updated_at", sources=sources
