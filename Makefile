@@ -1,4 +1,5 @@
-# make demo | test | faults | simulate | simulate-day | mutants | check | generate | bench | clean. Needs only a POSIX make, and Python 3.10 or later with pip.
+# make demo | test | faults | simulate | simulate-day | mutants | check | generate | bench | clean.
+# Needs only a POSIX make, and Python 3.10 or later with pip.
 PYTHON = python3
 BIN = .venv/bin
 
@@ -46,7 +47,6 @@ test:
 	@$(PYTHON) -m scripts.environment dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal --junitxml=.pytest_cache/report.xml
 	@$(BIN)/python -m scripts.engines .pytest_cache/report.xml
-	@$(SIMULATION) --seeds 1000 --fresh 50 --brief
 
 faults:
 	@$(PYTHON) -m scripts.environment dev

@@ -30,6 +30,10 @@ def test_a_seed_is_replayed_exactly() -> None:
     assert simulate("--seed", "7") == simulate("--seed", "7")
 
 
+def test_histories_are_lawful() -> None:
+    assert "40 histories" in simulate("--seeds", "40", "--jobs", "1", "--brief")
+
+
 def test_there_are_twelve_deliberate_bugs() -> None:
     assert len(patches()) == EXPECTED_MUTANTS
 
