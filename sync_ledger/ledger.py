@@ -89,6 +89,8 @@ def database_url(text: str) -> sa.URL:
         LedgerError: the text is no URL.
     """
     try:
+        if not text.isprintable():
+            raise ValueError("a character that no URL has")  # noqa: TRY301 - told as the others
         url = sa.make_url(text)
     except (SQLAlchemyError, ValueError) as error:
         raise LedgerError(
@@ -135,6 +137,10 @@ class Ledger:
         """
         parsed = database_url(url)
         if parsed.get_backend_name() == "sqlite":
+            if parsed.database in {None, "", ":memory:"}:
+                raise LedgerError(
+                    "an SQLite database in memory forgets everything; name a file: sqlite:////path/to/file"
+                )
             busy = {"timeout": BUSY_SECONDS, "check_same_thread": False}
             engine = create_engine(parsed, connect_args=busy, pool_timeout=POOL_SECONDS)
             event.listen(engine, "connect", _own_transactions)

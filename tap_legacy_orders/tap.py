@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from singer_sdk import typing as th
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import SingerCommand
+from singer_sdk.singerlib import Catalog
 from singer_sdk.sql import SQLTap
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -28,6 +29,7 @@ from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.columns import Column
 from tap_legacy_orders.connections import LEDGER_CHECK, open_engine, reading
 from tap_legacy_orders.errors import CONFIGURATION_EXIT, StoppedBySignal, TapConfigError, TapSyncError, cause_of, where
+from tap_legacy_orders.given_files import check_catalog, check_state
 from tap_legacy_orders.order_lines import DEFAULT_NAME, LinesTable, find_lines_table
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.output import BlockWriter
@@ -47,6 +49,8 @@ LOOKBACK_SECONDS = 300
 SETTLE_SECONDS = 2
 """One second for clocks that tick in seconds (MySQL's DATETIME even rounds up), one for clocks that differ."""
 
+
+LONGEST_SECONDS = 10 * 366 * 86_400
 
 GC_THRESHOLDS = (100_000, 50, 1000)
 """A page is many short-lived rows without cycles: looking for some after every 700 rows took a fifth of the time."""
@@ -192,12 +196,20 @@ class TapLegacyOrders(SQLTap):
 
     # What the SDK asks
 
+    def __init__(self, *, catalog: Any = None, state: Any = None, **options: Any) -> None:
+        """As the SDK makes taps, after a look at what it would take for granted."""
+        if catalog is not None and not isinstance(catalog, Catalog):
+            catalog = check_catalog(catalog)
+        super().__init__(catalog=catalog, state=None if state is None else dict(check_state(state)), **options)
+
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
         """Add the SDK's settings, but not `use_singer_decimal`: decimals are exact numbers here already."""
         super(SQLTap, cls).append_builtin_config(config_jsonschema)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        for name in [name for name, value in self._config.items() if value is None]:
+            del self._config[name]  # null is no setting: the default holds
         # Declared as text, since the SDK cannot read "text or list" from the environment.
         _lists_as_text(self._config, ("key_column",))
         if isinstance(self._config.get("lines"), dict):
@@ -339,8 +351,8 @@ class TapLegacyOrders(SQLTap):
         page_size = self.config["page_size"]
         settings = ReadingSettings(
             page_size=page_size if limit is None else min(page_size, limit + 1),
-            lookback=timedelta(seconds=self.config["lookback_seconds"]),
-            settle=timedelta(seconds=self.config["settle_seconds"]),
+            lookback=self._seconds("lookback_seconds"),
+            settle=self._seconds("settle_seconds"),
             zone=self.zone,
             ledger_beside_orders=self._ledger_beside_orders(),
             find_deleted=self.find_deleted,
@@ -354,6 +366,12 @@ class TapLegacyOrders(SQLTap):
             settings=settings,
             logger=self.logger,
         )
+
+    def _seconds(self, setting: str) -> timedelta:
+        seconds: float = self.config[setting]
+        if not 0 <= seconds <= LONGEST_SECONDS:  # nor NaN, which Python's reader of JSON lets through
+            raise TapConfigError(f"{setting}: {seconds} is no time between 0 and {LONGEST_SECONDS:,} seconds")
+        return timedelta(seconds=seconds)
 
     def _ledger_beside_orders(self) -> bool:
         url = self.config.get("ack_url")

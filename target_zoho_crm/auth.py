@@ -24,6 +24,7 @@ import platformdirs
 import requests
 import tenacity
 
+from sync_ledger.private_folders import private_folder
 from target_zoho_crm.errors import TransientError
 from target_zoho_crm.limits import wait_or_stop
 from target_zoho_crm.token_endpoint import TIMEOUT, ask_for_token
@@ -147,7 +148,7 @@ class TokenSource:
         }
         body = ask_for_token(self._accounts_url, form, self._session, self._timeout)
         lifetime = body.get("expires_in")
-        seconds = float(lifetime) if isinstance(lifetime, (int, float)) and lifetime > 0 else LIFETIME_CAP_SECONDS
+        seconds = lifetime if isinstance(lifetime, (int, float)) and lifetime > 0 else LIFETIME_CAP_SECONDS
         domain = body.get("api_domain")
         return AccessToken(
             value=body["access_token"],
@@ -182,7 +183,7 @@ class _Cache:
 
     def _acquire(self) -> bool:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(self._path.parent)
             self._lock.acquire()
         except filelock.Timeout as error:
             raise TransientError(
@@ -206,7 +207,7 @@ class _Cache:
                 return None
             try:
                 return msgspec.json.decode(file.read(_BODY_BYTES), type=AccessToken)
-            except (OSError, msgspec.DecodeError):
+            except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 return None
 
     def write(self, token: AccessToken) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
+from target_zoho_crm.data_centers import is_plain_url
 from target_zoho_crm.errors import (
     AnswerError,
     Gone,
@@ -25,6 +27,7 @@ from target_zoho_crm.errors import (
 )
 from target_zoho_crm.limits import CreditKind, CreditMeter
 from target_zoho_crm.multipart import multipart
+from target_zoho_crm.plain_text import code_of, digits_of
 from target_zoho_crm.routing import BULK_JOB_CREDITS, query_credits, upsert_credits
 from target_zoho_crm.transport import Answer, Call, ConnectionSettings, Repeat, Transport
 
@@ -37,6 +40,10 @@ logger = logging.getLogger(__name__)
 
 API_VERSION = "v8"
 RESULT_BYTES_MOST = 256 * 1024 * 1024
+ID_CHARACTERS = 64
+"""Of a job's or file's id; the ledger holds so many."""
+
+_ID = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 _REDIRECTS_MOST = 5
 _GONE_CODES = ("RESOURCE_NOT_FOUND", "LINK_NOT_VALID")
 _NOT_FOUND = ("HTTP_404", "HTTP_410")
@@ -233,7 +240,7 @@ class ZohoClient:
                 if answer.status == HTTPStatus.OK:
                     partial.replace(target)
                     return
-                link = urljoin(link, answer.headers.get("Location", ""))
+                link = _joined(link, answer.headers.get("Location", ""))
             raise AnswerError("BAD_ANSWER", "The result's link leads in circles.")
         except ZohoError as error:
             raise _gone(error, _GONE_CODES + _NOT_FOUND) from error
@@ -242,8 +249,9 @@ class ZohoClient:
 
     def resolve(self, url: str) -> str:
         """The full URL of a download link, which comes as absolute, as a path, and as a path with two slashes."""
-        parts = urlsplit(url)
-        if parts.scheme:
+        if not is_plain_url(url):
+            raise configuration_error("HOST_NOT_ALLOWED", "The link to the job's result is no plain URL.")
+        if urlsplit(url).scheme:
             return url
         base = self._transport.api_base()
         if url.startswith("//"):
@@ -318,13 +326,21 @@ class ZohoClient:
         return f"{self._transport.api_base()}/crm/bulk/{API_VERSION}"
 
 
+def _joined(link: str, location: str) -> str:
+    """Where a redirect leads."""
+    if not is_plain_url(location):
+        raise configuration_error("HOST_NOT_ALLOWED", "A redirect leads to what is no plain URL.")
+    return urljoin(link, location)
+
+
 def _id_in(answer: Answer, name: str, where: str) -> str:
     """An id from `details` of a success; Zoho's own OpenAPI file gives it as a number, the service as text."""
     details = answer.body.get("details") if isinstance(answer.body, dict) else None
     value = details.get(name) if isinstance(details, dict) else None
-    if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value):
+    text = value if isinstance(value, str) and _ID.fullmatch(value) else digits_of(value, ID_CHARACTERS)
+    if text is None:
         raise AnswerError("BAD_ANSWER", f"{where}: HTTP {answer.status} without {name}.", http_status=answer.status)
-    return str(value)
+    return text
 
 
 def _list_in(answer: Answer, name: str) -> list[dict[str, Any]]:
@@ -343,13 +359,13 @@ def _job_answer(job_id: str, body: Mapping[str, Any]) -> JobAnswer:
     file, result = resource.get("file"), body.get("result")
     file = file if isinstance(file, dict) else {}
     link = result.get("download_url") if isinstance(result, dict) else None
-    code = resource.get("code") or body.get("code")
+    code = code_of(resource.get("code") or body.get("code"))
     return JobAnswer(
         job_id=job_id,
         status=_job_status(job_id, body["status"]),
         download_url=link if isinstance(link, str) and link else None,
         counts=JobCounts(*(_count(file.get(f"{name}_count")) for name in ("added", "updated", "skipped", "total"))),
-        code=code if isinstance(code, str) and code not in ("", "SUCCESS") else None,
+        code=code if code not in ("", "SUCCESS") else None,
     )
 
 

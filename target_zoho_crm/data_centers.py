@@ -33,6 +33,7 @@ DATA_CENTERS: dict[str, DataCenter] = {
     "ae": DataCenter("accounts.zoho.ae", "www.zohoapis.ae", "files.zoho.ae"),
 }
 ENVIRONMENTS = {"production": "www", "sandbox": "sandbox", "developer": "developer"}
+URL_CHARACTERS = 4096
 _ZOHO_DOMAINS = tuple(
     dict.fromkeys(host.partition(".")[2] for dc in DATA_CENTERS.values() for host in (dc.accounts, dc.api, dc.upload))
 )
@@ -52,13 +53,17 @@ class Endpoints:
     api_fixed: bool = False
 
     def may_see_token(self, url: str) -> bool:
-        """Whether the token may travel to this URL: a configured origin, or https at a host of Zoho's."""
-        parts = urlsplit(url)
+        """Whether the token may travel to this URL: a configured origin, or https at a host of Zoho's.
+
+        Never to a URL that two readers could take for two hosts: one with a user, a backslash, or what is no ASCII.
+        """
+        if not is_plain_url(url) or "@" in (parts := urlsplit(url)).netloc:
+            return False
         if origin(parts) in {origin(urlsplit(each)) for each in (self.accounts_url, self.api_url, self.upload_url)}:
             return True
         host = parts.hostname or ""
         own = any(host == domain or host.endswith("." + domain) for domain in _ZOHO_DOMAINS)
-        return own and parts.scheme == "https" and _port(parts) in (None, 443) and "@" not in parts.netloc
+        return own and parts.scheme == "https" and _port(parts) in (None, 443)
 
 
 def endpoints(
@@ -88,6 +93,25 @@ def endpoints(
     )
 
 
+def is_plain_url(url: str) -> bool:
+    """Whether every reader takes this URL, whole or relative, for the same: it is plain ASCII without a backslash."""
+    if len(url) > URL_CHARACTERS or not (url.isascii() and url.isprintable()) or "\\" in url or " " in url:
+        return False
+    try:
+        urlsplit(url)
+    except ValueError:
+        return False
+    return True
+
+
+def host_of(url: str) -> str:
+    """The URL's host and port, for messages."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return "(none)"
+
+
 def is_loopback(url: str) -> bool:
     """Whether the URL's host is this machine."""
     host = urlsplit(url).hostname or ""
@@ -111,8 +135,7 @@ def _port(parts: SplitResult) -> int | None:
 
 
 def _checked(name: str, url: str) -> str:
-    parts = urlsplit(url)
-    if not parts.hostname or "@" in parts.netloc or _port(parts) == -1:
+    if not is_plain_url(url) or not (parts := urlsplit(url)).hostname or "@" in parts.netloc or _port(parts) == -1:
         raise configuration_error("INVALID_URL", f"{name} is not a URL of the form https://host.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
         raise configuration_error("INSECURE_URL", f"{name} ({parts.scheme}://{parts.hostname}) would show the token.")

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from target_zoho_crm.errors import CODES, AnswerError, Family, family_of, request_error
+from target_zoho_crm.plain_text import CODE_CHARACTERS, FIELD_CHARACTERS, code_of, digits_of, name_of, one_line, said
 from target_zoho_crm.values import MULTIPLE, Refusal
 
 
@@ -73,8 +74,12 @@ _OF_THE_CALLER = (
     HTTPStatus.TOO_MANY_REQUESTS,
 )
 _MESSAGE_CHARACTERS = 300
+_WRAPPINGS_MOST = 8
 _ERROR_WORDS = ("error", "failure", None)  # a job's own status (FAILED ...) is an answer, not an error of the call
-_JSON_PATH = re.compile(r"\$\.data\[(\d+)\](?:\.(.+))?")
+_JSON_PATH = re.compile(r"\$\.data\[0*([0-9]+)\](?:\.(.+))?")
+_ACTIONS = ("insert", "update")
+ID_DIGITS = 32
+"""Zoho's ids have about 19; the ledger holds so many."""
 
 
 def refused(key: str, version: str, errors: Sequence[RecordError]) -> Outcome:
@@ -93,7 +98,7 @@ def refused(key: str, version: str, errors: Sequence[RecordError]) -> Outcome:
         version=version,
         status=Status.UNSYNCED if family in _STOPPING else Status.REJECTED,
         code=code,
-        field=",".join(fields) or None,
+        field=one_line(",".join(fields), FIELD_CHARACTERS) or None,
         message="; ".join(texts)[:_MESSAGE_CHARACTERS] or None,
         family=family,
     )
@@ -139,22 +144,33 @@ def flat_error(body: object) -> tuple[str, str, str | None] | None:
     The forms: flat; wrapped in `data` (or `fields`, when a field was to be made) as an object or as a list of one;
     and the gateway's older keys.
     """
-    if isinstance(body, list) and len(body) == 1:
-        body = body[0]
-    if not isinstance(body, dict):
+    body = _unwrapped(body)
+    if body is None:
         return None
-    data = body.get("data", body.get("fields"))
-    if isinstance(data, dict):
-        return flat_error(data)
-    if isinstance(data, list):
-        return flat_error(data[0]) if len(data) == 1 else None
     code = body.get("code")
     if isinstance(code, str) and code and body.get("status") in _ERROR_WORDS:
-        return code, _text(body.get("message")), _fields_of(body.get("details"))
+        return code_of(code) or "?", said(body.get("message")), _fields_of(body.get("details"))
     for name in ("x-info", "x-error", "info", "ERROR_MESSAGE"):
         text = body.get(name)
         if isinstance(text, str) and text:  # `info` is also where lists say which page they are
-            return ("LINK_NOT_VALID" if text.lower() == "link not valid" else "GATEWAY_ERROR"), text, None
+            return ("LINK_NOT_VALID" if text.lower() == "link not valid" else "GATEWAY_ERROR"), said(text), None
+    return None
+
+
+def _unwrapped(body: object) -> Mapping[str, Any] | None:
+    """What stands in `data`, `fields` or a list of one; None where there is no one object, or too many wrappings."""
+    for _ in range(_WRAPPINGS_MOST):
+        if isinstance(body, list):
+            if len(body) != 1:
+                return None
+            body = body[0]
+        elif isinstance(body, dict):
+            inner = body.get("data", body.get("fields"))
+            if not isinstance(inner, (dict, list)):
+                return body
+            body = inner
+        else:
+            return None
     return None
 
 
@@ -208,13 +224,12 @@ def _item_outcome(position: int, key: str, version: str, item: object) -> Outcom
         return _unclear(key, version)
     code, status, details = item.get("code"), item.get("status"), item.get("details")
     if code == "SUCCESS" and status == "success":
-        zoho_id = details.get("id") if isinstance(details, dict) else None
-        if not isinstance(zoho_id, (str, int)) or isinstance(zoho_id, bool) or not str(zoho_id).isdigit():
+        zoho_id = digits_of(details.get("id"), ID_DIGITS) if isinstance(details, dict) else None
+        if zoho_id is None:
             return _unclear(key, version)
         action = item.get("action")
-        action = action if isinstance(action, str) else None
-        return Outcome(key, version, Status.SYNCED, str(zoho_id), action)
-    if not isinstance(code, str) or not code or code == "SUCCESS" or status == "success":
+        return Outcome(key, version, Status.SYNCED, zoho_id, action if action in _ACTIONS else None)
+    if not code_of(code) or code == "SUCCESS" or status == "success":
         return _unclear(key, version)
     return refused(key, version, _errors(position, item))
 
@@ -232,19 +247,23 @@ def _errors(position: int, item: Mapping[str, Any]) -> list[RecordError]:
         return [error for each in nested for error in _errors(position, {"code": item["code"], **each})]
     _check_position(position, details)
     field = _fields_of(details)
-    said = _text(item.get("message"))
-    hints = [f"{name} {details[name]}" for name in ("expected_data_type", "maximum_length") if name in details]
-    text = f"{said} ({', '.join(hints)})" if hints else said
-    return [RecordError(str(item["code"]), field, text or None)]
+    text = said(item.get("message"))
+    hints = [
+        f"{name} {one_line(str(details[name]), CODE_CHARACTERS)}"
+        for name in ("expected_data_type", "maximum_length")
+        if isinstance(details.get(name), (str, int))
+    ]
+    text = f"{text} ({', '.join(hints)})" if hints else text
+    return [RecordError(code_of(item["code"]) or "?", field, text or None)]
 
 
 def _check_position(position: int, details: Mapping[str, Any]) -> None:
     """The answer says itself which record it speaks of: if that is another one, the order is lost."""
     path = details.get("json_path")
     match = _JSON_PATH.match(path) if isinstance(path, str) else None
-    if match is not None and int(match[1]) != position:
+    if match is not None and match[1] != str(position):
         raise AnswerError(
-            "BAD_ANSWER", f"upsert: result {position} speaks of record {match[1]}; none of the answer is believed."
+            "BAD_ANSWER", f"upsert: result {position} speaks of record {match[1][:9]}; none of the answer is believed."
         )
 
 
@@ -252,12 +271,8 @@ def _fields_of(details: object) -> str | None:
     if not isinstance(details, dict):
         return None
     name = details.get("api_name")
-    if isinstance(name, str) and name:
-        return name
-    path = details.get("json_path")
-    match = _JSON_PATH.match(path) if isinstance(path, str) else None
-    return match[2] if match is not None else None
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    if not isinstance(name, str) or not name:
+        path = details.get("json_path")
+        match = _JSON_PATH.match(path) if isinstance(path, str) else None
+        name = match[2] if match is not None else None
+    return name_of(name) or None

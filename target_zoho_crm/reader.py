@@ -17,7 +17,12 @@ import msgspec
 from singer_sdk.singerlib.encoding import GenericSingerReader, SingerMessageType
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
+from target_zoho_crm.messages import check_message
+
 BLOCK_BYTES = 1 << 18
+LINE_BYTES_MOST = 256 * 1024 * 1024
+"""No message is longer; without a bound an input without line ends would fill the memory."""
+
 _RECORD = re.compile(rb'\{"type": ?"RECORD", ?"stream": ?"([^"\\]+)", ?"record": ?(?=\{)')
 _json = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -77,7 +82,7 @@ class BlockReader(GenericSingerReader[bytes]):
         """Decode one message; numbers with a point become Decimal."""
         try:
             message = _json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidInputLine(f"line {self._line_number} of the input is no JSON: {error}") from None
         if not isinstance(message, dict):
             raise InvalidInputLine(f"line {self._line_number} of the input is no Singer message")
@@ -94,7 +99,7 @@ class BlockReader(GenericSingerReader[bytes]):
         head = _RECORD.match(lines[start])
         taker = None
         if head is not None and self.source is not None:
-            taker = self.source.block_taker(head[1].decode())
+            taker = self.source.block_taker(head[1].decode(errors="surrogateescape"))
         if head is None or taker is None:
             self._process_one(lines[start], callbacks, stats)
             return 1
@@ -119,19 +124,29 @@ class BlockReader(GenericSingerReader[bytes]):
         callback = callbacks.get(str(kind))
         if callback is None:
             raise InvalidInputLine(f"line {self._line_number} of the input has no known message type")
+        check_message(str(kind), message, self._line_number)
         callback(message)
         stats[str(kind)] += 1
 
     def _line_blocks(self, source: IO[Any]) -> Iterator[list[bytes]]:
         """Whole lines, as many as a read gives."""
-        rest = b""
+        rest: list[bytes] = []  # joined once its line ends, so that a long line costs no more than its length
+        size = 0
         for block in self._blocks(source):
-            lines = (rest + block).split(b"\n")
-            rest = lines.pop()
+            lines = block.split(b"\n")
+            rest.append(lines.pop(0))
+            size += len(rest[-1])
+            if size > LINE_BYTES_MOST:
+                raise InvalidInputLine(
+                    f"line {self._line_number + 1} of the input or a later one is longer than {LINE_BYTES_MOST:,} bytes"
+                )
             if lines:
-                yield lines
-        if rest and not self._ended:
-            yield [rest]
+                whole = [b"".join(rest), *lines]
+                rest = [whole.pop()]
+                size = len(rest[0])
+                yield whole
+        if size and not self._ended:
+            yield [b"".join(rest)]
 
     def _wait_for_input(self, source: IO[Any]) -> bool:
         """Wait for a pipe to have something; meanwhile signals, failures of threads, and records' age are acted on.

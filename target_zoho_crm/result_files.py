@@ -10,7 +10,6 @@ import contextlib
 import csv
 import io
 import logging
-import lzma
 import struct
 import zipfile
 import zlib
@@ -22,18 +21,28 @@ from typing import BinaryIO, NamedTuple
 from msgspec import structs
 
 from target_zoho_crm.errors import AnswerError, Family
-from target_zoho_crm.outcomes import Outcome, RecordError, Status, refused
+from target_zoho_crm.outcomes import ID_DIGITS, Outcome, RecordError, Status, refused
+from target_zoho_crm.plain_text import code_of, digits_of, name_of, said
 from target_zoho_crm.references import missing_parent, parent_name
 
 logger = logging.getLogger(__name__)
 
 CSV_BYTES_MOST = 256 * 1024 * 1024  # 25,000 rows of three long texts stay far below it; a zip bomb does not
+RATIO_MOST = 200
+"""Results shrink 5 to 30 times, a bomb a thousand times; small files may be as they like."""
+
+SMALL_BYTES = 1024 * 1024
+ROWS_MOST = 2
+"""Rows for each order that was sent; a result that names far more would only fill the memory."""
+
+_FURTHER_ROWS = 1_000
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those whose readers take no memory by the file's leave
 _ENTRIES_MOST = 16
 _CHUNK_ROWS = 2_500
 _ACTIONS = {"added": "insert", "updated": "update"}
 # All that reading a damaged zip or CSV raises; ValueError and OSError come from offsets that point nowhere.
-_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, csv.Error, EOFError, ValueError, OSError)
-_UNSUPPORTED = (RuntimeError, OverflowError)  # encrypted, or a compression that we do not have
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, csv.Error, EOFError, ValueError, OSError)
+_UNSUPPORTED = (RuntimeError, OverflowError)  # encrypted, or a format that we do not have
 
 
 def job_outcomes(
@@ -80,13 +89,18 @@ _CONFLICT = RecordError("CONFLICTING_RESULT", None, "the job's result names the 
 
 def _only_csv(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     """The one CSV, whatever its name and folder say: nothing is extracted to the disk."""
-    entries = [each for each in archive.infolist() if not each.is_dir()]
+    entries = [each for each in archive.infolist() if not each.filename.endswith("/")]
     files = [each for each in entries if each.filename.lower().endswith(".csv")] or entries
     if len(files) != 1 or len(entries) > _ENTRIES_MOST:
         raise _unreadable(f"it holds {len(files)} files where one CSV was expected")
-    if files[0].file_size > CSV_BYTES_MOST:
+    found = files[0]
+    if found.compress_type not in _COMPRESSIONS:
+        raise _unreadable("it is compressed by another method than deflate")
+    if found.file_size > CSV_BYTES_MOST:
         raise _unreadable(f"its CSV would be larger than {CSV_BYTES_MOST:,} bytes")
-    return files[0]
+    if found.file_size > SMALL_BYTES and found.file_size > RATIO_MOST * found.compress_size:
+        raise _unreadable(f"its CSV would be more than {RATIO_MOST} times as large as the file")
+    return found
 
 
 def _read(
@@ -97,7 +111,11 @@ def _read(
     missing = _MissingParents(header[: columns.status], parents)
     found: dict[str, Outcome] = {}
     strangers: list[_Row] = []
+    most = ROWS_MOST * len(manifest) + _FURTHER_ROWS
     while chunk := list(islice(rows, _CHUNK_ROWS)):
+        most -= len(chunk)
+        if most < 0:
+            raise _unreadable(f"it has far more rows than the {len(manifest):,} that were sent")
         if not _take_written(chunk, columns, manifest, found):
             strangers += _take_each(chunk, columns, manifest, found, missing)
     return found, strangers
@@ -112,12 +130,16 @@ def _take_written(
         keys, words, ids = by_column[0], by_column[columns.status], by_column[columns.zoho_id]
     except (ValueError, IndexError):
         return False
+    if len(by_column) != columns.width:
+        return False
     actions = {word: _ACTIONS.get(word.strip().lower()) for word in set(words)}
     try:
         versions = [manifest[key] for key in keys]
     except KeyError:
         return False
-    clear = None not in actions.values() and "" not in ids and "".join(ids).isdigit()
+    joined = "".join(ids)
+    digits = joined.isascii() and joined.isdigit() and "" not in ids and max(map(len, ids)) <= ID_DIGITS
+    clear = None not in actions.values() and digits
     if not clear or len(set(keys)) < len(keys) or not found.keys().isdisjoint(keys):
         return False
     outcomes = map(Outcome, keys, versions, repeat(Status.SYNCED), ids, map(actions.__getitem__, words))
@@ -135,11 +157,13 @@ def _take_each(
     """Take row by row; returns the rows whose key is not of the manifest."""
     strangers: list[_Row] = []
     for row in chunk:
-        if len(row) <= max(columns):
+        if len(row) <= columns.last:
             if not row:
                 continue
             raise _unreadable("a row is cut short")
         key, status, zoho_id, errors = row[0], row[columns.status], row[columns.zoho_id], row[columns.errors]
+        if any(row[columns.width :]) and status.strip().lower() in _ACTIONS:
+            status = ""  # the row is shifted by a comma that is not quoted: this may be no status at all
         version = manifest.get(key)
         if version is None:
             strangers.append((key, status, zoho_id, errors))
@@ -161,11 +185,11 @@ class _MissingParents(NamedTuple):
             return outcome
         cells = dict(zip(self.repeated, row, strict=False))
         at_fault = {name: self.parents[name] for name in (outcome.field or "").split(",") if name in self.parents}
-        said = [
+        names = [
             parent_name(module, find_by, cells[name]) if name in cells else f"the one of {module} (by {find_by})"
             for name, (module, find_by) in at_fault.items()
         ]
-        return structs.replace(outcome, message="; ".join(map(missing_parent, said)) or None)
+        return structs.replace(outcome, message=said("; ".join(map(missing_parent, names))) or None)
 
 
 class _Columns(NamedTuple):
@@ -174,13 +198,19 @@ class _Columns(NamedTuple):
     status: int
     zoho_id: int
     errors: int
+    width: int
+
+    @property
+    def last(self) -> int:
+        """The last cell that a row must have."""
+        return max(self.status, self.zoho_id, self.errors)
 
 
 def _columns(header: list[str]) -> _Columns:
     """Where STATUS, RECORD_ID and ERRORS stand: the last of the name, since a field may be called so too."""
     names = {name.strip().upper(): index for index, name in enumerate(header) if index}
     try:
-        return _Columns(names["STATUS"], names["RECORD_ID"], names["ERRORS"])
+        return _Columns(names["STATUS"], names["RECORD_ID"], names["ERRORS"], len(header))
     except KeyError as missing:
         raise _unreadable(f"it has no column {missing}") from None
 
@@ -189,14 +219,14 @@ def _row_outcome(key: str, version: str, status: str, zoho_id: str, errors: str)
     word = status.strip().lower()
     action = _ACTIONS.get(word)
     if action is not None:
-        zoho_id = zoho_id.strip()
-        if zoho_id.isdigit():
-            return Outcome(key, version, Status.SYNCED, zoho_id, action)
+        digits = digits_of(zoho_id.strip(), ID_DIGITS)
+        if digits is not None:
+            return Outcome(key, version, Status.SYNCED, digits, action)
         return refused(key, version, [_UNCLEAR])
     if word == "skipped":
         return refused(key, version, _errors(errors))
     if word == "unprocessed":
-        return refused(key, version, [RecordError("UNPROCESSED", None, errors.strip() or None)])
+        return refused(key, version, [RecordError("UNPROCESSED", None, said(errors) or None)])
     return refused(key, version, [_UNCLEAR])
 
 
@@ -207,7 +237,7 @@ def _errors(text: str) -> list[RecordError]:
         code, _, fields = part.strip().partition("-")
         if code:
             names = [name.strip() for name in fields.split(",") if name.strip()]
-            found.append(RecordError(code.strip(), ",".join(names) or None, None))
+            found.append(RecordError(code_of(code.strip()), name_of(",".join(names)) or None, None))
     return found or [RecordError("SKIPPED", None, "skipped without a reason")]
 
 

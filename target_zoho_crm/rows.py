@@ -68,7 +68,12 @@ def _text(value: Any) -> str:
         raise BadRecordError("the record has no key")
     if isinstance(value, bool):
         return "true" if value else "false"
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
+    return format(value, "f") if isinstance(value, Decimal) and _can_be_written_out(value) else str(value)
+
+
+def _can_be_written_out(number: Decimal) -> bool:
+    """Whether its digits without an exponent are no more than a key may have: 1E+999999999 has a billion."""
+    return abs(number.adjusted()) < TEXT_LENGTH
 
 
 class RowReader:
@@ -140,7 +145,11 @@ class RowReader:
         tidy = dict(record)
         for name in self._integers & tidy.keys():
             value = tidy[name]
-            if isinstance(value, (Decimal, float)) and value == int(value):
+            if (
+                isinstance(value, Decimal)
+                and abs(value.adjusted()) < TEXT_LENGTH
+                and value == value.to_integral_value()
+            ):
                 tidy[name] = int(value)
         try:
             row = self._one.decode(self._encode(tidy))

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
 
+from sync_ledger.private_folders import private_folder
 from target_zoho_crm.auth import Credentials
 from target_zoho_crm.data_centers import Endpoints, endpoints
 from target_zoho_crm.delete_settings import DeleteSettings
@@ -120,8 +121,7 @@ class Settings:
 
 def default_ledger_url() -> str:
     """Where the ledger lies when no `ack_url` is given: a file of this user's."""
-    folder = Path(platformdirs.user_data_dir("target-zoho-crm"))
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = private_folder(Path(platformdirs.user_data_dir("target-zoho-crm")))
     return f"sqlite:///{folder / 'ledger.sqlite'}"
 
 

@@ -95,7 +95,7 @@ class ZohoSink(BatchSink):
         """Take a block of RECORD lines."""
         try:
             rows = self._rows.read_lines(lines)
-        except (msgspec.MsgspecError, UnicodeDecodeError, BadRecordError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, BadRecordError):
             self._take_one_by_one(lines)
             return
         self.tally_record_read(len(lines))
@@ -120,8 +120,8 @@ class ZohoSink(BatchSink):
             return reader.deserialize_json(line)
         except InvalidInputLine:
             try:
-                message = json.loads(line, parse_float=Decimal)
-            except ValueError:
+                message = json.loads(line, parse_float=Decimal, parse_constant=str)  # NaN is no number of JSON's
+            except (ValueError, RecursionError):
                 message = None
             if not isinstance(message, dict):
                 raise
@@ -159,6 +159,8 @@ class ZohoSink(BatchSink):
                 f"({', '.join(names)}); it can be neither written nor remembered"
             ) from None
         version = record.get(VERSION_PROPERTY) or record.get(self._target.replication_key(self.stream_name) or "")
+        if isinstance(version, (dict, list)):
+            version = None  # no replication key holds such
         refusal = Refusal("INVALID_DATA", error.field, str(error))
         self._open_delivery.refuse(key, version_text(version or None), refusal)
 

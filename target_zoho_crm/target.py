@@ -45,6 +45,8 @@ SETTLING_SECONDS = 5.0
 GC_THRESHOLDS = (100_000, 50, 1000)
 """Rows are many and without cycles: looking for some after every 700 finds nothing."""
 
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
 logger = logging.getLogger("target-zoho-crm")
 
 
@@ -81,6 +83,11 @@ class TargetZohoCRM(Target):
         self._output = threading.Lock()
         if isinstance(self.message_reader, BlockReader):
             self.message_reader.source = self
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        for name in [name for name, value in self._config.items() if value is None]:
+            del self._config[name]  # null is no setting: the default holds
+        return super()._validate_config(raise_errors=raise_errors)
 
     @property
     def run(self) -> Run:
@@ -130,6 +137,14 @@ class TargetZohoCRM(Target):
             if isinstance(sink, ZohoSink):
                 sink.open()
 
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        self._assert_sink_exists(message_dict["stream"])
+        super()._process_batch_message(message_dict)
+
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        self._assert_sink_exists(message_dict["stream"])
+        super()._process_activate_version_message(message_dict)
+
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         """Hold the state until all that was read before it is settled."""
         self._assert_line_requires(message_dict, requires={"value"})
@@ -143,7 +158,7 @@ class TargetZohoCRM(Target):
         """
         with self._output:
             try:
-                sys.stdout.write(f"{msgspec.json.encode(state).decode()}\n")
+                sys.stdout.write(f"{_encode(state).decode()}\n")
                 sys.stdout.flush()
             except OSError as error:
                 abandon_output()

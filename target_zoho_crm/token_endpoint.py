@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
 import requests
 
 from target_zoho_crm.errors import CODES, AnswerError, ConfigurationError, TransientError
+from target_zoho_crm.plain_text import NotJsonError, code_of, json_of
 
 TIMEOUT = (10.0, 60.0)
 """Connect and read limit of one request, in seconds."""
 
 _BODY_BYTES = 64 * 1024
+_TOKEN = re.compile(r"[\x21-\x7e]{1,2048}")  # what a header can carry
 
 
 def ask_for_token(
@@ -39,30 +41,42 @@ def ask_for_token(
                 timeout=timeout,
                 allow_redirects=False,
                 auth=lambda request: request,  # else a ~/.netrc entry would add its own header
+                stream=True,
             )
+            content = _start_of(answer)
     except requests.exceptions.SSLError as error:
         raise ConfigurationError("TLS_FAILED", f"{host}: {CODES['TLS_FAILED'].remedy}") from error
     except requests.exceptions.RequestException as error:
         message = f"No token from {host} ({type(error).__name__}). {CODES['NO_CONNECTION'].remedy}"
         raise TransientError("NO_CONNECTION", message) from error
-    return _read(host, answer)
+    return _read(host, answer, content)
 
 
-def _read(host: str, answer: requests.Response) -> dict[str, Any]:
+def _start_of(answer: requests.Response) -> bytes:
+    """The body as far as one is read; a longer one is no answer of Zoho's."""
+    content = b""
+    for block in answer.iter_content(_BODY_BYTES):
+        content += block
+        if len(content) > _BODY_BYTES:
+            break
+    return content[:_BODY_BYTES]
+
+
+def _read(host: str, answer: requests.Response, content: bytes) -> dict[str, Any]:
     """Errors come as HTTP 200 too, so the body decides and not the status."""
     try:
-        body = msgspec.json.decode(answer.content[:_BODY_BYTES])
-    except msgspec.DecodeError:
+        body = json_of(content)
+    except NotJsonError:
         body = None
     body = body if isinstance(body, dict) else {}
-    error, value = body.get("error"), body.get("access_token")
-    if isinstance(error, str) and error:
+    error, value = code_of(body.get("error")), body.get("access_token")
+    if error:
         code = "ACCESS_DENIED" if error.lower().replace("_", " ") == "access denied" else error
         info = CODES.get(code)
         text = f"{info.meaning} {info.remedy}" if info else "Check the credentials and data_center."
         kind = TransientError if code == "ACCESS_DENIED" else ConfigurationError
         raise kind(code, f"{host} gave no token: {code}: {text}", http_status=answer.status_code)
-    if not answer.ok or not isinstance(value, str) or not value:
+    if not answer.ok or not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise AnswerError(
             "BAD_ANSWER", f"{host} answered HTTP {answer.status_code} without a token.", http_status=answer.status_code
         )

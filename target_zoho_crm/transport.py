@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
 import requests
 import tenacity
 import urllib3.exceptions
 
 from target_zoho_crm.auth import AccessToken, Credentials, TokenSource
-from target_zoho_crm.data_centers import Endpoints
+from target_zoho_crm.data_centers import Endpoints, host_of
 from target_zoho_crm.errors import (
     AnswerError,
     LostAnswer,
@@ -37,6 +36,7 @@ from target_zoho_crm.errors import (
 )
 from target_zoho_crm.limits import ConcurrencyGate, CreditKind, CreditMeter, retry_after, wait_or_stop
 from target_zoho_crm.outcomes import flat_error, names_no_cause
+from target_zoho_crm.plain_text import NotJsonError, digits_of, json_of, one_line
 from target_zoho_crm.sessions import NotSent, TokenHeader, connection_error, is_local_fault, new_session
 
 JSON_BYTES_MOST = 64 * 1024 * 1024  # far above any answer we ask for; keeps a broken server from filling the memory
@@ -47,6 +47,8 @@ ATTEMPTS_IN_SILENCE = 3
 """A run that tries until it works says so from this attempt on."""
 DOUBLINGS_MOST = 16
 logger = logging.getLogger("target-zoho-crm")
+WHERE_CHARACTERS = 200
+_CREDIT_DIGITS = 18
 _ANSWERS_WITH_RESULTS = frozenset({200, 201, 202, 207, 400})
 
 
@@ -113,7 +115,7 @@ class Call:
     @property
     def where(self) -> str:
         """Method and path, for messages: neither query nor host credentials."""
-        return f"{self.method} {urlsplit(self.url).path}"
+        return f"{self.method} {one_line(urlsplit(self.url).path, WHERE_CHARACTERS)}"
 
 
 class Transport:
@@ -179,7 +181,7 @@ class Transport:
     def _again(self, call: Call, read: Callable[[requests.Response], Answer]) -> Answer:
         settings = self._settings
         if not settings.endpoints.may_see_token(call.url):
-            host = urlsplit(call.url).netloc
+            host = one_line(host_of(call.url), WHERE_CHARACTERS)
             raise configuration_error("HOST_NOT_ALLOWED", f"{call.where}: host {host} may not see the token.")
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: _worth_another(error, call)),
@@ -258,9 +260,9 @@ class Transport:
 
     def _note_credits(self, call: Call, response: requests.Response) -> None:
         """Not from a 429, whose credits are given back."""
-        remaining = response.headers.get("X-API-CREDITS-REMAINING", "")
-        if remaining.isdecimal() and response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
-            self._credits.told(int(remaining), by=call.credits)
+        remaining = _credits_left(response)
+        if remaining is not None and response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+            self._credits.told(remaining, by=call.credits)
 
     def _content(self, response: requests.Response) -> bytes:
         blocks: list[bytes] = []
@@ -281,8 +283,8 @@ class Transport:
     def _answer(self, call: Call, response: requests.Response, content: bytes) -> Answer:
         status = response.status_code
         try:
-            body = msgspec.json.decode(content) if content.strip() else None
-        except msgspec.DecodeError:
+            body = json_of(content) if content.strip() else None
+        except NotJsonError:
             body = _NOT_JSON
         if call.results and status in _ANSWERS_WITH_RESULTS and _has_results(body):
             return Answer(status, body, response.headers)
@@ -308,9 +310,9 @@ class Transport:
 
     def _throttled(self, call: Call, response: requests.Response) -> ZohoError:
         """The body does not say which limit was passed; the credits left do, as told now or by earlier answers."""
-        told = response.headers.get("X-API-CREDITS-REMAINING", "")
+        told = _credits_left(response)
         left = self._credits.remaining  # without this call's, which are reserved
-        if int(told) < max(call.credits, 1) if told.isdecimal() else left is not None and left < 0:
+        if told < max(call.credits, 1) if told is not None else left is not None and left < 0:
             return request_error("CREDITS_USED_UP", where=call.where, http_status=response.status_code)
         seconds = retry_after(response.headers.get("Retry-After"))
         if seconds is not None:
@@ -357,6 +359,11 @@ def _say_that_it_fails(state: tenacity.RetryCallState) -> None:
     if state.attempt_number >= ATTEMPTS_IN_SILENCE and state.outcome is not None and state.next_action is not None:
         error, pause = state.outcome.exception(), state.next_action.sleep
         logger.warning("%s; attempt %d, the next one in %.0f s", error, state.attempt_number, pause)
+
+
+def _credits_left(response: requests.Response) -> int | None:
+    digits = digits_of(response.headers.get("X-API-CREDITS-REMAINING"), _CREDIT_DIGITS)
+    return None if digits is None else int(digits)
 
 
 def _has_results(body: object) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -167,3 +169,12 @@ def test_the_page_shows_records_jobs_requests_credits_and_faults(crm: Client) ->
     assert "A-1" in by_name
     assert "Nothing found" in requests.get(crm.base, params={"q": "100%_none"}, timeout=10).text
     assert "No record yet" in requests.get(crm.base, params={"module": "Contacts"}, timeout=10).text
+
+
+def test_it_listens_on_loopback_alone_unless_told_otherwise(zoho_emulator: EmulatorProcess) -> None:
+    """127.0.0.2 is this machine too: who listens on every address answers there."""
+    port = int(zoho_emulator.base_url.rpartition(":")[2])
+    assert zoho_emulator.base_url == f"http://127.0.0.1:{port}"
+    with closing(socket.socket()) as probe:
+        probe.settimeout(2)
+        assert probe.connect_ex(("127.0.0.2", port)) != 0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -273,6 +274,17 @@ def test_forged_callbacks_while_a_job_runs_do_no_harm(
     assert (ended.code, ended.summary["synced"]) == (0, 30), ended.err
     shop.assert_all_synced()
     assert slow_crm.admin.stats()["requests"]["bulk_poll"] <= 5  # not one for each of the many hints
+
+
+def test_the_receiver_listens_on_loopback_alone_unless_told_otherwise(sqlite_url: str) -> None:
+    with receiving(sqlite_url) as url:
+        port = int(url.split(":")[2].partition("/")[0])
+        with closing(socket.socket()) as probe:
+            probe.settimeout(2)
+            assert probe.connect_ex(("127.0.0.1", port)) == 0
+        with closing(socket.socket()) as probe:
+            probe.settimeout(2)
+            assert probe.connect_ex(("127.0.0.2", port)) != 0
 
 
 def test_the_command_refuses_a_guessable_path() -> None:

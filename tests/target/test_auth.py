@@ -148,6 +148,28 @@ def test_a_cache_file_that_is_not_surely_ours_is_not_believed(zoho_emulator: Emu
     assert b"planted" in elsewhere.read_bytes()
 
 
+def test_a_cache_folder_that_others_may_enter_is_closed_to_them(zoho_emulator: EmulatorProcess, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for mode in (0o777, 0o755, 0o710):
+        cache.chmod(mode)
+        source(zoho_emulator, cache).token()
+        assert cache.stat().st_mode & 0o777 == 0o700
+    assert refreshes(zoho_emulator) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_cache_folder_of_somebody_else_is_not_used(
+    zoho_emulator: EmulatorProcess, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    os.chown(cache, 12345, -1)
+    assert source(zoho_emulator, cache).token().value
+    assert "not cached" in caplog.text
+    assert list(cache.glob("token-*.json")) == []
+
+
 def test_a_planted_file_of_our_own_would_have_been_believed(zoho_emulator: EmulatorProcess, tmp_path: Path) -> None:
     source(zoho_emulator, tmp_path).token()
     cache_file(tmp_path).write_bytes(planted())

@@ -3,12 +3,20 @@ from __future__ import annotations
 import http.server
 import json
 import logging
+import ssl
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from zoho_clients import MakeClient, ended, mapping, zip_of
 
 from target_zoho_crm.bodies import upsert_body
@@ -99,11 +107,114 @@ def test_the_token_goes_to_no_stranger(
         ("https://www.zohoapis.com:bad/", False),
         ("ftp://www.zohoapis.com/", False),
         ("/relative", False),
+        ("https://evil.example\\@www.zohoapis.com/x", False),
+        ("http://evil.example\\@127.0.0.1:8600/x", False),
+        ("http://user@127.0.0.1:8600/x", False),
+        ("https://evil.example\\.zohoapis.com/x", False),
+        ("https://[www.zohoapis.com/x", False),
+        ("https://evil.example\uff0f.zohoapis.com/x", False),
+        ("https://www.zohoapis.com\n.evil.example/x", False),
+        ("https://www.zohoapis.com/ x", False),
+        ("https://www.zohoapis.com/" + "x" * 5000, False),
     ],
 )
 def test_the_token_may_go_to_configured_and_zoho_hosts_only(url: str, allowed: bool) -> None:  # noqa: FBT001
     configured = endpoints("us", overrides={"api_url": "http://127.0.0.1:8600"})
     assert configured.may_see_token(url) is allowed
+
+
+@pytest.mark.parametrize("way", ["link", "redirect", "api_domain"])
+def test_a_link_that_two_readers_take_for_two_hosts_leads_nowhere(
+    zoho_emulator: EmulatorProcess, make_client: MakeClient, stranger: Stranger, tmp_path: Path, way: str
+) -> None:
+    """Before the `@` stands the stranger for urllib3, a user's name for Python's own reader of URLs."""
+    two_faced = f"{stranger.url}\\@{zoho_emulator.base_url.removeprefix('http://')}"
+    if way == "api_domain":
+        body = {"access_token": "made-up", "api_domain": two_faced, "expires_in": 3600}
+        zoho_emulator.admin.add_fault("token", kind="answer", status=200, body=body)
+        other = make_client(cache_dir=tmp_path / "other", urls={"api_url": None}, max_attempts=1)
+        assert other._transport.api_base() == "https://www.zohoapis.com"  # noqa: SLF001 - it must not be asked for real
+        return
+    link = f"{two_faced}/result.zip"
+    if way == "redirect":
+        zoho_emulator.admin.add_fault("bulk_poll", kind="answer", status=302, body="", headers={"Location": link})
+        link = "/crm/bulk/v8/write/1"
+    with pytest.raises(ConfigurationError) as caught:
+        make_client().download(link, tmp_path / "result.zip")
+    assert caught.value.code == "HOST_NOT_ALLOWED"
+    assert stranger.seen == []
+
+
+class SelfSigned:
+    """An HTTPS server whose certificate nobody has signed but itself; counts the requests that it reads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.requests = 0
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self._certificate(folder))
+
+        def count() -> None:
+            self.requests += 1
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                count()
+                self.send_error(500)
+
+            do_POST = do_GET  # noqa: N815 - http.server's way of naming
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.host = f"127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @staticmethod
+    def _certificate(folder: Path) -> Path:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+        now = datetime.now(timezone.utc)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(1)
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        pem = folder / "self-signed.pem"
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        pem.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+        return pem
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def self_signed(tmp_path: Path) -> Iterator[SelfSigned]:
+    made = SelfSigned(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("which", ["accounts_url", "api_url", "upload_url"])
+def test_a_server_whose_certificate_nobody_signed_is_told_nothing(
+    make_client: MakeClient, self_signed: SelfSigned, tmp_path: Path, which: str
+) -> None:
+    client = make_client(urls={which: f"https://{self_signed.host}"}, max_attempts=2)
+    (tmp_path / "orders.zip").write_bytes(b"")
+    with pytest.raises(ConfigurationError) as caught:
+        client.upload(tmp_path / "orders.zip")
+    assert caught.value.code == "TLS_FAILED"
+    assert self_signed.host in str(caught.value)
+    assert "CA bundle" in str(caught.value)
+    assert self_signed.requests == 0
 
 
 def test_every_data_centre_has_its_hosts_and_a_sandbox() -> None:

@@ -166,6 +166,73 @@ def test_bombs_and_crowds_of_files_are_refused(monkeypatch: pytest.MonkeyPatch) 
             job_outcomes(file, {"A": "1"})
 
 
+def test_a_row_shifted_by_a_comma_without_quotes_is_no_success() -> None:
+    """`A,x,added,55` in place of `A,"x,added,55"`: the status then stands where no status is."""
+    shifted = ("A", "x", "open", "added", "55", "skipped", "", "INVALID_DATA-B")
+    assert by_key([shifted], "A")["A"].status is Status.REJECTED
+    assert by_key([(*row("A", "added", "1"), "", "")], "A")["A"].status is Status.SYNCED
+    refusal = by_key([(*row("A", "skipped", "", "INVALID_DATA-B"), "C")], "A")["A"]
+    assert (refusal.code, refusal.field) == ("INVALID_DATA", "B")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_row_without_its_last_cell_makes_the_file_unreadable(count: int) -> None:
+    with pytest.raises(AnswerError, match="cut short"):
+        job_outcomes(zipped([row(f"K{n}", "added", "1")[:-1] for n in range(count)]), {"K0": "1"})
+
+
+@pytest.mark.parametrize("zoho_id", ["²", "١٢٣", "1" * 33])
+def test_an_id_that_is_none_of_zohos_is_no_success(zoho_id: str) -> None:
+    assert by_key([row("A", "added", zoho_id)], "A")["A"].code == "UNCLEAR_ANSWER"
+    both = by_key([row("A", "added", zoho_id), row("B", "added", "1")], "A", "B")
+    assert [each.status for each in both.values()] == [Status.REJECTED, Status.SYNCED]
+
+
+def test_what_grows_far_more_than_a_result_does_is_not_unpacked() -> None:
+    bomb = zipped([row("A", "added", "1"), *[("A" * 1000,) * 6] * 2000])
+    assert len(bomb.getvalue()) < 100_000
+    with pytest.raises(AnswerError, match="200 times"):
+        job_outcomes(bomb, {"A": "1"})
+
+
+def test_a_size_that_the_zip_states_too_small_is_all_that_is_read() -> None:
+    content = zipped([row(f"K{n}", "added", "1") for n in range(1000)]).getvalue()
+    (entry,) = zipfile.ZipFile(io.BytesIO(content)).infolist()
+    lying = content.replace(entry.file_size.to_bytes(4, "little"), (100).to_bytes(4, "little"))
+    assert lying != content
+    with pytest.raises(AnswerError):
+        job_outcomes(io.BytesIO(lying), {"K1": "1"})
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_take_memory_by_the_files_leave_are_refused(method: int) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("r.csv", ",".join(HEADER))
+    with pytest.raises(AnswerError, match="another method"):
+        job_outcomes(file, {"A": "1"})
+
+
+def test_a_flood_of_keys_that_were_not_sent_is_not_kept() -> None:
+    with pytest.raises(AnswerError, match="far more rows"):
+        job_outcomes(zipped(row(f"X{n}", "added", str(n)) for n in range(1100)), {"A": "1"})
+    assert by_key((row(f"X{n}", "added", str(n)) for n in range(900)), "A")["A"].code == "NOT_IN_RESULT"
+
+
+def test_an_entry_without_a_name_is_read_or_refused() -> None:
+    file = zipped([row("A", "added", "1")], name="x").getvalue()
+    at = file.index(b"PK\x01\x02")
+    name_length, name = slice(at + 28, at + 30), slice(at + 46, at + 47)
+    patched = bytearray(file)
+    patched[name_length] = b"\0\0"
+    del patched[name]
+    end = patched.index(b"PK\x05\x06")
+    size = int.from_bytes(patched[end + 12 : end + 16], "little") - 1
+    patched[end + 12 : end + 16] = size.to_bytes(4, "little")
+    with pytest.raises(AnswerError):
+        job_outcomes(io.BytesIO(bytes(patched)), {"A": "1"})
+
+
 def test_25000_rows_are_read_in_a_moment() -> None:
     file = zipped(row(f"ORD-{n:08}", "added", str(5725767000000000000 + n)) for n in range(25_000))
     manifest = {f"ORD-{n:08}": "2024-01-01 00:00:00" for n in range(25_000)}
