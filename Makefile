@@ -1,4 +1,4 @@
-# make demo | test | faults | simulate | simulate-day | mutants | check | generate | bench | clean.
+# make demo | test | faults | simulate | simulate-day | mutants | fuzz | check | audit | generate | bench | clean.
 # Needs only a POSIX make, and Python 3.10 or later with pip.
 PYTHON = python3
 BIN = .venv/bin
@@ -7,6 +7,9 @@ BIN = .venv/bin
 DEMO_DB = sqlite
 DEMO_PORT = 8600
 DEMO_WAIT = 1
+
+# fuzz: minutes of CPU for each parser.
+MINUTES = 10
 
 # bench: how many orders, and how often each case is measured.
 ROWS = 100000 500000
@@ -19,7 +22,7 @@ SEED =
 HOURS = 24
 SIMULATION = PYTHONPATH=.:tests $(BIN)/python -m simulation
 
-.PHONY: help install demo test faults simulate simulate-day mutants check generate bench bench-freshness clean
+.PHONY: help install demo test faults simulate simulate-day mutants fuzz check audit generate bench bench-freshness clean
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
@@ -28,14 +31,16 @@ help:
 	@echo "make simulate  30,000 histories of faults, killed and overlapping runs in one process (SEEDS=, SEED=)"
 	@echo "make simulate-day  24 simulated hours of mixed traffic under faults (HOURS=)"
 	@echo "make mutants   deliberate bugs, each with the history that shows it"
+	@echo "make fuzz      feed every parser made-up and damaged input for MINUTES of CPU each"
 	@echo "make check     lint, types, generated files up to date"
+	@echo "make audit     known vulnerabilities in what is installed"
 	@echo "make install   the environment for runs of your own, in .venv"
 	@echo "make generate  write meltano.yml and the generated pages of docs/"
 	@echo "make bench     measure; figures go to benchmarks/results/"
 	@echo "make bench-freshness  how soon a change is in the CRM in follow mode (needs a PostgreSQL server; 13 minutes)"
 	@echo "make clean     remove .venv and everything that was made"
 	@echo
-	@echo "Options: PYTHON=python3.12, DEMO_DB=postgresql|mariadb|split, DEMO_PORT=8600, DEMO_WAIT=0"
+	@echo "Options: PYTHON=python3.12, DEMO_DB=postgresql|mariadb|split, DEMO_PORT=8600, DEMO_WAIT=0, MINUTES=10"
 
 install:
 	@$(PYTHON) -m scripts.environment demo
@@ -64,6 +69,14 @@ mutants:
 	@$(PYTHON) -m scripts.environment dev
 	@$(SIMULATION).mutants
 
+fuzz:
+	@$(PYTHON) -m scripts.environment dev
+	PYTHONPATH=.:tests $(BIN)/python -m fuzz --minutes $(MINUTES)
+
+audit:
+	@$(PYTHON) -m scripts.environment dev
+	@$(BIN)/python -m scripts.audit
+
 check:
 	@$(PYTHON) -m scripts.environment dev
 	$(BIN)/ruff check
@@ -85,4 +98,4 @@ bench-freshness:
 	$(BIN)/python -m benchmarks.freshness --kills 0 --bursts 0 --seconds 120 --idle 5 --notify
 
 clean:
-	rm -rf .venv .demo .meltano .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results/work
+	rm -rf .venv .demo .fuzz .meltano .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results/work

@@ -9,9 +9,9 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from contextlib import closing
 from pathlib import Path
 
 import pytest

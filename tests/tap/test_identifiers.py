@@ -103,7 +103,7 @@ def test_a_name_that_is_not_there_is_an_error_and_no_statement(odd: sa.Engine, n
 
 
 def test_a_column_whose_name_mariadb_quotes_is_refused_or_read(mariadb_url: str) -> None:
-    """SQLAlchemy reads such a name with two backticks: the column cannot be named, and nothing is run that should not."""
+    """SQLAlchemy reads such a name with two backticks: it cannot be named, and nothing else is run."""
     engine = sa.create_engine(mariadb_url)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE witness (id integer)")
@@ -111,9 +111,7 @@ def test_a_column_whose_name_mariadb_quotes_is_refused_or_read(mariadb_url: str)
             "CREATE TABLE orders (id integer primary key, `at``; DROP TABLE witness; --` datetime)"
         )
     with pytest.raises(TapConfigError, match="has no column"):
-        run(
-            {"sqlalchemy_url": mariadb_url, "orders_table": "orders", "replication_key": "at`; DROP TABLE witness; --"}
-        )
+        run({"sqlalchemy_url": mariadb_url, "orders_table": "orders", "replication_key": "at`; DROP TABLE witness; --"})
     assert sa.inspect(engine).has_table("witness")
     engine.dispose()
 
