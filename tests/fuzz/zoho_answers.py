@@ -61,7 +61,7 @@ class MadeUpTransport(Transport):
         assert_zoho_is_asked(call.url)
         kept = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         response = answer(kept.status_code, kept.raw.getvalue(), dict(kept.headers))
-        self._note_credits(response)
+        self._note_credits(call, response)
         return read(response)
 
 
