@@ -1,9 +1,11 @@
-"""Bodies and paths of callbacks, against the receiver itself and a ledger in memory."""
+"""Bodies and paths of callbacks, against the receiver itself and a ledger of its own."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import tempfile
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -89,8 +91,8 @@ def _receiver() -> Any:
 
 @cache
 def _ledger() -> Ledger:
-    engine = sa.create_engine("sqlite://", connect_args={"check_same_thread": False}, poolclass=sa.StaticPool)
-    ledger = Ledger(engine)
+    folder = tempfile.mkdtemp(prefix=f"fuzz-{os.getpid()}-")
+    ledger = Ledger.open(f"sqlite:///{folder}/ledger.sqlite")
     ledger.ensure_tables()
     job = ledger.tables.job
     with ledger.begin() as connection:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from fuzz.engine import PARSERS, Findings, corpus, guarded, inputs, parser
 
-RUNS = {"singer_messages": 500, "tap_inputs": 120}
-"""Whole runs of a plugin take longer than single answers."""
+RUNS = {"singer_messages": 500, "tap_inputs": 120, "callback_bodies": 400}
+"""Whole runs of a plugin, and commits, take longer than single answers."""
 
 OTHER_RUNS = 2_500
 CORPUS_BYTES_MOST = 20_000
