@@ -13,7 +13,7 @@ from sync_ledger.tables import AckStatus
 
 START = datetime(2026, 1, 1, 8)  # noqa: DTZ001 - the shop's clock has no zone
 SETTLE = timedelta(seconds=2)
-LOOKBACK = timedelta(seconds=30)
+LOOKBACK = timedelta(seconds=5)
 MAX_ATTEMPTS = 3
 LONGEST_PAUSE = timedelta(days=1)
 
