@@ -27,6 +27,9 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sync_ledger.ledger import Ledger, LedgerError
 
 HEARTBEAT_SECONDS = 10.0
+READ_SINCE = "x-sync-read-since"
+"""Where the schema of a SCHEMA message tells when the tap began to read, for `RunLock.refuse_outdated`."""
+
 DEAD_AFTER = timedelta(seconds=60)
 GUARD_SECONDS = 15.0
 """A send needs a heartbeat no older than this; well under a minute, so that nobody can have taken over meanwhile."""
@@ -41,6 +44,10 @@ logger = logging.getLogger(__name__)
 
 class LockHeldError(LedgerError):
     """Another run of this stream is alive."""
+
+
+class OutdatedError(LedgerError):
+    """Another run has written since these records were read: what it wrote may be newer."""
 
 
 class LockLostError(LedgerError):
@@ -136,6 +143,30 @@ class RunLock:
                     continue
             return cls(ledger, stream, partition, run_id)
         raise LockHeldError(f"other runs of stream {stream!r} keep starting; try again in a minute")
+
+    def refuse_outdated(self, read_since: str) -> None:
+        """Make sure that no other run has lived since the records of this one began to be read.
+
+        `read_since`: that moment by the ledger database's clock, naive UTC, in ISO 8601.
+
+        Raises:
+            OutdatedError: one has, and this run would write older versions over newer ones.
+        """
+        run = self.ledger.tables.run
+        others = sa.select(sa.func.max(run.c.heartbeat_at)).where(
+            run.c.stream == self.stream, run.c.partition_name == self.partition, run.c.run_id != self.run_id
+        )
+
+        def look_up() -> datetime | None:
+            with self.ledger.connect() as connection:
+                return connection.execute(others).scalar()
+
+        latest = self.ledger.patiently(look_up)
+        if latest is not None and latest > datetime.fromisoformat(read_since):
+            raise OutdatedError(
+                f"stream {self.stream!r} was read from {read_since} UTC on, and another run was at work after that, at "
+                f"{latest}: its orders may be newer than these, so none of these is sent; run the pair again"
+            )
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync_ledger.ledger import EXTRAS, LedgerError, create_engine, database_url
+from sync_ledger.ledger import EXTRAS, Ledger, LedgerError, LedgerUnavailableError, create_engine, database_url
+from sync_ledger.recovery import release_uncreated
 from tap_legacy_orders.databases import SUPPORTED
 from tap_legacy_orders.errors import TapConfigError, TapSyncError, cause_of, where
 
@@ -168,3 +169,26 @@ def _fetch_damaged_text(connection: sa.Connection, statement: sa.Select[Any]) ->
     finally:
         raw.text_factory = str
     return rows
+
+
+def open_ledger(url: str, schema: str | None, stream: str, logger: logging.Logger) -> Ledger:
+    """Open the ledger at `url`, with its tables, and make due again what dead runs of `stream` left undone.
+
+    Raises:
+        TapConfigError: the URL is of no use, or the tables cannot be made.
+        TapSyncError: the ledger does not answer any more.
+    """
+    try:
+        ledger = Ledger.open(url, schema)
+        ledger.ensure_tables()
+        released = release_uncreated(ledger, stream)
+    except LedgerUnavailableError as error:
+        raise TapSyncError(str(error)) from error
+    except LedgerError as error:
+        raise TapConfigError(f"ack_url: {error}") from error
+    except SQLAlchemyError as error:
+        at = ledger.engine.url
+        raise TapSyncError(f"the ledger at {where(at)} says: {cause_of(error, at)}; check {LEDGER_CHECK}") from error
+    if released:
+        logger.info("%d orders of bulk jobs that were never created are due again", released)
+    return ledger

@@ -18,10 +18,11 @@ from singer_sdk.batch import Batcher
 from singer_sdk.exceptions import SyncLifecycleSignal
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.singerlib import StateMessage
+from singer_sdk.singerlib import SchemaMessage, StateMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.sql import SQLStream
 
+from sync_ledger.runs import READ_SINCE
 from tap_legacy_orders.errors import OutputClosedError, TapConfigError, TapSyncError
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
@@ -76,6 +77,14 @@ class UnsyncedOrdersStream(SQLStream):
 
     def _write_starting_replication_value(self, context: Context | None) -> None:
         """Leave nothing of the start in STATE: a run reads its bookmark from the state that it was given."""
+
+    def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
+        """Tell in the schema since when the records were read: the target refuses what another run has overtaken."""
+        for message in super()._generate_schema_messages():
+            with self.tap.ledger.connect() as connection:
+                now = self.tap.ledger.now(connection)
+            message.schema = {**message.schema, READ_SINCE: now.isoformat(" ")}
+            yield message
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
         """Give the same records one by one, for the SDK's own path."""

@@ -19,16 +19,14 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib import Catalog
 from singer_sdk.sql import SQLTap
-from sqlalchemy.exc import SQLAlchemyError
 
 from sync_ledger.ending import ending_in_time
-from sync_ledger.ledger import Ledger, LedgerError, LedgerUnavailableError, database_url
-from sync_ledger.recovery import release_uncreated
+from sync_ledger.ledger import Ledger, database_url
 from tap_legacy_orders import following
 from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.columns import Column
-from tap_legacy_orders.connections import LEDGER_CHECK, open_engine, reading
-from tap_legacy_orders.errors import CONFIGURATION_EXIT, StoppedBySignal, TapConfigError, TapSyncError, cause_of, where
+from tap_legacy_orders.connections import open_engine, open_ledger, reading
+from tap_legacy_orders.errors import CONFIGURATION_EXIT, StoppedBySignal, TapConfigError, TapSyncError
 from tap_legacy_orders.given_files import check_catalog, check_state
 from tap_legacy_orders.order_lines import DEFAULT_NAME, LinesTable, find_lines_table
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
@@ -327,27 +325,16 @@ class TapLegacyOrders(SQLTap):
         except TapSyncError as error:
             raise TapConfigError(str(error)) from error
 
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger; what dead runs left undone in it is due again."""
+        url = self.config.get("ack_url") or self.config["sqlalchemy_url"]
+        return open_ledger(url, self.config.get("ack_schema"), self.stream_name, self.logger)
+
     def unsynced_orders(
         self, stream: str, columns: Sequence[Column], limit: int | None, kind: type[_Orders]
     ) -> _Orders:
-        """Open the ledger and get ready to read; `limit` is the SDK's limit of records, if it set one."""
-        try:
-            ledger = Ledger.open(
-                self.config.get("ack_url") or self.config["sqlalchemy_url"], self.config.get("ack_schema")
-            )
-            ledger.ensure_tables()
-            released = release_uncreated(ledger, stream)
-        except LedgerUnavailableError as error:
-            raise TapSyncError(str(error)) from error
-        except LedgerError as error:
-            raise TapConfigError(f"ack_url: {error}") from error
-        except SQLAlchemyError as error:
-            url = ledger.engine.url
-            raise TapSyncError(
-                f"the ledger at {where(url)} says: {cause_of(error, url)}; check {LEDGER_CHECK}"
-            ) from error
-        if released:
-            self.logger.info("%d orders of bulk jobs that were never created are due again", released)
+        """Get ready to read; `limit` is the SDK's limit of records, if it set one."""
         page_size = self.config["page_size"]
         settings = ReadingSettings(
             page_size=page_size if limit is None else min(page_size, limit + 1),
@@ -361,7 +348,7 @@ class TapLegacyOrders(SQLTap):
             engine=self.engine,
             table=self.orders_table,
             columns=columns,
-            ledger=ledger,
+            ledger=self.ledger,
             stream=stream,
             settings=settings,
             logger=self.logger,

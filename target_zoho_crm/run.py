@@ -87,13 +87,17 @@ class Run:
         self._started = time.monotonic()
 
     def open_stream(
-        self, stream: str, properties: Mapping[str, dict[str, Any]], key_properties: Sequence[str]
+        self,
+        stream: str,
+        properties: Mapping[str, dict[str, Any]],
+        key_properties: Sequence[str],
+        read_since: str | None = None,
     ) -> tuple[Delivery, FieldMapping]:
-        """Begin a stream, or go on with it under a changed schema.
+        """Begin a stream, or go on with it under a changed schema; `read_since` as `RunLock.refuse_outdated` takes it.
 
         Raises:
             ConfigurationError: module, key field or mapping are of no use.
-            LedgerError: the ledger cannot be written, or another run of the stream is live.
+            LedgerError: the ledger cannot be written, or another run of the stream is live, or was since `read_since`.
         """
         own = self.settings.stream(stream)
         self._refuse_mix_up(stream, own, properties)
@@ -105,6 +109,8 @@ class Run:
                 lock.spent = lambda: self.credits.total
                 self._tell_credits(ledger)
             self._locks[stream] = lock
+            if read_since is not None:
+                lock.refuse_outdated(read_since)
             lock.start_heartbeat()
         fields_of = self._fields_with_demands(own)
         lines = stream_lines(self.settings, own, properties, fields_of=fields_of)

@@ -43,6 +43,8 @@ class ZohoSink(BatchSink):
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
         self.delivery: Delivery | None = None
+        self.read_since: str | None = None
+        """When the tap began to read, if it is one of ours and says so."""
 
     def _remove_sdc_metadata_from_schema(self) -> None:
         """Keep what says that an order is gone from its source: that is no bookkeeping."""
@@ -67,7 +69,9 @@ class ZohoSink(BatchSink):
         if self.delivery is not None:
             return
         properties: Mapping[str, Any] = self.schema["properties"]
-        delivery, mapping = self._target.run.open_stream(self.stream_name, properties, self.key_properties)
+        delivery, mapping = self._target.run.open_stream(
+            self.stream_name, properties, self.key_properties, self.read_since
+        )
         sources = [column.source for column in mapping.columns]
         if delivery.lines_property is not None:
             sources.append(delivery.lines_property)  # behind the mapped columns, as JSON

@@ -21,7 +21,7 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from sync_ledger.ending import EXIT_BASE, abandon_output, ending_in_time
 from sync_ledger.ledger import LedgerError
-from sync_ledger.runs import LockHeldError
+from sync_ledger.runs import READ_SINCE, LockHeldError, OutdatedError
 from target_zoho_crm.config_schema import CONFIG
 from target_zoho_crm.destination import RejectedError
 from target_zoho_crm.errors import ConfigurationError, Stopped, ZohoError
@@ -135,6 +135,7 @@ class TargetZohoCRM(Target):
                 )
             sink = self._sinks_active.get(stream_map.stream_alias)
             if isinstance(sink, ZohoSink):
+                sink.read_since = message_dict["schema"].get(READ_SINCE)
                 sink.open()
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
@@ -287,7 +288,7 @@ def _lines(error: Exception) -> list[str]:
 def _exit_code(error: Exception) -> int:
     if isinstance(error, TerminatedError):
         return EXIT_BASE + error.signal_number
-    if isinstance(error, LockHeldError):
+    if isinstance(error, (LockHeldError, OutdatedError)):
         return EXIT_LOCKED
     if isinstance(error, (ConfigurationError, ConfigValidationError)):
         return EXIT_CONFIGURATION

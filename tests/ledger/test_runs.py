@@ -16,7 +16,7 @@ from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.jobs import JournalledJob, journal_intent, journal_step, open_jobs, pack_manifest, unpack_manifest
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.recovery import adopt, release_uncreated
-from sync_ledger.runs import DEAD_AFTER, LockHeldError, LockLostError, RunLock, bury_dead
+from sync_ledger.runs import DEAD_AFTER, LockHeldError, LockLostError, OutdatedError, RunLock, bury_dead
 from sync_ledger.tables import AckStatus, JobStep
 
 COUNTS = {"read": 3, "synced": 3}
@@ -74,6 +74,20 @@ def test_a_second_run_ends_at_once_and_says_who_holds_the_lock(
 ) -> None:
     with pytest.raises(LockHeldError, match=f"process {other_run.pid} on .*wait until it ends"):
         RunLock.acquire(ledger, "orders")
+
+
+def test_what_was_read_before_another_run_was_at_work_is_refused(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        before = ledger.now(connection).isoformat(" ")
+    RunLock.acquire(ledger, "orders").release("finished", COUNTS, 0)
+    with ledger.connect() as connection:
+        after = ledger.now(connection).isoformat(" ")
+    lock = RunLock.acquire(ledger, "orders")
+    with pytest.raises(OutdatedError, match="run the pair again"):
+        lock.refuse_outdated(before)
+    lock.refuse_outdated(after)  # a run itself is no other
+    lock.release("finished", COUNTS, 0)
+    RunLock.acquire(ledger, "lines").refuse_outdated(before)
 
 
 def test_other_streams_and_partitions_have_locks_of_their_own(ledger: Ledger, other_run: subprocess.Popen[str]) -> None:

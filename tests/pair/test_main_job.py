@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import forked
 import pytest
-from pair_of_plugins import Shop
+from pair_of_plugins import Shop, finish, start
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
@@ -95,3 +96,19 @@ def test_zoho_has_no_more_jobs_at_a_time_than_max_jobs(shop: Shop) -> None:
     at_once = [sum(0 <= moment - earlier < job_seconds * 1000 for earlier in begun) for moment in begun]
     assert len(begun) == 6
     assert max(at_once) == 2
+
+
+def test_what_another_run_may_have_overtaken_is_not_sent(shop: Shop) -> None:
+    shop.insert(["SO-1", "SO-2"])
+    kept = shop.folder / "kept.singer"
+    kept.write_text(shop.tap().out)
+    shop.change(["SO-1"], notes="the newest")
+    assert shop.run().code == 0
+    _, target = shop.configs()
+    ended = finish(start(forked.command("target-zoho-crm", ["--config", target, "--input", kept])))
+    assert ended.code == 3
+    assert [line for line in ended.errors if "run the pair again" in line] == ended.errors
+    assert len(ended.errors) == 1
+    shop.assert_all_synced()
+    assert shop.crm()["SO-1"]["Notes"] == "the newest"
+    assert shop.run().summary["read"] == 0

@@ -341,8 +341,8 @@ class History:
             process.points += 1
             if process.points < at:
                 return
-            if kind == "asleep" and (point not in {"answer", "read"} or not target.opened):
-                return  # known limits: asleep between the last look at the lock and the sending, or before the lock
+            if kind == "asleep" and point not in {"answer", "read"}:
+                return  # a known limit: asleep between the last look at the lock and the sending
             process.on_point = None
             self.note(f"{process.name}: {kind} at {point} (point {process.points})")
             if kind == "asleep":

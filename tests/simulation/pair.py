@@ -124,10 +124,13 @@ def tap(source: Source, ledger_url: str, config: PairConfig, bookmark: str | Non
     """Read what is unsynced, as `TapLegacyOrders` and its stream do."""
     table = source.table
     entry = catalog_entry(STREAM, table, None)
-    pipe.write(("SCHEMA", entry["schema"]["properties"], entry["schema"]["required"], [c.name for c in table.key]))
     ledger = Ledger.open(ledger_url)
     ledger.ensure_tables()
     release_uncreated(ledger, STREAM)
+    with ledger.connect() as connection:
+        read_since = ledger.now(connection).isoformat(" ")
+    keys = [column.name for column in table.key]
+    pipe.write(("SCHEMA", entry["schema"]["properties"], entry["schema"]["required"], keys, read_since))
     orders = UnsyncedOrders(
         engine=source.engine,
         table=table,
@@ -214,8 +217,8 @@ class TargetRun:
                 raise _TerminatedError
             run.check()
             if message[0] == "SCHEMA":
-                _, properties, required, keys = message
-                delivery, mapping = run.open_stream(STREAM, properties, keys)
+                _, properties, required, keys, read_since = message
+                delivery, mapping = run.open_stream(STREAM, properties, keys, read_since)
                 self.opened = True
                 sources = [column.source for column in mapping.columns]
                 reader = RowReader(
