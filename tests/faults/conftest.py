@@ -26,10 +26,6 @@ def _all_run() -> bool:
     return os.environ.get(EVERYTHING) == "all"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "full: takes too long for every change; run by `make faults`")
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if _all_run():
         return
