@@ -159,10 +159,11 @@ class RunLock:
 
         def look_up() -> datetime | None:
             with self.ledger.connect() as connection:
-                return connection.execute(others).scalar()
+                now = self.ledger.now(connection)  # what is later than now is from before the clock was set back
+                return connection.execute(others.where(run.c.heartbeat_at <= now)).scalar()
 
         latest = self.ledger.patiently(look_up)
-        if latest is not None and latest > datetime.fromisoformat(read_since):
+        if latest is not None and latest > _moment(read_since):
             raise OutdatedError(
                 f"stream {self.stream!r} was read from {read_since} UTC on, and another run was at work after that, at "
                 f"{latest}: its orders may be newer than these, so none of these is sent; run the pair again"
@@ -237,6 +238,16 @@ class RunLock:
             connection.execute(end.values(finished_at=self.ledger.now(connection)))
 
         self.ledger.transact(write)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        moment = None
+    if moment is None or moment.tzinfo is not None:
+        raise OutdatedError(f"the schema says {READ_SINCE}: {text!r:.60}, which is no moment without a zone")
+    return moment
 
 
 def bury_dead(ledger: Ledger, stream: str) -> int:

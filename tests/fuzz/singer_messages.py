@@ -198,7 +198,11 @@ class _Recorder:
         self.states: list[Any] = []
 
     def open_stream(
-        self, stream: str, properties: Mapping[str, Any], key_properties: Sequence[str]
+        self,
+        stream: str,
+        properties: Mapping[str, Any],
+        key_properties: Sequence[str],
+        read_since: str | None = None,  # noqa: ARG002 - there is no ledger to compare with
     ) -> tuple[_Recorder, FieldMapping]:
         self._mapping = stream_mapping(
             self.settings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,7 +106,8 @@ def test_500_bad_records_are_refused_before_sending_and_by_zoho_alike(
         code = "MANDATORY_NOT_FOUND" if field == "Must" else "INVALID_DATA"
         assert log.count(f"{count} orders: {cause}; {code} in field {field} (orders ") == 1, cause
     assert log.count(" orders: ") == len(causes)
-    assert not {text for text in ("xxx", "1,50", "perhaps", "ada at", "Zylker") if text in log.replace("x" * 101, "")}
+    told = re.sub(r"^\S+ \S+ \| ", "", log, flags=re.MULTILINE)  # a moment may look like a value: 08:31:11,508
+    assert not {text for text in ("xxx", "1,50", "perhaps", "ada at", "Zylker") if text in told.replace("x" * 101, "")}
     for channel in ("upsert", "bulk_write"):
         sales.config["ack_url"] = f"sqlite:///{tmp_path}/{channel}.sqlite"
         sales.send(*bad, channel=channel, validate=False)
