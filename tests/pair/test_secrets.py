@@ -73,8 +73,11 @@ def test_a_running_plugin_shows_no_secret_to_who_lists_processes(
 ) -> None:
     shop = Shop(sqlite_url, zoho_emulator, tmp_path)
     _, config = shop.configs()
-    process = subprocess.Popen([BIN / "target-zoho-crm", "--config", config], stdin=subprocess.PIPE)
+    command = [BIN / "target-zoho-crm", "--config", config]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stderr is not None
     try:
+        process.stderr.readline()  # before its first line, a process may have no arguments to show yet
         if Path("/proc").is_dir():
             shown = Path(f"/proc/{process.pid}/cmdline").read_text()
         else:
