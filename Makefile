@@ -26,13 +26,13 @@ SIMULATION = PYTHONPATH=.:tests $(BIN)/python -m simulation
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
-	@echo "make test      all tests"
+	@echo "make test      all tests, and 1,100 histories of faults"
 	@echo "make faults    every fault on real processes and each engine, with a table; about 15 minutes"
 	@echo "make simulate  30,000 histories of faults, killed and overlapping runs in one process (SEEDS=, SEED=)"
 	@echo "make simulate-day  24 simulated hours of mixed traffic under faults (HOURS=)"
 	@echo "make mutants   deliberate bugs, each with the history that shows it"
 	@echo "make fuzz      feed every parser made-up and damaged input for MINUTES of CPU each"
-	@echo "make check     lint, types, generated files up to date"
+	@echo "make check     lint, types, generated files up to date, known vulnerabilities"
 	@echo "make audit     known vulnerabilities in what is installed"
 	@echo "make install   the environment for runs of your own, in .venv"
 	@echo "make generate  write meltano.yml and the generated pages of docs/"
@@ -52,6 +52,7 @@ test:
 	@$(PYTHON) -m scripts.environment dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal --junitxml=.pytest_cache/report.xml
 	@$(BIN)/python -m scripts.engines .pytest_cache/report.xml
+	@$(SIMULATION) --seeds 1000 --fresh 100 --brief
 
 faults:
 	@$(PYTHON) -m scripts.environment dev
@@ -83,6 +84,7 @@ check:
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m scripts.generate --check
+	@$(BIN)/python -m scripts.audit
 
 generate:
 	@$(PYTHON) -m scripts.environment dev
