@@ -8,16 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import logging
 import sys
 import time
 import zipfile
 from datetime import date, datetime, timezone
-from pathlib import Path
 
-from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
-from zohocrmsdk.src.com.zoho.api.authenticator.store import FileStore
-from zohocrmsdk.src.com.zoho.api.logger import Logger
+from sdk_session import begin
 from zohocrmsdk.src.com.zoho.crm.api import HeaderMap, ParameterMap
 from zohocrmsdk.src.com.zoho.crm.api.bulk_write import (
     BulkWriteOperations,
@@ -30,27 +26,13 @@ from zohocrmsdk.src.com.zoho.crm.api.bulk_write import (
 from zohocrmsdk.src.com.zoho.crm.api.bulk_write.bulk_write_operations import UploadFileHeader
 from zohocrmsdk.src.com.zoho.crm.api.coql import BodyWrapper as QueryBody
 from zohocrmsdk.src.com.zoho.crm.api.coql import CoqlOperations
-from zohocrmsdk.src.com.zoho.crm.api.dc import DataCenter
-from zohocrmsdk.src.com.zoho.crm.api.initializer import Initializer
 from zohocrmsdk.src.com.zoho.crm.api.modules import MinifiedModule, ModulesOperations
 from zohocrmsdk.src.com.zoho.crm.api.org import OrgOperations
 from zohocrmsdk.src.com.zoho.crm.api.record import BodyWrapper, Field, GetRecordsParam, Record, RecordOperations
-from zohocrmsdk.src.com.zoho.crm.api.sdk_config import SDKConfig
 from zohocrmsdk.src.com.zoho.crm.api.util import Choice, StreamWrapper
 
-base, client_id, client_secret, refresh_token, directory = sys.argv[1:]
-folder = Path(directory)
+folder = begin()
 seen: dict[str, object] = {}
-
-Initializer.initialize(
-    environment=DataCenter.Environment(base, base + "/oauth/v2/token", base),
-    token=OAuthToken(client_id=client_id, client_secret=client_secret, refresh_token=refresh_token),
-    store=FileStore(str(folder / "tokens.txt")),
-    sdk_config=SDKConfig(update_api_domain=False),
-    resource_path=str(folder),
-    logger=Logger.get_instance(level=Logger.Levels.ERROR, file_path=str(folder / "sdk.log")),
-)
-logging.getLogger("SDKLogger").setLevel(logging.ERROR)
 
 org = OrgOperations().get_organization().get_object().get_org()[0]
 seen["zgid"] = org.get_zgid()

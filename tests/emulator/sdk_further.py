@@ -9,22 +9,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-import logging
 import sys
 import time
 import zipfile
-from pathlib import Path
 from typing import Any
 
-from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
-from zohocrmsdk.src.com.zoho.api.authenticator.store import FileStore
-from zohocrmsdk.src.com.zoho.api.logger import Logger
+from sdk_session import begin
 from zohocrmsdk.src.com.zoho.crm.api import ParameterMap
 from zohocrmsdk.src.com.zoho.crm.api.bulk_read import BodyWrapper as BulkReadBody
 from zohocrmsdk.src.com.zoho.crm.api.bulk_read import BulkReadOperations, Criteria, Query
-from zohocrmsdk.src.com.zoho.crm.api.dc import DataCenter
 from zohocrmsdk.src.com.zoho.crm.api.fields import MinifiedField
-from zohocrmsdk.src.com.zoho.crm.api.initializer import Initializer
 from zohocrmsdk.src.com.zoho.crm.api.modules import MinifiedModule
 from zohocrmsdk.src.com.zoho.crm.api.record import MassUpdateBodyWrapper, Record, RecordOperations
 from zohocrmsdk.src.com.zoho.crm.api.record.record_operations import (
@@ -32,22 +26,10 @@ from zohocrmsdk.src.com.zoho.crm.api.record.record_operations import (
     RecordCountParam,
     SearchRecordsParam,
 )
-from zohocrmsdk.src.com.zoho.crm.api.sdk_config import SDKConfig
 from zohocrmsdk.src.com.zoho.crm.api.util import Choice
 
-base, client_id, client_secret, refresh_token, directory = sys.argv[1:]
-folder = Path(directory)
+folder = begin()
 seen: dict[str, Any] = {}
-
-Initializer.initialize(
-    environment=DataCenter.Environment(base, base + "/oauth/v2/token", base),
-    token=OAuthToken(client_id=client_id, client_secret=client_secret, refresh_token=refresh_token),
-    store=FileStore(str(folder / "tokens.txt")),
-    sdk_config=SDKConfig(update_api_domain=False),
-    resource_path=str(folder),
-    logger=Logger.get_instance(level=Logger.Levels.ERROR, file_path=str(folder / "sdk.log")),
-)
-logging.getLogger("SDKLogger").setLevel(logging.ERROR)
 orders = RecordOperations("Orders")
 
 

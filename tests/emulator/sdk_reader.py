@@ -10,42 +10,24 @@ from __future__ import annotations
 import csv
 import io
 import json
-import logging
 import sys
 import zipfile
 from collections.abc import Callable
 from datetime import date, datetime, timezone
-from pathlib import Path
 from typing import Any
 
-from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
-from zohocrmsdk.src.com.zoho.api.authenticator.store import FileStore
-from zohocrmsdk.src.com.zoho.api.logger import Logger
+from sdk_session import begin
 from zohocrmsdk.src.com.zoho.crm.api import ParameterMap
 from zohocrmsdk.src.com.zoho.crm.api.bulk_write import BulkWriteOperations
-from zohocrmsdk.src.com.zoho.crm.api.dc import DataCenter
 from zohocrmsdk.src.com.zoho.crm.api.fields import FieldsOperations
 from zohocrmsdk.src.com.zoho.crm.api.fields.fields_operations import GetFieldsParam
-from zohocrmsdk.src.com.zoho.crm.api.initializer import Initializer
 from zohocrmsdk.src.com.zoho.crm.api.layouts import LayoutsOperations
 from zohocrmsdk.src.com.zoho.crm.api.layouts.layouts_operations import GetLayoutsParam
 from zohocrmsdk.src.com.zoho.crm.api.record import Record, RecordOperations
-from zohocrmsdk.src.com.zoho.crm.api.sdk_config import SDKConfig
 from zohocrmsdk.src.com.zoho.crm.api.util import Choice
 
-base, client_id, client_secret, refresh_token, directory = sys.argv[1:]
-folder = Path(directory)
+folder = begin()
 wanted: dict[str, Any] = json.load(sys.stdin)
-
-Initializer.initialize(
-    environment=DataCenter.Environment(base, base + "/oauth/v2/token", base),
-    token=OAuthToken(client_id=client_id, client_secret=client_secret, refresh_token=refresh_token),
-    store=FileStore(str(folder / "tokens.txt")),
-    sdk_config=SDKConfig(update_api_domain=False),
-    resource_path=str(folder),
-    logger=Logger.get_instance(level=Logger.Levels.ERROR, file_path=str(folder / "sdk.log")),
-)
-logging.getLogger("SDKLogger").setLevel(logging.ERROR)
 
 
 FORMS: list[tuple[type, Callable[[Any], Any]]] = [
