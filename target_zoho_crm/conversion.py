@@ -72,10 +72,14 @@ class Conversion:
         if not wrong:
             return Converted(keys, columns, {})
         good = [index for index in range(len(rows)) if index not in wrong]
+        bad = sorted(wrong)
+        if look_at_text:
+            refusals = {keys[index]: Refusal.together(wrong[index]) for index in bad}
+        else:  # what is written is looked at later, and these are not: all that is wrong with them is told now
+            refused = self.convert([keys[index] for index in bad], [rows[index] for index in bad], look_at_text=True)
+            refusals = refused.refusals
         return Converted(
-            [keys[index] for index in good],
-            [[column[index] for index in good] for column in columns],
-            {keys[index]: Refusal.together(wrong[index]) for index in sorted(wrong)},
+            [keys[index] for index in good], [[column[index] for index in good] for column in columns], refusals
         )
 
     def _check_keys(self, keys: Sequence[str], wrong: dict[int, list[Refusal]], *, look_at_text: bool) -> None:

@@ -247,6 +247,7 @@ def date_converter(zone: tzinfo) -> Converter:
 
     def convert(value: Any) -> str | None:
         if not value:
+            _check_empty(value, "a date")
             return None
         try:
             if len(value) == _DATE_CHARACTERS and value[4] == "-" and value[7] == "-":
@@ -274,6 +275,7 @@ def datetime_converter(zone: tzinfo) -> Converter:
 
     def convert(value: Any) -> Any:
         if not value:
+            _check_empty(value, "a date and time")
             return None
         try:
             marks = value[10:20:3]  # the T, two colons, and what follows the seconds
@@ -296,6 +298,12 @@ def datetime_converter(zone: tzinfo) -> Converter:
             raise refuse("a date and time") from None
 
     return convert
+
+
+def _check_empty(value: Any, expected: str) -> None:
+    """Only null and empty text are no value; 0, false and empty arrays are of another type."""
+    if value is not None and value != "":
+        raise refuse(expected)
 
 
 def _moment(value: Any, zone: tzinfo) -> str:

@@ -168,6 +168,15 @@ def test_text_that_no_channel_carries_whole_is_refused_even_where_all_else_is_ri
     assert upsert_body(mapping(), [bad], [GOOD])[1].keys() == {bad}
 
 
+@pytest.mark.parametrize("neighbour", ["well", "a\0b"])
+def test_what_is_wrong_with_a_record_does_not_depend_on_its_neighbours(tmp_path: Path, neighbour: str) -> None:
+    rows = [("NUL \0 inside", "no number", None, True), (neighbour, 1, None, True)]
+    _, by_call = upsert_body(mapping(), ["bad", "other"], rows)
+    by_job = write_bulk_zip(tmp_path / "f.zip", mapping(), ["bad", "other"], iter(rows)).refusals
+    assert {refusals["bad"].field for refusals in (by_call, by_job)} == {"Subject,Total"}
+    assert ("other" in by_call, "other" in by_job) == (("\0" in neighbour,) * 2)
+
+
 def test_a_row_of_12_columns_takes_microseconds_also_where_every_thousandth_is_refused(tmp_path: Path) -> None:
     kinds = ["text"] * 6 + ["datetime"] * 2 + ["currency"] * 2 + ["integer", "boolean"]
     json_types = ["string"] * 8 + ["number"] * 2 + ["integer", "boolean"]
