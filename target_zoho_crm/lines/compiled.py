@@ -11,6 +11,7 @@ from target_zoho_crm.bodies import upsert_body
 from target_zoho_crm.errors import configuration_error
 from target_zoho_crm.field_settings import FieldSettings, OnNull
 from target_zoho_crm.key_folding import KeyFolding
+from target_zoho_crm.lines.faults import MESSAGE_CHARACTERS
 from target_zoho_crm.lines.reading import LineReader, LineRows, count_lines
 from target_zoho_crm.lines.settings import PARENT_ID, LinesSettings, WriteTo
 from target_zoho_crm.mapping import MappedColumn, compile_mapping
@@ -67,15 +68,23 @@ class CompiledLines:
 
     def check(self, rows: LineRows) -> dict[str, Refusal]:
         """Refusals by order of lines that cannot be written, before anything is sent."""
-        order_of = dict(zip(rows.keys, rows.orders, strict=True))
         _, refused = upsert_body(self.mapping, rows.keys, rows.values)
-        return {order_of[key]: of_line(key, refusal) for key, refusal in refused.items()} | rows.refusals
+        if not refused:
+            return rows.refusals
+        order_of = dict(zip(rows.keys, rows.orders, strict=True))
+        by_order: dict[str, dict[str, Refusal]] = {}
+        for key, refusal in refused.items():
+            by_order.setdefault(order_of[key], {})[key] = refusal
+        return {order: of_lines(lines) for order, lines in by_order.items()} | rows.refusals
 
 
-def of_line(key: str, refusal: Refusal) -> Refusal:
-    """The refusal of an order for a value of one of its lines."""
-    named = Refusal(refusal.code, refusal.field, f"line {key!r}: {refusal.message}")
-    named.parts = refusal.parts  # without the line, so that equal causes are counted together
+def of_lines(refusals: Mapping[str, Refusal]) -> Refusal:
+    """The refusal of an order for values of its lines, by the line's key; the message names the lines."""
+    parts = {(part.code, part.field, part.message): part for each in refusals.values() for part in each.parts}
+    whole = Refusal.together(list(parts.values()))
+    said = "; ".join(f"line {key!r}: {refusal.message}" for key, refusal in refusals.items())
+    named = Refusal(whole.code, whole.field, said[:MESSAGE_CHARACTERS])
+    named.parts = whole.parts  # without the lines and each once, so that orders are counted by cause
     return named
 
 

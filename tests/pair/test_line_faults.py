@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,12 +85,15 @@ def test_a_line_that_cannot_be_written_is_refused_before_its_order_is_sent(
 ) -> None:
     shop = shop_by(way, channel)
     put(shop, "SO-1", 11)
-    put(shop, "SO-2", 21, product="NUL \0 inside")
+    put(shop, "SO-2", 21, 22, 23, product="NUL \0 inside")
+    put_lines(shop, "SO-2", 24, quantity=Decimal("0.1234"), product="x" * 201)
     ended = shop.run()
     assert ended.summary["rejected"] == 1, ended.err
     ack = shop.acks()["SO-2"]
-    assert (ack.status, ack.error_field) == ("rejected", "Product")
-    assert "line '21'" in ack.error_message
+    assert (ack.status, set(ack.error_field.split(","))) == ("rejected", {"Product", "Quantity"})
+    for line in (21, 22, 23, 24):
+        assert f"line '{line}': " in ack.error_message
+    assert ended.err.count("1 order: Product holds a NUL character; INVALID_DATA in field Product (orders SO-2)") == 1
     assert "inside" not in ended.err
     shop.assert_whole(but=["SO-2"])
 
