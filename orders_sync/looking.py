@@ -72,7 +72,7 @@ def status(
 @click.option("--samples", type=click.IntRange(0), default=5, show_default=True, help="Keys to show of each problem.")
 @json_option
 def problems(ack_url: str | None, ack_schema: str | None, stream: str | None, samples: int, *, as_json: bool) -> None:
-    """Say why orders are not in the CRM: by code and field, with some keys, and what to do."""
+    """Say why orders are not in the CRM: by code and field, with what was said most, some keys, and what to do."""
     with existing_ledger(ack_url, ack_schema) as ledger:
         name = the_stream(ledger, stream)
         with ledger.connect() as connection:
@@ -86,6 +86,8 @@ def problems(ack_url: str | None, ack_schema: str | None, stream: str | None, sa
     for each in found:
         field = f" in field {each.field}" if each.field else ""
         click.echo(f"{each.orders:,} orders: {each.code or 'no code'}{field} ({_states(each)})")
+        for said in each.said:
+            click.echo(f"  {said.orders:,} of them: {said.message}")
         click.echo(f"  {' '.join(filter(None, _advice(each))) or 'Look at the orders in the CRM.'}")
         if each.sample_keys:
             more = ", ..." if each.orders > len(each.sample_keys) else ""

@@ -12,9 +12,21 @@ from sync_ledger.tables import AckStatus
 REFUSED = (AckStatus.REJECTED.value, AckStatus.PARKED.value)
 
 
+SAID_MOST = 5
+"""Texts of one cause, the most frequent ones; there may be as many as orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was said of some orders, and of how many."""
+
+    message: str
+    orders: int
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One cause. `due` of the rejected orders are tried again by themselves."""
+    """One cause, and what was `said` of it most. `due` of the rejected orders are tried again by themselves."""
 
     code: str | None
     field: str | None
@@ -23,6 +35,7 @@ class Problem:
     parked: int
     due: int
     sample_keys: Sequence[str]
+    said: Sequence[Said]
 
     @property
     def orders(self) -> int:
@@ -46,5 +59,9 @@ def problems_of(connection: sa.Connection, table: sa.Table, stream: str, *, samp
         ]
         keys = sa.select(table.c.record_key).where(*refused, *same).order_by(table.c.record_key).limit(samples)
         sample = list(connection.execute(keys).scalars())
-        found.append(Problem(code, field, family, orders - int(dismissed), int(dismissed), int(waiting), sample))
+        message = table.c.error_message
+        texts = sa.select(message, count).where(*refused, *same, message.is_not(None)).group_by(message)
+        most = connection.execute(texts.order_by(count.desc(), message).limit(SAID_MOST)).all()
+        said = [Said(text, times) for text, times in most]
+        found.append(Problem(code, field, family, orders - int(dismissed), int(dismissed), int(waiting), sample, said))
     return found

@@ -94,6 +94,24 @@ def test_problems_are_grouped_by_code_and_field_with_keys_and_what_to_do(ledger:
     assert "M-0, M-1, ..." in told
 
 
+def test_what_was_said_most_of_a_problem_is_told_with_its_hint(
+    sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    shop = Shop(sqlite_url, zoho_emulator, tmp_path)
+    shop.insert([f"SO-{number}" for number in range(3)], status="Shiped")
+    shop.insert([f"SX-{number}" for number in range(8)], status="new")
+    for number in range(6):
+        shop.insert([f"SY-{number}"], status=f"odd {number}")
+    assert shop.run().summary["rejected"] == 17
+    ledger = Ledger.open(shop.ack_url)
+    (problem,) = read(ledger, "problems")["problems"]
+    assert [each["orders"] for each in problem["said"]] == [8, 3, 1, 1, 1]
+    told = call(ledger, "problems").output
+    assert '  8 of them: Status "new" is not in the picklist (did you mean "New"?)' in told
+    assert '  3 of them: Status "Shiped" is not in the picklist (did you mean "Shipped"?)' in told
+    ledger.close()
+
+
 # retry and dismiss
 
 
