@@ -1,4 +1,5 @@
-# make demo | test | faults | simulate | simulate-day | mutants | fuzz | check | audit | generate | bench | clean.
+# make demo | test | faults | whole-orders | simulate | simulate-day | mutants | fuzz | check | audit
+# | generate | bench | clean.
 # Needs only a POSIX make, and Python 3.10 or later with pip.
 PYTHON = python3
 BIN = .venv/bin
@@ -11,6 +12,9 @@ DEMO_WAIT = 1
 # fuzz: minutes of CPU for each parser.
 MINUTES = 10
 
+# whole-orders: how many orders, each with 0 to 40 lines.
+ORDERS = 10000
+
 # bench: how many orders, and how often each case is measured.
 ROWS = 100000 500000
 RUNS = 5
@@ -22,12 +26,13 @@ SEED =
 HOURS = 24
 SIMULATION = PYTHONPATH=.:tests $(BIN)/python -m simulation
 
-.PHONY: help install demo test faults simulate simulate-day mutants fuzz check audit generate bench bench-freshness clean
+.PHONY: help install demo test faults whole-orders simulate simulate-day mutants fuzz check audit generate bench bench-freshness clean
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
 	@echo "make test      all tests, and 1,100 histories of faults"
 	@echo "make faults    every fault on real processes and each engine, with a table; about 15 minutes"
+	@echo "make whole-orders  10,000 orders with their lines, in both ways and by both channels, with kills; 40 minutes"
 	@echo "make simulate  30,000 histories of faults, killed and overlapping runs in one process (SEEDS=, SEED=)"
 	@echo "make simulate-day  24 simulated hours of mixed traffic under faults (HOURS=)"
 	@echo "make mutants   deliberate bugs, each with the history that shows it"
@@ -57,6 +62,10 @@ test:
 faults:
 	@$(PYTHON) -m scripts.environment dev
 	FAULTS=all $(BIN)/python -m pytest tests/faults -q -n 2 --dist worksteal
+
+whole-orders:
+	@$(PYTHON) -m scripts.environment dev
+	WHOLE_ORDERS=$(ORDERS) $(BIN)/python -m pytest -s -p no:xdist tests/pair/test_whole_orders.py -k load_and_change
 
 simulate:
 	@$(PYTHON) -m scripts.environment dev

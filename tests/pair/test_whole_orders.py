@@ -1,6 +1,6 @@
 """Whole orders: the CRM's lines are the legacy lines exactly, none doubled, in both ways and by both channels.
 
-`WHOLE_ORDERS=10000` sets how many orders the first test sends; each has 0 to 40 lines.
+`make whole-orders` sends 10,000 orders with 0 to 40 lines each in the first test: `WHOLE_ORDERS` sets how many.
 """
 
 from __future__ import annotations
@@ -90,8 +90,13 @@ def test_load_and_change_each_repeated_after_a_kill(
     shop.insert_whole(keys, most_lines=40 if ORDERS > 1_000 else 6)
     first, second = WAYS[way, channel]
     kill_and_complete(shop, first)
-    shop.change_lines(keys[:: max(2, ORDERS // 500)])
+    loaded, changed = len(shop.legacy_lines()), keys[:: max(2, ORDERS // 500)]
+    shop.change_lines(changed)
     kill_and_complete(shop, second)
+    print(  # noqa: T201 - the figure to show
+        f"{way} by {channel}: {ORDERS:,} orders with {loaded:,} lines, then {len(changed):,} changed; killed at "
+        f"{first} and {second}: the CRM has the {len(shop.crm_lines()):,} legacy lines exactly"
+    )
 
 
 @pytest.mark.parametrize("point", POINTS)
