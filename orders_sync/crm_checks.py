@@ -18,7 +18,7 @@ from target_zoho_crm.auth import TokenSource
 from target_zoho_crm.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.data_centers import is_loopback
 from target_zoho_crm.editions import daily_credits
-from target_zoho_crm.errors import CODES, ConfigurationError, ZohoError, close_names
+from target_zoho_crm.errors import CODES, ConfigurationError, ZohoError, close_names, configuration_error
 from target_zoho_crm.limits import CreditMeter
 from target_zoho_crm.mapping import Mapping as FieldMapping
 from target_zoho_crm.metadata import ModuleFields
@@ -223,11 +223,8 @@ def _module(client: ZohoClient, name: str) -> tuple[str, ModuleFields]:
 
 def _key_field(fields: ModuleFields, name: str) -> tuple[str, bool]:
     if name not in fields:
-        raise ConfigurationError(
-            "NO_KEY_FIELD",
-            f"module {fields.module} has no field {name}.{close_names(name, fields)} `orders-sync init` makes it; "
-            "or check `key_field`.",
-        )
+        what = f"module {fields.module} has no field {name}.{close_names(name, fields)}"
+        raise configuration_error("NO_KEY_FIELD", what)
     field = fields.key(name)
     case = "tells case apart" if field.case_sensitive else "takes upper and lower case for the same"
     return f"{name} is unique and {case}", True

@@ -180,6 +180,7 @@ CODES: dict[str, CodeInfo] = {
     # own, configuration
     "INSECURE_URL": CodeInfo(_C, "A URL is not https, and not loopback.", "Use https."),
     "INVALID_URL": CodeInfo(_C, "A configured URL is no URL.", "Write scheme and host: https://host."),
+    "INVALID_TIMEZONE": CodeInfo(_C, "There is no such time zone.", "Name one as IANA does, e.g. Europe/Berlin."),
     "UNKNOWN_DATA_CENTER": CodeInfo(_C, "There is no such data centre.", "Check `data_center`."),
     "HOST_NOT_ALLOWED": CodeInfo(
         _C, "Zoho sent us to a host that is neither configured nor Zoho's.", "Check api_url and any proxy."
@@ -200,6 +201,19 @@ CODES: dict[str, CodeInfo] = {
         _C,
         "The stream does not hold lines where `lines` says.",
         "Set `lines` in the tap's settings too, and the same property in both; `lines` can be set by stream.",
+    ),
+    "NO_SETTINGS": CodeInfo(
+        _C,
+        "There are no settings, or their file cannot be read.",
+        "Set them in the environment or in .env, or name a config file.",
+    ),
+    "NO_KEY_FIELD": CodeInfo(
+        _C, "The module lacks the key field.", "`orders-sync init` makes it; or check `key_field`."
+    ),
+    "NO_REFRESH_TOKEN": CodeInfo(
+        _C,
+        "Zoho took the grant code and gave no refresh token.",
+        "Make a new code; of a client that is no Self Client with access_type=offline and prompt=consent.",
     ),
     "NO_ACK_URL": CodeInfo(
         _C,

@@ -17,7 +17,7 @@ from target_zoho_crm.auth import Credentials
 from target_zoho_crm.data_centers import Endpoints, endpoints
 from target_zoho_crm.delete_settings import DeleteSettings
 from target_zoho_crm.destination import OnRejection
-from target_zoho_crm.errors import ConfigurationError
+from target_zoho_crm.errors import configuration_error
 from target_zoho_crm.field_settings import FieldSettings, read_fields
 from target_zoho_crm.lines.settings import LinesSettings, read_lines
 from target_zoho_crm.routing import Channel
@@ -135,4 +135,4 @@ def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ConfigurationError("INVALID_TIMEZONE", f"timezone {name!r} is not known; e.g. Europe/Berlin") from error
+        raise configuration_error("INVALID_TIMEZONE", f"timezone {name!r} is not known.") from error

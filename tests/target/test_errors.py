@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
+import orders_sync
+import target_zoho_crm
 from target_zoho_crm.errors import (
     CODES,
     ConfigurationError,
@@ -130,3 +133,19 @@ def test_an_error_is_one_line_that_says_what_and_where_and_what_to_do() -> None:
 def test_a_misspelt_name_is_answered_with_close_ones() -> None:
     assert "Orders" in close_names("orders_", ["Accounts", "Orders", "Contacts"])
     assert close_names("zzz", ["Accounts"]) == ""
+
+
+GIVERS = {"ConfigurationError", "TransientError", "QuotaError", "configuration_error", "Refusal", "LineFault"}
+
+
+def test_every_code_that_we_give_ourselves_has_a_meaning_and_a_remedy() -> None:
+    given = {
+        call.args[0].value
+        for package in (target_zoho_crm, orders_sync)
+        for path in Path(package.__path__[0]).rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in GIVERS and call.args
+        if isinstance(call.args[0], ast.Constant)
+    }
+    assert len(given) > 30
+    assert given - CODES.keys() == set()
