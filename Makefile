@@ -32,7 +32,7 @@ help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
 	@echo "make test      all tests, and 1,100 histories of faults"
 	@echo "make faults    every fault on real processes and each engine, with a table; about 15 minutes"
-	@echo "make whole-orders  10,000 orders with their lines, in both ways and by both channels, with kills; 40 minutes"
+	@echo "make whole-orders  10,000 orders with their lines, in both ways and by both channels, with kills (ORDERS=); takes long"
 	@echo "make simulate  30,000 histories of faults, killed and overlapping runs in one process (SEEDS=, SEED=)"
 	@echo "make simulate-day  24 simulated hours of mixed traffic under faults (HOURS=)"
 	@echo "make mutants   deliberate bugs, each with the history that shows it"

@@ -90,7 +90,6 @@ def refusals(sales: Sales) -> dict[str, tuple[str, str | None, frozenset[str]]]:
     }
 
 
-@pytest.mark.timeout(120)
 def test_500_bad_records_are_refused_before_sending_and_by_zoho_alike(
     sales: Sales, zoho_emulator: EmulatorProcess, tmp_path: Path
 ) -> None:

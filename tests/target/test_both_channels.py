@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from every_type import FIELDS, add_module, by_job, by_upsert, fate, mapping_to, stored
 from made_up_values import HOWS, TAME, records_of, values_of
 from zoho_clients import MakeClient
@@ -18,7 +17,6 @@ RECORDS = 2_000
 BATCH = 100
 
 
-@pytest.mark.timeout(120)
 def test_both_channels_give_the_same_record_or_the_same_refusal(
     make_client: MakeClient, zoho_emulator: EmulatorProcess, tmp_path: Path
 ) -> None:

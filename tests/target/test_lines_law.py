@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pytest
 import sqlalchemy as sa
 from every_type import FIELDS, OPTIONS, OWN
 from made_up_values import HOWS, TAME, records_of, values_of
@@ -108,7 +107,6 @@ def differing(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return {key: (one.get(key), other.get(key)) for key in one | other if one.get(key) != other.get(key)}
 
 
-@pytest.mark.timeout(180)
 def test_lines_are_the_same_in_both_ways_and_by_both_channels(zoho_emulator: EmulatorProcess, tmp_path: Path) -> None:
     admin = zoho_emulator.admin
     add_places(zoho_emulator)
