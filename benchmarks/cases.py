@@ -1,224 +1,140 @@
-"""What is measured: each pair's tap alone, target alone on a file, and both by `meltano run`."""
+"""What is compared at one size: taps alone on each engine, targets alone, and pairs by pipe and by `meltano run`."""
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import stat
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks.measured import Usage, run_measured
+import sqlalchemy as sa
+
+from benchmarks.contenders import Pair, Plugin, pairs, taps
+from benchmarks.orders import make_orders
+from benchmarks.processes import BenchmarkError, Processes, Usages
+from scripts.servers import postgresql_database
 from zoho_crm_emulator.control import EmulatorProcess
 
-PROJECT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent
-PLAIN = [sys.executable, "-m", "benchmarks.plain"]
-
-
-class BenchmarkError(RuntimeError):
-    """A measured process failed, or did not do what it was measured for."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A tap and a target with their settings."""
-
-    name: str
-    label: str
-    tap: list[str]
-    target: list[str]
-    tap_settings: Mapping[str, Any]
-    target_settings: Mapping[str, Any]
-    tap_of: str
-    """The pair whose tap this is; it is measured there."""
-    confirms: bool
-    """Whether the target writes to the emulator, which then must hold every order."""
+GROUPS = {
+    "tap-sqlite": "Tap alone on SQLite, into a file",
+    "tap-postgresql": "Tap alone on PostgreSQL, into a file",
+    "target": "Target alone, from a file",
+    "pipe": "Tap and target joined by the shell's pipe",
+    "meltano": "Tap and target by `meltano run`",
+}
 
 
 @dataclass(frozen=True)
+class Case:
+    """One thing to measure, as often as wished: a contender in a group; `measure` gets the number of the round."""
+
+    group: str
+    contender: str
+    measure: Callable[[int], Usages]
+
+
 class Bench:
-    """The work directory, the emulator, and the orders of one size."""
+    """The orders of one size, and what is measured with them. Every run gets a database that no other has used."""
 
-    folder: Path
-    emulator: EmulatorProcess
-    rows: int
+    def __init__(self, folder: Path, emulator: EmulatorProcess, rows: int, postgresql: str) -> None:
+        """`postgresql` is an empty database on PostgreSQL, where the orders are made too."""
+        self._folder = folder / str(rows)
+        self._folder.mkdir()
+        self._emulator = emulator
+        self._processes = Processes(self._folder)
+        self._originals = {"sqlite": f"sqlite:///{self._folder / 'orders.sqlite'}", "postgresql": postgresql}
+        self.rows = rows
+        for url in self._originals.values():
+            make_orders(url, rows)
 
-    @property
-    def source(self) -> Path:
-        """The database that every run gets a copy of, so that no run meets another's ledger."""
-        return self.folder / f"orders-{self.rows}.sqlite"
+    def cases(self) -> Iterator[Case]:
+        """All of them; a tap stands before the target that reads its file."""
+        for engine in self._originals:
+            for name, tap in taps(engine).items():
+                yield Case(f"tap-{engine}", name, self._tap(engine, name, tap))
+        for pair in pairs(self._emulator):
+            yield Case("target", pair.name, self._target(pair))
+        for pair in pairs(self._emulator):
+            yield Case("pipe", pair.name, self._pipe(pair))
+        for pair in pairs(self._emulator):
+            yield Case("meltano", pair.name, self._meltano(pair))
 
-    @property
-    def database(self) -> Path:
-        """The copy that is used up."""
-        return self.folder / "run.sqlite"
+    def _tap(self, engine: str, name: str, tap: Plugin) -> Callable[[int], Usages]:
+        def measure(_: int) -> Usages:
+            with self._fresh(engine) as url:
+                command = self._processes.tap_command(tap, url)
+                into = self._written(engine, tap)
+                used = self._processes.alone("tap", command, into=into)
+            read = _records(into)
+            if read != self.rows:
+                raise BenchmarkError(f"{name} on {engine}: the tap wrote {read} of {self.rows} records")
+            return used
 
-    def pairs(self) -> list[Pair]:
-        """The baselines first."""
-        url = f"sqlite:///{self.database}"
-        plain = {"sqlalchemy_url": url}
-        base = self.emulator.base_url
-        ours = {
-            "client_id": self.emulator.client_id,
-            "client_secret": self.emulator.client_secret,
-            "refresh_token": self.emulator.refresh_token,
-            "accounts_url": base,
-            "api_url": base,
-            "upload_url": base,
-            "ack_url": url,
-        }
-        tap, target, lax = [*PLAIN, "tap"], [*PLAIN, "target"], {"validate_records": False}
-        return [
-            Pair("plain", "plain, validating", tap, target, plain, {}, "plain", confirms=False),
-            Pair("plain-lax", "plain, not validating", tap, target, plain, lax, "plain", confirms=False),
-            Pair(
-                "orders-sync",
-                "orders-sync",
-                [str(BIN / "tap-legacy-orders")],
-                [str(BIN / "target-zoho-crm")],
-                {"sqlalchemy_url": url, "orders_table": "orders"},
-                ours,
-                "orders-sync",
-                confirms=True,
-            ),
-        ]
+        return measure
 
-    def singer_file(self, pair: Pair) -> Path:
-        """What the pair's tap writes."""
-        return self.folder / f"{pair.tap_of}-{self.rows}.singer"
+    def _target(self, pair: Pair) -> Callable[[int], Usages]:
+        def measure(_: int) -> Usages:
+            with self._fresh("sqlite") as url:
+                source = self._written("sqlite", pair.tap)
+                command = self._processes.command("target", pair.target, url)
+                used = self._processes.alone("target", command, source=source, into=self._folder / "state.jsonl")
+                self._check(pair, url)
+            return used
 
-    def tap_alone(self, pair: Pair) -> dict[str, Usage]:
-        """The tap into a file, with a catalog as Meltano would give it."""
-        self._fresh()
-        path = self.singer_file(pair)
-        command = [*pair.tap, "--config", self._settings(pair.tap_settings)]
-        command += ["--catalog", self._catalog(pair, command)]
-        with _opened(path, self._log) as (output, log):
-            usage = _succeeded(run_measured(command, stdout=output, stderr=log), command, self._log)
-        read = _records(path)
-        if read != self.rows:
-            raise BenchmarkError(f"{pair.label}: the tap wrote {read} of {self.rows} records")
-        return {"tap": usage}
+        return measure
 
-    def target_alone(self, pair: Pair) -> dict[str, Usage]:
-        """The target from the tap's file."""
-        self._fresh()
-        command = [*pair.target, "--config", self._settings(pair.target_settings)]
-        with self.singer_file(pair).open("rb") as source, _opened(Path(os.devnull), self._log) as (nowhere, log):
-            usage = run_measured(command, stdin=source.fileno(), stdout=nowhere, stderr=log)
-        _succeeded(usage, command, self._log)
-        self._check(pair)
-        return {"target": usage}
+    def _pipe(self, pair: Pair) -> Callable[[int], Usages]:
+        def measure(_: int) -> Usages:
+            with self._fresh("sqlite") as url:
+                tap = self._processes.tap_command(pair.tap, url)
+                used = self._processes.pipe(tap, self._processes.command("target", pair.target, url))
+                self._check(pair, url)
+            return used
 
-    def meltano(self, pair: Pair, run: str) -> dict[str, Usage]:
-        """Both by `meltano run`, in a project of their own and with no state from before."""
-        self._fresh()
-        project = self.folder / f"meltano-{pair.name}"
-        usages = {role: project / f"{role}.json" for role in ("tap", "target")}
-        _meltano_project(project, pair, usages)
-        command = [str(BIN / "meltano"), f"--cwd={project}", "run", f"--state-id-suffix={run}", "tap", "target"]
-        with _opened(self._log, self._log) as (output, log):
-            whole = run_measured(command, stdout=output, stderr=log)
-        _succeeded(whole, command, self._log)
-        self._check(pair)
-        measured = {role: Usage(**json.loads(path.read_text(encoding="utf-8"))) for role, path in usages.items()}
-        return {"whole": whole, **measured}
+        return measure
 
-    @property
-    def _log(self) -> Path:
-        """What the last process had to say."""
-        return self.folder / "process.log"
+    def _meltano(self, pair: Pair) -> Callable[[int], Usages]:
+        def measure(number: int) -> Usages:
+            with self._fresh("sqlite") as url:
+                project = self._folder / f"meltano {pair.name}".replace(" ", "-").replace(",", "")
+                used = self._processes.meltano(project, pair, url, str(number))
+                self._check(pair, url)
+            return used
 
-    def _catalog(self, pair: Pair, command: list[str]) -> str:
-        """Discover, and select what was found: a SQL tap of the SDK reads nothing that is not selected."""
-        path = self.folder / f"{pair.name}-catalog.json"
-        found = subprocess.run([*command, "--discover"], check=True, capture_output=True, text=True)
-        catalog = json.loads(found.stdout)
-        for stream in catalog["streams"]:
-            for entry in stream["metadata"]:
-                if not entry["breadcrumb"]:
-                    entry["metadata"]["selected"] = True
-        path.write_text(json.dumps(catalog), encoding="utf-8")
-        return str(path)
+        return measure
 
-    def _fresh(self) -> None:
-        shutil.copyfile(self.source, self.database)
-        for left in ("-wal", "-shm", "-journal"):
-            self.database.with_name(self.database.name + left).unlink(missing_ok=True)
-        self.emulator.admin.reset()
+    def _written(self, engine: str, tap: Plugin) -> Path:
+        """What this tap has written from this engine."""
+        return self._folder / f"{Path(tap.command[-1]).stem}-{engine}.singer"
 
-    def _check(self, pair: Pair) -> None:
-        if pair.confirms:
-            there = self.emulator.admin.stats()["modules"]["Orders"]
-            if there != self.rows:
-                raise BenchmarkError(f"{pair.label}: {there} of {self.rows} orders reached the CRM")
+    @contextmanager
+    def _fresh(self, engine: str) -> Iterator[str]:
+        """A copy of the orders, and an empty CRM."""
+        self._emulator.admin.reset()
+        if engine == "postgresql":
+            with postgresql_database(like=self._originals[engine]) as url:
+                yield url
+            return
+        path = self._folder / "run.sqlite"
+        shutil.copyfile(self._folder / "orders.sqlite", path)
+        yield f"sqlite:///{path}"
+        for left in ("", "-wal", "-shm", "-journal"):
+            path.with_name(path.name + left).unlink(missing_ok=True)
 
-    def _settings(self, settings: Mapping[str, Any]) -> str:
-        path = self.folder / "settings.json"
-        path.write_text(json.dumps(settings), encoding="utf-8")
-        return str(path)
-
-
-def _meltano_project(project: Path, pair: Pair, usages: Mapping[str, Path]) -> None:
-    """Write meltano.yml (as JSON, which YAML contains) and the scripts that measure the plugins."""
-    project.mkdir(exist_ok=True)
-    plugins = {}
-    for role, kind, command, settings in (
-        ("tap", "extractors", pair.tap, pair.tap_settings),
-        ("target", "loaders", pair.target, pair.target_settings),
-    ):
-        script = project / role
-        measured = [sys.executable, "-m", "benchmarks.measured", str(usages[role]), *command]
-        script.write_text(
-            f"#!/bin/sh\nPYTHONPATH='{PROJECT}' exec {' '.join(repr(word) for word in measured)} \"$@\"\n",
-            encoding="utf-8",
-        )
-        script.chmod(script.stat().st_mode | stat.S_IXUSR)
-        plugins[kind] = [
-            {
-                "name": role,
-                "namespace": role,
-                "executable": str(script),
-                "capabilities": ["catalog", "discover", "state"] if role == "tap" else [],
-                "config": dict(settings),
-                "settings": [{"name": name} for name in settings],
-            }
-        ]
-    document = {
-        "default_environment": "bench",
-        "send_anonymous_usage_stats": False,
-        "project_id": "bench",
-        "environments": [{"name": "bench"}],
-        "plugins": plugins,
-    }
-    (project / "meltano.yml").write_text(json.dumps(document, indent=1), encoding="utf-8")
-    if not (project / ".meltano").exists():
-        # The first command in a project makes Meltano's own database, which is nothing to measure.
-        subprocess.run([str(BIN / "meltano"), f"--cwd={project}", "state", "list"], check=True, capture_output=True)
-
-
-@contextmanager
-def _opened(*paths: Path) -> Iterator[tuple[int, ...]]:
-    """File descriptors to write to."""
-    with ExitStack() as stack:
-        yield tuple(stack.enter_context(path.open("wb")).fileno() for path in paths)
+    def _check(self, pair: Pair, url: str) -> None:
+        """Raise where an order has not reached the CRM, or has no ack."""
+        if not pair.confirms:
+            return
+        there = self._emulator.admin.stats()["modules"]["Orders"]
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            acks = connection.scalar(sa.text("SELECT count(*) FROM zoho_sync_ack WHERE status = 'synced'"))
+        if there != self.rows or acks != self.rows:
+            raise BenchmarkError(f"{pair.name}: of {self.rows} orders {there} reached the CRM, {acks} have an ack")
 
 
 def _records(path: Path) -> int:
     """How many RECORD messages a file holds."""
     with path.open("rb") as lines:
         return sum(line[:20].replace(b" ", b"").startswith(b'{"type":"RECORD"') for line in lines)
-
-
-def _succeeded(usage: Usage, command: list[str], log: Path) -> Usage:
-    if usage.exit_code != 0:
-        said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
-        raise BenchmarkError("\n  ".join([f"{' '.join(command)} ended with exit code {usage.exit_code}", *said]))
-    return usage

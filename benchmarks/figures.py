@@ -1,64 +1,57 @@
-"""Samples into medians with their spread, and those into a result that can be kept."""
+"""Samples of the comparison into medians with their spread, and those into tables. Pure."""
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.measured import Usage
+from benchmarks.cases import GROUPS
+from benchmarks.contenders import BASELINE
 from benchmarks.orders import COLUMNS
+from benchmarks.processes import Usages
+from benchmarks.results import Table
+
+MICROSECONDS = 1e6
 
 
 @dataclass
-class Figures:
-    """Every sample, by group ("tap", "target", "meltano"), pair and number of rows."""
+class Samples:
+    """Every sample by group, contender and number of rows, in the order in which they came."""
 
-    samples: dict[tuple[str, str, int], list[Mapping[str, Usage]]] = field(default_factory=lambda: defaultdict(list))
+    taken: dict[tuple[str, str, int], list[Usages]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, group: str, pair: str, rows: int, usages: Mapping[str, Usage]) -> None:
+    def add(self, group: str, contender: str, rows: int, usages: Usages) -> None:
         """Keep one run's usage by process."""
-        self.samples[group, pair, rows].append(usages)
+        self.taken[group, contender, rows].append(usages)
 
-    def result(self) -> dict[str, Any]:
-        """Everything, as JSON keeps it."""
-        return {
-            "conditions": {**conditions(), "columns": len(COLUMNS)},
-            "cases": [self._case(*case) for case in sorted(self.samples, key=lambda case: (case[2], case[0]))],
-        }
+    def figures(self) -> dict[str, Any]:
+        """Everything, as it is kept."""
+        return {"columns": len(COLUMNS), "cases": [self._case(*case) for case in self.taken]}
 
-    def _case(self, group: str, pair: str, rows: int) -> dict[str, Any]:
-        samples = self.samples[group, pair, rows]
+    def _case(self, group: str, contender: str, rows: int) -> dict[str, Any]:
+        samples = self.taken[group, contender, rows]
         processes = [name for name in samples[0] if name != "whole"]
         whole = [sample.get("whole") or sample[processes[0]] for sample in samples]
         return {
             "group": group,
-            "pair": pair,
+            "contender": contender,
             "rows": rows,
             "runs": len(samples),
             "seconds": spread([usage.seconds for usage in whole]),
             "records_per_second": spread([rows / usage.seconds for usage in whole]),
             "processes": {
                 name: {
-                    "cpu_seconds": spread([sample[name].cpu_seconds for sample in samples]),
-                    "peak_memory_mb": spread([sample[name].peak_memory_mb for sample in samples]),
+                    "cpu_microseconds_a_record": spread(
+                        [MICROSECONDS * sample[name].cpu_seconds / rows for sample in samples]
+                    ),
+                    "peak_memory_mib": spread([sample[name].peak_memory_mib for sample in samples]),
                 }
                 for name in processes
             },
         }
-
-
-def conditions() -> dict[str, Any]:
-    """The machine, as far as it matters."""
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cpus": len(os.sched_getaffinity(0)),
-    }
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -68,3 +61,48 @@ def spread(values: Sequence[float]) -> dict[str, float]:
         "smallest": round(min(values), 3),
         "largest": round(max(values), 3),
     }
+
+
+def ratio(case: Mapping[str, Any], cases: Sequence[Mapping[str, Any]]) -> float:
+    """How many times as fast as the baseline of its group and size a case is, by the medians."""
+    place = case["group"], case["rows"], BASELINE
+    base = next(each for each in cases if (each["group"], each["rows"], each["contender"]) == place)
+    return float(case["records_per_second"]["median"] / base["records_per_second"]["median"])
+
+
+def tables(figures: Mapping[str, Any]) -> list[Table]:
+    """One table a group."""
+    return [
+        Table(title, _columns(cases), [_row(case, figures["cases"]) for case in cases])
+        for group, title in GROUPS.items()
+        if (cases := [case for case in figures["cases"] if case["group"] == group])
+    ]
+
+
+def _columns(cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    roles = list(cases[0]["processes"])
+    return [
+        "",
+        "Orders",
+        "Runs",
+        "Records/s",
+        "Smallest",
+        "Largest",
+        "Times plain",
+        *(f"CPU of {role}, µs a record" for role in roles),
+        *(f"Memory of {role}, MiB" for role in roles),
+    ]
+
+
+def _row(case: Mapping[str, Any], cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    rate = case["records_per_second"]
+    used = case["processes"].values()
+    return [
+        case["contender"],
+        f"{case['rows']:,}",
+        str(case["runs"]),
+        *(f"{rate[which]:,.0f}" for which in ("median", "smallest", "largest")),
+        f"{ratio(case, cases):.1f}",
+        *(f"{each['cpu_microseconds_a_record']['median']:.1f}" for each in used),
+        *(f"{each['peak_memory_mib']['median']:.0f}" for each in used),
+    ]

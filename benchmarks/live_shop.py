@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import threading
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,22 +29,6 @@ class Change:
     key: str
     committed: float
     in_burst: bool
-
-
-@contextmanager
-def scratch_database(server: str) -> Iterator[str]:
-    """Make a database on a server, and drop it afterwards."""
-    url = sa.make_url(server)
-    name = f"freshness_{uuid.uuid4().hex}"
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
-    try:
-        yield url.set(database=name).render_as_string(hide_password=False)
-    finally:
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
-        engine.dispose()
 
 
 class LiveShop:

@@ -1,6 +1,8 @@
-"""Runs a command and writes what it used: `python -m benchmarks.measured usage.json command ...`.
+"""Runs a command and writes what it used: `python -I -S measured.py usage.json command ...`.
 
-It stands between Meltano and a plugin, which is Meltano's child and not ours; input and output are the command's own.
+It stands before each measured process, also between Meltano and a plugin. It imports little on purpose: Linux counts
+the resident set of the process that starts another into the largest one of that other, so a big parent would be the
+least that could ever be measured. Input and output are the command's own.
 """
 
 from __future__ import annotations
@@ -9,10 +11,11 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-KIB_PER_MB = 1_000_000 / 1024
+KIB_PER_MIB = 1024
 """Linux counts the resident set in KiB."""
 
 
@@ -23,27 +26,32 @@ class Usage:
     exit_code: int
     seconds: float
     cpu_seconds: float
-    peak_memory_mb: float
+    peak_memory_mib: float
 
 
-def run_measured(
-    command: list[str], *, stdin: int | None = None, stdout: int | None = None, stderr: int | None = None
-) -> Usage:
-    """Run a command to its end; `stdin`, `stdout` and `stderr` are file descriptors, absent our own."""
+def measured(command: Sequence[str], usage: Path) -> list[str]:
+    """The command that runs `command` and writes its usage."""
+    return [sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(usage), *command]
+
+
+def read_usage(path: Path) -> Usage:
+    """What `measured` wrote."""
+    return Usage(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def _run(command: list[str]) -> Usage:
     began = time.perf_counter()
-    streams = enumerate((stdin, stdout, stderr))
-    actions = [(os.POSIX_SPAWN_DUP2, given, own) for own, given in streams if given is not None]
-    pid = os.posix_spawnp(command[0], command, os.environ, file_actions=actions)
+    pid = os.posix_spawnp(command[0], command, os.environ)
     _, status, used = os.wait4(pid, 0)
     return Usage(
         exit_code=os.waitstatus_to_exitcode(status),
         seconds=time.perf_counter() - began,
         cpu_seconds=used.ru_utime + used.ru_stime,
-        peak_memory_mb=used.ru_maxrss / KIB_PER_MB,
+        peak_memory_mib=used.ru_maxrss / KIB_PER_MIB,
     )
 
 
 if __name__ == "__main__":
-    usage = run_measured(sys.argv[2:])
+    usage = _run(sys.argv[2:])
     Path(sys.argv[1]).write_text(json.dumps(asdict(usage)), encoding="utf-8")
     sys.exit(usage.exit_code)

@@ -1,6 +1,7 @@
 """The baseline: the tap and the target that singer-sdk makes of a few lines, as a user would write them.
 
-The tap reads a SQL table; the target collects batches and throws them away. `python -m benchmarks.plain tap ...`.
+The tap reads SQL tables; the target collects batches and throws them away. `python plain.py tap ...`, in an environment
+that has singer-sdk and a database driver only.
 """
 
 from __future__ import annotations

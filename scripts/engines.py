@@ -5,25 +5,15 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
-ENGINES = {"PostgreSQL": (5432, ("postgres",)), "MariaDB": (3306, ("mariadb", "mysql"))}
+from scripts.servers import MARIADB_PORT, POSTGRESQL_PORT, answers
+
+ENGINES = {"PostgreSQL": (POSTGRESQL_PORT, ("postgres",)), "MariaDB": (MARIADB_PORT, ("mariadb", "mysql"))}
 """Engine to its port on loopback, and the words by which a skipped test or its reason names it."""
-
-PATIENCE_SECONDS = 1.0
-
-
-def answers(port: int) -> bool:
-    """Whether something listens on this port of loopback."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS):
-            return True
-    except OSError:
-        return False
 
 
 def skipped(report: Path) -> Iterator[str]:

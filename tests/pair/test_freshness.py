@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from engines import postgresql_server
 
 from benchmarks.freshness import Plan, measure
+from scripts.servers import postgresql_server
 
 
 @pytest.mark.parametrize("notify", [False, True])

@@ -1,0 +1,95 @@
+"""Who is measured: taps, targets and pairs of them, with their settings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from benchmarks.peers import MELTANOLABS, plain
+from scripts.servers import POSTGRESQL_PORT
+from zoho_crm_emulator.control import EmulatorProcess
+
+BIN = Path(sys.executable).parent
+OURS = "orders-sync"
+PLAIN = "plain singer-sdk"
+PLAIN_LAX = "plain singer-sdk, not validating"
+LABS = "MeltanoLabs tap-postgres"
+BASELINE = PLAIN
+"""How singer-sdk behaves unless it is told otherwise; every ratio is to it."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A tap or a target; `settings` makes its settings for a database's URL."""
+
+    command: list[str]
+    settings: Callable[[str], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A tap and a target."""
+
+    name: str
+    tap: Plugin
+    target: Plugin
+    confirms: bool
+    """Whether the target writes to the emulator and the ledger, which then must hold every order."""
+
+
+def taps(engine: str) -> dict[str, Plugin]:
+    """The taps that read this engine, the baseline first."""
+    found = {PLAIN: Plugin(plain("tap"), lambda url: {"sqlalchemy_url": url})}
+    if engine == "postgresql":
+        found[LABS] = Plugin([MELTANOLABS.program("tap-postgres")], _labs_settings)
+    found[OURS] = Plugin(
+        [str(BIN / "tap-legacy-orders")], lambda url: {"sqlalchemy_url": url, "orders_table": "orders"}
+    )
+    return found
+
+
+def pairs(emulator: EmulatorProcess) -> list[Pair]:
+    """The pairs on SQLite, the baseline first."""
+    all_taps = taps("sqlite")
+    target = plain("target")
+    return [
+        Pair(PLAIN, all_taps[PLAIN], Plugin(target, lambda _: {}), confirms=False),
+        Pair(PLAIN_LAX, all_taps[PLAIN], Plugin(target, lambda _: {"validate_records": False}), confirms=False),
+        Pair(
+            OURS,
+            all_taps[OURS],
+            Plugin([str(BIN / "target-zoho-crm")], lambda url: target_settings(emulator, url)),
+            confirms=True,
+        ),
+    ]
+
+
+def target_settings(emulator: EmulatorProcess, ledger: str) -> dict[str, Any]:
+    """The settings of our target against an emulator."""
+    return {
+        "client_id": emulator.client_id,
+        "client_secret": emulator.client_secret,
+        "refresh_token": emulator.refresh_token,
+        "accounts_url": emulator.base_url,
+        "api_url": emulator.base_url,
+        "upload_url": emulator.base_url,
+        "ack_url": ledger,
+    }
+
+
+def _labs_settings(url: str) -> dict[str, Any]:
+    # It wants a password even where the server asks for none; without a schema it looks through all of them.
+    there = sa.make_url(url)
+    return {
+        "host": there.host or there.query["host"],
+        "port": there.port or POSTGRESQL_PORT,
+        "user": there.username or "postgres",
+        "password": there.password or "none is asked for",
+        "database": there.database,
+        "filter_schemas": ["public"],
+    }
