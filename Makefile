@@ -1,5 +1,5 @@
 # make demo | test | faults | whole-orders | simulate | simulate-day | mutants | fuzz | check | audit
-# | generate | bench | clean.
+# | generate | bench | bench-quick | clean.
 # Needs only a POSIX make, and Python 3.10 or later with pip.
 PYTHON = python3
 BIN = .venv/bin
@@ -15,8 +15,9 @@ MINUTES = 10
 # whole-orders: how many orders, each with 0 to 40 lines.
 ORDERS = 10000
 
-# bench: how many orders, and how often each case is measured.
-ROWS = 100000 500000
+# bench: kinds of docs/performance.md (all if empty), and how many orders and rounds the comparison has.
+ONLY =
+ROWS = 500000
 RUNS = 5
 
 # simulate: how many histories, from which seed on; or SEED, the one to be told. simulate-day: how much of the day.
@@ -26,7 +27,7 @@ SEED =
 HOURS = 24
 SIMULATION = PYTHONPATH=.:tests $(BIN)/python -m simulation
 
-.PHONY: help install demo test faults whole-orders simulate simulate-day mutants fuzz check audit generate bench bench-freshness clean
+.PHONY: help install demo test faults whole-orders simulate simulate-day mutants fuzz check audit generate bench bench-quick clean
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
@@ -41,8 +42,8 @@ help:
 	@echo "make audit     known vulnerabilities in what is installed"
 	@echo "make install   the environment for runs of your own, in .venv"
 	@echo "make generate  write meltano.yml and the generated pages of docs/"
-	@echo "make bench     measure; figures go to benchmarks/results/"
-	@echo "make bench-freshness  how soon a change is in the CRM in follow mode (needs a PostgreSQL server; 13 minutes)"
+	@echo "make bench     measure everything and write docs/performance.md; hours (ONLY=, ROWS=, RUNS=)"
+	@echo "make bench-quick  all of it in small, in under 5 minutes; the page goes to .bench/quick/"
 	@echo "make clean     remove .venv and everything that was made"
 	@echo
 	@echo "Options: PYTHON=python3.12, DEMO_DB=postgresql|mariadb|split, DEMO_PORT=8600, DEMO_WAIT=0, MINUTES=10"
@@ -101,12 +102,13 @@ generate:
 
 bench:
 	@$(PYTHON) -m scripts.environment dev
-	$(BIN)/python -m benchmarks.run --rows $(ROWS) --runs $(RUNS)
+	$(BIN)/python -m benchmarks.suite --only $(ONLY) --rows $(ROWS) --runs $(RUNS)
+	$(BIN)/python -m scripts.generate
 
-bench-freshness:
+bench-quick:
 	@$(PYTHON) -m scripts.environment dev
-	$(BIN)/python -m benchmarks.freshness --kills 5 --bursts 5 --seconds 600
-	$(BIN)/python -m benchmarks.freshness --kills 0 --bursts 0 --seconds 120 --idle 5 --notify
+	$(BIN)/python -m benchmarks.suite --quick --only $(ONLY)
+	$(BIN)/python -m scripts.performance_page .bench/quick .bench/quick
 
 clean:
-	rm -rf .venv .demo .fuzz .meltano .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results/work
+	rm -rf .venv .demo .fuzz .meltano .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench

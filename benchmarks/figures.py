@@ -82,15 +82,13 @@ def tables(figures: Mapping[str, Any]) -> list[Table]:
 def _columns(cases: Sequence[Mapping[str, Any]]) -> list[str]:
     roles = list(cases[0]["processes"])
     return [
-        "",
+        "Program",
         "Orders",
         "Runs",
         "Records/s",
-        "Smallest",
-        "Largest",
         "Times plain",
-        *(f"CPU of {role}, µs a record" for role in roles),
-        *(f"Memory of {role}, MiB" for role in roles),
+        *(f"CPU of the {role}, µs a record" for role in roles),
+        *(f"Peak of the {role}, MiB" for role in roles),
     ]
 
 
@@ -101,7 +99,7 @@ def _row(case: Mapping[str, Any], cases: Sequence[Mapping[str, Any]]) -> list[st
         case["contender"],
         f"{case['rows']:,}",
         str(case["runs"]),
-        *(f"{rate[which]:,.0f}" for which in ("median", "smallest", "largest")),
+        f"{rate['median']:,.0f} ({rate['smallest']:,.0f} to {rate['largest']:,.0f})",
         f"{ratio(case, cases):.1f}",
         *(f"{each['cpu_microseconds_a_record']['median']:.1f}" for each in used),
         *(f"{each['peak_memory_mib']['median']:.0f}" for each in used),

@@ -12,24 +12,22 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from benchmarks.call_notes import CallNotes
-from benchmarks.figures import conditions
-from benchmarks.freshness_figures import figures_of, percentile
-from benchmarks.live_shop import LiveShop, scratch_database
+from benchmarks.contenders import BIN, target_settings
+from benchmarks.freshness_figures import figures_of, percentile, table
+from benchmarks.live_shop import LiveShop
+from benchmarks.processes import work_folder
+from benchmarks.results import keep
+from scripts.servers import NoServerError, postgresql_database, postgresql_server
 from zoho_crm_emulator.control import EmulatorProcess
 
-BIN = Path(sys.executable).parent
-RESULTS = Path(__file__).parent / "results"
 MIB = 1 << 20
 CATCH_UP_SECONDS = 60.0
 
@@ -150,7 +148,7 @@ def measure(plan: Plan, folder: Path, server: str) -> dict[str, Any]:
         FreshnessError: an order is lost, doubled or not in its newest version at the end.
     """
     with (
-        scratch_database(server) as url,
+        postgresql_database(server) as url,
         EmulatorProcess(folder / "crm.sqlite", edition="unlimited", call_seconds=str(plan.call_seconds)) as emulator,
         CallNotes.before(emulator.base_url) as notes,
     ):
@@ -184,13 +182,8 @@ def _configs(plan: Plan, url: str, emulator: EmulatorProcess, base: str) -> dict
             "settle_seconds": 0,
         },
         "target": {
-            "client_id": emulator.client_id,
-            "client_secret": emulator.client_secret,
-            "refresh_token": emulator.refresh_token,
-            "accounts_url": emulator.base_url,
+            **target_settings(emulator, url),
             "api_url": base,
-            "upload_url": emulator.base_url,
-            "ack_url": url,
             "max_age_seconds": plan.max_age_seconds,
         },
     }
@@ -264,12 +257,6 @@ def _growth(lives: Sequence[Life]) -> dict[str, float]:
     return grown
 
 
-@contextmanager
-def _work_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="freshness-") as folder:
-        yield Path(folder)
-
-
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="benchmarks.freshness", description=__doc__)
@@ -282,12 +269,6 @@ def main() -> int:
     parser.add_argument("--poll-interval", type=float, default=0.5)
     parser.add_argument("--max-age", type=float, default=0.3)
     parser.add_argument("--notify", action="store_true", help="with a trigger that tells of each change")
-    parser.add_argument(
-        "--server",
-        default="postgresql+psycopg://postgres@127.0.0.1:5432/postgres",
-        help="a PostgreSQL server on which a database may be made",
-    )
-    parser.add_argument("--out", type=Path, help="where the result goes; benchmarks/results/freshness-<moment>.json")
     options = parser.parse_args()
     plan = Plan(
         seconds=options.seconds,
@@ -301,18 +282,13 @@ def main() -> int:
         max_age_seconds=options.max_age,
         call_seconds=0.3,
     )
-    with _work_folder() as folder:
-        try:
-            figures = measure(plan, folder, options.server)
-        except FreshnessError as error:
-            print(f"The benchmark failed: {error}", file=sys.stderr)
-            return 1
-    result = {"conditions": conditions(), "freshness": figures}
-    path = options.out or RESULTS / f"freshness-{datetime.now(timezone.utc):%Y-%m-%dT%H%M%SZ}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    shown = {name: value for name, value in figures.items() if name not in {"plan", "memory_mib", "latencies"}}
-    print(json.dumps(shown, indent=1))
-    print(f"\nKept in {path}")
+    try:
+        with work_folder() as folder:
+            figures = measure(plan, folder, postgresql_server())
+    except (FreshnessError, NoServerError) as error:
+        print(f"The benchmark failed: {error}", file=sys.stderr)
+        return 1
+    keep("freshness-notify" if plan.notify else "freshness", figures, [table(figures)])
     return 0
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.call_notes import NotedCall
 from benchmarks.live_shop import Change
+from benchmarks.results import Table
 
 BURST_SECONDS = 5.0
 """So long after a burst a change counts as made within it."""
@@ -45,6 +46,32 @@ def figures_of(changes: Sequence[Change], calls: Sequence[NotedCall], restarts: 
         "small_calls_while_more_wait": sum(_others_wait(call, changes, calls) for call in small),
         "latencies": [round(seen[each.number] - each.committed, 3) for each in usual],
     }
+
+
+def table(figures: Mapping[str, Any]) -> Table:
+    """What matters of a whole run."""
+    plan = figures["plan"]
+    waits = {
+        "outside bursts": figures["outside_bursts"],
+        "outside bursts, and not waiting for a restart": figures["outside_bursts_and_restarts"],
+        "in bursts": figures["bursts"],
+    }
+    rows = [
+        [name, f"{each['count']:,}", *(f"{each[share]:.2f}" for share in ("p50", "p95", "p99", "most"))]
+        for name, each in waits.items()
+        if each["count"]
+    ]
+    grown = ", ".join(f"{role} {mib:+.1f} MiB" for role, mib in figures["memory_growth_mib"].items())
+    note = (
+        f"{plan['seconds']:,.0f} seconds, polled every {plan['poll_interval_seconds']} s, sent after "
+        f"{plan['max_age_seconds']} s at the latest, killed {plan['kills']} times. {figures['changes']:,} changes, "
+        f"{figures['calls']:,} calls of {figures['records_per_call']} records on average; "
+        f"{figures['small_calls_while_more_wait']} calls had fewer than {SMALL_CALL} while more waited. Idle: "
+        f"{figures['idle_queries_per_second']} queries a second. Memory from the second quarter of the longest life to "
+        f"its last: {grown}. At the end shop, CRM and ledger agree on all {figures['orders']:,} orders."
+    )
+    columns = ["Changes", "Count", "Half within, s", "95 % within, s", "99 % within, s", "All within, s"]
+    return Table("Seconds until a change is in the CRM", columns, rows, note)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

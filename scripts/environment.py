@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "installed.txt"
 OLDEST = (3, 10)
-EXTRAS = {"demo": "demo", "dev": "check,test"}
+EXTRAS = {"demo": "demo", "dev": "bench,check,test"}
 """Purpose to extras; `dev` contains `demo`."""
 
 

@@ -11,39 +11,42 @@ from pathlib import Path
 
 from scripts.errors_page import errors_page
 from scripts.meltano_project import meltano_project
-from scripts.performance_page import performance_page
+from scripts.performance_page import draw, performance_page, stale_plots
 from scripts.plugins import ask
 from scripts.settings_page import settings_page
 
 ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+DOCS = ROOT / "docs"
 
 
 def contents() -> Mapping[Path, str]:
     """Every generated file and what it must hold."""
     tap, target = ask("tap-legacy-orders"), ask("target-zoho-crm")
-    pages = {
+    return {
         ROOT / "meltano.yml": meltano_project(tap, target),
-        ROOT / "docs" / "settings.md": settings_page(tap, target),
-        ROOT / "docs" / "errors.md": errors_page(),
+        DOCS / "settings.md": settings_page(tap, target),
+        DOCS / "errors.md": errors_page(),
+        DOCS / "performance.md": performance_page(RESULTS),
     }
-    performance = performance_page(ROOT / "benchmarks" / "results")
-    if performance is not None:
-        pages[ROOT / "docs" / "performance.md"] = performance
-    return pages
 
 
 def main() -> int:
     """Write or check."""
     check = sys.argv[1:] == ["--check"]
-    files = contents()
-    differing = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    files, drawn = contents(), stale_plots(RESULTS, DOCS)
+    texts = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    differing = [*texts, *drawn]
     for path in differing:
         name = path.relative_to(ROOT)
         if check:
             print(f"{name} is not what its source says; run `make generate`", file=sys.stderr)  # noqa: T201
+            continue
+        if path in drawn:
+            draw(RESULTS, path, drawn[path])
         else:
             path.write_text(files[path], encoding="utf-8")
-            print(f"{name} written")  # noqa: T201
+        print(f"{name} written")  # noqa: T201
     return 1 if check and differing else 0
 
 
