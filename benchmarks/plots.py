@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.cases import GROUPS
 from benchmarks.contenders import LABS, OURS, PLAIN, PLAIN_LAX
 from benchmarks.figures import ratio
+from benchmarks.freshness_figures import percentile
 from benchmarks.results import Result, newest
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#9A9A9A"
 VERMILION, SKY, PURPLE = "#D55E00", "#56B4E9", "#CC79A7"
 MEMORY_LIMIT_MIB = 150
+"""What neither tap nor target may exceed, at any size."""
 STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "orders-sync"}
 WIDTH = 8.0
 
@@ -78,7 +80,7 @@ def _bars(axis: Axes, contenders: Sequence[Mapping[str, Any]]) -> None:
         axis.text(max(rate["median"], rate["largest"]), at, told, va="center", fontsize=8)
     axis.set_yticks(range(len(contenders)), [case["contender"] for case in contenders])
     axis.invert_yaxis()
-    axis.set_xlim(0, 1.25 * max(case["records_per_second"]["largest"] for case in contenders))
+    axis.set_xlim(0, 1.4 * max(case["records_per_second"]["largest"] for case in contenders))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axis.xaxis.set_major_locator(_few_ticks())
 
@@ -96,7 +98,7 @@ def _memory(figure: Figure, sources: Sequence[Result]) -> None:
         )
     axis.axhline(MEMORY_LIMIT_MIB, color=GREY, linestyle="--", linewidth=1)
     axis.annotate(
-        f"the most that is allowed: {MEMORY_LIMIT_MIB} MiB",
+        f"limit: {MEMORY_LIMIT_MIB} MiB",
         (orders[0], MEMORY_LIMIT_MIB),
         xytext=(0, 4),
         textcoords="offset points",
@@ -117,15 +119,15 @@ def _freshness(figure: Figure, sources: Sequence[Result]) -> None:
     furthest = 0.0
     for source in sources:
         label, colour, style = _WAYS[source.kind]
-        waits = sorted(source.figures["latencies"])
-        shares = [100 * (at + 1) / len(waits) for at in range(len(waits))]
+        shares = [number / 2 for number in range(201)]
+        waits = [percentile(source.figures["latencies"], share / 100) for share in shares]
         summary = source.figures["outside_bursts"]
         furthest = max(furthest, summary["p99"])
         told = f"{label}: half in {summary['p50']:.2f} s, 95 % in {summary['p95']:.2f} s"
-        axis.step(waits, shares, where="post", color=colour, linestyle=style, label=told)
+        axis.plot(waits, shares, color=colour, linestyle=style, label=told)
     axis.set_xlim(0, 1.1 * furthest)
-    axis.set_ylim(0, 100)
-    axis.set_xlabel("seconds from the commit until the change is in the CRM (changes outside bursts; up to the 99th %)")
+    axis.set_ylim(0, 101)
+    axis.set_xlabel("seconds from the commit until the change is in the CRM (changes outside bursts)")
     axis.set_ylabel("% of the changes")
     axis.grid(color="#E5E5E5")
     axis.legend(loc="lower right", frameon=False)
