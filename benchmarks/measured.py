@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 KIB_PER_MIB = 1024
 """Linux counts the resident set in KiB."""
@@ -32,6 +35,14 @@ class Usage:
 def measured(command: Sequence[str], usage: Path) -> list[str]:
     """The command that runs `command` and writes its usage."""
     return [sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(usage), *command]
+
+
+def run_measured(command: Sequence[str], **streams: Any) -> Usage:
+    """Run a command to its end; `stdin`, `stdout` and `stderr` as `subprocess` takes them."""
+    with tempfile.TemporaryDirectory(prefix="measured-") as folder:
+        usage = Path(folder) / "usage.json"
+        subprocess.run(measured(command, usage), check=False, **streams)
+        return read_usage(usage)
 
 
 def read_usage(path: Path) -> Usage:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contenders import BIN, Pair, Plugin
-from benchmarks.measured import Usage, measured, read_usage
+from benchmarks.measured import Usage, measured, read_usage, run_measured
 
 Usages = Mapping[str, Usage]
 """What each process used by its role, tap or target; and the seconds of the "whole" where there are two."""
@@ -44,10 +44,9 @@ class Processes:
 
     def alone(self, role: str, command: Sequence[str], *, source: Path | None = None, into: Path) -> Usages:
         """One plugin, with its input from a file or none, and its output into one."""
-        usage = self._folder / "usage.json"
-        with (source or Path(os.devnull)).open("rb") as given, into.open("wb") as taken:
-            self._run(measured(command, usage), stdin=given, stdout=taken)
-        return {role: read_usage(usage)}
+        with (source or Path(os.devnull)).open("rb") as given, into.open("wb") as taken, self._log.open("wb") as log:
+            usage = run_measured(command, stdin=given, stdout=taken, stderr=log)
+        return {role: self._succeeded(role, usage)}
 
     def pipe(self, tap: Sequence[str], target: Sequence[str]) -> Usages:
         """Both, joined by the shell's pipe."""
@@ -87,10 +86,15 @@ class Processes:
         self._run(command)
         seconds = time.perf_counter() - began
         used = {role: read_usage(path) for role, path in usages.items()}
-        for role, usage in used.items():
-            if usage.exit_code != 0:
-                raise BenchmarkError(self._last_words(f"the {role} ended with exit code {usage.exit_code}"))
-        return {"whole": Usage(0, seconds, 0.0, 0.0), **used}
+        return {
+            "whole": Usage(0, seconds, 0.0, 0.0),
+            **{role: self._succeeded(role, each) for role, each in used.items()},
+        }
+
+    def _succeeded(self, role: str, usage: Usage) -> Usage:
+        if usage.exit_code != 0:
+            raise BenchmarkError(self._last_words(f"the {role} ended with exit code {usage.exit_code}"))
+        return usage
 
     def _run(self, command: Sequence[str], **streams: Any) -> None:
         with self._log.open("wb") as log:

@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -105,7 +106,12 @@ def markdown(table: Table) -> str:
     right = [all(_is_number(row[at]) for row in table.rows) for at in range(len(table.columns))]
     lines = [table.columns, [("--:" if each else "---") for each in right], *table.rows]
     drawn = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return "\n\n".join(part for part in (f"### {table.title}", table.note, drawn) if part) + "\n"
+    return "\n\n".join(part for part in (f"### {table.title}", filled(table.note), drawn) if part) + "\n"
+
+
+def filled(prose: str) -> str:
+    """Prose in lines that a screen holds."""
+    return textwrap.fill(prose, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def _is_number(text: str) -> bool:

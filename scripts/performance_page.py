@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.plots import fingerprint, plots, svg
-from benchmarks.results import Result, markdown, newest
+from benchmarks.results import Result, filled, markdown, newest
 from benchmarks.suite import KINDS, Kind
 
 HEAD = """\
@@ -60,7 +60,7 @@ def draw(results: Path, path: Path, name: str) -> None:
 
 
 def _section(kind: Kind, result: Result | None, drawn: bool) -> str:  # noqa: FBT001 - private
-    return "\n\n".join([f"## {kind.title}", kind.text, *_measured(kind, result, drawn)]) + "\n"
+    return "\n\n".join([f"## {kind.title}", filled(kind.text), *_measured(kind, result, drawn)]) + "\n"
 
 
 def _measured(kind: Kind, result: Result | None, drawn: bool) -> Iterator[str]:  # noqa: FBT001 - private
@@ -72,7 +72,7 @@ def _measured(kind: Kind, result: Result | None, drawn: bool) -> Iterator[str]: 
     yield from (markdown(table).rstrip() for table in result.tables)
     where = result.conditions
     versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
-    yield (
+    yield filled(
         f"{result.moment[:10]}, {where['processor']}, {where['cpus']} CPUs, {where['memory_gib']} GiB, "
         f"{where['system']}; {versions}. Again: `make bench ONLY={kind.name}`."
     )

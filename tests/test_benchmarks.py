@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from engines import fresh_database
 
 from benchmarks import contenders
 from benchmarks.figures import Samples, ratio, tables
-from benchmarks.measured import Usage, measured, read_usage
+from benchmarks.measured import Usage, run_measured
 from benchmarks.memory import spreads
 from benchmarks.orders import COLUMNS, make_orders
 from benchmarks.results import Table, keep, newest
@@ -41,18 +40,17 @@ def test_every_engine_gets_the_same_orders(tmp_path: Path) -> None:
     assert made[0] == made[1]
 
 
-def test_a_process_is_measured_without_its_parent(tmp_path: Path) -> None:
+def test_a_process_is_measured_without_its_parent() -> None:
     ballast = bytearray(200 << 20)
-    subprocess.run(measured(["sleep", "0.1"], tmp_path / "usage.json"), check=True)
-    usage = read_usage(tmp_path / "usage.json")
+    usage = run_measured(["sleep", "0.1"])
     assert len(ballast) > 0
     assert usage.peak_memory_mib < 50
     assert usage.seconds >= 0.1
     assert usage.cpu_seconds < usage.seconds
 
 
-def test_a_failure_is_told_by_the_exit_code(tmp_path: Path) -> None:
-    assert subprocess.run(measured(["sh", "-c", "exit 3"], tmp_path / "usage.json"), check=False).returncode == 3
+def test_a_failure_is_told_by_the_exit_code() -> None:
+    assert run_measured(["sh", "-c", "exit 3"]).exit_code == 3
 
 
 def test_ratios_are_those_of_the_medians_to_the_plain_pair_of_the_same_size() -> None:
