@@ -11,7 +11,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from benchmarks.peers import MELTANOLABS, plain
-from scripts.servers import POSTGRESQL_PORT
 from zoho_crm_emulator.control import EmulatorProcess
 
 BIN = Path(sys.executable).parent
@@ -83,13 +82,10 @@ def target_settings(emulator: EmulatorProcess, ledger: str) -> dict[str, Any]:
 
 
 def _labs_settings(url: str) -> dict[str, Any]:
-    # It wants a password even where the server asks for none; without a schema it looks through all of them.
+    # It wants host and password even where the server asks for neither, and brings psycopg2. A host in the query, which
+    # names a socket's folder, wins. Without a schema it looks through all of them.
     there = sa.make_url(url)
-    return {
-        "host": there.host or there.query["host"],
-        "port": there.port or POSTGRESQL_PORT,
-        "user": there.username or "postgres",
-        "password": there.password or "none is asked for",
-        "database": there.database,
-        "filter_schemas": ["public"],
-    }
+    there = there.set(
+        drivername="postgresql+psycopg2", host=there.host or "localhost", password=there.password or "none is asked for"
+    )
+    return {"sqlalchemy_url": there.render_as_string(hide_password=False), "filter_schemas": ["public"]}
