@@ -99,7 +99,8 @@ def _row(case: Mapping[str, Any], cases: Sequence[Mapping[str, Any]]) -> list[st
         case["contender"],
         f"{case['rows']:,}",
         str(case["runs"]),
-        f"{rate['median']:,.0f} ({rate['smallest']:,.0f} to {rate['largest']:,.0f})",
+        f"{rate['median']:,.0f}"
+        + (f" ({rate['smallest']:,.0f} to {rate['largest']:,.0f})" if case["runs"] > 1 else ""),
         f"{ratio(case, cases):.1f}",
         *(f"{each['cpu_microseconds_a_record']['median']:.1f}" for each in used),
         *(f"{each['peak_memory_mib']['median']:.0f}" for each in used),

@@ -97,6 +97,7 @@ def conditions(versions: Mapping[str, str]) -> dict[str, Any]:
         "processor": _processor(),
         "cpus": len(os.sched_getaffinity(0)),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30), 1),
+        "load": round(os.getloadavg()[-1], 1),  # of the last 15 minutes: what else ran on the machine can be told by it
         "versions": {"Python": platform.python_version(), **{name: version(name) for name in LIBRARIES}, **versions},
     }
 

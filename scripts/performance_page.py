@@ -73,8 +73,8 @@ def _measured(kind: Kind, result: Result | None, drawn: bool) -> Iterator[str]: 
     where = result.conditions
     versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
     yield filled(
-        f"{result.moment[:10]}, {where['processor']}, {where['cpus']} CPUs, {where['memory_gib']} GiB, "
-        f"{where['system']}; {versions}. Again: `make bench ONLY={kind.name}`."
+        f"{result.moment[:10]}, {where['processor']}, {where['system']}, CPUs: {where['cpus']}, "
+        f"load: {where['load']}, {where['memory_gib']} GiB; {versions}. Again: `make bench ONLY={kind.name}`."
     )
 
 
