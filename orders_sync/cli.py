@@ -11,6 +11,7 @@ from orders_sync.env_file import load_env_file
 from orders_sync.init import init
 from orders_sync.login import login
 from orders_sync.looking import jobs, problems, status
+from orders_sync.plan import plan
 
 
 @click.group()
@@ -20,5 +21,5 @@ def main() -> None:
     load_env_file()
 
 
-for command in (login, init, doctor, status, problems, jobs, retry, dismiss, forget, callback):
+for command in (login, init, doctor, plan, status, problems, jobs, retry, dismiss, forget, callback):
     main.add_command(command)

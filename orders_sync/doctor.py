@@ -13,17 +13,17 @@ from orders_sync.configs import ConfigFiles
 from orders_sync.crm_checks import CrmExamination
 from orders_sync.findings import Examination, Finding, Verdict
 from orders_sync.legacy_checks import examine_ledger, examine_orders, examine_settings
+from orders_sync.plugin_options import tap_config_option, target_config_option
 
 EXIT_FAULTY = 1
 
 _COLOURS = {Verdict.FITS: "green", Verdict.WARNING: "yellow", Verdict.FAULT: "red", Verdict.NOT_CHECKED: "dim"}
 _WIDTH = max(len(verdict.value) for verdict in Verdict)
-_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--tap-config", type=_FILE, help="The tap's config file (JSON); else the environment.")
-@click.option("--target-config", type=_FILE, help="The target's config file (JSON); else the environment.")
+@tap_config_option
+@target_config_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, for other programs.")
 def doctor(tap_config: Path | None, target_config: Path | None, *, as_json: bool) -> None:
     """Look at the set-up of tap and target, and change nothing.

@@ -39,6 +39,11 @@ class Finding:
 _T = TypeVar("_T")
 
 
+def told(error: Exception) -> str:
+    """What an error says; the SDK's own says of a config only that something is wrong with it."""
+    return "; ".join(error.errors) if isinstance(error, ConfigValidationError) else str(error)
+
+
 @dataclass
 class Examination:
     """The findings so far, in the order in which they were made."""
@@ -58,9 +63,8 @@ class Examination:
     def fault(self, subject: str, error: Exception) -> None:
         """Note what an error says."""
         remedy = ""
-        says = str(error)
+        says = told(error)
         if isinstance(error, ConfigValidationError):
-            says = "; ".join(error.errors)
             remedy = (
                 "Set what is missing in the environment, in .env or in the config file; `orders-sync login` does so "
             )

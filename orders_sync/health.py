@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orders_sync.status import StreamStatus
+from orders_sync.unsynced import NotCounted
+from tap_legacy_orders.backlog import Backlog
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 if TYPE_CHECKING:
@@ -35,8 +37,9 @@ class Age(_ParamType):
 def complaints(stream: StreamStatus, *, max_age: timedelta | None, max_rejected: int | None) -> list[str]:
     """What is beyond the limits; a limit of None is not looked at.
 
-    `max_age` holds for the last run that finished, and for the oldest order that waits for its outcome or its next
-    try; `max_rejected` for orders that were refused, are not tried again by themselves, and were not dismissed.
+    `max_age` holds for the last run that finished, for the oldest order that waits for its outcome or its next try, and
+    for the oldest one that is unsynced, as far as the orders' table was asked; `max_rejected` for orders that were
+    refused, are not tried again by themselves, and were not dismissed.
     """
     found = []
     if max_age is not None:
@@ -46,9 +49,20 @@ def complaints(stream: StreamStatus, *, max_age: timedelta | None, max_rejected:
             found.append(f"no run has finished within {short(max_age)}: {last}")
         if stream.oldest_waiting_at is not None and stream.now - stream.oldest_waiting_at > max_age:
             found.append(f"an order has waited for {short(stream.now - stream.oldest_waiting_at)}")
+        found += _beyond_in_table(stream.backlog, max_age)
     if max_rejected is not None and stream.refused > max_rejected:
         found.append(f"{stream.refused:,} orders are refused, more than {max_rejected:,}; see `orders-sync problems`")
     return [f"stream {stream.stream}: {each}" for each in found]
+
+
+def _beyond_in_table(backlog: Backlog | NotCounted, max_age: timedelta) -> list[str]:
+    """A table that should have been asked and could not be is a complaint too: nobody knows how old its orders are."""
+    if isinstance(backlog, NotCounted):
+        return [f"unsynced orders cannot be counted: {backlog.why}"] if backlog.fault else []
+    age = backlog.oldest_age
+    if age is None or age <= max_age or backlog.oldest is None:
+        return []
+    return [f"order {backlog.oldest.key} is unsynced and was changed {short(age)} ago"]
 
 
 def short(age: timedelta) -> str:

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from orders_sync.configs import ConfigFiles, open_tap, open_target
 from orders_sync.crm_checks import open_client
 from orders_sync.field_plan import FieldPlan, differently_named, plan_fields
-from orders_sync.findings import EXPECTED
+from orders_sync.findings import EXPECTED, told
 from orders_sync.new_fields import NewField
 from orders_sync.notify_trigger import Trigger, trigger_of
+from orders_sync.plugin_options import tap_config_option, target_config_option
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.orders_table import OrdersTable
@@ -26,12 +27,10 @@ from target_zoho_crm.limits import CreditMeter
 from target_zoho_crm.metadata import ModuleFields
 from target_zoho_crm.settings import Settings, StreamSettings
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
-
 
 @click.command()
-@click.option("--tap-config", type=_FILE, help="The tap's config file (JSON); else the environment.")
-@click.option("--target-config", type=_FILE, help="The target's config file (JSON); else the environment.")
+@tap_config_option
+@target_config_option
 @click.option("--all-columns", is_flag=True, help="Make fields also for columns that go nowhere yet.")
 @click.option("--notify", is_flag=True, help="Also the trigger by which PostgreSQL tells `follow` of changes.")
 @click.option("--dry-run", is_flag=True, help="Show what would be made, and make nothing.")
@@ -70,7 +69,7 @@ def init(
                 click.confirm("Make these?", abort=True)
             _make(work)
     except EXPECTED as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(told(error)) from error
 
 
 @dataclass

@@ -141,7 +141,7 @@ def examine_ledger(examination: Examination, tap: TapLegacyOrders | None, target
         if theirs[0] is None:
             variable = TARGET_VARIABLES["ack_url"]
             raise configuration_error("NO_ACK_URL", f"The target has no `ack_url` ({variable} in the environment).")
-        if _place(*ours) != _place(*theirs):
+        if place(*ours) != place(*theirs):
             raise configuration_error(
                 "NO_ACK_URL",
                 f"The tap's ledger is {_shown(*ours)}, the target's {_shown(*theirs)}: orders would be sent for ever.",
@@ -166,7 +166,7 @@ def _writable(url: str, schema: str | None) -> str:
     return "the tables are there and may be written"
 
 
-def _place(url: str | None, schema: str | None) -> tuple[object, ...]:
+def place(url: str | None, schema: str | None) -> tuple[object, ...]:
     """What two URLs of one ledger have in common, whatever user and driver they name."""
     parsed = database_url(url or "")
     database = parsed.database

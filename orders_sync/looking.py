@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from orders_sync.configs import ConfigFiles
 from orders_sync.health import Age, complaints, short
 from orders_sync.ledgers import (
     existing_ledger,
@@ -21,8 +23,10 @@ from orders_sync.ledgers import (
     the_stream,
 )
 from orders_sync.open_jobs import read_open_jobs
-from orders_sync.status import read_status
+from orders_sync.plugin_options import tap_config_option, within_option
+from orders_sync.status import read_status, with_backlog
 from orders_sync.status_view import show_status
+from orders_sync.unsynced import count_unsynced
 from sync_ledger.problems import Problem, problems_of
 from target_zoho_crm.errors import CODES
 
@@ -36,6 +40,9 @@ EXIT_UNHEALTHY = 1
 )
 @click.option("--max-age", type=Age(), help="End 1 when no run has finished for so long, or an order waits longer.")
 @click.option("--max-rejected", type=click.IntRange(0), help="End 1 when more orders than this are refused.")
+@tap_config_option
+@click.option("--ledger-only", is_flag=True, help="Do not ask the orders' table: what no run has read is not counted.")
+@within_option("30s")
 @json_option
 def status(
     ack_url: str | None,
@@ -43,18 +50,23 @@ def status(
     last_runs: int,
     max_age: timedelta | None,
     max_rejected: int | None,
+    tap_config: Path | None,
+    within: timedelta,
     *,
+    ledger_only: bool,
     as_json: bool,
 ) -> None:
-    """Say what became of the orders, by the ledger; with limits, whether all is well."""
+    """Say what became of the orders, by the ledger and the orders' table; with limits, whether all is well."""
     with existing_ledger(ack_url, ack_schema) as ledger:
-        streams = read_status(ledger, streams_of(ledger), last_runs=last_runs)
         where = shown(ledger)
+        counted = {} if ledger_only else count_unsynced(ConfigFiles(tap_config, None), ledger, within)
+        names = sorted({*streams_of(ledger), *filter(None, counted)})
+        streams = with_backlog(read_status(ledger, names, last_runs=last_runs), counted)
     wrong = [line for each in streams for line in complaints(each, max_age=max_age, max_rejected=max_rejected)]
     if max_age is not None and not streams:
         wrong.append("no run has written to the ledger yet")
     if as_json:
-        documents = [dataclasses.asdict(each) | {"refused": each.refused} for each in streams]
+        documents = [each.document() for each in streams]
         print_json({"ledger": where, "healthy": not wrong, "complaints": wrong, "streams": documents})
     else:
         console = Console()

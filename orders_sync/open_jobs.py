@@ -8,7 +8,10 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from sync_ledger.ledger import Ledger
+from sync_ledger.runs import seems_dead
 from sync_ledger.tables import OPEN_STEPS
+
+_OF_RUNS = ("started_at", "finished_at", "heartbeat_at", "host", "pid", "process_space")
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,15 @@ class KeptJob:
     age: timedelta
     adopted: bool
     keeper: str
+    orphaned: bool
+    """Whether its run is over or dead, so that the next one takes care of it."""
 
 
 def read_open_jobs(ledger: Ledger) -> list[KeptJob]:
     """List them, oldest first."""
     job, run = ledger.tables.job, ledger.tables.run
     query = (
-        sa.select(job, run.c.started_at, run.c.finished_at, run.c.host, run.c.pid)
+        sa.select(job, *(run.c[name] for name in _OF_RUNS))
         .select_from(job.outerjoin(run, run.c.run_id == job.c.run_id))
         .where(job.c.step.in_([step.value for step in OPEN_STEPS]))
         .order_by(job.c.intended_at, job.c.job_id)
@@ -40,7 +45,7 @@ def read_open_jobs(ledger: Ledger) -> list[KeptJob]:
         rows = connection.execute(query).all()
     found = []
     for row in rows:
-        live = row.started_at is not None and row.finished_at is None
+        live = row.started_at is not None and row.finished_at is None and not seems_dead(row, now)
         adopted = row.started_at is not None and row.started_at > row.intended_at
         how = " (adopted)" if adopted else ""
         keeper = f"process {row.pid} on {row.host}{how}" if live else "the next run adopts it"
@@ -55,6 +60,7 @@ def read_open_jobs(ledger: Ledger) -> list[KeptJob]:
                 age=now - row.intended_at,
                 adopted=adopted,
                 keeper=keeper,
+                orphaned=not live,
             )
         )
     return found

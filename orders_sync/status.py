@@ -1,18 +1,26 @@
-"""What the ledger says, stream by stream: acks by status, what is due again, open jobs, the last runs. Only reads."""
+"""What the ledger says, stream by stream: acks by status, what is due again, open jobs, the last runs. Only reads.
+
+What no run has read yet is not in the ledger: `backlog` is what the tap says of it, where it was asked.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
+from orders_sync.unsynced import NotCounted
 from sync_ledger.acks import count_by_status
 from sync_ledger.ledger import Ledger
 from sync_ledger.runs import FOLLOWING
 from sync_ledger.spending import credits_of_a_day
 from sync_ledger.tables import OPEN_STEPS, RUN_COUNTS, AckStatus
+from tap_legacy_orders.backlog import Backlog
+
+NOT_ASKED = NotCounted("the orders' table was not asked")
 
 
 @dataclass(frozen=True)
@@ -63,17 +71,37 @@ class StreamStatus:
     """The newest first."""
     credits_of_a_day: int
     """Spent by the runs of all streams that lived within the last 24 hours."""
+    backlog: Backlog | NotCounted = NOT_ASKED
+    """Orders of the table that the CRM does not have in their present version."""
 
     @property
     def refused(self) -> int:
         """Orders that are not tried again by themselves, and that nobody has dismissed."""
         return self.acks[AckStatus.REJECTED.value] - self.due_now - self.due_later
 
+    def document(self) -> dict[str, Any]:
+        """All of it for other programs; what is not known is null, and `not_counted` says why."""
+        counted = self.backlog if isinstance(self.backlog, Backlog) else None
+        age = counted and counted.oldest_age
+        return asdict(self) | {
+            "refused": self.refused,
+            "unsynced": counted and counted.unsynced,
+            "oldest_unsynced_seconds": age and age.total_seconds(),
+            "backlog": counted and asdict(counted),
+            "not_counted": self.backlog.why if isinstance(self.backlog, NotCounted) else None,
+        }
+
 
 def read_status(ledger: Ledger, streams: Sequence[str], *, last_runs: int) -> list[StreamStatus]:
     """Read the status of these streams."""
     with ledger.connect() as connection:
         return [_stream(connection, ledger, stream, last_runs) for stream in streams]
+
+
+def with_backlog(streams: Sequence[StreamStatus], counted: Mapping[str, Backlog | NotCounted]) -> list[StreamStatus]:
+    """Add what the tap has counted, by stream; an answer under "" is for all."""
+    other = counted.get("", NotCounted("the tap's settings are of another stream") if counted else NOT_ASKED)
+    return [replace(each, backlog=counted.get(each.stream, other)) for each in streams]
 
 
 def _stream(connection: sa.Connection, ledger: Ledger, stream: str, last_runs: int) -> StreamStatus:

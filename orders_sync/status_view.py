@@ -9,7 +9,9 @@ from rich.table import Table
 
 from orders_sync.health import short
 from orders_sync.status import PastRun, StreamStatus
+from orders_sync.unsynced import NotCounted
 from sync_ledger.tables import RUN_COUNTS
+from tap_legacy_orders.backlog import Backlog
 
 ALWAYS_SHOWN = ("read", "synced", "rejected")
 """Counts of runs that have a column even when all are 0."""
@@ -27,6 +29,7 @@ def show_stream(console: Console, status: StreamStatus) -> None:
     """Print one stream's status."""
     acks = " + ".join(f"{count:,} {name}" for name, count in status.acks.items() if count) or "none yet"
     console.print(f"Stream [bold]{status.stream}[/]: {sum(status.acks.values()):,} acks = {acks}", highlight=False)
+    show_backlog(console, status.backlog)
     if status.due_now or status.due_later:
         console.print(f"  due again: {status.due_now:,} with the next run, {status.due_later:,} later", highlight=False)
     if status.oldest_waiting_at is not None:
@@ -43,6 +46,27 @@ def show_stream(console: Console, status: StreamStatus) -> None:
         )
     if status.runs:
         console.print(_runs_table(status.runs))
+
+
+def show_backlog(console: Console, backlog: Backlog | NotCounted) -> None:
+    """Print how many orders of the table are unsynced, and since when the oldest is."""
+    if isinstance(backlog, NotCounted):
+        says = f"  unsynced: orders that no run has read yet are not counted: {backlog.why}"
+        console.print(says, highlight=False, markup=False, soft_wrap=True)
+        return
+    parts = {
+        "new or changed": backlog.new_or_changed,
+        "due again": backlog.due,
+        "changed while in a job": backlog.behind_a_job,
+        "changed just now": backlog.settling,
+    }
+    what = " + ".join(f"{count:,} {name}" for name, count in parts.items() if count)
+    console.print(f"  unsynced: {backlog.unsynced:,}{f' = {what}' if what else ''}", highlight=False)
+    if backlog.oldest is not None:
+        age = backlog.oldest_age
+        since = "" if age is None else f", {short(age)} ago"
+        changed = f"{backlog.oldest.key}, changed at {backlog.oldest.replication_value}{since}"
+        console.print(f"  the oldest unsynced: {changed}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _runs_table(runs: Sequence[PastRun]) -> Table:

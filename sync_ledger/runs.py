@@ -250,6 +250,20 @@ def _moment(text: str) -> datetime:
     return moment
 
 
+def seems_dead(row: Any, now: datetime) -> bool:
+    """Tell whether a run that has not ended is dead: its heartbeat is too old, or its process is gone."""
+    return now - row.heartbeat_at > DEAD_AFTER or process_is_gone(row.pid, row.process_space)
+
+
+def live_run(ledger: Ledger, stream: str) -> str | None:
+    """Say which run of the stream is live, if one is; changes nothing."""
+    run = ledger.tables.run
+    with ledger.connect() as connection:
+        now = ledger.now(connection)
+        rows = connection.execute(sa.select(run).where(run.c.stream == stream, run.c.finished_at.is_(None))).all()
+    return next((_held_by(row, now) for row in rows if not seems_dead(row, now)), None)
+
+
 def bury_dead(ledger: Ledger, stream: str) -> int:
     """Mark the stream's runs dead whose heartbeat is too old or whose process is gone. Returns how many.
 
@@ -265,7 +279,7 @@ def bury_dead(ledger: Ledger, stream: str) -> int:
             return ledger.now(connection), connection.execute(unfinished).all()
 
     now, alive = ledger.patiently(look_up)
-    dead = [row for row in alive if now - row.heartbeat_at > DEAD_AFTER or process_is_gone(row.pid, row.process_space)]
+    dead = [row for row in alive if seems_dead(row, now)]
     for row in alive:
         if row not in dead and row.heartbeat_at > now:
             ledger.transact(partial(_bring_back, run, row, now))

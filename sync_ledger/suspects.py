@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -25,15 +26,26 @@ class Suspects:
     by_calls: frozenset[str]
 
 
-def suspects(connection: sa.Connection, table: sa.Table, stream: str, versions: Mapping[str, str]) -> Suspects:
-    """Look up which of these orders are suspects; `versions` by key. Another version starts afresh."""
+def _suspect(table: sa.Table, stream: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """What the ledger holds of suspects: only what is due again is streamed at the same version."""
     of_jobs = sa.and_(table.c.error_code == NO_RESULT, table.c.attempts >= MOST_JOBS)
-    # Only what is due again is streamed at the same version, and nearly nothing is: an index holds it.
-    suspect = (
+    return (
         table.c.stream == stream,
         table.c.next_attempt_at.is_not(None),
         sa.or_(table.c.error_code == BREAKS_CALLS, of_jobs),
     )
+
+
+def count_due_suspects(connection: sa.Connection, table: sa.Table, stream: str, now: datetime) -> tuple[int, int]:
+    """Count the suspects that are due: those that go alone, and those that go by calls."""
+    due = sa.select(table.c.error_code, sa.func.count()).where(*_suspect(table, stream), table.c.next_attempt_at <= now)
+    counted = {code: count for code, count in connection.execute(due.group_by(table.c.error_code))}  # noqa: C416 - rows are no pairs to mypy
+    return counted.get(BREAKS_CALLS, 0), counted.get(NO_RESULT, 0)
+
+
+def suspects(connection: sa.Connection, table: sa.Table, stream: str, versions: Mapping[str, str]) -> Suspects:
+    """Look up which of these orders are suspects; `versions` by key. Another version starts afresh."""
+    suspect = _suspect(table, stream)  # nearly none: an index holds them
     alone: set[str] = set()
     by_calls: set[str] = set()
     if connection.execute(sa.select(sa.literal(1)).where(*suspect).limit(1)).first() is not None:

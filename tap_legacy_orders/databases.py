@@ -27,6 +27,8 @@ class Database:
 
     now_query: ClassVar[str]
     """Gives the database's clock as text: naive UTC."""
+    length_function: ClassVar[str] = "length"
+    """Counts the characters of a text."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
@@ -42,6 +44,11 @@ class Database:
     def fetched(self, column: Column, element: Element) -> Element:
         """Say what to select for a record: the column itself where the driver gives its value exactly."""
         return self.text(column, element) if column.kind is Kind.OTHER else element
+
+    def length(self, text: Element) -> Element:
+        """Count the characters of a text."""
+        counted: Element = getattr(sa.func, self.length_function)(text, type_=sa.Integer())
+        return counted
 
     def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
         """Write a naive UTC moment so that `bound` takes it; `zone` is where the column's naive moments belong."""
@@ -153,6 +160,7 @@ class MySQL(Database):
     """MySQL and MariaDB by PyMySQL."""
 
     now_query = "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)"
+    length_function = "char_length"
 
     def text(self, column: Column, element: Element) -> Element:
         """Render as this engine's text."""
@@ -189,6 +197,7 @@ class SQLServer(Database):
     """SQL Server by pymssql."""
 
     now_query = "SELECT CONVERT(VARCHAR(26), CAST(SYSUTCDATETIME() AS DATETIME2(6)), 121)"
+    length_function = "len"
 
     def text(self, column: Column, element: Element) -> Element:
         """Render as this engine's text."""

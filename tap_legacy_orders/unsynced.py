@@ -122,6 +122,26 @@ class UnsyncedQueries:
         """Count the orders that no key identifies."""
         return sa.select(sa.func.count()).select_from(self.orders).where(sa.not_(self._has_key()))
 
+    def count_unsettled(self, upper: str | None, future: str | None, cutoff: datetime) -> sa.Select[Any]:
+        """Count what the pages of a whole table would find, of these the orders left out; and find where they begin.
+
+        The last is the text of the smallest replication key, NULL where there is none.
+        """
+        read: list[Element] = [self._replication.is_(None)]
+        if upper is not None:
+            read.append(self._replication <= self._bound_replication(upper))
+        if future is not None:
+            read.append(self._after(future))
+        conditions = [sa.or_(*read), self._has_usable_key()]
+        left_out: Element = sa.literal_column("0")
+        source = self.orders
+        if self._ack is not None:
+            left_out = sa.func.sum(sa.case((self._ack.c.status == AckStatus.SUBMITTED.value, 1), else_=0))
+            source = self._with_acks(self._ack)
+            conditions.append(self._unsettled(self._ack, cutoff))
+        first = self.database.text(self.table.replication, sa.func.min(self._replication))
+        return sa.select(sa.func.count(), left_out, first).select_from(source).where(*conditions)
+
     def any_order(self) -> sa.Select[Any]:
         """Find out whether there is any order at all."""
         return sa.select(sa.literal_column("1")).select_from(self.orders).limit(1)
@@ -235,6 +255,11 @@ class UnsyncedQueries:
 
     def _has_key(self) -> Element:
         return sa.and_(*(element.is_not(None) for element in self._key))
+
+    def _has_usable_key(self) -> Element:
+        """Say in SQL what `usable_keys` says."""
+        length = self.database.length(self.key_text)
+        return sa.and_(self._has_key(), length > sa.literal_column("0"), length <= sa.literal_column(str(KEY_LENGTH)))
 
     def _beyond_key(self, parts: tuple[str, ...]) -> Element:
         """Compare the key's columns one after the other: row values are not for every engine."""
