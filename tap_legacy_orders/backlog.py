@@ -110,7 +110,7 @@ class UnsyncedCount(UnsyncedOrders):
             if first is not None:
                 rows = fetch_rows(connection, queries.range_page(first, first, None, 1, cutoff))
                 self._oldest = (self._key(rows[0]), first) if rows else None
-        return int(count)
+        return int(count or 0)
 
     def _count_by_pages(self, chosen: Range, cutoff: datetime, deadline: Deadline, ahead: int) -> int:
         outside = [*([None] if self._any_undated() else []), *([chosen.future] if ahead else [])]

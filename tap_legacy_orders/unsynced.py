@@ -125,22 +125,24 @@ class UnsyncedQueries:
     def count_unsettled(self, upper: str | None, future: str | None, cutoff: datetime) -> sa.Select[Any]:
         """Count what the pages of a whole table would find, of these the orders left out; and find where they begin.
 
-        The last is the text of the smallest replication key, NULL where there is none.
+        The last is the text of the smallest replication key, NULL where there is none. Which orders count is said in
+        the sums and not in the condition: of that, planners without fresh statistics expect few rows, and then compare
+        each with every ack.
         """
         read: list[Element] = [self._replication.is_(None)]
         if upper is not None:
             read.append(self._replication <= self._bound_replication(upper))
         if future is not None:
             read.append(self._after(future))
-        conditions = [sa.or_(*read), self._has_usable_key()]
-        left_out: Element = sa.literal_column("0")
-        source = self.orders
-        if self._ack is not None:
-            left_out = sa.func.sum(sa.case((self._ack.c.status == AckStatus.SUBMITTED.value, 1), else_=0))
-            source = self._with_acks(self._ack)
-            conditions.append(self._unsettled(self._ack, cutoff))
-        first = self.database.text(self.table.replication, sa.func.min(self._replication))
-        return sa.select(sa.func.count(), left_out, first).select_from(source).where(*conditions)
+        counts: Element = sa.and_(sa.or_(*read), self._has_usable_key())
+        count = sa.func.sum(sa.case((counts, 1), else_=0))
+        first = sa.func.min(sa.case((counts, self._replication)))
+        texts = [self.database.text(self.table.replication, first)]
+        if self._ack is None:
+            return sa.select(count, sa.literal_column("0"), *texts).select_from(self.orders)
+        left_out = sa.and_(counts, self._ack.c.status == AckStatus.SUBMITTED.value)
+        query = sa.select(count, sa.func.sum(sa.case((left_out, 1), else_=0)), *texts)
+        return query.select_from(self._with_acks(self._ack)).where(self._unsettled(self._ack, cutoff))
 
     def any_order(self) -> sa.Select[Any]:
         """Find out whether there is any order at all."""
