@@ -56,7 +56,7 @@ def forget(ledger: Ledger, stream: str) -> int:
     """Delete all that the ledger knows of a stream, so that every order is unsynced again. Returns how many acks.
 
     Raises:
-        LockHeldError: a run of the stream is live.
+        LockHeldError: a run of the stream is live, of whichever partition.
         LedgerError: bulk jobs are under way, which would write beside those of the next run.
     """
     tables = ledger.tables

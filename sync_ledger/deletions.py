@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from sync_ledger.acks import chunks_of, lookup_size
+from sync_ledger.partitions import Partition
 from sync_ledger.tables import DELETED_VERSION, AckStatus
 
 MARKED = "mark"
@@ -54,11 +55,13 @@ def _keys(
     return list(connection.execute(query.order_by(ack.c.record_key).limit(limit)).scalars())
 
 
-def count_in_crm(connection: sa.Connection, ack: sa.Table, stream: str) -> int:
-    """How many of the stream's orders have a record in the CRM."""
+def count_in_crm(connection: sa.Connection, ack: sa.Table, stream: str, partition: Partition) -> int:
+    """How many of the stream's orders in a partition have a record in the CRM."""
     query = sa.select(sa.func.count()).where(
         ack.c.stream == stream, ack.c.zoho_id.is_not(None), ack.c.status != _DELETED
     )
+    if not partition.is_whole:
+        query = query.where(partition.condition([ack.c.record_key], connection.dialect))
     return int(connection.execute(query).scalar_one())
 
 

@@ -47,9 +47,17 @@ def _release(connection: sa.Connection, ledger: Ledger, orphan: JournalledJob) -
 
 
 def adopt(ledger: Ledger, lock: RunLock) -> list[JournalledJob]:
-    """Take over the uploaded and created jobs of dead runs; from now on they are this run's."""
+    """Take over the uploaded and created jobs of dead runs; from now on they are this run's.
+
+    Those of another partition are left to its own next run; those of an earlier split go to whoever comes first.
+    """
     release_uncreated(ledger, lock.stream)
-    orphans = _orphans(ledger, lock.stream, ledger.tables.job.c.step.not_in(_GIVEN_BACK))
+    run = ledger.tables.run
+    of_others = sa.select(run.c.run_id).where(
+        run.c.stream == lock.stream, lock.partition.apart_from(run.c.partition_name)
+    )
+    job = ledger.tables.job
+    orphans = _orphans(ledger, lock.stream, job.c.step.not_in(_GIVEN_BACK), job.c.run_id.not_in(of_others))
 
     def claimed(orphan: JournalledJob) -> bool:
         with lock.transaction() as connection:

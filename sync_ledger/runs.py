@@ -25,10 +25,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from sync_ledger.ledger import Ledger, LedgerError
+from sync_ledger.partitions import WHOLE, Partition
 
 HEARTBEAT_SECONDS = 10.0
 READ_SINCE = "x-sync-read-since"
 """Where the schema of a SCHEMA message tells when the tap began to read, for `RunLock.refuse_outdated`."""
+
+PARTITION = "x-sync-partition"
+"""Where it names the partition that the tap reads, if that is not the whole stream, for `RunLock.acquire`."""
 
 DEAD_AFTER = timedelta(seconds=60)
 GUARD_SECONDS = 15.0
@@ -43,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 
 class LockHeldError(LedgerError):
-    """Another run of this stream is alive."""
+    """Another run of this stream is alive, and has keys in common with this one."""
 
 
 class OutdatedError(LedgerError):
@@ -86,7 +90,7 @@ def process_is_gone(pid: int, space: str) -> bool:
 class RunLock:
     """One live run of one stream and partition. Not for use by two threads before `start_heartbeat`."""
 
-    def __init__(self, ledger: Ledger, stream: str, partition: str, run_id: str) -> None:
+    def __init__(self, ledger: Ledger, stream: str, partition: Partition, run_id: str) -> None:
         """Use `RunLock.acquire`."""
         self.ledger = ledger
         self.stream = stream
@@ -100,21 +104,25 @@ class RunLock:
         """Tells the credits that this run has spent so far; noted with each sign of life, so that a kill loses none."""
 
     @classmethod
-    def acquire(cls, ledger: Ledger, stream: str, partition: str = "1/1", *, lasting: bool = False) -> RunLock:
+    def acquire(cls, ledger: Ledger, stream: str, partition: Partition = WHOLE, *, lasting: bool = False) -> RunLock:
         """Begin a run, taking over from dead ones. One that is `lasting` is known by that while it lives.
 
+        Partitions of one split live side by side. A run of another split has keys in common with this one; no index
+        keeps two such runs apart, so each looks for the other once its own line is there, and the later one ends.
+
         Raises:
-            LockHeldError: another run of this stream and partition is alive; the text says which.
+            LockHeldError: a run of this stream and partition, or of another split, is alive; the text says which.
         """
-        run_id, lock_name = uuid.uuid4().hex, f"{stream} {partition}"
+        run_id, lock_name = uuid.uuid4().hex, f"{stream} {partition.name}"
+        run = ledger.tables.run
 
         def insert(connection: sa.Connection) -> None:
             now = ledger.now(connection)
             connection.execute(
-                sa.insert(ledger.tables.run).values(
+                sa.insert(run).values(
                     run_id=run_id,
                     stream=stream,
-                    partition_name=partition,
+                    partition_name=partition.name,
                     lock_name=lock_name,
                     host=socket.gethostname(),
                     pid=os.getpid(),
@@ -125,27 +133,40 @@ class RunLock:
                 )
             )
 
-        def holder() -> Any:
+        def holder(which: sa.ColumnElement[bool]) -> Any:
             with ledger.connect() as connection:
-                query = sa.select(ledger.tables.run).where(ledger.tables.run.c.lock_name == lock_name)
-                row = connection.execute(query).one_or_none()
+                row = connection.execute(sa.select(run).where(which).limit(1)).one_or_none()
                 return row and (row, ledger.now(connection))
+
+        def withdraw(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(run).where(run.c.run_id == run_id))
+
+        others = sa.and_(
+            run.c.stream == stream,
+            run.c.finished_at.is_(None),
+            run.c.partition_name != partition.name,
+            sa.not_(partition.apart_from(run.c.partition_name)),
+        )
 
         for _ in range(ACQUIRE_ATTEMPTS):
             bury_dead(ledger, stream)
             try:
                 ledger.transact(insert)
             except IntegrityError:
-                held = ledger.patiently(holder)
+                held = ledger.patiently(partial(holder, run.c.lock_name == lock_name))
                 if held and held[0].run_id != run_id:  # else it is ours, since a commit whose answer was lost
                     raise LockHeldError(_held_by(*held)) from None
                 if not held:
                     continue
+            held = ledger.patiently(partial(holder, others))
+            if held:
+                ledger.transact(withdraw)
+                raise LockHeldError(_held_by(*held))
             return cls(ledger, stream, partition, run_id)
         raise LockHeldError(f"other runs of stream {stream!r} keep starting; try again in a minute")
 
     def refuse_outdated(self, read_since: str) -> None:
-        """Make sure that no other run has lived since the records of this one began to be read.
+        """Make sure that no other run of these keys has lived since the records of this one began to be read.
 
         `read_since`: that moment by the ledger database's clock, naive UTC, in ISO 8601.
 
@@ -154,7 +175,9 @@ class RunLock:
         """
         run = self.ledger.tables.run
         others = sa.select(sa.func.max(run.c.heartbeat_at)).where(
-            run.c.stream == self.stream, run.c.partition_name == self.partition, run.c.run_id != self.run_id
+            run.c.stream == self.stream,
+            sa.not_(self.partition.apart_from(run.c.partition_name)),
+            run.c.run_id != self.run_id,
         )
 
         def look_up() -> datetime | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from sync_ledger.partitions import WHOLE, Partition
 from tap_legacy_orders.errors import TapConfigError
 
 
@@ -17,6 +18,15 @@ class _Bookmark(msgspec.Struct):
     replication_key_value: str | int | float | None = None
     progress_markers: dict[str, Any] = {}
     partitions: list[Any] = []
+    partition: str = WHOLE.name
+    """The share of the keys that the bookmark speaks of."""
+
+    def __post_init__(self) -> None:
+        """See that there is such a share."""
+        try:
+            Partition.named(self.partition)
+        except ValueError:
+            raise ValueError(f"{self.partition!r:.60} is no partition") from None
 
 
 class _State(msgspec.Struct):

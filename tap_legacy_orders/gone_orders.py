@@ -71,7 +71,7 @@ class GoneOrders:
                     "is sent; check `sqlalchemy_url` and `orders_table`, or set `find_deleted` to false"
                 )
             checked = True
-            parts = {key: self._split(key) for key in keys}
+            parts = {key: self._split(key) for key in keys if self._table.partition.holds(key)}
             strangers += sum(part is None for part in parts.values())
             present = self._present([part for part in parts.values() if part is not None])
             gone = {key: part for key, part in parts.items() if part is not None and key not in present}

@@ -14,8 +14,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import NoSuchTableError
 
+from sync_ledger.partitions import WHOLE, Partition
 from tap_legacy_orders.columns import Column, Kind, kind_of
 from tap_legacy_orders.errors import TapConfigError, where
+from tap_legacy_orders.partitions import read_partition
 
 REPLICATION_NAMES = (
     "updatedat",
@@ -47,6 +49,8 @@ class OrdersTable:
     version: Column
     """What the version text is made of: the replication key unless a version column is set."""
     filter: str | None = None
+    partition: Partition = WHOLE
+    """The share of its keys that is read."""
 
     @property
     def version_is_replication(self) -> bool:
@@ -85,6 +89,7 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
         replication=replication,
         version=version,
         filter=config.get("filter") or None,
+        partition=read_partition(config.get("partition")),
     )
 
 

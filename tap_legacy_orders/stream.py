@@ -22,7 +22,8 @@ from singer_sdk.singerlib import SchemaMessage, StateMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.sql import SQLStream
 
-from sync_ledger.runs import READ_SINCE
+from sync_ledger.partitions import WHOLE, Partition
+from sync_ledger.runs import PARTITION, READ_SINCE
 from tap_legacy_orders.errors import OutputClosedError, TapConfigError, TapSyncError
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
@@ -83,7 +84,9 @@ class UnsyncedOrdersStream(SQLStream):
         for message in super()._generate_schema_messages():
             with self.tap.ledger.connect() as connection:
                 now = self.tap.ledger.now(connection)
-            message.schema = {**message.schema, READ_SINCE: now.isoformat(" ")}
+            partition = self.tap.orders_table.partition
+            split = {} if partition.is_whole else {PARTITION: partition.name}
+            message.schema = {**message.schema, READ_SINCE: now.isoformat(" "), **split}
             yield message
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
@@ -248,6 +251,13 @@ class UnsyncedOrdersStream(SQLStream):
                 "The state's bookmark is for %s, not %s: reading from the start", key, self.replication_key
             )
             return None
+        partition = self.tap.orders_table.partition
+        known = state.get("partition", WHOLE.name)
+        if not partition.within(Partition.named(known)):
+            self.logger.warning(
+                "The state's bookmark is of partition %s, not %s: reading from the start", known, partition.name
+            )
+            return None
         return str(value)
 
     def _move_bookmark(self, page: Page) -> None:
@@ -257,6 +267,9 @@ class UnsyncedOrdersStream(SQLStream):
     def _set_bookmark(self, bookmark: str) -> None:
         self.stream_state["replication_key"] = self.replication_key
         self.stream_state["replication_key_value"] = bookmark
+        self.stream_state.pop("partition", None)
+        if not self.tap.orders_table.partition.is_whole:
+            self.stream_state["partition"] = self.tap.orders_table.partition.name
         self.state_manager.is_flushed = False
 
     def _send_state(self, bookmark: str | None) -> None:

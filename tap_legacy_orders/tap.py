@@ -22,7 +22,7 @@ from singer_sdk.sql import SQLTap
 
 from sync_ledger.ending import ending_in_time
 from sync_ledger.ledger import Ledger, database_url
-from tap_legacy_orders import following
+from tap_legacy_orders import following, partitions
 from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.columns import Column
 from tap_legacy_orders.connections import open_engine, open_ledger, reading
@@ -69,7 +69,6 @@ LINES = th.ObjectType(
     th.Property("columns", th.ArrayType(th.StringType), description="Columns to send; all by default"),
     th.Property("name", th.StringType, description=f"The property that holds the lines; `{DEFAULT_NAME}` by default"),
 )
-
 
 _Orders = TypeVar("_Orders", bound=UnsyncedOrders)
 
@@ -162,6 +161,7 @@ class TapLegacyOrders(SQLTap):
             description="The schema of the ledger's tables; the connection's own by default",
         ),
         *following.PROPERTIES,
+        partitions.PROPERTY,
         th.Property(
             "page_size",
             th.IntegerType(minimum=1, maximum=1_000_000),
@@ -341,7 +341,7 @@ class TapLegacyOrders(SQLTap):
             lookback=self._seconds("lookback_seconds"),
             settle=self._seconds("settle_seconds"),
             zone=self.zone,
-            ledger_beside_orders=self._ledger_beside_orders(),
+            ledger_beside_orders=self.ledger_beside_orders,
             find_deleted=self.find_deleted,
         )
         return kind(
@@ -360,7 +360,9 @@ class TapLegacyOrders(SQLTap):
             raise TapConfigError(f"{setting}: {seconds} is no time between 0 and {LONGEST_SECONDS:,} seconds")
         return timedelta(seconds=seconds)
 
-    def _ledger_beside_orders(self) -> bool:
+    @property
+    def ledger_beside_orders(self) -> bool:
+        """Whether orders and acks can be joined."""
         url = self.config.get("ack_url")
         return not url or database_url(url) == database_url(self.config["sqlalchemy_url"])
 

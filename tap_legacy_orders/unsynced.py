@@ -163,12 +163,14 @@ class UnsyncedQueries:
         clock = sa.literal_column(f"({self.database.now_query})", sa.String())
         flags: list[Element] = [sa.null(), sa.null()]
         if self._ack is not None:
-            conditions = [*bounds, self._has_key(), self._unsettled(self._ack, cutoff)]
+            conditions = [*bounds, self._is_ours(), self._unsettled(self._ack, cutoff)]
             if lower is not None:
                 conditions.append(self._replication >= self._bound_replication(lower))
             one: Element = sa.literal_column("1")
             unsettled = sa.select(one).select_from(self._with_acks(self._ack)).where(*conditions)
             due = due_keys(self._ack, self._stream, cutoff, None, None)
+            if not self.table.partition.is_whole:
+                due = due.where(self.table.partition.condition([self._ack.c.record_key], self.database.dialect))
             flags = [sa.case((sa.exists(query), 1), else_=0) for query in (unsettled, due)]
         return sa.select(clock, self.database.text(self.table.replication, newest.c.at), *flags).select_from(newest)
 
@@ -178,7 +180,7 @@ class UnsyncedQueries:
         self, lower: str | None, upper: str, after: Position | None, limit: int, cutoff: datetime
     ) -> sa.Select[Any]:
         """Read orders by (replication key, key) from `lower` to `upper`, both inclusive, past `after`."""
-        conditions: list[Element] = [self._replication <= self._bound_replication(upper), self._has_key()]
+        conditions: list[Element] = [self._replication <= self._bound_replication(upper), self._is_ours()]
         if after is not None and after.replication is not None:
             reached = self._bound_replication(after.replication)
             conditions += [
@@ -192,14 +194,14 @@ class UnsyncedQueries:
     def outside_page(self, future: str | None, after: Position | None, limit: int, cutoff: datetime) -> sa.Select[Any]:
         """Read orders by key that the range cannot reach: those without a replication value, or after `future`."""
         outside = self._replication.is_(None) if future is None else self._after(future)
-        conditions = [outside, self._has_key()]
+        conditions = [outside, self._is_ours()]
         if after is not None:
             conditions.append(self._beyond_key(after.key))
         return self._page(conditions, self._key, limit, cutoff)
 
     def by_key(self, keys: Sequence[tuple[str, ...]], held_after: str | None, future: str | None) -> sa.Select[Any]:
         """Read orders by key; those dated after `held_after` wait, unless after `future`."""
-        query = self._selected().select_from(self.orders).where(self.is_one_of(keys))
+        query = self._selected().select_from(self.orders).where(self.is_one_of(keys), self._is_ours())
         if held_after is None:
             return query
         settled: Element = sa.or_(self._replication.is_(None), self._replication <= self._bound_replication(held_after))
@@ -258,10 +260,18 @@ class UnsyncedQueries:
     def _has_key(self) -> Element:
         return sa.and_(*(element.is_not(None) for element in self._key))
 
+    def _is_ours(self) -> Element:
+        """Say that an order has a key, and one of the partition that is read."""
+        partition = self.table.partition
+        if partition.is_whole:
+            return self._has_key()
+        texts = [self.database.text(column, element) for column, element in zip(self.table.key, self._key, strict=True)]
+        return sa.and_(self._has_key(), partition.condition(texts, self.database.dialect))
+
     def _has_usable_key(self) -> Element:
         """Say in SQL what `usable_keys` says."""
         length = self.database.length(self.key_text)
-        return sa.and_(self._has_key(), length > sa.literal_column("0"), length <= sa.literal_column(str(KEY_LENGTH)))
+        return sa.and_(self._is_ours(), length > sa.literal_column("0"), length <= sa.literal_column(str(KEY_LENGTH)))
 
     def _beyond_key(self, parts: tuple[str, ...]) -> Element:
         """Compare the key's columns one after the other: row values are not for every engine."""

@@ -106,11 +106,11 @@ class Confirmation:
         return self._ledger.patiently(look_up)
 
     def count_in_crm(self) -> int:
-        """Count the stream's orders that have a record in the CRM."""
+        """Count the orders of this run's partition that have a record in the CRM."""
 
         def count() -> int:
             with self._ledger.connect() as connection:
-                return count_in_crm(connection, self._ledger.tables.ack, self._lock.stream)
+                return count_in_crm(connection, self._ledger.tables.ack, self._lock.stream, self._lock.partition)
 
         return self._ledger.patiently(count)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sync_ledger.first_load import first_load_is_over
 from sync_ledger.ledger import Ledger, LedgerUnavailableError
+from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.recovery import adopt
 from sync_ledger.runs import RunLock
 from sync_ledger.spending import credits_of_a_day
@@ -92,8 +93,11 @@ class Run:
         properties: Mapping[str, dict[str, Any]],
         key_properties: Sequence[str],
         read_since: str | None = None,
+        partition: Partition = WHOLE,
     ) -> tuple[Delivery, FieldMapping]:
         """Begin a stream, or go on with it under a changed schema; `read_since` as `RunLock.refuse_outdated` takes it.
+
+        `partition` is the share of the stream that the tap reads.
 
         Raises:
             ConfigurationError: module, key field or mapping are of no use.
@@ -104,7 +108,7 @@ class Run:
         ledger = self._open_ledger()
         lock = self._locks.get(stream)
         if lock is None:
-            lock = RunLock.acquire(ledger, stream, lasting=self.settings.lasting)
+            lock = RunLock.acquire(ledger, stream, partition, lasting=self.settings.lasting)
             if not self._locks:  # the run's credits are noted once, however many streams it has
                 lock.spent = lambda: self.credits.total
                 self._tell_credits(ledger)
@@ -151,7 +155,7 @@ class Run:
             self._deliveries[stream].flush()
             relations, deletions = self._deliveries[stream].relations, self._deliveries[stream].deletions
         known = self._destinations.get(stream)
-        automations = known.automations if known else self._automations(ledger, stream, own.writes)
+        automations = known.automations if known else self._automations(ledger, lock, own.writes)
         channel = own.writes.channel(self.settings.channel, automations)
         if channel is not self.settings.channel:
             logger.info("Stream %r: by upsert calls only, since a job cannot be told to run %s", stream, automations)
@@ -220,11 +224,12 @@ class Run:
         logger.info("Credits that this ledger's runs spent in the last 24 hours: %s", f"{ledger.patiently(look_up):,}")
 
     @staticmethod
-    def _automations(ledger: Ledger, stream: str, writes: WriteSettings) -> Automations:
+    def _automations(ledger: Ledger, lock: RunLock, writes: WriteSettings) -> Automations:
         if writes.first_load == writes.later:
             return writes.later
+        stream = lock.stream
         with ledger.connect() as connection:
-            over = first_load_is_over(connection, ledger.tables.run, stream)
+            over = first_load_is_over(connection, ledger.tables.run, stream, lock.partition)
         chosen = writes.later if over else writes.first_load
         logger.info("Stream %r: this run %s the first load: %s", stream, "comes after" if over else "is of", chosen)
         return chosen

@@ -12,6 +12,7 @@ from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.sinks import BatchSink
 
+from sync_ledger.partitions import WHOLE
 from target_zoho_crm.delivery import Delivery
 from target_zoho_crm.mapping import Refusal
 from target_zoho_crm.reader import BlockReader
@@ -45,6 +46,8 @@ class ZohoSink(BatchSink):
         self.delivery: Delivery | None = None
         self.read_since: str | None = None
         """When the tap began to read, if it is one of ours and says so."""
+        self.partition = WHOLE
+        """The share of the stream that the tap reads."""
 
     def _remove_sdc_metadata_from_schema(self) -> None:
         """Keep what says that an order is gone from its source: that is no bookkeeping."""
@@ -70,7 +73,7 @@ class ZohoSink(BatchSink):
             return
         properties: Mapping[str, Any] = self.schema["properties"]
         delivery, mapping = self._target.run.open_stream(
-            self.stream_name, properties, self.key_properties, self.read_since
+            self.stream_name, properties, self.key_properties, self.read_since, self.partition
         )
         sources = [column.source for column in mapping.columns]
         if delivery.lines_property is not None:

@@ -21,7 +21,8 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from sync_ledger.ending import EXIT_BASE, abandon_output, ending_in_time
 from sync_ledger.ledger import LedgerError
-from sync_ledger.runs import READ_SINCE, LockHeldError, OutdatedError
+from sync_ledger.partitions import WHOLE, Partition
+from sync_ledger.runs import PARTITION, READ_SINCE, LockHeldError, OutdatedError
 from target_zoho_crm.config_schema import CONFIG
 from target_zoho_crm.destination import RejectedError
 from target_zoho_crm.errors import ConfigurationError, Stopped, ZohoError
@@ -136,6 +137,7 @@ class TargetZohoCRM(Target):
             sink = self._sinks_active.get(stream_map.stream_alias)
             if isinstance(sink, ZohoSink):
                 sink.read_since = message_dict["schema"].get(READ_SINCE)
+                sink.partition = _partition(message_dict["schema"].get(PARTITION, WHOLE.name))
                 sink.open()
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
@@ -277,6 +279,13 @@ _EXPECTED = (
     OutputError,
     TerminatedError,
 )
+
+
+def _partition(name: Any) -> Partition:
+    try:
+        return Partition.named(name)
+    except (ValueError, AttributeError):
+        raise InvalidInputLine(f"the schema says {PARTITION}: {name!r:.60}, which is no partition") from None
 
 
 def _lines(error: Exception) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from fuzz.choices import NUMBERS, Choices, Number, json_text
 
+from sync_ledger.partitions import WHOLE, Partition
 from target_zoho_crm.bodies import upsert_body
 from target_zoho_crm.conversion import Conversion, Form
 from target_zoho_crm.csv_text import csv_text
@@ -203,6 +204,7 @@ class _Recorder:
         properties: Mapping[str, Any],
         key_properties: Sequence[str],
         read_since: str | None = None,  # noqa: ARG002 - there is no ledger to compare with
+        partition: Partition = WHOLE,  # noqa: ARG002 - nor a lock to take
     ) -> tuple[_Recorder, FieldMapping]:
         self._mapping = stream_mapping(
             self.settings,

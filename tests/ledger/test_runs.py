@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.jobs import JournalledJob, journal_intent, journal_step, open_jobs, pack_manifest, unpack_manifest
 from sync_ledger.ledger import Ledger, LedgerError
+from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.recovery import adopt, release_uncreated
 from sync_ledger.runs import DEAD_AFTER, LockHeldError, LockLostError, OutdatedError, RunLock, bury_dead
 from sync_ledger.tables import AckStatus, JobStep
@@ -28,6 +29,23 @@ from sync_ledger.runs import RunLock
 lock = RunLock.acquire(Ledger.open(sys.argv[1]), "orders")
 print(lock.run_id, flush=True)
 time.sleep(600)
+"""
+
+START = """
+import sys
+from sync_ledger.ledger import Ledger
+from sync_ledger.partitions import Partition
+from sync_ledger.runs import LockHeldError, RunLock
+ledger = Ledger.open(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    RunLock.acquire(ledger, "orders", Partition.named(sys.argv[2]))
+except LockHeldError:
+    print("refused", flush=True)
+else:
+    print("lives", flush=True)
+sys.stdin.readline()
 """
 
 
@@ -93,7 +111,63 @@ def test_what_was_read_before_another_run_was_at_work_is_refused(ledger: Ledger)
 def test_other_streams_and_partitions_have_locks_of_their_own(ledger: Ledger, other_run: subprocess.Popen[str]) -> None:
     assert other_run.poll() is None
     RunLock.acquire(ledger, "Orders").release("finished", COUNTS, 0)
-    RunLock.acquire(ledger, "orders", "2/4").release("finished", COUNTS, 0)
+    shares = [RunLock.acquire(ledger, "lines", Partition(index, 4)) for index in range(1, 5)]
+    with pytest.raises(LockHeldError, match=r"partition 2/4\) is live"):
+        RunLock.acquire(ledger, "lines", Partition(2, 4))
+    for lock in shares:
+        lock.release("finished", COUNTS, 0)
+
+
+def test_splits_that_have_keys_in_common_are_never_live_together(ledger: Ledger) -> None:
+    half = RunLock.acquire(ledger, "orders", Partition(1, 2))
+    for other in (WHOLE, Partition(2, 4), Partition(1, 3), Partition(1, 12)):
+        with pytest.raises(LockHeldError, match=r"partition 1/2\) is live"):
+            RunLock.acquire(ledger, "orders", other)
+    half.beat()  # those who were refused have taken nothing away
+    half.release("finished", COUNTS, 0)
+    quarter = RunLock.acquire(ledger, "orders", Partition(2, 4))
+    with pytest.raises(LockHeldError, match=r"partition 2/4\) is live"):
+        RunLock.acquire(ledger, "orders")
+    quarter.release("finished", COUNTS, 0)
+    run = ledger.tables.run
+    with ledger.connect() as connection:
+        names = connection.execute(sa.select(run.c.partition_name).order_by(run.c.started_at)).scalars().all()
+    assert names == ["1/2", "2/4"]
+
+
+def test_of_splits_that_begin_at_one_moment_one_lives_at_most(ledger: Ledger) -> None:
+    url = ledger.engine.url.render_as_string(hide_password=False)
+    starts = [
+        subprocess.Popen(
+            [sys.executable, "-c", START, url, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for name in ("1/1", "1/2", "2/3", "4/4")
+    ]
+    said: list[str] = []
+    for _ in range(2):  # all are ready before the first begins, and none ends before the last has begun
+        said = [process.stdout.readline().strip() for process in starts if process.stdout]
+        for process in starts:
+            if process.stdin:
+                process.stdin.write("\n")
+                process.stdin.flush()
+    for process in starts:
+        process.communicate()
+    assert set(said) <= {"lives", "refused"}
+    assert said.count("lives") <= 1
+
+
+def test_what_another_split_was_at_work_on_is_refused_and_what_another_share_was_is_not(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        before = ledger.now(connection).isoformat(" ")
+    RunLock.acquire(ledger, "orders", Partition(1, 4)).release("finished", COUNTS, 0)
+    share = RunLock.acquire(ledger, "orders", Partition(2, 4))
+    share.refuse_outdated(before)
+    share.release("finished", COUNTS, 0)
+    for other in (WHOLE, Partition(1, 3)):
+        lock = RunLock.acquire(ledger, "orders", other)
+        with pytest.raises(OutdatedError):
+            lock.refuse_outdated(before)
+        lock.release("finished", COUNTS, 0)
 
 
 def test_a_run_that_ended_leaves_the_lock_free_and_its_counts_behind(ledger: Ledger) -> None:
@@ -171,8 +245,6 @@ def test_jobs_of_dead_runs_are_adopted_once_and_those_of_live_runs_never(ledger:
     dead = RunLock.acquire(ledger, "orders")
     leave_job(ledger, dead.run_id, "u", JobStep.UPLOADED)
     leave_job(ledger, dead.run_id, "c", JobStep.CREATED)
-    neighbour = RunLock.acquire(ledger, "orders", "2/2")
-    leave_job(ledger, neighbour.run_id, "n", JobStep.CREATED)
     age(ledger, dead.run_id, DEAD_AFTER * 2)
     heir = RunLock.acquire(ledger, "orders")
     adopted = adopt(ledger, heir)
@@ -183,9 +255,25 @@ def test_jobs_of_dead_runs_are_adopted_once_and_those_of_live_runs_never(ledger:
     assert adopt(ledger, heir) == []
     with ledger.connect() as connection:
         owners = {job.job_id: job.run_id for job in open_jobs(connection, ledger.tables.job)}
-    assert owners == {"u": heir.run_id, "c": heir.run_id, "n": neighbour.run_id}
-    for lock in (heir, neighbour):
-        lock.release("finished", COUNTS, 0)
+    assert owners == {"u": heir.run_id, "c": heir.run_id}
+    heir.release("finished", COUNTS, 0)
+
+
+def test_a_partition_adopts_jobs_of_its_own_and_of_earlier_splits_alone(ledger: Ledger) -> None:
+    for name in ("1/1", "1/2", "2/2", "2/12"):
+        dead = RunLock.acquire(ledger, "orders", Partition.named(name))
+        leave_job(ledger, dead.run_id, f"of {name}", JobStep.CREATED)
+        dead.release("terminated", COUNTS, 0)
+    neighbour = RunLock.acquire(ledger, "orders", Partition(1, 2))
+    assert {job.job_id for job in adopt(ledger, neighbour)} == {"of 1/1", "of 1/2", "of 2/12"}
+    leave_job(ledger, neighbour.run_id, "live", JobStep.CREATED)
+    heir = RunLock.acquire(ledger, "orders", Partition(2, 2))
+    assert {job.job_id for job in adopt(ledger, heir)} == {"of 2/2"}
+    for lock in (neighbour, heir):
+        lock.release("terminated", COUNTS, 0)
+    whole = RunLock.acquire(ledger, "orders")
+    assert len(adopt(ledger, whole)) == 5  # whoever comes after them has them all
+    whole.release("finished", COUNTS, 0)
 
 
 def test_a_manifest_survives_and_is_small() -> None:
