@@ -8,10 +8,11 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from sync_ledger.ledger import Ledger
+from sync_ledger.partitions import WHOLE
 from sync_ledger.runs import seems_dead
 from sync_ledger.tables import OPEN_STEPS
 
-_OF_RUNS = ("started_at", "finished_at", "heartbeat_at", "host", "pid", "process_space")
+_OF_RUNS = ("started_at", "finished_at", "heartbeat_at", "host", "pid", "process_space", "partition_name")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ def read_open_jobs(ledger: Ledger) -> list[KeptJob]:
         live = row.started_at is not None and row.finished_at is None and not seems_dead(row, now)
         adopted = row.started_at is not None and row.started_at > row.intended_at
         how = " (adopted)" if adopted else ""
-        keeper = f"process {row.pid} on {row.host}{how}" if live else "the next run adopts it"
+        split = row.partition_name not in {None, WHOLE.name}
+        whose = f" of partition {row.partition_name}, or of another split," if split else ""
+        keeper = f"process {row.pid} on {row.host}{how}" if live else f"the next run{whose} adopts it"
         found.append(
             KeptJob(
                 job_id=row.job_id,

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from orders_sync.unsynced import NotCounted
 from sync_ledger.acks import count_by_status
 from sync_ledger.ledger import Ledger
+from sync_ledger.partitions import Partition
 from sync_ledger.runs import FOLLOWING
 from sync_ledger.spending import credits_of_a_day
 from sync_ledger.tables import OPEN_STEPS, RUN_COUNTS, AckStatus
@@ -45,6 +46,8 @@ class PastRun:
     how_ended: str | None
     counts: Mapping[str, int]
     credits: int
+    partition: str
+    """Its share of the stream: `2/4`."""
 
     @property
     def seconds(self) -> float | None:
@@ -66,7 +69,10 @@ class StreamStatus:
     """When the oldest order that is in a job or due again was last written of."""
     open_jobs: Sequence[OpenJob]
     last_finished_at: datetime | None
-    """When the last run that came to its end did so; or when one that follows last said that it lives."""
+    """When the last run that came to its end did so; or when one that follows last said that it lives.
+
+    Where the stream is split, that is of the partition for which it is longest ago; None where one had no such run.
+    """
     runs: Sequence[PastRun]
     """The newest first."""
     credits_of_a_day: int
@@ -123,11 +129,18 @@ def _stream(connection: sa.Connection, ledger: Ledger, stream: str, last_runs: i
 
 
 def _last_finished(connection: sa.Connection, run: sa.Table, stream: str) -> datetime | None:
-    finished = sa.select(sa.func.max(run.c.finished_at)).where(run.c.stream == stream, run.c.how_ended == "finished")
+    newest = sa.select(run.c.partition_name).where(run.c.stream == stream).order_by(run.c.started_at.desc()).limit(1)
+    name = connection.execute(newest).scalar()
+    if name is None:
+        return None
     follows = run.c.finished_at.is_(None) & (run.c.how_ended == FOLLOWING)
-    alive = sa.select(sa.func.max(run.c.heartbeat_at)).where(run.c.stream == stream, follows)
-    moments = [connection.execute(query).scalar() for query in (finished, alive)]
-    return max((moment for moment in moments if moment is not None), default=None)
+    moment = sa.case((run.c.how_ended == "finished", run.c.finished_at), (follows, run.c.heartbeat_at))
+    query = sa.select(run.c.partition_name, sa.func.max(moment)).where(run.c.stream == stream)
+    by_partition = {row[0]: row[1] for row in connection.execute(query.group_by(run.c.partition_name))}
+    of = Partition.named(name).of  # how the stream is split now
+    moments = [by_partition.get(Partition(index, of).name) for index in range(1, of + 1)]
+    known = [moment for moment in moments if moment is not None]
+    return min(known) if len(known) == of else None
 
 
 def _oldest_waiting(connection: sa.Connection, ack: sa.Table, stream: str) -> datetime | None:
@@ -168,6 +181,7 @@ def _runs(connection: sa.Connection, run: sa.Table, stream: str, last_runs: int)
             how_ended=row.how_ended,
             counts={name: getattr(row, f"{name}_count") or 0 for name in RUN_COUNTS},
             credits=row.credits or 0,
+            partition=row.partition_name,
         )
         for row in connection.execute(query)
     ]

@@ -10,6 +10,7 @@ from rich.table import Table
 from orders_sync.health import short
 from orders_sync.status import PastRun, StreamStatus
 from orders_sync.unsynced import NotCounted
+from sync_ledger.partitions import WHOLE
 from sync_ledger.tables import RUN_COUNTS
 from tap_legacy_orders.backlog import Backlog
 
@@ -74,12 +75,16 @@ def _runs_table(runs: Sequence[PastRun]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("Run began (UTC)")
     table.add_column("Ended")
+    split = any(run.partition != WHOLE.name for run in runs)
+    if split:
+        table.add_column("Partition")
     for name in ("Seconds", *(name.capitalize() for name in names), "Credits"):
         table.add_column(name, justify="right")
     for run in runs:
         table.add_row(
             f"{run.started_at:%Y-%m-%d %H:%M:%S}",
             run.how_ended or "live",
+            *([run.partition] if split else []),
             "" if run.seconds is None else f"{run.seconds:.1f}",
             *(f"{run.counts[name]:,}" for name in names),
             f"{run.credits:,}",
