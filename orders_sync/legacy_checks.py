@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from orders_sync.configs import TARGET_VARIABLES, ConfigFiles, open_tap, open_target
 from orders_sync.findings import EXPECTED, Examination, Verdict
+from orders_sync.reading_checks import SUBJECT, examine_reading, helpful_index
 from sync_ledger.ledger import Ledger, database_url
 from sync_ledger.rights import try_rights
 from tap_legacy_orders.connections import reading
@@ -46,7 +47,7 @@ def _examine_following(examination: Examination, tap: TapLegacyOrders | None, ta
 
 def examine_orders(examination: Examination, tap: TapLegacyOrders | None) -> OrdersTable | None:
     """Look at the orders' database, and at table, key and replication key in it."""
-    rest = ["Orders table", "Key", "Replication key"]
+    rest = ["Orders table", "Key", "Replication key", SUBJECT]
     if tap is None:
         examination.skip(["Database", *rest], "without the tap's settings there is no database")
         return None
@@ -123,10 +124,11 @@ def _examine_replication_key(examination: Examination, tap: TapLegacyOrders, tab
             "Replication key",
             Verdict.WARNING,
             f"{name} ({table.replication.type}) has no index; every run reads the whole table",
-            f"Make an index that begins with {name}.",
+            helpful_index(table, tap.engine.dialect),
         )
     else:
         examination.add("Replication key", Verdict.FITS, f"{name} ({table.replication.type})")
+    examine_reading(examination, tap, table, indexed=name in firsts)
 
 
 def examine_ledger(examination: Examination, tap: TapLegacyOrders | None, target: TargetZohoCRM | None) -> None:

@@ -1,0 +1,221 @@
+"""What a large table costs when little or nothing is to do: `python -m benchmarks.large_table --rows 10000000`.
+
+All orders are synced. By `meltano run`: a full reconciliation without a bookmark, runs with nothing to do, and runs
+with 500 orders changed. What Meltano takes itself is measured with plugins that do nothing at all, and with a plain
+pair of singer-sdk, whose start is the price of Python and the SDK.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import conditions, spread
+from benchmarks.large_shop import LargeShop, scratch_database
+from benchmarks.measured import Usage, run_measured
+from orders_sync.plans import explain
+from sync_ledger.tables import ledger_tables
+from tap_legacy_orders.connections import open_engine, reading
+from tap_legacy_orders.databases import database_for
+from tap_legacy_orders.orders_table import find_orders_table
+from tap_legacy_orders.unsynced import UnsyncedQueries
+from zoho_crm_emulator.control import EmulatorProcess
+
+PROJECT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+RESULTS = Path(__file__).parent / "results"
+CHANGED = 500
+PAGE = 25_000
+SERVERS = {
+    "postgresql": "postgresql+psycopg://postgres@127.0.0.1:5432/postgres",
+    "mariadb": "mysql+pymysql://root@127.0.0.1:3306/?charset=utf8mb4",
+    "sqlite": "sqlite:///",
+}
+
+
+class LargeTableError(RuntimeError):
+    """A run failed, or did not do what it was measured for."""
+
+
+class Pairs:
+    """A Meltano project with three pairs: ours, one of plugins that do nothing, and a plain one of singer-sdk."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Mapping[str, Any]]) -> None:
+        """`settings` are those of our tap and target, by role."""
+        self._folder = folder
+        self._log = folder / "process.log"
+        empty = folder / "empty.sqlite"
+        with sqlite3.connect(empty) as connection:
+            connection.execute("CREATE TABLE orders (order_id INTEGER PRIMARY KEY)")
+        catalog = json.dumps({"streams": []})
+        nothing = {
+            "tap": f"case \"$*\" in *--discover*) echo '{catalog}';; esac",
+            "target": "cat > /dev/null",
+        }
+        plain = f"PYTHONPATH='{PROJECT}' exec '{sys.executable}' -m benchmarks.plain"
+        scripts = {
+            "tap-idle": nothing["tap"],
+            "target-idle": nothing["target"],
+            "tap-plain": f'{plain} tap "$@"',
+            "target-plain": f'{plain} target "$@"',
+            "tap-ours": f'exec {BIN}/tap-legacy-orders "$@"',
+            "target-ours": f'exec {BIN}/target-zoho-crm "$@"',
+        }
+        given = {"tap-ours": settings["tap"], "target-ours": settings["target"]}
+        given["tap-plain"] = {"sqlalchemy_url": f"sqlite:///{empty}"}
+        plugins: dict[str, list[Any]] = {"extractors": [], "loaders": []}
+        for name, script in scripts.items():
+            path = folder / name
+            path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+            path.chmod(path.stat().st_mode | stat.S_IXUSR)
+            plugins["extractors" if name.startswith("tap") else "loaders"].append(
+                {
+                    "name": name,
+                    "namespace": name,
+                    "executable": str(path),
+                    "capabilities": ["catalog", "discover", "state"] if name.startswith("tap") else [],
+                    "config": dict(given.get(name, {})),
+                    "settings": [{"name": setting} for setting in given.get(name, {})],
+                }
+            )
+        document = {
+            "default_environment": "bench",
+            "send_anonymous_usage_stats": False,
+            "project_id": "bench",
+            "environments": [{"name": "bench"}],
+            "plugins": plugins,
+        }
+        (folder / "meltano.yml").write_text(json.dumps(document, indent=1), encoding="utf-8")
+        # The first command in a project makes Meltano's own database, which is nothing to measure.
+        subprocess.run([BIN / "meltano", f"--cwd={folder}", "state", "list"], check=True, capture_output=True)
+
+    def run(self, pair: str, *options: str) -> tuple[Usage, str]:
+        """One `meltano run`; what it used, and its log.
+
+        Raises:
+            LargeTableError: it failed.
+        """
+        command = [str(BIN / "meltano"), f"--cwd={self._folder}", "run", *options, f"tap-{pair}", f"target-{pair}"]
+        with self._log.open("wb") as log:
+            usage = run_measured(command, stdout=log.fileno(), stderr=log.fileno())
+        said = self._log.read_text(encoding="utf-8", errors="replace")
+        if usage.exit_code != 0:
+            raise LargeTableError("\n  ".join([f"{pair} ended with {usage.exit_code}", *said.splitlines()[-8:]]))
+        return usage, said
+
+
+def measure(engine: str, rows: int, runs: int, full_runs: int, folder: Path) -> dict[str, Any]:
+    """Measure one table.
+
+    Raises:
+        LargeTableError: a run failed or sent what it should not have.
+    """
+    with (
+        scratch_database(SERVERS[engine], folder) as url,
+        EmulatorProcess(folder / "crm.sqlite", edition="unlimited") as emulator,
+    ):
+        shop = LargeShop(url, rows)
+        began = time.monotonic()
+        shop.make()
+        print(f"{engine}: {rows:,} orders made in {time.monotonic() - began:.0f} s", file=sys.stderr)
+        base = emulator.base_url
+        target = {
+            "client_id": emulator.client_id,
+            "client_secret": emulator.client_secret,
+            "refresh_token": emulator.refresh_token,
+            **dict.fromkeys(("accounts_url", "api_url", "upload_url"), base),
+            "ack_url": url,
+        }
+        pairs = Pairs(folder, {"tap": {"sqlalchemy_url": url, "orders_table": "orders"}, "target": target})
+
+        def sent(said: str) -> int:
+            line = next(line for line in said.splitlines() if ": read " in line)
+            return int(line.partition(": read ")[2].split()[0].replace(",", ""))
+
+        def ours(expected: int, *options: str) -> Usage:
+            usage, said = pairs.run("ours", *options)
+            if sent(said) != expected:
+                raise LargeTableError(f"{sent(said):,} orders were sent, and not {expected:,}")
+            return usage
+
+        cases: dict[str, list[Usage]] = {
+            "meltano alone": [],
+            "plain pair": [],
+            "full reconciliation": [],
+            "nothing to do": [],
+            "500 changed": [],
+        }
+        for number in range(full_runs):
+            cases["full reconciliation"].append(ours(0, f"--state-id-suffix=full-{number}"))
+        ours(0)  # leaves the bookmark for what follows
+        for _ in range(runs):
+            cases["meltano alone"].append(pairs.run("idle")[0])
+            cases["plain pair"].append(pairs.run("plain")[0])
+            cases["nothing to do"].append(ours(0))
+            shop.change(CHANGED)
+            cases["500 changed"].append(ours(CHANGED))
+        plans = read_plans(url)
+    figures = {
+        name: {
+            "seconds": spread([usage.seconds for usage in usages]),
+            "cpu_seconds": spread([usage.cpu_seconds for usage in usages]),
+        }
+        for name, usages in cases.items()
+    }
+    return {"engine": engine, "rows": rows, "runs": runs, "cases": figures, "plans": plans}
+
+
+def read_plans(url: str) -> dict[str, Any]:
+    """How the database reads a page after the bookmark, and one from the start."""
+    engine = open_engine(url)
+    with reading(engine) as connection:
+        table = find_orders_table(engine, connection, {"orders_table": "orders"})
+        queries = UnsyncedQueries(table, database_for(engine.dialect), "orders", table.columns, ledger_tables().ack)
+        newest, _ = connection.execute(queries.newest(None)).one()
+        now = datetime.now(timezone.utc).replace(tzinfo=None)
+        found = {}
+        for name, lower in (("after the bookmark", newest), ("from the start", None)):
+            plan = explain(connection, queries.range_page(lower, newest, None, PAGE, now))
+            accesses = {each.alias: each.index or "every row" for each in plan.accesses}
+            found[name] = {"cost": plan.cost, **accesses}
+    engine.dispose()
+    return found
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="benchmarks.large_table", description=__doc__)
+    parser.add_argument("--engine", choices=list(SERVERS), nargs="+", default=["postgresql"])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--full-runs", type=int, default=1, help="how often the whole table is reconciled")
+    parser.add_argument("--out", type=Path, help="where the result goes; benchmarks/results/large-table-<moment>.json")
+    options = parser.parse_args()
+    tables = []
+    for engine in options.engine:
+        with tempfile.TemporaryDirectory(prefix="large-table-") as folder:
+            try:
+                tables.append(measure(engine, options.rows, options.runs, options.full_runs, Path(folder)))
+            except LargeTableError as error:
+                print(f"The benchmark failed: {error}", file=sys.stderr)
+                return 1
+    result = {"conditions": conditions(), "large_tables": tables}
+    path = options.out or RESULTS / f"large-table-{datetime.now(timezone.utc):%Y-%m-%dT%H%M%SZ}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=1))
+    print(f"\nKept in {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

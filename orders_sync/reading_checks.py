@@ -1,0 +1,90 @@
+"""How the database finds the orders of a run after the first: its own plan, and the index that would help."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateIndex
+
+from orders_sync.findings import EXPECTED, Examination, Verdict
+from orders_sync.plans import EXPLAINED, QueryPlan, TableAccess, explain
+from sync_ledger.ledger import Ledger
+from tap_legacy_orders.connections import reading
+from tap_legacy_orders.databases import database_for
+from tap_legacy_orders.orders_table import OrdersTable
+from tap_legacy_orders.tap import TapLegacyOrders
+from tap_legacy_orders.unsynced import UnsyncedQueries
+
+SUBJECT = "Reading"
+SMALL_ROWS = 10_000
+"""Up to so many rows a database is right to read them all, whatever indexes there are."""
+
+
+def examine_reading(examination: Examination, tap: TapLegacyOrders, table: OrdersTable, *, indexed: bool) -> None:
+    """Ask for the plan of a page that begins at the newest order; `indexed` says that an index begins there.
+
+    No query is run but for the newest order.
+    """
+    name = tap.engine.dialect.name
+    if name not in EXPLAINED:
+        examination.skip([SUBJECT], f"the plans of {name} are not read here")
+        return
+    try:
+        plan = _plan(tap, table)
+    except EXPECTED as error:
+        examination.fault(SUBJECT, error)
+        return
+    if plan is None:
+        examination.add(SUBJECT, Verdict.FITS, f"{table.name} has no order yet, so no plan tells anything")
+        return
+    ours = {"o", table.name, "zoho_sync_ack"}  # a view reads tables of other names
+    accesses = [each for each in plan.accesses if table.is_view or each.alias in ours]
+    says = "; ".join(_told(access, table) for access in accesses)
+    if plan.cost is not None:
+        says += f"; cost {plan.cost:,.2f} by {name}'s own measure"
+    if any(_is_large(access) for access in accesses):
+        remedy = f"{table.name} has an index that is not used: ANALYZE tells the database how large its tables are."
+        examination.add(SUBJECT, Verdict.WARNING, says, remedy if indexed else helpful_index(table, tap.engine.dialect))
+    else:
+        examination.add(SUBJECT, Verdict.FITS, says)
+
+
+def helpful_index(table: OrdersTable, dialect: sa.Dialect) -> str:
+    """The statement that makes the index by which pages are read in order; the key is part of it where that may be."""
+    columns = [sa.Column(column.name, column.type) for column in table.columns]
+    there = sa.Table(table.name, sa.MetaData(), *columns, schema=table.schema)
+    names = [table.replication.name]
+    names += [c.name for c in table.key if c.name not in names and not _is_endless(c.type)]
+    name = f"ix_{table.name}_{table.replication.name}"[: dialect.max_identifier_length]
+    index = sa.Index(name, *(there.c[each] for each in names), postgresql_concurrently=True)
+    return f"{str(CreateIndex(index).compile(dialect=dialect)).strip()};"
+
+
+def _is_endless(sql_type: sa.types.TypeEngine[object]) -> bool:
+    """Texts and bytes without a length cannot stand in an index on every engine."""
+    return isinstance(sql_type, (sa.String, sa.LargeBinary)) and getattr(sql_type, "length", None) is None
+
+
+def _plan(tap: TapLegacyOrders, table: OrdersTable) -> QueryPlan | None:
+    database = database_for(tap.engine.dialect)
+    ack = None
+    ledger = Ledger(tap.engine, tap.config.get("ack_schema"))
+    if tap.ledger_beside_orders and not ledger.missing_tables():
+        ack = ledger.tables.ack
+    with reading(tap.engine) as connection:
+        queries = UnsyncedQueries(table, database, tap.stream_name, table.columns, ack)
+        newest = connection.execute(queries.newest(None)).scalar()
+        if newest is None:
+            return None
+        now = database.now(connection)
+        return explain(connection, queries.range_page(newest, newest, None, tap.config["page_size"], now))
+
+
+def _is_large(access: TableAccess) -> bool:
+    return access.index is None and (access.rows is None or access.rows > SMALL_ROWS)
+
+
+def _told(access: TableAccess, table: OrdersTable) -> str:
+    name = table.name if access.alias == "o" else access.alias
+    if access.index is not None:
+        return f"{name} by index {access.index}"
+    return f"{name} row by row" + ("" if access.rows is None else f", all {access.rows:,}")
