@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from scripts.servers import mariadb_database, postgresql_database
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.connections import open_engine, reading
 from tap_legacy_orders.databases import database_for
@@ -39,26 +40,20 @@ _MOMENT = {"postgresql": "timestamp", "mysql": "datetime(6)", "sqlite": "datetim
 
 
 @contextmanager
-def scratch_database(server: str, folder: Path) -> Iterator[str]:
-    """Make a database of its own on a server, or a file in `folder` for SQLite, and drop it afterwards."""
-    url = sa.make_url(server)
-    name = f"large_{uuid.uuid4().hex[:12]}"
-    if url.get_backend_name() == "sqlite":
-        path = folder / f"{name}.sqlite"
+def scratch_database(engine: str, folder: Path) -> Iterator[str]:
+    """Make a database of its own, for SQLite a file in `folder`, and drop it afterwards.
+
+    Raises:
+        NoServerError: no server of this kind is to be had.
+    """
+    if engine == "sqlite":
+        path = folder / "orders.sqlite"
         path.touch()
         yield f"sqlite:///{path}"
         path.unlink()
         return
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    forced = " WITH (FORCE)" if url.get_backend_name() == "postgresql" else ""
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    try:
-        yield url.set(database=name).render_as_string(hide_password=False)
-    finally:
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name}{forced}")
-        engine.dispose()
+    with postgresql_database() if engine == "postgresql" else mariadb_database() as url:
+        yield url
 
 
 @dataclass
@@ -70,6 +65,12 @@ class LargeShop:
 
     def make(self) -> None:
         """Make the orders and an ack of each, at the version that the tap will see."""
+        self.make_orders()
+        self._acknowledge()
+        self._analyze("orders", "zoho_sync_ack")
+
+    def make_orders(self) -> None:
+        """Make the orders alone."""
         engine = sa.create_engine(self.url)
         name = engine.dialect.name
         with engine.begin() as connection:
@@ -77,6 +78,9 @@ class LargeShop:
             connection.execute(sa.text(f"INSERT INTO orders {_orders(name, self.rows)}"))
         with engine.begin() as connection:
             connection.exec_driver_sql("CREATE INDEX ix_orders_updated_at ON orders (updated_at, order_id)")
+        engine.dispose()
+
+    def _acknowledge(self) -> None:
         ledger = Ledger.open(self.url)
         ledger.ensure_tables()
         ledger.close()
@@ -84,6 +88,7 @@ class LargeShop:
         with reading(reader) as connection:  # its session settings are what versions depend on
             table = find_orders_table(reader, connection, {"orders_table": "orders"})
         reader.dispose()
+        engine = sa.create_engine(self.url)
         queries = UnsyncedQueries(table, database_for(engine.dialect), STREAM, (), None)
         facts: dict[str, Any] = {"status": "synced", "action": "insert", "channel": "bulk_write", "attempts": 1}
         names = ["stream", "record_key", "version", "zoho_id", *facts, "run_id", "acked_at"]
@@ -91,13 +96,13 @@ class LargeShop:
         values += [*map(sa.literal, facts.values()), sa.literal(uuid.uuid4().hex), sa.func.current_timestamp()]
         with engine.begin() as connection:
             connection.execute(sa.insert(ack).from_select(names, sa.select(*values).select_from(queries.orders)))
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            for each in ("orders", "zoho_sync_ack"):
-                connection.exec_driver_sql(
-                    {"postgresql": "VACUUM ANALYZE {}", "sqlite": "ANALYZE {}"}.get(name, "ANALYZE TABLE {}").format(
-                        each
-                    )
-                )
+        engine.dispose()
+
+    def _analyze(self, *tables: str) -> None:
+        engine = sa.create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for table in tables:
+                connection.exec_driver_sql(f"{_ANALYZE[engine.dialect.name]} {table}")
         engine.dispose()
 
     def change(self, orders: int) -> None:

@@ -13,17 +13,19 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import conditions, spread
+from benchmarks.figures import spread
 from benchmarks.large_shop import LargeShop, scratch_database
 from benchmarks.measured import Usage, run_measured
+from benchmarks.processes import BenchmarkError, work_folder
+from benchmarks.results import Table, keep
 from orders_sync.plans import explain
+from scripts.servers import NoServerError
 from sync_ledger.tables import ledger_tables
 from tap_legacy_orders.connections import open_engine, reading
 from tap_legacy_orders.databases import database_for
@@ -33,18 +35,9 @@ from zoho_crm_emulator.control import EmulatorProcess
 
 PROJECT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-RESULTS = Path(__file__).parent / "results"
 CHANGED = 500
 PAGE = 25_000
-SERVERS = {
-    "postgresql": "postgresql+psycopg://postgres@127.0.0.1:5432/postgres",
-    "mariadb": "mysql+pymysql://root@127.0.0.1:3306/?charset=utf8mb4",
-    "sqlite": "sqlite:///",
-}
-
-
-class LargeTableError(RuntimeError):
-    """A run failed, or did not do what it was measured for."""
+ENGINES = ("postgresql", "mariadb", "sqlite")
 
 
 class Pairs:
@@ -103,14 +96,14 @@ class Pairs:
         """One `meltano run`; what it used, and its log.
 
         Raises:
-            LargeTableError: it failed.
+            BenchmarkError: it failed.
         """
         command = [str(BIN / "meltano"), f"--cwd={self._folder}", "run", *options, f"tap-{pair}", f"target-{pair}"]
         with self._log.open("wb") as log:
             usage = run_measured(command, stdout=log.fileno(), stderr=log.fileno())
         said = self._log.read_text(encoding="utf-8", errors="replace")
         if usage.exit_code != 0:
-            raise LargeTableError("\n  ".join([f"{pair} ended with {usage.exit_code}", *said.splitlines()[-8:]]))
+            raise BenchmarkError("\n  ".join([f"{pair} ended with {usage.exit_code}", *said.splitlines()[-8:]]))
         return usage, said
 
 
@@ -118,10 +111,10 @@ def measure(engine: str, rows: int, runs: int, full_runs: int, folder: Path) -> 
     """Measure one table.
 
     Raises:
-        LargeTableError: a run failed or sent what it should not have.
+        BenchmarkError: a run failed or sent what it should not have.
     """
     with (
-        scratch_database(SERVERS[engine], folder) as url,
+        scratch_database(engine, folder) as url,
         EmulatorProcess(folder / "crm.sqlite", edition="unlimited") as emulator,
     ):
         shop = LargeShop(url, rows)
@@ -145,7 +138,7 @@ def measure(engine: str, rows: int, runs: int, full_runs: int, folder: Path) -> 
         def ours(expected: int, *options: str) -> Usage:
             usage, said = pairs.run("ours", *options)
             if sent(said) != expected:
-                raise LargeTableError(f"{sent(said):,} orders were sent, and not {expected:,}")
+                raise BenchmarkError(f"{sent(said):,} orders were sent, and not {expected:,}")
             return usage
 
         cases: dict[str, list[Usage]] = {
@@ -195,26 +188,46 @@ def read_plans(url: str) -> dict[str, Any]:
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="benchmarks.large_table", description=__doc__)
-    parser.add_argument("--engine", choices=list(SERVERS), nargs="+", default=["postgresql"])
+    parser.add_argument("--engine", choices=ENGINES, nargs="+", default=["postgresql"])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--full-runs", type=int, default=1, help="how often the whole table is reconciled")
-    parser.add_argument("--out", type=Path, help="where the result goes; benchmarks/results/large-table-<moment>.json")
     options = parser.parse_args()
     tables = []
-    for engine in options.engine:
-        with tempfile.TemporaryDirectory(prefix="large-table-") as folder:
-            try:
-                tables.append(measure(engine, options.rows, options.runs, options.full_runs, Path(folder)))
-            except LargeTableError as error:
-                print(f"The benchmark failed: {error}", file=sys.stderr)
-                return 1
-    result = {"conditions": conditions(), "large_tables": tables}
-    path = options.out or RESULTS / f"large-table-{datetime.now(timezone.utc):%Y-%m-%dT%H%M%SZ}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=1))
-    print(f"\nKept in {path}")
+    try:
+        for engine in options.engine:
+            with work_folder() as folder:
+                tables.append(measure(engine, options.rows, options.runs, options.full_runs, folder))
+    except (BenchmarkError, NoServerError) as error:
+        print(f"The benchmark failed: {error}", file=sys.stderr)
+        return 1
+    keep("large-table", {"tables": tables}, [costs_table(tables), plans_table(tables)])
     return 0
+
+
+def costs_table(tables: Sequence[Mapping[str, Any]]) -> Table:
+    """A row a case, and what it adds to Meltano alone."""
+    rows = []
+    for each in tables:
+        alone = each["cases"]["meltano alone"]["seconds"]["median"]
+        for name, case in each["cases"].items():
+            seconds = case["seconds"]
+            shown = [*seconds.values(), seconds["median"] - alone, case["cpu_seconds"]["median"]]
+            rows.append([each["engine"], f"{each['rows']:,}", name, *(f"{figure:.2f}" for figure in shown)])
+    columns = ["Database", "Orders", "Run", "Seconds", "Smallest", "Largest", "Above Meltano alone", "CPU seconds"]
+    return Table("By `meltano run`, medians", columns, rows)
+
+
+def plans_table(tables: Sequence[Mapping[str, Any]]) -> Table:
+    """How each database finds the orders of a page."""
+    rows = []
+    for each in tables:
+        for name, plan in each["plans"].items():
+            told = dict(plan)
+            cost = told.pop("cost")
+            by = ", ".join(f"{table}: {index}" for table, index in told.items())
+            rows.append([each["engine"], name, by, "" if cost is None else f"{cost:,.2f}"])
+    return Table("Plans of a page of 25,000", ["Database", "Page", "Reads", "Cost by its own measure"], rows)
 
 
 if __name__ == "__main__":

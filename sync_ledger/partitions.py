@@ -7,7 +7,7 @@ takes for one (`SO-1`, `so-1`) are always in one share, where they are found and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,9 +60,10 @@ class Partition:
 
     def condition(self, texts: Sequence[Element], dialect: Dialect) -> sa.ColumnElement[bool]:
         """Say `holds` in SQL; `texts` are those of a key's columns, whose digits are those of the key."""
-        total = _weighed(texts[0], dialect)
+        weights = {digit: weight % self.of for digit, weight in WEIGHTS.items() if weight % self.of}
+        total = _weighed(texts[0], weights, dialect)
         for text in texts[1:]:
-            total = total + _weighed(text, dialect)
+            total = total + _weighed(text, weights, dialect)
         return total % _number(self.of) == _number(self.index - 1)
 
     def within(self, other: Partition) -> bool:
@@ -78,13 +79,13 @@ WHOLE = Partition(1, 1)
 """The only share of a stream that is not split."""
 
 
-def _weighed(text: Element, dialect: Dialect) -> Element:
+def _weighed(text: Element, weights: Mapping[str, int], dialect: Dialect) -> Element:
     """The sum of a text's weights: how much shorter it is without a digit tells how often it is there."""
     if dialect.name == "mssql":  # whose REPLACE otherwise goes by the column's collation
         text = sa.collate(sa.cast(text, mssql.NVARCHAR(4000)), "Latin1_General_BIN2")
     nothing: Element = sa.literal_column("''")
-    total: Element = _length(text, dialect) * _number(sum(WEIGHTS.values()))
-    for digit, weight in WEIGHTS.items():
+    total: Element = _length(text, dialect) * _number(sum(weights.values()))
+    for digit, weight in weights.items():
         found: Element = sa.literal_column(f"'{digit}'")
         without = sa.func.replace(text, found, nothing, type_=sa.String())
         total = total - _length(without, dialect) * _number(weight)

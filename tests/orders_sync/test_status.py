@@ -16,6 +16,7 @@ from orders_sync.cli import main
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.jobs import JournalledJob, journal_intent, journal_step
 from sync_ledger.ledger import Ledger
+from sync_ledger.partitions import Partition
 from sync_ledger.runs import RunLock
 from sync_ledger.tables import AckStatus, JobStep
 
@@ -168,3 +169,23 @@ def test_a_run_that_follows_is_well_while_it_says_that_it_lives(ledger: Ledger) 
     assert "no run has finished within" in status(ledger, "--max-age", "1m").output
     lock.release("finished", {}, 0)
     assert status(ledger, "--max-age", "1m").exit_code == 0
+
+
+def test_a_split_stream_is_well_when_each_of_its_partitions_is(ledger: Ledger) -> None:
+    RunLock.acquire(ledger, "orders").release("finished", COUNTS, 0)
+    shares = [RunLock.acquire(ledger, "orders", Partition(index, 3)) for index in (1, 2, 3)]
+    for lock in shares[:2]:
+        lock.release("finished", COUNTS, 0)
+    shares[2].release("failed", COUNTS, 0)
+    assert "no run has finished within" in status(ledger, "--max-age", "1m").output
+    last = RunLock.acquire(ledger, "orders", Partition(3, 3))
+    last.release("finished", COUNTS, 0)
+    result = status(ledger, "--max-age", "1m")
+    assert result.exit_code == 0
+    assert "Partition" in result.output
+    assert "3/3" in result.output
+    with ledger.begin() as connection:
+        run = ledger.tables.run
+        ago = ledger.now(connection) - timedelta(minutes=5)
+        connection.execute(sa.update(run).where(run.c.partition_name == "2/3").values(finished_at=ago))
+    assert "no run has finished within" in status(ledger, "--max-age", "1m").output

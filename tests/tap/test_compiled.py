@@ -10,6 +10,7 @@ from shop import LONG_AGO
 from sqlalchemy.dialects import mssql, oracle
 
 from sync_ledger.ledger import create_engine
+from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.tables import ledger_tables
 from tap_legacy_orders.columns import Column, Kind, kind_of
 from tap_legacy_orders.databases import database_for
@@ -20,7 +21,9 @@ URLS = {"mssql": "mssql+pymssql://", "oracle": "oracle+oracledb://"}
 AFTER = Position("2024-01-01 00:00:00.1234567", ("42",))
 
 
-def _queries(engine: str, replication: sa.types.TypeEngine[object], *, composite: bool = False) -> UnsyncedQueries:
+def _queries(
+    engine: str, replication: sa.types.TypeEngine[object], *, composite: bool = False, partition: Partition = WHOLE
+) -> UnsyncedQueries:
     dialect = create_engine(sa.make_url(URLS[engine])).dialect
     number = Column("order_id", sa.BigInteger(), Kind.INTEGER, nullable=False)
     region = Column("region", sa.String(10), Kind.TEXT, nullable=False)
@@ -35,6 +38,7 @@ def _queries(engine: str, replication: sa.types.TypeEngine[object], *, composite
         replication=changed,
         version=changed,
         filter="status = 'open'",
+        partition=partition,
     )
     return UnsyncedQueries(table, database_for(dialect), "orders", table.columns, ledger_tables().ack)
 
@@ -116,3 +120,16 @@ def test_sql_servers_special_types_keep_their_digits_and_take_their_own_bounds()
     assert "convert(VARCHAR(8000), o.updated_at, 121) AS" in _sql(
         queries, queries.outside_page(None, None, 1, LONG_AGO)
     )
+
+
+def test_a_partition_is_plain_sql_on_each_engine() -> None:
+    sql = {}
+    for engine in URLS:
+        queries = _queries(engine, sa.DateTime(), composite=True, partition=Partition(2, 4))
+        sql[engine] = _sql(queries, queries.range_page(None, "2024-02-01", None, 10, LONG_AGO))
+    text = "CAST(CAST(o.order_id AS NVARCHAR(4000)) AS NVARCHAR(4000)) COLLATE Latin1_General_BIN2"
+    assert f"(datalength(replace({text}, '7', '')) / 2) * 3" in sql["mssql"]
+    assert sql["mssql"].count(" % 4 = 1") == 1
+    assert "coalesce(length(CAST(o.region AS VARCHAR2(4000))), 0) * 14" in sql["oracle"]
+    assert "coalesce(length(replace(to_char(o.order_id, 'TM9'), '7', '')), 0) * 3" in sql["oracle"]
+    assert sql["oracle"].count(", 4) = 1") == 1

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from shop import LONG_AGO, Shop
 from sqlalchemy import event
 
+from sync_ledger.partitions import Partition
 from sync_ledger.tables import AckStatus
 from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.followed_orders import FollowedOrders
@@ -217,3 +218,20 @@ def test_settling_time_holds_in_follow_mode(shop: Shop, looking: Callable[..., L
 def test_find_deleted_is_refused(shop: Shop) -> None:
     with pytest.raises(TapConfigError, match="find_deleted: deletions are found by runs that end"):
         shop.run(follow=True, find_deleted=True)
+
+
+def test_partitions_that_follow_see_their_own_orders_alone(shop: Shop, looking: Callable[..., Look]) -> None:
+    shares = [Partition(index, 3) for index in (1, 2, 3)]
+    taps = [looking(partition={"index": share.index, "of": share.of}) for share in shares]
+    shop.put(*((number, 0) for number in range(1, 13)))
+    firsts = [tap.first() for tap in taps]
+    for share, tap, found in zip(shares, taps, firsts, strict=True):
+        assert found == [str(number) for number in range(1, 13) if share.holds(str(number))]
+        tap.acked(shop, *found)
+    shop.put(*((number, 1) for number in range(7, 10)))
+    shop.ack("4", taps[0].sent.get("4", "?"), AckStatus.REJECTED, LONG_AGO)  # due in one of them
+    for share, tap in zip(shares, taps, strict=True):
+        expected = {str(number) for number in (4, 7, 8, 9) if share.holds(str(number))}
+        assert set(tap.new()) == expected
+        if not expected:
+            assert tap.orders.queries == 1  # the others' changes and retries cost it nothing

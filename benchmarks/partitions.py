@@ -1,0 +1,166 @@
+"""Four pairs side by side against one: `python -m benchmarks.partitions`, on a PostgreSQL server.
+
+Each round is a first load of the same orders. The emulator's jobs take no time and its limits are high, but it works on
+the same machine; the CPU of all plugins together says what partitions cost, the seconds what they gain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from benchmarks.figures import spread
+from benchmarks.large_shop import LargeShop, scratch_database
+from benchmarks.measured import Usage, run_measured
+from benchmarks.processes import BenchmarkError, work_folder
+from benchmarks.results import Table, keep
+from scripts.servers import NoServerError
+from sync_ledger.ledger import Ledger
+from zoho_crm_emulator.control import EmulatorProcess
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Round:
+    """A first load by some pairs: seconds by the clock, CPU of all plugins, and what the ledger says afterwards."""
+
+    seconds: float
+    cpu_seconds: float
+    ledger: str
+
+
+def first_load(folder: Path, url: str, emulator: EmulatorProcess, rows: int, of: int) -> Round:
+    """Forget everything, then load with `of` pairs at once.
+
+    Raises:
+        BenchmarkError: a pair failed, or an order is missing.
+    """
+    emulator.admin.reset()
+    ledger = Ledger.open(url)
+    ledger.tables.metadata.drop_all(ledger.engine)
+    ledger.ensure_tables()
+    base = emulator.base_url
+    target = {
+        "client_id": emulator.client_id,
+        "client_secret": emulator.client_secret,
+        "refresh_token": emulator.refresh_token,
+        **dict.fromkeys(("accounts_url", "api_url", "upload_url"), base),
+        "ack_url": url,
+    }
+    scripts = []
+    for index in range(1, of + 1):
+        tap = {"sqlalchemy_url": url, "orders_table": "orders", "partition": {"index": index, "of": of}}
+        for role, config in (("tap", tap), ("target", target)):
+            (folder / f"{role}-{index}.json").write_text(json.dumps(config), encoding="utf-8")
+        reads = f"'{BIN}/tap-legacy-orders' --config tap-{index}.json"
+        pipe = f"{reads} | '{BIN}/target-zoho-crm' --config target-{index}.json"
+        scripts.append(f"cd '{folder}' && {pipe} > state-{index}.json")
+    began = time.perf_counter()
+    with ThreadPoolExecutor(of) as threads:
+        usages = list(threads.map(_run, scripts, [folder / f"{index}.log" for index in range(of)]))
+    seconds = time.perf_counter() - began
+    found = _told(ledger)
+    ledger.close()
+    there = emulator.admin.stats()["modules"]["Orders"]
+    if there != rows:
+        raise BenchmarkError(f"{there:,} of {rows:,} orders reached the CRM by {of} pairs")
+    return Round(seconds, sum(usage.cpu_seconds for usage in usages), found)
+
+
+def _run(script: str, log: Path) -> Usage:
+    with log.open("wb") as output:
+        usage = run_measured(["bash", "-o", "pipefail", "-c", script], stderr=output.fileno())
+    if usage.exit_code != 0:
+        said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
+        raise BenchmarkError("\n  ".join([f"a pair ended with exit code {usage.exit_code}", *said]))
+    return usage
+
+
+def _told(ledger: Ledger) -> str:
+    """What the ledger says of each order, as a hash: key, version and status."""
+    ack = ledger.tables.ack
+    query = sa.select(ack.c.record_key, ack.c.version, ack.c.status, ack.c.zoho_id.is_not(None))
+    told = hashlib.sha256()
+    with ledger.connect() as connection:
+        for row in connection.execution_options(yield_per=10_000).execute(query.order_by(ack.c.record_key)):
+            told.update(repr(tuple(row)).encode())
+    return told.hexdigest()
+
+
+def measure(rows: int, runs: int, of: int, folder: Path) -> dict[str, Any]:
+    """Measure `runs` rounds of one pair and of `of`, by turns."""
+    with (
+        scratch_database("postgresql", folder) as url,
+        EmulatorProcess(folder / "crm.sqlite", edition="unlimited", job_seconds="0") as emulator,
+    ):
+        LargeShop(url, rows).make_orders()
+        rounds: dict[int, list[Round]] = {1: [], of: []}
+        for _ in range(runs):
+            for pairs, kept in rounds.items():
+                kept.append(first_load(folder, url, emulator, rows, pairs))
+                print(f"{pairs} pairs: {kept[-1].seconds:.1f} s, {kept[-1].cpu_seconds:.1f} s of CPU", file=sys.stderr)
+    if len({each.ledger for kept in rounds.values() for each in kept}) != 1:
+        raise BenchmarkError("the ledger of several pairs is another one than that of one pair")
+    return {
+        "rows": rows,
+        "runs": runs,
+        "pairs": {str(pairs): _figures(rows, kept) for pairs, kept in rounds.items()},
+        "ratio": round(_median(rounds[1]) / _median(rounds[of]), 2),
+        "same_ledger": True,
+    }
+
+
+def _figures(rows: int, rounds: Sequence[Round]) -> dict[str, Any]:
+    return {
+        "seconds": spread([each.seconds for each in rounds]),
+        "cpu_seconds": spread([each.cpu_seconds for each in rounds]),
+        "records_per_second": spread([rows / each.seconds for each in rounds]),
+    }
+
+
+def _median(rounds: Sequence[Round]) -> float:
+    return spread([each.seconds for each in rounds])["median"]
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="benchmarks.partitions", description=__doc__)
+    parser.add_argument("--rows", type=int, default=500_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--of", type=int, default=4)
+    options = parser.parse_args()
+    try:
+        with work_folder() as folder:
+            figures = measure(options.rows, options.runs, options.of, folder)
+    except (BenchmarkError, NoServerError) as error:
+        print(f"The benchmark failed: {error}", file=sys.stderr)
+        return 1
+    keep("partitions", figures, [table(figures)])
+    return 0
+
+
+def table(figures: Mapping[str, Any]) -> Table:
+    """A row for each number of pairs."""
+    rows = []
+    for pairs, figure in figures["pairs"].items():
+        seconds, speed, cpu = (figure[name] for name in ("seconds", "records_per_second", "cpu_seconds"))
+        shown = [f"{seconds[name]:.1f}" for name in ("median", "smallest", "largest")]
+        rows.append([pairs, *shown, f"{speed['median']:,.0f}", f"{cpu['median']:.1f}"])
+    columns = ["Pairs at once", "Seconds", "Smallest", "Largest", "Orders a second", "CPU seconds of all plugins"]
+    note = f"First loads of {figures['rows']:,} orders; the CRM and the ledger are the same each time."
+    return Table(f"Throughput: {figures['ratio']} times that of one pair", columns, rows, note)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
