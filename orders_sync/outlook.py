@@ -14,6 +14,7 @@ from orders_sync.open_jobs import read_open_jobs
 from orders_sync.unsynced import NotCounted, backlog_of
 from sync_ledger.first_load import first_load_is_over
 from sync_ledger.ledger import Ledger
+from sync_ledger.partitions import Partition
 from sync_ledger.runs import live_run
 from sync_ledger.spending import credits_of_a_day
 from sync_ledger.suspects import count_due_suspects
@@ -83,7 +84,7 @@ def foresee(tap: TapLegacyOrders, settings: Settings, ledger: Ledger, within: ti
     backlog = backlog_of(tap, ledger, within)
     if isinstance(backlog, NotCounted):
         raise TapConfigError(f"ack_url: {backlog.why} than the target's; orders would be sent for ever")
-    known = _in_ledger(ledger, tap.stream_name)
+    known = _in_ledger(ledger, tap.stream_name, tap.orders_table.partition)
     why: list[str] = []
     channel = _channel(settings, stream, known, why)
     reading_credits = 0
@@ -117,7 +118,7 @@ def foresee(tap: TapLegacyOrders, settings: Settings, ledger: Ledger, within: ti
     )
 
 
-def _in_ledger(ledger: Ledger, stream: str) -> InLedger:
+def _in_ledger(ledger: Ledger, stream: str, partition: Partition) -> InLedger:
     if ledger.missing_tables():
         return InLedger()
     orphans = [job for job in read_open_jobs(ledger) if job.stream == stream and job.orphaned]
@@ -126,7 +127,7 @@ def _in_ledger(ledger: Ledger, stream: str) -> InLedger:
     with ledger.connect() as connection:
         now = ledger.now(connection)
         alone, by_calls = count_due_suspects(connection, tables.ack, stream, now)
-        first_load = not first_load_is_over(connection, tables.run, stream)
+        first_load = not first_load_is_over(connection, tables.run, stream, partition)
         spent = credits_of_a_day(connection, tables.run, now)
     return InLedger(
         given_back=sum(job.rows for job in back),
