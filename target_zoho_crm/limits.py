@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +10,10 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
+from target_zoho_crm.call_window import CallWindow
 from target_zoho_crm.errors import CODES, CREDIT_BUDGET, QuotaError, Stopped
+
+logger = logging.getLogger("target-zoho-crm")
 
 UPSERTS_AT_ONCE = 10  # Zoho's limit for upserts of more than 10 records, in all editions
 RETRY_AFTER_CAP_SECONDS = 120.0  # a longer wish is not honoured in one piece: the call is tried again and told again
@@ -128,10 +132,10 @@ class CreditMeter:
 
 
 class ConcurrencyGate:
-    """Lets at most `most` calls through at once, of them at most 10 upserts; a 429 halts all of them for a while."""
+    """Lets as many calls through at once as Zoho takes, at most `most`, and of them at most 10 upserts."""
 
     def __init__(self, most: int, stop: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = most
+        self._window = CallWindow(most)
         self._stop = stop
         self._clock = clock
         self._calls = 0
@@ -140,8 +144,8 @@ class ConcurrencyGate:
         self._changed = threading.Condition()
 
     @contextmanager
-    def passing(self, *, upsert: bool = False) -> Iterator[None]:
-        """Hold one place while the block runs; wait for it as long as needed.
+    def passing(self, *, upsert: bool = False) -> Iterator[int]:
+        """Hold one place while the block runs, and wait for it as long as needed; gives what `refused` asks for.
 
         Raises:
             Stopped: the run is to stop.
@@ -151,13 +155,32 @@ class ConcurrencyGate:
                 self._changed.wait(_LOOK_SECONDS)
             self._calls += 1
             self._upserts += upsert
+            era = self._window.era
         try:
-            yield
+            yield era
         finally:
             with self._changed:
                 self._calls -= 1
                 self._upserts -= upsert
                 self._changed.notify_all()
+
+    def answered(self) -> None:
+        """Note a call that Zoho took."""
+        with self._changed:
+            self._window.answered()
+
+    def refused(self, era: int) -> None:
+        """Note a call that Zoho refused for haste: fewer go at once from now on."""
+        with self._changed:
+            before = self._window.size
+            if self._window.refused(era):
+                logger.info("Zoho takes fewer than %d calls at once now: %d from here on", before, self._window.size)
+
+    @property
+    def alone(self) -> bool:
+        """Whether calls go one by one already, so that only a pause is left to try."""
+        with self._changed:
+            return self._window.size == 1
 
     def pause(self, seconds: float) -> None:
         """Let nobody through for so long."""
@@ -167,7 +190,7 @@ class ConcurrencyGate:
     def _free(self, *, upsert: bool) -> bool:
         if self._stop.is_set():
             raise stopped()
-        room = self._calls < self._most and (not upsert or self._upserts < UPSERTS_AT_ONCE)
+        room = self._calls < self._window.size and (not upsert or self._upserts < UPSERTS_AT_ONCE)
         return room and self._clock() >= self._resume_at
 
 

@@ -209,15 +209,20 @@ class Transport:
             raise refused.error from None
 
     def _send(self, call: Call, token: AccessToken, read: Callable[[requests.Response], Answer]) -> Answer:
-        with self._gate.passing(upsert=call.upsert):
+        with self._gate.passing(upsert=call.upsert) as era:
             if call.guard is not None:
                 call.guard()
             self._credits.reserve(call.credits, call.kind)
             try:
-                return self._exchange(call, token, read)
-            except (_TokenRefused, NotSent, _Throttled, QuotaError):
+                answer = self._exchange(call, token, read)
+            except (_TokenRefused, NotSent, _Throttled, QuotaError) as error:
+                if isinstance(error, _Throttled):
+                    self._gate.refused(era)
                 self._credits.give_back(call.credits, call.kind)  # Zoho did not carry it out
                 raise
+            else:
+                self._gate.answered()
+                return answer
             finally:
                 self._credits.over(call.credits)
 
@@ -326,7 +331,8 @@ class Transport:
         doublings = min(state.attempt_number - 1, DOUBLINGS_MOST)
         longest = min(settings.first_pause_seconds * 2**doublings, settings.longest_pause_seconds)
         seconds = random.uniform(longest / 2, longest)  # noqa: S311 - no secret
-        if state.outcome is not None and isinstance(state.outcome.exception(), _Throttled):
+        throttled = state.outcome is not None and isinstance(state.outcome.exception(), _Throttled)
+        if throttled and self._gate.alone:
             self._gate.pause(seconds)
         return seconds
 

@@ -312,6 +312,20 @@ def test_zohos_limit_of_calls_at_once_is_kept(zoho_emulator: EmulatorProcess, ma
     assert stats["statuses"].get("429", 0) == 0
 
 
+def test_how_many_calls_go_at_once_is_learned_from_what_zoho_refuses(
+    zoho_emulator: EmulatorProcess, make_client: MakeClient
+) -> None:
+    zoho_emulator.admin.settings(call_seconds={"upsert": 0.05}, calls_at_once=4)
+    client = make_client(max_connections=10)
+    made = mapping(client)
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda _: upsert(client, 1, made), range(200)))
+    stats = zoho_emulator.admin.stats()
+    assert stats["calls_at_once"]["most"] == 4
+    assert stats["statuses"]["upsert 200"] == 200
+    assert stats["statuses"]["upsert 429"] <= 25
+
+
 def test_a_silent_server_costs_the_time_limit_and_no_more(
     zoho_emulator: EmulatorProcess, make_client: MakeClient
 ) -> None:
