@@ -188,6 +188,8 @@ class Admin:
                     "id": str(job.id),
                     "status": job.status,
                     "created": job.created,
+                    "due": job.due,
+                    "ended": job.outcome.get("ended"),
                     "operation": job.request["operation"],
                     "module": job.module,
                     "outcome": job.outcome,

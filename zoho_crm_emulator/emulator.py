@@ -71,7 +71,8 @@ class Emulator:
         self.faults = Faults()
         self.journal = Journal()
         self.switches = Switches()
-        self.random = random.Random(settings.seed)  # noqa: S311 - latency, not secrets
+        self.seed = settings.seed
+        self._draws: dict[str, random.Random] = {}
         self.job_seconds = settings.job_seconds
         self.upload_seconds = settings.upload_seconds
         self.call_seconds: dict[str, Seconds] = {"*": settings.call_seconds}
@@ -95,15 +96,24 @@ class Emulator:
         self.calls.reset()
         self.journal.clear()
         self.switches = Switches()
-        self.random.seed(self.settings.seed)
+        self.seed = self.settings.seed
+        self._draws.clear()
         self.job_seconds = self.settings.job_seconds
         self.upload_seconds = self.settings.upload_seconds
         self.call_seconds = {"*": self.settings.call_seconds}
         self._install()
 
-    def draw(self, seconds: Seconds) -> float:
-        """A duration from a range, by the seeded generator."""
-        return seconds[0] if seconds[0] == seconds[1] else self.random.uniform(*seconds)
+    def draw(self, kind: str, seconds: Seconds) -> float:
+        """A duration from a range. Each kind has a seeded generator of its own.
+
+        So the tenth job takes as long in every run, however many calls came before it.
+        """
+        if seconds[0] == seconds[1]:
+            return seconds[0]
+        if kind not in self._draws:
+            seed = None if self.seed is None else f"{self.seed} {kind}"
+            self._draws[kind] = random.Random(seed)  # noqa: S311 - latency, not secrets
+        return self._draws[kind].uniform(*seconds)
 
     def world(self, switches: Switches) -> World:
         """What value checks look at."""

@@ -189,7 +189,7 @@ class Gate:
         if endpoint.name == "upload" and endpoint.name not in emulator.call_seconds:
             pause = emulator.upload_seconds
         if pause[1] > 0:
-            await asyncio.sleep(emulator.draw(pause))
+            await asyncio.sleep(emulator.draw(endpoint.name, pause))
         try:
             if endpoint.threaded:
                 return await run_in_threadpool(endpoint.handler, call)

@@ -75,7 +75,7 @@ class Run:
         with self._emulator.store.write() as connection:
             connection.execute(
                 "UPDATE jobs SET status = 'FAILED', outcome = ? WHERE id = ?",
-                (msgspec.json.encode({"code": code}), self._job),
+                (msgspec.json.encode({"code": code, "ended": self._emulator.clock.now()}), self._job),
             )
         return "FAILED"
 
@@ -132,7 +132,7 @@ class Run:
             status = str(outcome["code"])
             connection.execute(
                 "UPDATE jobs SET status = ?, outcome = ?, result = ? WHERE id = ?",
-                (status, msgspec.json.encode(outcome), result, self._job),
+                (status, msgspec.json.encode({**outcome, "ended": emulator.clock.now()}), result, self._job),
             )
         wanted = Asked() if self._switches.bulk_automations == "all" else None
         emulator.journal.wrote("bulk_write", sum((part.actions for part in parts), Counter()), wanted)

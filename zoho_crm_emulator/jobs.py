@@ -31,6 +31,7 @@ class Job:
 
     id: int
     created: int
+    due: int
     status: str
     request: dict[str, Any]
     outcome: dict[str, Any]
@@ -85,7 +86,7 @@ class Jobs:
         """Take a job in; (id, time of creation in milliseconds)."""
         emulator = self._emulator
         created = emulator.clock.now()
-        duration = int(emulator.draw(emulator.job_seconds) * SECOND)
+        duration = int(emulator.draw("job", emulator.job_seconds) * SECOND)
         job = emulator.store.new_id()
         named = request["resource"][0] if "resource" in request else request
         fault = emulator.faults.take_for_job("callback", module_name(named))
@@ -105,7 +106,7 @@ class Jobs:
         row = (
             self._emulator.store.read()
             .execute(
-                "SELECT id, created, starts, status, request, outcome, result IS NOT NULL FROM jobs WHERE id = ?",
+                "SELECT id, created, starts, due, status, request, outcome, result IS NOT NULL FROM jobs WHERE id = ?",
                 (job,),
             )
             .fetchone()
@@ -116,18 +117,18 @@ class Jobs:
     def recent(self, count: int) -> list[Job]:
         """The last jobs, newest first."""
         rows = self._emulator.store.read().execute(
-            "SELECT id, created, starts, status, request, outcome, result IS NOT NULL FROM jobs "
+            "SELECT id, created, starts, due, status, request, outcome, result IS NOT NULL FROM jobs "
             "ORDER BY id DESC LIMIT ?",
             (count,),
         )
         return [self._job(row) for row in rows.fetchall()]
 
     def _job(self, row: tuple[Any, ...]) -> Job:
-        job, created, starts, status, request, outcome, has_result = row
+        job, created, starts, due, status, request, outcome, has_result = row
         if status == "ADDED" and (self._emulator.clock.now() >= starts or self._running == job):
             status = "INPROGRESS"
         told = msgspec.json.decode(outcome) if outcome else {}
-        return Job(job, created, status, DOC_DECODER.decode(request), told, bool(has_result))
+        return Job(job, created, due, status, DOC_DECODER.decode(request), told, bool(has_result))
 
     def _work(self) -> None:
         while not self._stopping:

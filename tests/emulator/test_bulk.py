@@ -310,6 +310,8 @@ def test_a_job_goes_through_its_states_by_the_clock(crm: Client) -> None:
     assert (told["status"], told["resource"][0]["file"]["total_count"]) == ("IN PROGRESS", 0)
     admin.advance_clock(5)
     assert crm.finished(job)["status"] == "COMPLETED"
+    (noted,) = admin.jobs()
+    assert (noted["due"] - noted["created"], noted["ended"]) == (10_000, noted["due"])
     admin.switch(job_counts="missing")
     assert "file" not in crm.job(job)["resource"][0]
 

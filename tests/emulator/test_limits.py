@@ -123,3 +123,20 @@ def test_start_options_set_edition_users_and_latency(zoho_emulator_factory: Call
     assert crm.job(job)["status"] in {"ADDED", "INPROGRESS"}
     emulator.admin.advance_clock(12)
     assert crm.finished(job)["status"] == "COMPLETED"
+
+
+def test_a_seed_makes_the_durations_of_jobs_the_same_whatever_calls_come_between(
+    zoho_emulator_factory: Callable[..., EmulatorProcess],
+) -> None:
+    drawn = []
+    for calls in (0, 3):
+        emulator = zoho_emulator_factory(seed=7, job_seconds="4-12", call_seconds="0.001-0.002")
+        crm = Client(emulator)
+        for _ in range(3):
+            for _ in range(calls):
+                crm.get("/crm/v8/org")
+            crm.create(crm.upload(csv_zip([["parent_id"], ["A"]])).json()["details"]["file_id"], ["parent_id"])
+        jobs = sorted(emulator.admin.jobs(), key=lambda job: int(job["id"]))
+        drawn.append([job["due"] - job["created"] for job in jobs])
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0])) == 3

@@ -119,7 +119,7 @@ class Zoho:
         self._tick = tick
         self._keep_log = keep_log
         self.emulator.reset()
-        self.emulator.random = random.Random(chance.seed)
+        self.emulator.seed = chance.seed
         self.emulator.switches = msgspec.structs.replace(self.emulator.switches, **result_words)
         self.writes: list[Row] = []
         self.violations: list[str] = []
