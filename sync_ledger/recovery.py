@@ -36,7 +36,7 @@ def _release(connection: sa.Connection, ledger: Ledger, orphan: JournalledJob) -
         connection,
         ledger.tables.ack,
         stream=orphan.stream,
-        keys=orphan.manifest,
+        keys=orphan.manifest.texts(),
         job_id=orphan.job_id,
         now=now,
         code=NEVER_CREATED if orphan.step is JobStep.INTENT else CALL_UNCONFIRMED,

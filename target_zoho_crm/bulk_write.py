@@ -10,13 +10,14 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from sync_ledger.doubts import NO_RESULT
-from sync_ledger.jobs import JournalledJob
+from sync_ledger.jobs import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
 from target_zoho_crm.client import JobAnswer
 from target_zoho_crm.csv_files import job_body, operation_in_job, with_callback, write_bulk_zip
@@ -41,7 +42,7 @@ from target_zoho_crm.polling import BESIDE_CALLBACKS, USUAL, Pauses, Waking
 from target_zoho_crm.references import parents_in_job
 from target_zoho_crm.result_files import job_outcomes
 from target_zoho_crm.routing import BULK_JOB_CREDITS, Channel
-from target_zoho_crm.settlement import Group
+from target_zoho_crm.settlement import Flight, Group
 from target_zoho_crm.spool import spooling
 from target_zoho_crm.workers import JobWorkers
 from target_zoho_crm.write_settings import Operation
@@ -72,8 +73,10 @@ class BulkWriter:
         self._workers = workers
         self._spool = spool
         self._job_wait_seconds = job_wait_seconds
-        # What takes memory by the row is done for one job at a time, however many are in flight.
-        self._one_at_a_time = threading.Lock()
+        # What takes memory by the row is done for one job at a time, however many are in flight: one is noted, so that
+        # it can be sent, while another is settled.
+        self._noting = threading.Lock()
+        self._settling = threading.Lock()
         self._pauses = Pauses(USUAL if destination.callback_url is None else BESIDE_CALLBACKS)
 
     def start(self, batch: Batch) -> None:
@@ -99,8 +102,9 @@ class BulkWriter:
             path.unlink()
             return
         flight = to.take_off(manifest)
-        job = JournalledJob(job_id, to.stream, "", to.module, JobStep.INTENT, manifest, credits=0)
-        file = BulkFile(path, batch.mapping, batch.payloads, to.ignore_empty, to.operation)
+        job = JournalledJob(job_id, to.stream, "", to.module, JobStep.INTENT, Manifest.of(manifest), credits=0)
+        payloads = Manifest.of(batch.payloads) if batch.payloads else None
+        file = BulkFile(path, batch.mapping, to.ignore_empty, to.operation, payloads)
         self._keep_lines(job, batch)
         self._workers.submit(self._deliver, batch.group, job, flight, file)
 
@@ -109,15 +113,15 @@ class BulkWriter:
 
     def resume(self, job: JournalledJob) -> None:
         """Go on with a dead run's job where it stopped."""
-        self._workers.submit(self._deliver, None, job, self._to.take_off(job.manifest), None)
+        self._workers.submit(self._deliver, None, job, self._to.take_off(job.manifest.texts()), None)
 
-    def _deliver(self, group: Group | None, job: JournalledJob, flight: Collection[str], file: BulkFile | None) -> None:
+    def _deliver(self, group: Group | None, job: JournalledJob, flight: Flight, file: BulkFile | None) -> None:
         """Take a job through all steps that are left."""
         to = self._to
         try:
             if file is not None:
-                with self._one_at_a_time:
-                    to.confirmation.intend(job, file.payloads)
+                with self._noting:
+                    to.confirmation.intend(job, file.payloads.texts() if file.payloads is not None else {})
                 job = self._upload(job, file)
             job, result = self._result(job, may_exist=file is None)
             to.failed_calls.succeeded()
@@ -150,7 +154,8 @@ class BulkWriter:
                 with self._workers.at_zoho:
                     if job.step is JobStep.UPLOADED:
                         job = self._create(job, may_exist=may_exist)
-                    return job, self._await_result(job)
+                    ended = self._await_end(job)
+                return job, self._fetch(job, ended)
             except Gone as gone:
                 logger.warning("A dead run's job of stream %r cannot be created any more: %s", self._to.stream, gone)
                 return job, None
@@ -163,7 +168,7 @@ class BulkWriter:
 
     def _settle(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
         """Turn a result into acks."""
-        with self._one_at_a_time:
+        with self._settling:
             self._to.conclude(group, self._outcomes(job, result), Channel.BULK_WRITE, job)
 
     def _outcomes(self, job: JournalledJob, result: Path | None) -> list[Outcome]:
@@ -190,7 +195,7 @@ class BulkWriter:
         if result is None:
             return _all_due_again(job)
         try:
-            return job_outcomes(result, job.manifest, parents_in_job(job.create_body))
+            return job_outcomes(result, job.manifest.texts(), parents_in_job(job.create_body))
         except AnswerError as error:
             logger.warning("Bulk write job %s of stream %r: %s", job.zoho_job_id, job.stream, error)
             return None
@@ -246,27 +251,38 @@ class BulkWriter:
         return replace(job, step=JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
 
     def _await_result(self, job: JournalledJob) -> Path | None:
-        """Poll until the job ends, and fetch its result; None where there is none and its orders are due again.
+        """Wait until the job ends, and fetch its result."""
+        return self._fetch(job, self._await_end(job))
+
+    def _await_end(self, job: JournalledJob) -> JobAnswer | None:
+        """Poll until the job ends; None where Zoho does not know it any more."""
+        with _left_for_later():
+            try:
+                return self._poll(job)
+            except Gone as gone:
+                logger.warning("Bulk write job %s of stream %r: %s", job.zoho_job_id, job.stream, gone)
+                return None
+
+    def _fetch(self, job: JournalledJob, ended: JobAnswer | None) -> Path | None:
+        """Fetch the result of a job that has ended; None where there is none and its orders are due again.
 
         Raises:
             ConfigurationError: the job failed for a fault of the set-up; its orders are given back.
             SpoolError: the disk does not take the result; the next run fetches it.
         """
         to = self._to
-        try:
-            ended = self._poll(job)
-            if ended.download_url is not None:
-                result = self._spool / f"{job.job_id}.result.zip"
-                with spooling():
-                    to.client.download(ended.download_url, result)
-                return result
-        except (Stopped, LostAnswer):
-            raise
-        except Gone as gone:
-            logger.warning("Bulk write job %s of stream %r: %s", job.zoho_job_id, job.stream, gone)
+        if ended is None:
             return None
-        except TransientError as error:
-            raise StillRunningError(str(error)) from error
+        if ended.download_url is not None:
+            result = self._spool / f"{job.job_id}.result.zip"
+            with _left_for_later():
+                try:
+                    with spooling():
+                        to.client.download(ended.download_url, result)
+                except Gone as gone:
+                    logger.warning("Bulk write job %s of stream %r: %s", job.zoho_job_id, job.stream, gone)
+                    return None
+                return result
         code = ended.code or f"JOB_{ended.status.value}"
         if code in CODES and CODES[code].family is Family.CONFIGURATION:
             to.confirmation.give_back(job, code)
@@ -292,13 +308,13 @@ class BulkWriter:
 
 @dataclass(frozen=True, slots=True)
 class BulkFile:
-    """A job's zip, the mapping that says what its columns are, and the hashes of its orders by key."""
+    """A job's zip, the mapping that says what its columns are, and the hashes of its orders by key, if asked for."""
 
     path: Path
     mapping: FieldMapping
-    payloads: Mapping[str, str]
     ignore_empty: bool
     operation: Operation = Operation.UPSERT
+    payloads: Manifest | None = None
 
     def body(self, module: str, file_id: str) -> str:
         """The JSON that creates the job, once the file is uploaded."""
@@ -320,6 +336,17 @@ class StillRunningError(Exception):
     """The job exists and its end was not seen: the next run adopts it."""
 
 
+@contextmanager
+def _left_for_later() -> Iterator[None]:
+    """What keeps failing while a job exists leaves the job to be looked for again."""
+    try:
+        yield
+    except (Stopped, LostAnswer):
+        raise
+    except TransientError as error:
+        raise StillRunningError(str(error)) from error
+
+
 def _halves(batch: Batch) -> list[Batch]:
     entries = list(batch.entries.items())
     middle = len(entries) // 2
@@ -329,5 +356,5 @@ def _halves(batch: Batch) -> list[Batch]:
 def _all_due_again(job: JournalledJob) -> list[Outcome]:
     return [
         Outcome(key=key, version=version, status=Status.REJECTED, code=NO_RESULT, family=Family.TRANSIENT)
-        for key, version in job.manifest.items()
+        for key, version in job.manifest.texts().items()
     ]

@@ -103,13 +103,13 @@ CONFIG = th.PropertiesList(
         "max_connections",
         th.IntegerType(minimum=1, maximum=25),
         default=UPSERTS_AT_ONCE,
-        description="Most API calls at once.",
+        description="Most API calls at once. Fewer go where Zoho refuses so many.",
     ),
     th.Property(
         "max_jobs",
         th.IntegerType(minimum=1, maximum=50),
-        default=2,
-        description="Most bulk write jobs in flight; each takes some megabytes of memory.",
+        default=8,
+        description="Most bulk write jobs that Zoho has at a time; each takes less than a megabyte of memory here.",
     ),
     th.Property(
         "job_wait_seconds",

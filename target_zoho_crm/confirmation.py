@@ -122,14 +122,15 @@ class Confirmation:
 
     def intend(self, job: JournalledJob, payloads: Mapping[str, str]) -> None:
         """Note a job and make its orders `submitted`, before anything of it is sent. `payloads`: hashes by key."""
+        versions = job.manifest.texts()
 
         def write(connection: sa.Connection, now: datetime) -> None:
             own = replace(job, run_id=self._lock.run_id)
             journal_intent(connection, self._ledger.tables.job, own, now)
             channel = Channel.UPSERT if job.step is JobStep.CALLING else Channel.BULK_WRITE
             common = self._common(AckStatus.SUBMITTED, channel, now, job_id=job.job_id, attempts=0)
-            differing = {"record_key": list(job.manifest), "version": list(job.manifest.values())}
-            self._write(connection, common, differing | _payload_column(job.manifest, payloads))
+            differing = {"record_key": list(versions), "version": list(versions.values())}
+            self._write(connection, common, differing | _payload_column(versions, payloads))
 
         self._transact(write)
 
@@ -188,7 +189,7 @@ class Confirmation:
         """Make the orders of a job due again that surely was not created."""
 
         def write(connection: sa.Connection, now: datetime) -> None:
-            self._make_due(connection, job, job.manifest, code, now)
+            self._make_due(connection, job, job.manifest.texts(), code, now)
             facts = {"due_again_count": len(job.manifest), "error_message": code}
             journal_step(connection, self._ledger.tables.job, job.job_id, JobStep.ABANDONED, now, **facts)
 

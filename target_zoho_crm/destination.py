@@ -21,7 +21,7 @@ from target_zoho_crm.outcomes import Outcome, Status, refused_by_us
 from target_zoho_crm.problems import Problems
 from target_zoho_crm.records_by_key import RecordsByKey
 from target_zoho_crm.routing import Channel
-from target_zoho_crm.settlement import Group, Settlement
+from target_zoho_crm.settlement import Flight, Group, Settlement
 from target_zoho_crm.unclear_calls import UnclearCalls
 from target_zoho_crm.write_settings import Automations, Operation
 
@@ -155,14 +155,11 @@ class Destination:
         if self.lasting and group is not None:
             self.settlement.due_again(group, orders)
 
-    def take_off(self, keys: Collection[str]) -> Collection[str]:
+    def take_off(self, keys: Collection[str]) -> Flight:
         """Note that writes for these keys are under way; returns what `landed` wants back."""
-        folded = self.folding.folded(keys)
-        flight = keys if folded is keys else frozenset(folded)
-        self.settlement.sent(self.module, flight)
-        return flight
+        return self.settlement.sent(self.module, self.folding.folded(keys))
 
-    def landed(self, flight: Collection[str]) -> None:
+    def landed(self, flight: Flight) -> None:
         """Note that the writes that `take_off` gave this flight for are over, or never happened."""
         self.settlement.returned(self.module, flight)
 

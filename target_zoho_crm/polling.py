@@ -13,6 +13,8 @@ from target_zoho_crm.limits import wait_or_stop
 
 FIRST_LOOK = 0.7
 """Share of what the fastest of the last jobs took."""
+LAST_LOOK = 1.3
+"""Share of what the slowest of them took: until then a job's end is likely at any moment."""
 REMEMBERED_JOBS = 8
 LOOK_SECONDS = 1.0
 """How often the ledger is asked whether a callback came; so many callbacks cause no more than one call in that time."""
@@ -20,15 +22,20 @@ LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """Pauses in seconds, and the share of what a job took by which its end may be noticed late."""
+    """Pauses in seconds, and the share of what a job took by which its end may be noticed late.
+
+    `share_when_likely` holds while the job is as old as others were when they ended: what waits for a place at Zoho
+    waits that much longer, and a look costs a credit at most, where a job costs 500.
+    """
 
     shortest: float
     longest: float
     share_of_elapsed: float
+    share_when_likely: float
 
 
-USUAL = Rhythm(shortest=0.1, longest=15.0, share_of_elapsed=0.2)
-BESIDE_CALLBACKS = Rhythm(shortest=5.0, longest=120.0, share_of_elapsed=1.0)
+USUAL = Rhythm(shortest=0.1, longest=30.0, share_of_elapsed=0.2, share_when_likely=0.02)
+BESIDE_CALLBACKS = Rhythm(shortest=5.0, longest=120.0, share_of_elapsed=1.0, share_when_likely=1.0)
 """A callback wakes sooner, and may also never come."""
 
 
@@ -46,8 +53,11 @@ class Pauses:
         A job is first asked for a good while before the fastest of the last ones had ended, since jobs may have
         become faster and only an early look can tell.
         """
-        soonest = min(list(self._took), default=0.0) * FIRST_LOOK
-        pause = soonest - elapsed if elapsed < soonest else elapsed * self._rhythm.share_of_elapsed
+        took = list(self._took)
+        soonest, latest = min(took, default=0.0) * FIRST_LOOK, max(took, default=0.0) * LAST_LOOK
+        likely = elapsed <= latest
+        share = self._rhythm.share_when_likely if likely else self._rhythm.share_of_elapsed
+        pause = soonest - elapsed if elapsed < soonest else elapsed * share
         return min(max(pause, self._rhythm.shortest), self._rhythm.longest)
 
     def took(self, seconds: float) -> None:

@@ -7,10 +7,11 @@ before that reads those records again. Nothing here sends or writes, so the rule
 from __future__ import annotations
 
 import threading
+from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from target_zoho_crm.outcomes import Outcome, Status
 
@@ -18,6 +19,10 @@ _STATUS = attrgetter("status")
 
 READ = "read"
 DUE_AGAIN = "due_again"
+
+
+Flight: TypeAlias = "array[int]"
+"""The hashes of keys under way, in place of the keys: some bytes each. A strange key of the same hash only waits."""
 
 
 class Group:
@@ -41,7 +46,7 @@ class Settlement:
         self._groups: set[Group] = set()
         self._held: deque[tuple[Mapping[str, Any], set[Group]]] = deque()
         self._counts: dict[str, Counter[str]] = {}
-        self._in_flight: dict[str, list[Collection[str]]] = {}
+        self._in_flight: dict[str, list[Flight]] = {}
 
     def received(self, group: Group, records: int) -> None:
         """Count records that were read into `group`."""
@@ -97,25 +102,27 @@ class Settlement:
             self._held.append((state, waits_for))
             self._release()
 
-    def sent(self, module: str, keys: Collection[str]) -> None:
-        """Note that writes for these keys are under way. The collection itself is kept: it must not change."""
+    def sent(self, module: str, keys: Iterable[str]) -> Flight:
+        """Note that writes for these keys are under way; returns what `returned` wants back."""
+        flight = array("q", map(hash, keys))
         with self._lock:
-            self._in_flight.setdefault(module, []).append(keys)
+            self._in_flight.setdefault(module, []).append(flight)
+        return flight
 
-    def returned(self, module: str, keys: Collection[str]) -> None:
-        """Note that the writes for a collection given to `sent` are over, or never happened."""
+    def returned(self, module: str, flight: Flight) -> None:
+        """Note that the writes that `sent` gave this flight for are over, or never happened."""
         with self._lock:
             flying = self._in_flight.get(module, [])
-            self._in_flight[module] = [each for each in flying if each is not keys]
+            self._in_flight[module] = [each for each in flying if each is not flight]
 
     def in_flight(self, module: str, keys: Collection[str]) -> set[str]:
         """Tell which of these keys have a write under way."""
         with self._lock:
             flying = list(self._in_flight.get(module, ()))
-        wanted, found = set(keys), set[str]()
+        wanted, found = set(map(hash, keys)), set[int]()
         for each in flying:
             found.update(wanted.intersection(each))
-        return found
+        return {key for key in keys if hash(key) in found} if found else set()
 
     def counts(self, stream: str) -> dict[str, int]:
         """Counts by outcome; `unsynced` are the records without one, and `read` is counted on its own."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 
 from sync_ledger.doubts import CALL_UNCONFIRMED
-from sync_ledger.jobs import JournalledJob
+from sync_ledger.jobs import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
 from target_zoho_crm.bodies import upsert_body
 from target_zoho_crm.destination import Batch, Destination
@@ -22,6 +22,7 @@ from target_zoho_crm.links import Links
 from target_zoho_crm.operation_outcomes import as_operation_says, not_in_crm
 from target_zoho_crm.outcomes import Outcome, names_no_cause, upsert_outcomes
 from target_zoho_crm.routing import UPSERT_MAX_RECORDS, Channel
+from target_zoho_crm.settlement import Flight
 from target_zoho_crm.split_calls import SplitCall
 from target_zoho_crm.values import Refusal
 from target_zoho_crm.workers import Workers
@@ -47,7 +48,7 @@ class UpsertWriter:
         while call := dict(islice(entries, 1 if batch.suspects else UPSERT_MAX_RECORDS)):
             self._workers.submit(self._deliver, replace(batch, entries=call), self._to.take_off(call))
 
-    def _deliver(self, batch: Batch, flight: Collection[str]) -> None:
+    def _deliver(self, batch: Batch, flight: Flight) -> None:
         to = self._to
         job = self._journalled(batch) if to.operation is Operation.INSERT else None
         outcomes = self._write(batch if job is None else replace(batch, job=job))
@@ -60,7 +61,9 @@ class UpsertWriter:
     def _journalled(self, batch: Batch) -> JournalledJob:
         """Note an insert call before it is sent: it cannot be repeated as if nothing had been."""
         to = self._to
-        job = JournalledJob(uuid.uuid4().hex, to.stream, "", to.module, JobStep.CALLING, batch.manifest, credits=0)
+        job = JournalledJob(
+            uuid.uuid4().hex, to.stream, "", to.module, JobStep.CALLING, Manifest.of(batch.manifest), credits=0
+        )
         to.confirmation.intend(job, {})
         return job
 

@@ -70,10 +70,20 @@ class Workers:
 
 
 class JobWorkers(Workers):
-    """Hands for bulk write jobs: one more than jobs may be at Zoho, which makes the next ready or settles the last."""
+    """Hands for bulk write jobs: while some are at Zoho, as many are made ready, so that none has to be waited for.
+
+    One hand more settles what has ended.
+    """
 
     def __init__(self, most_jobs: int, stop: threading.Event) -> None:
         """`most_jobs` is how many jobs Zoho may have at a time."""
-        super().__init__("bulk-write", most_jobs + 1, stop)
+        super().__init__("bulk-write", 2 * most_jobs + 1, stop)
+        self._most_jobs = most_jobs
         self.at_zoho = threading.BoundedSemaphore(most_jobs)
         """Held from a job's creation to its end."""
+
+    @property
+    def free(self) -> int:
+        """How many more jobs are worth while to begin: what must wait for others had better gather more orders."""
+        self.check()
+        return max(0, self._most_jobs + 1 - len(self._running))

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from sync_ledger.acks import chunks_of
-from sync_ledger.jobs import JournalledJob
+from sync_ledger.jobs import JournalledJob, Manifest
 from sync_ledger.tables import OPEN_STEPS, JobStep
 from target_zoho_crm.bulk_write import CREATE_ATTEMPTS, BulkFile, BulkWriter, NotCreatedError
 from target_zoho_crm.csv_files import write_bulk_zip
@@ -83,7 +83,7 @@ class WholeOrderJobs(BulkWriter):
 
     def _settle(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
         """Turn the orders' result into acks, once their lines are written."""
-        with self._one_at_a_time:
+        with self._settling:
             outcomes = self._outcomes(job, result)
         kept = self._kept.pop(job.job_id, None)
         if kept is None:
@@ -93,7 +93,7 @@ class WholeOrderJobs(BulkWriter):
                 outcomes = self._write_lines(job, outcomes, kept)
             finally:
                 kept.remove()
-        with self._one_at_a_time:
+        with self._settling:
             self._to.conclude(group, outcomes, Channel.BULK_WRITE, job)
 
     # Lines of this run
@@ -142,7 +142,7 @@ class WholeOrderJobs(BulkWriter):
     def _by_lines_jobs(self, job: JournalledJob, ids: Mapping[str, str], kept: LinesSpool, faults: Faults) -> None:
         to = self._to
         begun: list[tuple[JournalledJob, BulkFile]] = []
-        with self._one_at_a_time:
+        with self._settling:
             for rows in kept.in_portions(ids, self._lines.lines, self._sizes.bulk_rows):
                 begun += self._files(job, ids, rows)
         to.confirmation.intend_lines([child for child, _ in begun])
@@ -169,12 +169,12 @@ class WholeOrderJobs(BulkWriter):
             yield from self._files(job, ids, half)
             yield from self._files(job, ids, rows)
             return
-        manifest = dict(zip(rows.keys, rows.orders, strict=True))
+        manifest = Manifest.of(dict(zip(rows.keys, rows.orders, strict=True)))
         child = JournalledJob(
             child_id, job.stream, "", lines.module, JobStep.INTENT, manifest, credits=0, parent_job_id=job.job_id
         )
         kind = RowsFile if lines.in_subform else BulkFile
-        yield child, kind(path, lines.with_order, {}, self._to.ignore_empty)
+        yield child, kind(path, lines.with_order, self._to.ignore_empty)
 
     def _begin(self, child: JournalledJob, file: BulkFile, faults: Faults) -> JournalledJob | None:
         """Create a job of lines; None where Zoho surely has none, and its orders are due again."""
@@ -187,14 +187,14 @@ class WholeOrderJobs(BulkWriter):
             error = failure.error
             if isinstance(error, Stopped) or not isinstance(error, (TransientError, QuotaError)):
                 raise error from None
-            self._lines.failed(error, set(child.manifest.values()), faults)
+            self._lines.failed(error, set(child.manifest.texts().values()), faults)
             return None
 
     def _end(self, child: JournalledJob, faults: Faults) -> None:
         """Wait for a job of lines, and note the lines that were not written."""
         result = self._await_result(child)
         self._to.failed_calls.succeeded()
-        with self._one_at_a_time:
+        with self._settling:
             for outcome in self._outcomes(child, result):
                 if outcome.status is not Status.SYNCED:
                     faults.setdefault(outcome.version, []).append(of_outcome(outcome))
@@ -212,7 +212,7 @@ class WholeOrderJobs(BulkWriter):
                 lost = True
                 continue
             self._end(created, faults)
-            for key, order in child.manifest.items():
+            for key, order in child.manifest.texts().items():
                 keys.setdefault(order, set()).add(key)
         for outcome in outcomes:
             # An order without lines is in no job of lines; only a new one surely has none in the CRM either.

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from fuzz.choices import Choices, awkward_json
 
 from orders_sync.callback import BODY_BYTES_MOST, IDS_MOST, ids_in, receiver
-from sync_ledger.jobs import JournalledJob, journal_intent, journal_step
+from sync_ledger.jobs import JournalledJob, Manifest, journal_intent, journal_step
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import JobStep
 
@@ -97,7 +97,9 @@ def _ledger() -> Ledger:
     job = ledger.tables.job
     with ledger.begin() as connection:
         for name, zoho_id in JOBS.items():
-            journalled = JournalledJob(name, "orders", "run", "Orders", JobStep.INTENT, {"A": "1"}, credits=0)
+            journalled = JournalledJob(
+                name, "orders", "run", "Orders", JobStep.INTENT, Manifest.of({"A": "1"}), credits=0
+            )
             journal_intent(connection, job, journalled, NOON)
             journal_step(connection, job, name, JobStep.CREATED, NOON, zoho_job_id=zoho_id)
         journal_step(connection, job, "over", JobStep.APPLIED, NOON)

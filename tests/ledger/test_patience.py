@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from sync_ledger import ledger as ledger_module
 from sync_ledger.acks import Ack, Acks, write_acks
-from sync_ledger.jobs import JournalledJob, journal_intent
+from sync_ledger.jobs import JournalledJob, Manifest, journal_intent
 from sync_ledger.ledger import ATTEMPTS, Ledger, LedgerUnavailableError
 from sync_ledger.recovery import release_uncreated
 from sync_ledger.runs import RunLock
@@ -157,7 +157,7 @@ def test_orders_of_a_job_that_never_was_are_given_back_once_though_the_answer_is
     lock = RunLock.acquire(ledger, "orders")
     with ledger.begin() as connection:
         now = ledger.now(connection)
-        job = JournalledJob("j", "orders", lock.run_id, "Orders", JobStep.INTENT, {"A": "v1"}, 0)
+        job = JournalledJob("j", "orders", lock.run_id, "Orders", JobStep.INTENT, Manifest.of({"A": "v1"}), 0)
         journal_intent(connection, ledger.tables.job, job, now)
         submitted = Ack("orders", "A", "v1", AckStatus.SUBMITTED, now, job_id="j")
         write_acks(connection, ledger.tables.ack, Acks.of([submitted]))

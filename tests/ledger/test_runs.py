@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from sync_ledger.acks import Ack, Acks, write_acks
-from sync_ledger.jobs import JournalledJob, journal_intent, journal_step, open_jobs, pack_manifest, unpack_manifest
+from sync_ledger.jobs import JournalledJob, Manifest, journal_intent, journal_step, open_jobs
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.recovery import adopt, release_uncreated
@@ -79,7 +79,7 @@ def age(ledger: Ledger, run_id: str, by: timedelta) -> None:
 def leave_job(ledger: Ledger, run_id: str, job_id: str, step: JobStep) -> None:
     with ledger.begin() as connection:
         now = ledger.now(connection)
-        job = JournalledJob(job_id, "orders", run_id, "Orders", JobStep.INTENT, {f"{job_id}-1": "v1"}, 0)
+        job = JournalledJob(job_id, "orders", run_id, "Orders", JobStep.INTENT, Manifest.of({f"{job_id}-1": "v1"}), 0)
         journal_intent(connection, ledger.tables.job, job, now)
         submitted = Ack("orders", f"{job_id}-1", "v1", AckStatus.SUBMITTED, now, job_id=job_id)
         write_acks(connection, ledger.tables.ack, Acks.of([submitted]))
@@ -248,7 +248,7 @@ def test_jobs_of_dead_runs_are_adopted_once_and_those_of_live_runs_never(ledger:
     age(ledger, dead.run_id, DEAD_AFTER * 2)
     heir = RunLock.acquire(ledger, "orders")
     adopted = adopt(ledger, heir)
-    assert {job.job_id: (job.step, dict(job.manifest)) for job in adopted} == {
+    assert {job.job_id: (job.step, job.manifest.texts()) for job in adopted} == {
         "u": (JobStep.UPLOADED, {"u-1": "v1"}),
         "c": (JobStep.CREATED, {"c-1": "v1"}),
     }
@@ -278,9 +278,10 @@ def test_a_partition_adopts_jobs_of_its_own_and_of_earlier_splits_alone(ledger: 
 
 def test_a_manifest_survives_and_is_small() -> None:
     manifest = {f"SO-{number}": f"2026-01-01 00:{number % 60:02}:00.{number:06}" for number in range(25_000)}
-    packed = pack_manifest(manifest)
-    assert unpack_manifest(packed) == manifest
-    assert len(packed) < 400_000
+    kept = Manifest.of(manifest)
+    assert list(kept.texts().items()) == list(manifest.items())
+    assert len(kept) == 25_000
+    assert len(kept.packed) < 400_000
 
 
 def test_tables_are_created_by_whoever_comes_first(engine_url: str) -> None:

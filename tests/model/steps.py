@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from reference import LOOKBACK, REFUSED, SETTLE, START, SYNCED, Fates
 
-from sync_ledger.jobs import JournalledJob
+from sync_ledger.jobs import JournalledJob, Manifest
 from sync_ledger.ledger import Ledger
 from sync_ledger.recovery import adopt, release_uncreated
 from sync_ledger.runs import RunLock
@@ -37,7 +37,7 @@ from target_zoho_crm.outcomes import Outcome, Status
 from target_zoho_crm.problems import Problems
 from target_zoho_crm.records_by_key import RecordsByKey
 from target_zoho_crm.routing import Channel
-from target_zoho_crm.settlement import Group, Settlement
+from target_zoho_crm.settlement import Flight, Group, Settlement
 from target_zoho_crm.write_settings import Automations, Operation
 
 STREAM = "orders"
@@ -90,7 +90,7 @@ class Call:
 
     rows: dict[str, Sent]
     fates: Fates
-    flight: Collection[str]
+    flight: Flight
 
 
 @dataclass
@@ -99,7 +99,7 @@ class Job:
 
     journalled: JournalledJob
     group: Group | None
-    flight: Collection[str]
+    flight: Flight
 
     @property
     def job_id(self) -> str:
@@ -228,7 +228,7 @@ class Run:
             records=RecordsByKey(self.shop.client, "Orders", "parent_id", folding),
         )
         for orphan in adopt(ledger, self.lock):
-            self.jobs.append(Job(orphan, None, self._to.take_off(orphan.manifest)))
+            self.jobs.append(Job(orphan, None, self._to.take_off(orphan.manifest.texts())))
 
     def _keep_state(self, state: Mapping[str, Any]) -> None:
         self.shop.bookmark = state["bookmark"]
@@ -287,7 +287,9 @@ class Run:
     def intend(self, rows: dict[str, Sent]) -> Job:
         """Note a job of these orders."""
         manifest = {key: sent.version for key, sent in rows.items()}
-        journalled = JournalledJob(uuid.uuid4().hex, STREAM, "", "Orders", JobStep.INTENT, manifest, credits=0)
+        journalled = JournalledJob(
+            uuid.uuid4().hex, STREAM, "", "Orders", JobStep.INTENT, Manifest.of(manifest), credits=0
+        )
         job = Job(journalled, next(iter(rows.values())).group, self._to.take_off(manifest))
         self._to.confirmation.intend(journalled, {})
         self.jobs.append(job)
@@ -305,7 +307,7 @@ class Run:
 
     def settle(self, job: Job, fates: Fates) -> None:
         """Note a job's result."""
-        outcomes = [_outcome(key, version, fates[key]) for key, version in job.journalled.manifest.items()]
+        outcomes = [_outcome(key, version, fates[key]) for key, version in job.journalled.manifest.texts().items()]
         self._to.conclude(job.group, outcomes, Channel.BULK_WRITE, job.journalled)
         self._over(job)
 

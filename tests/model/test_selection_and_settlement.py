@@ -106,7 +106,7 @@ class SelectionAndSettlement(LegacyTable):
     def _leave_jobs(self, watched: Watched) -> None:
         for job in watched.run.jobs:
             if job.step is JobStep.INTENT:
-                self.reference.given_back(job.journalled.manifest)
+                self.reference.given_back(job.journalled.manifest.texts())
             else:
                 self.orphans.append(job)
 

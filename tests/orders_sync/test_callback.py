@@ -19,7 +19,7 @@ from pair_of_plugins import BIN, Shop, start
 from starlette.testclient import TestClient
 
 from orders_sync.callback import IDS_MOST, ids_in, receiver, secret_path
-from sync_ledger.jobs import JournalledJob, journal_intent, journal_step
+from sync_ledger.jobs import JournalledJob, Manifest, journal_intent, journal_step
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import JobStep
 from target_zoho_crm.errors import Stopped
@@ -52,7 +52,7 @@ def ledger(engine_url: str) -> Iterator[Ledger]:
 
 
 def journalled(job_id: str) -> JournalledJob:
-    return JournalledJob(job_id, "orders", "run", "Orders", JobStep.INTENT, {"A": "1"}, credits=0)
+    return JournalledJob(job_id, "orders", "run", "Orders", JobStep.INTENT, Manifest.of({"A": "1"}), credits=0)
 
 
 def noted(ledger: Ledger) -> set[str]:

@@ -15,7 +15,7 @@ from pair_of_plugins import Shop
 
 from orders_sync.cli import main
 from sync_ledger.acks import Ack, Acks, write_acks
-from sync_ledger.jobs import JournalledJob, journal_intent
+from sync_ledger.jobs import JournalledJob, Manifest, journal_intent
 from sync_ledger.ledger import Ledger
 from sync_ledger.runs import RunLock
 from sync_ledger.tables import RUN_COUNTS, AckStatus, JobStep
@@ -200,7 +200,7 @@ def test_jobs_say_who_looks_after_them(ledger: Ledger) -> None:
             ("adopted", lock.run_id, now - timedelta(hours=1)),
             ("orphan", "gone", now),
         ):
-            job = JournalledJob(job_id, STREAM, run_id, "Orders", JobStep.INTENT, {"A": "1"}, credits=0)
+            job = JournalledJob(job_id, STREAM, run_id, "Orders", JobStep.INTENT, Manifest.of({"A": "1"}), credits=0)
             journal_intent(connection, ledger.tables.job, job, begun)
     found = {job["job_id"]: job for job in read(ledger, "jobs")["jobs"]}
     assert {job_id: job["adopted"] for job_id, job in found.items()} == {"own": False, "adopted": True, "orphan": False}
@@ -229,7 +229,7 @@ def test_forget_waits_for_a_live_run_and_for_open_jobs(ledger: Ledger) -> None:
     assert result.exit_code == 1
     assert "is live" in result.output
     with ledger.begin() as connection:
-        job = JournalledJob("j", STREAM, lock.run_id, "Orders", JobStep.INTENT, {"J-0": "1"}, credits=0)
+        job = JournalledJob("j", STREAM, lock.run_id, "Orders", JobStep.INTENT, Manifest.of({"J-0": "1"}), credits=0)
         journal_intent(connection, ledger.tables.job, job, ledger.now(connection))
     lock.release("died", {}, 0)
     result = call(ledger, "forget", "--yes")

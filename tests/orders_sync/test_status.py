@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from orders_sync.cli import main
 from sync_ledger.acks import Ack, Acks, write_acks
-from sync_ledger.jobs import JournalledJob, journal_intent, journal_step
+from sync_ledger.jobs import JournalledJob, Manifest, journal_intent, journal_step
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
 from sync_ledger.runs import RunLock
@@ -75,7 +75,7 @@ def job(job_id: str, run_id: str) -> JournalledJob:
         run_id=run_id,
         module="Orders",
         step=JobStep.INTENT,
-        manifest={"J-0": "1", "J-1": "1"},
+        manifest=Manifest.of({"J-0": "1", "J-1": "1"}),
         credits=0,
     )
 

@@ -17,7 +17,7 @@ from simulation.databases import plain
 from simulation.legacy import Shop, number_of
 from simulation.network import Zoho
 
-from sync_ledger.jobs import unpack_manifest
+from sync_ledger.jobs import Manifest
 
 OPEN = ("intent", "calling", "uploaded", "created")
 
@@ -96,7 +96,9 @@ class Checker:
     def _submitted_are_in_jobs(self, acks: list[Any], jobs: list[Any]) -> None:
         """`submitted` means: in an open job of the journal."""
         waiting: dict[str, Mapping[str, str]] = {
-            job["job_id"]: unpack_manifest(job["manifest"]) for job in jobs if job["step"] in OPEN and job["manifest"]
+            job["job_id"]: Manifest(job["manifest"], job["row_count"]).texts()
+            for job in jobs
+            if job["step"] in OPEN and job["manifest"]
         }
         for ack in acks:
             key = ack["record_key"]

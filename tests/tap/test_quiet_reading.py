@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from engines import fresh_database
 from shop import START, Shop
 
-from sync_ledger.jobs import JournalledJob, journal_intent
+from sync_ledger.jobs import JournalledJob, Manifest, journal_intent
 from sync_ledger.runs import RunLock
 from sync_ledger.tables import RUN_COUNTS, AckStatus, JobStep
 from tap_legacy_orders.connections import open_engine
@@ -145,7 +145,9 @@ def test_orders_of_a_job_that_a_dead_run_never_created_are_streamed_at_once(eith
     shop.ack("2", first.versions["2"])
     lock = RunLock.acquire(shop.ledger, "orders")
     with shop.ledger.begin() as connection:
-        job = JournalledJob("job", "orders", lock.run_id, "Orders", JobStep.INTENT, {"1": first.versions["1"]}, 0)
+        job = JournalledJob(
+            "job", "orders", lock.run_id, "Orders", JobStep.INTENT, Manifest.of({"1": first.versions["1"]}), 0
+        )
         journal_intent(connection, shop.ledger.tables.job, job, shop.ledger.now(connection))
     shop.ack("1", first.versions["1"], AckStatus.SUBMITTED, job_id="job")
     assert shop.run(first.state, lookback_seconds=0).keys == []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from target_zoho_crm.polling import USUAL, Pauses
@@ -25,7 +27,30 @@ def test_a_job_is_not_asked_for_long_before_the_fastest_of_the_last_ones_had_end
     pauses = Pauses()
     for seconds in (12.0, 10.0, 11.0):
         pauses.took(seconds)
-    assert looks(pauses, 10.5) == pytest.approx([7.0, 8.4, 10.08, 12.096])
+    found = looks(pauses, 10.5)
+    assert found[0] == pytest.approx(7.0)
+    assert found[-1] - 10.5 <= 10.5 * USUAL.share_when_likely
+    assert len(found) <= 16
+
+
+@pytest.mark.parametrize(("fastest", "slowest"), [(0.4, 0.6), (4, 12), (60, 180), (900, 2_700)])
+def test_once_it_is_known_how_long_jobs_take_their_ends_are_noticed_at_once(fastest: float, slowest: float) -> None:
+    pauses, draw = Pauses(), random.Random(1)  # noqa: S311 - no secret
+    late, calls, took = 0.0, 0, 0.0
+    for number in range(200):
+        seconds = draw.uniform(fastest, slowest)
+        found = looks(pauses, seconds)
+        pauses.took(found[-1])
+        if number:
+            late, calls, took = late + found[-1] - seconds, calls + len(found), took + seconds
+    assert late / took < 0.025 or late / 199 < USUAL.shortest
+    assert calls / 199 <= 70
+
+
+def test_a_job_that_takes_far_longer_than_others_is_asked_for_seldom() -> None:
+    pauses = Pauses()
+    pauses.took(8.0)
+    assert len(looks(pauses, 600)) <= 80
 
 
 def test_jobs_that_become_faster_are_noticed() -> None:

@@ -82,9 +82,8 @@ def test_superseded_records_are_settled_by_being_replaced() -> None:
 
 def test_keys_in_flight_are_known_until_their_write_is_over() -> None:
     settlement = Settlement(Emitted())
-    first, second = ["A"], ["B"]
-    settlement.sent("Orders", first)
-    settlement.sent("Orders", second)
+    settlement.sent("Orders", ["A"])
+    second = settlement.sent("Orders", ["B"])
     assert settlement.in_flight("Orders", ["B", "C"]) == {"B"}
     assert settlement.in_flight("other", ["B"]) == set()
     settlement.returned("Orders", second)
