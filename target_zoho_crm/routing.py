@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import accumulate
 
 from target_zoho_crm.errors import configuration_error
 
@@ -65,34 +67,76 @@ def query_credits(rows: int) -> int:
     return next(credits_ for most, credits_ in QUERY_CREDITS if rows <= most)
 
 
-@dataclass(frozen=True)
 class LineCounts:
     """How many lines each record has, in the records' order; and whether they are rows of a subform."""
 
-    counts: Sequence[int]
-    in_subform: bool
+    def __init__(self, counts: Sequence[int], in_subform: bool) -> None:  # noqa: FBT001 - what it is of
+        self._counts = counts
+        self._in_subform = in_subform
+        self._lines = [0, *accumulate(counts)]
+        self._credits: dict[int, list[int]] = {}
 
     def within(self, start: int, end: int) -> int:
         """Lines of some of the records."""
-        return sum(self.counts[start:end])
+        return self._lines[end] - self._lines[start]
+
+    def room_for(self, lines: int, start: int, end: int) -> int:
+        """Where the first of the records from `start` on ends that together have no more than so many lines."""
+        return bisect_right(self._lines, self._lines[start] + lines, start, end + 1) - 1
 
     def upsert_credits(self, start: int, end: int) -> int:
         """Credits for the lines by upsert calls; each call of records has calls of its own for their lines.
 
         Rows of a subform cost nothing by themselves; they are written by a second call for their records.
         """
-        calls = range(start, end, UPSERT_MAX_RECORDS)
-        parts = [self.counts[at : min(at + UPSERT_MAX_RECORDS, end)] for at in calls]
-        return sum(upsert_credits(sum(map(bool, part)) if self.in_subform else sum(part)) for part in parts)
+        full, rest = divmod(end - start, UPSERT_MAX_RECORDS)
+        return (self._of_full_calls(start)[full] if full else 0) + self._of_call(end - rest, end)
+
+    def _of_full_calls(self, start: int) -> list[int]:
+        """Credits for the lines of 0, 1, 2 ... full calls of records from `start` on."""
+        found = self._credits.get(start)
+        if found is None:
+            ends = range(start + UPSERT_MAX_RECORDS, len(self._counts) + 1, UPSERT_MAX_RECORDS)
+            calls = (self._of_call(end - UPSERT_MAX_RECORDS, end) for end in ends)
+            found = self._credits[start] = [0, *accumulate(calls)]
+        return found
+
+    def _of_call(self, start: int, end: int) -> int:
+        return upsert_credits(sum(map(bool, self._counts[start:end])) if self._in_subform else self.within(start, end))
 
 
-def line_jobs(lines: int, upsert_credits_: int, *, channel: Channel, bulk_rows: int, bulk_threshold: int | None) -> int:
-    """In how many jobs the lines of one job's records go; 0: by upsert calls, which would cost `upsert_credits_`."""
-    jobs = -(-lines // bulk_rows)
-    if channel is Channel.AUTO:
-        by_job = lines >= bulk_threshold if bulk_threshold is not None else upsert_credits_ >= jobs * BULK_JOB_CREDITS
-        return jobs if by_job else 0
-    return jobs if channel is Channel.BULK_WRITE else 0
+@dataclass(frozen=True)
+class LinesWay:
+    """How the lines of some records go: those of the first `records` by so many jobs, those of the others by calls."""
+
+    jobs: int
+    records: int
+    credits: int
+
+
+def lines_way(
+    lines: LineCounts, start: int, end: int, *, channel: Channel, bulk_rows: int, bulk_threshold: int | None
+) -> LinesWay:
+    """The cheapest way for the lines of the records of one job; the lines of one record go one way.
+
+    All jobs but the last are full, so that the last one alone may cost more than calls, unless all do.
+    """
+    total = lines.within(start, end)
+    most = -(-total // bulk_rows)
+    by_jobs = LinesWay(most, end - start if most else 0, most * BULK_JOB_CREDITS)
+    if channel is Channel.BULK_WRITE:
+        return by_jobs
+    by_calls = LinesWay(0, 0, lines.upsert_credits(start, end))
+    if channel is Channel.UPSERT:
+        return by_calls
+    if bulk_threshold is not None:
+        return by_jobs if total >= bulk_threshold else by_calls
+    ways = [by_jobs, by_calls]
+    if most > 1:
+        middle = lines.room_for((most - 1) * bulk_rows, start, end)
+        credits_ = (most - 1) * BULK_JOB_CREDITS + lines.upsert_credits(middle, end)
+        ways.append(LinesWay(most - 1, middle - start, credits_))
+    return min(ways, key=lambda way: way.credits)
 
 
 def plan(
@@ -121,19 +165,12 @@ def plan(
     while start < records:
         end = min(start + bulk_rows, records)
         by_calls = upsert_credits(end - start)
-        more_jobs, line_calls, line_credits = 0, 0, 0
+        more_jobs, by_job = 0, BULK_JOB_CREDITS
         if lines is not None:
-            line_calls = lines.upsert_credits(start, end)
-            more_jobs = line_jobs(
-                lines.within(start, end),
-                line_calls,
-                channel=channel,
-                bulk_rows=bulk_rows,
-                bulk_threshold=bulk_threshold,
-            )
-            line_credits = more_jobs * BULK_JOB_CREDITS if more_jobs else line_calls
-        by_job = BULK_JOB_CREDITS + line_credits
-        if not _by_job(records - start, by_calls + line_calls, by_job, channel, bulk_threshold):
+            by_calls += lines.upsert_credits(start, end)
+            way = lines_way(lines, start, end, channel=channel, bulk_rows=bulk_rows, bulk_threshold=bulk_threshold)
+            more_jobs, by_job = way.jobs, by_job + way.credits
+        if not _by_job(records - start, by_calls, by_job, channel, bulk_threshold):
             break
         if room is not None and spent + by_job > room:
             break

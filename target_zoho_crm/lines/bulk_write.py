@@ -11,6 +11,7 @@ import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -28,7 +29,7 @@ from target_zoho_crm.lines.reading import LineRows
 from target_zoho_crm.lines.spool import LinesSpool
 from target_zoho_crm.lines.upsert import lines_of, refusals, without
 from target_zoho_crm.outcomes import Outcome, Status
-from target_zoho_crm.routing import Channel, LineCounts, line_jobs
+from target_zoho_crm.routing import Channel, LineCounts, lines_way
 from target_zoho_crm.settlement import Group
 from target_zoho_crm.values import Refusal
 from target_zoho_crm.workers import JobWorkers
@@ -106,31 +107,33 @@ class WholeOrderJobs(BulkWriter):
         lines = self._lines.lines
         ids = ids_of(outcomes)
         new = {outcome.key for outcome in outcomes if outcome.action == CREATED}
-        by_job = {order: id_ for order, id_ in ids.items() if order in new} if lines.in_subform else ids
-        if not self._by_jobs([kept.counts.get(order, 0) for order in by_job]):
+        able = {order: id_ for order, id_ in ids.items() if order in new} if lines.in_subform else ids
+        by_job = dict(islice(able.items(), self._by_jobs([kept.counts.get(order, 0) for order in able])))
+        if not by_job:
             return self._by_calls(outcomes, kept)
         faults: Faults = {}
         self._by_lines_jobs(job, by_job, kept, faults)
-        others = [outcome for outcome in outcomes if outcome.key in ids and outcome.key not in new]
-        if others and lines.in_subform:
-            written = {outcome.key: outcome for outcome in self._by_calls(others, kept)}
+        by_calls = [outcome for outcome in outcomes if outcome.key in ids and outcome.key not in by_job]
+        if by_calls:
+            written = {outcome.key: outcome for outcome in self._by_calls(by_calls, kept)}
             outcomes = [written.get(outcome.key, outcome) for outcome in outcomes]
-        elif others:
+        if not lines.in_subform:
+            others = [outcome for outcome in outcomes if outcome.key in by_job and outcome.key not in new]
             for rows in kept.read({outcome.key for outcome in others}, lines):
                 self._lines.take_away(others, rows, faults)
         return whole(outcomes, faults)
 
-    def _by_jobs(self, counts: Sequence[int]) -> bool:
-        by_calls = LineCounts(counts, self._lines.lines.in_subform).upsert_credits(0, len(counts))
+    def _by_jobs(self, counts: Sequence[int]) -> int:
+        """Of how many of the orders the lines go by jobs; `counts` are their lines."""
         sizes = self._sizes
-        jobs = line_jobs(
-            sum(counts),
-            by_calls,
+        return lines_way(
+            LineCounts(counts, self._lines.lines.in_subform),
+            0,
+            len(counts),
             channel=sizes.channel,
             bulk_rows=sizes.bulk_rows,
             bulk_threshold=sizes.bulk_threshold,
-        )
-        return jobs > 0
+        ).records
 
     def _by_calls(self, outcomes: list[Outcome], kept: LinesSpool) -> list[Outcome]:
         by_key = {outcome.key: outcome for outcome in outcomes}
@@ -215,8 +218,8 @@ class WholeOrderJobs(BulkWriter):
             for key, order in child.manifest.texts().items():
                 keys.setdefault(order, set()).add(key)
         for outcome in outcomes:
-            # An order without lines is in no job of lines; only a new one surely has none in the CRM either.
-            if lost or (outcome.key not in keys and outcome.action != CREATED):
+            # An order that is in no job of lines has none, or was to have them written by calls.
+            if lost or outcome.key not in keys:
                 faults.setdefault(outcome.key, []).append(unwritten("the run ended before they were written"))
         rows = LineRows()
         for order, of_order in keys.items():

@@ -108,6 +108,23 @@ def test_killed_during_the_first_load(shop_by: MakeShop, point: str) -> None:
     kill_and_complete(shop, where)
 
 
+@pytest.mark.parametrize("killed_at", [None, f"before:{CONFIRMATION}.confirm"])
+def test_lines_that_would_not_fill_another_job_go_by_calls(
+    shop_by: MakeShop, zoho_emulator: EmulatorProcess, killed_at: str | None
+) -> None:
+    shop = shop_by("module")
+    shop.target_config |= {"bulk_rows": 11_000}
+    shop.insert(f"SO-{number}" for number in range(501))
+    shop.add_lines({f"SO-{number}": 24 for number in range(500)})  # 458 orders' lines are one job
+    if killed_at is None:
+        assert shop.run().summary["synced"] == 501
+        spent = zoho_emulator.admin.stats()["credits"]["by_kind"]
+        assert (spent["bulk_write"], spent["write"]) == (1_000, 101)
+        shop.assert_whole()
+    else:
+        kill_and_complete(shop, killed_at)
+
+
 @pytest.mark.parametrize("way", ["module", "subform"])
 def test_on_every_engine(engine_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path, way: str) -> None:
     shop = ShopWithLines(engine_url, zoho_emulator, tmp_path, write_to={"write_to": way})
