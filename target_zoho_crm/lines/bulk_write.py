@@ -8,6 +8,7 @@ again, with all its lines: to write it once more doubles nothing.
 from __future__ import annotations
 
 import logging
+import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ from target_zoho_crm.workers import JobWorkers
 logger = logging.getLogger("target-zoho-crm")
 
 _ORDERS_AT_ONCE = 2_500
+_LINES_AT_ONCE = 3
+"""So many jobs' lines are on their way at a time: the outcomes of their orders wait for them, some megabytes a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class WholeOrderJobs(BulkWriter):
         self._lines = lines
         self._sizes = sizes
         self._kept: dict[str, LinesSpool] = {}
+        self._on_their_way = threading.BoundedSemaphore(_LINES_AT_ONCE)
 
     def start(self, batch: Batch) -> None:
         """Send a batch, without the orders that have a line which cannot be written."""
@@ -84,6 +88,10 @@ class WholeOrderJobs(BulkWriter):
 
     def _settle(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
         """Turn the orders' result into acks, once their lines are written."""
+        with self._on_their_way:
+            self._settle_whole(group, job, result)
+
+    def _settle_whole(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
         with self._settling:
             outcomes = self._outcomes(job, result)
         kept = self._kept.pop(job.job_id, None)
@@ -107,8 +115,9 @@ class WholeOrderJobs(BulkWriter):
         lines = self._lines.lines
         ids = ids_of(outcomes)
         new = {outcome.key for outcome in outcomes if outcome.action == CREATED}
+        counts = kept.counts()
         able = {order: id_ for order, id_ in ids.items() if order in new} if lines.in_subform else ids
-        by_job = dict(islice(able.items(), self._by_jobs([kept.counts.get(order, 0) for order in able])))
+        by_job = dict(islice(able.items(), self._by_jobs([counts.get(order, 0) for order in able])))
         if not by_job:
             return self._by_calls(outcomes, kept)
         faults: Faults = {}

@@ -18,10 +18,9 @@ _ORDERS_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class LinesSpool:
-    """A file with one line of text an order: its key and its lines, both as JSON. `counts` are lines by order."""
+    """A file with one line of text an order: its key as JSON, how many lines it has, and these as JSON."""
 
     path: Path
-    counts: Mapping[str, int]
 
     @classmethod
     @spooling()
@@ -31,19 +30,24 @@ class LinesSpool:
         Raises:
             SpoolError: the disk does not take them.
         """
-        counts: dict[str, int] = {}
         with path.open("wb") as file:
             for order, lines in encoded.items():
                 if lines is not None:
-                    counts[order] = count_lines(lines)
-                    file.write(msgspec.json.encode(order) + b"\t" + lines.replace(b"\n", b" ") + b"\n")
-        return cls(path, counts)
+                    file.write(b"%s\t%d\t" % (msgspec.json.encode(order), count_lines(lines)))
+                    file.write(lines.replace(b"\n", b" ") + b"\n")
+        return cls(path)
+
+    def counts(self) -> dict[str, int]:
+        """How many lines each order has."""
+        with self.path.open("rb") as file:
+            parts = (text.split(b"\t", 2) for text in file)
+            return {msgspec.json.decode(order): int(count) for order, count, _ in parts}
 
     def read(self, orders: Collection[str], lines: CompiledLines) -> Iterator[LineRows]:
         """The lines of some of the orders, some hundred orders at a time."""
         with self.path.open("rb") as file:
-            parts = (text.split(b"\t", 1) for text in file)
-            wanted = ((order, text) for key, text in parts if (order := msgspec.json.decode(key)) in orders)
+            parts = (text.split(b"\t", 2) for text in file)
+            wanted = ((order, text) for key, _, text in parts if (order := msgspec.json.decode(key)) in orders)
             for chunk in chunks_of(wanted, _ORDERS_AT_ONCE):
                 yield lines.read(dict(chunk))
 
