@@ -30,7 +30,7 @@ def test_a_job_is_not_asked_for_long_before_the_fastest_of_the_last_ones_had_end
     found = looks(pauses, 10.5)
     assert found[0] == pytest.approx(7.0)
     assert found[-1] - 10.5 <= 10.5 * USUAL.share_when_likely
-    assert len(found) <= 16
+    assert len(found) <= 24
 
 
 @pytest.mark.parametrize(("fastest", "slowest"), [(0.4, 0.6), (4, 12), (60, 180), (900, 2_700)])
@@ -44,7 +44,7 @@ def test_once_it_is_known_how_long_jobs_take_their_ends_are_noticed_at_once(fast
         if number:
             late, calls, took = late + found[-1] - seconds, calls + len(found), took + seconds
     assert late / took < 0.025 or late / 199 < USUAL.shortest
-    assert calls / 199 <= 70
+    assert calls / 199 <= 72
 
 
 def test_a_job_that_takes_far_longer_than_others_is_asked_for_seldom() -> None:
