@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.best_schedule import Taken, best_seconds
-from benchmarks.cases import BIN, BenchmarkError
-from benchmarks.figures import conditions
+from benchmarks.contenders import BIN, target_settings
 from benchmarks.measured import Usage, run_measured
 from benchmarks.orders import make_orders
+from benchmarks.processes import BenchmarkError, work_folder
+from benchmarks.results import Table, keep
 from zoho_crm_emulator.control import EmulatorProcess
 
-RESULTS = Path(__file__).parent / "results"
 LATENCIES: Mapping[str, Any] = {"job_seconds": [4, 12], "upload_seconds": [0.2, 0.6], "call_seconds": {"*": [0.1, 0.8]}}
 NONE: Mapping[str, Any] = {"job_seconds": 0, "upload_seconds": 0, "call_seconds": {"*": 0}}
 SEED = 7
@@ -59,7 +59,7 @@ class FirstLoad:
         self._rows = rows
         self._source = folder / "orders.sqlite"
         self._database = folder / "run.sqlite"
-        make_orders(self._source, rows)
+        make_orders(f"sqlite:///{self._source}", rows)
 
     def run(self, max_jobs: int, latencies: Mapping[str, Any]) -> Load:
         """Load everything into an empty CRM."""
@@ -80,15 +80,9 @@ class FirstLoad:
         return Load(seconds, usages, steps, stats)
 
     def _pair(self, emulator: EmulatorProcess, max_jobs: int) -> dict[str, Usage]:
-        url, base = f"sqlite:///{self._database}", emulator.base_url
+        url = f"sqlite:///{self._database}"
         target = {
-            "client_id": emulator.client_id,
-            "client_secret": emulator.client_secret,
-            "refresh_token": emulator.refresh_token,
-            "accounts_url": base,
-            "api_url": base,
-            "upload_url": base,
-            "ack_url": url,
+            **target_settings(emulator, url),
             "channel": "bulk_write",
             "bulk_rows": self._bulk_rows,
             "max_jobs": max_jobs,
@@ -238,41 +232,56 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=1_000_000, help="orders in the table")
     parser.add_argument("--max-jobs", type=int, nargs="+", default=[1, 4, 10], help="jobs at a time")
     parser.add_argument("--bulk-rows", type=int, default=25_000, help="orders in a job")
-    parser.add_argument("--out", type=Path, help="benchmarks/results/first-load-<moment>.json if absent")
     options = parser.parse_args()
-    work = RESULTS / "work" / "first-load"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    runs = []
     try:
-        first_load = FirstLoad(work, options.rows, options.bulk_rows)
-        for max_jobs in options.max_jobs:
-            host = first_load.run(max_jobs, NONE)
-            run = result_of(max_jobs, host, first_load.run(max_jobs, LATENCIES))
-            runs.append(run)
-            print(
-                f"max_jobs {max_jobs}: {run['seconds']:.1f} s, best possible {run['best_seconds']:.1f} s: "
-                f"{run['ratio']:.3f}"
-                f" (by the jobs' times as drawn {run['ratio_as_drawn']:.3f}); host alone {run['host_seconds']:.1f} s;"
-                f" {run['jobs']} jobs, {run['polls']} polls, {run['refused_for_haste']} calls refused",
-                flush=True,
-            )
+        with work_folder() as folder:
+            runs = measure(folder, options.rows, options.bulk_rows, options.max_jobs)
     except BenchmarkError as error:
         print(f"The benchmark failed: {error}", file=sys.stderr)
         return 1
-    result = {
-        "conditions": conditions(),
+    figures = {
         "rows": options.rows,
         "bulk_rows": options.bulk_rows,
         "latencies": LATENCIES,
         "seed": SEED,
         "runs": runs,
     }
-    path = options.out or RESULTS / f"first-load-{datetime.now(timezone.utc):%Y-%m-%dT%H%M%SZ}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    shutil.rmtree(work)
-    print(f"Kept in {path}")
+    keep("first-load", figures, [table(figures)])
     return 0
+
+
+def measure(folder: Path, rows: int, bulk_rows: int, jobs_at_a_time: Sequence[int]) -> list[dict[str, Any]]:
+    """Load once with a Zoho that takes no time and once with one that does, for each number of jobs at a time."""
+    first_load = FirstLoad(folder, rows, bulk_rows)
+    runs = []
+    for max_jobs in jobs_at_a_time:
+        host = first_load.run(max_jobs, NONE)
+        runs.append(result_of(max_jobs, host, first_load.run(max_jobs, LATENCIES)))
+        print(f"max_jobs {max_jobs}: {runs[-1]['seconds']} s, best {runs[-1]['best_seconds']} s", file=sys.stderr)
+    return runs
+
+
+def table(figures: Mapping[str, Any]) -> Table:
+    """A row for each number of jobs at a time."""
+    rows = [
+        [
+            str(run["max_jobs"]),
+            f"{run['seconds']:.1f}",
+            f"{run['best_seconds']:.1f}",
+            f"{run['ratio']:.3f}",
+            f"{run['ratio_as_drawn']:.3f}",
+            f"{run['host_seconds']:.1f}",
+            f"{run['polls'] / run['jobs']:.1f}",
+            str(run["refused_for_haste"]),
+        ]
+        for run in figures["runs"]
+    ]
+    columns = ["max_jobs", "Seconds", "Best possible", "Ratio", "Ratio as drawn", "Host alone", "Polls a job", "429s"]
+    note = (
+        f"{figures['rows']:,} orders, {figures['bulk_rows']:,} in a job. *As drawn* takes a job's time from creation "
+        "to the end that the emulator had planned. *Host alone* is a run into a Zoho that takes no time."
+    )
+    return Table("A first load beside the best possible schedule", columns, rows, note)
 
 
 if __name__ == "__main__":
