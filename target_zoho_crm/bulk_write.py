@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 from sync_ledger.doubts import NO_RESULT
@@ -88,7 +89,7 @@ class BulkWriter:
         to = self._to
         job_id = uuid.uuid4().hex
         path = self._spool / f"{job_id}.zip"
-        values = (entry.values for entry in batch.entries.values())
+        values = map(attrgetter("values"), batch.entries.values())
         written = write_bulk_zip(path, batch.mapping, list(batch.entries), values)
         if not written.fits and len(batch.entries) > 1:
             path.unlink()
@@ -97,7 +98,9 @@ class BulkWriter:
             return
         if written.refusals:
             to.conclude(batch.group, to.refusals(batch, written.refusals), Channel.BULK_WRITE)
-        manifest = {key: version for key, version in batch.manifest.items() if key not in written.refusals}
+        manifest = batch.manifest
+        for key in written.refusals:
+            del manifest[key]
         if not manifest:
             path.unlink()
             return

@@ -53,7 +53,7 @@ def texts_fit(field: Field) -> ColumnLook:
     shape = _SHAPES.get(field.data_type)
 
     def fits(column: Sequence[Any]) -> bool:
-        texts = [text for text in column if text]
+        texts = list(filter(None, column))
         if longest is not None and max(map(len, texts), default=0) > longest:
             return False
         return shape is None or all(map(shape[0].fullmatch, texts))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from target_zoho_crm.checks import texts_fit
 from target_zoho_crm.mapping import MappedColumn, Mapping
 from target_zoho_crm.values import UNCONVERTIBLE, Converter, Refusal, refusal_of
 
@@ -41,6 +42,7 @@ class Conversion:
     def __init__(self, mapping: Mapping, form: Form, positions: Sequence[int] | None = None) -> None:
         self._key_name = mapping.key_field.api_name
         self._key_check = mapping.key_check
+        self._keys_fit = texts_fit(mapping.key_field)
         self._columns = [_Column(column, form) for column in mapping.columns]
         in_json = form is Form.JSON
         self._constants = [
@@ -83,11 +85,8 @@ class Conversion:
         )
 
     def _check_keys(self, keys: Sequence[str], wrong: dict[int, list[Refusal]], *, look_at_text: bool) -> None:
-        if self._key_check is not None:
-            try:
-                list(map(self._key_check, keys))
-            except Refusal:
-                _each(self._key_check, self._key_name, keys, wrong)
+        if self._key_check is not None and not self._keys_fit(keys):
+            _each(self._key_check, self._key_name, keys, wrong)
         if look_at_text:
             _each(check_text, self._key_name, keys, wrong)
 

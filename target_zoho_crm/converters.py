@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any
 
-from target_zoho_crm import checks, values
+from target_zoho_crm import checks, moments, values
 from target_zoho_crm.field_settings import FieldSettings, OnTooLong
 from target_zoho_crm.metadata import LAYOUT, LINKS, TAG, Field
 from target_zoho_crm.picklists import Picklist
@@ -149,13 +149,16 @@ def _decimal(wanted: _Wanted) -> Forms:
 
 
 def _date(wanted: _Wanted) -> Forms:
-    to_text = values.date_converter(wanted.zone)
-    return Forms(to_text, to_text, csv_format=values.DATE_FORMAT)
+    to_text = moments.date_converter(wanted.zone)
+    sure = Shortcut(moments.days_fit, values.text_to_json, None) if wanted.types == {"string"} else None
+    return Forms(to_text, to_text, sure, csv_format=moments.DATE_FORMAT)
 
 
 def _datetime(wanted: _Wanted) -> Forms:
-    to_text = values.datetime_converter(wanted.zone)
-    return Forms(to_text, to_text, csv_format=values.DATETIME_FORMAT)
+    to_text = moments.datetime_converter(wanted.zone)
+    cut = moments.cut_moment
+    sure = Shortcut(moments.moments_fit, cut, cut) if wanted.types == {"string"} else None
+    return Forms(to_text, to_text, sure, csv_format=moments.DATETIME_FORMAT)
 
 
 def _boolean(wanted: _Wanted) -> Forms:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import attrgetter
 
 from sync_ledger.jobs import JournalledJob
 from target_zoho_crm.buffer import Entry
@@ -59,7 +60,10 @@ class Batch:
     @property
     def manifest(self) -> dict[str, str]:
         """Key to version."""
-        return {key: entry.version for key, entry in self.entries.items()}
+        return dict(zip(self.entries, map(_VERSION, self.entries.values()), strict=True))
+
+
+_VERSION = attrgetter("version")
 
 
 class FailedCalls:

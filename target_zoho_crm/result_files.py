@@ -14,9 +14,9 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from itertools import islice, repeat
+from itertools import chain, repeat
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TextIO
 
 from msgspec import structs
 
@@ -39,6 +39,7 @@ _FURTHER_ROWS = 1_000
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those whose readers take no memory by the file's leave
 _ENTRIES_MOST = 16
 _CHUNK_ROWS = 2_500
+_BLOCK_CHARACTERS = 64 * 1024  # a cell may have twice as many, and a line that has more is left to the csv module
 _ACTIONS = {"added": "insert", "updated": "update"}
 # All that reading a damaged zip or CSV raises; ValueError and OSError come from offsets that point nowhere.
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, csv.Error, EOFError, ValueError, OSError)
@@ -76,7 +77,7 @@ def _read_zip(
     try:
         with zipfile.ZipFile(file) as archive, archive.open(_only_csv(archive)) as raw:
             text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
-            return _read(csv.reader(text), manifest, parents)
+            return _read(text, manifest, parents)
     except (*_BROKEN, *_UNSUPPORTED) as error:
         raise _unreadable(f"it is damaged ({type(error).__name__})") from error
 
@@ -104,47 +105,72 @@ def _only_csv(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def _read(
-    rows: Iterator[list[str]], manifest: Mapping[str, str], parents: Mapping[str, tuple[str, str]]
+    text: TextIO, manifest: Mapping[str, str], parents: Mapping[str, tuple[str, str]]
 ) -> tuple[dict[str, Outcome], list[_Row]]:
-    header = next(rows, [])
+    lines = iter(text.readline, "")
+    header = next(csv.reader(lines), [])
     columns = _columns(header)
     missing = _MissingParents(header[: columns.status], parents)
     found: dict[str, Outcome] = {}
     strangers: list[_Row] = []
     most = ROWS_MOST * len(manifest) + _FURTHER_ROWS
-    while chunk := list(islice(rows, _CHUNK_ROWS)):
-        most -= len(chunk)
+    while block := text.read(_BLOCK_CHARACTERS):
+        block += text.readline()
+        if (written := _take_written(block, columns, manifest, found)) is not None:
+            most -= written
+            continue
+        for chunk in _chunks(block, lines):
+            most -= len(chunk)
+            if most < 0:
+                break
+            strangers += _take_each(chunk, columns, manifest, found, missing)
         if most < 0:
             raise _unreadable(f"it has far more rows than the {len(manifest):,} that were sent")
-        if not _take_written(chunk, columns, manifest, found):
-            strangers += _take_each(chunk, columns, manifest, found, missing)
     return found, strangers
 
 
-def _take_written(
-    chunk: list[list[str]], columns: _Columns, manifest: Mapping[str, str], found: dict[str, Outcome]
-) -> bool:
-    """Take rows that are all written, each for a key of its own, by column; False where one is anything else."""
-    try:
-        by_column = list(zip(*chunk, strict=True))
-        keys, words, ids = by_column[0], by_column[columns.status], by_column[columns.zoho_id]
-    except (ValueError, IndexError):
-        return False
-    if len(by_column) != columns.width:
-        return False
+def _chunks(block: str, lines: Iterator[str]) -> Iterator[list[list[str]]]:
+    """The rows of a block of whole lines; one that goes on behind it, in a quoted cell, takes further `lines`."""
+    within = io.StringIO(block, newline="")
+    end = len(block)
+    rows = csv.reader(chain(within, lines))
+    while within.tell() < end:
+        chunk = []
+        for row in rows:
+            chunk.append(row)
+            if len(chunk) >= _CHUNK_ROWS or within.tell() >= end:
+                break
+        yield chunk
+
+
+def _take_written(block: str, columns: _Columns, manifest: Mapping[str, str], found: dict[str, Outcome]) -> int | None:
+    """Take rows that are all written, each for a key of its own, by column; None where one is anything else.
+
+    Returns how many. Without quotes, commas and line ends mean what they seem to.
+    """
+    ends = block.count("\r\n")
+    if '"' in block or block.count("\r") != ends or (ends and block.count("\n") != ends):
+        return None
+    lines = block.split("\r\n" if ends else "\n")
+    if not lines[-1]:
+        lines.pop()
+    if set(map(str.count, lines, repeat(","))) != {columns.width - 1}:
+        return None
+    cells = ",".join(lines).split(",")
+    keys, words, ids = (cells[at :: columns.width] for at in (0, columns.status, columns.zoho_id))
     actions = {word: _ACTIONS.get(word.strip().lower()) for word in set(words)}
     try:
-        versions = [manifest[key] for key in keys]
+        versions = list(map(manifest.__getitem__, keys))
     except KeyError:
-        return False
+        return None
     joined = "".join(ids)
     digits = joined.isascii() and joined.isdigit() and "" not in ids and max(map(len, ids)) <= ID_DIGITS
     clear = None not in actions.values() and digits
     if not clear or len(set(keys)) < len(keys) or not found.keys().isdisjoint(keys):
-        return False
+        return None
     outcomes = map(Outcome, keys, versions, repeat(Status.SYNCED), ids, map(actions.__getitem__, words))
     found.update(zip(keys, outcomes, strict=True))
-    return True
+    return len(keys)
 
 
 def _take_each(

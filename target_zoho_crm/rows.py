@@ -219,7 +219,7 @@ class RowReader:
         if name is None or name not in self._names or name in self._raw:
             return self._hashes
         own = attrgetter(self._names[name])
-        return lambda rows: [version_text(own(row)) for row in rows]
+        return lambda rows: version_texts(list(map(own, rows)))
 
     def _hashes(self, rows: list[Any]) -> list[str]:
         """A text that differs for different records."""
@@ -255,6 +255,15 @@ def version_text(value: Any) -> str:
         return NO_VERSION
     text = value if isinstance(value, str) else _text(value)
     return text if len(text) <= TEXT_LENGTH and "\0" not in text else _digest(text.encode(errors="surrogatepass"))
+
+
+def version_texts(values: list[Any]) -> list[str]:
+    """The versions as the ledger holds them: as they are where all of them are texts that it can hold."""
+    try:
+        fit = "\0" not in "".join(values) and max(map(len, values), default=0) <= TEXT_LENGTH
+    except TypeError:  # not all are texts
+        fit = False
+    return values if fit else list(map(version_text, values))
 
 
 def _digest(data: bytes) -> str:

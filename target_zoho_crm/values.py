@@ -1,16 +1,14 @@
 """From a value of the record to what Zoho takes, in JSON and in a CSV cell: plain functions of one value.
 
 The law: both forms of a value mean the same to the CRM. None stays None, which is null in JSON and an empty cell in
-CSV; both clear the field. Numbers keep every digit. Times keep their offset and lose fractions of a second, which
-Zoho does not store. Sources: contract sections 2 (JSON) and 3 (CSV).
+CSV; both clear the field. Numbers keep every digit. Sources: contract sections 2 (JSON) and 3 (CSV).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta, tzinfo
-from datetime import timezone as fixed_zone
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,27 +16,14 @@ import msgspec
 
 Converter = Callable[[Any], Any]
 
-# Patterns as Java reads them; the three X stand for an offset with a colon, as our cells have it: +02:00
-DATE_FORMAT = "yyyy-MM-dd"
-DATETIME_FORMAT = "yyyy-MM-dd'T'HH:mm:ssXXX"
-
 MULTIPLE = "MULTIPLE_OR_MULTI_ERRORS"
 """Zoho's code for a record that is refused for several reasons."""
 
 _JSON = msgspec.json.Encoder(decimal_format="number")
 DIGITS_MOST = 60  # no field takes more; keeps 1E+999999 from being written out
 _ID_DIGITS = 19
-_DATE_CHARACTERS = 10
-_ZONED = ("T::+", "T::-")
-_ZONED_CHARACTERS = 25  # 2024-07-01T10:20:30+02:00
-_UTC_CHARACTERS = 20  # 2024-07-01T10:20:30Z
-_FRACTION_CHARACTERS = (29, 32)  # the same with milliseconds or microseconds
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
-_DATETIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"(?:[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,][0-9]+)?(?: ?(?:([zZ])|([+-])([0-9]{2}):?([0-9]{2})?))?)?"
-)
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
 
@@ -238,103 +223,6 @@ def tags_json(value: Any) -> list[dict[str, str]] | None:
         value = [each.get("name") if isinstance(each, dict) else each for each in value]
     names = choices_json(value)
     return None if names is None else [{"name": name} for name in names]
-
-
-def date_converter(zone: tzinfo) -> Converter:
-    """To `yyyy-MM-dd`; a moment with an offset gives the day it is in `zone`."""
-    day = date.fromisoformat
-    moment = datetime_converter(zone)
-
-    def convert(value: Any) -> str | None:
-        if not value:
-            _check_empty(value, "a date")
-            return None
-        try:
-            if len(value) == _DATE_CHARACTERS and value[4] == "-" and value[7] == "-":
-                day(value)
-                return str(value)
-        except (TypeError, ValueError):
-            pass
-        if isinstance(value, date) and not isinstance(value, datetime):
-            return value.isoformat()
-        try:
-            return datetime.fromisoformat(moment(value) or "").astimezone(zone).date().isoformat()
-        except (Refusal, OverflowError):
-            raise refuse("a date") from None
-
-    return convert
-
-
-def datetime_converter(zone: tzinfo) -> Converter:
-    """To `yyyy-MM-ddTHH:mm:ss+HH:mm`, the form of both channels; without an offset the value is in `zone`.
-
-    The forms that taps send most are checked by the parser and then cut, which is all they need.
-    """
-    parse = datetime.fromisoformat
-    own_offset = "+00:00" if zone is fixed_zone.utc else None
-
-    def convert(value: Any) -> Any:
-        if not value:
-            _check_empty(value, "a date and time")
-            return None
-        try:
-            marks = value[10:20:3]  # the T, two colons, and what follows the seconds
-            if value[7] == "-":
-                size = len(value)
-                if marks in _ZONED and size == _ZONED_CHARACTERS and value[-2] < "6":
-                    parse(value)
-                    return value
-                if marks == "T::." and size in _FRACTION_CHARACTERS and value[-6] in "+-" and value[-2] < "6":
-                    parse(value)
-                    return value[:19] + value[-6:]
-                if (marks == "T::Z" and size == _UTC_CHARACTERS) or (marks == "T::" and own_offset):
-                    parse(value[:19])
-                    return value[:19] + "+00:00"
-        except (TypeError, ValueError, LookupError):
-            pass  # another form, or none
-        try:
-            return _moment(value, zone)
-        except (ValueError, OverflowError):
-            raise refuse("a date and time") from None
-
-    return convert
-
-
-def _check_empty(value: Any, expected: str) -> None:
-    """Only null and empty text are no value; 0, false and empty arrays are of another type."""
-    if value is not None and value != "":
-        raise refuse(expected)
-
-
-def _moment(value: Any, zone: tzinfo) -> str:
-    """The slow way: every other form of text, and objects."""
-    if isinstance(value, datetime):
-        return _zoned(value if value.tzinfo is not None else value.replace(tzinfo=zone))
-    if isinstance(value, date):
-        value = value.isoformat()
-    match = _DATETIME.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise refuse("a date and time")
-    day, time, utc, sign, hours, minutes = match.groups()
-    naive = datetime.fromisoformat(f"{day}T{time or '00:00:00'}")
-    if utc:
-        return f"{naive.isoformat()}+00:00"
-    if sign is None:
-        return _zoned(naive.replace(tzinfo=zone))
-    if int(hours) >= 24 or int(minutes or 0) >= 60:  # noqa: PLR2004 - a clock's
-        raise refuse("a date and time with an offset below a day")
-    return f"{naive.isoformat()}{sign}{hours}:{minutes or '00'}"
-
-
-def _zoned(exact: datetime) -> str:
-    """Zoho's offsets have no seconds; historic local times that do are told in UTC."""
-    offset = exact.utcoffset() or timedelta()
-    if offset.seconds % 60:
-        try:
-            exact = exact.astimezone(fixed_zone.utc)
-        except OverflowError:
-            raise refuse("a date and time") from None
-    return exact.isoformat(timespec="seconds")
 
 
 def _decimal(value: Any) -> Decimal:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -15,11 +16,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from target_zoho_crm.conversion import Conversion, Form
 from target_zoho_crm.errors import ConfigurationError
 from target_zoho_crm.field_settings import read_fields
 from target_zoho_crm.mapping import Mapping, Refusal, compile_mapping
 from target_zoho_crm.metadata import Field, ModuleFields
-from target_zoho_crm.values import DATETIME_FORMAT, date_converter, datetime_converter
+from target_zoho_crm.moments import DATETIME_FORMAT, date_converter, datetime_converter
 
 BERLIN = ZoneInfo("Europe/Berlin")
 TYPES = {
@@ -300,6 +302,28 @@ def test_a_moment_keeps_its_instant_and_offset_to_the_second(moment: datetime) -
 )
 def test_times_in_many_forms_take_zohos_one(given_: str, expected: str | None) -> None:
     assert datetime_converter(BERLIN)(given_) == expected
+
+
+MOMENTS = st.builds(
+    lambda moment, form, suffix: moment.strftime(form) + suffix,
+    st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2100, 1, 1)),  # noqa: DTZ001 - the suffix says it
+    st.sampled_from(["%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d", "%Y%m%dT%H%M%S.%f"]),
+    st.sampled_from(["+00:00", "-05:30", "+02:75", "+14.00", "Z", "", "\u0664", "\n"]),
+)
+
+
+@given(st.lists(MOMENTS | st.sampled_from([None, "", "2024-W27-1T10:20:30+02:00"]), max_size=6), st.booleans())
+def test_a_column_of_times_becomes_what_each_of_them_becomes(times: list[str | None], repeated: bool) -> None:
+    times = times[:1] * 4 if repeated else times
+    for kind, convert in (("datetime", datetime_converter(BERLIN)), ("date", date_converter(BERLIN))):
+        made = mapped({"at": {"type": ["null", "string"]}}, module(At=kind))
+        for form in Form:
+            converted = Conversion(made, form).convert([str(i) for i in range(len(times))], [(each,) for each in times])
+            expected = []
+            for each in times:
+                with contextlib.suppress(Refusal):
+                    expected.append(convert(each) or None)
+            assert [each or None for each in converted.columns[0]] == expected
 
 
 @pytest.mark.parametrize(
