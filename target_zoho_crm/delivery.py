@@ -286,7 +286,7 @@ class Delivery:
             batch = Insertion(self._to).settle_doubts(batch)
         if not batch.entries:
             return
-        suspects = self._to.confirmation.suspects(batch.manifest)
+        suspects = self._to.confirmation.suspects(batch.versions)
         if suspects.alone or suspects.by_calls:
             batch = self._set_apart(batch, suspects)
         self._send_by(self._channel, batch)

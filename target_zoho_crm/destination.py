@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from operator import attrgetter
@@ -58,9 +58,30 @@ class Batch:
     suspects: bool = False
 
     @property
+    def versions(self) -> Mapping[str, str]:
+        """As `manifest`, but only looked at: it costs nothing to make."""
+        return _Versions(self.entries)
+
+    @property
     def manifest(self) -> dict[str, str]:
         """Key to version."""
         return dict(zip(self.entries, map(_VERSION, self.entries.values()), strict=True))
+
+
+class _Versions(Mapping[str, str]):
+    """The version of each entry by its key."""
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self._entries = entries
+
+    def __getitem__(self, key: str) -> str:
+        return self._entries[key].version
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
 
 _VERSION = attrgetter("version")

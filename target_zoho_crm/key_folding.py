@@ -23,9 +23,8 @@ class KeyFolding:
 
     def changed(self, keys: Collection[str]) -> dict[str, str]:
         """The folded form of those keys that differ from it; one look finds that there are none, as is usual."""
-        joined = "\n".join(keys)
-        parts = joined.split()
-        no_space = len("".join(parts)) == len(joined) - max(len(keys) - 1, 0)
+        joined = "".join(keys)
+        no_space = joined.split(None, 1) == [joined]  # which goes no further than to the first space
         if no_space and (not self.folds_case or joined.upper() == joined):
             return {}
         return {key: folded for key in keys for folded in [self.fold(key)] if folded != key}

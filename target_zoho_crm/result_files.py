@@ -13,7 +13,7 @@ import logging
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, repeat
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
@@ -116,14 +116,17 @@ def _read(
     most = ROWS_MOST * len(manifest) + _FURTHER_ROWS
     while block := text.read(_BLOCK_CHARACTERS):
         block += text.readline()
-        if (written := _take_written(block, columns, manifest, found)) is not None:
-            most -= written
+        by_column = _columns_without_quotes(block, columns.width)
+        if by_column is not None and _take_written(by_column, columns, manifest, found):
+            most -= len(by_column[0])
             continue
         for chunk in _chunks(block, lines):
             most -= len(chunk)
             if most < 0:
                 break
-            strangers += _take_each(chunk, columns, manifest, found, missing)
+            by_column = _columns_of(chunk, columns.width)
+            if by_column is None or not _take_written(by_column, columns, manifest, found):
+                strangers += _take_each(chunk, columns, manifest, found, missing)
         if most < 0:
             raise _unreadable(f"it has far more rows than the {len(manifest):,} that were sent")
     return found, strangers
@@ -143,10 +146,19 @@ def _chunks(block: str, lines: Iterator[str]) -> Iterator[list[list[str]]]:
         yield chunk
 
 
-def _take_written(block: str, columns: _Columns, manifest: Mapping[str, str], found: dict[str, Outcome]) -> int | None:
-    """Take rows that are all written, each for a key of its own, by column; None where one is anything else.
+def _columns_of(chunk: list[list[str]], width: int) -> Sequence[Sequence[str]] | None:
+    """The columns of rows that all are of this width; None where one is not."""
+    try:
+        by_column = list(zip(*chunk, strict=True))
+    except ValueError:
+        return None
+    return by_column if len(by_column) == width else None
 
-    Returns how many. Without quotes, commas and line ends mean what they seem to.
+
+def _columns_without_quotes(block: str, width: int) -> Sequence[Sequence[str]] | None:
+    """The columns of whole lines without quotes, in which commas and line ends are what they seem to be.
+
+    None where it cannot be told so, or where a row is not of this width: then the csv module reads them.
     """
     ends = block.count("\r\n")
     if '"' in block or block.count("\r") != ends or (ends and block.count("\n") != ends):
@@ -154,23 +166,30 @@ def _take_written(block: str, columns: _Columns, manifest: Mapping[str, str], fo
     lines = block.split("\r\n" if ends else "\n")
     if not lines[-1]:
         lines.pop()
-    if set(map(str.count, lines, repeat(","))) != {columns.width - 1}:
+    if set(map(str.count, lines, repeat(","))) != {width - 1}:
         return None
     cells = ",".join(lines).split(",")
-    keys, words, ids = (cells[at :: columns.width] for at in (0, columns.status, columns.zoho_id))
+    return [cells[at::width] for at in range(width)]
+
+
+def _take_written(
+    by_column: Sequence[Sequence[str]], columns: _Columns, manifest: Mapping[str, str], found: dict[str, Outcome]
+) -> bool:
+    """Take rows that are all written, each for a key of its own; False where one is anything else."""
+    keys, words, ids = by_column[0], by_column[columns.status], by_column[columns.zoho_id]
     actions = {word: _ACTIONS.get(word.strip().lower()) for word in set(words)}
     try:
         versions = list(map(manifest.__getitem__, keys))
     except KeyError:
-        return None
+        return False
     joined = "".join(ids)
     digits = joined.isascii() and joined.isdigit() and "" not in ids and max(map(len, ids)) <= ID_DIGITS
     clear = None not in actions.values() and digits
     if not clear or len(set(keys)) < len(keys) or not found.keys().isdisjoint(keys):
-        return None
+        return False
     outcomes = map(Outcome, keys, versions, repeat(Status.SYNCED), ids, map(actions.__getitem__, words))
     found.update(zip(keys, outcomes, strict=True))
-    return len(keys)
+    return True
 
 
 def _take_each(

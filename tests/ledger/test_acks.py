@@ -111,6 +111,28 @@ def test_a_full_job_is_written_in_one_go(ledger: Ledger) -> None:
     assert set(found.values()) == {("v1", 2)}
 
 
+@pytest.mark.parametrize("rows", [1, 24, 25, 26, 199, 200, 201, 5_003])
+def test_each_ack_keeps_its_own_values_however_many_go_in_one_statement(ledger: Ledger, rows: int) -> None:
+    names = [f"SO-{number} 100% 'é' \\ ? %s :x" for number in range(rows)]
+    columns = {"record_key": names, "version": names[::-1], "zoho_id": [str(number) for number in range(rows)]}
+    common = {"stream": "100% 's' %s ?", "acked_at": NOW, "channel": "bulk_write", "job_id": "j" * 32}
+    table = ledger.tables.ack
+    for attempts in (0, 1):
+        with ledger.begin() as connection:
+            acks = Acks({**common, "status": AckStatus.SYNCED, "attempts": attempts}, columns)
+            write_acks(connection, table, acks)
+    with ledger.connect() as connection:
+        query = sa.select(table).where(table.c.stream == common["stream"], table.c.acked_at == NOW)
+        found = {row.record_key: row for row in connection.execute(query)}
+    assert len(found) == rows
+    for number, name in enumerate(names):
+        row = found[name]
+        assert (row.version, row.zoho_id, row.attempts) == (names[-1 - number], str(number), 1)
+        assert (row.status, row.channel, row.job_id) == ("synced", "bulk_write", "j" * 32)
+        assert row.next_attempt_at is None
+        assert row.folded_key is None
+
+
 def test_only_the_submitted_orders_of_the_job_become_due(ledger: Ledger) -> None:
     write(
         ledger,

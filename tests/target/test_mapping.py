@@ -312,8 +312,11 @@ MOMENTS = st.builds(
 )
 
 
-@given(st.lists(MOMENTS | st.sampled_from([None, "", "2024-W27-1T10:20:30+02:00"]), max_size=6), st.booleans())
-def test_a_column_of_times_becomes_what_each_of_them_becomes(times: list[str | None], repeated: bool) -> None:
+@given(
+    times=st.lists(MOMENTS | st.sampled_from([None, "", "2024-W27-1T10:20:30+02:00"]), max_size=6),
+    repeated=st.booleans(),
+)
+def test_a_column_of_times_becomes_what_each_of_them_becomes(times: list[str | None], *, repeated: bool) -> None:
     times = times[:1] * 4 if repeated else times
     for kind, convert in (("datetime", datetime_converter(BERLIN)), ("date", date_converter(BERLIN))):
         made = mapped({"at": {"type": ["null", "string"]}}, module(At=kind))

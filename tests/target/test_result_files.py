@@ -233,6 +233,40 @@ def test_an_entry_without_a_name_is_read_or_refused() -> None:
         job_outcomes(io.BytesIO(bytes(patched)), {"A": "1"})
 
 
+@pytest.mark.parametrize("line_end", ["\r\n", "\n", "\r"])
+@pytest.mark.parametrize("some_quoted", [False, True])
+def test_a_long_result_reads_the_same_in_blocks_whatever_stands_between_its_quotes(
+    line_end: str, *, some_quoted: bool
+) -> None:
+    keys = [f"K{n:05}" for n in range(9_000)]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator=line_end)
+    writer.writerow(HEADER)
+    for n, key in enumerate(keys):
+        refused_row = some_quoted and n % 1_700 == 5
+        said = f"a{line_end}b,c\n{key},x,y,added,{n}," if some_quoted and n % 900 == 7 else "plain"
+        writer.writerow([key, said, "", "skipped" if refused_row else "added", n + 1, "INVALID_DATA-A,B" * refused_row])
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("r.csv", text.getvalue())
+    made = job_outcomes(file, {key: f"v{key}" for key in reversed(keys)})
+    assert [each.key for each in made] == keys[::-1]
+    for n, each in enumerate(reversed(made)):
+        if some_quoted and n % 1_700 == 5:
+            assert (each.status, each.code, each.field) == (Status.REJECTED, "INVALID_DATA", "A,B")
+        else:
+            assert (each.status, each.zoho_id, each.version) == (Status.SYNCED, str(n + 1), f"v{each.key}")
+
+
+def test_a_row_cut_short_is_not_mended_by_a_long_one_behind_it() -> None:
+    rows = "\r\n".join([",".join(HEADER), "A,s,o,added,1", "B,s,o,added,2,,", ""])
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("r.csv", rows)
+    with pytest.raises(AnswerError):
+        job_outcomes(file, {"A": "1", "B": "1", "s": "1"})
+
+
 def test_25000_rows_are_read_in_a_moment() -> None:
     file = zipped(row(f"ORD-{n:08}", "added", str(5725767000000000000 + n)) for n in range(25_000))
     manifest = {f"ORD-{n:08}": "2024-01-01 00:00:00" for n in range(25_000)}
