@@ -8,63 +8,66 @@ the clock stand those of CPU that the target itself spends: on servers most of t
 from __future__ import annotations
 
 import argparse
-import json
 import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks.figures import conditions, spread
+from benchmarks.figures import spread
+from benchmarks.results import Table, keep
 from sync_ledger.acks import Acks, write_acks
 from sync_ledger.ledger import Ledger, database_url
 from sync_ledger.tables import AckStatus
 
-RESULTS = Path(__file__).parent / "results"
+ENGINES = ("SQLite", "PostgreSQL", "MariaDB")
 ROWS = 25_000
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901)  # noqa: DTZ001 - the ledger's moments are naive UTC
 
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="benchmarks.acks", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="benchmarks.acks", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="jobs on each engine")
     parser.add_argument("--postgresql", default="postgresql://postgres@127.0.0.1:5432/postgres", help="a server's URL")
     parser.add_argument("--mariadb", default="mariadb://root@127.0.0.1:3306/mysql", help="a server's URL")
-    parser.add_argument(
-        "--out", type=Path, help="where the result goes; benchmarks/results/acks-<moment>.json if absent"
-    )
     options = parser.parse_args()
     cases = []
-    with tempfile.TemporaryDirectory(prefix="acks-") as folder:
-        cases.extend(measured("sqlite", f"sqlite:///{folder}/ledger.sqlite", options.runs))
-    for engine in ("postgresql", "mariadb"):
+    versions = {}
+    for engine in ENGINES:
         try:
-            with _scratch(getattr(options, engine)) as url:
-                cases.extend(measured(engine, url, options.runs))
+            with _database(engine, getattr(options, engine.lower(), "")) as url:
+                versions[engine], measured = measure(url, options.runs)
         except sa.exc.OperationalError as error:
-            print(f"{engine}: not measured, its server is out of reach: {error.orig}", file=sys.stderr)
-    result = {"conditions": conditions(), "rows": ROWS, "runs": options.runs, "cases": cases}
-    path = options.out or RESULTS / f"acks-{datetime.now(timezone.utc):%Y-%m-%dT%H%M%SZ}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    for case in cases:
-        took, cpu = case["seconds"], case["cpu_seconds"]
-        print(
-            f"{case['engine']:10s} {case['acks']:9s} {took['median']:.3f} s ({took['smallest']:.3f} to "
-            f"{took['largest']:.3f}), of which {cpu['median']:.3f} s are CPU of ours"
-        )
-    print(f"\nKept in {path}")
+            print(f"{engine} is not measured, its server is out of reach: {error.orig}", file=sys.stderr)
+            continue
+        cases += [{"engine": engine, **case} for case in measured]
+    keep("acks", {"rows": ROWS, "runs": options.runs, "cases": cases}, [table(cases)], versions=versions)
     return 0
 
 
-def measured(engine: str, url: str, runs: int) -> list[dict[str, Any]]:
-    """Write the acks of so many jobs; gives the seconds for the submitted ones and for the outcomes."""
+def table(cases: Sequence[Mapping[str, Any]]) -> Table:
+    """A row for each engine and write."""
+    rows = []
+    for case in cases:
+        took = case["seconds"]
+        seconds = f"{took['median']:.2f} ({took['smallest']:.2f} to {took['largest']:.2f})"
+        rows.append([case["engine"], case["acks"], seconds, f"{case['cpu_seconds']['median']:.3f}"])
+    return Table(
+        f"Writing {ROWS:,} acks",
+        ["Engine", "Acks", "Seconds", "CPU s of the target"],
+        rows,
+        "The median of several jobs, each of new orders in the same table, with the smallest and the largest.",
+    )
+
+
+def measure(url: str, runs: int) -> tuple[str, list[dict[str, Any]]]:
+    """Write the acks of so many jobs; gives the engine's version, and seconds for `submitted` acks and for outcomes."""
     ledger = Ledger.open(url)
     ledger.ensure_tables()
     samples: dict[str, list[tuple[float, float]]] = {"submitted": [], "outcomes": []}
@@ -74,15 +77,15 @@ def measured(engine: str, url: str, runs: int) -> list[dict[str, Any]]:
             with ledger.begin() as connection:
                 write_acks(connection, ledger.tables.ack, acks)
             samples[name].append((time.perf_counter() - began, time.process_time() - cpu))
+    ack = ledger.tables.ack
+    written = sa.select(sa.func.count()).where(ack.c.status == AckStatus.SYNCED.value, ack.c.attempts == 1)
     with ledger.connect() as connection:
-        table = ledger.tables.ack
-        query = sa.select(sa.func.count()).where(table.c.status == AckStatus.SYNCED.value, table.c.attempts == 1)
-        if connection.execute(query).scalar_one() != runs * ROWS:
-            raise AssertionError(f"{engine}: not every ack is there")
+        if connection.execute(written).scalar_one() != runs * ROWS:
+            raise AssertionError(f"not every ack is in {ledger.engine.dialect.name}")
+        version = ".".join(map(str, connection.dialect.server_version_info or ()))
     ledger.close()
-    return [
+    return version, [
         {
-            "engine": engine,
             "acks": name,
             "seconds": spread([seconds for seconds, _ in taken]),
             "cpu_seconds": spread([cpu for _, cpu in taken]),
@@ -111,18 +114,22 @@ def _acks_of_job(job: int) -> Iterator[tuple[str, Acks]]:
 
 
 @contextmanager
-def _scratch(server: str) -> Iterator[str]:
-    """The URL of a database of our own on a server; it is dropped afterwards."""
+def _database(engine: str, server: str) -> Iterator[str]:
+    """The URL of a database of our own; it is dropped afterwards."""
+    if engine == "SQLite":
+        with tempfile.TemporaryDirectory(prefix="acks-") as folder:
+            yield f"sqlite:///{folder}/ledger.sqlite"
+        return
     url, name = database_url(server), f"bench_acks_{secrets.token_hex(4)}"
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    owner = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with owner.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     try:
         yield url.set(database=name).render_as_string(hide_password=False)
     finally:
-        with engine.connect() as connection:
+        with owner.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name}")
-        engine.dispose()
+        owner.dispose()
 
 
 if __name__ == "__main__":
