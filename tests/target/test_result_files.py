@@ -259,7 +259,7 @@ def test_a_long_result_reads_the_same_in_blocks_whatever_stands_between_its_quot
 
 
 def test_a_row_cut_short_is_not_mended_by_a_long_one_behind_it() -> None:
-    rows = "\r\n".join([",".join(HEADER), "A,s,o,added,1", "B,s,o,added,2,,", ""])
+    rows = "\r\n".join([",".join(HEADER), "A,s,o,added,1", "B,s,a,b,added,7,", ""])
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("r.csv", rows)
