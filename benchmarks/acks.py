@@ -8,21 +8,21 @@ the clock stand those of CPU that the target itself spends: on servers most of t
 from __future__ import annotations
 
 import argparse
-import secrets
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from benchmarks.figures import spread
+from benchmarks.large_shop import scratch_database
+from benchmarks.processes import work_folder
 from benchmarks.results import Table, keep
+from scripts.servers import NoServerError
 from sync_ledger.acks import Acks, write_acks
-from sync_ledger.ledger import Ledger, database_url
+from sync_ledger.ledger import Ledger
 from sync_ledger.tables import AckStatus
 
 ENGINES = ("SQLite", "PostgreSQL", "MariaDB")
@@ -34,17 +34,15 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="benchmarks.acks", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="jobs on each engine")
-    parser.add_argument("--postgresql", default="postgresql://postgres@127.0.0.1:5432/postgres", help="a server's URL")
-    parser.add_argument("--mariadb", default="mariadb://root@127.0.0.1:3306/mysql", help="a server's URL")
     options = parser.parse_args()
     cases = []
     versions = {}
     for engine in ENGINES:
         try:
-            with _database(engine, getattr(options, engine.lower(), "")) as url:
+            with work_folder() as folder, scratch_database(engine.lower(), folder) as url:
                 versions[engine], measured = measure(url, options.runs)
-        except sa.exc.OperationalError as error:
-            print(f"{engine} is not measured, its server is out of reach: {error.orig}", file=sys.stderr)
+        except NoServerError as error:
+            print(f"{engine} is not measured: {error}", file=sys.stderr)
             continue
         cases += [{"engine": engine, **case} for case in measured]
     keep("acks", {"rows": ROWS, "runs": options.runs, "cases": cases}, [table(cases)], versions=versions)
@@ -111,25 +109,6 @@ def _acks_of_job(job: int) -> Iterator[tuple[str, Acks]]:
     yield "submitted", Acks({**common, "status": AckStatus.SUBMITTED, "attempts": 0}, columns)
     columns |= {"zoho_id": [str(4876876000000000000 + number) for number in numbers], "action": ["insert"] * ROWS}
     yield "outcomes", Acks({**common, "status": AckStatus.SYNCED, "attempts": 1}, columns)
-
-
-@contextmanager
-def _database(engine: str, server: str) -> Iterator[str]:
-    """The URL of a database of our own; it is dropped afterwards."""
-    if engine == "SQLite":
-        with tempfile.TemporaryDirectory(prefix="acks-") as folder:
-            yield f"sqlite:///{folder}/ledger.sqlite"
-        return
-    url, name = database_url(server), f"bench_acks_{secrets.token_hex(4)}"
-    owner = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    with owner.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    try:
-        yield url.set(database=name).render_as_string(hide_password=False)
-    finally:
-        with owner.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name}")
-        owner.dispose()
 
 
 if __name__ == "__main__":
