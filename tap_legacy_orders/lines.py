@@ -13,8 +13,18 @@ from tap_legacy_orders.values import Converter
 RECORDS_PER_BLOCK = 2_000
 """Some 600 KB a write: far above the 64 KiB that Meltano's relay likes, and small beside a page in memory."""
 
-_UNNAMEABLE = frozenset('"\\') | frozenset(map(chr, range(0x20)))
+UNNAMEABLE = frozenset('"\\') | frozenset(map(chr, range(0x20)))
 """Characters that msgspec refuses in a field's name."""
+
+
+def record_prefix(stream: str) -> bytes:
+    """Give what stands before a record in its line."""
+    return b'{"type":"RECORD","stream":' + msgspec.json.encode(stream) + b',"record":'
+
+
+def record_suffix(extracted: str) -> bytes:
+    """Give what stands behind a record in its line, with the line's end."""
+    return b',"time_extracted":"' + extracted.encode("ascii") + b'"}\n'
 
 
 class LineEncoder:
@@ -24,7 +34,7 @@ class LineEncoder:
         self._names = tuple(names)
         self._converters = tuple(converters)
         self._encoder = msgspec.json.Encoder(decimal_format="number")
-        self._prefix = b'{"type":"RECORD","stream":' + msgspec.json.encode(stream) + b',"record":'
+        self._prefix = record_prefix(stream)
         self._struct = _struct(self._names)
 
     def convert(self, columns: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
@@ -38,7 +48,7 @@ class LineEncoder:
 
     def blocks(self, columns: Sequence[Sequence[Any]], count: int, extracted: str) -> Iterator[bytes]:
         """Give a page of `count` rows as blocks of whole lines; `extracted` is the moment of the page's query."""
-        suffix = b',"time_extracted":"' + extracted.encode("ascii") + b'"}\n'
+        suffix = record_suffix(extracted)
         between = suffix + self._prefix
         for start in range(0, count, RECORDS_PER_BLOCK):
             converted = self.convert([column[start : start + RECORDS_PER_BLOCK] for column in columns])
@@ -63,7 +73,7 @@ class LineEncoder:
 
 def _struct(names: tuple[str, ...]) -> type[msgspec.Struct] | None:
     """Make a type with the record's properties, which encodes faster than a dict; None for names it cannot have."""
-    if any(_UNNAMEABLE.intersection(name) for name in names):
+    if any(UNNAMEABLE.intersection(name) for name in names):
         return None
     fields = [f"f{index}" for index in range(len(names))]
     return msgspec.defstruct(

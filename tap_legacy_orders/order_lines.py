@@ -7,7 +7,7 @@ which order (by its types and collations), and each line comes with its order's 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
@@ -118,18 +118,19 @@ class OrderLines:
             self._most = min(self._most, ORDERS_BY_CAST)
         self._select = self._selected(lines)
 
-    def attach(self, pages: Iterator[Page], key_at: int) -> Iterator[Page]:
+    def attach(self, pages: Iterator[Page]) -> Iterator[Page]:
         """Add to each page a last column with each order's lines; a large page becomes several.
 
-        `key_at` says which column holds the order's key. Only the last part of a page moves the bookmark.
+        Only the last part of a page moves the bookmark.
         """
         for page in pages:
             for start in range(0, max(page.count, 1), self._most):
                 end = min(start + self._most, page.count)
                 columns = [column[start:end] for column in page.columns]
-                of = self._read(columns[key_at]) if end > start else {}
-                lines = [of.get(key, ()) for key in columns[key_at]]
-                yield Page([*columns, lines], end - start, page.bookmark if end == page.count else None)
+                of = self._read(columns[page.key_at]) if end > start else {}
+                lines = [of.get(key, ()) for key in columns[page.key_at]]
+                bookmark = page.bookmark if end == page.count else None
+                yield replace(page, columns=[*columns, lines], count=end - start, bookmark=bookmark)
 
     def _read(self, keys: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """Read the lines of these orders: by the order's key, in the order of the lines' keys."""

@@ -12,10 +12,11 @@ an order changed after that has a replication key past the range's end, where th
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from operator import methodcaller
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +33,7 @@ from tap_legacy_orders.gone_orders import GoneOrders
 from tap_legacy_orders.keys import split_key
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.ranges import Clock, Range, choose_range, fits
+from tap_legacy_orders.rendering import Rendering
 from tap_legacy_orders.unsynced import (
     AckState,
     Position,
@@ -51,12 +53,16 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Orders to send, column by column: the record's columns, then key and version."""
+    """Orders to send, column by column: the record's values, then key and version."""
 
     columns: Sequence[Sequence[Any]]
     count: int
     bookmark: str | None
     """Where the bookmark may stand once these are out; None leaves it where it is."""
+    key_at: int = 0
+    """Which column holds the keys."""
+    rendering: Rendering | None = None
+    """How the values before the keys make up the record, where they are not simply its columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class UnsyncedOrders:
         stream: str,
         settings: ReadingSettings,
         logger: logging.Logger,
+        rendering: Rendering | None = None,
     ) -> None:
         self._engine = engine
         self._table = table
@@ -97,11 +104,26 @@ class UnsyncedOrders:
         self._database = database_for(engine.dialect)
         self._joined = settings.ledger_beside_orders
         self._ack = ledger.tables.ack
-        joined = self._ack if self._joined else None
-        self._queries = UnsyncedQueries(table, self._database, stream, self._columns, joined)
+        self._rendering = rendering
+        self._queries = self._make_queries()
         self._keyless = 0
         self._doubles_told = False
         self._came_back: set[str] = set()
+
+    def _make_queries(self) -> UnsyncedQueries:
+        values = None if self._rendering is None else self._rendering.select
+        ack = self._ack if self._joined else None
+        return UnsyncedQueries(self._table, self._database, self._stream, self._columns, ack, values)
+
+    def _fetch(self, query: Callable[[UnsyncedQueries], sa.Select[Any]]) -> list[Row]:
+        """Read orders by one statement; as values from then on, if the database could not write one of them as JSON."""
+        with reading(self._engine) as connection:
+            rows = fetch_rows(connection, query(self._queries))
+            if self._rendering is not None and not self._rendering.is_whole(rows):
+                self._rendering = None
+                self._queries = self._make_queries()
+                rows = fetch_rows(connection, query(self._queries))
+        return rows
 
     def gone_orders(self) -> GoneOrders:
         """Get ready to look for orders that are gone."""
@@ -243,8 +265,7 @@ class UnsyncedOrders:
         split = [parts for parts in map(self._split, wanted) if parts is not None]
         if not split:
             return []
-        with reading(self._engine) as connection:
-            rows = fetch_rows(connection, self._queries.by_key(split, chosen.held_after, chosen.future))
+        rows = self._fetch(lambda queries: queries.by_key(split, chosen.held_after, chosen.future))
         # Engines that fold case find 'a1' for 'A1'; the ledger does not.
         exact = set(wanted)
         return [row for row in rows if self._key(row) in exact]
@@ -253,9 +274,7 @@ class UnsyncedOrders:
         after = None
         size = self._settings.page_size
         while True:
-            query = self._queries.outside_page(future, after, size, cutoff)
-            with reading(self._engine) as connection:
-                rows = fetch_rows(connection, query)
+            rows = self._fetch(methodcaller("outside_page", future, after, size, cutoff))
             if not rows:
                 return
             send, _ = self._judge(rows, cutoff)
@@ -270,9 +289,7 @@ class UnsyncedOrders:
         clamp = None
         size = self._settings.page_size
         while True:
-            query = self._queries.range_page(chosen.lower, upper, after, size, cutoff)
-            with reading(self._engine) as connection:
-                rows = fetch_rows(connection, query)
+            rows = self._fetch(methodcaller("range_page", chosen.lower, upper, after, size, cutoff))
             send, left_out = self._judge(rows, cutoff)
             if left_out and clamp is None:
                 clamp = self._replication(left_out[0])  # pages are in order: the first is the smallest
@@ -295,7 +312,7 @@ class UnsyncedOrders:
             verdicts: list[int] = [row[-1] for row in rows]
         else:
             verdicts = self._look_up(rows, cutoff)
-        at = len(self._columns)
+        at = self._queries.width
         self._must_fit_the_ledger([row[at + 1] for row in rows])
         keys = [row[at] for row in rows]
         self._warn_of_doubles(keys)
@@ -344,20 +361,21 @@ class UnsyncedOrders:
         return [verdict(states.get(self._key(row)), self._version(row), cutoff) for row in rows]
 
     def _page(self, rows: list[Row], bookmark: str | None) -> Page:
-        width = len(self._columns) + 2
+        key_at = self._queries.width
+        width = key_at + 2
         columns = list(zip(*rows, strict=True))[:width] if rows else [()] * width
-        return Page(columns, len(rows), bookmark)
+        return Page(columns, len(rows), bookmark, key_at, self._rendering)
 
     def _key(self, row: Row) -> str:
-        key: str = row[len(self._columns)]
+        key: str = row[self._queries.width]
         return key
 
     def _version(self, row: Row) -> str:
-        version: str = row[len(self._columns) + 1]
+        version: str = row[self._queries.width + 1]
         return version
 
     def _replication(self, row: Row) -> str:
-        position: str = row[len(self._columns) + (1 if self._table.version_is_replication else 2)]
+        position: str = row[self._queries.width + (1 if self._table.version_is_replication else 2)]
         return position
 
     def _key_parts(self, row: Row) -> tuple[str, ...]:

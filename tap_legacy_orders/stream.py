@@ -24,17 +24,22 @@ from singer_sdk.sql import SQLStream
 
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.runs import PARTITION, READ_SINCE
+from tap_legacy_orders.connections import fetch_rows, reading
+from tap_legacy_orders.databases import database_for
 from tap_legacy_orders.errors import OutputClosedError, TapConfigError, TapSyncError
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
 from tap_legacy_orders.gone_orders import DELETED_AT
+from tap_legacy_orders.json_texts import json_texts_for
 from tap_legacy_orders.lines import LineEncoder
 from tap_legacy_orders.order_lines import OrderLines
 from tap_legacy_orders.reader import Page, UnsyncedOrders
+from tap_legacy_orders.rendering import RenderedEncoder, Rendering, find_rendering
 from tap_legacy_orders.unsynced import KEY, VERSION
-from tap_legacy_orders.values import converter
+from tap_legacy_orders.values import Converter, converter
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
     from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog
@@ -106,9 +111,8 @@ class UnsyncedOrdersStream(SQLStream):
         writer = cast("BlockWriter", self._tap.message_writer)
         with self.get_record_counter() as counter, self.get_sync_timer():
             try:
-                for encoder, page in self._pages():
-                    extracted = datetime.now(timezone.utc).isoformat()
-                    for block in encoder.blocks(page.columns, page.count, extracted):
+                for page, blocks in self._blocks():
+                    for block in blocks:
                         writer.write_block(block)
                     counter.increment(page.count)
                     self._move_bookmark(page)
@@ -184,15 +188,32 @@ class UnsyncedOrdersStream(SQLStream):
         return [known[name] for name in stated if mask[("properties", name)]]
 
     @cached_property
+    def _converters(self) -> list[Converter]:
+        return [converter(column, self.tap.zone, self.logger.warning) for column in self._columns]
+
+    @cached_property
     def _encoder(self) -> LineEncoder:
-        zone = self.tap.zone
-        converters = [converter(column, zone, self.logger.warning) for column in self._columns]
         names = [*(column.name for column in self._columns), KEY, VERSION]
-        converters += [_as_is, _as_is]
+        converters = [*self._converters, _as_is, _as_is]
         if self._order_lines is not None:
             names.append(self._order_lines.property)
             converters.append(_as_is)
         return LineEncoder(self.name, names, converters)
+
+    @cached_property
+    def _rendering(self) -> Rendering | None:
+        """Which of the record's columns the database writes as JSON; None where it can write none."""
+        engine = self.tap.engine
+
+        def ask(query: sa.Select[Any]) -> Any:
+            with reading(engine) as connection:
+                return fetch_rows(connection, query)[0][0]
+
+        texts = json_texts_for(database_for(engine.dialect), self.tap.zone)
+        try:
+            return find_rendering(texts, self._columns, ask)
+        except TapSyncError:
+            return None  # an old server without such functions; one that is out of reach says so to the next query
 
     @cached_property
     def _order_lines(self) -> OrderLines | None:
@@ -202,13 +223,27 @@ class UnsyncedOrdersStream(SQLStream):
             return None
         return OrderLines(self.tap.engine, self.tap.orders_table, table, zone=self.tap.zone, warn=self.logger.warning)
 
-    def _pages(self) -> Iterator[tuple[LineEncoder, Page]]:
-        """Give pages with what encodes them: unsynced orders, then those that are gone."""
+    def _blocks(self) -> Iterator[tuple[Page, Iterator[bytes]]]:
+        """Give pages with their lines; the database writes the JSON where it can."""
+        rendering = self._rendering
+        lines = None if self._order_lines is None else self._order_lines.property
+        rendered = None
+        if rendering is not None:
+            converters = dict(zip(self._columns, self._converters, strict=True))
+            rendered = RenderedEncoder(self.name, rendering, converters.__getitem__, lines)
+        for encoder, page in self._pages(rendering):
+            extracted = datetime.now(timezone.utc).isoformat()
+            chosen = encoder if page.rendering is None or rendered is None else rendered
+            yield page, chosen.blocks(page.columns, page.count, extracted)
+
+    def _pages(self, rendering: Rendering | None = None) -> Iterator[tuple[LineEncoder, Page]]:
+        """Give pages with what encodes their columns: unsynced orders, then those that are gone."""
         if self.tap.follows and self.ABORT_AT_RECORD_COUNT is None:
-            for page in self._following().pages(self._bookmark()):
+            for page in self._following(rendering).pages(self._bookmark()):
                 yield self._encoder, page
             return
-        orders = self.tap.unsynced_orders(self.name, self._columns, self.ABORT_AT_RECORD_COUNT, UnsyncedOrders)
+        limit = self.ABORT_AT_RECORD_COUNT
+        orders = self.tap.unsynced_orders(self.name, self._columns, limit, UnsyncedOrders, rendering)
         for page in self._with_lines(orders.pages(self._bookmark())):
             yield self._encoder, page
         if self.tap.find_deleted and self.ABORT_AT_RECORD_COUNT is None:
@@ -217,9 +252,9 @@ class UnsyncedOrdersStream(SQLStream):
                 yield gone.encoder, Page(columns, len(columns[0]), None)
 
     def _with_lines(self, pages: Iterator[Page]) -> Iterator[Page]:
-        return pages if self._order_lines is None else self._order_lines.attach(pages, key_at=len(self._columns))
+        return pages if self._order_lines is None else self._order_lines.attach(pages)
 
-    def _following(self) -> Following:
+    def _following(self, rendering: Rendering | None) -> Following:
         """The pages of a run that lasts.
 
         Raises:
@@ -228,7 +263,7 @@ class UnsyncedOrdersStream(SQLStream):
         tap = self.tap
         if tap.find_deleted:
             raise TapConfigError("find_deleted: deletions are found by runs that end; set it without `follow`")
-        orders = tap.unsynced_orders(self.name, self._columns, None, FollowedOrders)
+        orders = tap.unsynced_orders(self.name, self._columns, None, FollowedOrders, rendering)
         return Following(
             orders,
             self._with_lines,

@@ -32,6 +32,7 @@ from tap_legacy_orders.order_lines import DEFAULT_NAME, LinesTable, find_lines_t
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.output import BlockWriter
 from tap_legacy_orders.reader import ReadingSettings, UnsyncedOrders
+from tap_legacy_orders.rendering import Rendering
 from tap_legacy_orders.stream import UnsyncedOrdersStream
 from tap_legacy_orders.waking import Waking
 
@@ -332,9 +333,17 @@ class TapLegacyOrders(SQLTap):
         return open_ledger(url, self.config.get("ack_schema"), self.stream_name, self.logger)
 
     def unsynced_orders(
-        self, stream: str, columns: Sequence[Column], limit: int | None, kind: type[_Orders]
+        self,
+        stream: str,
+        columns: Sequence[Column],
+        limit: int | None,
+        kind: type[_Orders],
+        rendering: Rendering | None = None,
     ) -> _Orders:
-        """Get ready to read; `limit` is the SDK's limit of records, if it set one."""
+        """Get ready to read; `limit` is the SDK's limit of records, if it set one.
+
+        With a `rendering`, pages come as it says, as long as the database can.
+        """
         page_size = self.config["page_size"]
         settings = ReadingSettings(
             page_size=page_size if limit is None else min(page_size, limit + 1),
@@ -352,6 +361,7 @@ class TapLegacyOrders(SQLTap):
             stream=stream,
             settings=settings,
             logger=self.logger,
+            rendering=rendering,
         )
 
     def _seconds(self, setting: str) -> timedelta:

@@ -5,7 +5,7 @@ Builds statements and runs none. `docs/selection.md` tells the whole story.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -67,13 +67,23 @@ class Position:
     key: tuple[str, ...]
 
 
+ValuesOf = Callable[[Mapping[str, Element], tuple[Element, Element]], list[Element]]
+"""Says what to select for a record, of the table's columns by name, and of the record's key and version as text."""
+
+
 class UnsyncedQueries:
     """The statements for one table. Every text in and out of them is the database's own."""
 
     def __init__(
-        self, table: OrdersTable, database: Database, stream: str, columns: Sequence[Column], ack: sa.Table | None
+        self,
+        table: OrdersTable,
+        database: Database,
+        stream: str,
+        columns: Sequence[Column],
+        ack: sa.Table | None,
+        values: ValuesOf | None = None,
     ) -> None:
-        """Select `columns` for records; join `ack` when it lies in the same database."""
+        """Select `columns` for records, or what `values` says; join `ack` when it lies in the same database."""
         self.table = table
         self.database = database
         self.columns = tuple(columns)
@@ -88,6 +98,12 @@ class UnsyncedQueries:
         self.replication_text = database.text(table.replication, self._replication)
         self._stream = stream
         self._ack = ack
+        if values is None:
+            self._values = [database.fetched(column, self.orders.c[column.name]) for column in self.columns]
+        else:
+            self._values = values(dict(self.orders.c.items()), (self.key_text, self.version_text))
+        self.width = len(self._values)
+        """How many values a row begins with; then come key, version, and what else a query selects."""
 
     def _source(self) -> sa.FromClause:
         """The table, or its filtered rows: a subquery, so that the filter's names cannot meet the ack table's."""
@@ -245,11 +261,10 @@ class UnsyncedQueries:
 
     def _selected(self, *more: Element) -> sa.Select[Any]:
         """Select the record's columns, key, version, the position where the version does not tell it, and `more`."""
-        values = [self.database.fetched(column, self.orders.c[column.name]) for column in self.columns]
         texts = [self.key_text.label(KEY), self.version_text.label(VERSION)]
         if not self.table.version_is_replication:
             texts.append(self.replication_text.label(_POSITION))
-        return sa.select(*values, *texts, *more)
+        return sa.select(*self._values, *texts, *more)
 
     def _bound_replication(self, text: str) -> Element:
         return self.database.bound(self.table.replication, text)

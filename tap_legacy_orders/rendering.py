@@ -1,0 +1,160 @@
+"""Records of which the database itself writes the JSON: whole runs of columns come as one text a row.
+
+Only such columns are left to the database of which it writes exactly what this tap would write; the others come as
+values, between the texts. Where a text cannot be exact for some value (NaN, a moment before Christ) it is NULL, and
+the reader then takes all columns as values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+from singer_sdk.singerlib.json import serialize_json
+
+from tap_legacy_orders.json_texts import JsonTexts, literal
+from tap_legacy_orders.lines import RECORDS_PER_BLOCK, UNNAMEABLE, record_prefix, record_suffix
+from tap_legacy_orders.unsynced import KEY, VERSION
+from tap_legacy_orders.values import Converter
+
+if TYPE_CHECKING:
+    from tap_legacy_orders.columns import Column
+    from tap_legacy_orders.databases import Element
+
+_PROBE = "".join(map(chr, range(1, 0x100))) + "\u2028\uffff😀"
+"""Every character that some writer of JSON escapes. PostgreSQL knows no text with a zero character."""
+
+_ESCAPE = re.compile(r"\\(u00[01][0-9A-F]|.)")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """How a record is divided."""
+
+    parts: tuple[Column | tuple[Column, ...], ...]
+    """Single columns come as values, tuples of columns as one text; the last one, with key and version, is a text."""
+    texts: JsonTexts
+
+    def select(self, elements: Mapping[str, Element], own: tuple[Element, Element]) -> list[Element]:
+        """Give what to select for the parts; `own` are the record's key and version."""
+        texts = self.texts
+        selected = []
+        for index, part in enumerate(self.parts):
+            if not isinstance(part, tuple):
+                selected.append(texts.database.fetched(part, elements[part.name]))
+                continue
+            properties = [(column.name, texts.of(column, elements[column.name])) for column in part]
+            if index == len(self.parts) - 1:
+                properties += zip((KEY, VERSION), map(texts.quoted, own), strict=True)
+            pieces: list[Element] = []
+            for name, value in properties:
+                if value is None:
+                    raise AssertionError("a column is rendered that the database cannot render")
+                pieces += [literal(("," if pieces else "") + _json(name) + ":"), value]
+            selected.append(texts.joined(pieces))
+        return selected
+
+    def is_whole(self, rows: Sequence[tuple[Any, ...]]) -> bool:
+        """Tell whether the database has written every text of these rows."""
+        texts = [index for index, part in enumerate(self.parts) if isinstance(part, tuple)]
+        return not any(None in [row[index] for row in rows] for index in texts)
+
+
+def find_rendering(
+    texts: JsonTexts | None, columns: Sequence[Column], ask: Callable[[sa.Select[Any]], Any]
+) -> Rendering | None:
+    """Divide a record of these columns; None where the database can write none of it.
+
+    `ask` runs a query and gives its one value.
+    """
+    if texts is None or any(UNNAMEABLE.intersection(column.name) for column in columns):
+        return None
+    parts: list[Column | tuple[Column, ...]] = []
+    for column in columns:
+        last = parts[-1] if parts else None
+        if texts.of(column, sa.column(column.name)) is None:
+            parts.append(column)
+        elif isinstance(last, tuple):
+            parts[-1] = (*last, column)
+        else:
+            parts.append((column,))
+    if not any(isinstance(part, tuple) for part in parts):
+        return None
+    probe = sa.select(texts.quoted(sa.bindparam(None, _PROBE, type_=sa.String())))
+    if _lowered(ask(probe)) != _json(_PROBE):
+        return None  # this server, or what calls itself one, escapes otherwise
+    if not isinstance(parts[-1], tuple):
+        parts.append(())
+    return Rendering(tuple(parts), texts)
+
+
+def _json(text: str) -> str:
+    return msgspec.json.encode(text).decode()
+
+
+def _lowered(text: str) -> str:
+    """Write control characters as msgspec does: MariaDB has capital letters in its numbers."""
+    if "\\u00" not in text:
+        return text
+    return _ESCAPE.sub(lambda found: found[0].lower() if found[1].startswith("u") else found[0], text)
+
+
+def _named(name: str, value: Element) -> tuple[str, Element]:
+    return msgspec.json.encode(name).decode(), value
+
+
+class RenderedEncoder:
+    """Turns rendered pages of one stream into blocks of RECORD lines."""
+
+    def __init__(
+        self, stream: str, rendering: Rendering, converter: Callable[[Column], Converter], lines: str | None
+    ) -> None:
+        """`converter` makes what turns values into JSON values; `lines` names the property with the order's lines."""
+        template = []
+        self._converters: list[Converter | None] = []
+        for part in rendering.parts:
+            if isinstance(part, tuple):
+                template.append("%s")
+                self._converters.append(None)
+            else:
+                template.append(_place(part.name))
+                self._converters.append(converter(part))
+        self._own_at = len(rendering.parts)
+        if lines is not None:
+            template.append(_place(lines))
+            self._converters.append(list)
+        self._join = ",".join(template).__mod__
+        self._prefix = record_prefix(stream).decode() + "{"
+        self._encoder = msgspec.json.Encoder(decimal_format="number")
+
+    def blocks(self, columns: Sequence[Sequence[Any]], count: int, extracted: str) -> Iterator[bytes]:
+        """Give a page of `count` rows as blocks of whole lines; `extracted` is the moment of the page's query."""
+        suffix = "}" + record_suffix(extracted).decode()
+        between = suffix + self._prefix
+        # Key and version stand in the last text already.
+        given = [*columns[: self._own_at], *columns[self._own_at + 2 :]]
+        for start in range(0, count, RECORDS_PER_BLOCK):
+            values = [
+                part if convert is None else self._texts(convert(part))
+                for convert, part in zip(
+                    self._converters, (column[start : start + RECORDS_PER_BLOCK] for column in given), strict=True
+                )
+            ]
+            records = values[0] if len(values) == 1 else map(self._join, zip(*values, strict=True))
+            yield _lowered("".join((self._prefix, between.join(records), suffix))).encode()
+
+    def _texts(self, values: Sequence[Any]) -> Sequence[str]:
+        """Write a column's values as JSON, each by itself."""
+        try:
+            # JSON escapes line feeds inside texts: those left are the ends of values.
+            return self._encoder.encode_lines(values).decode().split("\n")[:-1]
+        except UnicodeEncodeError:
+            return list(map(serialize_json, values))
+
+
+def _place(name: str) -> str:
+    return _json(name).replace("%", "%%") + ":%s"
