@@ -24,11 +24,11 @@ from benchmarks.large_shop import LargeShop, scratch_database
 from benchmarks.measured import Usage, run_measured
 from benchmarks.processes import BenchmarkError, work_folder
 from benchmarks.results import Table, keep
+from orders_database.databases import database_for
 from orders_sync.plans import explain
 from scripts.servers import NoServerError
 from sync_ledger.tables import ledger_tables
 from tap_legacy_orders.connections import open_engine, reading
-from tap_legacy_orders.databases import database_for
 from tap_legacy_orders.orders_table import find_orders_table
 from tap_legacy_orders.unsynced import UnsyncedQueries
 from zoho_crm_emulator.control import EmulatorProcess

@@ -12,6 +12,7 @@ from rich.markup import escape
 from orders_sync.configs import ConfigFiles
 from orders_sync.crm_checks import CrmExamination
 from orders_sync.findings import Examination, Finding, Verdict
+from orders_sync.flag_checks import examine_flag
 from orders_sync.legacy_checks import examine_ledger, examine_orders, examine_settings
 from orders_sync.plugin_options import tap_config_option, target_config_option
 
@@ -46,6 +47,7 @@ def examine(files: ConfigFiles) -> Examination:
     tap, target = examine_settings(examination, files)
     table = examine_orders(examination, tap)
     examine_ledger(examination, tap, target)
+    examine_flag(examination, tap, target, table)
     CrmExamination(examination, tap, table).examine(target)
     return examination
 

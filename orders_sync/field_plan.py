@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
+from orders_database.columns import Column
 from orders_sync.new_fields import NewField, field_for, key_field
-from tap_legacy_orders.columns import Column
 from tap_legacy_orders.orders_table import OrdersTable
 from target_zoho_crm.errors import ConfigurationError
 from target_zoho_crm.field_settings import FieldSettings

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import sqlalchemy as sa
 
+from orders_database.databases import database_for
 from orders_sync.configs import TARGET_VARIABLES, ConfigFiles, open_tap, open_target
 from orders_sync.findings import EXPECTED, Examination, Verdict
+from orders_sync.places import place_of, shown
 from orders_sync.reading_checks import SUBJECT, examine_reading, helpful_index
-from sync_ledger.ledger import Ledger, database_url
+from sync_ledger.ledger import Ledger
 from sync_ledger.rights import try_rights
 from tap_legacy_orders.connections import reading
-from tap_legacy_orders.databases import database_for
 from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
@@ -20,7 +19,12 @@ from tap_legacy_orders.unsynced import UnsyncedQueries
 from target_zoho_crm.errors import configuration_error
 from target_zoho_crm.target import TargetZohoCRM
 
-TABLE_SUBJECTS = {"key_column": "Key", "replication_key": "Replication key", "filter": "Filter"}
+TABLE_SUBJECTS = {
+    "key_column": "Key",
+    "replication_key": "Replication key",
+    "filter": "Filter",
+    "sync_flag_column": "Sync flag",
+}
 """What a fault of the orders' table is about, by the setting that its message begins with."""
 
 
@@ -143,12 +147,12 @@ def examine_ledger(examination: Examination, tap: TapLegacyOrders | None, target
         if theirs[0] is None:
             variable = TARGET_VARIABLES["ack_url"]
             raise configuration_error("NO_ACK_URL", f"The target has no `ack_url` ({variable} in the environment).")
-        if place(*ours) != place(*theirs):
+        if place_of(*ours) != place_of(*theirs):
             raise configuration_error(
                 "NO_ACK_URL",
-                f"The tap's ledger is {_shown(*ours)}, the target's {_shown(*theirs)}: orders would be sent for ever.",
+                f"The tap's ledger is {shown(*ours)}, the target's {shown(*theirs)}: orders would be sent for ever.",
             )
-        return _shown(*ours), True
+        return shown(*ours), True
 
     if examination.look("One ledger", one_ledger) is None:
         examination.skip(["Ledger rights"], "which ledger is meant is not clear")
@@ -166,18 +170,3 @@ def _writable(url: str, schema: str | None) -> str:
     if missing:
         return "may create and write; the tables are not there yet, `orders-sync init` or the first run makes them"
     return "the tables are there and may be written"
-
-
-def place(url: str | None, schema: str | None) -> tuple[object, ...]:
-    """What two URLs of one ledger have in common, whatever user and driver they name."""
-    parsed = database_url(url or "")
-    database = parsed.database
-    if parsed.get_backend_name() == "sqlite" and database:
-        database = str(Path(database).resolve())
-    host = {"localhost": "127.0.0.1"}.get(parsed.host or "", parsed.host)
-    return parsed.get_backend_name(), host, parsed.port, database, schema
-
-
-def _shown(url: str | None, schema: str | None) -> str:
-    text = database_url(url or "").render_as_string(hide_password=True)
-    return f"{text}, schema {schema}" if schema else text

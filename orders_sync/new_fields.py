@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tap_legacy_orders.columns import Column, Kind
+from orders_database.columns import Column, Kind
 from target_zoho_crm.metadata import Field
 
 TEXT_MOST = 255

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from orders_sync.configs import ConfigFiles, open_tap
 from orders_sync.findings import EXPECTED, told
-from orders_sync.legacy_checks import place
+from orders_sync.places import place_of
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.backlog import Backlog, UnsyncedCount
 from tap_legacy_orders.deadline import Deadline
@@ -51,9 +51,9 @@ def backlog_of(tap: TapLegacyOrders, ledger: Ledger, within: timedelta) -> Backl
     Raises:
         TapConfigError, TapSyncError, LedgerError: the orders cannot be read, or not in time.
     """
-    ours = place(ledger.engine.url.render_as_string(hide_password=False), ledger.tables.metadata.schema)
+    ours = place_of(ledger.engine.url.render_as_string(hide_password=False), ledger.tables.metadata.schema)
     theirs = str(tap.config.get("ack_url") or tap.config["sqlalchemy_url"])
-    if place(theirs, tap.config.get("ack_schema")) != ours:
+    if place_of(theirs, tap.config.get("ack_schema")) != ours:
         return NotCounted("the tap's settings name another ledger")
     tap.ledger = ledger  # asked as it is: the tap's own way would make its tables, and give orders back
     deadline = Deadline(tap.engine, within.total_seconds())

@@ -120,6 +120,18 @@ def attempts_of(
     return found
 
 
+def synced_at(connection: sa.Connection, table: sa.Table, stream: str, versions: Mapping[str, str]) -> set[str]:
+    """Find which orders are confirmed to be in the CRM at just these versions, given by key."""
+    found: set[str] = set()
+    query = sa.select(table.c.record_key, table.c.version).where(
+        table.c.stream == stream, table.c.status == AckStatus.SYNCED.value
+    )
+    for chunk in chunks_of(versions, lookup_size(connection.dialect.name)):
+        rows = connection.execute(query.where(table.c.record_key.in_(chunk)))
+        found.update(key for key, version in rows if versions[key] == version)
+    return found
+
+
 def folded_twins(
     connection: sa.Connection, table: sa.Table, stream: str, keys: Iterable[str], folded: Mapping[str, str]
 ) -> dict[str, str]:

@@ -116,40 +116,42 @@ def create_engine(url: sa.URL, **options: Any) -> sa.Engine:
         ) from error
 
 
-class Ledger:
-    """The ack, job and run tables in one database."""
+def writable_engine(url: str) -> sa.Engine:
+    """Make an engine for short transactions that write; it connects on first use.
 
-    def __init__(self, engine: sa.Engine, schema: str | None = None) -> None:
-        """Use `engine`, which must have come from `Ledger.open` or be set up alike."""
+    Raises:
+        LedgerError: the URL or its driver is of no use.
+    """
+    parsed = database_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database in {None, "", ":memory:"}:
+            raise LedgerError("an SQLite database in memory forgets everything; name a file: sqlite:////path/to/file")
+        busy = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+        engine = create_engine(parsed, connect_args=busy, pool_timeout=POOL_SECONDS)
+        event.listen(engine, "connect", _own_transactions)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    engine = create_engine(parsed, pool_pre_ping=True, pool_timeout=POOL_SECONDS)
+    if parsed.get_backend_name() in _LIMITS:
+        event.listen(engine, "connect", _limit_waiting(parsed.get_backend_name()))
+    return engine
+
+
+class WritableDatabase:
+    """A database that this program writes: short transactions, and patience with what passes by itself."""
+
+    what = "ledger"
+    """What the database is for, in messages."""
+
+    what_is_lost = "what was sent and not confirmed is sent again by the next run"
+
+    def __init__(self, engine: sa.Engine) -> None:
+        """Use `engine`, which must have come from `writable_engine` or be set up alike."""
         self.engine = engine
-        self.tables: LedgerTables = ledger_tables(schema)
         self._writer = engine.execution_options(ledger_write=True)
         self._given_up = False
         self.lasts_until: threading.Event | None = None
         """Set where a run is to last: what is cut short is then done again until it works, or this event is set."""
-
-    @classmethod
-    def open(cls, url: str, schema: str | None = None) -> Ledger:
-        """Open the ledger at `url`; connects on first use.
-
-        Raises:
-            LedgerError: the URL or its driver is of no use.
-        """
-        parsed = database_url(url)
-        if parsed.get_backend_name() == "sqlite":
-            if parsed.database in {None, "", ":memory:"}:
-                raise LedgerError(
-                    "an SQLite database in memory forgets everything; name a file: sqlite:////path/to/file"
-                )
-            busy = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-            engine = create_engine(parsed, connect_args=busy, pool_timeout=POOL_SECONDS)
-            event.listen(engine, "connect", _own_transactions)
-            event.listen(engine, "begin", _begin_sqlite)
-        else:
-            engine = create_engine(parsed, pool_pre_ping=True, pool_timeout=POOL_SECONDS)
-            if parsed.get_backend_name() in _LIMITS:
-                event.listen(engine, "connect", _limit_waiting(parsed.get_backend_name()))
-        return cls(engine, schema)
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -194,10 +196,9 @@ class Ledger:
                 if over or not passing:
                     self._given_up = True
                     raise LedgerUnavailableError(
-                        f"the ledger cannot be written or read: {_cause(error)}; "
-                        "what was sent and not confirmed is sent again by the next run"
+                        f"the {self.what} cannot be written or read: {_cause(error)}; {self.what_is_lost}"
                     ) from error
-                logger.warning("The ledger does not answer (%s), trying again", _cause(error))
+                logger.warning("The %s does not answer (%s), trying again", self.what, _cause(error))
             else:
                 self._given_up = False
                 return result
@@ -210,6 +211,28 @@ class Ledger:
         """Open a connection that only reads."""
         with self.engine.connect() as connection:
             yield connection
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+
+class Ledger(WritableDatabase):
+    """The ack, job and run tables in one database."""
+
+    def __init__(self, engine: sa.Engine, schema: str | None = None) -> None:
+        """Use `engine` as a writable database does."""
+        super().__init__(engine)
+        self.tables: LedgerTables = ledger_tables(schema)
+
+    @classmethod
+    def open(cls, url: str, schema: str | None = None) -> Ledger:
+        """Open the ledger at `url`; connects on first use.
+
+        Raises:
+            LedgerError: the URL or its driver is of no use.
+        """
+        return cls(writable_engine(url), schema)
 
     def now(self, connection: sa.Connection) -> datetime:
         """Tell the time by the ledger database's clock: naive UTC."""
@@ -288,10 +311,6 @@ class Ledger:
             f"{_cause(error)}; "
             "check `ack_url` and `ack_schema`, and that its user may create and write tables there"
         )
-
-    def close(self) -> None:
-        """Give back all connections."""
-        self.engine.dispose()
 
 
 def _cause(error: Exception) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from singer_sdk.singerlib import Catalog, CatalogEntry, MetadataMapping, Schema
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, Metadata
 
-from tap_legacy_orders.columns import json_schema
+from orders_database.columns import json_schema
 from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.gone_orders import DELETED_AT, DELETED_AT_SCHEMA
 from tap_legacy_orders.order_lines import LinesTable

@@ -4,48 +4,22 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
+from orders_database.databases import SUPPORTED
+from orders_database.sessions import BUSY_SECONDS, pin_for_reading
 from sync_ledger.ledger import EXTRAS, Ledger, LedgerError, LedgerUnavailableError, create_engine, database_url
 from sync_ledger.recovery import release_uncreated
-from tap_legacy_orders.databases import SUPPORTED
 from tap_legacy_orders.errors import TapConfigError, TapSyncError, cause_of, where
 
 ORDERS_CHECK = "`sqlalchemy_url`, the user's rights, and `filter` if one is set"
 LEDGER_CHECK = "`ack_url`, `ack_schema` and the user's rights"
-
-BUSY_SECONDS = 60
-"""How long a query waits for a writer on SQLite, for a locked table elsewhere."""
-
-_SESSION: dict[str, Sequence[str]] = {
-    "sqlite": ("PRAGMA query_only = ON",),
-    "postgresql": (
-        "SET TIME ZONE 'UTC'",
-        "SET datestyle = 'ISO, YMD'",
-        "SET intervalstyle = 'postgres'",
-        "SET extra_float_digits = 3",
-        "SET default_transaction_read_only = on",
-        f"SET lock_timeout = '{BUSY_SECONDS}s'",
-    ),
-    "mysql": (
-        "SET SESSION time_zone = '+00:00'",
-        "SET SESSION TRANSACTION READ ONLY",
-        f"SET SESSION lock_wait_timeout = {BUSY_SECONDS}",
-    ),
-    "mssql": ("SET DATEFORMAT ymd",),
-    "oracle": ("ALTER SESSION SET TIME_ZONE = '+00:00'", "ALTER SESSION SET NLS_NUMERIC_CHARACTERS = '.,'"),
-}
-_SESSION["mariadb"] = _SESSION["mysql"]
-
-_POSTGRESQL_TEXT_TYPES = ("timestamp", "timestamptz", "date", "time", "timetz", "interval", "json", "jsonb", "uuid")
-"""Taken as the server writes them: Python's types know neither 'infinity' nor years before Christ."""
 
 
 def open_engine(text: str, *, ping: bool = True) -> sa.Engine:
@@ -76,7 +50,7 @@ def open_engine(text: str, *, ping: bool = True) -> sa.Engine:
         engine = create_engine(url, **options)
     except LedgerError as error:
         raise TapConfigError(f"sqlalchemy_url: {error}") from error
-    event.listen(engine, "connect", _pin(backend))
+    pin_for_reading(engine)
     return engine
 
 
@@ -98,26 +72,6 @@ def _mysql_converters() -> dict[Any, Any]:
         ) from error
     moments = {FIELD_TYPE.TIMESTAMP, FIELD_TYPE.DATETIME, FIELD_TYPE.DATE, FIELD_TYPE.TIME}
     return {key: function for key, function in conversions.items() if key not in moments}
-
-
-def _pin(backend: str) -> Any:
-    def pin(dbapi_connection: Any, _record: object) -> None:
-        cursor = dbapi_connection.cursor()
-        for statement in _SESSION[backend]:
-            cursor.execute(statement)
-        cursor.close()
-        if backend == "postgresql":
-            dbapi_connection.commit()
-            _take_as_text(dbapi_connection)
-
-    return pin
-
-
-def _take_as_text(connection: Any) -> None:
-    from psycopg.types.string import TextLoader  # noqa: PLC0415 - an optional driver
-
-    for name in _POSTGRESQL_TEXT_TYPES:
-        connection.adapters.register_loader(name, TextLoader)
 
 
 @contextmanager

@@ -144,7 +144,7 @@ class FollowedOrders(UnsyncedOrders):
     def _chosen(self, now: datetime, *, wide: bool) -> Range:
         lookback = self._lookback() if wide else min(self._lookback(), QUICK_LOOKBACK)
         settings, newest = self._settings, self._newest
-        return choose_range(
+        chosen = choose_range(
             self._table.replication,
             self._database,
             lambda _: (newest, ""),
@@ -152,6 +152,7 @@ class FollowedOrders(UnsyncedOrders):
             Clock(now, settings.zone, lookback, settings.settle),
             own_version=not self._table.version_is_replication,
         )
+        return self._without_start(chosen)
 
     def _choose_range(self, bookmark: str | None) -> tuple[Range, int]:
         chosen, ahead = super()._choose_range(bookmark)

@@ -14,14 +14,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from orders_database.columns import Column, Kind
+from orders_database.databases import database_for
+from orders_database.keys import split_key
 from sync_ledger.deletions import keys_that_may_be_gone
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import DELETED_VERSION
-from tap_legacy_orders.columns import Column, Kind
 from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
-from tap_legacy_orders.databases import database_for
 from tap_legacy_orders.errors import TapSyncError
-from tap_legacy_orders.keys import split_key
 from tap_legacy_orders.lines import LineEncoder
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.ranges import fits

@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from tap_legacy_orders.columns import Column, Kind
-from tap_legacy_orders.databases import Database, Element
+from orders_database.columns import Column, Kind
+from orders_database.databases import Database, Element
 
 PLAIN_SCALE = 6
 """With more digits behind the point Python writes small decimals with an exponent, and the engines do not."""

@@ -13,14 +13,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tap_legacy_orders.columns import Column, Kind, json_schema
+from orders_database.columns import Column, Kind, json_schema
+from orders_database.databases import database_for
+from orders_database.keys import split_key
+from orders_database.texts import joined_key
 from tap_legacy_orders.connections import fetch_rows, reading
-from tap_legacy_orders.databases import database_for
 from tap_legacy_orders.errors import TapConfigError
-from tap_legacy_orders.keys import split_key
 from tap_legacy_orders.orders_table import OrdersTable, find_column, find_key, listed, reflect
 from tap_legacy_orders.reader import Page
-from tap_legacy_orders.unsynced import KEY, UnsyncedQueries, joined_key
+from tap_legacy_orders.unsynced import KEY, UnsyncedQueries
 from tap_legacy_orders.values import Warn, converter
 
 DEFAULT_NAME = "lines"

@@ -6,7 +6,7 @@ What the settings leave open is found in the database; where there is no one cho
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,10 +14,12 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import NoSuchTableError
 
+from orders_database.columns import Column, Kind
+from orders_database.reflection import columns_of, typed
 from sync_ledger.partitions import WHOLE, Partition
-from tap_legacy_orders.columns import Column, Kind, kind_of
 from tap_legacy_orders.errors import TapConfigError, where
 from tap_legacy_orders.partitions import read_partition
+from tap_legacy_orders.sync_flag import check_flag, wanted_flag
 
 REPLICATION_NAMES = (
     "updatedat",
@@ -51,6 +53,8 @@ class OrdersTable:
     filter: str | None = None
     partition: Partition = WHOLE
     """The share of its keys that is read."""
+    flag: Column | None = None
+    """What says whether an order is synced, where that is what the tap goes by."""
 
     @property
     def version_is_replication(self) -> bool:
@@ -69,10 +73,10 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
     reflected = reflect(inspector, table, "orders_table", engine)
     name, schema, every = reflected.name, reflected.schema, reflected.columns
     key = tuple(
-        _typed(connection, name, schema, column)
+        typed(connection, name, schema, column)
         for column in find_key(every, config.get("key_column"), reflected.primary, table)
     )
-    replication = _typed(connection, name, schema, _replication(every, config.get("replication_key"), table))
+    replication = typed(connection, name, schema, _replication(every, config.get("replication_key"), table))
     version = replication
     if config.get("version_column"):
         version = find_column(every, config["version_column"], "version_column", table)
@@ -80,7 +84,8 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
     for column in sorted(wanted):
         find_column(every, column, "columns", table)
     wanted |= {column.name for column in (*key, replication)}
-    return OrdersTable(
+    flag = wanted_flag(config)
+    found = OrdersTable(
         name=name,
         schema=schema,
         is_view=name in inspector.get_view_names(schema),
@@ -90,7 +95,11 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
         version=version,
         filter=config.get("filter") or None,
         partition=read_partition(config.get("partition")),
+        flag=None if flag is None else find_column(every, flag, "sync_flag_column", table),
     )
+    if found.flag is not None:
+        check_flag(found, found.flag, engine.dialect.name)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,30 +120,11 @@ def reflect(inspector: sa.Inspector, text: str, setting: str, engine: sa.Engine)
     """
     name, schema = _locate(inspector, text, setting, engine.url)
     try:
-        found = inspector.get_columns(name, schema)
+        columns = columns_of(inspector, name, schema)
     except NoSuchTableError:
         raise TapConfigError(_missing_table(inspector, text, setting, engine.url)) from None
-    columns = {
-        column["name"]: Column(
-            name=column["name"],
-            type=column["type"],
-            kind=kind_of(column["type"], engine.dialect.name),
-            nullable=bool(column.get("nullable", True)),
-            comment=column.get("comment"),
-        )
-        for column in found
-    }
     primary = inspector.get_pk_constraint(name, schema).get("constrained_columns") or []
     return Reflected(name, schema, columns, primary)
-
-
-def _typed(connection: sa.Connection, table: str, schema: str | None, column: Column) -> Column:
-    """Give a column without a declared type (SQLite's views) the type of its values, so that texts compare with it."""
-    if column.kind is not Kind.ANY:
-        return column
-    largest = sa.func.typeof(sa.func.max(sa.column(column.name)))
-    storage = connection.execute(sa.select(largest).select_from(sa.table(table, schema=schema))).scalar()
-    return replace(column, type=sa.Numeric()) if storage in {"integer", "real"} else column
 
 
 def _locate(inspector: sa.Inspector, text: str, setting: str, url: sa.URL) -> tuple[str, str | None]:

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta, timezone, tzinfo
 
 from sqlalchemy.dialects import mssql
 
-from tap_legacy_orders.columns import Column, Kind
-from tap_legacy_orders.databases import TIME_KINDS, Database
+from orders_database.columns import Column, Kind
+from orders_database.databases import TIME_KINDS, Database
 from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.moments import Moment, parse_moment
 

@@ -14,23 +14,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from operator import methodcaller
 from typing import Any
 
 import sqlalchemy as sa
 
+from orders_database.columns import Column
+from orders_database.databases import database_for
+from orders_database.keys import split_key
 from sync_ledger.acks import lookup_size
 from sync_ledger.deletions import keys_of_deleted
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import KEY_LENGTH
-from tap_legacy_orders.columns import Column
 from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
-from tap_legacy_orders.databases import database_for
 from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.gone_orders import GoneOrders
-from tap_legacy_orders.keys import split_key
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.ranges import Clock, Range, choose_range, fits
 from tap_legacy_orders.rendering import Rendering
@@ -180,7 +180,12 @@ class UnsyncedOrders:
             Clock(now, settings.zone, settings.lookback, settings.settle),
             own_version=not self._table.version_is_replication,
         )
+        chosen = self._without_start(chosen)
         return chosen, self._log_range(chosen, bookmark)
+
+    def _without_start(self, chosen: Range) -> Range:
+        """Where a flag tells what is unsynced, an order of any age may be."""
+        return chosen if self._table.flag is None else replace(chosen, lower=None)
 
     def _log_range(self, chosen: Range, bookmark: str | None) -> int:
         self._log.info(
@@ -358,7 +363,8 @@ class UnsyncedOrders:
             for start in range(0, len(keys), size):
                 found = connection.execute(ack_states(self._ack, self._stream, keys[start : start + size]))
                 states.update((key, AckState(*state)) for key, *state in found)
-        return [verdict(states.get(self._key(row)), self._version(row), cutoff) for row in rows]
+        by_flag = self._table.flag is not None
+        return [verdict(states.get(self._key(row)), self._version(row), cutoff, by_flag=by_flag) for row in rows]
 
     def _page(self, rows: list[Row], bookmark: str | None) -> Page:
         key_at = self._queries.width

@@ -22,8 +22,8 @@ from tap_legacy_orders.unsynced import KEY, VERSION
 from tap_legacy_orders.values import Converter
 
 if TYPE_CHECKING:
-    from tap_legacy_orders.columns import Column
-    from tap_legacy_orders.databases import Element
+    from orders_database.columns import Column
+    from orders_database.databases import Element
 
 _PROBE = "".join(map(chr, range(1, 0x100))) + "\u2028\uffff😀"
 """Every character that some writer of JSON escapes. PostgreSQL knows no text with a zero character."""

@@ -22,10 +22,11 @@ from singer_sdk.singerlib import SchemaMessage, StateMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.sql import SQLStream
 
+from orders_database.databases import database_for
+from orders_database.flags import SYNC_FLAG
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.runs import PARTITION, READ_SINCE
 from tap_legacy_orders.connections import fetch_rows, reading
-from tap_legacy_orders.databases import database_for
 from tap_legacy_orders.errors import OutputClosedError, TapConfigError, TapSyncError
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
@@ -35,6 +36,7 @@ from tap_legacy_orders.lines import LineEncoder
 from tap_legacy_orders.order_lines import OrderLines
 from tap_legacy_orders.reader import Page, UnsyncedOrders
 from tap_legacy_orders.rendering import RenderedEncoder, Rendering, find_rendering
+from tap_legacy_orders.sync_flag import announcement
 from tap_legacy_orders.unsynced import KEY, VERSION
 from tap_legacy_orders.values import Converter, converter
 
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog
 
-    from tap_legacy_orders.columns import Column
+    from orders_database.columns import Column
     from tap_legacy_orders.output import BlockWriter
     from tap_legacy_orders.tap import TapLegacyOrders
 
@@ -85,13 +87,19 @@ class UnsyncedOrdersStream(SQLStream):
         """Leave nothing of the start in STATE: a run reads its bookmark from the state that it was given."""
 
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
-        """Tell in the schema since when the records were read: the target refuses what another run has overtaken."""
+        """Tell in the schema since when the records were read, and by which flag.
+
+        The target refuses what another run has overtaken, and sets the flag.
+        """
         for message in super()._generate_schema_messages():
             with self.tap.ledger.connect() as connection:
                 now = self.tap.ledger.now(connection)
             partition = self.tap.orders_table.partition
             split = {} if partition.is_whole else {PARTITION: partition.name}
             message.schema = {**message.schema, READ_SINCE: now.isoformat(" "), **split}
+            flag = announcement(self.tap.orders_table)
+            if flag is not None:
+                message.schema[SYNC_FLAG] = flag
             yield message
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002

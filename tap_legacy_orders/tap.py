@@ -20,11 +20,11 @@ from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib import Catalog
 from singer_sdk.sql import SQLTap
 
+from orders_database.columns import Column
 from sync_ledger.ending import ending_in_time
 from sync_ledger.ledger import Ledger, database_url
-from tap_legacy_orders import following, partitions
+from tap_legacy_orders import following, partitions, sync_flag
 from tap_legacy_orders.catalog import catalog_entry, complete
-from tap_legacy_orders.columns import Column
 from tap_legacy_orders.connections import open_engine, open_ledger, reading
 from tap_legacy_orders.errors import CONFIGURATION_EXIT, StoppedBySignal, TapConfigError, TapSyncError
 from tap_legacy_orders.given_files import check_catalog, check_state
@@ -161,6 +161,7 @@ class TapLegacyOrders(SQLTap):
             title="Ledger schema",
             description="The schema of the ledger's tables; the connection's own by default",
         ),
+        *sync_flag.PROPERTIES,
         *following.PROPERTIES,
         partitions.PROPERTY,
         th.Property(

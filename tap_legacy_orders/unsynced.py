@@ -13,17 +13,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from orders_database.columns import Column
+from orders_database.databases import Database, Element
+from orders_database.flags import is_unset
+from orders_database.texts import is_one_of, joined_key, version_text
 from sync_ledger.tables import KEY_LENGTH, AckStatus, exact_key
-from tap_legacy_orders.columns import Column
-from tap_legacy_orders.databases import Database, Element
-from tap_legacy_orders.keys import ESCAPE, SEPARATOR
 from tap_legacy_orders.orders_table import OrdersTable
 
 KEY = "_sync_key"
 VERSION = "_sync_version"
-NO_VERSION = "-"
-"""The version of an order whose version column is NULL."""
-
 _POSITION = "_sync_position"
 _LEFT_OUT = "_sync_left_out"
 
@@ -46,9 +44,12 @@ class AckState:
     next_attempt_at: datetime | None
 
 
-def verdict(ack: AckState | None, version: str, cutoff: datetime) -> Verdict:
-    """Judge an order at `version`; due retries are skipped, since they were sent before the pages began."""
-    if ack is None:
+def verdict(ack: AckState | None, version: str, cutoff: datetime, *, by_flag: bool = False) -> Verdict:
+    """Judge an order at `version`; due retries are skipped, since they were sent before the pages began.
+
+    `by_flag`: its flag is unset; if it is synced all the same, the target sets the flag and sends nothing.
+    """
+    if ack is None or (by_flag and ack.version == version and ack.status == AckStatus.SYNCED.value):
         return Verdict.SEND
     if ack.version == version or _is_due(ack, cutoff):
         return Verdict.SKIP
@@ -91,10 +92,7 @@ class UnsyncedQueries:
         self._replication = self.orders.c[table.replication.name]
         self._key: list[Element] = [self.orders.c[column.name] for column in table.key]
         self.key_text = joined_key(database, table.key, self._key)
-        self.version_text = database.text(table.version, self.orders.c[table.version.name])
-        if table.version.nullable:
-            none: Element = sa.literal_column(f"'{NO_VERSION}'")
-            self.version_text = sa.func.coalesce(self.version_text, none, type_=sa.String())
+        self.version_text = version_text(database, table.version, self.orders.c[table.version.name])
         self.replication_text = database.text(table.replication, self._replication)
         self._stream = stream
         self._ack = ack
@@ -108,7 +106,8 @@ class UnsyncedQueries:
     def _source(self) -> sa.FromClause:
         """The table, or its filtered rows: a subquery, so that the filter's names cannot meet the ack table's."""
         table = self.table
-        names = {c.name: None for c in (*self.columns, *table.key, table.replication, table.version)}
+        flags = () if table.flag is None else (table.flag,)
+        names = {c.name: None for c in (*self.columns, *table.key, table.replication, table.version, *flags)}
         orders = sa.table(table.name, *map(sa.column, names), schema=table.schema)
         if table.filter is None:
             return orders.alias("o")
@@ -164,6 +163,10 @@ class UnsyncedQueries:
         """Find out whether there is any order at all."""
         return sa.select(sa.literal_column("1")).select_from(self.orders).limit(1)
 
+    def any_unflagged(self) -> sa.Select[Any]:
+        """Read key and version of an order whose flag is unset."""
+        return sa.select(self.key_text, self.version_text).select_from(self.orders).where(*self._unflagged()).limit(1)
+
     def keys_among(self, keys: Sequence[tuple[str, ...]]) -> sa.Select[Any]:
         """Read the key texts of those orders that have one of these keys, given as texts of the key's columns."""
         return sa.select(self.key_text).select_from(self.orders).where(self.is_one_of(keys))
@@ -179,7 +182,7 @@ class UnsyncedQueries:
         clock = sa.literal_column(f"({self.database.now_query})", sa.String())
         flags: list[Element] = [sa.null(), sa.null()]
         if self._ack is not None:
-            conditions = [*bounds, self._is_ours(), self._unsettled(self._ack, cutoff)]
+            conditions = [*bounds, *self._unflagged(), self._is_ours(), self._unsettled(self._ack, cutoff)]
             if lower is not None:
                 conditions.append(self._replication >= self._bound_replication(lower))
             one: Element = sa.literal_column("1")
@@ -227,16 +230,15 @@ class UnsyncedQueries:
 
     def is_one_of(self, keys: Sequence[tuple[str, ...]]) -> Element:
         """Say that an order has one of these keys; each is the texts of its columns."""
-        bound = [
-            [self.database.bound(column, part) for column, part in zip(self.table.key, key, strict=True)]
-            for key in keys
-        ]
-        if len(self._key) == 1:
-            return self._key[0].in_([parts[0] for parts in bound])
-        return sa.or_(*(sa.and_(*(e == part for e, part in zip(self._key, parts, strict=True))) for parts in bound))
+        return is_one_of(self.database, self.table.key, self._key, keys)
+
+    def _unflagged(self) -> list[Element]:
+        flag = self.table.flag
+        return [] if flag is None else [is_unset(self.database, flag, self.orders.c[flag.name])]
 
     def _page(self, conditions: list[Element], order: list[Element], limit: int, cutoff: datetime) -> sa.Select[Any]:
         ack = self._ack
+        conditions = [*self._unflagged(), *conditions]
         if ack is None:
             query = self._selected().select_from(self.orders)
         else:
@@ -257,7 +259,11 @@ class UnsyncedQueries:
             ack.c.next_attempt_at.is_not(None),
             ack.c.next_attempt_at <= cutoff,
         )
-        return sa.or_(ack.c.record_key.is_(None), sa.and_(ack.c.version != current, sa.not_(due)))
+        changed = sa.and_(ack.c.version != current, sa.not_(due))
+        if self.table.flag is None:
+            return sa.or_(ack.c.record_key.is_(None), changed)
+        unflagged = sa.and_(ack.c.version == current, ack.c.status == AckStatus.SYNCED.value)
+        return sa.or_(ack.c.record_key.is_(None), changed, unflagged)
 
     def _selected(self, *more: Element) -> sa.Select[Any]:
         """Select the record's columns, key, version, the position where the version does not tell it, and `more`."""
@@ -298,20 +304,6 @@ class UnsyncedQueries:
         return sa.or_(*steps)
 
 
-def joined_key(database: Database, columns: Sequence[Column], elements: Sequence[Element]) -> Element:
-    """Render a key as one text, in SQL; `keys.py` says the same in Python."""
-    texts = [database.text(column, element) for column, element in zip(columns, elements, strict=True)]
-    if len(texts) == 1:
-        return texts[0]
-    joined: Element | None = None
-    for text in texts:
-        escaped: Element = sa.func.replace(text, _text(ESCAPE), _text(ESCAPE * 2), type_=sa.String())
-        escaped = sa.func.replace(escaped, _text(SEPARATOR), _text(ESCAPE + SEPARATOR), type_=sa.String())
-        joined = escaped if joined is None else joined + _text(SEPARATOR) + escaped
-    assert joined is not None  # noqa: S101 - a key has columns
-    return joined
-
-
 def due_keys(ack: sa.Table, stream: str, cutoff: datetime, after: str | None, limit: int | None) -> sa.Select[Any]:
     """Read the keys of due retries from the ledger, in the order of their keys, and when each came due."""
     conditions = [
@@ -337,7 +329,3 @@ def usable_keys(keys: Sequence[str]) -> bool:
     """Tell whether these texts can stand in the ledger as keys."""
     lengths = set(map(len, keys))
     return min(lengths) > 0 and max(lengths) <= KEY_LENGTH
-
-
-def _text(value: str) -> Element:
-    return sa.bindparam(None, value, type_=sa.String())

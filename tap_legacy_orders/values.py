@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from tap_legacy_orders.columns import Column, Kind
+from orders_database.columns import Column, Kind
 from tap_legacy_orders.moments import iso_moment, parse_moment, utc_column
 
 Converter = Callable[[Sequence[Any]], Sequence[Any]]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from target_zoho_crm import delete_settings, write_settings
+from target_zoho_crm import delete_settings, sync_flags, write_settings
 from target_zoho_crm.data_centers import DATA_CENTERS, ENVIRONMENTS
 from target_zoho_crm.destination import OnRejection
 from target_zoho_crm.field_settings import FIELDS
@@ -81,6 +81,7 @@ CONFIG = th.PropertiesList(
         description="SQLAlchemy URL of the ledger's database; a local SQLite file if absent.",
     ),
     th.Property("ack_schema", th.StringType, description="Schema of the ledger's tables."),
+    *sync_flags.PROPERTIES,
     th.Property(
         "channel",
         th.StringType,

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec import structs
 
-from sync_ledger.acks import Ack, Acks, attempts_of, folded_twins, make_due, write_acks
+from sync_ledger.acks import Ack, Acks, attempts_of, folded_twins, make_due, synced_at, write_acks
 from sync_ledger.callbacks import called_back_at
 from sync_ledger.deletions import KnownRecord, count_in_crm, known_records, note_deleted
 from sync_ledger.doubts import doubtful_since
@@ -75,6 +75,15 @@ class Confirmation:
         def look_up() -> Suspects:
             with self._ledger.connect() as connection:
                 return suspects(connection, self._ledger.tables.ack, self._lock.stream, versions)
+
+        return self._ledger.patiently(look_up)
+
+    def synced_at(self, versions: Mapping[str, str]) -> set[str]:
+        """Look up which orders are confirmed to be in the CRM at just these versions, given by key."""
+
+        def look_up() -> set[str]:
+            with self._ledger.connect() as connection:
+                return synced_at(connection, self._ledger.tables.ack, self._lock.stream, versions)
 
         return self._ledger.patiently(look_up)
 

@@ -202,6 +202,7 @@ class Delivery:
         for mapping, same in self._by_mapping(entries):
             batch = Batch(group, mapping, same)
             self.deletions.unmark(same, [column.field.api_name for column in mapping.columns])
+            batch = self._to.without_unflagged(batch)
             self._route(batch if self._unchanged is None else self._unchanged.sift(batch))
         return taken
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from operator import attrgetter
 
@@ -23,6 +23,7 @@ from target_zoho_crm.problems import Problems
 from target_zoho_crm.records_by_key import RecordsByKey
 from target_zoho_crm.routing import Channel
 from target_zoho_crm.settlement import Flight, Group, Settlement
+from target_zoho_crm.sync_flags import SyncFlags, unflagged
 from target_zoho_crm.unclear_calls import UnclearCalls
 from target_zoho_crm.write_settings import Automations, Operation
 
@@ -138,6 +139,8 @@ class Destination:
     records: RecordsByKey
     lasting: bool = False
     """Whether no next run is to be waited for: what was left is taken up again by this one."""
+    flags: SyncFlags | None = None
+    """Where the tap goes by a flag in the orders' table: it is set after the ack."""
     callback_url: str | None = field(default=None, repr=False)
     failed_calls: FailedCalls = field(default_factory=FailedCalls)
     unclear_calls: UnclearCalls = field(default_factory=UnclearCalls)
@@ -157,6 +160,8 @@ class Destination:
             RejectedError: one was refused and `on_rejection` is fail_fast; the ledger knows all of them by then.
         """
         confirmed = self.confirmation.confirm(outcomes, channel, job, payloads)
+        if self.flags is not None:
+            self.flags.set(confirmed.in_the_crm)
         if group is not None:  # else an earlier run has read these records, and they are not of this run's sum
             self.settlement.confirmed(group, (*confirmed.in_the_crm, *confirmed.refused), confirmed.due_again)
         if len(confirmed.in_the_crm) == len(outcomes):
@@ -171,6 +176,19 @@ class Destination:
                 f"stream {self.stream!r}, order {refused.key!r}: {refused.code}"
                 f"{f' in field {refused.field}' if refused.field else ''}; on_rejection is fail_fast"
             )
+
+    def without_unflagged(self, batch: Batch) -> Batch:
+        """Set the flags of orders that are in the CRM at this very version; gives the others."""
+        if self.flags is None:
+            return batch
+        versions = batch.manifest
+        known = self.confirmation.synced_at(versions)
+        if not known:
+            return batch
+        outcomes = unflagged({key: versions[key] for key in known})
+        self.flags.set(outcomes)
+        self.settlement.confirmed(batch.group, outcomes, 0)
+        return replace(batch, entries={key: entry for key, entry in batch.entries.items() if key not in known})
 
     def due_again(self, group: Group | None, orders: int) -> None:
         """Count orders that the ledger now holds as due again; a lasting run lets STATE pass them.

@@ -220,6 +220,21 @@ CODES: dict[str, CodeInfo] = {
         "Tap and target must share one ledger.",
         "Set `ack_url` to the database where the tap has it: its own `ack_url`, or else the orders' database.",
     ),
+    "SYNC_FLAG_DIFFERS": CodeInfo(
+        _C,
+        "Tap and target must mean the same flag column.",
+        "Set `sync_flag_column` of the target to the tap's, or the tap's `unsynced_by` to ack_table.",
+    ),
+    "SYNC_FLAG_NOT_WRITABLE": CodeInfo(
+        _C,
+        "The flag column of the orders' table cannot be written.",
+        "Set `orders_url` to the orders' database, as a user who may read the table and update that column.",
+    ),
+    "SYNC_FLAG_UNDONE": CodeInfo(
+        _C,
+        "A trigger answers the flag's update as if the order had changed, so it would be sent for ever.",
+        "Let the trigger pass over updates of the flag alone, or set `unsynced_by` to ack_table.",
+    ),
     "INSERT_WITH_LINES": CodeInfo(
         _C,
         "An order whose lines failed could not be inserted again.",

@@ -42,7 +42,8 @@ from target_zoho_crm.rows import VERSION_PROPERTY
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
 from target_zoho_crm.settlement import DUE_AGAIN, READ, Settlement
 from target_zoho_crm.spool import new_spool
-from target_zoho_crm.stream_mapping import stream_lines, stream_mapping
+from target_zoho_crm.stream_mapping import stream_lines, stream_mapping, warn_of_gaps
+from target_zoho_crm.sync_flags import SyncFlags
 from target_zoho_crm.transport import ATTEMPTS
 from target_zoho_crm.unchanged import UnchangedOrders
 from target_zoho_crm.users import UserDirectory
@@ -80,6 +81,7 @@ class Run:
         self._locks: dict[str, RunLock] = {}
         self._deliveries: dict[str, Delivery] = {}
         self._destinations: dict[str, Destination] = {}
+        self._flags: dict[str, SyncFlags] = {}
         self._fields: dict[str, ModuleFields] = {}
         self._demands: dict[tuple[str, str | None], ModuleFields] = {}
         self._parents = ParentDirectories(self.client)
@@ -94,10 +96,11 @@ class Run:
         key_properties: Sequence[str],
         read_since: str | None = None,
         partition: Partition = WHOLE,
+        sync_flag: object = None,
     ) -> tuple[Delivery, FieldMapping]:
         """Begin a stream, or go on with it under a changed schema; `read_since` as `RunLock.refuse_outdated` takes it.
 
-        `partition` is the share of the stream that the tap reads.
+        `partition` is the share of the stream that the tap reads, `sync_flag` what it says of the flag it goes by.
 
         Raises:
             ConfigurationError: module, key field or mapping are of no use.
@@ -126,28 +129,7 @@ class Run:
             fields_of=fields_of,
             users=self._users.users,
         )
-        if mapping.unmapped:
-            logger.warning(
-                "Stream %r: no writable field of module %s for %s; these are not written (`fields` can map them)",
-                stream,
-                own.module,
-                ", ".join(mapping.unmapped),
-            )
-        if lines is not None and lines.mapping.unmapped:
-            logger.warning(
-                "Stream %r: no writable field of module %s for %s of its lines; these are not written (`lines.fields`)",
-                stream,
-                lines.module,
-                ", ".join(lines.mapping.unmapped),
-            )
-        if mapping.lacking:
-            logger.warning(
-                "Stream %r: module %s demands %s, to which no property goes; Zoho refuses new orders without it "
-                "(`fields` can name a property, or a `default`)",
-                stream,
-                own.module,
-                ", ".join(mapping.lacking),
-            )
+        warn_of_gaps(stream, own, mapping, lines)
         folding = KeyFolding(folds_case=not mapping.key_field.case_sensitive)
         mark = own.deletes.mark(self._fields_of(own.module))
         relations = deletions = None
@@ -177,6 +159,7 @@ class Run:
             callback_url=self.settings.callback_url,
             operation=own.writes.operation,
             records=RecordsByKey(self.client, own.module, own.key_field, folding),
+            flags=self._open_flags(stream, sync_flag),
         )
         upserts, bulk = writers(
             destination,
@@ -320,6 +303,8 @@ class Run:
             closing.callback(self.client.close)
             if self._ledger is not None:
                 closing.callback(self._ledger.close)
+            for flags in self._flags.values():
+                closing.callback(flags.close)
             for stream, lock in self._locks.items():
                 closing.callback(self._release, stream, lock, how_ended)
             closing.callback(self._jobs.close)
@@ -332,6 +317,14 @@ class Run:
             lock.release(how_ended, {name: counts[name] for name in RUN_COUNTS}, lock.spent())
         except LedgerUnavailableError as error:
             logger.warning("The end of stream %r is not noted, the next run finds it dead: %s", stream, error)
+
+    def _open_flags(self, stream: str, announced: object) -> SyncFlags | None:
+        if announced is None:
+            return None
+        flags = self._flags[stream] = SyncFlags.open(self.settings, stream, announced)
+        if self.settings.lasting:
+            flags.last_until(self.stop)
+        return flags
 
     def _open_ledger(self) -> Ledger:
         if self._ledger is None:

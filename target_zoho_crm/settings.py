@@ -44,6 +44,8 @@ class Settings:
     endpoints: Endpoints
     ack_url: str | None
     ack_schema: str | None
+    sync_flag_column: str | None
+    orders_url: str | None
     channel: Channel
     bulk_threshold: int | None
     bulk_rows: int
@@ -76,6 +78,8 @@ class Settings:
             endpoints=endpoints(config["data_center"], config["environment"], urls),
             ack_url=config.get("ack_url"),
             ack_schema=config.get("ack_schema"),
+            sync_flag_column=config.get("sync_flag_column"),
+            orders_url=config.get("orders_url"),
             channel=Channel(config["channel"]),
             bulk_threshold=config.get("bulk_threshold"),
             bulk_rows=config["bulk_rows"],

@@ -48,6 +48,8 @@ class ZohoSink(BatchSink):
         """When the tap began to read, if it is one of ours and says so."""
         self.partition = WHOLE
         """The share of the stream that the tap reads."""
+        self.sync_flag: object = None
+        """The flag that the tap goes by, if it says so."""
 
     def _remove_sdc_metadata_from_schema(self) -> None:
         """Keep what says that an order is gone from its source: that is no bookkeeping."""
@@ -73,7 +75,12 @@ class ZohoSink(BatchSink):
             return
         properties: Mapping[str, Any] = self.schema["properties"]
         delivery, mapping = self._target.run.open_stream(
-            self.stream_name, properties, self.key_properties, self.read_since, self.partition
+            self.stream_name,
+            properties,
+            self.key_properties,
+            self.read_since,
+            self.partition,
+            self.sync_flag,
         )
         sources = [column.source for column in mapping.columns]
         if delivery.lines_property is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from target_zoho_crm.metadata import ModuleFields
 from target_zoho_crm.reference_columns import with_references
 from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.users import Users
+
+logger = logging.getLogger("target-zoho-crm")
 
 
 def stream_mapping(
@@ -66,3 +69,29 @@ def stream_lines(
         timezone=settings.timezone,
         validate=settings.validate,
     )
+
+
+def warn_of_gaps(name: str, stream: StreamSettings, mapping: FieldMapping, lines: CompiledLines | None) -> None:
+    """Say which properties go nowhere, and which demanded fields get nothing."""
+    if mapping.unmapped:
+        logger.warning(
+            "Stream %r: no writable field of module %s for %s; these are not written (`fields` can map them)",
+            name,
+            stream.module,
+            ", ".join(mapping.unmapped),
+        )
+    if lines is not None and lines.mapping.unmapped:
+        logger.warning(
+            "Stream %r: no writable field of module %s for %s of its lines; these are not written (`lines.fields`)",
+            name,
+            lines.module,
+            ", ".join(lines.mapping.unmapped),
+        )
+    if mapping.lacking:
+        logger.warning(
+            "Stream %r: module %s demands %s, to which no property goes; Zoho refuses new orders without it "
+            "(`fields` can name a property, or a `default`)",
+            name,
+            stream.module,
+            ", ".join(mapping.lacking),
+        )

@@ -19,6 +19,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
+from orders_database.flags import SYNC_FLAG
 from sync_ledger.ending import EXIT_BASE, abandon_output, ending_in_time
 from sync_ledger.ledger import LedgerError
 from sync_ledger.partitions import WHOLE, Partition
@@ -138,6 +139,7 @@ class TargetZohoCRM(Target):
             if isinstance(sink, ZohoSink):
                 sink.read_since = message_dict["schema"].get(READ_SINCE)
                 sink.partition = _partition(message_dict["schema"].get(PARTITION, WHOLE.name))
+                sink.sync_flag = message_dict["schema"].get(SYNC_FLAG)
                 sink.open()
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:

@@ -23,9 +23,10 @@ BIN = Path(sys.executable).parent
 
 PACKAGES = {
     "sync_ledger": set(),
-    "tap_legacy_orders": {"sync_ledger"},
-    "target_zoho_crm": {"sync_ledger"},
-    "orders_sync": {"sync_ledger", "tap_legacy_orders", "target_zoho_crm"},
+    "orders_database": {"sync_ledger"},
+    "tap_legacy_orders": {"sync_ledger", "orders_database"},
+    "target_zoho_crm": {"sync_ledger", "orders_database"},
+    "orders_sync": {"sync_ledger", "orders_database", "tap_legacy_orders", "target_zoho_crm"},
     "zoho_crm_emulator": set(),
 }
 """Package to the packages of ours that it may import."""

@@ -9,8 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from reference import LOOKBACK, Order, Reference, Version
 from steps import Shop
 
+from orders_database.texts import NO_VERSION
 from sync_ledger.tables import AckStatus
-from tap_legacy_orders.unsynced import NO_VERSION
 
 KEYS = "ABCD"
 

@@ -11,10 +11,10 @@ from engines import fresh_database
 from sqlalchemy.dialects import mssql, oracle
 
 from benchmarks.large_shop import LargeShop
+from orders_database.columns import Column, Kind
 from orders_sync.findings import Examination, Finding
 from orders_sync.legacy_checks import examine_orders
 from orders_sync.reading_checks import helpful_index
-from tap_legacy_orders.columns import Column, Kind
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 

@@ -17,7 +17,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PATCHES = Path(__file__).parent / "mutants"
-COPIED = ("sync_ledger", "tap_legacy_orders", "target_zoho_crm", "zoho_crm_emulator", "tests/simulation")
+COPIED = (
+    "sync_ledger",
+    "orders_database",
+    "tap_legacy_orders",
+    "target_zoho_crm",
+    "zoho_crm_emulator",
+    "tests/simulation",
+)
 SEEDS_MOST = 2000
 """A bug that so many histories do not show is one that the simulation does not see."""
 

@@ -15,10 +15,10 @@ from simulation.network import CREDENTIALS
 from simulation.scheduler import Killed, Process, Scheduler, Task
 from sqlalchemy import event
 
+from orders_database.columns import Column
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.recovery import release_uncreated
 from tap_legacy_orders.catalog import catalog_entry
-from tap_legacy_orders.columns import Column
 from tap_legacy_orders.connections import open_engine, reading
 from tap_legacy_orders.errors import TapSyncError
 from tap_legacy_orders.lines import LineEncoder

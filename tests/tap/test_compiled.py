@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -9,11 +10,13 @@ import sqlalchemy as sa
 from shop import LONG_AGO
 from sqlalchemy.dialects import mssql, oracle
 
+from orders_database.columns import Column, Kind, kind_of
+from orders_database.databases import database_for
+from orders_database.flag_statements import FlagStatements
+from orders_database.flags import FlaggedTable, index_columns, index_statement
 from sync_ledger.ledger import create_engine
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.tables import ledger_tables
-from tap_legacy_orders.columns import Column, Kind, kind_of
-from tap_legacy_orders.databases import database_for
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.unsynced import Position, UnsyncedQueries, due_keys
 
@@ -133,3 +136,33 @@ def test_a_partition_is_plain_sql_on_each_engine() -> None:
     assert "coalesce(length(CAST(o.region AS VARCHAR2(4000))), 0) * 14" in sql["oracle"]
     assert "coalesce(length(replace(to_char(o.order_id, 'TM9'), '7', '')), 0) * 3" in sql["oracle"]
     assert sql["oracle"].count(", 4) = 1") == 1
+
+
+@pytest.mark.parametrize(
+    ("engine", "sql_type", "unset", "to"),
+    [
+        ("mssql", mssql.BIT(), "orders.synced IS NULL OR orders.synced = 0", "1"),
+        ("oracle", oracle.NUMBER(1), "orders.synced IS NULL OR orders.synced != 1", "1"),
+        ("oracle", sa.CHAR(1), "orders.synced IS NULL OR orders.synced != 'Y'", "'Y'"),
+    ],
+)
+def test_the_sync_flag_is_set_by_key_and_version(
+    engine: str, sql_type: sa.types.TypeEngine[object], unset: str, to: str
+) -> None:
+    queries = _queries(engine, sa.DateTime())
+    database = queries.database
+    flag = Column("synced", sql_type, kind_of(sql_type, engine), nullable=True)
+    key, changed = queries.table.key[0], queries.table.replication
+    named = FlaggedTable(table="orders", schema="sales", key=("order_id",), version="updated_at", flag="synced")
+    statements = FlagStatements(database, named, {each.name: each for each in (key, changed, flag)})
+    sql = " ".join(str(statements.single().compile(dialect=database.dialect)).split())
+    sql = sql.replace("sales.orders.", "orders.")
+    assert sql.startswith(f"UPDATE sales.orders SET synced={to} WHERE ({unset}) AND orders.order_id = ")
+    assert sql.count("orders.updated_at") == 1
+    reading = UnsyncedQueries(replace(queries.table, flag=flag), database, "orders", queries.columns, None)
+    page = _sql(reading, reading.range_page(None, "2024-02-01", None, 25_000, LONG_AGO))
+    assert f"WHERE ({unset.replace('orders.', 'o.')}) AND o.updated_at <= " in page
+    columns = index_columns(database, "synced", "updated_at", ["order_id"])
+    assert index_statement(database, sa.table("orders", schema="sales"), flag, columns) == (
+        "CREATE INDEX orders_unsynced ON sales.orders (synced, updated_at, order_id)"
+    )

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shop import LONG_AGO, Shop, run
 
+from orders_database.keys import join_key, split_key
 from sync_ledger.tables import AckStatus
-from tap_legacy_orders.keys import join_key, split_key
 
 AWKWARD = ["", "|", "\\", "a|b", "a\\", "\\|", "é ", "A", "x" * 100]
 

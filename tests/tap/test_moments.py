@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shop import Shop, run
 
-from tap_legacy_orders.columns import Column, Kind
-from tap_legacy_orders.databases import PostgreSQL, SQLite
+from orders_database.columns import Column, Kind
+from orders_database.databases import PostgreSQL, SQLite
 from tap_legacy_orders.moments import iso_moment, parse_moment, utc_column
 from tap_legacy_orders.ranges import Clock, Range, choose_range
 

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import mssql, mysql, oracle, postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import UnsupportedCompilationError
 
-from tap_legacy_orders.columns import Column, Kind
+from orders_database.columns import Column, Kind
 
 Element = sa.ColumnElement[Any]
 MICROSECONDS_TEXT = "%Y-%m-%d %H:%M:%S.%f"
@@ -39,6 +39,10 @@ class Database:
 
     def bound(self, column: Column, text: str) -> Element:
         """Bind the column's own text as a value of the column's type."""
+        return self.back(column, _parameter(text))
+
+    def back(self, column: Column, element: Element) -> Element:
+        """Turn the column's own text, as SQL has it, back into a value of the column's type."""
         raise NotImplementedError
 
     def fetched(self, column: Column, element: Element) -> Element:
@@ -113,9 +117,13 @@ class SQLite(Database):
         """Bind this engine's text."""
         if column.kind is Kind.BINARY:
             return sa.bindparam(None, bytes.fromhex(text), type_=sa.LargeBinary())
+        return super().bound(column, text)
+
+    def back(self, column: Column, element: Element) -> Element:
+        """Turn this engine's text back; that of bytes it cannot, before version 3.41."""
         if column.kind is Kind.ANY and isinstance(column.type, sa.Numeric):
-            return _cast(_parameter(text), "NUMERIC")
-        return _parameter(text)  # the column's affinity is applied to the text
+            return _cast(element, "NUMERIC")
+        return element  # the column's affinity is applied to the text
 
     def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
         """Refuse: nothing may take this way."""
@@ -143,17 +151,21 @@ class PostgreSQL(Database):
 
     def bound(self, column: Column, text: str) -> Element:
         """Bind this engine's text."""
-        if column.kind is Kind.BINARY:
-            return sa.func.decode(_parameter(text), sa.literal_column("'hex'"), type_=sa.LargeBinary())
-        sql_type = column.type
-        if column.kind is Kind.TEXT and not isinstance(sql_type, sa.CHAR):
-            return _parameter(text)
-        if isinstance(sql_type, sa.CHAR):
-            return _cast(_parameter(text), f"CHAR({sql_type.length})" if sql_type.length else "CHAR")
         try:
-            return _cast(_parameter(text), sql_type.compile(dialect=self.dialect))
+            return self.back(column, _parameter(text))
         except UnsupportedCompilationError:
             return sa.bindparam(None, text, type_=sa.types.NullType())  # the server infers the type
+
+    def back(self, column: Column, element: Element) -> Element:
+        """Turn this engine's text back."""
+        if column.kind is Kind.BINARY:
+            return sa.func.decode(element, sa.literal_column("'hex'"), type_=sa.LargeBinary())
+        sql_type = column.type
+        if column.kind is Kind.TEXT and not isinstance(sql_type, sa.CHAR):
+            return element
+        if isinstance(sql_type, sa.CHAR):
+            return _cast(element, f"CHAR({sql_type.length})" if sql_type.length else "CHAR")
+        return _cast(element, sql_type.compile(dialect=self.dialect))
 
 
 class MySQL(Database):
@@ -174,19 +186,19 @@ class MySQL(Database):
             return element + sa.literal_column("0")
         return super().fetched(column, element)
 
-    def bound(self, column: Column, text: str) -> Element:
-        """Bind this engine's text."""
+    def back(self, column: Column, element: Element) -> Element:
+        """Turn this engine's text back."""
         if column.kind is Kind.BINARY:
-            return sa.func.unhex(_parameter(text), type_=sa.LargeBinary())
+            return sa.func.unhex(element, type_=sa.LargeBinary())
         if column.kind is Kind.INTEGER:
-            return _typed_cast(_parameter(text), mysql.BIGINT(unsigned=getattr(column.type, "unsigned", False)))
+            return _typed_cast(element, mysql.BIGINT(unsigned=getattr(column.type, "unsigned", False)))
         if column.kind is Kind.NUMBER and not isinstance(column.type, sa.Float):
-            return _typed_cast(_parameter(text), mysql.DECIMAL(65, getattr(column.type, "scale", None) or 0))
+            return _typed_cast(element, mysql.DECIMAL(65, getattr(column.type, "scale", None) or 0))
         if column.kind in {Kind.NAIVE_TIME, Kind.ZONED_TIME}:
-            return _typed_cast(_parameter(text), mysql.DATETIME(fsp=6))
+            return _typed_cast(element, mysql.DATETIME(fsp=6))
         if column.kind is Kind.DATE:
-            return _typed_cast(_parameter(text), sa.Date())
-        return _parameter(text)
+            return _typed_cast(element, sa.Date())
+        return element
 
     def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
         """Write a moment as this engine takes it."""
@@ -219,16 +231,16 @@ class SQLServer(Database):
         # Python's datetime has no place for the seventh digit.
         return self.text(column, element) if column.kind in TIME_KINDS else super().fetched(column, element)
 
-    def bound(self, column: Column, text: str) -> Element:
-        """Bind this engine's text."""
+    def back(self, column: Column, element: Element) -> Element:
+        """Turn this engine's text back."""
         if column.kind is Kind.TEXT:
-            return _parameter(text)
+            return element
         style, name = "0", self._type_name(column)
         if column.kind in TIME_KINDS:
             style = "121"
         elif column.kind is Kind.BINARY:
             style, name = "2", "VARBINARY(8000)"
-        return sa.func.convert(sa.literal_column(name), _parameter(text), sa.literal_column(style), type_=sa.String())
+        return sa.func.convert(sa.literal_column(name), element, sa.literal_column(style), type_=sa.String())
 
     def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
         """Write a moment as this engine takes it."""
@@ -267,20 +279,19 @@ class Oracle(Database):
         """Say what to select here."""
         return self.text(column, element) if column.kind in TIME_KINDS else super().fetched(column, element)
 
-    def bound(self, column: Column, text: str) -> Element:
-        """Bind this engine's text."""
-        parameter = _parameter(text)
+    def back(self, column: Column, element: Element) -> Element:
+        """Turn this engine's text back."""
         if column.kind is Kind.ZONED_TIME:
-            return self._call("to_timestamp_tz", parameter, "'YYYY-MM-DD HH24:MI:SS.FFTZH:TZM'")
+            return self._call("to_timestamp_tz", element, "'YYYY-MM-DD HH24:MI:SS.FFTZH:TZM'")
         if column.kind is Kind.NAIVE_TIME:
             if self._is_date(column):
-                return self._call("to_date", parameter, self._SECOND)
-            return self._call("to_timestamp", parameter, "'YYYY-MM-DD HH24:MI:SS.FF'")
+                return self._call("to_date", element, self._SECOND)
+            return self._call("to_timestamp", element, "'YYYY-MM-DD HH24:MI:SS.FF'")
         if column.kind is Kind.BINARY:
-            return sa.func.hextoraw(parameter, type_=sa.LargeBinary())
+            return sa.func.hextoraw(element, type_=sa.LargeBinary())
         if column.kind in {Kind.INTEGER, Kind.NUMBER}:
-            return self._call("to_number", parameter)
-        return parameter
+            return self._call("to_number", element)
+        return element
 
     def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
         """Write a moment as this engine takes it."""

@@ -1,0 +1,23 @@
+"""Where a database lies: whether two URLs mean one place, and how one is shown to people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sync_ledger.ledger import database_url
+
+
+def place_of(url: str | None, schema: str | None) -> tuple[object, ...]:
+    """What two URLs of one ledger have in common, whatever user and driver they name."""
+    parsed = database_url(url or "")
+    database = parsed.database
+    if parsed.get_backend_name() == "sqlite" and database:
+        database = str(Path(database).resolve())
+    host = {"localhost": "127.0.0.1"}.get(parsed.host or "", parsed.host)
+    return parsed.get_backend_name(), host, parsed.port, database, schema
+
+
+def shown(url: str | None, schema: str | None) -> str:
+    """The place for people, without its password."""
+    text = database_url(url or "").render_as_string(hide_password=True)
+    return f"{text}, schema {schema}" if schema else text
