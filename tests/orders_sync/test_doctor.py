@@ -279,3 +279,64 @@ def test_the_variables_are_those_of_meltanos_production_environment() -> None:
     plugins = prod["config"]["plugins"]
     for kind, variables in (("extractors", TAP_VARIABLES), ("loaders", TARGET_VARIABLES)):
         assert plugins[kind][0]["config"] == {name: f"${variable}" for name, variable in variables.items()}
+
+
+def _with_flag(shop: Shop) -> None:
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE orders ADD COLUMN synced BOOLEAN DEFAULT FALSE NOT NULL")
+    shop.insert(["SO-1"])
+    shop.tap_config |= {"unsynced_by": "sync_flag", "sync_flag_column": "synced"}
+    shop.target_config["sync_flag_column"] = "synced"
+
+
+def test_a_flag_column_that_fits_is_tried_and_left_as_it_was_and_its_index_is_shown(shop: Shop) -> None:
+    _with_flag(shop)
+    found = findings(shop, sound=True)
+    assert found["Sync flag"]["verdict"] == "fits", found["Sync flag"]
+    assert "set for one order, and taken back" in found["Sync flag"]["says"]
+    with shop.engine.begin() as connection:
+        assert connection.exec_driver_sql("SELECT synced FROM orders").scalars().all() == [0]
+        assert found["Index of the sync flag"]["verdict"] == "warning"
+        statement = found["Index of the sync flag"]["remedy"].removeprefix("Make one: ")
+        connection.exec_driver_sql(statement)
+    assert findings(shop, sound=True)["Index of the sync flag"]["verdict"] == "fits"
+
+
+def test_a_flag_column_that_is_not_there(shop: Shop) -> None:
+    _with_flag(shop)
+    shop.tap_config["sync_flag_column"] = "syncd"
+    assert_named(shop, "Sync flag", "'syncd'", "synced")
+
+
+def test_a_flag_column_that_only_the_tap_means(shop: Shop) -> None:
+    _with_flag(shop)
+    shop.target_config["sync_flag_column"] = None
+    assert_named(shop, "Sync flag", "'synced'", "`sync_flag_column`")
+
+
+def test_a_flag_that_may_not_be_set(shop: Shop, postgresql_url: str, zoho_emulator: EmulatorProcess) -> None:
+    served = Shop(postgresql_url, zoho_emulator, shop.folder)
+    _with_flag(served)
+    role = f"reader_{sa.make_url(postgresql_url).database}"
+    with served.engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN")
+        connection.exec_driver_sql(f"GRANT SELECT ON orders TO {role}")
+    try:
+        url = sa.make_url(postgresql_url).set(username=role).render_as_string(hide_password=False)
+        served.target_config["orders_url"] = url
+        assert_named(served, "Sync flag", "permission denied for table orders", "`orders_url`")
+    finally:
+        with served.engine.begin() as connection:
+            connection.exec_driver_sql(f"DROP OWNED BY {role}")
+            connection.exec_driver_sql(f"DROP ROLE {role}")
+        served.engine.dispose()
+
+
+def test_a_trigger_that_undoes_the_flag(shop: Shop) -> None:
+    _with_flag(shop)
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER reset AFTER UPDATE ON orders BEGIN UPDATE orders SET synced = FALSE "
+            "WHERE order_id = NEW.order_id; END"
+        )
+    assert_named(shop, "Sync flag", "SO-1", "trigger")

@@ -1,0 +1,48 @@
+"""Changes orders as an application does until its input ends: single ones all the while, and each one once in flight.
+
+`flag_changer.py URL LEDGER_URL UNSET`: every change sets `updated_at` to now and the flag to UNSET. An order is in
+flight while its ack says `submitted`. At the end it tells how many orders it changed then.
+"""
+
+from __future__ import annotations
+
+import random
+import select
+import sys
+import time
+from datetime import datetime, timezone
+
+import sqlalchemy as sa
+
+PAUSE_SECONDS = 0.05
+KEYS_PER_STATEMENT = 500
+
+
+def main(url: str, ledger_url: str, unset: str) -> None:
+    orders, ledger = sa.create_engine(url), sa.create_engine(ledger_url)
+    change = sa.text(f"UPDATE orders SET notes = :note, updated_at = :now, synced = {unset} WHERE order_id = :key")
+    changed: set[str] = set()
+    with orders.connect() as connection:
+        keys = list(connection.exec_driver_sql("SELECT order_id FROM orders").scalars())
+    while not select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:
+        now = datetime.now(timezone.utc).replace(tzinfo=None)
+        with ledger.connect() as connection:
+            query = "SELECT record_key FROM zoho_sync_ack WHERE status = 'submitted'"
+            flying = set(connection.exec_driver_sql(query).scalars()) - changed
+        changed |= flying
+        rows = [{"key": key, "note": "changed in flight", "now": now} for key in sorted(flying)]
+        some = random.sample(keys, min(len(keys), 5))
+        rows += [{"key": key, "note": f"changed at {time.monotonic()}", "now": now} for key in sorted(some)]
+        for start in range(0, len(rows), KEYS_PER_STATEMENT):
+            with orders.begin() as connection:
+                connection.execute(change, rows[start : start + KEYS_PER_STATEMENT])
+    print(len(changed))  # noqa: T201 - what it is asked for
+
+
+if __name__ == "__main__":
+    for _ in range(600):  # the ledger's tables may not be there yet
+        try:
+            main(*sys.argv[1:])
+            break
+        except sa.exc.DBAPIError:
+            time.sleep(0.05)
