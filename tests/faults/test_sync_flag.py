@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pair_of_plugins
 import pytest
 from fault_cases import ENGINES, on
 from flag_shop import FlagShop, all_in_flight_are_changed, switched_back_and_forth_writes_nothing
@@ -23,7 +24,9 @@ def test_sixty_thousand_orders_each_changed_while_in_flight(
     database_url: str,
     zoho_emulator_factory: Callable[..., EmulatorProcess],
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(pair_of_plugins, "PROCESS_SECONDS", 600)
     emulator = zoho_emulator_factory(data=tmp_path / "crm.sqlite", job_seconds=5)
     shop = FlagShop.open(database_url, emulator, tmp_path)
     assert all_in_flight_are_changed(shop, ORDERS, job_rows=25_000) == ORDERS, engine

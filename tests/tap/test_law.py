@@ -81,6 +81,42 @@ def test_exactly_the_unsynced_orders_are_streamed_and_none_left_out_is_passed(
             assert reached is None or all(reached <= moment for moment in left_out if moment)
 
 
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(orders=orders, flagged=st.sets(st.integers(0, 11)), size=st.integers(1, 5), elsewhere=st.booleans())
+def test_by_flag_exactly_the_unflagged_orders_are_streamed_that_no_ack_holds_back(
+    orders: list[tuple[float | None, Ack | None]],
+    flagged: set[int],
+    size: int,
+    elsewhere: bool,  # noqa: FBT001 - hypothesis gives it by name
+) -> None:
+    with (
+        TemporaryDirectory() as folder,
+        fresh_database("sqlite", Path(folder)) as url,
+        fresh_database("sqlite", Path(folder)) as other,
+        Shop.opened(url, other if elsewhere else None) as shop,
+    ):
+        shop.put(*((number, seconds) for number, (seconds, _) in enumerate(orders)))
+        shop.sql("ALTER TABLE orders ADD COLUMN synced BOOLEAN")
+        for number in flagged:
+            shop.sql("UPDATE orders SET synced = 1 WHERE id = :i", {"i": number})
+        for number, (seconds, ack) in enumerate(orders):
+            if ack is not None:
+                version = (shop.moment(seconds) or "-") if ack.current else "another"
+                shop.ack(str(number), version, ack.status, ack.due)
+        run = shop.run(page_size=size, unsynced_by="sync_flag", sync_flag_column="synced")
+        expected = [
+            str(number)
+            for number, (_, ack) in enumerate(orders)
+            if (ack is not None and _is_due(ack)) or (number not in flagged and (_expected(ack) or _is_synced(ack)))
+        ]
+        assert sorted(run.keys) == sorted(expected)
+
+
+def _is_synced(ack: Ack | None) -> bool:
+    """Say of an unflagged order whether a run died before it set the flag."""
+    return ack is not None and ack.current and ack.status is AckStatus.SYNCED
+
+
 def _sent_before(messages: list[dict[str, object]], state: dict[str, object]) -> set[str]:
     sent: set[str] = set()
     for message in messages:
