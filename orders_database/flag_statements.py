@@ -41,9 +41,10 @@ class FlagStatements:
         self._elements: list[Element] = [self.table.c[name] for name in table.key]
         dialect = database.dialect
         self._key_text = exact_key(joined_key(database, self._key, self._elements), dialect)
-        self._version_text = exact_key(version_text(database, self._version, self.table.c[table.version]), dialect)
+        self._version_shown = version_text(database, self._version, self.table.c[table.version])
+        self._version_text = exact_key(self._version_shown, dialect)
         self._unset = is_unset(database, self._flag, self.table.c[table.flag])
-        self._listed: str | None = None
+        self._listed: sa.Compiled | None = None
 
     def set(self, connection: sa.Connection, versions: Mapping[str, str]) -> None:
         """Set the flag of each order that still has this version; `versions` by key."""
@@ -58,7 +59,8 @@ class FlagStatements:
         """Read an order's version, and 1 where its flag is unset."""
         parts = split_key(key, len(self._key)) or ()
         wanted = is_one_of(self._database, self._key, self._elements, [parts])
-        return sa.select(self._version_text, sa.case((self._unset, 1), else_=0)).where(wanted)
+        exactly = self._key_text == sa.bindparam(None, key, type_=ExactText(KEY_LENGTH))
+        return sa.select(self._version_shown, sa.case((self._unset, 1), else_=0)).where(wanted, exactly)
 
     def nothing(self) -> sa.Update:
         """A statement that sets no flag, for which the right to do so is needed all the same."""
@@ -124,7 +126,7 @@ class FlagStatements:
             self.set_each(connection, versions, columns)
             return
         if self._listed is None:
-            self._listed = str(self._list_statement().compile(dialect=connection.dialect))
+            self._listed = self._list_statement().compile(dialect=connection.dialect)
         for chunk in chunks_of(zip(versions, versions.values(), *columns, strict=True), LISTED):
             rows = [*chunk, *[chunk[-1]] * (LISTED - len(chunk))]
             parameters = {
@@ -132,7 +134,7 @@ class FlagStatements:
                 for number, row in enumerate(rows)
                 for name, value in zip(self._names(), row, strict=True)
             }
-            connection.exec_driver_sql(self._listed, parameters)
+            connection.exec_driver_sql(str(self._listed), {**self._listed.params, **parameters})
 
     def _names(self) -> list[str]:
         return ["key", "version", *(f"part_{index}" for index in range(len(self._key)))]
