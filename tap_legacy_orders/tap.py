@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import sys
 from collections.abc import Sequence
 from datetime import timedelta, timezone, tzinfo
 from functools import cached_property
@@ -16,17 +14,16 @@ import click
 import sqlalchemy as sa
 from singer_sdk import typing as th
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib import Catalog
 from singer_sdk.sql import SQLTap
 
 from orders_database.columns import Column
-from sync_ledger.ending import ending_in_time
 from sync_ledger.ledger import Ledger, database_url
 from tap_legacy_orders import following, partitions, sync_flag
 from tap_legacy_orders.catalog import catalog_entry, complete
+from tap_legacy_orders.command import OneLineErrors
 from tap_legacy_orders.connections import open_engine, open_ledger, reading
-from tap_legacy_orders.errors import CONFIGURATION_EXIT, StoppedBySignal, TapConfigError, TapSyncError
+from tap_legacy_orders.errors import TapConfigError, TapSyncError
 from tap_legacy_orders.given_files import check_catalog, check_state
 from tap_legacy_orders.order_lines import DEFAULT_NAME, LinesTable, find_lines_table
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
@@ -50,10 +47,6 @@ SETTLE_SECONDS = 2
 
 
 LONGEST_SECONDS = 10 * 366 * 86_400
-
-GC_THRESHOLDS = (100_000, 50, 1000)
-"""A page is many short-lived rows without cycles: looking for some after every 700 rows took a fifth of the time."""
-
 
 LINES = th.ObjectType(
     th.Property("table", th.StringType, description="The table or view with one row a line; may be schema.table"),
@@ -264,7 +257,7 @@ class TapLegacyOrders(SQLTap):
     def get_singer_command(cls) -> click.Command:
         """Give the SDK's command, with errors as one line."""
         command = super().get_singer_command()
-        command.__class__ = _OneLineErrors
+        command.__class__ = OneLineErrors
         return command
 
     # Our own
@@ -382,22 +375,3 @@ def _lists_as_text(config: dict[str, Any], names: Sequence[str]) -> None:
     for name in names:
         if isinstance(config.get(name), list):
             config[name] = json.dumps(config[name])
-
-
-class _OneLineErrors(SingerCommand):
-    """The SDK's command, ending with one line and an exit code where it would show a traceback."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        gc.set_threshold(*GC_THRESHOLDS)
-        try:
-            with ending_in_time(self.logger.error):
-                return super().main(*args, **kwargs)
-        except (TapConfigError, TapSyncError, StoppedBySignal) as error:
-            self.logger.error("%s", error)  # noqa: TRY400 - the line says it all
-            sys.exit(error.exit_code)
-        except (ValueError, FileExistsError, FileNotFoundError) as error:
-            # The SDK says FileExistsError too of a file that is not there; it reads JSON by a library of its choice.
-            if isinstance(error, ValueError) and type(error).__name__ != "JSONDecodeError":
-                raise
-            self.logger.error("--config, --catalog or --state: the file cannot be read: %s", error)  # noqa: TRY400
-            sys.exit(CONFIGURATION_EXIT)

@@ -149,7 +149,7 @@ class UnsyncedQueries:
             read.append(self._replication <= self._bound_replication(upper))
         if future is not None:
             read.append(self._after(future))
-        counts: Element = sa.and_(sa.or_(*read), self._has_usable_key())
+        counts: Element = sa.and_(*self._unflagged(), sa.or_(*read), self._has_usable_key())
         count = sa.func.sum(sa.case((counts, 1), else_=0))
         first = sa.func.min(sa.case((counts, self._replication)))
         texts = [self.database.text(self.table.replication, first)]

@@ -1,0 +1,35 @@
+"""The tap's command: how it ends where the SDK would show a traceback."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from typing import Any
+
+from singer_sdk.plugin_base import SingerCommand
+
+from sync_ledger.ending import ending_in_time
+from tap_legacy_orders.errors import CONFIGURATION_EXIT, StoppedBySignal, TapConfigError, TapSyncError
+
+GC_THRESHOLDS = (100_000, 50, 1000)
+"""A page is many short-lived rows without cycles: looking for some after every 700 rows took a fifth of the time."""
+
+
+class OneLineErrors(SingerCommand):
+    """The SDK's command, ending with one line and an exit code where it would show a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command."""
+        gc.set_threshold(*GC_THRESHOLDS)
+        try:
+            with ending_in_time(self.logger.error):
+                return super().main(*args, **kwargs)
+        except (TapConfigError, TapSyncError, StoppedBySignal) as error:
+            self.logger.error("%s", error)  # noqa: TRY400 - the line says it all
+            sys.exit(error.exit_code)
+        except (ValueError, FileExistsError, FileNotFoundError) as error:
+            # The SDK says FileExistsError too of a file that is not there; it reads JSON by a library of its choice.
+            if isinstance(error, ValueError) and type(error).__name__ != "JSONDecodeError":
+                raise
+            self.logger.error("--config, --catalog or --state: the file cannot be read: %s", error)  # noqa: TRY400
+            sys.exit(CONFIGURATION_EXIT)
