@@ -205,6 +205,7 @@ class _Recorder:
         key_properties: Sequence[str],
         read_since: str | None = None,  # noqa: ARG002 - there is no ledger to compare with
         partition: Partition = WHOLE,  # noqa: ARG002 - nor a lock to take
+        sync_flag: object = None,  # noqa: ARG002 - nor a table to set flags in
     ) -> tuple[_Recorder, FieldMapping]:
         self._mapping = stream_mapping(
             self.settings,

@@ -107,7 +107,7 @@ def test_no_option_of_a_command_takes_a_client_secret_a_token_or_a_grant_code() 
 
 def test_every_setting_that_holds_a_secret_is_marked_so() -> None:
     properties: dict[str, Any] = CONFIG["properties"]
-    words = ("secret", "token", "password", "client_id", "ack_url", "callback_url")
+    words = ("secret", "token", "password", "client_id", "ack_url", "callback_url", "orders_url")
     assert {name for name in properties if any(word in name for word in words)} == {
         name for name, definition in properties.items() if definition.get("secret")
     }

@@ -200,7 +200,7 @@ def test_about_names_every_setting_and_marks_the_secrets() -> None:
     properties = about["settings"]["properties"]
     assert {"module", "key_field", "ack_url", "channel", "max_jobs"} <= properties.keys()
     secrets = {name for name, definition in properties.items() if definition.get("secret")}
-    assert secrets == {"client_id", "client_secret", "refresh_token", "ack_url", "callback_url"}
+    assert secrets == {"client_id", "client_secret", "refresh_token", "ack_url", "callback_url", "orders_url"}
 
 
 def test_a_newer_record_that_does_not_fit_is_not_forgotten_for_the_older_one(
