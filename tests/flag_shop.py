@@ -123,12 +123,15 @@ class FlagShop(Shop):
             changer.wait()
 
     def run_until_quiet(self, most: int = 12) -> int:
-        """Run the pair until a run reads nothing; gives how many runs that took."""
+        """Run the pair until a run reads nothing and every flag is set; gives how many runs that took.
+
+        A run that reads nothing is not enough: it leaves what was changed within the present tick of the clock.
+        """
         for runs in range(1, most + 1):
             ended = self.run()
             assert ended.code == 0, ended.err
             self.assert_no_flag_without_its_write()
-            if not ended.summary["read"]:
+            if not ended.summary["read"] and set(self.flagged()) == set(self.orders()):
                 return runs
         raise AssertionError(f"{most} runs did not come to an end: {ended.err}")
 

@@ -207,7 +207,7 @@ def test_follow_mode_sets_the_flag_of_each_order_as_it_comes(any_shop: FlagShop)
 def test_each_order_in_flight_is_changed_meanwhile_and_in_the_end_all_are_in_the_crm_and_flagged(
     any_shop: FlagShop,
 ) -> None:
-    any_shop.emulator.admin.settings(job_seconds=1)
+    any_shop.emulator.admin.settings(job_seconds=3)
     changed = all_in_flight_are_changed(any_shop, 300, job_rows=150)
     assert changed == 300
     switched_back_and_forth_writes_nothing(any_shop)
