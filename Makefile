@@ -31,7 +31,7 @@ SIMULATION = PYTHONPATH=.:tests $(BIN)/python -m simulation
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
-	@echo "make test      all tests, and 1,100 histories of faults"
+	@echo "make test      all tests, and 1,050 histories of faults"
 	@echo "make faults    every fault on real processes and each engine, with a table; about 15 minutes"
 	@echo "make whole-orders  10,000 orders with their lines, in both ways and by both channels, with kills (ORDERS=); takes long"
 	@echo "make simulate  30,000 histories of faults, killed and overlapping runs in one process (SEEDS=, SEED=)"
@@ -56,9 +56,9 @@ demo: install
 
 test:
 	@$(PYTHON) -m scripts.environment dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal --junitxml=.pytest_cache/report.xml
+	$(BIN)/python -m pytest -n 3 --dist worksteal --junitxml=.pytest_cache/report.xml
 	@$(BIN)/python -m scripts.engines .pytest_cache/report.xml
-	@$(SIMULATION) --seeds 1000 --fresh 100 --brief
+	@$(SIMULATION) --seeds 1000 --fresh 50 --brief
 
 faults:
 	@$(PYTHON) -m scripts.environment dev
