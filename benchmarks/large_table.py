@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from benchmarks.contenders import BIN, target_settings
 from benchmarks.figures import spread
 from benchmarks.large_shop import LargeShop, scratch_database
 from benchmarks.measured import Usage, run_measured
@@ -34,7 +35,6 @@ from tap_legacy_orders.unsynced import UnsyncedQueries
 from zoho_crm_emulator.control import EmulatorProcess
 
 PROJECT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent
 CHANGED = 500
 PAGE = 25_000
 ENGINES = ("postgresql", "mariadb", "sqlite")
@@ -121,14 +121,7 @@ def measure(engine: str, rows: int, runs: int, full_runs: int, folder: Path) -> 
         began = time.monotonic()
         shop.make()
         print(f"{engine}: {rows:,} orders made in {time.monotonic() - began:.0f} s", file=sys.stderr)
-        base = emulator.base_url
-        target = {
-            "client_id": emulator.client_id,
-            "client_secret": emulator.client_secret,
-            "refresh_token": emulator.refresh_token,
-            **dict.fromkeys(("accounts_url", "api_url", "upload_url"), base),
-            "ack_url": url,
-        }
+        target = target_settings(emulator, url)
         pairs = Pairs(folder, {"tap": {"sqlalchemy_url": url, "orders_table": "orders"}, "target": target})
 
         def sent(said: str) -> int:

@@ -19,6 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from benchmarks.contenders import BIN, target_settings
 from benchmarks.figures import spread
 from benchmarks.large_shop import LargeShop, scratch_database
 from benchmarks.measured import Usage, run_measured
@@ -27,8 +28,6 @@ from benchmarks.results import Table, keep
 from scripts.servers import NoServerError
 from sync_ledger.ledger import Ledger
 from zoho_crm_emulator.control import EmulatorProcess
-
-BIN = Path(sys.executable).parent
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,7 @@ def first_load(folder: Path, url: str, emulator: EmulatorProcess, rows: int, of:
     ledger = Ledger.open(url)
     ledger.tables.metadata.drop_all(ledger.engine)
     ledger.ensure_tables()
-    base = emulator.base_url
-    target = {
-        "client_id": emulator.client_id,
-        "client_secret": emulator.client_secret,
-        "refresh_token": emulator.refresh_token,
-        **dict.fromkeys(("accounts_url", "api_url", "upload_url"), base),
-        "ack_url": url,
-    }
+    target = target_settings(emulator, url)
     scripts = []
     for index in range(1, of + 1):
         tap = {"sqlalchemy_url": url, "orders_table": "orders", "partition": {"index": index, "of": of}}
