@@ -24,6 +24,7 @@ from sync_ledger.ending import EXIT_BASE, abandon_output, ending_in_time
 from sync_ledger.ledger import LedgerError
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.runs import PARTITION, READ_SINCE, LockHeldError, OutdatedError
+from target_zoho_crm import memory
 from target_zoho_crm.config_schema import CONFIG
 from target_zoho_crm.destination import RejectedError
 from target_zoho_crm.errors import ConfigurationError, Stopped, ZohoError
@@ -248,6 +249,7 @@ class TargetZohoCRM(Target):
     def invoke(cls, **options: Any) -> None:
         """Run from the command line: one clear line for a user's mistake, and an exit code that means something."""
         gc.set_threshold(*GC_THRESHOLDS)
+        memory.keep_little()
         with ending_in_time(cls.logger.error):
             try:
                 super().invoke(**options)
