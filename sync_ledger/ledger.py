@@ -35,6 +35,9 @@ BUSY_SECONDS = 60.0
 POOL_SECONDS = 300.0
 """How long a thread waits for a connection: more threads wait for Zoho than the pool has connections."""
 
+CONNECTIONS_MOST = 15
+"""To one SQLite file at a time, as many as SQLAlchemy's pools have by themselves."""
+
 LOCK_SECONDS = 30
 """Servers wait no longer for another session's lock; MySQL and MariaDB would wait a day for a locked table."""
 
@@ -127,7 +130,9 @@ def writable_engine(url: str) -> sa.Engine:
         if parsed.database in {None, "", ":memory:"}:
             raise LedgerError("an SQLite database in memory forgets everything; name a file: sqlite:////path/to/file")
         busy = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-        engine = create_engine(parsed, connect_args=busy, pool_timeout=POOL_SECONDS)
+        # One connection is kept, since each keeps 2 MB of pages, and making a further one takes no time.
+        pool = {"pool_timeout": POOL_SECONDS, "pool_size": 1, "max_overflow": CONNECTIONS_MOST - 1}
+        engine = create_engine(parsed, connect_args=busy, **pool)
         event.listen(engine, "connect", _own_transactions)
         event.listen(engine, "begin", _begin_sqlite)
         return engine

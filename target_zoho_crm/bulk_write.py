@@ -74,10 +74,8 @@ class BulkWriter:
         self._workers = workers
         self._spool = spool
         self._job_wait_seconds = job_wait_seconds
-        # What takes memory by the row is done for one job at a time, however many are in flight: one is noted, so that
-        # it can be sent, while another is settled.
-        self._noting = threading.Lock()
-        self._settling = threading.Lock()
+        # What takes memory by the row is done for one job at a time, however many are in flight.
+        self._by_row = threading.Lock()
         self._pauses = Pauses(USUAL if destination.callback_url is None else BESIDE_CALLBACKS)
 
     def start(self, batch: Batch) -> None:
@@ -123,7 +121,7 @@ class BulkWriter:
         to = self._to
         try:
             if file is not None:
-                with self._noting:
+                with self._by_row:
                     to.confirmation.intend(job, file.payloads.texts() if file.payloads is not None else {})
                 job = self._upload(job, file)
             job, result = self._result(job, may_exist=file is None)
@@ -171,7 +169,7 @@ class BulkWriter:
 
     def _settle(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
         """Turn a result into acks."""
-        with self._settling:
+        with self._by_row:
             self._to.conclude(group, self._outcomes(job, result), Channel.BULK_WRITE, job)
 
     def _outcomes(self, job: JournalledJob, result: Path | None) -> list[Outcome]:

@@ -92,7 +92,7 @@ class WholeOrderJobs(BulkWriter):
             self._settle_whole(group, job, result)
 
     def _settle_whole(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
-        with self._settling:
+        with self._by_row:
             outcomes = self._outcomes(job, result)
         kept = self._kept.pop(job.job_id, None)
         if kept is None:
@@ -102,7 +102,7 @@ class WholeOrderJobs(BulkWriter):
                 outcomes = self._write_lines(job, outcomes, kept)
             finally:
                 kept.remove()
-        with self._settling:
+        with self._by_row:
             self._to.conclude(group, outcomes, Channel.BULK_WRITE, job)
 
     # Lines of this run
@@ -154,7 +154,7 @@ class WholeOrderJobs(BulkWriter):
     def _by_lines_jobs(self, job: JournalledJob, ids: Mapping[str, str], kept: LinesSpool, faults: Faults) -> None:
         to = self._to
         begun: list[tuple[JournalledJob, BulkFile]] = []
-        with self._settling:
+        with self._by_row:
             for rows in kept.in_portions(ids, self._lines.lines, self._sizes.bulk_rows):
                 begun += self._files(job, ids, rows)
         to.confirmation.intend_lines([child for child, _ in begun])
@@ -206,7 +206,7 @@ class WholeOrderJobs(BulkWriter):
         """Wait for a job of lines, and note the lines that were not written."""
         result = self._await_result(child)
         self._to.failed_calls.succeeded()
-        with self._settling:
+        with self._by_row:
             for outcome in self._outcomes(child, result):
                 if outcome.status is not Status.SYNCED:
                     faults.setdefault(outcome.version, []).append(of_outcome(outcome))
