@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
+from functools import cache
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -139,8 +140,7 @@ def folded_twins(
 
     `folded` maps those keys to their folded form that differ from it. Returns key -> the other order's key.
     """
-    has_folded = sa.select(sa.exists().where(table.c.stream == stream, table.c.folded_key.is_not(None)))
-    known_folded = connection.execute(has_folded).scalar()
+    known_folded = connection.execute(_any_folded(table), {"stream": stream}).scalar()
     if not folded and not known_folded:
         return {}
     by_fold: dict[str, list[str]] = {}
@@ -164,6 +164,11 @@ def folded_twins(
         for other in connection.execute(query.where(table.c.record_key.in_(chunk))).scalars():
             note(other, other)
     return twins
+
+
+@cache
+def _any_folded(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(sa.exists().where(table.c.stream == sa.bindparam("stream"), table.c.folded_key.is_not(None)))
 
 
 def make_due(
@@ -230,19 +235,29 @@ def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> li
 
 
 def _write_sqlite(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
+    _execute_rows(connection, _sqlite_upsert(table, connection.dialect), table, acks, "?", ROWS_PER_STATEMENT_SQLITE)
+
+
+@cache
+def _sqlite_upsert(table: sa.Table, dialect: sa.Dialect) -> str:
     statement = sqlite.insert(table).values(_PLACES)
     excluded = statement.excluded
     statement = statement.on_conflict_do_update(
         index_elements=list(_KEY), set_=dict(_updates(table, lambda name: excluded[name]))
     )
-    _execute_rows(connection, statement, table, acks, "?", ROWS_PER_STATEMENT_SQLITE)
+    return str(statement.inline().compile(dialect=dialect))
 
 
 def _write_mysql(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
+    _execute_rows(connection, _mysql_upsert(table, connection.dialect), table, acks, "%s", ROWS_PER_STATEMENT_MYSQL)
+
+
+@cache
+def _mysql_upsert(table: sa.Table, dialect: sa.Dialect) -> str:
     statement = mysql.insert(table).values(_PLACES)
     # VALUES(col), since MariaDB knows no other name for the row that was to be inserted.
     statement = statement.on_duplicate_key_update(_updates(table, lambda name: sa.func.VALUES(table.c[name])))
-    _execute_rows(connection, statement, table, acks, "%s", ROWS_PER_STATEMENT_MYSQL)
+    return str(statement.inline().compile(dialect=dialect))
 
 
 _PLACE = "row_goes_here"
@@ -251,15 +266,15 @@ _ROW = f"({', '.join([_PLACE] * len(COLUMNS))})"
 
 
 def _execute_rows(
-    connection: sa.Connection, statement: sa.Insert, table: sa.Table, acks: Acks, parameter: str, rows: int
+    connection: sa.Connection, upsert: str, table: sa.Table, acks: Acks, parameter: str, rows: int
 ) -> None:
-    """Run an upsert of `_PLACES` for all rows, `rows` of them a statement, by the driver itself.
+    """Run the `upsert` of `_PLACES` for all rows, `rows` of them a statement, by the driver itself.
 
     What differs are parameters of each row; what is common stands in the text. So a statement is prepared once for many
     rows, and SQLAlchemy's own parameter handling, which costs as much again, is left out.
     """
     dialect = connection.dialect
-    head, found, tail = str(statement.inline().compile(dialect=dialect)).partition(_ROW)
+    head, found, tail = upsert.partition(_ROW)
     if not found:
         raise AssertionError("SQLAlchemy writes INSERT statements otherwise than expected")
     compiler = dialect.statement_compiler(dialect, None)

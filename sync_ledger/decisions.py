@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from sync_ledger.acks import chunks_of, lookup_size
-from sync_ledger.jobs import open_jobs
+from sync_ledger.jobs import list_jobs, open_of_stream
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.problems import REFUSED
 from sync_ledger.runs import RunLock
@@ -63,7 +63,7 @@ def forget(ledger: Ledger, stream: str) -> int:
     lock = RunLock.acquire(ledger, stream)
     try:
         with ledger.connect() as connection:
-            waiting = open_jobs(connection, tables.job, tables.job.c.stream == stream)
+            waiting = list_jobs(connection, open_of_stream(tables.job), stream)
         if waiting:
             raise LedgerError(
                 f"{len(waiting)} bulk write jobs of stream {stream!r} are still open; run the pair once, so that they "

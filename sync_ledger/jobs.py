@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -69,21 +70,20 @@ def journal_intent(connection: sa.Connection, table: sa.Table, job: JournalledJo
     """
     if connection.execute(sa.select(table.c.job_id).where(table.c.job_id == job.job_id)).first():
         return
-    connection.execute(
-        sa.insert(table).values(
-            job_id=job.job_id,
-            stream=job.stream,
-            run_id=job.run_id,
-            module=job.module,
-            parent_job_id=job.parent_job_id,
-            step=job.step.value,
-            row_count=len(job.manifest),
-            manifest=job.manifest.packed,
-            credits=0,
-            intended_at=now,
-            updated_at=now,
-        )
-    )
+    facts = {
+        "job_id": job.job_id,
+        "stream": job.stream,
+        "run_id": job.run_id,
+        "module": job.module,
+        "parent_job_id": job.parent_job_id,
+        "step": job.step.value,
+        "row_count": len(job.manifest),
+        "manifest": job.manifest.packed,
+        "credits": 0,
+        "intended_at": now,
+        "updated_at": now,
+    }
+    connection.execute(sa.insert(table), facts)
 
 
 def journal_step(
@@ -98,19 +98,23 @@ def journal_step(
         facts["create_body"] = None
     if facts.get("error_message"):
         facts["error_message"] = facts["error_message"][:MESSAGE_LENGTH]
-    connection.execute(
-        sa.update(table).where(table.c.job_id == job_id).values(step=step.value, updated_at=now, **facts)
-    )
+    facts |= {"step": step.value, "updated_at": now}
+    connection.execute(sa.update(table).where(table.c.job_id == job_id), facts)
 
 
-def open_jobs(connection: sa.Connection, table: sa.Table, *where: sa.ColumnElement[bool]) -> list[JournalledJob]:
-    """List the jobs that are not over, oldest first."""
-    query = (
+@cache
+def open_of_stream(table: sa.Table) -> sa.Select[Any]:
+    """Ask for the jobs of a `stream` that are not over, oldest first; for `list_jobs`."""
+    return (
         sa.select(table)
-        .where(table.c.step.in_([step.value for step in OPEN_STEPS]), *where)
+        .where(table.c.stream == sa.bindparam("stream"), table.c.step.in_([step.value for step in OPEN_STEPS]))
         .order_by(table.c.intended_at, table.c.job_id)
     )
-    return list(map(_journalled, connection.execute(query)))
+
+
+def list_jobs(connection: sa.Connection, query: sa.Select[Any], stream: str) -> list[JournalledJob]:
+    """List those of a stream's jobs that `query` asks for."""
+    return list(map(_journalled, connection.execute(query, {"stream": stream})))
 
 
 def jobs_of_lines(connection: sa.Connection, table: sa.Table, parent_job_id: str) -> list[JournalledJob]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 import sqlalchemy as sa
 
 from sync_ledger.acks import make_due
 from sync_ledger.doubts import CALL_UNCONFIRMED
-from sync_ledger.jobs import JournalledJob, journal_step, open_jobs
+from sync_ledger.jobs import JournalledJob, journal_step, list_jobs, open_of_stream
 from sync_ledger.ledger import Ledger
+from sync_ledger.partitions import Partition
 from sync_ledger.runs import RunLock, bury_dead
-from sync_ledger.tables import JobStep
+from sync_ledger.tables import JobStep, LedgerTables
 
 _GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
 NEVER_CREATED = "JOB_NEVER_CREATED"
@@ -24,7 +26,7 @@ def release_uncreated(ledger: Ledger, stream: str) -> int:
     The tap calls this before it reads, so that the very next run streams them.
     """
     bury_dead(ledger, stream)
-    orphans = _orphans(ledger, stream, ledger.tables.job.c.step.in_(_GIVEN_BACK))
+    orphans = _look_up(ledger, _never_created(ledger.tables), stream)
     return sum(ledger.transact(partial(_release, ledger=ledger, orphan=orphan)) for orphan in orphans)
 
 
@@ -52,12 +54,7 @@ def adopt(ledger: Ledger, lock: RunLock) -> list[JournalledJob]:
     Those of another partition are left to its own next run; those of an earlier split go to whoever comes first.
     """
     release_uncreated(ledger, lock.stream)
-    run = ledger.tables.run
-    of_others = sa.select(run.c.run_id).where(
-        run.c.stream == lock.stream, lock.partition.apart_from(run.c.partition_name)
-    )
-    job = ledger.tables.job
-    orphans = _orphans(ledger, lock.stream, job.c.step.not_in(_GIVEN_BACK), job.c.run_id.not_in(of_others))
+    orphans = _look_up(ledger, _begun(ledger.tables, lock.partition), lock.stream)
 
     def claimed(orphan: JournalledJob) -> bool:
         with lock.transaction() as connection:
@@ -66,16 +63,33 @@ def adopt(ledger: Ledger, lock: RunLock) -> list[JournalledJob]:
     return [orphan for orphan in orphans if ledger.patiently(partial(claimed, orphan))]
 
 
-def _orphans(ledger: Ledger, stream: str, *where: sa.ColumnElement[bool]) -> list[JournalledJob]:
-    """Open jobs of runs that are over."""
-    job, run = ledger.tables.job, ledger.tables.run
-    over = sa.select(run.c.run_id).where(run.c.stream == stream, run.c.finished_at.is_not(None))
-
+def _look_up(ledger: Ledger, orphans: sa.Select[Any], stream: str) -> list[JournalledJob]:
     def look_up() -> list[JournalledJob]:
         with ledger.connect() as connection:
-            return open_jobs(connection, job, job.c.stream == stream, job.c.run_id.in_(over), *where)
+            return list_jobs(connection, orphans, stream)
 
     return ledger.patiently(look_up)
+
+
+def _orphans(tables: LedgerTables) -> sa.Select[Any]:
+    """Open jobs of runs that are over."""
+    job, run = tables.job, tables.run
+    over = sa.select(run.c.run_id).where(run.c.stream == sa.bindparam("stream"), run.c.finished_at.is_not(None))
+    return open_of_stream(job).where(job.c.run_id.in_(over))
+
+
+@cache
+def _never_created(tables: LedgerTables) -> sa.Select[Any]:
+    return _orphans(tables).where(tables.job.c.step.in_(_GIVEN_BACK))
+
+
+@cache
+def _begun(tables: LedgerTables, partition: Partition) -> sa.Select[Any]:
+    job, run = tables.job, tables.run
+    of_others = sa.select(run.c.run_id).where(
+        run.c.stream == sa.bindparam("stream"), partition.apart_from(run.c.partition_name)
+    )
+    return _orphans(tables).where(job.c.step.not_in(_GIVEN_BACK), job.c.run_id.not_in(of_others))
 
 
 def _claim(connection: sa.Connection, ledger: Ledger, orphan: JournalledJob, run_id: str) -> bool:

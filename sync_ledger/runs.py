@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,12 @@ class RunLock:
         self._lost = threading.Event()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
+        run = ledger.tables.run
+        self._beat = (
+            sa.update(run)
+            .where(run.c.run_id == run_id, run.c.finished_at.is_(None))
+            .values(heartbeat_at=sa.bindparam("now"), credits=sa.bindparam("spent"))
+        )
         self.spent: Callable[[], int] = int
         """Tells the credits that this run has spent so far; noted with each sign of life, so that a kill loses none."""
 
@@ -118,20 +124,19 @@ class RunLock:
 
         def insert(connection: sa.Connection) -> None:
             now = ledger.now(connection)
-            connection.execute(
-                sa.insert(run).values(
-                    run_id=run_id,
-                    stream=stream,
-                    partition_name=partition.name,
-                    lock_name=lock_name,
-                    host=socket.gethostname(),
-                    pid=os.getpid(),
-                    process_space=process_space(),
-                    started_at=now,
-                    heartbeat_at=now,
-                    how_ended=FOLLOWING if lasting else None,
-                )
-            )
+            facts = {
+                "run_id": run_id,
+                "stream": stream,
+                "partition_name": partition.name,
+                "lock_name": lock_name,
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "process_space": process_space(),
+                "started_at": now,
+                "heartbeat_at": now,
+                "how_ended": FOLLOWING if lasting else None,
+            }
+            connection.execute(sa.insert(run), facts)
 
         def holder(which: sa.ColumnElement[bool]) -> Any:
             with ledger.connect() as connection:
@@ -206,13 +211,8 @@ class RunLock:
         self._confirmed = began
 
     def _confirm(self, connection: sa.Connection) -> None:
-        run = self.ledger.tables.run
-        beat = (
-            sa.update(run)
-            .where(run.c.run_id == self.run_id, run.c.finished_at.is_(None))
-            .values(heartbeat_at=self.ledger.now(connection), credits=self.spent())
-        )
-        if self._lost.is_set() or connection.execute(beat).rowcount != 1:
+        facts = {"now": self.ledger.now(connection), "spent": self.spent()}
+        if self._lost.is_set() or connection.execute(self._beat, facts).rowcount != 1:
             self._lost.set()
             raise LockLostError(
                 f"this run of stream {self.stream!r} was silent for over {DEAD_AFTER.seconds} seconds and another "
@@ -253,12 +253,12 @@ class RunLock:
         if self._thread is not None:
             self._thread.join()
         run = self.ledger.tables.run
-        facts = {f"{name}_count": count for name, count in counts.items()}
+        facts: dict[str, Any] = {f"{name}_count": count for name, count in counts.items()}
+        facts |= {"lock_name": self.run_id, "how_ended": how_ended, "credits": credits_spent}
         end = sa.update(run).where(run.c.run_id == self.run_id, run.c.finished_at.is_(None))
-        end = end.values(lock_name=self.run_id, how_ended=how_ended, credits=credits_spent, **facts)
 
         def write(connection: sa.Connection) -> None:
-            connection.execute(end.values(finished_at=self.ledger.now(connection)))
+            connection.execute(end, {**facts, "finished_at": self.ledger.now(connection)})
 
         self.ledger.transact(write)
 
@@ -293,13 +293,10 @@ def bury_dead(ledger: Ledger, stream: str) -> int:
     Where the clock was set back since a heartbeat, a run is dead a minute after the first look at it.
     """
     run = ledger.tables.run
-    unfinished = sa.select(run.c.run_id, run.c.heartbeat_at, run.c.pid, run.c.process_space).where(
-        run.c.stream == stream, run.c.finished_at.is_(None)
-    )
 
     def look_up() -> tuple[datetime, Sequence[Any]]:
         with ledger.connect() as connection:
-            return ledger.now(connection), connection.execute(unfinished).all()
+            return ledger.now(connection), connection.execute(_unfinished(run), {"stream": stream}).all()
 
     now, alive = ledger.patiently(look_up)
     dead = [row for row in alive if seems_dead(row, now)]
@@ -311,6 +308,13 @@ def bury_dead(ledger: Ledger, stream: str) -> int:
         return connection.execute(_burial(run, row, ledger.now(connection))).rowcount
 
     return sum(ledger.transact(partial(bury, row=row)) for row in dead)
+
+
+@cache
+def _unfinished(run: sa.Table) -> sa.Select[Any]:
+    return sa.select(run.c.run_id, run.c.heartbeat_at, run.c.pid, run.c.process_space).where(
+        run.c.stream == sa.bindparam("stream"), run.c.finished_at.is_(None)
+    )
 
 
 def _bring_back(run: sa.Table, row: Any, now: datetime, connection: sa.Connection) -> None:

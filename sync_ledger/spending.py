@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,5 +17,10 @@ def credits_of_a_day(connection: sa.Connection, run: sa.Table, now: datetime) ->
 
     A run is counted whole, so the figure is never too low.
     """
-    lived = sa.func.coalesce(run.c.finished_at, run.c.heartbeat_at) > now - DAY
-    return int(connection.execute(sa.select(sa.func.sum(run.c.credits)).where(lived)).scalar() or 0)
+    return int(connection.execute(_credits_since(run), {"since": now - DAY}).scalar() or 0)
+
+
+@cache
+def _credits_since(run: sa.Table) -> sa.Select[Any]:
+    lived = sa.func.coalesce(run.c.finished_at, run.c.heartbeat_at) > sa.bindparam("since")
+    return sa.select(sa.func.sum(run.c.credits)).where(lived)

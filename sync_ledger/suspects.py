@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -26,32 +28,40 @@ class Suspects:
     by_calls: frozenset[str]
 
 
-def _suspect(table: sa.Table, stream: str) -> tuple[sa.ColumnElement[bool], ...]:
-    """What the ledger holds of suspects: only what is due again is streamed at the same version."""
+@cache
+def _suspect(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
+    """What the ledger holds of a `stream`'s suspects: only what is due again is streamed at the same version."""
     of_jobs = sa.and_(table.c.error_code == NO_RESULT, table.c.attempts >= MOST_JOBS)
     return (
-        table.c.stream == stream,
+        table.c.stream == sa.bindparam("stream"),
         table.c.next_attempt_at.is_not(None),
         sa.or_(table.c.error_code == BREAKS_CALLS, of_jobs),
     )
 
 
+@cache
+def _any_suspect(table: sa.Table) -> sa.Select[Any]:
+    """Nearly always none: an index holds them."""
+    return sa.select(sa.literal(1)).where(*_suspect(table)).limit(1)
+
+
 def count_due_suspects(connection: sa.Connection, table: sa.Table, stream: str, now: datetime) -> tuple[int, int]:
     """Count the suspects that are due: those that go alone, and those that go by calls."""
-    due = sa.select(table.c.error_code, sa.func.count()).where(*_suspect(table, stream), table.c.next_attempt_at <= now)
-    counted = {code: count for code, count in connection.execute(due.group_by(table.c.error_code))}  # noqa: C416 - rows are no pairs to mypy
+    due = sa.select(table.c.error_code, sa.func.count()).where(*_suspect(table), table.c.next_attempt_at <= now)
+    rows = connection.execute(due.group_by(table.c.error_code), {"stream": stream})
+    counted = {code: count for code, count in rows}  # noqa: C416 - rows are no pairs to mypy
     return counted.get(BREAKS_CALLS, 0), counted.get(NO_RESULT, 0)
 
 
 def suspects(connection: sa.Connection, table: sa.Table, stream: str, versions: Mapping[str, str]) -> Suspects:
     """Look up which of these orders are suspects; `versions` by key. Another version starts afresh."""
-    suspect = _suspect(table, stream)  # nearly none: an index holds them
     alone: set[str] = set()
     by_calls: set[str] = set()
-    if connection.execute(sa.select(sa.literal(1)).where(*suspect).limit(1)).first() is not None:
-        query = sa.select(table.c.record_key, table.c.version, table.c.error_code).where(*suspect)
+    if connection.execute(_any_suspect(table), {"stream": stream}).first() is not None:
+        those = sa.select(table.c.record_key, table.c.version, table.c.error_code).where(*_suspect(table))
         for chunk in chunks_of(versions, lookup_size(connection.dialect.name)):
-            for key, version, code in connection.execute(query.where(table.c.record_key.in_(chunk))):
+            query = those.where(table.c.record_key.in_(chunk))
+            for key, version, code in connection.execute(query, {"stream": stream}):
                 if versions[key] == version:
                     (alone if code == BREAKS_CALLS else by_calls).add(key)
     return Suspects(frozenset(alone), frozenset(by_calls))

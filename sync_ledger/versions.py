@@ -6,6 +6,9 @@ ledger by themselves, which loses nothing; a change that cannot be made so needs
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
@@ -28,13 +31,18 @@ def version_of(connection: sa.Connection, tables: LedgerTables) -> int | None:
     present = set(sa.inspect(connection).get_table_names(schema=tables.metadata.schema))
     if tables.version.name not in present:
         return 0 if any(table.name in present for table in tables.metadata.sorted_tables) else None
-    found = connection.execute(sa.select(sa.func.max(tables.version.c.version))).scalar() or 0
+    found = connection.execute(_latest(tables.version)).scalar() or 0
     if found > LEDGER_VERSION:
         raise OtherVersionError(
             f"it has version {found}, and this program knows no later one than {LEDGER_VERSION}; "
             "install the program that made it, or a later one"
         )
     return int(found)
+
+
+@cache
+def _latest(version: sa.Table) -> sa.Select[Any]:
+    return sa.select(sa.func.max(version.c.version))
 
 
 def bring_up_to_date(connection: sa.Connection, tables: LedgerTables) -> None:

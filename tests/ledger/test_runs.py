@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from sync_ledger.acks import Ack, Acks, write_acks
-from sync_ledger.jobs import JournalledJob, Manifest, journal_intent, journal_step, open_jobs
+from sync_ledger.jobs import JournalledJob, Manifest, journal_intent, journal_step, list_jobs, open_of_stream
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.recovery import adopt, release_uncreated
@@ -254,7 +254,7 @@ def test_jobs_of_dead_runs_are_adopted_once_and_those_of_live_runs_never(ledger:
     }
     assert adopt(ledger, heir) == []
     with ledger.connect() as connection:
-        owners = {job.job_id: job.run_id for job in open_jobs(connection, ledger.tables.job)}
+        owners = {job.job_id: job.run_id for job in list_jobs(connection, open_of_stream(ledger.tables.job), "orders")}
     assert owners == {"u": heir.run_id, "c": heir.run_id}
     heir.release("finished", COUNTS, 0)
 
