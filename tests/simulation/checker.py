@@ -50,6 +50,13 @@ class Checker:
                     f"STATE went out before order {key} at {version!r} had an outcome: {dict(ack) if ack else None}"
                 )
 
+    def job_created(self, keys: Iterable[str]) -> None:
+        """Whatever is in a job is `submitted` before Zoho has the job, so that no run sends it a second time."""
+        acks = {row["record_key"]: row["status"] for row in self._ledger.execute("SELECT * FROM zoho_sync_ack")}
+        for key in keys:
+            if acks.get(key) != "submitted":
+                self.fail(f"order {key} is in a new job, and its ack says {acks.get(key)}")
+
     def run_ended(self, lives: Callable[[int], str | None]) -> None:
         """A run that is awake is not taken for dead. `lives` names the process of an id that was never silent."""
         for row in self._ledger.execute("SELECT pid FROM zoho_sync_run WHERE how_ended = 'died'"):

@@ -81,15 +81,20 @@ def simulated_connection(_dialect: Any, _record: Any, _arguments: Any, options: 
 
 
 def install() -> None:
-    """Let SQLAlchemy open such connections; one engine a database, since compiled statements are the engine's."""
+    """Let SQLAlchemy open such connections.
+
+    One engine a database for the life of this (real) process: compiled statements are the engine's, and an open
+    connection knows what SQLite has prepared.
+    """
     engines: dict[str, sa.Engine] = {}
     create = sync_ledger.ledger.create_engine
 
     def engine_of(url: sa.URL, **options: Any) -> sa.Engine:
         engine = engines.get(str(url))
         if engine is None:
-            engine = engines[str(url)] = create(url, **{**options, "max_overflow": -1})
+            engine = engines[str(url)] = create(url, **{**options, "pool_size": 0, "max_overflow": -1})
             event.listen(engine, "do_connect", simulated_connection)
+            engine.dispose = lambda close=True: None  # type: ignore[method-assign] # noqa: ARG005 - as the real one
         return engine
 
     sync_ledger.ledger.create_engine = engine_of

@@ -60,7 +60,7 @@ class Day:
         self.scheduler.steps_most = 1 << 62
         self.processes: dict[int, Process] = {}
         STAGE.begin(self.scheduler, seed, self._lives)
-        theatre.fresh_databases()
+        theatre.empty_databases(new_ledger=True)
         self.world = Process(self.scheduler, "world", 1, "world")
         theatre.zoho.begin(
             self.scheduler,
@@ -181,7 +181,6 @@ class Day:
 
     def _pair(self, number: int) -> None:
         source = self.theatre.source
-        assert source is not None
         reading, writing = (self._process(f"{name} {number}") for name in ("tap", "target"))
         pipe = Pipe(self.scheduler, self.pair.pipe_room)
         target = TargetRun(self.settings, pipe, self._state_out)

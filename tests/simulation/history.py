@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
 import os
 import random
 import shutil
+import sqlite3
 import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -20,11 +22,13 @@ from simulation.checker import Checker
 from simulation.databases import HOOKS, plain
 from simulation.legacy import INDEX, TABLE, Shop
 from simulation.network import Zoho
-from simulation.pair import PairConfig, Pipe, Source, TargetRun, start, tap
+from simulation.pair import Pipe, Source, TargetRun, start, tap
+from simulation.plan import Plan
 from simulation.scheduler import Hang, Killed, Process, Scheduler, Task
 from simulation.stand_ins import STAGE
 
-from sync_ledger.ledger import Ledger
+from sync_ledger.tables import ledger_tables
+from sync_ledger.versions import LEDGER_VERSION
 
 ROUNDS = 14
 """Runs without faults that must suffice to bring everything over."""
@@ -61,96 +65,42 @@ class Theatre:
         databases.install()
         self.zoho = Zoho(self.folder)
         self.orders, self.ledger = self.folder / "orders.sqlite", self.folder / "ledger.sqlite"
-        self._empty = self.folder / "empty.sqlite"
-        self.source: Source | None = None
-        self._make_empty()
+        self._databases = [self._made(path) for path in (self.orders, self.ledger)]
+        self.source = Source(f"sqlite:///{self.orders}")
+        gc.freeze()  # all of this lasts
 
-    def _make_empty(self) -> None:
-        connection = plain(self._empty)
+    @staticmethod
+    def _made(path: Path) -> sqlite3.Connection:
+        connection = plain(path)
         connection.execute(TABLE)
         connection.execute(INDEX)
-        ledger = Ledger(sa.create_engine(f"sqlite:///{self._empty}"))
-        ledger.tables.metadata.create_all(ledger.engine)
-        ledger.close()
+        engine = sa.create_engine(f"sqlite:///{path}")
+        ledger_tables().metadata.create_all(engine)
+        engine.dispose()
         connection.execute("CREATE TABLE sim_acks (moment INTEGER, record_key TEXT, version TEXT, status TEXT)")
         for what in ("INSERT", "UPDATE"):
             connection.execute(
                 f"CREATE TRIGGER sim_{what} AFTER {what} ON zoho_sync_ack BEGIN "
                 "INSERT INTO sim_acks VALUES (sim_tick(), new.record_key, new.version, new.status); END"
             )
-        connection.close()
+        return connection
 
-    def fresh_databases(self) -> None:
-        """Empty the orders' and the ledger's database."""
-        if self.source is not None:
-            self.source.engine.dispose()
-        for path in (self.orders, self.ledger):
-            shutil.copyfile(self._empty, path)
+    def empty_databases(self, *, new_ledger: bool) -> None:
+        """Empty the orders' and the ledger's database; whoever comes first brings a `new_ledger` up to date."""
+        for connection in self._databases:
+            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            connection.execute("BEGIN")
+            for (name,) in names:
+                connection.execute(f"DELETE FROM {name}")
+            if not new_ledger:
+                connection.execute("INSERT INTO zoho_sync_version VALUES (?)", (LEDGER_VERSION,))
+            connection.execute("COMMIT")
         shutil.rmtree(self.folder / "cache", ignore_errors=True)
-        if self.source is None:
-            self.source = Source(f"sqlite:///{self.orders}")
 
     def close(self) -> None:
         """Remove everything."""
         self.zoho.emulator.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the seed says of a history as a whole."""
-
-    rate: float
-    operations: int
-    keys: int
-    seconds: float
-    runs: int
-    beside: bool
-    whole_seconds: bool
-    job_seconds: tuple[float, float]
-    pair: PairConfig
-    result_words: dict[str, Any]
-    refused: dict[str, str]
-
-    @classmethod
-    def of(cls, chance: Chance) -> Plan:
-        """Draw it."""
-        draw = chance.at("plan", 0)
-        channel = draw.choices(["auto", "bulk_write", "upsert"], [3.0, 1.5, 1.0])[0]
-        lookback = draw.choice([3.0, 9.0, 30.0])
-        keys = draw.randint(2, 12)
-        target = {
-            "channel": channel,
-            "bulk_rows": draw.randint(2, 7),
-            "bulk_threshold": draw.randint(1, 5) if channel == "auto" else None,
-            "max_jobs": draw.randint(1, 3),
-            "max_connections": draw.randint(1, 4),
-            "job_wait_seconds": draw.choice([5, 60, 600]),
-            "max_attempts": draw.randint(2, 4),
-            "validate": False,
-            "callback_url": None,
-        }
-        refused = {}
-        if draw.random() < 0.25:
-            refused[f"so-{draw.randrange(keys)}"] = draw.choice(["RECORD_LOCKED", "INVALID_DATA"])
-        return cls(
-            rate=draw.choice([0.0, 0.02, 0.05, 0.1, 0.2]),
-            operations=draw.randint(4, 24),
-            keys=keys,
-            seconds=draw.choice([20.0, 60.0, 150.0]),
-            runs=draw.randint(2, 5),
-            beside=draw.random() < 0.7,
-            whole_seconds=draw.random() < 0.6,
-            job_seconds=draw.choice([(0.1, 1.0), (1.0, 8.0), (5.0, 40.0)]),
-            pair=PairConfig(draw.randint(1, 8), lookback, draw.randint(1, 6), target),
-            result_words={
-                "download_url": draw.choice(["relative", "absolute", "double_slash"]),
-                "result_status": draw.choice(["lower", "upper", "title"]),
-                "all_failed_status": draw.choice([200, 202, 400]),
-                "request_errors": draw.choice(["flat", "in_data"]),
-            },
-            refused=refused,
-        )
 
 
 class History:
@@ -168,7 +118,7 @@ class History:
         self._ticks = itertools.count(1)
         self._pids = itertools.count(1000)
         STAGE.begin(self.scheduler, seed, self._lives)
-        theatre.fresh_databases()
+        theatre.empty_databases(new_ledger=self.plan.new_ledger)
         self.world = Process(self.scheduler, "world", 1, "world")
         theatre.zoho.begin(
             self.scheduler,
@@ -189,6 +139,7 @@ class History:
         self.ledger_url = f"sqlite:///{ledger}"
         self.settings = plan.pair.settings(self.ledger_url)
         self.checker = Checker(ledger, self.shop, theatre.zoho, plan.pair.target["max_attempts"])
+        theatre.zoho.on_new_job = self.checker.job_created
         HOOKS.before = self._before
         HOOKS.before_commit = self._before_commit
         HOOKS.after_commit = self._after_commit
@@ -236,8 +187,8 @@ class History:
         under_way: list[Task] = []
         for number in range(plan.runs):
             draw = self.chance.at("run", number)
-            self.scheduler.sleep(draw.uniform(1.0, plan.seconds / plan.runs))
-            if under_way and draw.random() < 0.7:
+            self.scheduler.sleep(draw.uniform(0.2, 4.0) if plan.hasty else draw.uniform(1.0, plan.seconds / plan.runs))
+            if under_way and draw.random() < (0.1 if plan.hasty else 0.7):
                 self._join(under_way)
             elif any(not task.over for task in under_way):
                 self.chance.planned("overlap", number, "overlap")
@@ -283,7 +234,6 @@ class History:
 
     def _start_run(self, number: int) -> tuple[Task, Task]:
         plan, source = self.plan, self.theatre.source
-        assert source is not None
         here = self.chance.at("machine", number).random() < 0.7
         space = "here" if here else f"machine {number}"
         reading, writing = (self._process(f"{name} {number}", space) for name in ("tap", "target"))

@@ -11,7 +11,7 @@ import io
 import random
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -128,6 +128,7 @@ class Zoho:
         self.lasting: list[int] = []
         self.live_jobs: dict[int, dict[str, str]] = {}
         self.on_callback: Callable[[list[str]], None] = lambda _jobs: None
+        self.on_new_job: Callable[[Iterable[str]], None] = lambda _keys: None
         with self.emulator.store.write() as connection:
             connection.execute("DELETE FROM sim_log")
 
@@ -248,6 +249,7 @@ class Zoho:
                 self.violations.append(f"two writes at once: order {key} in jobs {other} and {job}")
         self._set_due(job, seconds)
         self.live_jobs[job] = rows
+        self.on_new_job(rows)
         callback, _ = self.chance.decide("callback", self.rate * 3, CALLBACKS)
         self.scheduler.spawn(self._world, lambda: self._run_job(job, kind, callback, generator), f"job {job}")
 

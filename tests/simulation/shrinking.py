@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from simulation.chance import Chance
-from simulation.history import History, Plan, Theatre, Verdict
+from simulation.history import History, Theatre, Verdict
+from simulation.plan import Plan
 
 ROUNDS = 3
 

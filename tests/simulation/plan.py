@@ -1,0 +1,71 @@
+"""What a seed says of a history as a whole: the set-up of the pair, how busy the shop is, how often runs start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from simulation.chance import Chance
+from simulation.pair import PairConfig
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Drawn once a history."""
+
+    rate: float
+    operations: int
+    keys: int
+    seconds: float
+    runs: int
+    hasty: bool
+    """Runs follow each other within seconds, whether or not those before are over."""
+    beside: bool
+    new_ledger: bool
+    whole_seconds: bool
+    job_seconds: tuple[float, float]
+    pair: PairConfig
+    result_words: dict[str, Any]
+    refused: dict[str, str]
+
+    @classmethod
+    def of(cls, chance: Chance) -> Plan:
+        """Draw it."""
+        draw = chance.at("plan", 0)
+        channel = draw.choices(["auto", "bulk_write", "upsert"], [3.0, 1.5, 1.0])[0]
+        lookback = draw.choice([3.0, 9.0, 30.0])
+        keys = draw.randint(2, 12)
+        target = {
+            "channel": channel,
+            "bulk_rows": draw.randint(2, 7),
+            "bulk_threshold": draw.randint(1, 5) if channel == "auto" else None,
+            "max_jobs": draw.randint(1, 3),
+            "max_connections": draw.randint(1, 4),
+            "job_wait_seconds": draw.choice([5, 60, 600]),
+            "max_attempts": draw.randint(2, 4),
+            "validate": False,
+            "callback_url": None,
+        }
+        refused = {}
+        if draw.random() < 0.25:
+            refused[f"so-{draw.randrange(keys)}"] = draw.choice(["RECORD_LOCKED", "INVALID_DATA"])
+        return cls(
+            rate=draw.choice([0.0, 0.02, 0.05, 0.1, 0.2]),
+            operations=draw.randint(4, 24),
+            keys=keys,
+            seconds=draw.choice([20.0, 60.0, 150.0]),
+            runs=draw.randint(2, 5),
+            hasty=chance.at("haste", 0).random() < 0.25,
+            beside=draw.random() < 0.7,
+            new_ledger=chance.at("new ledger", 0).random() < 0.2,
+            whole_seconds=draw.random() < 0.6,
+            job_seconds=draw.choice([(0.1, 1.0), (1.0, 8.0), (5.0, 40.0)]),
+            pair=PairConfig(draw.randint(1, 8), lookback, draw.randint(1, 6), target),
+            result_words={
+                "download_url": draw.choice(["relative", "absolute", "double_slash"]),
+                "result_status": draw.choice(["lower", "upper", "title"]),
+                "all_failed_status": draw.choice([200, 202, 400]),
+                "request_errors": draw.choice(["flat", "in_data"]),
+            },
+            refused=refused,
+        )
