@@ -56,6 +56,7 @@ class Rules:
     match_by: Sequence[Field]  # in this order; the first field with a holder decides
     refuse_repeats: bool = False  # the same key a second time in one call is refused, not an update
     by_value: Field | None = None  # a field that is not unique, looked at first
+    links_repeat: bool = False  # a link that is there already is made once more
     of_records: RecordRules | None = None  # what the module demands of a record as a whole
 
 
@@ -95,7 +96,9 @@ class Batch:
         if self._all_new(rows, state):
             return self._insert_all(rows, state, taken)
         if self._view.row_fields and any(row.children for row in rows):
-            self._writer = RowWriter(self._store, self._connection, self._user, self._now)
+            self._writer = RowWriter(
+                self._store, self._connection, self._user, self._now, links_repeat=self._rules.links_repeat
+            )
             self._writer.look_up(state.docs)
         ids = iter(taken)
         outcomes = [self._one(row, state, ids, index) for index, row in enumerate(rows)]

@@ -42,7 +42,7 @@ class ChildBatch(Batch):
     def _insert(self, row: Row, state: State, record: int, index: int) -> Outcome:
         parent = int(row.values[PARENT]["id"])
         link = row.values.get(self._view.module.link) if self._view.module.link else None
-        if link is not None:  # two records are linked once, however often they are
+        if link is not None and not self._rules.links_repeat:  # two records are linked once, however often they are
             if (parent, link["id"]) in self._linked:
                 return Outcome("update", self._linked[parent, link["id"]], None, None, self._now, self._user)
             self._linked[parent, link["id"]] = record

@@ -156,7 +156,12 @@ class Run:
     def _write_part(self, part: Part, connection: sqlite3.Connection, now: int) -> None:
         plan = part.plan
         match_by = [plan.find_by] if plan.find_by and plan.find_by.is_key else []
-        rules = Rules(plan.operation, match_by, of_records=RecordRules.of(plan.view, self._switches))
+        rules = Rules(
+            plan.operation,
+            match_by,
+            links_repeat=self._switches.repeated_links == "again",
+            of_records=RecordRules.of(plan.view, self._switches),
+        )
         batch = batch_for(self._emulator.store, connection, plan.view, rules, user=CURRENT_USER, now=now)
         for start in range(0, part.tried, CHUNK):
             part.outcomes += batch.write(part.rows[start : min(start + CHUNK, part.tried)])

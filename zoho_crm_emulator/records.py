@@ -76,8 +76,9 @@ class Write:
     def rules(self) -> Rules:
         """How records are matched: `duplicate_check_fields` gives the order, never the set."""
         of_records = RecordRules.of(self.view, self.call.switches)
+        links_repeat = self.call.switches.repeated_links == "again"
         if self.operation != "upsert":
-            return Rules(self.operation, [], of_records=of_records)
+            return Rules(self.operation, [], links_repeat=links_repeat, of_records=of_records)
         keys = {field.api_name: field for field in self.view.keys}
         own = self.view.own_key
         named = self.body.get("duplicate_check_fields")
@@ -97,7 +98,8 @@ class Write:
                 )
         order = [keys[name] for name in named if name in keys]
         order += [field for field in self.view.keys if field not in order]
-        return Rules("upsert", order, self.call.switches.same_key_twice == "refuse", by_value, of_records)
+        refuse_repeats = self.call.switches.same_key_twice == "refuse"
+        return Rules("upsert", order, refuse_repeats, by_value, links_repeat, of_records)
 
     @staticmethod
     def _place(name: str, expected: str) -> dict[str, Any]:

@@ -132,6 +132,7 @@ class RowWriter:
     connection: sqlite3.Connection
     user: int
     now: int
+    links_repeat: bool = False
     _held: dict[int, dict[int, list[int]]] = field(default_factory=dict)
     _docs: dict[int, tuple[int, dict[str, Any]]] = field(default_factory=dict)  # module and document, by row
     _new: dict[int, int] = field(default_factory=dict)  # rows added: their record
@@ -187,7 +188,9 @@ class RowWriter:
         return self._held.get(parent, {}).get(module, [])
 
     def _is_linked(self, link: str | None, held: list[int], row: ChildRow) -> bool:
-        """Whether a multiple lookup points to that record already: two records are linked once."""
+        """Whether a multiple lookup points to that record already: two records are linked once, as far as known."""
+        if self.links_repeat:
+            return False
         return link is not None and any(self._docs[one][1].get(link) == row.values.get(link) for one in held)
 
     def _add(self, module: int, held: list[int], row: ChildRow, parent: int) -> None:

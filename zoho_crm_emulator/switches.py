@@ -19,6 +19,7 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     request_errors: Literal["flat", "in_data"] = "flat"
     all_failed_status: Literal[200, 202, 400] = 400
     same_key_twice: Literal["update", "refuse"] = "update"
+    repeated_links: Literal["once", "again"] = "once"  # what a link that is there already becomes, by calls and jobs
     unknown_keys: Literal["ignore", "refuse"] = "ignore"
     duplicate_field_on_insert: Literal["null", "absent"] = "null"
     details_spelling: Literal["title", "lower"] = "title"  # Created_Time of a success's details; v2 wrote created_time

@@ -133,7 +133,7 @@ def test_tags_are_made_by_their_first_use_and_replaced_by_the_next(crm: Client) 
 
 
 @pytest.mark.parametrize("data_type", ["multiselectlookup", "multiuserlookup"])
-def test_a_multiple_lookup_links_two_records_once(crm: Client, data_type: str) -> None:
+def test_a_multiple_lookup_links_two_records_once_or_as_often_as_it_is_asked(crm: Client, data_type: str) -> None:
     admin = crm.emulator.admin
     if data_type == "multiselectlookup":
         others = admin.put_records("Accounts", [{"Account_Name": "X"}, {"Account_Name": "Y"}])
@@ -158,5 +158,10 @@ def test_a_multiple_lookup_links_two_records_once(crm: Client, data_type: str) -
     _, result = crm.bulk(cells, columns, resource={"module": {"api_name": module}, "find_by": None})
     assert [row[2] for row in result] == ["added", "updated", "skipped"]
     assert sorted(linked()) == sorted(others)
+    admin.switch(repeated_links="again")  # nobody documents that they are not
+    crm.upsert([{"parent_id": "A", "Partners": [{link: {"id": others[0]}}]}])
+    _, result = crm.bulk(cells[:2], columns, resource={"module": {"api_name": module}, "find_by": None})
+    assert [row[2] for row in result] == ["added"]
+    assert sorted(linked()) == sorted([*others, others[0], others[0]])
     bad = crm.upsert([{"parent_id": "A", "Partners": [{link: {"id": "99"}}]}]).json()["data"][0]
     assert (bad["code"], bad["details"]["json_path"]) == ("INVALID_DATA", f"$.data[0].Partners[0].{link}")
