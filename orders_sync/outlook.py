@@ -28,7 +28,7 @@ from target_zoho_crm.lines.settings import WriteTo
 from target_zoho_crm.metadata import ModuleFields
 from target_zoho_crm.routing import UPSERT_MAX_RECORDS, Channel, LineCounts, Plan, plan, possible_channel
 from target_zoho_crm.settings import Settings, StreamSettings
-from target_zoho_crm.stream_mapping import stream_mapping
+from target_zoho_crm.stream_mapping import only_by_calls, stream_mapping
 from target_zoho_crm.users import UserDirectory
 
 GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
@@ -166,9 +166,13 @@ def _possible_channel(
             fields_of=lambda module: ModuleFields.fetch(client, module),
             users=UserDirectory(client).users,
         )
-    possible = possible_channel(channel, tap.stream_name, mapping.upsert_only)
+    reasons = only_by_calls(mapping, None, stream.writes.operation)
+    possible = possible_channel(channel, tap.stream_name, reasons)
     if possible is not channel:
-        why.append(f"by upsert calls only: {'; '.join(mapping.upsert_only)}")
+        why.append(f"by upsert calls only: {'; '.join(reasons)}")
+    elif mapping.apart and channel is not Channel.UPSERT:
+        names = ", ".join(column.field.api_name for column in mapping.apart.values())
+        why.append(f"orders with a value in {names} may cost more than is reckoned here")
     return possible, credits_.total
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from target_zoho_crm.client import ZohoClient
 
-IDS_PER_QUERY = 50  # Zoho takes up to 100 values in one `in`; 50 is the safe figure
 ROWS_PER_QUERY = 2_000
 
 

@@ -88,7 +88,8 @@ class BulkWriter:
         job_id = uuid.uuid4().hex
         path = self._spool / f"{job_id}.zip"
         values = map(attrgetter("values"), batch.entries.values())
-        written = write_bulk_zip(path, batch.mapping, list(batch.entries), values)
+        mapping, positions = batch.mapping.in_file
+        written = write_bulk_zip(path, mapping, list(batch.entries), values, positions)
         if not written.fits and len(batch.entries) > 1:
             path.unlink()
             for half in _halves(batch):
@@ -105,11 +106,11 @@ class BulkWriter:
         flight = to.take_off(manifest)
         job = JournalledJob(job_id, to.stream, "", to.module, JobStep.INTENT, Manifest.of(manifest), credits=0)
         payloads = Manifest.of(batch.payloads) if batch.payloads else None
-        file = BulkFile(path, batch.mapping, to.ignore_empty, to.operation, payloads)
-        self._keep_lines(job, batch)
+        file = BulkFile(path, mapping, to.ignore_empty, to.operation, payloads)
+        self._keep(job, batch)
         self._workers.submit(self._deliver, batch.group, job, flight, file)
 
-    def _keep_lines(self, job: JournalledJob, batch: Batch) -> None:
+    def _keep(self, job: JournalledJob, batch: Batch) -> None:
         """Keep what is to be written once the job's orders are in the CRM: here nothing."""
 
     def resume(self, job: JournalledJob) -> None:
@@ -196,12 +197,17 @@ class BulkWriter:
         if result is None:
             return _all_due_again(job)
         try:
-            return job_outcomes(result, job.manifest.texts(), parents_in_job(job.create_body))
+            parents = parents_in_job(job.create_body)
+            return job_outcomes(result, job.manifest.texts(), parents, key_columns=self._key_columns(job))
         except AnswerError as error:
             logger.warning("Bulk write job %s of stream %r: %s", job.zoho_job_id, job.stream, error)
             return None
         finally:
             result.unlink(missing_ok=True)
+
+    def _key_columns(self, _job: JournalledJob) -> int:
+        """How many of the columns that the result repeats make up a row's key."""
+        return 1
 
     def _upload(self, job: JournalledJob, file: BulkFile) -> JournalledJob:
         to = self._to
@@ -245,7 +251,7 @@ class BulkWriter:
                 if isinstance(error, TransientError) and not isinstance(error, Stopped):
                     raise LostAnswer(error.code, error.message) from error
                 raise
-        what = "orders" if job.parent_job_id is None else "lines"
+        what = "orders" if job.parent_job_id is None else f"rows of {job.module}"
         credits_spent = before + attempt * BULK_JOB_CREDITS
         to.confirmation.step(job.job_id, JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
         logger.info("Bulk write job %s: %d %s of stream %r", zoho_job_id, len(job.manifest), what, to.stream)

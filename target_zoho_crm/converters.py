@@ -10,6 +10,7 @@ from collections import abc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from enum import Enum
 from typing import Any
 
 from target_zoho_crm import checks, moments, values
@@ -25,6 +26,15 @@ PICKLISTS = frozenset({"picklist", "multiselectpicklist"})
 REFERENCES = frozenset({"lookup", "ownerlookup", "userlookup"})
 ONLY_IF_SAID = REFERENCES | LINKS | {TAG, LAYOUT}
 """Types whose fields no name alone leads to: they need ids, or make the stream go by upsert calls."""
+
+
+class Apart(Enum):
+    """How values that no cell of a CSV can hold go where their orders go by a job."""
+
+    LINKS = "links"
+    """By jobs of the linking module, or by calls, once the orders are in the CRM."""
+    CALLS = "calls"
+    """By upsert calls for the orders that have one; the other orders go by the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ class Forms:
     csv_format: str | None = None
     csv_find_by: str | None = None
     upsert_only: str | None = None  # why no CSV cell can say it, if so; `to_csv` is then of no use
+    apart: Apart | None = None  # how such values go beside a job; None: their orders cannot go by one
 
 
 def forms_of(field: Field, schema: abc.Mapping[str, Any], settings: FieldSettings, zone: tzinfo) -> Forms:
@@ -171,13 +182,20 @@ def _reference(_wanted: _Wanted) -> Forms:
 
 
 def _links(wanted: _Wanted) -> Forms:
-    convert = values.references_by(wanted.field.link or wanted.field.api_name)
-    return Forms(convert, convert, upsert_only="links several records, which takes a CSV of its own")
+    field = wanted.field
+    convert = values.references_by(field.link or field.api_name)
+    # The documents of bulk write name multi-select lookups as children of a record, and no multi-user lookups.
+    by_job = field.data_type == "multiselectlookup" and field.linking_module and field.linking_parent
+    apart = Apart.LINKS if by_job else Apart.CALLS
+    return Forms(convert, convert, upsert_only="links several records, which takes a CSV of its own", apart=apart)
 
 
 def _tags(_wanted: _Wanted) -> Forms:
     return Forms(
-        values.tags_json, values.tags_json, upsert_only="holds tags, of which the documents of bulk write say nothing"
+        values.tags_json,
+        values.tags_json,
+        upsert_only="holds tags, of which the documents of bulk write say nothing",
+        apart=Apart.CALLS,
     )
 
 

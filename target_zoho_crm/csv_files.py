@@ -17,6 +17,7 @@ import msgspec
 from target_zoho_crm.conversion import Conversion, Converted, Form
 from target_zoho_crm.csv_text import csv_text
 from target_zoho_crm.mapping import Mapping
+from target_zoho_crm.metadata import Field
 from target_zoho_crm.spool import spooling
 from target_zoho_crm.values import Refusal
 from target_zoho_crm.write_settings import Operation
@@ -91,16 +92,10 @@ def job_body(
     `ignore_empty` False clears a field where the cell is empty, as null does in an upsert call. It stands in both
     places, because Zoho's documents differ about which one counts.
     """
-    field_mappings: list[dict[str, Any]] = [{"api_name": mapping.key_field.api_name, "index": 0}]
+    key = mapping.key_field
+    field_mappings = [_entry(key, 0, None, "id" if key.data_type == "lookup" else None)]
     for index, column in enumerate(mapping.cells, start=1):
-        entry: dict[str, Any] = {"api_name": column.field.api_name, "index": index}
-        if column.csv_format is not None:
-            entry["format"] = column.csv_format
-        if column.csv_find_by is not None:
-            entry["find_by"] = column.csv_find_by
-            if column.field.lookup_module is not None:
-                entry["module"] = column.field.lookup_module
-        field_mappings.append(entry)
+        field_mappings.append(_entry(column.field, index, column.csv_format, column.csv_find_by))
     field_mappings += [
         {"api_name": constant.field.api_name, "default_value": {"value": constant.in_csv}}
         for constant in mapping.constants
@@ -122,6 +117,18 @@ def job_body(
         "resource": [resource],
     }
     return msgspec.json.encode(body)
+
+
+def _entry(field: Field, index: int, csv_format: str | None, find_by: str | None) -> dict[str, Any]:
+    """What the job is told of one column."""
+    entry: dict[str, Any] = {"api_name": field.api_name, "index": index}
+    if csv_format is not None:
+        entry["format"] = csv_format
+    if find_by is not None:
+        entry["find_by"] = find_by
+        if field.lookup_module is not None:
+            entry["module"] = field.lookup_module
+    return entry
 
 
 def with_callback(body: str, callback_url: str) -> str:

@@ -18,11 +18,12 @@ from target_zoho_crm.destination import Batch, Destination
 from target_zoho_crm.errors import Family, QuotaError
 from target_zoho_crm.insertion import Insertion
 from target_zoho_crm.lines.compiled import CompiledLines
+from target_zoho_crm.links.apart import LinkedRecords, for_job
 from target_zoho_crm.mapping import Mapping as FieldMapping
 from target_zoho_crm.mapping import Refusal
 from target_zoho_crm.outcomes import Outcome, Status
 from target_zoho_crm.relations import Relations
-from target_zoho_crm.routing import Channel, LineCounts, Plan, plan
+from target_zoho_crm.routing import Channel, LineCounts, LinkCounts, Plan, plan
 from target_zoho_crm.rows import GONE, TEXT_LENGTH, Rows, shortened_key
 from target_zoho_crm.settlement import Group
 from target_zoho_crm.unchanged import UnchangedOrders
@@ -74,6 +75,7 @@ class Delivery:
         self.deletions = deletions
         self._unchanged = unchanged
         self._cadence = cadence
+        self._linked = LinkedRecords(destination.client)
         self._buffer = Buffer()
         self._group = Group(destination.stream)
         self._partial = False
@@ -307,10 +309,13 @@ class Delivery:
 
     def _send_by(self, channel: Channel, batch: Batch) -> None:
         """Send by one channel what the budget has room for."""
+        if channel is not Channel.UPSERT and batch.mapping.apart:
+            channel, batch = self._set_calls_apart(channel, batch)
         if not batch.entries:
             return
         counts = None if self._lines is None else self._lines.counts(entry.values for entry in batch.entries.values())
-        route = self._plan(len(batch.entries), self._to.credits.room(), counts, channel)
+        links = self._linked.counts(batch) if channel is not Channel.UPSERT and batch.mapping.apart else None
+        route = self._plan(len(batch.entries), self._to.credits.room(), counts, channel, links)
         asking = self.relations.credits(batch, sum(route.job_sizes))
         more = f"; {asking:,} more for looking parents up" if asking else ""
         logger.info("Stream %r: %s%s", self._to.stream, route.why, more)
@@ -328,8 +333,26 @@ class Delivery:
             part = replace(batch, entries=dict(items[start:]))
             self._upserts.start(self._resolved(part, Channel.UPSERT))
 
+    def _set_calls_apart(self, channel: Channel, batch: Batch) -> tuple[Channel, Batch]:
+        """Send by calls the orders that a job cannot write; gives the others, and the channel that is left to them."""
+        rest = for_job(batch)
+        counts = None if self._lines is None else self._lines.counts(entry.values for entry in rest.entries.values())
+        if not self._plan(len(rest.entries), None, counts, channel, self._linked.counts(rest)).job_sizes:
+            return Channel.UPSERT, batch
+        rest = self._linked.without_unknown(rest)
+        apart = {key: entry for key, entry in batch.entries.items() if key not in rest.entries}
+        if apart:
+            logger.info("Stream %r: %d orders go by calls, since no job can write them", self._to.stream, len(apart))
+            self._send_by(Channel.UPSERT, replace(batch, entries=apart))
+        return channel, rest
+
     def _plan(
-        self, records: int, room: int | None, lines: LineCounts | None = None, channel: Channel | None = None
+        self,
+        records: int,
+        room: int | None,
+        lines: LineCounts | None = None,
+        channel: Channel | None = None,
+        links: LinkCounts | None = None,
     ) -> Plan:
         return plan(
             records,
@@ -338,6 +361,7 @@ class Delivery:
             bulk_threshold=self._bulk_threshold,
             room=room,
             lines=lines,
+            links=links,
         )
 
     def _resolved(self, batch: Batch, channel: Channel) -> Batch:

@@ -13,7 +13,7 @@ from sync_ledger.jobs import JournalledJob
 from target_zoho_crm.buffer import Entry
 from target_zoho_crm.client import ZohoClient
 from target_zoho_crm.confirmation import Confirmation
-from target_zoho_crm.errors import CREDIT_BUDGET, Family, ZohoError, request_error
+from target_zoho_crm.errors import CREDIT_BUDGET, Family, QuotaError, TransientError, ZohoError, request_error
 from target_zoho_crm.key_folding import KeyFolding
 from target_zoho_crm.limits import CreditMeter
 from target_zoho_crm.mapping import Mapping as FieldMapping
@@ -48,7 +48,8 @@ class Batch:
 
     `entries` is keyed by the order's key; its values stand in the order of the mapping's columns. `payloads` holds
     their hashes by key where they were asked for, `job` the journal's line of an insert call. `suspects`: earlier calls
-    with these orders failed as a whole, so each goes alone.
+    with these orders failed as a whole, so each goes alone. `links` holds, for a job, the ids of the records that
+    orders are linked to, by key and field; it may name further orders.
     """
 
     group: Group
@@ -57,6 +58,7 @@ class Batch:
     payloads: Mapping[str, str] = field(default_factory=dict)
     job: JournalledJob | None = None
     suspects: bool = False
+    links: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -223,6 +225,18 @@ class Destination:
             return False
         self.credits.run_short()
         return True
+
+    def call_failed(self, error: TransientError | QuotaError) -> None:
+        """Note a call that failed as a whole, or that our own budget has no credits for.
+
+        Raises:
+            QuotaError: nothing more can be sent, and not for our own budget.
+        """
+        of_budget = self.ends_budget(error)
+        if isinstance(error, QuotaError) and not of_budget:
+            raise error
+        if not of_budget:
+            self.failed_calls.note(error)
 
     def left_unsynced(self, batch: Batch, error: Exception) -> None:
         """Let go of orders that could not be sent; the next run reads them again."""

@@ -104,6 +104,9 @@ CODES: dict[str, CodeInfo] = {
     "LINES_NOT_WRITTEN": CodeInfo(
         _T, "The order is in the CRM; of its lines nobody knows.", "Nothing; the whole order is sent again."
     ),
+    "LINKS_NOT_WRITTEN": CodeInfo(
+        _T, "The order is in the CRM; of its links nobody knows.", "Nothing; the whole order is sent again."
+    ),
     "CONFLICTING_RESULT": CodeInfo(_T, "The bulk job's result names the order twice, differently.", _WAIT),
     "STOPPED": CodeInfo(_T, "The run was asked to stop.", "Start it again."),
     # Nothing more goes for now.

@@ -43,7 +43,7 @@ FIELD_OPTIONS: dict[str, dict[str, Any]] = {
     },
     "append": {
         "type": "boolean",
-        "description": "Of a multi-select: add to the entries that the CRM has. Upsert only.",
+        "description": "Of a multi-select: add to the entries that the CRM has, by a call for the order.",
     },
 }
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import abc
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from functools import cached_property
 from typing import Any
 
 from target_zoho_crm.checks import text_check
-from target_zoho_crm.converters import ONLY_IF_SAID, WRITTEN, Forms, Shortcut, forms_of, unchecked_forms
+from target_zoho_crm.converters import ONLY_IF_SAID, WRITTEN, Apart, Forms, Shortcut, forms_of, unchecked_forms
 from target_zoho_crm.field_settings import FieldSettings, OnNull
 from target_zoho_crm.metadata import LAYOUT, Field, ModuleFields
 from target_zoho_crm.pairing import pair
@@ -27,7 +29,7 @@ class MappedColumn:
     `csv_format` goes into the bulk job's mapping of the column; `csv_find_by` says what a reference's cell holds.
     `parent` says that the values are not ids but values of the records pointed at.
     `keeps` says that null leaves the field alone; `appends` that entries are added to those in the CRM. `upsert_only`
-    says why bulk write cannot write the column, if so.
+    says why no CSV of orders can hold the column, if so, and `apart` how its values go beside a job then.
     """
 
     source: str
@@ -41,6 +43,7 @@ class MappedColumn:
     keeps: bool = False
     appends: bool = False
     upsert_only: str | None = None
+    apart: Apart | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,19 @@ class Mapping:
     def cells(self) -> tuple[MappedColumn | Constant, ...]:
         """What a row of a CSV holds beside the key, in this order."""
         return (*self.columns, *(each for each in self.constants if not each.of_the_job))
+
+    @cached_property
+    def apart(self) -> dict[int, MappedColumn]:
+        """The columns that no CSV holds and that yet go beside a job, by their position in a row."""
+        return {at: column for at, column in enumerate(self.columns) if column.apart is not None}
+
+    @property
+    def in_file(self) -> tuple[Mapping, Sequence[int]]:
+        """The mapping of what a job's CSV holds, and where in a row that stands."""
+        if not self.apart:
+            return self, range(len(self.columns))
+        positions = [at for at in range(len(self.columns)) if at not in self.apart]
+        return replace(self, columns=tuple(self.columns[at] for at in positions)), positions
 
     @property
     def appended(self) -> tuple[str, ...]:
@@ -145,7 +161,8 @@ def compile_mapping(
     )
     key_check = text_check(key) if validate else None
     mapping = Mapping(key, columns, pairs.unmapped, constants, key_check)
-    reasons = (f"{each.field.api_name} {each.upsert_only}" for each in mapping.written if each.upsert_only)
+    stuck = [each for each in mapping.written if isinstance(each, Constant) or each.apart is None]
+    reasons = (f"{each.field.api_name} {each.upsert_only}" for each in stuck if each.upsert_only)
     there = {key.api_name, *(each.field.api_name for each in mapping.written)}
     lacking = (each.api_name for each in fields.values() if each.mandatory and _can_write(each))
     return replace(mapping, upsert_only=tuple(reasons), lacking=tuple(name for name in lacking if name not in there))
@@ -162,6 +179,9 @@ def _column(
 ) -> MappedColumn:
     own = settings or FieldSettings(field.api_name)
     forms = forms_of(field, schema, own, timezone) if validate else unchecked_forms(field, schema, own, timezone)
+    apart = Apart.CALLS if own.append else forms.apart
+    if field.mandatory or own.default is not None:
+        apart = None  # all orders have a value, and each takes a call
     return MappedColumn(
         source,
         field,
@@ -173,6 +193,7 @@ def _column(
         keeps=own.null is OnNull.KEEP,
         appends=own.append,
         upsert_only="is appended to, which bulk write cannot" if own.append else forms.upsert_only,
+        apart=apart,
     )
 
 

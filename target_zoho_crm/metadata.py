@@ -41,6 +41,7 @@ class Field:
     link: str | None = None  # of a multiple lookup: the field of its linking module that points at the other record
     linking_module: str | None = None
     linking_parent: str | None = None  # the field of the linking module that points at the record itself
+    linked_module: str | None = None  # of a multi-select lookup: the module of the records that it points at
 
     @property
     def writable(self) -> bool:
@@ -77,6 +78,7 @@ class Field:
             link=links.get("connectedlookup_apiname"),
             linking_module=_module_name(links.get("linking_module")),
             linking_parent=links.get("lookup_apiname"),
+            linked_module=_module_name(links.get("connected_module")),
         )
 
 

@@ -63,6 +63,9 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     causes: tuple[RecordError, ...] = ()
 
 
+CREATED = "insert"
+"""The action of an order that was not in the CRM before: it has no lines and no links there yet."""
+
 INTERNAL_ERROR = "INTERNAL_ERROR"
 """Zoho's own code for a failure inside, which may be due to one record."""
 
@@ -102,6 +105,11 @@ def refused(key: str, version: str, errors: Sequence[RecordError]) -> Outcome:
         message="; ".join(texts)[:_MESSAGE_CHARACTERS] or None,
         family=family,
     )
+
+
+def ids_of(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """The ids of the orders that are in the CRM, by key."""
+    return {each.key: each.zoho_id for each in outcomes if each.status is Status.SYNCED and each.zoho_id}
 
 
 def refused_by_us(key: str, version: str, refusal: Refusal) -> Outcome:

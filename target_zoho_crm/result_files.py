@@ -35,6 +35,7 @@ SMALL_BYTES = 1024 * 1024
 ROWS_MOST = 2
 """Rows for each order that was sent; a result that names far more would only fill the memory."""
 
+KEY_SEPARATOR = "|"
 _FURTHER_ROWS = 1_000
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those whose readers take no memory by the file's leave
 _ENTRIES_MOST = 16
@@ -47,19 +48,24 @@ _UNSUPPORTED = (RuntimeError, OverflowError)  # encrypted, or a format that we d
 
 
 def job_outcomes(
-    result: BinaryIO | Path, manifest: Mapping[str, str], parents: Mapping[str, tuple[str, str]] | None = None
+    result: BinaryIO | Path,
+    manifest: Mapping[str, str],
+    parents: Mapping[str, tuple[str, str]] | None = None,
+    *,
+    key_columns: int = 1,
 ) -> list[Outcome]:
     """The outcome of each key of `manifest` (key to version), in its order.
 
     A key is found by its exact text, else, if that can only mean one, by its text without case and outer spaces.
-    `parents` are the columns that the job finds parents by: a refusal over one of them names the missing parent.
+    `parents` are the columns that the job finds parents by: a refusal over one of them names the missing parent. A key
+    is the cell of the first column, or those of the first `key_columns` joined by `KEY_SEPARATOR`.
 
     Raises:
         AnswerError: the file is no result that can be read whole; nothing of it is believed.
     """
     with contextlib.ExitStack() as opened:
         file = opened.enter_context(result.open("rb")) if isinstance(result, Path) else result
-        found, strangers = _read_zip(file, manifest, parents or {})
+        found, strangers = _read_zip(file, manifest, parents or {}, key_columns)
     if strangers:
         strangers = _by_folded_key(strangers, found, manifest)
     if strangers:
@@ -72,12 +78,12 @@ def job_outcomes(
 
 
 def _read_zip(
-    file: BinaryIO, manifest: Mapping[str, str], parents: Mapping[str, tuple[str, str]]
+    file: BinaryIO, manifest: Mapping[str, str], parents: Mapping[str, tuple[str, str]], key_columns: int
 ) -> tuple[dict[str, Outcome], list[_Row]]:
     try:
         with zipfile.ZipFile(file) as archive, archive.open(_only_csv(archive)) as raw:
             text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
-            return _read(text, manifest, parents)
+            return _read(text, manifest, parents, key_columns)
     except (*_BROKEN, *_UNSUPPORTED) as error:
         raise _unreadable(f"it is damaged ({type(error).__name__})") from error
 
@@ -105,11 +111,11 @@ def _only_csv(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def _read(
-    text: TextIO, manifest: Mapping[str, str], parents: Mapping[str, tuple[str, str]]
+    text: TextIO, manifest: Mapping[str, str], parents: Mapping[str, tuple[str, str]], key_columns: int
 ) -> tuple[dict[str, Outcome], list[_Row]]:
     lines = iter(text.readline, "")
     header = next(csv.reader(lines), [])
-    columns = _columns(header)
+    columns = _columns(header, key_columns)
     missing = _MissingParents(header[: columns.status], parents)
     found: dict[str, Outcome] = {}
     strangers: list[_Row] = []
@@ -176,7 +182,10 @@ def _take_written(
     by_column: Sequence[Sequence[str]], columns: _Columns, manifest: Mapping[str, str], found: dict[str, Outcome]
 ) -> bool:
     """Take rows that are all written, each for a key of its own; False where one is anything else."""
-    keys, words, ids = by_column[0], by_column[columns.status], by_column[columns.zoho_id]
+    keys = (
+        by_column[0] if columns.key == 1 else list(map(KEY_SEPARATOR.join, zip(*by_column[: columns.key], strict=True)))
+    )
+    words, ids = by_column[columns.status], by_column[columns.zoho_id]
     actions = {word: _ACTIONS.get(word.strip().lower()) for word in set(words)}
     try:
         versions = list(map(manifest.__getitem__, keys))
@@ -206,7 +215,8 @@ def _take_each(
             if not row:
                 continue
             raise _unreadable("a row is cut short")
-        key, status, zoho_id, errors = row[0], row[columns.status], row[columns.zoho_id], row[columns.errors]
+        key = KEY_SEPARATOR.join(row[: columns.key])
+        status, zoho_id, errors = row[columns.status], row[columns.zoho_id], row[columns.errors]
         if any(row[columns.width :]) and status.strip().lower() in _ACTIONS:
             status = ""  # the row is shifted by a comma that is not quoted: this may be no status at all
         version = manifest.get(key)
@@ -238,12 +248,13 @@ class _MissingParents(NamedTuple):
 
 
 class _Columns(NamedTuple):
-    """Where in a row what stands; the key is at 0."""
+    """Where in a row what stands; the key takes the first `key` cells."""
 
     status: int
     zoho_id: int
     errors: int
     width: int
+    key: int
 
     @property
     def last(self) -> int:
@@ -251,11 +262,11 @@ class _Columns(NamedTuple):
         return max(self.status, self.zoho_id, self.errors)
 
 
-def _columns(header: list[str]) -> _Columns:
+def _columns(header: list[str], key_columns: int) -> _Columns:
     """Where STATUS, RECORD_ID and ERRORS stand: the last of the name, since a field may be called so too."""
     names = {name.strip().upper(): index for index, name in enumerate(header) if index}
     try:
-        return _Columns(names["STATUS"], names["RECORD_ID"], names["ERRORS"], len(header))
+        return _Columns(names["STATUS"], names["RECORD_ID"], names["ERRORS"], len(header), key_columns)
     except KeyError as missing:
         raise _unreadable(f"it has no column {missing}") from None
 

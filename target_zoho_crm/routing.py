@@ -12,6 +12,7 @@ from target_zoho_crm.errors import configuration_error
 
 UPSERT_RECORDS_PER_CREDIT = 10  # one credit for each 10 records begun
 UPSERT_MAX_RECORDS = 100  # Zoho refuses more in one call
+IDS_PER_QUERY = 50  # Zoho takes up to 100 values in one `in`; 50 is the safe figure
 QUERY_CREDITS = ((200, 1), (1_000, 2), (2_000, 3))  # COQL: the rows asked for, and what that costs
 BULK_JOB_CREDITS = 500  # whatever the job's size; so both ways cost the same at 5,000 records
 
@@ -139,6 +140,37 @@ def lines_way(
     return min(ways, key=lambda way: way.credits)
 
 
+class LinkCounts:
+    """How many links each record has, by field, and of how many linked records it is the first to ask."""
+
+    def __init__(self, links: Sequence[Sequence[int]], asked: Sequence[int]) -> None:
+        self._links = [[0, *accumulate(counts)] for counts in links]
+        self._having = [0, *accumulate(map(any, zip(*links, strict=True)))] if links else [0] * (len(asked) + 1)
+        self._asked = [0, *accumulate(asked)]
+
+    def credits(self, start: int, end: int, *, channel: Channel, bulk_rows: int, bulk_threshold: int | None) -> int:
+        """Credits for the links of the records of one job, and for asking which of the linked records are there."""
+        counts = [sums[end] - sums[start] for sums in self._links]
+        having = self._having[end] - self._having[start]
+        way = links_way(counts, having, channel=channel, bulk_rows=bulk_rows, bulk_threshold=bulk_threshold)
+        asking = -(-(self._asked[end] - self._asked[start]) // IDS_PER_QUERY)
+        return way.credits + asking
+
+
+def links_way(
+    links: Sequence[int], records: int, *, channel: Channel, bulk_rows: int, bulk_threshold: int | None
+) -> LinesWay:
+    """The cheaper way for so many links by field, of so many records: jobs for each field, or calls for the records."""
+    jobs = sum(-(-count // bulk_rows) for count in links)
+    by_jobs = LinesWay(jobs, records, jobs * BULK_JOB_CREDITS)
+    by_calls = LinesWay(0, 0, upsert_credits(records))
+    if channel is Channel.BULK_WRITE:
+        return by_jobs
+    if bulk_threshold is not None:
+        return by_jobs if sum(links) >= bulk_threshold else by_calls
+    return min(by_jobs, by_calls, key=lambda way: way.credits)
+
+
 def plan(
     records: int,
     *,
@@ -146,6 +178,7 @@ def plan(
     bulk_rows: int,
     bulk_threshold: int | None,
     lines: LineCounts | None = None,
+    links: LinkCounts | None = None,
     room: int | None = None,
 ) -> Plan:
     """The cheapest way for `records`; where both ways cost the same, the jobs, which leave the calls to others.
@@ -156,12 +189,13 @@ def plan(
         bulk_rows: the most rows of one job.
         bulk_threshold: if given, a job is made while at least so many records remain, whatever it costs.
         lines: the records' lines, which cost too.
+        links: their links, which cost where a record goes by a job; a call brings them along.
         room: the most credits that the plan may cost; what they do not suffice for is not sent.
     """
     if records < 0 or bulk_rows < 1 or (bulk_threshold is not None and bulk_threshold < 1):
         raise ValueError("records must not be negative; bulk_rows and bulk_threshold must be positive")
     sizes: list[int] = []
-    jobs, start, spent = 0, 0, 0
+    jobs, start, spent, of_links = 0, 0, 0, 0
     while start < records:
         end = min(start + bulk_rows, records)
         by_calls = upsert_credits(end - start)
@@ -170,12 +204,16 @@ def plan(
             by_calls += lines.upsert_credits(start, end)
             way = lines_way(lines, start, end, channel=channel, bulk_rows=bulk_rows, bulk_threshold=bulk_threshold)
             more_jobs, by_job = way.jobs, by_job + way.credits
+        linking = 0
+        if links is not None:
+            linking = links.credits(start, end, channel=channel, bulk_rows=bulk_rows, bulk_threshold=bulk_threshold)
+            by_job += linking
         if not _by_job(records - start, by_calls, by_job, channel, bulk_threshold):
             break
         if room is not None and spent + by_job > room:
             break
         sizes.append(end - start)
-        jobs, start, spent = jobs + more_jobs, end, spent + by_job
+        jobs, start, spent, of_links = jobs + more_jobs, end, spent + by_job, of_links + linking
     remaining = records - start
     if room is not None:
         remaining = 0 if channel is Channel.BULK_WRITE else _within(room - spent, start, records, lines)
@@ -184,7 +222,7 @@ def plan(
         spent += lines.upsert_credits(start, end)
     alone = upsert_credits(end) + (lines.upsert_credits(0, end) if lines is not None else 0)
     credits_ = spent + upsert_credits(remaining)
-    why = _why(end, sizes, remaining, credits_, alone, lines, jobs)
+    why = _why(end, sizes, remaining, credits_, alone, lines, jobs, of_links)
     if end < records:
         why = f"{records - end:,} records are left out, since the budget has room for {room:,} credits; {why}"
     return Plan(tuple(sizes), remaining, credits_, why)
@@ -220,6 +258,7 @@ def _why(
     alone: int,
     lines: LineCounts | None,
     line_jobs_: int,
+    of_links: int,
 ) -> str:
     what, parts = f"{records:,} records", []
     if sizes:
@@ -229,10 +268,12 @@ def _why(
         parts.append(f"{upserts:,} in {calls:,} upsert call(s) = {upsert_credits(upserts):,} credits")
     if lines is not None:
         what += f" with {lines.within(0, records):,} lines"
-        rest = credits_ - (len(sizes) + line_jobs_) * BULK_JOB_CREDITS - upsert_credits(upserts)
+        rest = credits_ - of_links - (len(sizes) + line_jobs_) * BULK_JOB_CREDITS - upsert_credits(upserts)
         if line_jobs_:
             parts.append(f"lines in {line_jobs_} more job(s) at {BULK_JOB_CREDITS}")
         if rest or not line_jobs_:
             parts.append(f"lines by upsert = {rest:,} credits")
+    if of_links:
+        parts.append(f"links of multiple lookups = {of_links:,} credits")
     way = ", ".join(parts) or "nothing to send"
     return f"{what}: {way}; {credits_:,} credits in all (by upsert alone {alone:,})"

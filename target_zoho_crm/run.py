@@ -29,7 +29,6 @@ from target_zoho_crm.key_folding import KeyFolding
 from target_zoho_crm.layouts import with_demands_of_layouts
 from target_zoho_crm.limits import CreditKind, CreditMeter
 from target_zoho_crm.lines.existing import ExistingLines
-from target_zoho_crm.lines.writers import writers
 from target_zoho_crm.mapping import Mapping as FieldMapping
 from target_zoho_crm.metadata import ModuleFields
 from target_zoho_crm.outcomes import Status
@@ -42,13 +41,14 @@ from target_zoho_crm.rows import VERSION_PROPERTY
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
 from target_zoho_crm.settlement import DUE_AGAIN, READ, Settlement
 from target_zoho_crm.spool import new_spool
-from target_zoho_crm.stream_mapping import stream_lines, stream_mapping, warn_of_gaps
+from target_zoho_crm.stream_mapping import only_by_calls, stream_lines, stream_mapping, warn_of_gaps
 from target_zoho_crm.sync_flags import SyncFlags
 from target_zoho_crm.transport import ATTEMPTS
 from target_zoho_crm.unchanged import UnchangedOrders
 from target_zoho_crm.users import UserDirectory
 from target_zoho_crm.workers import JobWorkers, Workers
 from target_zoho_crm.write_settings import Automations, Operation, WriteSettings
+from target_zoho_crm.writers import writers
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -163,6 +163,7 @@ class Run:
         )
         upserts, bulk = writers(
             destination,
+            mapping,
             lines,
             self.settings,
             channel=channel,
@@ -173,7 +174,7 @@ class Run:
         delivery = Delivery(
             destination,
             mapping,
-            channel=self._channel(stream, mapping, channel),
+            channel=self._channel(stream, only_by_calls(mapping, lines, own.writes.operation), channel),
             bulk_rows=self.settings.bulk_rows,
             bulk_threshold=self.settings.bulk_threshold,
             relations=relations or Relations(destination, self._parents, self._calls),
@@ -240,10 +241,10 @@ class Run:
         return fields
 
     @staticmethod
-    def _channel(stream: str, mapping: FieldMapping, wanted: Channel) -> Channel:
-        channel = possible_channel(wanted, stream, mapping.upsert_only)
+    def _channel(stream: str, why: Sequence[str], wanted: Channel) -> Channel:
+        channel = possible_channel(wanted, stream, why)
         if channel is not wanted:
-            logger.info("Stream %r goes by upsert calls alone: %s", stream, "; ".join(mapping.upsert_only))
+            logger.info("Stream %r goes by upsert calls alone: %s", stream, "; ".join(why))
         return channel
 
     def _refuse_mix_up(self, stream: str, own: StreamSettings, properties: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from target_zoho_crm.metadata import ModuleFields
 from target_zoho_crm.reference_columns import with_references
 from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.users import Users
+from target_zoho_crm.write_settings import Operation
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -69,6 +70,23 @@ def stream_lines(
         timezone=settings.timezone,
         validate=settings.validate,
     )
+
+
+def only_by_calls(mapping: FieldMapping, lines: CompiledLines | None, operation: Operation) -> tuple[str, ...]:
+    """Why bulk write cannot write the stream; empty where it can.
+
+    Lines have no second step in which a job's gaps could be filled, nor have orders that are not to be written twice.
+    """
+    reasons = list(mapping.upsert_only)
+    if operation is Operation.INSERT:
+        reasons += [f"{each.field.api_name} {each.upsert_only}" for each in mapping.apart.values()]
+    if lines is not None:
+        reasons += [
+            f"{each.field.api_name} of its lines {each.upsert_only}"
+            for each in lines.mapping.written
+            if each.upsert_only
+        ]
+    return tuple(reasons)
 
 
 def warn_of_gaps(name: str, stream: StreamSettings, mapping: FieldMapping, lines: CompiledLines | None) -> None:

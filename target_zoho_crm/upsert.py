@@ -18,7 +18,7 @@ from target_zoho_crm.bodies import upsert_body
 from target_zoho_crm.destination import Batch, Destination
 from target_zoho_crm.errors import LostAnswer, QuotaError, Stopped, TransientError, UnclearFailure, ZohoError
 from target_zoho_crm.insertion import Insertion
-from target_zoho_crm.links import Links
+from target_zoho_crm.links.upsert import Links
 from target_zoho_crm.operation_outcomes import as_operation_says, not_in_crm
 from target_zoho_crm.outcomes import Outcome, names_no_cause, upsert_outcomes
 from target_zoho_crm.routing import UPSERT_MAX_RECORDS, Channel

@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from zoho_clients import ended
-
-from target_zoho_crm.bodies import upsert_body
-from target_zoho_crm.client import ZohoClient
-from target_zoho_crm.csv_files import job_body, write_bulk_zip
-from target_zoho_crm.field_settings import read_fields
-from target_zoho_crm.mapping import Mapping, compile_mapping
-from target_zoho_crm.metadata import ModuleFields
-from target_zoho_crm.outcomes import Outcome, Status, refused_by_us, upsert_outcomes
-from target_zoho_crm.result_files import job_outcomes
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
@@ -53,6 +39,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "Flag": {"default": False},
     "Country": {"default": "Peru"},
 }
+LINKED = ("Partners", "Clerks", "Tag")
+"""Fields that hold several records, users or names, and that no CSV of orders holds."""
 KEY = {"api_name": "parent_id", "data_type": "text", "length": 40, "unique": True}
 OWN = ("id", "Owner", "Created_By", "Modified_By", "Created_Time", "Modified_Time", "Layout", "Tag", "Name")
 
@@ -66,68 +54,24 @@ def add_module(emulator: EmulatorProcess, name: str) -> None:
     emulator.admin.add_module(name, [KEY, *fields, country, owner, layout])
 
 
-def mapping_to(
-    client: ZohoClient,
-    module: str,
-    properties: dict[str, dict[str, Any]],
-    options: dict[str, Any] | None = None,
-    *,
-    validate: bool = True,
-) -> Mapping:
-    """The mapping of properties named like the fields."""
-    fields: dict[str, Any] = {"Account": {}, "Clerk": {}, "Owner": {}, **(OPTIONS if options is None else options)}
-    return compile_mapping(
-        properties,
-        ModuleFields.fetch(client, module),
-        key_field="parent_id",
-        key_properties=[],
-        settings=read_fields(fields),
-        timezone=timezone.utc,
-        validate=validate,
-    )
-
-
-def by_upsert(
-    client: ZohoClient, module: str, mapping: Mapping, keys: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> dict[str, Outcome]:
-    """What became of up to 100 records sent by one call."""
-    body, refused = upsert_body(mapping, keys, rows)
-    sent = [key for key in keys if key not in refused]
-    found = {key: refused_by_us(key, "v", refusal) for key, refusal in refused.items()}
-    if sent:
-        answer = client.upsert(module, body, records=len(sent))
-        found |= {each.key: each for each in upsert_outcomes(sent, ["v"] * len(sent), answer.status, answer.body)}
-    return found
-
-
-def by_job(
-    client: ZohoClient,
-    module: str,
-    mapping: Mapping,
-    keys: Sequence[str],
-    rows: Sequence[tuple[Any, ...]],
-    folder: Path,
-) -> dict[str, Outcome]:
-    """What became of records sent by one bulk write job."""
-    file = write_bulk_zip(folder / "f.zip", mapping, keys, rows)
-    found = {key: refused_by_us(key, "v", refusal) for key, refusal in file.refusals.items()}
-    sent = {key: "v" for key in keys if key not in file.refusals}
-    if sent:
-        job = client.create_job(job_body(module, client.upload(file.path), mapping))
-        client.download(ended(client, job).download_url or "", folder / "r.zip")
-        found |= {each.key: each for each in job_outcomes(folder / "r.zip", sent)}
-    return found
-
-
-def fate(outcome: Outcome) -> tuple[str, str | None, frozenset[str]]:
-    """What both channels must agree on: whether it is in the CRM, and else the code and the fields."""
-    status = "synced" if outcome.status is Status.SYNCED else "refused"
-    return status, outcome.code, frozenset((outcome.field or "").split(",")) - {""}
+def add_multiple(emulator: EmulatorProcess, module: str) -> None:
+    """Add the fields of a module that no CSV of its records can hold; every module has tags."""
+    emulator.admin.add_subform(module, "Partners", data_type="multiselectlookup", lookup="Accounts")
+    emulator.admin.add_subform(module, "Clerks", data_type="multiuserlookup")
 
 
 def stored(emulator: EmulatorProcess, module: str) -> dict[str, dict[str, Any]]:
-    """The records of a module by key, without what Zoho itself fills in."""
+    """The records of a module by key, without what Zoho itself fills in; of several linked records their ids."""
     return {
-        record["parent_id"]: {name: value for name, value in record.items() if name not in OWN or name == "Owner"}
+        record["parent_id"]: {
+            name: _names(name, value) if name in LINKED else value
+            for name, value in record.items()
+            if name not in OWN or name in {"Owner", "Tag"}
+        }
         for record in emulator.admin.records(module)
     }
+
+
+def _names(field: str, rows: list[dict[str, Any]]) -> list[str]:
+    """What names the rows, in an order of its own: they are a set, and one channel may add them one by one."""
+    return sorted(row["name"] if field == "Tag" else row[field]["id"] for row in rows)

@@ -79,6 +79,21 @@ def values_of(name: str, how: str, ids: dict[str, list[str]]) -> tuple[dict[str,
     return {"type": ["string", "null"]}, st.none() | STRINGS[name]
 
 
+def links_of(accounts: list[str], users: list[str]) -> dict[str, st.SearchStrategy[Any]]:
+    """Values of the fields that hold several records, users or names; few of them lead nowhere."""
+    partners = st.lists(st.sampled_from(accounts), max_size=4)
+    clerks = st.lists(st.sampled_from(users), max_size=2)
+    names = st.lists(st.sampled_from(["vip", "late", "a b"]), max_size=3)
+    odd = st.sampled_from(["x", "7", [accounts[0], "7"], {"id": accounts[0]}, [{"id": 7}], 7, True])
+    odd_names = st.sampled_from(["vip; late", "", [{"name": "vip"}], ["a;b"], 5])
+    seldom = st.integers(0, 7).map(bool)
+    return {
+        "Partners": partners | partners.map(";".join) | partners.map(lambda ids: [{"id": each} for each in ids]) | odd,
+        "Clerks": seldom.flatmap(lambda none: st.none() if none else clerks | clerks.map(";".join) | odd),
+        "Tag": seldom.flatmap(lambda none: st.none() if none else names | odd_names),
+    }
+
+
 def records_of(described: dict[str, st.SearchStrategy[Any]], count: int) -> list[dict[str, Any]]:
     """Records with a few wild values each, so that most of them can be written."""
     generated: list[dict[str, Any]] = []

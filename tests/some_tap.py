@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from sync_ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
+
+KILLED_AT = Path(__file__).parent / "killed_at.py"
 
 
 class Sales:
@@ -27,14 +30,16 @@ class Sales:
         self.config: dict[str, Any] = {**urls, **secrets, "ack_url": f"sqlite:///{folder}/ledger.sqlite"}
         self.properties: dict[str, Any] = {"id": {"type": "string"}}
 
-    def send(self, *records: dict[str, Any], code: int = 0, **config: Any) -> str:
-        """Run the target over these records; returns its log."""
+    def send(self, *records: dict[str, Any], code: int = 0, kill_at: str | None = None, **config: Any) -> str:
+        """Run the target over these records, or until it kills itself at a point; returns its log."""
         (self.folder / "config.json").write_text(json.dumps(self.config | config))
-        properties = self.properties | {name: {} for record in records for name in record if name != "id"}
+        properties = {name: {} for record in records for name in record} | self.properties
         head = {"type": "SCHEMA", "stream": "sales", "schema": {"properties": properties}, "key_properties": ["id"]}
         lines = [head, *({"type": "RECORD", "stream": "sales", "record": record} for record in records)]
+        program, point = ("target-zoho-crm", []) if kill_at is None else (KILLED_AT, [kill_at])
+        code = code if kill_at is None else -signal.SIGKILL
         ended = subprocess.run(
-            forked.command("target-zoho-crm", ["--config", self.folder / "config.json"]),
+            forked.command(program, [*point, "--config", self.folder / "config.json"]),
             input="".join(f"{json.dumps(line)}\n" for line in lines),
             capture_output=True,
             text=True,

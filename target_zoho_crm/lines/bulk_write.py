@@ -7,51 +7,34 @@ again, with all its lines: to write it once more doubles nothing.
 
 from __future__ import annotations
 
-import logging
-import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-
-import msgspec
 
 from sync_ledger.acks import chunks_of
 from sync_ledger.jobs import JournalledJob, Manifest
 from sync_ledger.tables import OPEN_STEPS, JobStep
-from target_zoho_crm.bulk_write import CREATE_ATTEMPTS, BulkFile, BulkWriter, NotCreatedError
+from target_zoho_crm.bulk_write import BulkFile
+from target_zoho_crm.child_jobs import RowsFile, Sizes
 from target_zoho_crm.csv_files import write_bulk_zip
 from target_zoho_crm.destination import Batch, Destination
-from target_zoho_crm.errors import Gone, QuotaError, Stopped, TransientError
-from target_zoho_crm.lines.by_calls import CREATED, LinesByCalls, ids_of
-from target_zoho_crm.lines.faults import UNWRITTEN, Faults, of_outcome, unwritten, whole
+from target_zoho_crm.faults import Faults, unwritten, whole
+from target_zoho_crm.lines.by_calls import LinesByCalls
 from target_zoho_crm.lines.reading import LineRows
 from target_zoho_crm.lines.spool import LinesSpool
 from target_zoho_crm.lines.upsert import lines_of, refusals, without
-from target_zoho_crm.outcomes import Outcome, Status
+from target_zoho_crm.links.bulk_write import LinkedOrderJobs
+from target_zoho_crm.mapping import Mapping as FieldMapping
+from target_zoho_crm.outcomes import CREATED, Outcome, ids_of
 from target_zoho_crm.routing import Channel, LineCounts, lines_way
-from target_zoho_crm.settlement import Group
 from target_zoho_crm.values import Refusal
 from target_zoho_crm.workers import JobWorkers
 
-logger = logging.getLogger("target-zoho-crm")
-
 _ORDERS_AT_ONCE = 2_500
-_LINES_AT_ONCE = 3
-"""So many jobs' lines are on their way at a time: the outcomes of their orders wait for them, some megabytes a job."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """How lines are routed: as their orders."""
-
-    channel: Channel
-    bulk_rows: int
-    bulk_threshold: int | None
-
-
-class WholeOrderJobs(BulkWriter):
+class WholeOrderJobs(LinkedOrderJobs):
     """Writes batches of orders with their lines."""
 
     def __init__(
@@ -61,15 +44,14 @@ class WholeOrderJobs(BulkWriter):
         spool: Path,
         *,
         job_wait_seconds: float,
-        lines: LinesByCalls,
+        mapping: FieldMapping,
         sizes: Sizes,
+        lines: LinesByCalls,
     ) -> None:
-        """As for orders alone; `lines` writes those that go by calls."""
-        super().__init__(destination, workers, spool, job_wait_seconds=job_wait_seconds)
+        """As for orders with links; `lines` writes those that go by calls."""
+        super().__init__(destination, workers, spool, job_wait_seconds=job_wait_seconds, mapping=mapping, sizes=sizes)
         self._lines = lines
-        self._sizes = sizes
-        self._kept: dict[str, LinesSpool] = {}
-        self._on_their_way = threading.BoundedSemaphore(_LINES_AT_ONCE)
+        self._kept_lines: dict[str, LinesSpool] = {}
 
     def start(self, batch: Batch) -> None:
         """Send a batch, without the orders that have a line which cannot be written."""
@@ -83,27 +65,20 @@ class WholeOrderJobs(BulkWriter):
         if rest.entries:
             super().start(rest)
 
-    def _keep_lines(self, job: JournalledJob, batch: Batch) -> None:
-        self._kept[job.job_id] = LinesSpool.write(self._spool / f"{job.job_id}.lines", lines_of(batch))
+    def _keep(self, job: JournalledJob, batch: Batch) -> None:
+        super()._keep(job, batch)
+        self._kept_lines[job.job_id] = LinesSpool.write(self._spool / f"{job.job_id}.lines", lines_of(batch))
 
-    def _settle(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
-        """Turn the orders' result into acks, once their lines are written."""
-        with self._on_their_way:
-            self._settle_whole(group, job, result)
-
-    def _settle_whole(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
-        with self._by_row:
-            outcomes = self._outcomes(job, result)
-        kept = self._kept.pop(job.job_id, None)
+    def _complete(self, job: JournalledJob, outcomes: list[Outcome]) -> list[Outcome]:
+        """Write links, then lines."""
+        outcomes = super()._complete(job, outcomes)
+        kept = self._kept_lines.pop(job.job_id, None)
         if kept is None:
-            outcomes = self._resumed(job, outcomes)
-        else:
-            try:
-                outcomes = self._write_lines(job, outcomes, kept)
-            finally:
-                kept.remove()
-        with self._by_row:
-            self._to.conclude(group, outcomes, Channel.BULK_WRITE, job)
+            return self._resumed(job, outcomes)
+        try:
+            return self._write_lines(job, outcomes, kept)
+        finally:
+            kept.remove()
 
     # Lines of this run
 
@@ -188,38 +163,17 @@ class WholeOrderJobs(BulkWriter):
         kind = RowsFile if lines.in_subform else BulkFile
         yield child, kind(path, lines.with_order, self._to.ignore_empty)
 
-    def _begin(self, child: JournalledJob, file: BulkFile, faults: Faults) -> JournalledJob | None:
-        """Create a job of lines; None where Zoho surely has none, and its orders are due again."""
-        try:
-            # A job that adds rows is created once: a second one would add them again.
-            attempts = 1 if self._lines.lines.in_subform else CREATE_ATTEMPTS
-            return self._create(self._upload(child, file), may_exist=False, attempts=attempts)
-        except NotCreatedError as failure:
-            self._to.confirmation.give_back(child, failure.code)
-            error = failure.error
-            if isinstance(error, Stopped) or not isinstance(error, (TransientError, QuotaError)):
-                raise error from None
-            self._lines.failed(error, set(child.manifest.texts().values()), faults)
-            return None
-
-    def _end(self, child: JournalledJob, faults: Faults) -> None:
-        """Wait for a job of lines, and note the lines that were not written."""
-        result = self._await_result(child)
-        self._to.failed_calls.succeeded()
-        with self._by_row:
-            for outcome in self._outcomes(child, result):
-                if outcome.status is not Status.SYNCED:
-                    faults.setdefault(outcome.version, []).append(of_outcome(outcome))
-
     # Lines of a dead run
 
     def _resumed(self, job: JournalledJob, outcomes: list[Outcome]) -> list[Outcome]:
-        children = self._to.confirmation.jobs_of_lines(job.job_id)
+        module = self._lines.lines.module
+        children = [each for each in self._to.confirmation.jobs_of_lines(job.job_id) if each.module == module]
         faults: Faults = {}
         keys: dict[str, set[str]] = {}
         lost = not children
         for child in children:
-            created = self._created(child) if child.step in OPEN_STEPS else None
+            adds_rows = self._lines.lines.in_subform
+            created = self._created(child, adds_rows=adds_rows) if child.step in OPEN_STEPS else None
             if created is None:
                 lost = True
                 continue
@@ -235,27 +189,3 @@ class WholeOrderJobs(BulkWriter):
             rows.add(LineRows([order] * len(of_order), list(of_order), [], [order]))
         self._lines.take_away(outcomes, rows, faults)
         return whole(outcomes, faults)
-
-    def _created(self, child: JournalledJob) -> JournalledJob | None:
-        """Create a job that is uploaded; None where that is not safe: nobody knows whether it exists already."""
-        if child.step is not JobStep.UPLOADED:
-            return child
-        if self._lines.lines.in_subform:
-            self._to.confirmation.give_back(child, UNWRITTEN)
-            return None
-        try:
-            return self._create(child, may_exist=True)
-        except Gone:
-            self._to.confirmation.give_back(child, UNWRITTEN)
-            return None
-
-
-class RowsFile(BulkFile):
-    """The file of a job that adds rows to subforms."""
-
-    def body(self, module: str, file_id: str) -> str:
-        """The JSON that creates the job: an insert, which finds no rows by any field."""
-        body = msgspec.json.decode(super().body(module, file_id))
-        body["operation"] = "insert"
-        del body["resource"][0]["find_by"]
-        return msgspec.json.encode(body).decode()

@@ -7,15 +7,12 @@ from collections.abc import Iterable, Sequence
 
 from target_zoho_crm.destination import Destination
 from target_zoho_crm.errors import QuotaError, TransientError
+from target_zoho_crm.faults import Faults, of_error
 from target_zoho_crm.lines.compiled import CompiledLines
 from target_zoho_crm.lines.existing import ExistingLines
-from target_zoho_crm.lines.faults import Faults, of_error
 from target_zoho_crm.lines.moving import LineTraffic
 from target_zoho_crm.lines.reading import LineRows
-from target_zoho_crm.outcomes import Outcome, Status
-
-CREATED = "insert"
-"""The action of an order that was not in the CRM before: it has no lines there yet."""
+from target_zoho_crm.outcomes import Outcome
 
 
 class LinesByCalls(ABC):
@@ -46,15 +43,6 @@ class LinesByCalls(ABC):
         Raises:
             QuotaError: nothing more can be sent, and not for our own budget.
         """
-        of_budget = self._to.ends_budget(error)
-        if isinstance(error, QuotaError) and not of_budget:
-            raise error
-        if not of_budget:
-            self._to.failed_calls.note(error)
+        self._to.call_failed(error)
         for order in orders:
             faults.setdefault(order, []).append(of_error(error))
-
-
-def ids_of(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    """The ids of the orders that are in the CRM, by key."""
-    return {each.key: each.zoho_id for each in outcomes if each.status is Status.SYNCED and each.zoho_id}

@@ -9,9 +9,9 @@ from typing import Any
 
 from target_zoho_crm.bodies import upsert_body
 from target_zoho_crm.errors import configuration_error
+from target_zoho_crm.faults import MESSAGE_CHARACTERS
 from target_zoho_crm.field_settings import FieldSettings, OnNull
 from target_zoho_crm.key_folding import KeyFolding
-from target_zoho_crm.lines.faults import MESSAGE_CHARACTERS
 from target_zoho_crm.lines.reading import LineReader, LineRows, count_lines
 from target_zoho_crm.lines.settings import PARENT_ID, LinesSettings, WriteTo
 from target_zoho_crm.mapping import MappedColumn, compile_mapping

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from sync_ledger.acks import chunks_of
 from target_zoho_crm.bodies import upsert_body
 from target_zoho_crm.errors import QuotaError, Stopped, TransientError, family_of
-from target_zoho_crm.lines.by_calls import CREATED, LinesByCalls, ids_of
+from target_zoho_crm.faults import Fault, Faults, of_outcome, whole
+from target_zoho_crm.lines.by_calls import LinesByCalls
 from target_zoho_crm.lines.existing import surplus
-from target_zoho_crm.lines.faults import Faults, LineFault, of_outcome, whole
 from target_zoho_crm.lines.reading import LineRows
-from target_zoho_crm.outcomes import Outcome, Status, upsert_outcomes
+from target_zoho_crm.outcomes import CREATED, Outcome, Status, ids_of, upsert_outcomes
 from target_zoho_crm.routing import UPSERT_MAX_RECORDS
 
 logger = logging.getLogger("target-zoho-crm")
@@ -64,7 +64,7 @@ class ModuleLines(LinesByCalls):
         for line in still:
             if line.id in refused:
                 code = refused[line.id]
-                fault = LineFault(code, family_of(code), message="it was not deleted", key=line.key)
+                fault = Fault(code, family_of(code), message="it was not deleted", key=line.key)
                 faults.setdefault(order_of[line.order_id], []).append(fault)
 
     def _call(self, call: Sequence[int], ids: Mapping[str, str], rows: LineRows, faults: Faults) -> None:

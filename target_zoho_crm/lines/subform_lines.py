@@ -16,11 +16,11 @@ import msgspec
 from sync_ledger.acks import chunks_of
 from target_zoho_crm.bodies import upsert_body
 from target_zoho_crm.errors import QuotaError, Stopped, TransientError
-from target_zoho_crm.lines.by_calls import CREATED, LinesByCalls, ids_of
+from target_zoho_crm.faults import Fault, Faults, of_outcome, whole
+from target_zoho_crm.lines.by_calls import LinesByCalls
 from target_zoho_crm.lines.existing import ExistingLine
-from target_zoho_crm.lines.faults import Faults, LineFault, of_outcome, whole
 from target_zoho_crm.lines.reading import LineRows
-from target_zoho_crm.outcomes import Outcome, Status, upsert_outcomes
+from target_zoho_crm.outcomes import CREATED, Outcome, Status, ids_of, upsert_outcomes
 from target_zoho_crm.routing import UPSERT_MAX_RECORDS
 from target_zoho_crm.transport import Repeat
 
@@ -135,12 +135,12 @@ class SubformLines(LinesByCalls):
                 faults.setdefault(order.key, []).append(_fault(order, outcome, item, subform))
 
 
-def _fault(order: _Order, outcome: Outcome, item: Any, subform: str) -> LineFault:
+def _fault(order: _Order, outcome: Outcome, item: Any, subform: str) -> Fault:
     """The fault of an order's rows, with the key of the line at fault where Zoho says which row it is."""
     fault = of_outcome(outcome)
     index = _row_index(item, re.compile(rf"\.{re.escape(subform)}\[(\d+)\]"))
     key = order.lines[index] if index is not None and index < len(order.lines) else None
-    return LineFault(fault.code, fault.family, fault.field, fault.message, key)
+    return Fault(fault.code, fault.family, fault.field, fault.message, key)
 
 
 def _row_index(item: Any, path: re.Pattern[str]) -> int | None:

@@ -60,8 +60,8 @@ def written_by_the_target(
     emulator: EmulatorProcess, folder: Path, channel: str, layout: str, records: list[dict[str, Any]]
 ) -> None:
     properties: dict[str, Any] = {"parent_id": {"type": "string"}, "Account": TEXT, "Owner": TEXT, "Clerk": TEXT}
-    only_by_calls = ("Tag", "Partners", "Watchers") if channel == "upsert" else ()
-    properties |= {name: {"type": "array", "items": {"type": "string"}} for name in only_by_calls}
+    several = ("Tag", "Partners", "Watchers") if channel == "upsert" else ("Partners",)
+    properties |= {name: {"type": "array", "items": {"type": "string"}} for name in several}
     properties["lines"] = {"type": "array", "items": {"type": "object", "properties": LINE}}
     properties |= {name: schema for name, (schema, _, _) in WRITTEN.items()}
     config = {
@@ -76,7 +76,7 @@ def written_by_the_target(
             "Owner": {"find_by": "email"},
             "Clerk": {"find_by": "email"},
             "Layout": {"default": layout},
-            **{name: {"source": name} for name in only_by_calls},
+            **{name: {"source": name} for name in several},
         },
         "lines": {"write_to": "subform"},
     }
@@ -120,8 +120,9 @@ def test_the_sdk_reads_each_type_as_the_target_was_given_it(zoho_emulator: Emula
     values |= {"lines": LINES, "Account": "C1", "Owner": EMAIL, "Clerk": EMAIL}
     by_calls = {"Tag": ["vip", "late"], "Partners": [account], "Watchers": [CLERK[1]["id"]]}
     written_by_the_target(zoho_emulator, tmp_path, "upsert", layout, [{"parent_id": "U", **values, **by_calls}])
-    refused = {"parent_id": "X", **values, "Account": "C9", "lines": []}
-    written_by_the_target(zoho_emulator, tmp_path, "bulk_write", layout, [{"parent_id": "B", **values}, refused])
+    by_job = {"parent_id": "B", **values, "Partners": [account]}
+    refused = {**by_job, "parent_id": "X", "Account": "C9", "lines": []}
+    written_by_the_target(zoho_emulator, tmp_path, "bulk_write", layout, [by_job, refused])
     ids = {record["parent_id"]: record["id"] for record in admin.records("Orders")}
     assert set(ids) == {"U", "B"}
 
@@ -138,7 +139,8 @@ def test_the_sdk_reads_each_type_as_the_target_was_given_it(zoho_emulator: Emula
         assert read["Account"] == ["Record", {"id": ["int", int(account)], "name": ["str", "Ada's Shop"]}]
         assert read["Layout"] == ["Layouts", {"id": layout, "name": "Export"}]
         assert_lines(read["Lines"], record)
-    assert_links_and_tags(seen["records"][ids["U"]], account)
+        assert_partners(read["Partners"], account)
+    assert_tags_and_watchers(seen["records"][ids["U"]])
     assert_fields(seen["fields"]["Orders"])
     assert seen["layouts"]["Orders"] == {"Standard": [], "Export": ["Weight_Kg"]}
     assert seen["layouts"]["Lines"] == {"Standard": ["Parent_Id"]}
@@ -154,10 +156,13 @@ def assert_lines(read: list[Any], record: str) -> None:
     assert {row["Parent_Id"][1]["id"][1] for row in rows} == {int(record)}
 
 
-def assert_links_and_tags(read: dict[str, Any], account: str) -> None:
-    assert [(kind, tag["name"]) for kind, tag in read["Tag"]] == [("Tag", "vip"), ("Tag", "late")]
-    ((_, partner),) = read["Partners"]
+def assert_partners(read: list[Any], account: str) -> None:
+    ((_, partner),) = read
     assert partner["Partners"] == ["Record", {"id": ["int", int(account)], "name": ["str", "Ada's Shop"]}]
+
+
+def assert_tags_and_watchers(read: dict[str, Any]) -> None:
+    assert [(kind, tag["name"]) for kind, tag in read["Tag"]] == [("Tag", "vip"), ("Tag", "late")]
     ((_, watcher),) = read["Watchers"]
     assert watcher["Watchers"] == CLERK
 
@@ -174,7 +179,7 @@ def assert_fields(fields: dict[str, dict[str, Any]]) -> None:
 
 def assert_jobs(jobs: list[dict[str, Any]], record: str) -> None:
     told = {job["resources"][0]["module"]: job for job in jobs}
-    assert set(told) == {"Orders", "Lines"}
+    assert set(told) == {"Orders", "Lines", "Orders_Partners"}
     assert {(job["status"], job["operation"]) for job in jobs} == {("COMPLETED", "upsert"), ("COMPLETED", "insert")}
     (orders,), (lines,) = told["Orders"]["resources"], told["Lines"]["resources"]
     assert (orders["find_by"], orders["added"], orders["skipped"]) == ("parent_id", 1, 1)

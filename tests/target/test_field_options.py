@@ -59,14 +59,20 @@ def test_unknown_values_of_a_picklist_are_added_replaced_or_refused(sales: Sales
     sales.send({"id": "C", "Tags_List": ["gift", "heavy"]})  # which the list has by now
 
 
-def test_entries_are_appended_by_upsert_calls_alone_and_that_is_said(sales: Sales) -> None:
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_entries_are_appended_by_calls_whatever_way_the_other_orders_go(sales: Sales, channel: str) -> None:
     fields = {"Tags_List": {"append": True}}
-    sales.send({"id": "A", "Tags_List": "gift"})
-    log = sales.send({"id": "A", "Tags_List": "express"}, fields=fields, bulk_threshold=1)
-    assert "goes by upsert calls alone: Tags_List is appended to, which bulk write cannot" in log
-    assert sorted(sales.crm()["A"]["Tags_List"]) == ["express", "gift"]
-    log = sales.send({"id": "A", "Tags_List": "express"}, code=2, fields=fields, channel="bulk_write")
-    assert "Stream 'sales' and `channel` bulk_write: Tags_List is appended to" in log
+    first = [{"id": "A", "Tags_List": "gift"}, {"id": "B", "Tags_List": "gift"}]
+    sales.send(*first, fields=fields, channel=channel)
+    again = [{"id": "A", "Tags_List": "express"}, {"id": "B", "Tags_List": None}, {"id": "C", "Tags_List": None}]
+    sales.send(*again, fields=fields, channel=channel)
+    assert {key: sorted(held["Tags_List"] or []) for key, held in sales.crm().items()} == {
+        "A": ["express", "gift"],
+        "B": [],
+        "C": [],
+    }
+    ways = {key: ack.channel for key, ack in sales.acks().items()}
+    assert ways == {"A": "upsert", "B": channel, "C": channel}
 
 
 def test_tags_and_multiple_lookups_are_written_by_upsert_calls_where_the_user_asks_for_them(sales: Sales) -> None:
@@ -78,9 +84,7 @@ def test_tags_and_multiple_lookups_are_written_by_upsert_calls_where_the_user_as
     order = {"id": "A", "tag": "vip; late", "partners": accounts, "clerks": [{"id": clerk}]}
     assert "no writable field of module Orders for tag, partners, clerks" in sales.send(order)
     fields = {"tag": "Tag", "Partners": {}, "clerks": "Clerks"}
-    log = sales.send(order, fields=fields, bulk_threshold=1)
-    assert "Partners links several records, which takes a CSV of its own" in log
-    assert "Tag holds tags, of which the documents of bulk write say nothing" in log
+    sales.send(order, fields=fields)
     held = sales.crm()["A"]
     assert [tag["name"] for tag in held["Tag"]] == ["vip", "late"]
     assert [row["Partners"]["id"] for row in held["Partners"]] == accounts

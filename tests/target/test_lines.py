@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_zoho_crm.errors import Family, Stopped
+from target_zoho_crm.faults import Fault, unwritten, whole
 from target_zoho_crm.key_folding import KeyFolding
-from target_zoho_crm.lines.faults import LineFault, unwritten, whole
 from target_zoho_crm.lines.moving import LineTraffic
 from target_zoho_crm.lines.reading import LineReader, count_lines
 from target_zoho_crm.outcomes import Outcome, Status
@@ -137,8 +137,8 @@ def outcome(key: str, status: Status = Status.SYNCED, **facts: str) -> Outcome:
 
 
 def test_an_order_is_synced_only_when_its_lines_are() -> None:
-    data = LineFault("INVALID_DATA", Family.DATA, "Quantity", "not a number", "11")
-    passing = LineFault("INTERNAL_ERROR", Family.TRANSIENT, message="HTTP 500")
+    data = Fault("INVALID_DATA", Family.DATA, "Quantity", "not a number", "11")
+    passing = Fault("INTERNAL_ERROR", Family.TRANSIENT, message="HTTP 500")
     refused = outcome("C", Status.REJECTED, code="DUPLICATE_DATA")
     faults = {"A": [data], "B": [passing], "C": [data], "D": [passing, data]}
     a, b, c, d, e = whole([outcome("A"), outcome("B"), refused, outcome("D"), outcome("E")], faults)
@@ -152,7 +152,7 @@ def test_an_order_is_synced_only_when_its_lines_are() -> None:
 
 
 def test_a_full_storage_blames_no_order() -> None:
-    (stopped,) = whole([outcome("A")], {"A": [LineFault("STORAGE_SPACE_EXCEEDED", Family.QUOTA)]})
+    (stopped,) = whole([outcome("A")], {"A": [Fault("STORAGE_SPACE_EXCEEDED", Family.QUOTA)]})
     assert stopped.status is Status.UNSYNCED
 
 

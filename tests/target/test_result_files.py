@@ -63,6 +63,19 @@ def test_rows_are_told_apart_by_their_key_and_never_by_their_place() -> None:
     )
 
 
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_key_may_take_two_columns(refused: bool) -> None:  # noqa: FBT001
+    rows = [("1", "8", "added", "11", ""), ("1", "9", "updated", "12", ""), ("2", "8", "added", "13", "")]
+    if refused:
+        rows[1] = ("1", "9", "skipped", "", "INVALID_DATA-Partners")
+    file = zipped(rows, ("Parent_Id", "Partners", "STATUS", "RECORD_ID", "ERRORS"))
+    manifest = dict.fromkeys(("2|8", "1|9", "1|8", "2|9"), "v")
+    made = {each.key: each for each in job_outcomes(file, manifest, key_columns=2)}
+    assert [made[key].zoho_id for key in manifest] == ["13", None if refused else "12", "11", None]
+    assert made["1|9"].code == ("INVALID_DATA" if refused else None)
+    assert made["2|9"].code == "NOT_IN_RESULT"
+
+
 @pytest.mark.parametrize(
     ("errors", "code", "field", "family"),
     [

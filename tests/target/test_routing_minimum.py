@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_zoho_crm.routing import Channel, LineCounts, plan
+from target_zoho_crm.routing import Channel, LineCounts, LinkCounts, plan
 
 MOST = 60_000
 IN_A_JOB = 25_000
@@ -45,3 +45,34 @@ def test_with_lines(each: int, in_subform: bool, step: int) -> None:  # noqa: FB
     of_lines = [-(-(n if in_subform else n * each) // 10) for n in range(MOST + 1)]
     counts = range(1, MOST + 1, step)
     assert [n for n in counts if planned(n, lines) != least(n, each, of_lines)] == []
+
+
+def least_with_links(records: int, each: int, fields: int, share: int, asked: int) -> int:
+    """The same for records of which each `share`-th has `each` links in so many fields, to linked records all new."""
+
+    def by_job(count: int) -> int:
+        having = -(-count // share)
+        by_jobs = fields * -(-having * each // IN_A_JOB) * JOB
+        return JOB + min(by_jobs, -(-having // 10)) + -(-(having * asked) // 50)
+
+    found = []
+    for jobs in range(-(-records // IN_A_JOB) + 1):
+        full = [IN_A_JOB] * (jobs - 1) + [min(IN_A_JOB, records - (jobs - 1) * IN_A_JOB)] if jobs else []
+        found.append(sum(map(by_job, full)) + -(-(records - sum(full)) // 10))
+    return min(found)
+
+
+@pytest.mark.parametrize(
+    ("each", "fields", "share", "asked"), [(1, 1, 1, 0), (3, 1, 1, 1), (3, 2, 1, 0), (1, 1, 50, 1), (40, 1, 5, 2)]
+)
+def test_with_links(each: int, fields: int, share: int, asked: int) -> None:
+    def counts(records: int) -> LinkCounts:
+        having = [number % share == 0 for number in range(records)]
+        return LinkCounts([[each * has for has in having]] * fields, [asked * has for has in having])
+
+    def planned_with(records: int) -> int:
+        made = plan(records, channel=Channel.AUTO, bulk_rows=IN_A_JOB, bulk_threshold=None, links=counts(records))
+        return made.credits
+
+    some = range(1, MOST + 1, 997)
+    assert [n for n in some if planned_with(n) != least_with_links(n, each, fields, share, asked)] == []
