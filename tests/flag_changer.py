@@ -1,7 +1,8 @@
-"""Changes orders as an application does until its input ends: single ones all the while, and each one once in flight.
+"""Changes orders as an application does until its input ends: each one once in flight, and from then on single ones.
 
 `flag_changer.py URL LEDGER_URL UNSET`: every change sets `updated_at` to now and the flag to UNSET. An order is in
-flight while its ack says `submitted`. At the end it tells how many orders it changed then.
+flight while its ack says `submitted`; one that changed before it was read would go by another run than the rest. At the
+end it tells how many orders it changed in flight.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ def main(url: str, ledger_url: str, unset: str) -> None:
     orders, ledger = (sa.create_engine(each, connect_args=_patience(each)) for each in (url, ledger_url))
     change = sa.text(f"UPDATE orders SET notes = :note, updated_at = :now, synced = {unset} WHERE order_id = :key")
     changed: set[str] = set()
-    with orders.connect() as connection:
-        keys = list(connection.exec_driver_sql("SELECT order_id FROM orders").scalars())
     while not sa.inspect(ledger).has_table("zoho_sync_ack"):
         time.sleep(PAUSE_SECONDS)
     while not select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:
@@ -33,7 +32,7 @@ def main(url: str, ledger_url: str, unset: str) -> None:
             flying = set(connection.exec_driver_sql(query).scalars()) - changed
         changed |= flying
         rows = [{"key": key, "note": "changed in flight", "now": now} for key in sorted(flying)]
-        some = random.sample(keys, min(len(keys), 5))
+        some = random.sample(sorted(changed), min(len(changed), 5))
         rows += [{"key": key, "note": f"changed at {time.monotonic()}", "now": now} for key in sorted(some)]
         for start in range(0, len(rows), KEYS_PER_STATEMENT):
             _in_a_transaction(orders, change, rows[start : start + KEYS_PER_STATEMENT])
