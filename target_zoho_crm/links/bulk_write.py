@@ -83,14 +83,14 @@ class LinkedOrderJobs(JobsWithChildren):
         to_add: _ToAdd = {}
         for name in kept.fields:
             column = self._apart[name]
+            if not column.field.linking_module:
+                continue
             wanted = {key: links[name] for key, links in kept.links.items() if name in links and key in in_the_crm}
             old = [
                 outcome
                 for key, outcome in in_the_crm.items()
                 if outcome.action != CREATED and (key in wanted or not self._to.ignore_empty)
             ]
-            if not column.field.linking_module:
-                continue
             held = self._held(column, old, faults)
             for key in {**dict.fromkeys(wanted), **held}:
                 there, links = held.get(key, {}), wanted.get(key, ())
