@@ -54,7 +54,7 @@ class GoneOrders:
         self._log = logger
         self._queries = UnsyncedQueries(self._table, database_for(engine.dialect), stream, (), None)
         names = [*(column.name for column in table.key), KEY, VERSION, DELETED_AT]
-        self.encoder = LineEncoder(stream, names, [_as_is] * len(names))
+        self.encoder = LineEncoder(names, [_as_is] * len(names))
 
     def pages(self) -> Iterator[list[Sequence[Any]]]:
         """Give the gone orders in columns, as `encoder` takes them.

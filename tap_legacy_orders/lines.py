@@ -1,9 +1,9 @@
-"""Pages as RECORD lines: nothing is done per record that can be done per page or per column."""
+"""Pages as lines: nothing is done per record that can be done per page or per column."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from singer_sdk.singerlib.json import serialize_json
@@ -17,24 +17,32 @@ UNNAMEABLE = frozenset('"\\') | frozenset(map(chr, range(0x20)))
 """Characters that msgspec refuses in a field's name."""
 
 
-def record_prefix(stream: str) -> bytes:
-    """Give what stands before a record in its line."""
-    return b'{"type":"RECORD","stream":' + msgspec.json.encode(stream) + b',"record":'
+class Frame(NamedTuple):
+    """What stands before and behind each record in its line; the line's end belongs to it."""
+
+    before: bytes
+    behind: bytes
 
 
-def record_suffix(extracted: str) -> bytes:
-    """Give what stands behind a record in its line, with the line's end."""
-    return b',"time_extracted":"' + extracted.encode("ascii") + b'"}\n'
+BARE = Frame(b"", b"\n")
+"""Records by themselves, as the files of BATCH messages hold them."""
+
+
+def record_message(stream: str, extracted: str) -> Frame:
+    """Make a RECORD message of each record; `extracted` is the moment of the page's query."""
+    return Frame(
+        b'{"type":"RECORD","stream":' + msgspec.json.encode(stream) + b',"record":',
+        b',"time_extracted":"' + extracted.encode("ascii") + b'"}\n',
+    )
 
 
 class LineEncoder:
-    """Turns columns of one stream into blocks of RECORD lines."""
+    """Turns columns into blocks of lines, one a record."""
 
-    def __init__(self, stream: str, names: Sequence[str], converters: Sequence[Converter]) -> None:
+    def __init__(self, names: Sequence[str], converters: Sequence[Converter]) -> None:
         self._names = tuple(names)
         self._converters = tuple(converters)
         self._encoder = msgspec.json.Encoder(decimal_format="number")
-        self._prefix = record_prefix(stream)
         self._struct = _struct(self._names)
 
     def convert(self, columns: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
@@ -46,15 +54,16 @@ class LineEncoder:
         for row in zip(*self.convert(columns), strict=True):
             yield dict(zip(self._names, row, strict=True))
 
-    def blocks(self, columns: Sequence[Sequence[Any]], count: int, extracted: str) -> Iterator[bytes]:
-        """Give a page of `count` rows as blocks of whole lines; `extracted` is the moment of the page's query."""
-        suffix = record_suffix(extracted)
-        between = suffix + self._prefix
+    def blocks(self, columns: Sequence[Sequence[Any]], count: int, frame: Frame) -> Iterator[bytes]:
+        """Give a page of `count` rows as blocks of whole lines."""
+        between = frame.behind + frame.before
         for start in range(0, count, RECORDS_PER_BLOCK):
             converted = self.convert([column[start : start + RECORDS_PER_BLOCK] for column in columns])
-            # JSON escapes line feeds inside texts: those left are the ends of records.
-            body = self._encode(converted).replace(b"\n", between)
-            yield self._prefix + body[: len(body) - len(self._prefix)]
+            body = self._encode(converted)
+            if frame is not BARE:
+                # JSON escapes line feeds inside texts: those left are the ends of records.
+                body = body.replace(b"\n", between)
+            yield frame.before + body[: len(body) - len(frame.before)]
 
     def _encode(self, columns: list[Sequence[Any]]) -> bytes:
         if self._struct is None:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from singer_sdk.singerlib.json import serialize_json
 
 from tap_legacy_orders.json_texts import JsonTexts, literal
-from tap_legacy_orders.lines import RECORDS_PER_BLOCK, UNNAMEABLE, record_prefix, record_suffix
+from tap_legacy_orders.lines import RECORDS_PER_BLOCK, UNNAMEABLE, Frame
 from tap_legacy_orders.unsynced import KEY, VERSION
 from tap_legacy_orders.values import Converter
 
@@ -108,11 +108,9 @@ def _named(name: str, value: Element) -> tuple[str, Element]:
 
 
 class RenderedEncoder:
-    """Turns rendered pages of one stream into blocks of RECORD lines."""
+    """Turns rendered pages into blocks of lines, one a record."""
 
-    def __init__(
-        self, stream: str, rendering: Rendering, converter: Callable[[Column], Converter], lines: str | None
-    ) -> None:
+    def __init__(self, rendering: Rendering, converter: Callable[[Column], Converter], lines: str | None) -> None:
         """`converter` makes what turns values into JSON values; `lines` names the property with the order's lines."""
         template = []
         self._converters: list[Converter | None] = []
@@ -128,13 +126,12 @@ class RenderedEncoder:
             template.append(_place(lines))
             self._converters.append(list)
         self._join = ",".join(template).__mod__
-        self._prefix = record_prefix(stream).decode() + "{"
         self._encoder = msgspec.json.Encoder(decimal_format="number")
 
-    def blocks(self, columns: Sequence[Sequence[Any]], count: int, extracted: str) -> Iterator[bytes]:
-        """Give a page of `count` rows as blocks of whole lines; `extracted` is the moment of the page's query."""
-        suffix = "}" + record_suffix(extracted).decode()
-        between = suffix + self._prefix
+    def blocks(self, columns: Sequence[Sequence[Any]], count: int, frame: Frame) -> Iterator[bytes]:
+        """Give a page of `count` rows as blocks of whole lines."""
+        before, behind = frame.before.decode() + "{", "}" + frame.behind.decode()
+        between = behind + before
         # Key and version stand in the last text already.
         given = [*columns[: self._own_at], *columns[self._own_at + 2 :]]
         for start in range(0, count, RECORDS_PER_BLOCK):
@@ -145,7 +142,7 @@ class RenderedEncoder:
                 )
             ]
             records = values[0] if len(values) == 1 else map(self._join, zip(*values, strict=True))
-            yield _lowered("".join((self._prefix, between.join(records), suffix))).encode()
+            yield _lowered("".join((before, between.join(records), behind))).encode()
 
     def _texts(self, values: Sequence[Any]) -> Sequence[str]:
         """Write a column's values as JSON, each by itself."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -26,13 +26,14 @@ from orders_database.databases import database_for
 from orders_database.flags import SYNC_FLAG
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.runs import PARTITION, READ_SINCE
+from tap_legacy_orders.batch_files import BatchFiles
 from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.errors import OutputClosedError, TapConfigError, TapSyncError
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
 from tap_legacy_orders.gone_orders import DELETED_AT
 from tap_legacy_orders.json_texts import json_texts_for
-from tap_legacy_orders.lines import LineEncoder
+from tap_legacy_orders.lines import BARE, LineEncoder, record_message
 from tap_legacy_orders.order_lines import OrderLines
 from tap_legacy_orders.reader import Page, UnsyncedOrders
 from tap_legacy_orders.rendering import RenderedEncoder, Rendering, find_rendering
@@ -131,18 +132,21 @@ class UnsyncedOrdersStream(SQLStream):
                 if not (self.tap.follows and self.tap.waking.stopped):
                     raise  # else both were told to stop, and the target was faster
 
+    def get_batch_config(self, config: Mapping[str, Any]) -> BatchConfig | None:
+        """Take the setting, but for a run that follows: some orders a second are no files."""
+        return None if self.tap.follows else super().get_batch_config(config)
+
     def get_batches(
         self,
         batch_config: BatchConfig,
         context: Context | None = None,  # noqa: ARG002
     ) -> Iterable[tuple[BaseBatchFileEncoding, list[str]]]:
         """Give each page as one manifest, so that the STATE after it covers what the manifest holds."""
-        batcher = Batcher(tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config)
-        for encoder, page in self._pages():
-            manifests = list(batcher.get_batches(records=encoder.records(page.columns)))
+        ours = BatchFiles.of(batch_config, self.name)
+        for page, manifest in self._batches_by_sdk(batch_config) if ours is None else self._batches(ours):
             self._move_bookmark(page)
-            if manifests:
-                yield batch_config.encoding, [file for manifest in manifests for file in manifest]
+            if manifest:
+                yield batch_config.encoding, manifest
         self._finalize_state(self.stream_state)
         self._write_state_message()
 
@@ -206,7 +210,7 @@ class UnsyncedOrdersStream(SQLStream):
         if self._order_lines is not None:
             names.append(self._order_lines.property)
             converters.append(_as_is)
-        return LineEncoder(self.name, names, converters)
+        return LineEncoder(names, converters)
 
     @cached_property
     def _rendering(self) -> Rendering | None:
@@ -231,18 +235,39 @@ class UnsyncedOrdersStream(SQLStream):
             return None
         return OrderLines(self.tap.engine, self.tap.orders_table, table, zone=self.tap.zone, warn=self.logger.warning)
 
+    def _batches_by_sdk(self, batch_config: BatchConfig) -> Iterator[tuple[Page, list[str]]]:
+        """Give pages with the files that the SDK has made of them, in formats that only it writes."""
+        batcher = Batcher(tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config)
+        for encoder, page in self._pages():
+            manifests = batcher.get_batches(records=encoder.records(page.columns))
+            yield page, [file for manifest in manifests for file in manifest]
+
+    def _batches(self, files: BatchFiles) -> Iterator[tuple[Page, list[str]]]:
+        """Give pages with the files of their lines."""
+        for page, encoder in self._encoded_pages():
+            manifest = []
+            for start in range(0, page.count, files.records):
+                part = [column[start : start + files.records] for column in page.columns]
+                blocks = encoder.blocks(part, min(files.records, page.count - start), BARE)
+                manifest.append(files.write(blocks))
+            yield page, manifest
+
     def _blocks(self) -> Iterator[tuple[Page, Iterator[bytes]]]:
-        """Give pages with their lines; the database writes the JSON where it can."""
+        """Give pages with their RECORD lines."""
+        for page, encoder in self._encoded_pages():
+            extracted = datetime.now(timezone.utc).isoformat()
+            yield page, encoder.blocks(page.columns, page.count, record_message(self.name, extracted))
+
+    def _encoded_pages(self) -> Iterator[tuple[Page, LineEncoder | RenderedEncoder]]:
+        """Give pages with what makes lines of them; the database writes the JSON where it can."""
         rendering = self._rendering
         lines = None if self._order_lines is None else self._order_lines.property
         rendered = None
         if rendering is not None:
             converters = dict(zip(self._columns, self._converters, strict=True))
-            rendered = RenderedEncoder(self.name, rendering, converters.__getitem__, lines)
+            rendered = RenderedEncoder(rendering, converters.__getitem__, lines)
         for encoder, page in self._pages(rendering):
-            extracted = datetime.now(timezone.utc).isoformat()
-            chosen = encoder if page.rendering is None or rendered is None else rendered
-            yield page, chosen.blocks(page.columns, page.count, extracted)
+            yield page, encoder if page.rendering is None or rendered is None else rendered
 
     def _pages(self, rendering: Rendering | None = None) -> Iterator[tuple[LineEncoder, Page]]:
         """Give pages with what encodes their columns: unsynced orders, then those that are gone."""

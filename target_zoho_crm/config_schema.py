@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from target_zoho_crm import delete_settings, sync_flags, write_settings
+from target_zoho_crm import batch_files, delete_settings, sync_flags, write_settings
 from target_zoho_crm.data_centers import DATA_CENTERS, ENVIRONMENTS
 from target_zoho_crm.destination import OnRejection
 from target_zoho_crm.field_settings import FIELDS
@@ -170,6 +170,7 @@ CONFIG = th.PropertiesList(
         description="What to do with a stream that names no key: `hash` takes a hash of each record for its key, "
         "so a changed record is a new one in the CRM.",
     ),
+    batch_files.PROPERTY,
     th.Property(
         "timezone", th.StringType, default="UTC", description="Zone of times that carry no offset, e.g. Europe/Berlin."
     ),

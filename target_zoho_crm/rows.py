@@ -112,6 +112,7 @@ class RowReader:
         lenient = _struct("Row", self._names, types, optional=set(properties) - set(required))
         line = msgspec.defstruct("Line", [("record", strict)], gc=False)
         self._lines: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[line])  # type: ignore[valid-type]
+        self._bare: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[strict])  # type: ignore[valid-type]
         self._one = msgspec.json.Decoder(lenient)
         self._encode = msgspec.json.Encoder(decimal_format="number").encode
         self._take = self._taker(sources)
@@ -129,7 +130,13 @@ class RowReader:
             msgspec.MsgspecError: a line is no JSON, or not what the schema says; read them one by one then.
             BadRecordError: a record has no key.
         """
-        records = [line.record for line in self._lines.decode(b"[" + b",".join(lines) + b"]")]
+        return self._rows([line.record for line in self._lines.decode(_array(lines))])
+
+    def read_bare_lines(self, lines: Sequence[bytes]) -> Rows:
+        """Read lines that are records by themselves; raises as `read_lines` does."""
+        return self._rows(self._bare.decode(_array(lines)))
+
+    def _rows(self, records: list[Any]) -> Rows:
         values = self._plain(list(map(self._take, records)))
         deleted = self._deleted
         if deleted is not None and any(map(deleted, records)):
@@ -224,6 +231,10 @@ class RowReader:
     def _hashes(self, rows: list[Any]) -> list[str]:
         """A text that differs for different records."""
         return [_digest(self._encode(row)) for row in rows]
+
+
+def _array(lines: Sequence[bytes]) -> bytes:
+    return b"[" + b",".join(lines) + b"]"
 
 
 def _json_bytes(raw: msgspec.Raw) -> bytes | None:

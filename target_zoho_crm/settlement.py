@@ -44,7 +44,7 @@ class Settlement:
         self._emit = emit
         self._lock = threading.Lock()
         self._groups: set[Group] = set()
-        self._held: deque[tuple[Mapping[str, Any], set[Group]]] = deque()
+        self._held: deque[tuple[Mapping[str, Any] | Callable[[], None], set[Group]]] = deque()
         self._counts: dict[str, Counter[str]] = {}
         self._in_flight: dict[str, list[Flight]] = {}
 
@@ -96,10 +96,16 @@ class Settlement:
         does not gather them.
         """
         with self._lock:
-            waits_for = {group for group in self._groups if group.unsettled}
-            if self._held and self._held[-1][1] == waits_for:
+            waits_for = self._unsettled()
+            if self._held and self._held[-1][1] == waits_for and not callable(self._held[-1][0]):
                 self._held.pop()
             self._held.append((state, waits_for))
+            self._release()
+
+    def then(self, act: Callable[[], None]) -> None:
+        """Call `act`, which must not take long, once all that was read before is settled; maybe by another thread."""
+        with self._lock:
+            self._held.append((act, self._unsettled()))
             self._release()
 
     def sent(self, module: str, keys: Iterable[str]) -> Flight:
@@ -133,6 +139,9 @@ class Settlement:
             counts[Status.UNSYNCED.value] = sum(waiting)
             return counts
 
+    def _unsettled(self) -> set[Group]:
+        return {group for group in self._groups if group.unsettled}
+
     def _count(self, stream: str, name: str, records: int) -> None:
         self._counts.setdefault(stream, Counter())[name] += records
 
@@ -149,6 +158,10 @@ class Settlement:
     def _release(self) -> None:
         latest = None
         while self._held and not self._held[0][1]:
-            latest, _ = self._held.popleft()
+            held, _ = self._held.popleft()
+            if callable(held):
+                held()
+            else:
+                latest = held
         if latest is not None:
             self._emit(latest)

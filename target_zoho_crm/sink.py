@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from target_zoho_crm.rows import (
     VERSION_PROPERTY,
     BadRecordError,
     RowReader,
+    Rows,
     join_key,
     version_text,
 )
@@ -107,20 +108,27 @@ class ZohoSink(BatchSink):
 
     def take_lines(self, lines: list[bytes]) -> None:
         """Take a block of RECORD lines."""
+        if not self._took(self._rows.read_lines, lines):
+            self._take_one_by_one(message.get("record") for message in map(self._lenient, lines))
+
+    def take_bare_lines(self, lines: list[bytes]) -> None:
+        """Take a block of records, as the files of BATCH messages hold them."""
+        if not self._took(self._rows.read_bare_lines, lines):
+            self._take_one_by_one(map(self._lenient, lines))
+
+    def _took(self, read: Callable[[list[bytes]], Rows], lines: list[bytes]) -> bool:
         try:
-            rows = self._rows.read_lines(lines)
+            rows = read(lines)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, BadRecordError):
-            self._take_one_by_one(lines)
-            return
+            return False
         self.tally_record_read(len(lines))
         self.record_counter_metric.increment(len(lines))
         self._open_delivery.add(rows)
+        return True
 
-    def _take_one_by_one(self, lines: list[bytes]) -> None:
+    def _take_one_by_one(self, records: Iterable[Any]) -> None:
         """Find the record that does not fit, and let the others through."""
-        reader = BlockReader()
-        for line in lines:
-            record = self._lenient(line, reader).get("record")
+        for record in records:
             if not isinstance(record, dict):
                 raise InvalidInputLine(f"stream {self.stream_name!r}: a RECORD message holds no record")
             self.tally_record_read()
@@ -128,10 +136,10 @@ class ZohoSink(BatchSink):
             self.process_record(record, {})
 
     @staticmethod
-    def _lenient(line: bytes, reader: BlockReader) -> dict[str, Any]:
+    def _lenient(line: bytes) -> dict[str, Any]:
         """Decode a line, also one with half a character in it: that record is refused by name, and the others go."""
         try:
-            return reader.deserialize_json(line)
+            return BlockReader().deserialize_json(line)
         except InvalidInputLine:
             try:
                 message = json.loads(line, parse_float=Decimal, parse_constant=str)  # NaN is no number of JSON's
@@ -178,14 +186,8 @@ class ZohoSink(BatchSink):
         refusal = Refusal("INVALID_DATA", error.field, str(error))
         self._open_delivery.refuse(key, version_text(version or None), refusal)
 
-    def process_batch(self, context: dict[str, Any]) -> None:
-        """Send what is buffered: called by the SDK when records grow old, when the schema changes, and at the end.
-
-        For a BATCH message the records of its file come in `context`.
-        """
-        for record in context.get("records", ()):
-            self.tally_record_read()
-            self.process_record(record, context)
+    def process_batch(self, context: dict[str, Any]) -> None:  # noqa: ARG002
+        """Send what is buffered: called by the SDK when records grow old, when the schema changes, and at the end."""
         self._open_delivery.flush()
 
     @property

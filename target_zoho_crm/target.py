@@ -25,6 +25,7 @@ from sync_ledger.ledger import LedgerError
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.runs import PARTITION, READ_SINCE, LockHeldError, OutdatedError
 from target_zoho_crm import memory
+from target_zoho_crm.batch_files import BatchFiles
 from target_zoho_crm.config_schema import CONFIG
 from target_zoho_crm.destination import RejectedError
 from target_zoho_crm.errors import ConfigurationError, Stopped, ZohoError
@@ -80,8 +81,9 @@ class TargetZohoCRM(Target):
         super().__init__(**options)
         self.max_parallelism = 1  # sinks share the run's threads; the SDK's own would only fight for them
         self._run: Run | None = None
+        self._batch_files: BatchFiles | None = None
         self._replication_keys: dict[str, str] = {}
-        self._takers: dict[str, BlockTaker | None] = {}
+        self._plain_sinks: dict[str, ZohoSink | None] = {}
         self._signal: int | None = None
         self._output = threading.Lock()
         if isinstance(self.message_reader, BlockReader):
@@ -120,13 +122,16 @@ class TargetZohoCRM(Target):
             if not lasting:
                 raise TerminatedError(self._signal) from None
             self.logger.info("What is not settled yet is handed over: the next run sends it, or adopts its jobs")
+        finally:
+            if self._batch_files is not None:
+                self._batch_files.close()
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         bookmarks = message_dict.get("bookmark_properties") or []
         stream = message_dict.get("stream", "")
         if bookmarks:
             self._replication_keys[stream] = bookmarks[0]
-        self._takers.clear()
+        self._plain_sinks.clear()
         super()._process_schema_message(message_dict)
         own = {KEY_PROPERTY, VERSION_PROPERTY} & message_dict["schema"]["properties"].keys()
         for stream_map in self.mapper.stream_maps[stream]:
@@ -144,8 +149,20 @@ class TargetZohoCRM(Target):
                 sink.open()
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
-        self._assert_sink_exists(message_dict["stream"])
-        super()._process_batch_message(message_dict)
+        """Read the files as if their records had come by the pipe, stream maps and all."""
+        stream = message_dict["stream"]
+        self._assert_sink_exists(stream)
+        sink = self._plain_sink(stream)
+        if self._batch_files is None:
+            self._batch_files = BatchFiles(self.config, self.run.settlement)
+        for url in message_dict["manifest"]:
+            for lines in self._batch_files.lines(url, message_dict["encoding"]):
+                if sink is not None:
+                    sink.take_bare_lines(lines)
+                else:
+                    for record in map(self.message_reader.deserialize_json, lines):
+                        self._process_record_message({"type": "RECORD", "stream": stream, "record": record})
+                self._look_around()
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_sink_exists(message_dict["stream"])
@@ -183,29 +200,38 @@ class TargetZohoCRM(Target):
 
     def block_taker(self, stream: str) -> BlockTaker | None:
         """What takes blocks of the stream's RECORD lines; None where the SDK must see each record."""
-        if stream not in self._takers:
-            self._takers[stream] = self._find_taker(stream)
-        return self._takers[stream]
+        sink = self._plain_sink(stream)
+        return None if sink is None else sink.take_lines
 
-    def _find_taker(self, stream: str) -> BlockTaker | None:
+    def _plain_sink(self, stream: str) -> ZohoSink | None:
+        """The sink that takes the stream's records as they are; None where the SDK must see each."""
+        if stream not in self._plain_sinks:
+            self._plain_sinks[stream] = self._find_plain_sink(stream)
+        return self._plain_sinks[stream]
+
+    def _find_plain_sink(self, stream: str) -> ZohoSink | None:
         maps = self.mapper.stream_maps.get(stream, [])
         if len(maps) != 1 or not isinstance(maps[0], SameRecordTransform) or maps[0].flattening_enabled:
             return None
         sink = self._sinks_active.get(stream)
         if not isinstance(sink, ZohoSink) or sink.include_sdc_metadata_properties:
             return None
-        return sink.take_lines
+        return sink
 
     def between_messages(self) -> bool:
         """Act on a signal, where nothing is half done; and on records that have waited too long.
 
         A run that lasts takes a signal for the end of its input.
         """
+        if self._signal is not None and self._run is not None and self._run.settings.lasting:
+            return False
+        self._look_around()
+        return True
+
+    def _look_around(self) -> None:
         run = self._run
         lasting = run is not None and run.settings.lasting
-        if self._signal is not None:
-            if lasting:
-                return False
+        if self._signal is not None and not lasting:
             raise TerminatedError(self._signal)
         if run is not None:
             run.check()
@@ -213,7 +239,6 @@ class TargetZohoCRM(Target):
             run.send_aged(pouring=True)
         else:
             self._handle_max_record_age()
-        return True
 
     def at_rest(self) -> float:
         """Send records of age, where the run lasts; returns after how many seconds to look again."""

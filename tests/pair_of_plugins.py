@@ -157,6 +157,14 @@ class Shop:
         state = ["--state", str(self.state)] if self.state.exists() else []
         return finish(start(forked.command("tap-legacy-orders", ["--config", tap, *state])))
 
+    def take(self, messages: str) -> Finished:
+        """Run the target alone on these messages."""
+        _, target = self.configs()
+        given = self.folder / "messages.jsonl"
+        given.write_text(messages, encoding="utf-8")
+        with given.open("rb") as source:
+            return finish(start(forked.command("target-zoho-crm", ["--config", target]), stdin=source))
+
     def run(self, *, kill_at: str | None = None) -> Finished:
         """One run of the pair; the target's result. With `kill_at` the target kills itself there (see killed_at.py)."""
         tap, target = self.configs()

@@ -17,6 +17,7 @@ from simulation.databases import plain
 from simulation.legacy import Shop, number_of
 from simulation.network import Zoho
 
+from sync_ledger.doubts import NO_RESULT
 from sync_ledger.jobs import Manifest
 
 OPEN = ("intent", "calling", "uploaded", "created")
@@ -180,12 +181,15 @@ class Checker:
         for key, (value, text) in self._shop.orders().items():
             ack, record = acks.get(key), crm.get(key)
             at = (ack["version"], ack["status"]) if ack else None
+            used_up = ack is not None and at == (text, "parked") and ack["attempts"] >= self._max_attempts
             if key in refused:
-                wanted = "parked" if refused[key] == "RECORD_LOCKED" else "rejected"
-                told = ack is not None and ack["error_code"] == refused[key]
+                wanted = "parked" if refused[key] == "RECORD_LOCKED" or used_up else "rejected"
+                # The last of its tries may have met a fault instead.
+                truths = {refused[key], NO_RESULT, "UNPROCESSED"} if used_up else {refused[key]}
+                told = ack is not None and ack["error_code"] in truths
                 if at != (text, wanted) or not told:
                     left.append(f"{key}: {at} though Zoho refuses it with {refused[key]}")
-            elif ack is not None and at == (text, "parked") and ack["attempts"] >= self._max_attempts:
+            elif used_up:
                 continue  # faults used its tries up, and the ledger says so
             elif at != (text, "synced"):
                 left.append(f"{key}: ack {at}, the newest version is {text!r}")

@@ -21,7 +21,7 @@ from sync_ledger.recovery import release_uncreated
 from tap_legacy_orders.catalog import catalog_entry
 from tap_legacy_orders.connections import open_engine, reading
 from tap_legacy_orders.errors import TapSyncError
-from tap_legacy_orders.lines import LineEncoder
+from tap_legacy_orders.lines import LineEncoder, record_message
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.reader import ReadingSettings, UnsyncedOrders
 from tap_legacy_orders.unsynced import KEY, VERSION
@@ -147,9 +147,9 @@ def tap(source: Source, ledger_url: str, config: PairConfig, bookmark: str | Non
         ),
         logger=LOGGER,
     )
-    encoder = _encoder(table.columns)
+    encoder, frame = _encoder(table.columns), record_message(STREAM, EXTRACTED)
     for page in orders.pages(bookmark):
-        for block in encoder.blocks(page.columns, page.count, EXTRACTED):
+        for block in encoder.blocks(page.columns, page.count, frame):
             pipe.write(("RECORDS", block.splitlines()))
         if page.bookmark is not None:
             bookmark = page.bookmark
@@ -161,7 +161,7 @@ def tap(source: Source, ledger_url: str, config: PairConfig, bookmark: str | Non
 def _encoder(columns: tuple[Column, ...]) -> LineEncoder:
     converters = [converter(column, timezone.utc, LOGGER.warning) for column in columns]
     names = [*(column.name for column in columns), KEY, VERSION]
-    return LineEncoder(STREAM, names, [*converters, _as_is, _as_is])
+    return LineEncoder(names, [*converters, _as_is, _as_is])
 
 
 def _as_is(values: Any) -> Any:

@@ -104,9 +104,9 @@ def lines(url: str, *, rendered: bool, **config: Any) -> tuple[bytes, bool]:
 
 
 def _noting(pages: list[type], encoder: type, blocks: Any) -> Any:
-    def noting(self: Any, columns: Any, count: int, extracted: str) -> Any:
+    def noting(self: Any, columns: Any, count: int, frame: Any) -> Any:
         pages.extend([encoder] * bool(count))
-        return blocks(self, columns, count, extracted)
+        return blocks(self, columns, count, frame)
 
     return noting
 

@@ -52,7 +52,7 @@ def test_a_number_with_a_billion_digits_is_not_written_out(number: bytes) -> Non
 @pytest.mark.parametrize("word", [b"NaN", b"Infinity", b"-Infinity"])
 def test_a_number_that_is_none_is_no_null_and_no_crash(word: bytes) -> None:
     line = b'{"type":"RECORD","stream":"s","record":{"id":"A","count":' + word + b"}}"
-    record = ZohoSink._lenient(line, BlockReader())["record"]  # noqa: SLF001 - what a run does with such a line
+    record = ZohoSink._lenient(line)["record"]  # noqa: SLF001 - what a run does with such a line
     assert record["count"] == word.decode()
     with pytest.raises(BadRecordError):
         rows(count={"type": ["integer", "null"]}).read_record(record)
@@ -63,7 +63,7 @@ def test_a_line_nested_without_end_is_one_clear_error(deep: bytes) -> None:
     with pytest.raises(InvalidInputLine, match="line 1 "):
         read(b'{"type":"STATE","value":' + deep)
     with pytest.raises(InvalidInputLine):
-        ZohoSink._lenient(b'{"type":"RECORD","record":' + deep, BlockReader())  # noqa: SLF001 - as above
+        ZohoSink._lenient(b'{"type":"RECORD","record":' + deep)  # noqa: SLF001 - as above
 
 
 @pytest.mark.parametrize(

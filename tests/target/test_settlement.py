@@ -42,6 +42,22 @@ def test_state_goes_out_at_once_where_nothing_is_unsettled() -> None:
     assert emitted == [{"page": 0}]
 
 
+def test_what_is_to_be_done_then_is_done_once_all_that_was_read_before_is_settled() -> None:
+    done: list[str] = []
+    emitted = Emitted()
+    settlement, first, second = Settlement(emitted), Group(STREAM), Group(STREAM)
+    settlement.received(first, 2)
+    settlement.then(lambda: done.append("first"))
+    settlement.hold({"n": 1})
+    settlement.received(second, 1)
+    settlement.then(lambda: done.append("second"))
+    settlement.confirmed(second, synced(1), 0)
+    settlement.confirmed(first, synced(1), 0)
+    assert (done, emitted) == ([], [])
+    settlement.confirmed(first, synced(1), 0)
+    assert (done, emitted) == (["first", "second"], [{"n": 1}])
+
+
 def test_state_never_passes_a_record_that_was_left_unsynced() -> None:
     emitted = Emitted()
     settlement, group = Settlement(emitted), Group(STREAM)
