@@ -133,8 +133,17 @@ class UnsyncedOrdersStream(SQLStream):
                     raise  # else both were told to stop, and the target was faster
 
     def get_batch_config(self, config: Mapping[str, Any]) -> BatchConfig | None:
-        """Take the setting, but for a run that follows: some orders a second are no files."""
-        return None if self.tap.follows else super().get_batch_config(config)
+        """Take the setting, but for a run that follows: some orders a second are no files.
+
+        Raises:
+            TapConfigError: records are to be changed on the way, which the SDK leaves out where it writes files.
+        """
+        found = None if self.tap.follows else super().get_batch_config(config)
+        if found is not None and not self._records_stay_the_same:
+            raise TapConfigError(
+                "batch_config: files are written without stream maps and flattening; set those in the target instead"
+            )
+        return found
 
     def get_batches(
         self,
@@ -170,10 +179,13 @@ class UnsyncedOrdersStream(SQLStream):
     @property
     def _records_pass_unseen(self) -> bool:
         """True when nothing in the SDK has to look at each record."""
+        return self.ABORT_AT_RECORD_COUNT is None and self._records_stay_the_same
+
+    @property
+    def _records_stay_the_same(self) -> bool:
         maps = self.stream_maps
         return (
-            self.ABORT_AT_RECORD_COUNT is None
-            and self.selected
+            self.selected
             and len(maps) == 1
             and type(maps[0]) is SameRecordTransform
             and not maps[0].flattening_enabled

@@ -96,6 +96,16 @@ def test_stream_maps_and_bad_records_are_the_same_by_files(shop: Shop, files: Pa
     assert set(shop.crm()) == set(KEYS[:10]) - {"SO-5"}
 
 
+def test_the_tap_writes_no_files_without_its_stream_maps(shop: Shop, files: Path) -> None:
+    by_batches(shop, files)
+    shop.tap_config["stream_maps"] = {"orders": {"customer_name": "'hidden'"}}
+    shop.insert(KEYS[:1])
+    ended = shop.tap()
+    assert ended.code == 2
+    assert "set those in the target instead" in ended.err
+    assert "Traceback" not in ended.err
+
+
 def read_by(shop: Shop) -> list[dict[str, Any]]:
     """The messages of the tap."""
     return [json.loads(line) for line in shop.tap().out.split("\n") if line]
