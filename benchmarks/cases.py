@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.contenders import Pair, Plugin, pairs, taps
+from benchmarks.contenders import Pair, Plugin, by_files, pairs, taps
 from benchmarks.orders import make_orders
 from benchmarks.processes import BenchmarkError, Processes, Usages
 from scripts.servers import postgresql_database
@@ -53,11 +53,13 @@ class Bench:
         for engine in self._originals:
             for name, tap in taps(engine).items():
                 yield Case(f"tap-{engine}", name, self._tap(engine, name, tap))
-        for pair in pairs(self._emulator):
+        by_pipe = pairs(self._emulator)
+        everyone = [*by_pipe, by_files(by_pipe[-1], self._folder / "batches")]
+        for pair in by_pipe:
             yield Case("target", pair.name, self._target(pair))
-        for pair in pairs(self._emulator):
+        for pair in everyone:
             yield Case("pipe", pair.name, self._pipe(pair))
-        for pair in pairs(self._emulator):
+        for pair in everyone:
             yield Case("meltano", pair.name, self._meltano(pair))
 
     def _tap(self, engine: str, name: str, tap: Plugin) -> Callable[[int], Usages]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from benchmarks.cases import Bench
-from benchmarks.contenders import OURS
+from benchmarks.contenders import OURS, OURS_BY_FILES
 from benchmarks.figures import Samples, tables
 from benchmarks.peers import MELTANOLABS
 from benchmarks.processes import BenchmarkError, work_folder
@@ -53,7 +53,7 @@ def measure(folder: Path, emulator: EmulatorProcess, sizes: dict[int, str], runs
         cases = list(Bench(folder, emulator, rows, postgresql).cases())
         for number in range(1, runs + 1):
             for case in cases:
-                if number > peer_runs and case.contender != OURS:
+                if number > peer_runs and case.contender not in {OURS, OURS_BY_FILES}:
                     continue
                 print(f"{rows:,} orders, round {number} of {runs}: {case.group}, {case.contender}", file=sys.stderr)
                 samples.add(case.group, case.contender, rows, case.measure(number))

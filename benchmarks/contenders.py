@@ -15,6 +15,7 @@ from zoho_crm_emulator.control import EmulatorProcess
 
 BIN = Path(sys.executable).parent
 OURS = "orders-sync"
+OURS_BY_FILES = "orders-sync, by files"
 PLAIN = "plain singer-sdk"
 PLAIN_LAX = "plain singer-sdk, not validating"
 LABS = "MeltanoLabs tap-postgres"
@@ -66,6 +67,17 @@ def pairs(emulator: EmulatorProcess) -> list[Pair]:
             confirms=True,
         ),
     ]
+
+
+def by_files(pair: Pair, folder: Path) -> Pair:
+    """Our pair with BATCH messages, whose files lie in a folder."""
+    storage = {"encoding": {"format": "jsonl", "compression": "none"}, "storage": {"root": folder.as_uri()}}
+    return Pair(
+        OURS_BY_FILES,
+        Plugin(pair.tap.command, lambda url: {**pair.tap.settings(url), "batch_config": storage}),
+        Plugin(pair.target.command, lambda url: {**pair.target.settings(url), "delete_batch_files": True}),
+        confirms=True,
+    )
 
 
 def target_settings(emulator: EmulatorProcess, ledger: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cases import GROUPS
-from benchmarks.contenders import LABS, OURS, PLAIN, PLAIN_LAX
+from benchmarks.contenders import LABS, OURS, OURS_BY_FILES, PLAIN, PLAIN_LAX
 from benchmarks.figures import ratio
 from benchmarks.freshness_figures import percentile
 from benchmarks.results import Result, newest
@@ -164,7 +164,7 @@ def _few_ticks() -> Any:
     return MaxNLocator(5)
 
 
-_COLOURS = {PLAIN: GREY, PLAIN_LAX: "#C8C8C8", LABS: ORANGE, OURS: BLUE}
+_COLOURS = {PLAIN: GREY, PLAIN_LAX: "#C8C8C8", LABS: ORANGE, OURS: BLUE, OURS_BY_FILES: BLUE}
 _WAYS = {"freshness": ("by polling", BLUE, "-"), "freshness-notify": ("woken by NOTIFY", ORANGE, "--")}
 _SHOWN_JOBS = 4
 _PHASES = (
