@@ -320,10 +320,13 @@ class Delivery:
         more = f"; {asking:,} more for looking parents up" if asking else ""
         logger.info("Stream %r: %s%s", self._to.stream, route.why, more)
         self._to.credits.plan(route.credits)
-        items: list[tuple[str, Any]] = list(batch.entries.items())
-        if route.records < len(items):
+        if route.records < len(batch.entries):
             self._to.credits.run_short()
-            del items[route.records :]
+        if route.job_sizes == (len(batch.entries),):
+            self.bulk.start(self._resolved(batch, Channel.BULK_WRITE))
+            return
+        items: list[tuple[str, Any]] = list(batch.entries.items())
+        del items[route.records :]
         start = 0
         for size in route.job_sizes:
             part = replace(batch, entries=dict(items[start : start + size]))

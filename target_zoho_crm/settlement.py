@@ -125,6 +125,8 @@ class Settlement:
         """Tell which of these keys have a write under way."""
         with self._lock:
             flying = list(self._in_flight.get(module, ()))
+        if not flying:
+            return set()
         wanted, found = set(map(hash, keys)), set[int]()
         for each in flying:
             found.update(wanted.intersection(each))
