@@ -19,7 +19,7 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.tap import TapLegacyOrders
-from target_zoho_crm.errors import ConfigurationError
+from target_zoho_crm.api.errors import ConfigurationError
 from target_zoho_crm.target import TargetZohoCRM
 
 TAP_VARIABLES = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orders_sync.findings import Verdict
-from target_zoho_crm.metadata import Field
+from target_zoho_crm.api.metadata import Field
 
 _NUMBERS = frozenset({"integer", "bigint", "currency", "double", "decimal", "percent"})
 _TEXTS = frozenset({"text", "textarea", "email", "phone", "website"})

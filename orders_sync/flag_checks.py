@@ -16,9 +16,9 @@ from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.sync_flag import announcement
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced import UnsyncedQueries
-from target_zoho_crm.errors import configuration_error
+from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.settings import Settings
-from target_zoho_crm.sync_flags import SyncFlags
+from target_zoho_crm.settling.sync_flags import SyncFlags
 from target_zoho_crm.target import TargetZohoCRM
 
 SUBJECT = "Sync flag"

@@ -21,10 +21,10 @@ from sync_ledger.ledger import Ledger
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
-from target_zoho_crm.client import ZohoClient
-from target_zoho_crm.errors import ZohoError
-from target_zoho_crm.limits import CreditMeter
-from target_zoho_crm.metadata import ModuleFields
+from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.errors import ZohoError
+from target_zoho_crm.api.limits import CreditMeter
+from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.settings import Settings, StreamSettings
 
 

@@ -16,7 +16,7 @@ from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced import UnsyncedQueries
-from target_zoho_crm.errors import configuration_error
+from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.target import TargetZohoCRM
 
 TABLE_SUBJECTS = {

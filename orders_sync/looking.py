@@ -28,7 +28,7 @@ from orders_sync.status import read_status, with_backlog
 from orders_sync.status_view import show_status
 from orders_sync.unsynced import count_unsynced
 from sync_ledger.problems import Problem, problems_of
-from target_zoho_crm.errors import CODES
+from target_zoho_crm.api.errors import CODES
 
 EXIT_UNHEALTHY = 1
 

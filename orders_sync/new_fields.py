@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orders_database.columns import Column, Kind
-from target_zoho_crm.metadata import Field
+from target_zoho_crm.api.metadata import Field
 
 TEXT_MOST = 255
 """Characters in a single-line text field."""

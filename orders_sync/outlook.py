@@ -23,13 +23,13 @@ from tap_legacy_orders.backlog import Backlog
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.tap import TapLegacyOrders
-from target_zoho_crm.limits import CreditMeter
+from target_zoho_crm.api.limits import CreditMeter
+from target_zoho_crm.api.metadata import ModuleFields
+from target_zoho_crm.api.users import UserDirectory
+from target_zoho_crm.delivery.routing import UPSERT_MAX_RECORDS, Channel, LineCounts, Plan, plan, possible_channel
 from target_zoho_crm.lines.settings import WriteTo
-from target_zoho_crm.metadata import ModuleFields
-from target_zoho_crm.routing import UPSERT_MAX_RECORDS, Channel, LineCounts, Plan, plan, possible_channel
+from target_zoho_crm.mapping.stream_mapping import only_by_calls, stream_mapping
 from target_zoho_crm.settings import Settings, StreamSettings
-from target_zoho_crm.stream_mapping import only_by_calls, stream_mapping
-from target_zoho_crm.users import UserDirectory
 
 GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
 """Steps of a dead run's job whose orders are sent anew; later ones are adopted."""

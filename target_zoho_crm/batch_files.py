@@ -16,7 +16,7 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from upath import UPath
 
 from target_zoho_crm.reader import BLOCK_BYTES
-from target_zoho_crm.settlement import Settlement
+from target_zoho_crm.settling.settlement import Settlement
 
 PROPERTY = th.Property(
     "delete_batch_files",

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from target_zoho_crm import batch_files, delete_settings, sync_flags, write_settings
-from target_zoho_crm.data_centers import DATA_CENTERS, ENVIRONMENTS
-from target_zoho_crm.destination import OnRejection
-from target_zoho_crm.field_settings import FIELDS
-from target_zoho_crm.limits import UPSERTS_AT_ONCE
+from target_zoho_crm import batch_files
+from target_zoho_crm.api.data_centers import DATA_CENTERS, ENVIRONMENTS
+from target_zoho_crm.api.limits import UPSERTS_AT_ONCE
+from target_zoho_crm.delivery.routing import Channel
 from target_zoho_crm.lines.settings import LINES
-from target_zoho_crm.routing import Channel
+from target_zoho_crm.mapping.field_settings import FIELDS
+from target_zoho_crm.settling import sync_flags
+from target_zoho_crm.settling.destination import OnRejection
+from target_zoho_crm.writing import delete_settings, write_settings
 
 BULK_ROWS_MOST = 25_000
 """Zoho's limit for the rows of one CSV."""

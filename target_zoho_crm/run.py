@@ -17,38 +17,38 @@ from sync_ledger.recovery import adopt
 from sync_ledger.runs import RunLock
 from sync_ledger.spending import credits_of_a_day
 from sync_ledger.tables import RUN_COUNTS
-from target_zoho_crm.bulk_write import BulkWriter
-from target_zoho_crm.cadence import Cadence
-from target_zoho_crm.client import ConnectionSettings, ZohoClient
-from target_zoho_crm.confirmation import Confirmation
-from target_zoho_crm.deletions import Deletions
-from target_zoho_crm.delivery import Delivery
-from target_zoho_crm.destination import Destination, FailedCalls, OnRejection
-from target_zoho_crm.errors import CREDIT_BUDGET, QuotaError, configuration_error
-from target_zoho_crm.key_folding import KeyFolding
-from target_zoho_crm.layouts import with_demands_of_layouts
-from target_zoho_crm.limits import CreditKind, CreditMeter
+from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
+from target_zoho_crm.api.errors import CREDIT_BUDGET, QuotaError, configuration_error
+from target_zoho_crm.api.layouts import with_demands_of_layouts
+from target_zoho_crm.api.limits import CreditKind, CreditMeter
+from target_zoho_crm.api.metadata import ModuleFields
+from target_zoho_crm.api.records_by_key import RecordsByKey
+from target_zoho_crm.api.transport import ATTEMPTS
+from target_zoho_crm.api.users import UserDirectory
+from target_zoho_crm.delivery.cadence import Cadence
+from target_zoho_crm.delivery.delivery import Delivery
+from target_zoho_crm.delivery.payloads import PayloadHasher
+from target_zoho_crm.delivery.routing import Channel, possible_channel
+from target_zoho_crm.delivery.unchanged import UnchangedOrders
 from target_zoho_crm.lines.existing import ExistingLines
-from target_zoho_crm.mapping import Mapping as FieldMapping
-from target_zoho_crm.metadata import ModuleFields
-from target_zoho_crm.outcomes import Status
-from target_zoho_crm.payloads import PayloadHasher
-from target_zoho_crm.problems import Problems
-from target_zoho_crm.records_by_key import RecordsByKey
-from target_zoho_crm.relations import ParentDirectories, Relations
-from target_zoho_crm.routing import Channel, possible_channel
+from target_zoho_crm.mapping.mapping import Mapping as FieldMapping
+from target_zoho_crm.mapping.stream_mapping import only_by_calls, stream_lines, stream_mapping, warn_of_gaps
 from target_zoho_crm.rows import VERSION_PROPERTY
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
-from target_zoho_crm.settlement import DUE_AGAIN, READ, Settlement
-from target_zoho_crm.spool import new_spool
-from target_zoho_crm.stream_mapping import only_by_calls, stream_lines, stream_mapping, warn_of_gaps
-from target_zoho_crm.sync_flags import SyncFlags
-from target_zoho_crm.transport import ATTEMPTS
-from target_zoho_crm.unchanged import UnchangedOrders
-from target_zoho_crm.users import UserDirectory
-from target_zoho_crm.workers import JobWorkers, Workers
-from target_zoho_crm.write_settings import Automations, Operation, WriteSettings
-from target_zoho_crm.writers import writers
+from target_zoho_crm.settling.confirmation import Confirmation
+from target_zoho_crm.settling.destination import Destination, FailedCalls, OnRejection
+from target_zoho_crm.settling.key_folding import KeyFolding
+from target_zoho_crm.settling.outcomes import Status
+from target_zoho_crm.settling.problems import Problems
+from target_zoho_crm.settling.settlement import DUE_AGAIN, READ, Settlement
+from target_zoho_crm.settling.sync_flags import SyncFlags
+from target_zoho_crm.writing.bulk_write import BulkWriter
+from target_zoho_crm.writing.deletions import Deletions
+from target_zoho_crm.writing.relations import ParentDirectories, Relations
+from target_zoho_crm.writing.spool import new_spool
+from target_zoho_crm.writing.workers import JobWorkers, Workers
+from target_zoho_crm.writing.write_settings import Automations, Operation, WriteSettings
+from target_zoho_crm.writing.writers import writers
 
 logger = logging.getLogger("target-zoho-crm")
 

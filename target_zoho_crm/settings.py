@@ -13,15 +13,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import platformdirs
 
 from sync_ledger.private_folders import private_folder
-from target_zoho_crm.auth import Credentials
-from target_zoho_crm.data_centers import Endpoints, endpoints
-from target_zoho_crm.delete_settings import DeleteSettings
-from target_zoho_crm.destination import OnRejection
-from target_zoho_crm.errors import configuration_error
-from target_zoho_crm.field_settings import FieldSettings, read_fields
+from target_zoho_crm.api.auth import Credentials
+from target_zoho_crm.api.data_centers import Endpoints, endpoints
+from target_zoho_crm.api.errors import configuration_error
+from target_zoho_crm.delivery.routing import Channel
 from target_zoho_crm.lines.settings import LinesSettings, read_lines
-from target_zoho_crm.routing import Channel
-from target_zoho_crm.write_settings import WriteSettings
+from target_zoho_crm.mapping.field_settings import FieldSettings, read_fields
+from target_zoho_crm.settling.destination import OnRejection
+from target_zoho_crm.writing.delete_settings import DeleteSettings
+from target_zoho_crm.writing.write_settings import WriteSettings
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.sinks import BatchSink
 
 from sync_ledger.partitions import WHOLE
-from target_zoho_crm.delivery import Delivery
-from target_zoho_crm.mapping import Refusal
+from target_zoho_crm.delivery.delivery import Delivery
+from target_zoho_crm.mapping.mapping import Refusal
 from target_zoho_crm.reader import BlockReader
 from target_zoho_crm.rows import (
     DELETED_PROPERTY,

@@ -25,16 +25,16 @@ from sync_ledger.ledger import LedgerError
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.runs import PARTITION, READ_SINCE, LockHeldError, OutdatedError
 from target_zoho_crm import memory
+from target_zoho_crm.api.errors import ConfigurationError, Stopped, ZohoError
 from target_zoho_crm.batch_files import BatchFiles
 from target_zoho_crm.config_schema import CONFIG
-from target_zoho_crm.destination import RejectedError
-from target_zoho_crm.errors import ConfigurationError, Stopped, ZohoError
 from target_zoho_crm.reader import BlockReader, BlockTaker
 from target_zoho_crm.rows import KEY_PROPERTY, VERSION_PROPERTY
 from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
+from target_zoho_crm.settling.destination import RejectedError
 from target_zoho_crm.sink import ZohoSink
-from target_zoho_crm.spool import SpoolError
+from target_zoho_crm.writing.spool import SpoolError
 
 EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2

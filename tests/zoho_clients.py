@@ -8,13 +8,13 @@ from datetime import timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_zoho_crm.auth import Credentials
-from target_zoho_crm.bodies import upsert_body
-from target_zoho_crm.client import JobAnswer, ZohoClient
-from target_zoho_crm.csv_files import write_bulk_zip
-from target_zoho_crm.mapping import Mapping, compile_mapping
-from target_zoho_crm.metadata import ModuleFields
-from target_zoho_crm.outcomes import Outcome, upsert_outcomes
+from target_zoho_crm.api.auth import Credentials
+from target_zoho_crm.api.client import JobAnswer, ZohoClient
+from target_zoho_crm.api.metadata import ModuleFields
+from target_zoho_crm.mapping.mapping import Mapping, compile_mapping
+from target_zoho_crm.settling.outcomes import Outcome, upsert_outcomes
+from target_zoho_crm.writing.bodies import upsert_body
+from target_zoho_crm.writing.csv_files import write_bulk_zip
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess

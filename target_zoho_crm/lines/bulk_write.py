@@ -15,21 +15,21 @@ from pathlib import Path
 from sync_ledger.acks import chunks_of
 from sync_ledger.jobs import JournalledJob, Manifest
 from sync_ledger.tables import OPEN_STEPS, JobStep
-from target_zoho_crm.bulk_write import BulkFile
-from target_zoho_crm.child_jobs import RowsFile, Sizes
-from target_zoho_crm.csv_files import write_bulk_zip
-from target_zoho_crm.destination import Batch, Destination
-from target_zoho_crm.faults import Faults, unwritten, whole
+from target_zoho_crm.delivery.routing import Channel, LineCounts, lines_way
 from target_zoho_crm.lines.by_calls import LinesByCalls
 from target_zoho_crm.lines.reading import LineRows
 from target_zoho_crm.lines.spool import LinesSpool
 from target_zoho_crm.lines.upsert import lines_of, refusals, without
 from target_zoho_crm.links.bulk_write import LinkedOrderJobs
-from target_zoho_crm.mapping import Mapping as FieldMapping
-from target_zoho_crm.outcomes import CREATED, Outcome, ids_of
-from target_zoho_crm.routing import Channel, LineCounts, lines_way
-from target_zoho_crm.values import Refusal
-from target_zoho_crm.workers import JobWorkers
+from target_zoho_crm.mapping.mapping import Mapping as FieldMapping
+from target_zoho_crm.mapping.values import Refusal
+from target_zoho_crm.settling.destination import Batch, Destination
+from target_zoho_crm.settling.outcomes import CREATED, Outcome, ids_of
+from target_zoho_crm.writing.bulk_write import BulkFile
+from target_zoho_crm.writing.child_jobs import RowsFile, Sizes
+from target_zoho_crm.writing.csv_files import write_bulk_zip
+from target_zoho_crm.writing.faults import Faults, unwritten, whole
+from target_zoho_crm.writing.workers import JobWorkers
 
 _ORDERS_AT_ONCE = 2_500
 

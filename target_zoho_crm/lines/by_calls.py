@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
-from target_zoho_crm.destination import Destination
-from target_zoho_crm.errors import QuotaError, TransientError
-from target_zoho_crm.faults import Faults, of_error
+from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.lines.compiled import CompiledLines
 from target_zoho_crm.lines.existing import ExistingLines
 from target_zoho_crm.lines.moving import LineTraffic
 from target_zoho_crm.lines.reading import LineRows
-from target_zoho_crm.outcomes import Outcome
+from target_zoho_crm.settling.destination import Destination
+from target_zoho_crm.settling.outcomes import Outcome
+from target_zoho_crm.writing.faults import Faults, of_error
 
 
 class LinesByCalls(ABC):

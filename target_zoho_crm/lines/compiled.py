@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
-from target_zoho_crm.bodies import upsert_body
-from target_zoho_crm.errors import configuration_error
-from target_zoho_crm.faults import MESSAGE_CHARACTERS
-from target_zoho_crm.field_settings import FieldSettings, OnNull
-from target_zoho_crm.key_folding import KeyFolding
+from target_zoho_crm.api.errors import configuration_error
+from target_zoho_crm.api.metadata import Field, ModuleFields
+from target_zoho_crm.delivery.routing import LineCounts
 from target_zoho_crm.lines.reading import LineReader, LineRows, count_lines
 from target_zoho_crm.lines.settings import PARENT_ID, LinesSettings, WriteTo
-from target_zoho_crm.mapping import MappedColumn, compile_mapping
-from target_zoho_crm.mapping import Mapping as FieldMapping
-from target_zoho_crm.metadata import Field, ModuleFields
-from target_zoho_crm.routing import LineCounts
-from target_zoho_crm.values import Refusal
+from target_zoho_crm.mapping.field_settings import FieldSettings, OnNull
+from target_zoho_crm.mapping.mapping import MappedColumn, compile_mapping
+from target_zoho_crm.mapping.mapping import Mapping as FieldMapping
+from target_zoho_crm.mapping.values import Refusal
+from target_zoho_crm.settling.key_folding import KeyFolding
+from target_zoho_crm.writing.bodies import upsert_body
+from target_zoho_crm.writing.faults import MESSAGE_CHARACTERS
 
 SUBFORM_ROWS_MOST = 100  # Zoho takes no more in one subform of a record
 _ORDER_ID = "the order's id"

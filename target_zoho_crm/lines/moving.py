@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from target_zoho_crm.errors import Stopped
+from target_zoho_crm.api.errors import Stopped
 
 _LOOK_SECONDS = 0.5  # how soon a wait notices that the run is to stop
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from target_zoho_crm.key_folding import KeyFolding
+from target_zoho_crm.mapping.values import Refusal
 from target_zoho_crm.rows import SCALARS, TEXT_LENGTH, BadRecordError, join_key
-from target_zoho_crm.values import Refusal
+from target_zoho_crm.settling.key_folding import KeyFolding
 
 _COUNTING = msgspec.json.Decoder(list[msgspec.Raw])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from singer_sdk import typing as th
 
-from target_zoho_crm.field_settings import FIELDS, FieldSettings, read_fields
+from target_zoho_crm.mapping.field_settings import FIELDS, FieldSettings, read_fields
 from target_zoho_crm.rows import KEY_PROPERTY
 
 PARENT_ID = "Parent_Id"

@@ -11,7 +11,7 @@ import msgspec
 from sync_ledger.acks import chunks_of
 from target_zoho_crm.lines.compiled import CompiledLines
 from target_zoho_crm.lines.reading import LineRows, count_lines
-from target_zoho_crm.spool import spooling
+from target_zoho_crm.writing.spool import spooling
 
 _ORDERS_AT_ONCE = 500
 

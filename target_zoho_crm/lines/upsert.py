@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from target_zoho_crm.destination import Batch, Destination
-from target_zoho_crm.errors import CREDIT_BUDGET
+from target_zoho_crm.api.errors import CREDIT_BUDGET
 from target_zoho_crm.lines.by_calls import LinesByCalls
-from target_zoho_crm.outcomes import Outcome, refused_by_us
-from target_zoho_crm.upsert import UpsertWriter
-from target_zoho_crm.values import Refusal
-from target_zoho_crm.workers import Workers
+from target_zoho_crm.mapping.values import Refusal
+from target_zoho_crm.settling.destination import Batch, Destination
+from target_zoho_crm.settling.outcomes import Outcome, refused_by_us
+from target_zoho_crm.writing.upsert import UpsertWriter
+from target_zoho_crm.writing.workers import Workers
 
 
 class WholeOrderUpserts(UpsertWriter):

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from sync_ledger.acks import chunks_of
-from target_zoho_crm.client import ZohoClient
-from target_zoho_crm.converters import Apart
-from target_zoho_crm.destination import Batch
-from target_zoho_crm.errors import QuotaError, Stopped, TransientError
+from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError
+from target_zoho_crm.delivery.routing import IDS_PER_QUERY, LinkCounts
 from target_zoho_crm.links.rows import link_of
-from target_zoho_crm.mapping import MappedColumn
-from target_zoho_crm.routing import IDS_PER_QUERY, LinkCounts
-from target_zoho_crm.values import UNCONVERTIBLE
+from target_zoho_crm.mapping.converters import Apart
+from target_zoho_crm.mapping.mapping import MappedColumn
+from target_zoho_crm.mapping.values import UNCONVERTIBLE
+from target_zoho_crm.settling.destination import Batch
 
 LINKS_MOST = 100  # rows that Zoho takes in one field of a record
 KNOWN_MOST = 200_000

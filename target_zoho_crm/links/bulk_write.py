@@ -14,23 +14,23 @@ from pathlib import Path
 from sync_ledger.acks import chunks_of
 from sync_ledger.jobs import JournalledJob, Manifest
 from sync_ledger.tables import OPEN_STEPS, JobStep
-from target_zoho_crm.bulk_write import BulkFile
-from target_zoho_crm.child_jobs import JobsWithChildren, RowsFile, Sizes
-from target_zoho_crm.converters import Apart
-from target_zoho_crm.csv_files import write_bulk_zip
-from target_zoho_crm.destination import Batch, Destination
-from target_zoho_crm.errors import Family, QuotaError, Stopped, TransientError
-from target_zoho_crm.faults import LINKS, UNWRITTEN, Fault, Faults, of_error, unwritten, whole
+from target_zoho_crm.api.errors import Family, QuotaError, Stopped, TransientError
+from target_zoho_crm.api.metadata import Field
+from target_zoho_crm.delivery.routing import UPSERT_MAX_RECORDS, links_way
 from target_zoho_crm.links.calls import Changes, change_fields
 from target_zoho_crm.links.rows import Held, filled, gone, link_of, links_held, missing
 from target_zoho_crm.links.spool import Kept, LinksSpool
-from target_zoho_crm.mapping import MappedColumn
-from target_zoho_crm.mapping import Mapping as FieldMapping
-from target_zoho_crm.metadata import Field
-from target_zoho_crm.outcomes import CREATED, Outcome, Status, ids_of
-from target_zoho_crm.result_files import KEY_SEPARATOR
-from target_zoho_crm.routing import UPSERT_MAX_RECORDS, links_way
-from target_zoho_crm.workers import JobWorkers
+from target_zoho_crm.mapping.converters import Apart
+from target_zoho_crm.mapping.mapping import MappedColumn
+from target_zoho_crm.mapping.mapping import Mapping as FieldMapping
+from target_zoho_crm.settling.destination import Batch, Destination
+from target_zoho_crm.settling.outcomes import CREATED, Outcome, Status, ids_of
+from target_zoho_crm.writing.bulk_write import BulkFile
+from target_zoho_crm.writing.child_jobs import JobsWithChildren, RowsFile, Sizes
+from target_zoho_crm.writing.csv_files import write_bulk_zip
+from target_zoho_crm.writing.faults import LINKS, UNWRITTEN, Fault, Faults, of_error, unwritten, whole
+from target_zoho_crm.writing.result_files import KEY_SEPARATOR
+from target_zoho_crm.writing.workers import JobWorkers
 
 _ToAdd = dict[str, dict[str, tuple[str, ...]]]
 """The links to add: by field and order, the ids of the other records."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from target_zoho_crm.destination import Destination
+from target_zoho_crm.api.transport import Repeat
 from target_zoho_crm.links.rows import LinkRow
-from target_zoho_crm.outcomes import Outcome, upsert_outcomes
-from target_zoho_crm.transport import Repeat
+from target_zoho_crm.settling.destination import Destination
+from target_zoho_crm.settling.outcomes import Outcome, upsert_outcomes
 
 Changes = dict[str, Sequence[LinkRow] | None]
 """What is sent for one order by field: rows of a multiple lookup, or None, which clears any field."""

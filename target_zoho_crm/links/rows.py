@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sync_ledger.acks import chunks_of
-from target_zoho_crm.all_rows import all_rows, among, id_in
-from target_zoho_crm.client import ZohoClient
-from target_zoho_crm.metadata import Field
-from target_zoho_crm.routing import IDS_PER_QUERY
+from target_zoho_crm.api.all_rows import all_rows, among, id_in
+from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.metadata import Field
+from target_zoho_crm.delivery.routing import IDS_PER_QUERY
 
 IDS_PER_READ = 100  # records that one call reads by their ids
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from target_zoho_crm.destination import Batch
-from target_zoho_crm.spool import spooling
+from target_zoho_crm.settling.destination import Batch
+from target_zoho_crm.writing.spool import spooling
 
 
 class Kept(msgspec.Struct):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from target_zoho_crm.all_rows import id_in
-from target_zoho_crm.destination import Batch, Destination
+from target_zoho_crm.api.all_rows import id_in
+from target_zoho_crm.api.metadata import LINKS
 from target_zoho_crm.links.calls import Changes, change_fields
 from target_zoho_crm.links.rows import gone, link_of, links_held
-from target_zoho_crm.mapping import MappedColumn
-from target_zoho_crm.metadata import LINKS
-from target_zoho_crm.outcomes import CREATED, Outcome, Status, ids_of
+from target_zoho_crm.mapping.mapping import MappedColumn
+from target_zoho_crm.settling.destination import Batch, Destination
+from target_zoho_crm.settling.outcomes import CREATED, Outcome, Status, ids_of
 
 
 class Links:

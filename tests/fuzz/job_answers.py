@@ -13,9 +13,9 @@ from fuzz.upsert_answers import HTTP, _read
 from fuzz.zoho_answers import BASE, answer, assert_one_line, assert_zoho_is_asked, client_with, token_of
 from requests import Response
 
-from target_zoho_crm.auth import AccessToken
-from target_zoho_crm.client import JobAnswer, ZohoClient
-from target_zoho_crm.errors import ZohoError
+from target_zoho_crm.api.auth import AccessToken
+from target_zoho_crm.api.client import JobAnswer, ZohoClient
+from target_zoho_crm.api.errors import ZohoError
 
 LINKS = (
     "/crm/bulk/v8/write/1/result", "//crm/x", f"{BASE}/x", "https://www.zohoapis.com/x", "https://download.zoho.eu/x",

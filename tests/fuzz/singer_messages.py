@@ -17,16 +17,16 @@ import msgspec
 from fuzz.choices import NUMBERS, Choices, Number, json_text
 
 from sync_ledger.partitions import WHOLE, Partition
-from target_zoho_crm.bodies import upsert_body
-from target_zoho_crm.conversion import Conversion, Form
-from target_zoho_crm.csv_text import csv_text
-from target_zoho_crm.mapping import Mapping as FieldMapping
-from target_zoho_crm.mapping import Refusal
-from target_zoho_crm.metadata import Field, ModuleFields
+from target_zoho_crm.api.metadata import Field, ModuleFields
+from target_zoho_crm.mapping.conversion import Conversion, Form
+from target_zoho_crm.mapping.mapping import Mapping as FieldMapping
+from target_zoho_crm.mapping.mapping import Refusal
+from target_zoho_crm.mapping.stream_mapping import stream_mapping
 from target_zoho_crm.rows import GONE, Rows
 from target_zoho_crm.settings import Settings
-from target_zoho_crm.stream_mapping import stream_mapping
 from target_zoho_crm.target import _EXPECTED, TargetZohoCRM
+from target_zoho_crm.writing.bodies import upsert_body
+from target_zoho_crm.writing.csv_text import csv_text
 
 PRIVATE = "hush-hush"
 """Stands in values, and so in no error text."""

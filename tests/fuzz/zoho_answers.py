@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import requests
 from urllib3.util import parse_url
 
-from target_zoho_crm.auth import AccessToken, Credentials, TokenSource
-from target_zoho_crm.client import ZohoClient
-from target_zoho_crm.data_centers import DATA_CENTERS, endpoints
-from target_zoho_crm.limits import CreditMeter
-from target_zoho_crm.transport import Answer, Call, ConnectionSettings, Transport
+from target_zoho_crm.api.auth import AccessToken, Credentials, TokenSource
+from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.data_centers import DATA_CENTERS, endpoints
+from target_zoho_crm.api.limits import CreditMeter
+from target_zoho_crm.api.transport import Answer, Call, ConnectionSettings, Transport
 
 if TYPE_CHECKING:
     from typing_extensions import Self

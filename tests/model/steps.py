@@ -25,20 +25,20 @@ from sync_ledger.runs import RunLock
 from sync_ledger.tables import DELETED_VERSION, RUN_COUNTS, AckStatus, JobStep
 from tap_legacy_orders.reader import ReadingSettings, UnsyncedOrders
 from tap_legacy_orders.tap import TapLegacyOrders
-from target_zoho_crm.auth import Credentials
-from target_zoho_crm.client import ConnectionSettings, ZohoClient
-from target_zoho_crm.confirmation import Confirmation
-from target_zoho_crm.data_centers import endpoints
-from target_zoho_crm.destination import Destination, OnRejection
-from target_zoho_crm.errors import Family
-from target_zoho_crm.key_folding import KeyFolding
-from target_zoho_crm.limits import CreditMeter
-from target_zoho_crm.outcomes import Outcome, Status
-from target_zoho_crm.problems import Problems
-from target_zoho_crm.records_by_key import RecordsByKey
-from target_zoho_crm.routing import Channel
-from target_zoho_crm.settlement import Flight, Group, Settlement
-from target_zoho_crm.write_settings import Automations, Operation
+from target_zoho_crm.api.auth import Credentials
+from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
+from target_zoho_crm.api.data_centers import endpoints
+from target_zoho_crm.api.errors import Family
+from target_zoho_crm.api.limits import CreditMeter
+from target_zoho_crm.api.records_by_key import RecordsByKey
+from target_zoho_crm.delivery.routing import Channel
+from target_zoho_crm.settling.confirmation import Confirmation
+from target_zoho_crm.settling.destination import Destination, OnRejection
+from target_zoho_crm.settling.key_folding import KeyFolding
+from target_zoho_crm.settling.outcomes import Outcome, Status
+from target_zoho_crm.settling.problems import Problems
+from target_zoho_crm.settling.settlement import Flight, Group, Settlement
+from target_zoho_crm.writing.write_settings import Automations, Operation
 
 STREAM = "orders"
 NO_SUCH_PROCESS = 2**22 + 1

@@ -22,8 +22,8 @@ from orders_sync.callback import IDS_MOST, ids_in, receiver, secret_path
 from sync_ledger.jobs import JournalledJob, Manifest, journal_intent, journal_step
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import JobStep
-from target_zoho_crm.errors import Stopped
-from target_zoho_crm.polling import BESIDE_CALLBACKS, Waking
+from target_zoho_crm.api.errors import Stopped
+from target_zoho_crm.writing.polling import BESIDE_CALLBACKS, Waking
 from zoho_crm_emulator.clock import SECOND
 
 if TYPE_CHECKING:

@@ -117,7 +117,7 @@ def test_due_orders_and_what_dead_runs_left_are_in_the_plan(small: Shop) -> None
     assert (foretold["orders"], foretold["in_ledger"]["alone"]) == (1, 1)
     small.target_config = {"channel": "bulk_write"}
     small.insert(["IN-A-JOB"])
-    small.run(kill_at="after:target_zoho_crm.client.ZohoClient.create_job")
+    small.run(kill_at="after:target_zoho_crm.api.client.ZohoClient.create_job")
     in_ledger = plan(small)["in_ledger"]
     assert (in_ledger["adopted_jobs"], in_ledger["adopted_orders"]) == (1, 1)
     assert "1 jobs of earlier runs, with 1 orders, are adopted first" in ask(small).output

@@ -51,7 +51,7 @@ def test_the_first_load_lasts_until_a_run_with_orders_ends_with_nothing_left(sho
     shop.target_config = QUIET_FIRST
     assert shop.run().code == 0  # an empty table loads nothing
     shop.insert(f"SO-{number}" for number in range(250))
-    shop.run(kill_at="after:target_zoho_crm.client.ZohoClient.upsert")
+    shop.run(kill_at="after:target_zoho_crm.api.client.ZohoClient.upsert")
     fault = shop.emulator.admin.add_fault("upsert", kind="lost_before", after=1)
     assert shop.run().code == 1
     assert len(shop.acks()) < 250

@@ -15,7 +15,7 @@ from following_pair import FOLLOW, following, until
 from pair_of_plugins import Shop
 
 KEYS = [f"SO-{number}" for number in range(120)]
-CLIENT = "target_zoho_crm.client.ZohoClient"
+CLIENT = "target_zoho_crm.api.client.ZohoClient"
 
 
 @pytest.fixture

@@ -206,7 +206,7 @@ def test_a_kill_amid_the_deletions_loses_none(gone_shop: Shop) -> None:
     shop = gone_shop
     shop.target_config = DELETE
     remove(shop, GONE)
-    shop.run(kill_at="after:target_zoho_crm.client.ZohoClient.delete")
+    shop.run(kill_at="after:target_zoho_crm.api.client.ZohoClient.delete")
     second = shop.run()
     assert second.code == 0, second.err
     assert set(shop.crm()) == set(shop.orders())

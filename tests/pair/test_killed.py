@@ -7,8 +7,8 @@ import signal
 import pytest
 from pair_of_plugins import Shop
 
-CONFIRMATION = "target_zoho_crm.confirmation.Confirmation"
-CLIENT = "target_zoho_crm.client.ZohoClient"
+CONFIRMATION = "target_zoho_crm.settling.confirmation.Confirmation"
+CLIENT = "target_zoho_crm.api.client.ZohoClient"
 
 POINTS = {
     "before anything is journalled": f"before:{CONFIRMATION}.intend",

@@ -79,10 +79,10 @@ def test_a_lost_answer_to_an_insert_is_no_refusal(shop: Shop, fault: str) -> Non
 @pytest.mark.parametrize(
     "point",
     [
-        "before:target_zoho_crm.client.ZohoClient.insert",
-        "after:target_zoho_crm.client.ZohoClient.insert",
-        "before:target_zoho_crm.confirmation.Confirmation.confirm",
-        "after:target_zoho_crm.confirmation.Confirmation.confirm",
+        "before:target_zoho_crm.api.client.ZohoClient.insert",
+        "after:target_zoho_crm.api.client.ZohoClient.insert",
+        "before:target_zoho_crm.settling.confirmation.Confirmation.confirm",
+        "after:target_zoho_crm.settling.confirmation.Confirmation.confirm",
     ],
 )
 def test_a_killed_insert_is_no_refusal(shop: Shop, point: str) -> None:
@@ -119,7 +119,7 @@ def test_a_job_whose_creation_or_end_was_lost_is_no_refusal(shop: Shop, lost: st
         shop.emulator.admin.add_fault("bulk_create", kind="lost_after", times=1)
         shop.run()
     elif lost == "run":
-        shop.run(kill_at="after:target_zoho_crm.client.ZohoClient.create_job")
+        shop.run(kill_at="after:target_zoho_crm.api.client.ZohoClient.create_job")
         shop.emulator.admin.wait_jobs()
         shop.run()
     else:

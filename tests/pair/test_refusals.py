@@ -199,7 +199,7 @@ def test_a_fault_of_the_set_up_counts_against_no_order(shop: Shop) -> None:
 def test_a_job_that_may_exist_is_not_given_back(shop: Shop) -> None:
     shop.target_config = {"channel": "bulk_write"}
     shop.insert(["SO-1"])
-    shop.run(kill_at="after:target_zoho_crm.client.ZohoClient.create_job")
+    shop.run(kill_at="after:target_zoho_crm.api.client.ZohoClient.create_job")
     shop.emulator.admin.add_fault("bulk_create", kind="answer", canned="storage_full", times=1)
     assert shop.run().code == 1
     assert {job.step for job in shop.jobs()} == {"uploaded"}

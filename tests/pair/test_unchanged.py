@@ -111,7 +111,7 @@ def test_another_mapping_is_another_payload(shop: Shop) -> None:
 def test_a_job_that_dies_keeps_what_it_was_made_of(shop: Shop) -> None:
     shop.target_config = {"channel": "bulk_write", "skip_unchanged": True}
     shop.insert(f"SO-{number}" for number in range(20))
-    shop.run(kill_at="after:target_zoho_crm.client.ZohoClient.create_job")
+    shop.run(kill_at="after:target_zoho_crm.api.client.ZohoClient.create_job")
     shop.run()
     shop.assert_all_synced()
     touch(shop)

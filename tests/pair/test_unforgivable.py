@@ -23,8 +23,8 @@ from sync_ledger.suspects import MOST_JOBS
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
-CONFIRMATION = "target_zoho_crm.confirmation.Confirmation"
-CLIENT = "target_zoho_crm.client.ZohoClient"
+CONFIRMATION = "target_zoho_crm.settling.confirmation.Confirmation"
+CLIENT = "target_zoho_crm.api.client.ZohoClient"
 KEYS = [f"SO-{number}" for number in range(40)]
 OF_ONE_NAME = {"fields": {"Name": {"default": "Web order"}}}
 """All orders are called alike in the field by which Zoho finds records of its own accord: only the key may count."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 MakeShop = Callable[[str], ShopWithLines]
 ORDERS = int(os.environ.get("WHOLE_ORDERS", "160"))
-CONFIRMATION = "target_zoho_crm.confirmation.Confirmation"
-CLIENT = "target_zoho_crm.client.ZohoClient"
+CONFIRMATION = "target_zoho_crm.settling.confirmation.Confirmation"
+CLIENT = "target_zoho_crm.api.client.ZohoClient"
 
 WAYS = {
     ("module", "upsert"): (f"after:{CLIENT}.upsert:4", f"after:{CLIENT}.delete"),

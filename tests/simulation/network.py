@@ -24,7 +24,7 @@ from requests.adapters import HTTPAdapter
 from simulation.chance import Chance
 from simulation.scheduler import Process, Scheduler
 
-import target_zoho_crm.sessions
+import target_zoho_crm.api.sessions
 import zoho_crm_emulator.emulator
 import zoho_crm_emulator.gate
 import zoho_crm_emulator.jobs
@@ -96,7 +96,7 @@ class Zoho:
             def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
                 return zoho.travel(self, request)
 
-        target_zoho_crm.sessions.HTTPAdapter = Adapter  # type: ignore[misc]
+        target_zoho_crm.api.sessions.HTTPAdapter = Adapter  # type: ignore[misc]
 
     def begin(
         self,

@@ -26,12 +26,12 @@ from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.reader import ReadingSettings, UnsyncedOrders
 from tap_legacy_orders.unsynced import KEY, VERSION
 from tap_legacy_orders.values import converter
+from target_zoho_crm.api.errors import ZohoError
 from target_zoho_crm.config_schema import CONFIG
-from target_zoho_crm.errors import ZohoError
 from target_zoho_crm.rows import RowReader, Rows
 from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
-from target_zoho_crm.spool import SpoolError
+from target_zoho_crm.writing.spool import SpoolError
 
 STREAM = "orders"
 LOGGER = logging.getLogger("simulation")

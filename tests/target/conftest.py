@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from zoho_clients import MakeClient, credentials_of
 
-from target_zoho_crm.client import ConnectionSettings, ZohoClient
-from target_zoho_crm.data_centers import endpoints
-from target_zoho_crm.limits import CreditMeter
+from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
+from target_zoho_crm.api.data_centers import endpoints
+from target_zoho_crm.api.limits import CreditMeter
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess

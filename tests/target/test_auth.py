@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from zoho_clients import credentials_of
 
-from target_zoho_crm.auth import AccessToken, Credentials, TokenSource
-from target_zoho_crm.errors import ConfigurationError, Stopped, TransientError
+from target_zoho_crm.api.auth import AccessToken, Credentials, TokenSource
+from target_zoho_crm.api.errors import ConfigurationError, Stopped, TransientError
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
@@ -56,7 +56,7 @@ def test_threads_that_find_the_token_refused_renew_it_once(zoho_emulator: Emulat
 def test_processes_that_find_the_token_refused_renew_it_once(zoho_emulator: EmulatorProcess, tmp_path: Path) -> None:
     stale = source(zoho_emulator, tmp_path).token().value
     code = (
-        "import sys; from pathlib import Path; from target_zoho_crm.auth import *\n"
+        "import sys; from pathlib import Path; from target_zoho_crm.api.auth import *\n"
         "base, cache, stale, *secrets = sys.argv[1:]\n"
         "print(TokenSource(Credentials(*secrets), base, Path(cache)).renew(stale).value)"
     )

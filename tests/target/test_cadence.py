@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_zoho_crm.cadence import POURING_FACTOR, Cadence, Waiting
-from target_zoho_crm.settlement import Group, Settlement
+from target_zoho_crm.delivery.cadence import POURING_FACTOR, Cadence, Waiting
+from target_zoho_crm.settling.settlement import Group, Settlement
 
 
 class Clock:

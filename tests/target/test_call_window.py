@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from target_zoho_crm.call_window import CallWindow
+from target_zoho_crm.api.call_window import CallWindow
 
 
 class Played:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from zoho_clients import SCHEMA, MakeClient, asked, credentials_of, ended, mapping, upsert, zip_of
 
-from target_zoho_crm.client import JobStatus
-from target_zoho_crm.csv_files import job_body
-from target_zoho_crm.errors import (
+from target_zoho_crm.api.client import JobStatus
+from target_zoho_crm.api.errors import (
     AnswerError,
     ConfigurationError,
     Gone,
@@ -21,9 +20,10 @@ from target_zoho_crm.errors import (
     Stopped,
     TransientError,
 )
-from target_zoho_crm.limits import CreditKind, CreditMeter
-from target_zoho_crm.outcomes import Status
-from target_zoho_crm.result_files import job_outcomes
+from target_zoho_crm.api.limits import CreditKind, CreditMeter
+from target_zoho_crm.settling.outcomes import Status
+from target_zoho_crm.writing.csv_files import job_body
+from target_zoho_crm.writing.result_files import job_outcomes
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess

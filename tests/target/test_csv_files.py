@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_zoho_crm.bodies import upsert_body
-from target_zoho_crm.csv_files import MAX_ZIP_BYTES, CsvFile, job_body, write_bulk_zip
-from target_zoho_crm.mapping import Mapping, compile_mapping
-from target_zoho_crm.metadata import Field, ModuleFields
+from target_zoho_crm.api.metadata import Field, ModuleFields
+from target_zoho_crm.mapping.mapping import Mapping, compile_mapping
+from target_zoho_crm.writing.bodies import upsert_body
+from target_zoho_crm.writing.csv_files import MAX_ZIP_BYTES, CsvFile, job_body, write_bulk_zip
 
 SCHEMA: dict[str, Any] = {
     "Subject": {"type": "string"},

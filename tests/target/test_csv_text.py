@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_zoho_crm.csv_text import csv_text
+from target_zoho_crm.writing.csv_text import csv_text
 
 CELLS = st.one_of(
     st.none(),

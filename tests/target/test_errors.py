@@ -8,7 +8,7 @@ import pytest
 
 import orders_sync
 import target_zoho_crm
-from target_zoho_crm.errors import (
+from target_zoho_crm.api.errors import (
     CODES,
     ConfigurationError,
     Family,

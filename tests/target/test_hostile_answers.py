@@ -13,11 +13,11 @@ from zoho_clients import MakeClient, credentials_of, mapping, upsert
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckStatus
-from target_zoho_crm.auth import TokenSource
-from target_zoho_crm.errors import AnswerError, LostAnswer, TransientError, ZohoError
-from target_zoho_crm.outcomes import Outcome, Status, upsert_outcomes
-from target_zoho_crm.plain_text import NotJsonError, digits_of, json_of, one_line
-from target_zoho_crm.problems import Problems
+from target_zoho_crm.api.auth import TokenSource
+from target_zoho_crm.api.errors import AnswerError, LostAnswer, TransientError, ZohoError
+from target_zoho_crm.api.plain_text import NotJsonError, digits_of, json_of, one_line
+from target_zoho_crm.settling.outcomes import Outcome, Status, upsert_outcomes
+from target_zoho_crm.settling.problems import Problems
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess

@@ -19,13 +19,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from zoho_clients import MakeClient, ended, mapping, zip_of
 
-from target_zoho_crm.bodies import upsert_body
-from target_zoho_crm.csv_files import job_body
-from target_zoho_crm.data_centers import DATA_CENTERS, endpoints
-from target_zoho_crm.errors import (
+from target_zoho_crm.api.data_centers import DATA_CENTERS, endpoints
+from target_zoho_crm.api.errors import (
     ConfigurationError,
     TransientError,
 )
+from target_zoho_crm.writing.bodies import upsert_body
+from target_zoho_crm.writing.csv_files import job_body
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess

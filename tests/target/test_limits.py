@@ -7,8 +7,8 @@ from email.utils import formatdate
 
 import pytest
 
-from target_zoho_crm.errors import QuotaError, Stopped
-from target_zoho_crm.limits import (
+from target_zoho_crm.api.errors import QuotaError, Stopped
+from target_zoho_crm.api.limits import (
     RETRY_AFTER_CAP_SECONDS,
     UPSERTS_AT_ONCE,
     ConcurrencyGate,

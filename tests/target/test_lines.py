@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_zoho_crm.errors import Family, Stopped
-from target_zoho_crm.faults import Fault, unwritten, whole
-from target_zoho_crm.key_folding import KeyFolding
+from target_zoho_crm.api.errors import Family, Stopped
+from target_zoho_crm.delivery.routing import BULK_JOB_CREDITS, Channel, LineCounts, Plan, plan, upsert_credits
 from target_zoho_crm.lines.moving import LineTraffic
 from target_zoho_crm.lines.reading import LineReader, count_lines
-from target_zoho_crm.outcomes import Outcome, Status
-from target_zoho_crm.routing import BULK_JOB_CREDITS, Channel, LineCounts, Plan, plan, upsert_credits
+from target_zoho_crm.settling.key_folding import KeyFolding
+from target_zoho_crm.settling.outcomes import Outcome, Status
+from target_zoho_crm.writing.faults import Fault, unwritten, whole
 
 FOLDING = KeyFolding(folds_case=True)
 LINE = {

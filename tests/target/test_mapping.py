@@ -16,12 +16,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from target_zoho_crm.conversion import Conversion, Form
-from target_zoho_crm.errors import ConfigurationError
-from target_zoho_crm.field_settings import read_fields
-from target_zoho_crm.mapping import Mapping, Refusal, compile_mapping
-from target_zoho_crm.metadata import Field, ModuleFields
-from target_zoho_crm.moments import DATETIME_FORMAT, date_converter, datetime_converter
+from target_zoho_crm.api.errors import ConfigurationError
+from target_zoho_crm.api.metadata import Field, ModuleFields
+from target_zoho_crm.mapping.conversion import Conversion, Form
+from target_zoho_crm.mapping.field_settings import read_fields
+from target_zoho_crm.mapping.mapping import Mapping, Refusal, compile_mapping
+from target_zoho_crm.mapping.moments import DATETIME_FORMAT, date_converter, datetime_converter
 
 BERLIN = ZoneInfo("Europe/Berlin")
 TYPES = {

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from zoho_clients import MakeClient
 
-from target_zoho_crm.errors import ConfigurationError
-from target_zoho_crm.metadata import Field, ModuleFields
+from target_zoho_crm.api.errors import ConfigurationError
+from target_zoho_crm.api.metadata import Field, ModuleFields
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess

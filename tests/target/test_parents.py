@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from zoho_clients import MakeClient, asked
 
-from target_zoho_crm import parents
-from target_zoho_crm.errors import TransientError
-from target_zoho_crm.metadata import Field
-from target_zoho_crm.outcomes import Outcome
-from target_zoho_crm.parents import MISS_SECONDS, Begin, NotOne, ParentDirectory
-from target_zoho_crm.references import ParentKind
+from target_zoho_crm.api.errors import TransientError
+from target_zoho_crm.api.metadata import Field
+from target_zoho_crm.mapping.references import ParentKind
+from target_zoho_crm.settling.outcomes import Outcome
+from target_zoho_crm.writing import parents
+from target_zoho_crm.writing.parents import MISS_SECONDS, Begin, NotOne, ParentDirectory
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess

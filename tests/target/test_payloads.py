@@ -10,10 +10,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_zoho_crm.buffer import Entry
-from target_zoho_crm.mapping import Mapping, compile_mapping
-from target_zoho_crm.metadata import Field, ModuleFields
-from target_zoho_crm.payloads import PayloadHasher
+from target_zoho_crm.api.metadata import Field, ModuleFields
+from target_zoho_crm.delivery.buffer import Entry
+from target_zoho_crm.delivery.payloads import PayloadHasher
+from target_zoho_crm.mapping.mapping import Mapping, compile_mapping
 
 FIELDS = ModuleFields(
     "Orders",

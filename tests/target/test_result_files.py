@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_zoho_crm import result_files
-from target_zoho_crm.errors import AnswerError, Family
-from target_zoho_crm.outcomes import Outcome, Status
-from target_zoho_crm.result_files import job_outcomes
+from target_zoho_crm.api.errors import AnswerError, Family
+from target_zoho_crm.settling.outcomes import Outcome, Status
+from target_zoho_crm.writing import result_files
+from target_zoho_crm.writing.result_files import job_outcomes
 
 HEADER = ("parent_id", "Subject", "Status", "STATUS", "RECORD_ID", "ERRORS")
 

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_zoho_crm.outcomes import Outcome, Status
-from target_zoho_crm.settlement import Group, Settlement
+from target_zoho_crm.settling.outcomes import Outcome, Status
+from target_zoho_crm.settling.settlement import Group, Settlement
 
 STREAM = "orders"
 

@@ -1,0 +1,389 @@
+"""Zoho CRM's write APIs as methods: what is asked, and what comes back as values. How it travels: `transport.py`."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import msgspec
+
+from target_zoho_crm.api.data_centers import is_plain_url
+from target_zoho_crm.api.errors import (
+    AnswerError,
+    Gone,
+    LostAnswer,
+    TransientError,
+    ZohoError,
+    configuration_error,
+)
+from target_zoho_crm.api.limits import CreditKind, CreditMeter
+from target_zoho_crm.api.multipart import multipart
+from target_zoho_crm.api.plain_text import code_of, digits_of
+from target_zoho_crm.api.transport import Answer, Call, ConnectionSettings, Repeat, Transport
+from target_zoho_crm.delivery.routing import BULK_JOB_CREDITS, query_credits, upsert_credits
+
+__all__ = ["Answer", "ConnectionSettings", "JobAnswer", "JobCounts", "JobStatus", "ZohoClient"]
+
+Guard = Callable[[], None]
+"""Called right before something is sent: raises where the run may not send any more."""
+
+logger = logging.getLogger(__name__)
+
+API_VERSION = "v8"
+RESULT_BYTES_MOST = 256 * 1024 * 1024
+ID_CHARACTERS = 64
+"""Of a job's or file's id; the ledger holds so many."""
+
+_ID = re.compile(r"[0-9A-Za-z_.-]{1,64}")
+_REDIRECTS_MOST = 5
+_GONE_CODES = ("RESOURCE_NOT_FOUND", "LINK_NOT_VALID")
+_NOT_FOUND = ("HTTP_404", "HTTP_410")
+
+
+class JobStatus(str, Enum):
+    """Where a bulk write job stands."""
+
+    ADDED = "ADDED"
+    IN_PROGRESS = "IN PROGRESS"
+    COMPLETED = "COMPLETED"
+    SKIPPED = "SKIPPED"
+    FAILED = "FAILED"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to the job."""
+        return self in (JobStatus.COMPLETED, JobStatus.SKIPPED, JobStatus.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class JobCounts:
+    """Rows of a job by what became of them; None where Zoho has not said so yet."""
+
+    added: int | None = None
+    updated: int | None = None
+    skipped: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobAnswer:
+    """What Zoho says of a job now. `code` is its reason when it was skipped or failed as a whole."""
+
+    job_id: str
+    status: JobStatus
+    download_url: str | None
+    counts: JobCounts
+    code: str | None
+
+
+class ZohoClient:
+    """Zoho CRM over HTTP, for any number of threads.
+
+    Every method raises the `ZohoError` of the right family: ConfigurationError, QuotaError, TransientError (after all
+    attempts) and its kinds LostAnswer, AnswerError, Gone, Stopped.
+
+    Args:
+        settings: where and how.
+        credits: the run's meter; asked before each call that costs something.
+        stop: when set, every wait ends with `Stopped`.
+    """
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        credits: CreditMeter,  # noqa: A002 - the field's word
+        stop: threading.Event | None = None,
+    ) -> None:
+        self._endpoints = settings.endpoints
+        self.stop = stop or threading.Event()
+        self._transport = Transport(settings, credits, self.stop)
+        self._org: dict[str, Any] | None = None
+        self._org_lock = threading.Lock()
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
+        """Read `path` below the API version, such as "settings/modules". 204 has body None. Costs 1 credit."""
+        return self._transport.json(Call("GET", self._api(path), params=params, credits=1))
+
+    def upsert(
+        self,
+        module: str,
+        body: bytes,
+        *,
+        records: int,
+        guard: Guard | None = None,
+        repeat: Repeat = Repeat.SAFE,
+        splits: bool = False,
+    ) -> Answer:
+        """Upsert up to 100 records; `body` is JSON that names the key in `duplicate_check_fields`.
+
+        Repeated after a lost answer, which the key makes safe; `repeat` says where it is not: rows of a subform are
+        added each time. Answers with a `data` list are returned whatever their status (200, 202, 207, 400): read them
+        with `upsert_outcomes`. So with `update` and `delete`.
+
+        Raises:
+            UnclearFailure: with `splits` only, and at once: the call failed, and a record in it may be why.
+        """
+        where = self._records(module, "/upsert")
+        call = Call("POST", where, body=lambda: body, repeat=repeat, guard=guard, splits=splits)
+        return self._write(call, records)
+
+    def insert(self, module: str, body: bytes, *, records: int, guard: Guard | None = None) -> Answer:
+        """Insert up to 100 records.
+
+        Raises:
+            LostAnswer: nobody knows whether they were inserted. It is never repeated here: the repeat would meet them.
+        """
+        call = Call("POST", self._records(module), body=lambda: body, repeat=Repeat.ONCE, guard=guard)
+        return self._write(call, records)
+
+    def update(
+        self, module: str, body: bytes, *, records: int, guard: Guard | None = None, splits: bool = False
+    ) -> Answer:
+        """Update up to 100 records, each of which names its `id`. Repeated after a lost answer; `splits` as above."""
+        return self._write(Call("PUT", self._records(module), body=lambda: body, guard=guard, splits=splits), records)
+
+    def delete(self, module: str, ids: Sequence[str], *, workflows: bool = True, guard: Guard | None = None) -> Answer:
+        """Delete up to 100 records. Repeated after a lost answer; those already gone are then INVALID_DATA."""
+        params = {"ids": ",".join(ids)} | ({} if workflows else {"wf_trigger": "false"})
+        return self._write(Call("DELETE", self._records(module), params=params, guard=guard), len(ids))
+
+    def _write(self, call: Call, records: int) -> Answer:
+        whole = replace(
+            call,
+            headers={"Content-Type": "application/json"} if call.body else {},
+            upsert=True,
+            results=True,
+            credits=upsert_credits(records),
+            kind=CreditKind.UPSERT,
+        )
+        return self._transport.json(whole)
+
+    def _records(self, module: str, further: str = "") -> str:
+        return self._api(f"{quote(module, safe='')}{further}")
+
+    def upload(self, path: Path) -> str:
+        """Upload a zip for bulk write, read from the disk while it travels; gives its file_id."""
+        boundary = secrets.token_hex(16)
+        headers = {
+            "feature": "bulk-write",
+            "X-CRM-ORG": str(self.org().get("zgid", "")),
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+        }
+        url = f"{self._endpoints.upload_url}/crm/{API_VERSION}/upload"
+        call = Call("POST", url, headers=headers, body=lambda: multipart(path, boundary))
+        return _id_in(self._transport.json(call), "file_id", call.where)
+
+    def create_job(self, body: bytes, guard: Callable[[], None] | None = None) -> str:
+        """Create a bulk write job; gives its id. Costs 500 credits.
+
+        Raises:
+            LostAnswer: nobody knows whether the job exists. It is never repeated here, since Zoho has no list of
+                jobs and a second one costs again.
+        """
+        call = Call(
+            "POST",
+            f"{self._bulk()}/write",
+            headers={"Content-Type": "application/json"},
+            body=lambda: body,
+            repeat=Repeat.ONCE,
+            credits=BULK_JOB_CREDITS,
+            kind=CreditKind.BULK_WRITE,
+            guard=guard,
+        )
+        try:
+            return _id_in(self._transport.json(call), "id", call.where)
+        except AnswerError as error:
+            raise LostAnswer(
+                error.code, f"{error.message} The job may exist.", http_status=error.http_status
+            ) from error
+
+    def job(self, job_id: str) -> JobAnswer:
+        """Where a job stands.
+
+        Raises:
+            Gone: Zoho does not know the job (any more).
+        """
+        call = Call("GET", f"{self._bulk()}/write/{quote(job_id, safe='')}")
+        try:
+            body = self._transport.json(call).body
+        except ZohoError as error:
+            if error.code in _NOT_FOUND:  # a gateway's word: the job may well be running
+                raise TransientError(error.code, error.message, http_status=error.http_status) from error
+            raise _gone(error, _GONE_CODES) from error
+        if not isinstance(body, dict) or not isinstance(body.get("status"), str):
+            raise AnswerError("BAD_ANSWER", f"{call.where}: no job in the answer.")
+        return _job_answer(job_id, body)
+
+    def download(self, url: str, target: Path) -> None:
+        """Fetch a job's result into `target`, whole or not at all; `url` as Zoho gave it.
+
+        Raises:
+            ConfigurationError: the link, or a redirect from it, leads to a host that may not see the token.
+            Gone: the result is not kept any more.
+        """
+        partial = target.with_name(target.name + ".part")
+        link = self.resolve(url)
+        try:
+            for _ in range(_REDIRECTS_MOST):
+                call = Call("GET", link)
+                answer = self._transport.stream(call, partial, RESULT_BYTES_MOST)
+                if answer.status == HTTPStatus.OK:
+                    partial.replace(target)
+                    return
+                link = _joined(link, answer.headers.get("Location", ""))
+            raise AnswerError("BAD_ANSWER", "The result's link leads in circles.")
+        except ZohoError as error:
+            raise _gone(error, _GONE_CODES + _NOT_FOUND) from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def resolve(self, url: str) -> str:
+        """The full URL of a download link, which comes as absolute, as a path, and as a path with two slashes."""
+        if not is_plain_url(url):
+            raise configuration_error("HOST_NOT_ALLOWED", "The link to the job's result is no plain URL.")
+        if urlsplit(url).scheme:
+            return url
+        base = self._transport.api_base()
+        if url.startswith("//"):
+            with_host = f"{urlsplit(base).scheme}:{url}"
+            if self._endpoints.may_see_token(with_host):
+                return with_host
+        return f"{base}/{url.lstrip('/')}"
+
+    def org(self) -> dict[str, Any]:
+        """The org, read once; its `zgid` goes with uploads."""
+        with self._org_lock:
+            if self._org is None:
+                self._org = self._only("org", "org")
+            return self._org
+
+    def current_user(self) -> dict[str, Any]:
+        """The user whose token it is."""
+        return self._only("users", "users", {"type": "CurrentUser"})
+
+    def query(self, select: str, *, rows: int = 200) -> tuple[list[dict[str, Any]], bool]:
+        """Read records by COQL; also tells whether there are more. `rows` is the query's limit, which it costs by."""
+        call = Call(
+            "POST",
+            self._api("coql"),
+            headers={"Content-Type": "application/json"},
+            body=lambda: msgspec.json.encode({"select_query": select}),
+            upsert=True,  # queries share the limit of ten at once
+            credits=query_credits(rows),
+        )
+        answer = self._transport.json(call)
+        return _list_in(answer, "data"), _has_more(answer)
+
+    def modules(self) -> list[dict[str, Any]]:
+        """The org's modules as Zoho describes them."""
+        return _list_in(self.get("settings/modules"), "modules")
+
+    def create_field(self, module: str, field: Mapping[str, Any]) -> str:
+        """Create one custom field, as `POST settings/fields` describes it; gives its id. Costs 1 credit.
+
+        Raises:
+            ConfigurationError: Zoho refuses it; the message has Zoho's reason.
+            LostAnswer: nobody knows whether it exists.
+        """
+        body = msgspec.json.encode({"fields": [field]})
+        call = Call(
+            "POST",
+            self._api("settings/fields"),
+            params={"module": module},
+            headers={"Content-Type": "application/json"},
+            body=lambda: body,
+            repeat=Repeat.ONCE,
+            credits=1,
+        )
+        answer = self._transport.json(call)
+        created = _list_in(answer, "fields")
+        return _id_in(Answer(answer.status, created[0] if created else None, answer.headers), "id", call.where)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    def _only(self, path: str, name: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        found = _list_in(self.get(path, params), name)
+        if not found:
+            raise configuration_error("ORG_NOT_FOUND", f"GET {path}: the answer is empty.")
+        return found[0]
+
+    def _api(self, path: str) -> str:
+        return f"{self._transport.api_base()}/crm/{API_VERSION}/{path.lstrip('/')}"
+
+    def _bulk(self) -> str:
+        return f"{self._transport.api_base()}/crm/bulk/{API_VERSION}"
+
+
+def _joined(link: str, location: str) -> str:
+    """Where a redirect leads."""
+    if not is_plain_url(location):
+        raise configuration_error("HOST_NOT_ALLOWED", "A redirect leads to what is no plain URL.")
+    return urljoin(link, location)
+
+
+def _id_in(answer: Answer, name: str, where: str) -> str:
+    """An id from `details` of a success; Zoho's own OpenAPI file gives it as a number, the service as text."""
+    details = answer.body.get("details") if isinstance(answer.body, dict) else None
+    value = details.get(name) if isinstance(details, dict) else None
+    text = value if isinstance(value, str) and _ID.fullmatch(value) else digits_of(value, ID_CHARACTERS)
+    if text is None:
+        raise AnswerError("BAD_ANSWER", f"{where}: HTTP {answer.status} without {name}.", http_status=answer.status)
+    return text
+
+
+def _list_in(answer: Answer, name: str) -> list[dict[str, Any]]:
+    found = answer.body.get(name) if isinstance(answer.body, dict) else None
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _has_more(answer: Answer) -> bool:
+    info = answer.body.get("info") if isinstance(answer.body, dict) else None
+    return isinstance(info, dict) and info.get("more_records") is True
+
+
+def _job_answer(job_id: str, body: Mapping[str, Any]) -> JobAnswer:
+    resources = body.get("resource")
+    resource = resources[0] if isinstance(resources, list) and resources and isinstance(resources[0], dict) else {}
+    file, result = resource.get("file"), body.get("result")
+    file = file if isinstance(file, dict) else {}
+    link = result.get("download_url") if isinstance(result, dict) else None
+    code = code_of(resource.get("code") or body.get("code"))
+    return JobAnswer(
+        job_id=job_id,
+        status=_job_status(job_id, body["status"]),
+        download_url=link if isinstance(link, str) and link else None,
+        counts=JobCounts(*(_count(file.get(f"{name}_count")) for name in ("added", "updated", "skipped", "total"))),
+        code=code if code not in ("", "SUCCESS") else None,
+    )
+
+
+def _job_status(job_id: str, word: str) -> JobStatus:
+    """An unknown word is a job still under way: only a known end may end our waiting."""
+    plain = word.upper().replace(" ", "").replace("_", "")
+    for status in JobStatus:
+        if status.value.replace(" ", "") == plain:
+            return status
+    logger.warning("Bulk write job %s has an unknown status; it is taken for a running one", job_id)
+    return JobStatus.IN_PROGRESS
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _gone(error: ZohoError, codes: tuple[str, ...]) -> ZohoError:
+    if error.code in codes:
+        return Gone(error.code, error.message, http_status=error.http_status)
+    return error

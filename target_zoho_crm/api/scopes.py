@@ -1,0 +1,68 @@
+"""Which of the scopes we need a refresh token really has: Zoho says it best when it is asked for each.
+
+A token's own list of scopes is not always told, and names narrower scopes that may do as well; so each scope is tried
+by a call that changes nothing, whatever its answer.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from enum import Enum
+from http import HTTPStatus
+from pathlib import Path
+
+from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.errors import SCOPES_NEEDED, ConfigurationError, Gone, TransientError, ZohoError
+
+NO_JOB = "0"
+"""No bulk write job has this id."""
+
+
+class Scope(str, Enum):
+    """What became of the try."""
+
+    GRANTED = "granted"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+    """Zoho gave no clear answer."""
+
+
+def try_scopes(client: ZohoClient, module: str) -> dict[str, Scope]:
+    """Try each scope of `SCOPES_NEEDED` in turn. Costs about 5 credits."""
+    return {name: _try(_TRIES[name], client, module) for name in SCOPES_NEEDED}
+
+
+def _try(call: Callable[[ZohoClient, str], object], client: ZohoClient, module: str) -> Scope:
+    try:
+        call(client, module)
+    except ZohoError as error:
+        if error.code == "OAUTH_SCOPE_MISMATCH":
+            return Scope.MISSING
+        # Zoho's refusal for another reason comes after it has looked at the scope; any other error says nothing.
+        refused = isinstance(error, (ConfigurationError, Gone)) and error.http_status != HTTPStatus.UNAUTHORIZED
+        return Scope.GRANTED if refused and error.http_status is not None else Scope.UNKNOWN
+    return Scope.GRANTED
+
+
+def _upload_no_zip(client: ZohoClient, _module: str) -> None:
+    """Upload what Zoho refuses, since it takes only a zip."""
+    try:
+        client.org()
+    except ZohoError as error:  # the upload names the org, which takes another scope to find out
+        raise TransientError("ORG_NOT_FOUND", error.message) from error
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scope.zip"
+        path.write_bytes(b"no zip")
+        client.upload(path)
+
+
+_TRIES: Mapping[str, Callable[[ZohoClient, str], object]] = {
+    "ZohoCRM.modules.ALL": lambda client, module: client.upsert(module, b'{"data":[]}', records=0),
+    "ZohoCRM.bulk.ALL": lambda client, _module: client.job(NO_JOB),
+    "ZohoFiles.files.ALL": _upload_no_zip,
+    "ZohoCRM.settings.ALL": lambda client, _module: client.modules(),
+    "ZohoCRM.org.READ": lambda client, _module: client.org(),
+    "ZohoCRM.users.READ": lambda client, _module: client.current_user(),
+    "ZohoCRM.coql.READ": lambda client, module: client.query(f"select id from {module} limit 1"),  # noqa: S608 - COQL
+}

@@ -1,0 +1,384 @@
+"""One HTTP request to Zoho, as often as it needs: token, time limits, retries, and refusals told apart.
+
+The token goes to configured or Zoho hosts only, redirects are not followed, and neither bodies nor tokens are logged.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+import urllib3.exceptions
+
+from target_zoho_crm.api.auth import AccessToken, Credentials, TokenSource
+from target_zoho_crm.api.data_centers import Endpoints, host_of
+from target_zoho_crm.api.errors import (
+    AnswerError,
+    LostAnswer,
+    QuotaError,
+    TransientError,
+    UnclearFailure,
+    ZohoError,
+    configuration_error,
+    request_error,
+)
+from target_zoho_crm.api.limits import ConcurrencyGate, CreditKind, CreditMeter, retry_after, wait_or_stop
+from target_zoho_crm.api.plain_text import NotJsonError, digits_of, json_of, one_line
+from target_zoho_crm.api.sessions import NotSent, TokenHeader, connection_error, is_local_fault, new_session
+from target_zoho_crm.settling.outcomes import flat_error, names_no_cause
+
+JSON_BYTES_MOST = 64 * 1024 * 1024  # far above any answer we ask for; keeps a broken server from filling the memory
+_BLOCK_BYTES = 256 * 1024
+ATTEMPTS = 6
+_GATEWAY = (502, 503, 504)
+ATTEMPTS_IN_SILENCE = 3
+"""A run that tries until it works says so from this attempt on."""
+DOUBLINGS_MOST = 16
+logger = logging.getLogger("target-zoho-crm")
+WHERE_CHARACTERS = 200
+_CREDIT_DIGITS = 18
+_ANSWERS_WITH_RESULTS = frozenset({200, 201, 202, 207, 400})
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """How to reach Zoho. Times are in seconds.
+
+    `read_seconds` limits the silence between two blocks, `answer_seconds` a whole answer. `max_attempts` counts the
+    first one, None: until an outage is over; the pauses between them start at `first_pause_seconds` and double up to
+    `longest_pause_seconds`.
+    """
+
+    endpoints: Endpoints
+    credentials: Credentials
+    cache_dir: Path | None = None
+    connect_seconds: float = 10.0
+    read_seconds: float = 60.0
+    answer_seconds: float = 300.0
+    max_attempts: int | None = ATTEMPTS
+    max_connections: int = 10
+    first_pause_seconds: float = 0.5
+    longest_pause_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, decoded JSON (None when there is no body), and headers (names in any case) of an answer."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+
+class Repeat(Enum):
+    """Whether a request may be sent again when nobody knows if it had its effect."""
+
+    SAFE = "safe"
+    ONCE = "once"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request.
+
+    `body` makes the body anew for each attempt. `credits` are counted as spent on `kind` before each attempt.
+    `results` says that a `data` list is an answer, also with status 400. `guard` is called right before each attempt,
+    after all waiting: it raises where the run may not send any more. `splits` says that the caller sends parts of a
+    call that fails and names no cause: such a failure is not met by repeating it.
+    """
+
+    method: str
+    url: str
+    params: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Callable[[], bytes | io.RawIOBase] | None = None
+    repeat: Repeat = Repeat.SAFE
+    upsert: bool = False
+    results: bool = False
+    credits: int = 0
+    kind: CreditKind = CreditKind.OTHER
+    guard: Callable[[], None] | None = None
+    splits: bool = False
+
+    @property
+    def where(self) -> str:
+        """Method and path, for messages: neither query nor host credentials."""
+        return f"{self.method} {one_line(urlsplit(self.url).path, WHERE_CHARACTERS)}"
+
+
+class Transport:
+    """Sends calls from any number of threads, each with its own session."""
+
+    def __init__(self, settings: ConnectionSettings, credits: CreditMeter, stop: threading.Event) -> None:  # noqa: A002
+        self._settings = settings
+        self._credits = credits
+        self._stop = stop
+        self._gate = ConcurrencyGate(settings.max_connections, stop)
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._sessions_lock = threading.Lock()
+        accounts_url = settings.endpoints.accounts_url
+        self._tokens = TokenSource(
+            settings.credentials,
+            accounts_url,
+            settings.cache_dir,
+            lambda: new_session(accounts_url),
+            timeout=(settings.connect_seconds, settings.read_seconds),
+            stop=stop,
+            first_pause=settings.first_pause_seconds,
+        )
+
+    def api_base(self) -> str:
+        """Base of API calls: the configured one if there is one, else the one that came with the token."""
+        endpoints = self._settings.endpoints
+        if endpoints.api_fixed:
+            return endpoints.api_url
+        domain = self._tokens.token().api_domain
+        return domain if domain and endpoints.may_see_token(domain) else endpoints.api_url
+
+    def json(self, call: Call) -> Answer:
+        """Send a call and decode its answer. Raises the `ZohoError` of the right family for every other end."""
+
+        def read(response: requests.Response) -> Answer:
+            content = self._content(response)
+            return self._answer(call, response, content)
+
+        return self._again(call, read)
+
+    def stream(self, call: Call, target: Path, limit: int) -> Answer:
+        """Send a call and write the body of a 200 to `target`, of at most `limit` bytes; redirects are returned."""
+
+        def read(response: requests.Response) -> Answer:
+            if response.status_code == HTTPStatus.OK:
+                with target.open("wb") as file:
+                    self._blocks(response, limit, file.write)
+                return Answer(response.status_code, None, response.headers)
+            if response.is_redirect:
+                return Answer(response.status_code, None, response.headers)
+            return self._answer(call, response, self._content(response))
+
+        return self._again(call, read)
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._sessions_lock:
+            for session in self._sessions:
+                session.close()
+            self._sessions.clear()
+
+    def _again(self, call: Call, read: Callable[[requests.Response], Answer]) -> Answer:
+        settings = self._settings
+        if not settings.endpoints.may_see_token(call.url):
+            host = one_line(host_of(call.url), WHERE_CHARACTERS)
+            raise configuration_error("HOST_NOT_ALLOWED", f"{call.where}: host {host} may not see the token.")
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: _worth_another(error, call)),
+            wait=self._pause,
+            stop=_lasting_stop if settings.max_attempts is None else tenacity.stop_after_attempt(settings.max_attempts),
+            before_sleep=None if settings.max_attempts is not None else _say_that_it_fails,
+            sleep=lambda seconds: wait_or_stop(self._stop, seconds),
+            reraise=True,
+        )
+        answer = retrying(self._attempt, call, read)
+        if settings.max_attempts is None and retrying.statistics["attempt_number"] >= ATTEMPTS_IN_SILENCE:
+            logger.info("%s works again", call.where)
+        return answer
+
+    def _attempt(self, call: Call, read: Callable[[requests.Response], Answer]) -> Answer:
+        """Send once; and once more with another token when Zoho refuses this one."""
+        token = self._tokens.token()
+        try:
+            return self._send(call, token, read)
+        except _TokenRefused:
+            token = self._tokens.renew(token.value)
+        try:
+            return self._send(call, token, read)
+        except _TokenRefused as refused:
+            raise refused.error from None
+
+    def _send(self, call: Call, token: AccessToken, read: Callable[[requests.Response], Answer]) -> Answer:
+        with self._gate.passing(upsert=call.upsert) as era:
+            if call.guard is not None:
+                call.guard()
+            self._credits.reserve(call.credits, call.kind)
+            try:
+                answer = self._exchange(call, token, read)
+            except (_TokenRefused, NotSent, _Throttled, QuotaError) as error:
+                if isinstance(error, _Throttled):
+                    self._gate.refused(era)
+                self._credits.give_back(call.credits, call.kind)  # Zoho did not carry it out
+                raise
+            else:
+                self._gate.answered()
+                return answer
+            finally:
+                self._credits.over(call.credits)
+
+    def _exchange(self, call: Call, token: AccessToken, read: Callable[[requests.Response], Answer]) -> Answer:
+        body = call.body() if call.body is not None else None
+        # A job must not be lost to a kept connection that the server has just closed: it gets one of its own.
+        fresh = call.repeat is Repeat.ONCE
+        session = new_session(call.url) if fresh else self._own_session(call.url)
+        try:
+            with session.request(
+                call.method,
+                call.url,
+                params=call.params,
+                data=body,
+                headers=dict(call.headers),
+                auth=TokenHeader(token.value),
+                timeout=(self._settings.connect_seconds, self._settings.read_seconds),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                self._note_credits(call, response)
+                return read(response)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            if is_local_fault(error):
+                raise
+            raise connection_error(call.where, call.url, error) from error
+        finally:
+            if fresh:
+                session.close()
+            if body is not None and not isinstance(body, bytes):
+                body.close()
+
+    def _own_session(self, url: str) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = new_session(url)
+            with self._sessions_lock:
+                self._sessions.append(session)
+        return session
+
+    def _note_credits(self, call: Call, response: requests.Response) -> None:
+        """Not from a 429, whose credits are given back."""
+        remaining = _credits_left(response)
+        if remaining is not None and response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+            self._credits.told(remaining, by=call.credits)
+
+    def _content(self, response: requests.Response) -> bytes:
+        blocks: list[bytes] = []
+        self._blocks(response, JSON_BYTES_MOST, blocks.append)
+        return b"".join(blocks)
+
+    def _blocks(self, response: requests.Response, limit: int, take: Callable[[bytes], object]) -> None:
+        ends = time.monotonic() + self._settings.answer_seconds
+        size = 0
+        for block in response.iter_content(_BLOCK_BYTES):
+            size += len(block)
+            if size > limit:
+                raise AnswerError("BAD_ANSWER", f"The answer is longer than {limit:,} bytes; it is not read.")
+            if time.monotonic() > ends:
+                raise requests.exceptions.ReadTimeout("the answer took too long as a whole")
+            take(block)
+
+    def _answer(self, call: Call, response: requests.Response, content: bytes) -> Answer:
+        status = response.status_code
+        try:
+            body = json_of(content) if content.strip() else None
+        except NotJsonError:
+            body = _NOT_JSON
+        if call.results and status in _ANSWERS_WITH_RESULTS and _has_results(body):
+            return Answer(status, body, response.headers)
+        if status < HTTPStatus.MULTIPLE_CHOICES and body is not _NOT_JSON and flat_error(body) is None:
+            return Answer(status, body, response.headers)
+        raise self._refusal(call, response, body)
+
+    def _refusal(self, call: Call, response: requests.Response, body: object) -> Exception:
+        status = response.status_code
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            return self._throttled(call, response)
+        code, said, field_name = flat_error(body) or (f"HTTP_{status}", "", None)
+        if status < HTTPStatus.MULTIPLE_CHOICES and body is _NOT_JSON:
+            return AnswerError("BAD_ANSWER", f"{call.where}: HTTP {status}, but not JSON.", http_status=status)
+        error = request_error(code, where=call.where, said=said, http_status=status, field=field_name)
+        if status == HTTPStatus.UNAUTHORIZED and code not in ("OAUTH_SCOPE_MISMATCH", "AUTHENTICATION_FAILURE"):
+            return _TokenRefused(error)
+        if call.splits and names_no_cause(status, None if body is _NOT_JSON else body):
+            return UnclearFailure(error)
+        if call.repeat is Repeat.ONCE and isinstance(error, TransientError):
+            return LostAnswer(code, f"{error.message} It may have been carried out.", http_status=status)
+        return error
+
+    def _throttled(self, call: Call, response: requests.Response) -> ZohoError:
+        """The body does not say which limit was passed; the credits left do, as told now or by earlier answers."""
+        told = _credits_left(response)
+        left = self._credits.remaining  # without this call's, which are reserved
+        if told < max(call.credits, 1) if told is not None else left is not None and left < 0:
+            return request_error("CREDITS_USED_UP", where=call.where, http_status=response.status_code)
+        seconds = retry_after(response.headers.get("Retry-After"))
+        if seconds is not None:
+            self._gate.pause(seconds)
+        error = request_error("TOO_MANY_REQUESTS", where=call.where, http_status=response.status_code)
+        return _Throttled(error.code, error.message, http_status=error.http_status)
+
+    def _pause(self, state: tenacity.RetryCallState) -> float:
+        """Doubling, with jitter, so that threads that fail together do not come back together."""
+        settings = self._settings
+        doublings = min(state.attempt_number - 1, DOUBLINGS_MOST)
+        longest = min(settings.first_pause_seconds * 2**doublings, settings.longest_pause_seconds)
+        seconds = random.uniform(longest / 2, longest)  # noqa: S311 - no secret
+        throttled = state.outcome is not None and isinstance(state.outcome.exception(), _Throttled)
+        if throttled and self._gate.alone:
+            self._gate.pause(seconds)
+        return seconds
+
+
+class _TokenRefused(Exception):  # noqa: N818 - a signal inside this module
+    def __init__(self, error: ZohoError) -> None:
+        super().__init__(error.code)
+        self.error = error
+
+
+class _Throttled(TransientError):  # noqa: N818 - as above
+    """429: surely without effect."""
+
+
+class _NotJson:
+    """Stands for a body that is not JSON, such as a gateway's HTML page."""
+
+
+_NOT_JSON = _NotJson()
+
+
+def _lasting_stop(state: tenacity.RetryCallState) -> bool:
+    """Wait for the end of an outage, however long; a call that is answered, and fails for itself, is not kept at."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    outage = isinstance(error, (LostAnswer, NotSent, _Throttled)) or getattr(error, "http_status", None) in _GATEWAY
+    return not outage and state.attempt_number >= ATTEMPTS
+
+
+def _say_that_it_fails(state: tenacity.RetryCallState) -> None:
+    if state.attempt_number >= ATTEMPTS_IN_SILENCE and state.outcome is not None and state.next_action is not None:
+        error, pause = state.outcome.exception(), state.next_action.sleep
+        logger.warning("%s; attempt %d, the next one in %.0f s", error, state.attempt_number, pause)
+
+
+def _credits_left(response: requests.Response) -> int | None:
+    digits = digits_of(response.headers.get("X-API-CREDITS-REMAINING"), _CREDIT_DIGITS)
+    return None if digits is None else int(digits)
+
+
+def _has_results(body: object) -> bool:
+    return isinstance(body, dict) and isinstance(body.get("data"), list)
+
+
+def _worth_another(error: BaseException, call: Call) -> bool:
+    if not isinstance(error, TransientError) or isinstance(error, UnclearFailure) or error.code == "STOPPED":
+        return False
+    if error.code in ("RESOURCE_NOT_FOUND", "LINK_NOT_VALID"):
+        return False  # it will not come into being by asking again
+    return call.repeat is Repeat.SAFE or isinstance(error, (NotSent, _Throttled))

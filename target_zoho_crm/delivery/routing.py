@@ -1,0 +1,279 @@
+"""Which records go by upsert calls and which by bulk write jobs: by credits, with the arithmetic in one line. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import accumulate
+
+from target_zoho_crm.api.errors import configuration_error
+
+UPSERT_RECORDS_PER_CREDIT = 10  # one credit for each 10 records begun
+UPSERT_MAX_RECORDS = 100  # Zoho refuses more in one call
+IDS_PER_QUERY = 50  # Zoho takes up to 100 values in one `in`; 50 is the safe figure
+QUERY_CREDITS = ((200, 1), (1_000, 2), (2_000, 3))  # COQL: the rows asked for, and what that costs
+BULK_JOB_CREDITS = 500  # whatever the job's size; so both ways cost the same at 5,000 records
+
+
+class Channel(str, Enum):
+    """The way that records take into the CRM."""
+
+    AUTO = "auto"
+    UPSERT = "upsert"
+    BULK_WRITE = "bulk_write"
+
+
+def possible_channel(wanted: Channel, stream: str, upsert_only: Sequence[str]) -> Channel:
+    """The channel of a stream; `upsert_only` says why bulk write cannot write it, if so.
+
+    Raises:
+        ConfigurationError: bulk write is wanted and cannot.
+    """
+    if not upsert_only:
+        return wanted
+    if wanted is Channel.BULK_WRITE:
+        why = "; ".join(upsert_only)
+        raise configuration_error("NOT_FOR_BULK_WRITE", f"Stream {stream!r} and `channel` bulk_write: {why}.")
+    return Channel.UPSERT
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a number of records is sent: the jobs first, then `upsert_records` by upsert calls; the rest is not sent.
+
+    `credits` is the sum that Zoho will count; `why` is one log line with the arithmetic.
+    """
+
+    job_sizes: tuple[int, ...]
+    upsert_records: int
+    credits: int
+    why: str
+
+    @property
+    def records(self) -> int:
+        """How many are sent."""
+        return sum(self.job_sizes) + self.upsert_records
+
+
+def upsert_credits(records: int) -> int:
+    """Credits for `records` by upsert calls of 100, where each call costs 1 for each 10 records begun."""
+    full_calls, rest = divmod(records, UPSERT_MAX_RECORDS)
+    return full_calls * _call_credits(UPSERT_MAX_RECORDS) + _call_credits(rest)
+
+
+def query_credits(rows: int) -> int:
+    """Credits for a COQL query that asks for up to `rows`, at most 2,000."""
+    return next(credits_ for most, credits_ in QUERY_CREDITS if rows <= most)
+
+
+class LineCounts:
+    """How many lines each record has, in the records' order; and whether they are rows of a subform."""
+
+    def __init__(self, counts: Sequence[int], in_subform: bool) -> None:  # noqa: FBT001 - what it is of
+        self._counts = counts
+        self._in_subform = in_subform
+        self._lines = [0, *accumulate(counts)]
+        self._credits: dict[int, list[int]] = {}
+
+    def within(self, start: int, end: int) -> int:
+        """Lines of some of the records."""
+        return self._lines[end] - self._lines[start]
+
+    def room_for(self, lines: int, start: int, end: int) -> int:
+        """Where the first of the records from `start` on ends that together have no more than so many lines."""
+        return bisect_right(self._lines, self._lines[start] + lines, start, end + 1) - 1
+
+    def upsert_credits(self, start: int, end: int) -> int:
+        """Credits for the lines by upsert calls; each call of records has calls of its own for their lines.
+
+        Rows of a subform cost nothing by themselves; they are written by a second call for their records.
+        """
+        full, rest = divmod(end - start, UPSERT_MAX_RECORDS)
+        return (self._of_full_calls(start)[full] if full else 0) + self._of_call(end - rest, end)
+
+    def _of_full_calls(self, start: int) -> list[int]:
+        """Credits for the lines of 0, 1, 2 ... full calls of records from `start` on."""
+        found = self._credits.get(start)
+        if found is None:
+            ends = range(start + UPSERT_MAX_RECORDS, len(self._counts) + 1, UPSERT_MAX_RECORDS)
+            calls = (self._of_call(end - UPSERT_MAX_RECORDS, end) for end in ends)
+            found = self._credits[start] = [0, *accumulate(calls)]
+        return found
+
+    def _of_call(self, start: int, end: int) -> int:
+        return upsert_credits(sum(map(bool, self._counts[start:end])) if self._in_subform else self.within(start, end))
+
+
+@dataclass(frozen=True)
+class LinesWay:
+    """How the lines of some records go: those of the first `records` by so many jobs, those of the others by calls."""
+
+    jobs: int
+    records: int
+    credits: int
+
+
+def lines_way(
+    lines: LineCounts, start: int, end: int, *, channel: Channel, bulk_rows: int, bulk_threshold: int | None
+) -> LinesWay:
+    """The cheapest way for the lines of the records of one job; the lines of one record go one way.
+
+    All jobs but the last are full, so that the last one alone may cost more than calls, unless all do.
+    """
+    total = lines.within(start, end)
+    most = -(-total // bulk_rows)
+    by_jobs = LinesWay(most, end - start if most else 0, most * BULK_JOB_CREDITS)
+    if channel is Channel.BULK_WRITE:
+        return by_jobs
+    by_calls = LinesWay(0, 0, lines.upsert_credits(start, end))
+    if channel is Channel.UPSERT:
+        return by_calls
+    if bulk_threshold is not None:
+        return by_jobs if total >= bulk_threshold else by_calls
+    ways = [by_jobs, by_calls]
+    if most > 1:
+        middle = lines.room_for((most - 1) * bulk_rows, start, end)
+        credits_ = (most - 1) * BULK_JOB_CREDITS + lines.upsert_credits(middle, end)
+        ways.append(LinesWay(most - 1, middle - start, credits_))
+    return min(ways, key=lambda way: way.credits)
+
+
+class LinkCounts:
+    """How many links each record has, by field, and of how many linked records it is the first to ask."""
+
+    def __init__(self, links: Sequence[Sequence[int]], asked: Sequence[int]) -> None:
+        self._links = [[0, *accumulate(counts)] for counts in links]
+        self._having = [0, *accumulate(map(any, zip(*links, strict=True)))] if links else [0] * (len(asked) + 1)
+        self._asked = [0, *accumulate(asked)]
+
+    def credits(self, start: int, end: int, *, channel: Channel, bulk_rows: int, bulk_threshold: int | None) -> int:
+        """Credits for the links of the records of one job, and for asking which of the linked records are there."""
+        counts = [sums[end] - sums[start] for sums in self._links]
+        having = self._having[end] - self._having[start]
+        way = links_way(counts, having, channel=channel, bulk_rows=bulk_rows, bulk_threshold=bulk_threshold)
+        asking = -(-(self._asked[end] - self._asked[start]) // IDS_PER_QUERY)
+        return way.credits + asking
+
+
+def links_way(
+    links: Sequence[int], records: int, *, channel: Channel, bulk_rows: int, bulk_threshold: int | None
+) -> LinesWay:
+    """The cheaper way for so many links by field, of so many records: jobs for each field, or calls for the records."""
+    jobs = sum(-(-count // bulk_rows) for count in links)
+    by_jobs = LinesWay(jobs, records, jobs * BULK_JOB_CREDITS)
+    by_calls = LinesWay(0, 0, upsert_credits(records))
+    if channel is Channel.BULK_WRITE:
+        return by_jobs
+    if bulk_threshold is not None:
+        return by_jobs if sum(links) >= bulk_threshold else by_calls
+    return min(by_jobs, by_calls, key=lambda way: way.credits)
+
+
+def plan(
+    records: int,
+    *,
+    channel: Channel,
+    bulk_rows: int,
+    bulk_threshold: int | None,
+    lines: LineCounts | None = None,
+    links: LinkCounts | None = None,
+    room: int | None = None,
+) -> Plan:
+    """The cheapest way for `records`; where both ways cost the same, the jobs, which leave the calls to others.
+
+    Args:
+        records: how many are to be sent.
+        channel: AUTO decides by credits, the others are fixed.
+        bulk_rows: the most rows of one job.
+        bulk_threshold: if given, a job is made while at least so many records remain, whatever it costs.
+        lines: the records' lines, which cost too.
+        links: their links, which cost where a record goes by a job; a call brings them along.
+        room: the most credits that the plan may cost; what they do not suffice for is not sent.
+    """
+    if records < 0 or bulk_rows < 1 or (bulk_threshold is not None and bulk_threshold < 1):
+        raise ValueError("records must not be negative; bulk_rows and bulk_threshold must be positive")
+    sizes: list[int] = []
+    jobs, start, spent, of_links = 0, 0, 0, 0
+    while start < records:
+        end = min(start + bulk_rows, records)
+        by_calls = upsert_credits(end - start)
+        more_jobs, by_job = 0, BULK_JOB_CREDITS
+        if lines is not None:
+            by_calls += lines.upsert_credits(start, end)
+            way = lines_way(lines, start, end, channel=channel, bulk_rows=bulk_rows, bulk_threshold=bulk_threshold)
+            more_jobs, by_job = way.jobs, by_job + way.credits
+        linking = 0
+        if links is not None:
+            linking = links.credits(start, end, channel=channel, bulk_rows=bulk_rows, bulk_threshold=bulk_threshold)
+            by_job += linking
+        if not _by_job(records - start, by_calls, by_job, channel, bulk_threshold):
+            break
+        if room is not None and spent + by_job > room:
+            break
+        sizes.append(end - start)
+        jobs, start, spent, of_links = jobs + more_jobs, end, spent + by_job, of_links + linking
+    remaining = records - start
+    if room is not None:
+        remaining = 0 if channel is Channel.BULK_WRITE else _within(room - spent, start, records, lines)
+    end = start + remaining
+    if lines is not None:
+        spent += lines.upsert_credits(start, end)
+    alone = upsert_credits(end) + (lines.upsert_credits(0, end) if lines is not None else 0)
+    credits_ = spent + upsert_credits(remaining)
+    why = _why(end, sizes, remaining, credits_, alone, lines, jobs, of_links)
+    if end < records:
+        why = f"{records - end:,} records are left out, since the budget has room for {room:,} credits; {why}"
+    return Plan(tuple(sizes), remaining, credits_, why)
+
+
+def _within(room: int, start: int, end: int, lines: LineCounts | None) -> int:
+    """How many of the records from `start` can be written by upsert calls for so many credits."""
+    if lines is None:
+        return min(end - start, room * UPSERT_RECORDS_PER_CREDIT)
+    for at in range(start, end, UPSERT_MAX_RECORDS):
+        after = min(at + UPSERT_MAX_RECORDS, end)
+        room -= upsert_credits(after - at) + lines.upsert_credits(at, after)
+        if room < 0:
+            return at - start
+    return end - start
+
+
+def _by_job(remaining: int, by_calls: int, by_job: int, channel: Channel, bulk_threshold: int | None) -> bool:
+    if channel is not Channel.AUTO:
+        return channel is Channel.BULK_WRITE
+    return remaining >= bulk_threshold if bulk_threshold is not None else by_calls >= by_job
+
+
+def _call_credits(records: int) -> int:
+    return -(-records // UPSERT_RECORDS_PER_CREDIT)
+
+
+def _why(
+    records: int,
+    sizes: list[int],
+    upserts: int,
+    credits_: int,
+    alone: int,
+    lines: LineCounts | None,
+    line_jobs_: int,
+    of_links: int,
+) -> str:
+    what, parts = f"{records:,} records", []
+    if sizes:
+        parts.append(f"{sum(sizes):,} in {len(sizes)} bulk write job(s) at {BULK_JOB_CREDITS} credits")
+    if upserts:
+        calls = -(-upserts // UPSERT_MAX_RECORDS)
+        parts.append(f"{upserts:,} in {calls:,} upsert call(s) = {upsert_credits(upserts):,} credits")
+    if lines is not None:
+        what += f" with {lines.within(0, records):,} lines"
+        rest = credits_ - of_links - (len(sizes) + line_jobs_) * BULK_JOB_CREDITS - upsert_credits(upserts)
+        if line_jobs_:
+            parts.append(f"lines in {line_jobs_} more job(s) at {BULK_JOB_CREDITS}")
+        if rest or not line_jobs_:
+            parts.append(f"lines by upsert = {rest:,} credits")
+    if of_links:
+        parts.append(f"links of multiple lookups = {of_links:,} credits")
+    way = ", ".join(parts) or "nothing to send"
+    return f"{what}: {way}; {credits_:,} credits in all (by upsert alone {alone:,})"

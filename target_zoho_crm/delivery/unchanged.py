@@ -1,0 +1,41 @@
+"""`skip_unchanged`: orders that hold what was last confirmed of them are acknowledged for their new version, unsent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from target_zoho_crm.delivery.payloads import PayloadHasher
+from target_zoho_crm.settling.destination import Batch, Destination
+from target_zoho_crm.settling.outcomes import Outcome, Status
+
+
+class UnchangedOrders:
+    """Tells the orders of a batch that must be sent from those that need not be."""
+
+    def __init__(self, destination: Destination, hasher: PayloadHasher) -> None:
+        """Compare by `hasher` with what the ledger of `destination` says."""
+        self._to = destination
+        self._hasher = hasher
+
+    def sift(self, batch: Batch) -> Batch:
+        """Acknowledge what is unchanged; gives the rest, with the hashes that their acks shall hold.
+
+        Only an order whose last outcome is that it is in the CRM can be unchanged: after a refusal, a delete or a job
+        whose end is not known, nobody knows what the CRM holds.
+
+        Raises:
+            LedgerError: the ledger cannot be read or written.
+        """
+        payloads = self._hasher.hashes(batch.mapping, batch.entries)
+        confirmed = self._to.confirmation.payloads(payloads)
+        unchanged = {key for key, known in confirmed.items() if payloads[key] == known}
+        if not unchanged:
+            return replace(batch, payloads=payloads)
+        outcomes = [
+            Outcome(key, entry.version, Status.UNCHANGED, action=Status.UNCHANGED.value)
+            for key, entry in batch.entries.items()
+            if key in unchanged
+        ]
+        self._to.conclude(batch.group, outcomes, None, payloads=payloads)
+        rest = {key: entry for key, entry in batch.entries.items() if key not in unchanged}
+        return replace(batch, entries=rest, payloads=payloads)

@@ -1,0 +1,275 @@
+"""How a field's values take on Zoho's two forms, checked by the field's own metadata: compiled once a column. Pure.
+
+Each column has converters of one value, which know every limit of the field, and perhaps a shortcut: one look at a
+whole column tells that all its values are within the limits, and cheaper converters, or none, do then.
+"""
+
+from __future__ import annotations
+
+from collections import abc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
+from enum import Enum
+from typing import Any
+
+from target_zoho_crm.api.metadata import LAYOUT, LINKS, TAG, Field
+from target_zoho_crm.mapping import checks, moments, values
+from target_zoho_crm.mapping.field_settings import FieldSettings, OnTooLong
+from target_zoho_crm.mapping.picklists import Picklist
+from target_zoho_crm.mapping.values import Converter
+
+TEXT = frozenset({"text", "textarea", "email", "phone", "website"})
+DECIMAL = frozenset({"currency", "double", "decimal", "percent"})
+WHOLE = frozenset({"integer", "bigint"})
+PICKLISTS = frozenset({"picklist", "multiselectpicklist"})
+REFERENCES = frozenset({"lookup", "ownerlookup", "userlookup"})
+ONLY_IF_SAID = REFERENCES | LINKS | {TAG, LAYOUT}
+"""Types whose fields no name alone leads to: they need ids, or make the stream go by upsert calls."""
+
+
+class Apart(Enum):
+    """How values that no cell of a CSV can hold go where their orders go by a job."""
+
+    LINKS = "links"
+    """By jobs of the linking module, or by calls, once the orders are in the CRM."""
+    CALLS = "calls"
+    """By upsert calls for the orders that have one; the other orders go by the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """For columns whose values all fit: `fits` looks at a column, and the converters need not check again.
+
+    A converter None means that the values are right as they are.
+    """
+
+    fits: Callable[[Sequence[Any]], bool] = field(repr=False)
+    to_json: Converter | None = field(repr=False)
+    to_csv: Converter | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """The two forms of a field's values, and the cheaper way to them."""
+
+    to_json: Converter
+    to_csv: Converter
+    shortcut: Shortcut | None = None
+    csv_format: str | None = None
+    csv_find_by: str | None = None
+    upsert_only: str | None = None  # why no CSV cell can say it, if so; `to_csv` is then of no use
+    apart: Apart | None = None  # how such values go beside a job; None: their orders cannot go by one
+
+
+def forms_of(field: Field, schema: abc.Mapping[str, Any], settings: FieldSettings, zone: tzinfo) -> Forms:
+    """The converters of a field for values of a JSON schema.
+
+    Raises:
+        ConfigurationError: the field does not take its default.
+    """
+    forms = _forms(field, json_types(schema), settings, zone)
+    if settings.default is not None:
+        return _with_default(forms, field, settings)
+    return _mandatory(forms) if field.mandatory else forms
+
+
+def unchecked_forms(field: Field, schema: abc.Mapping[str, Any], settings: FieldSettings, zone: tzinfo) -> Forms:
+    """As `forms_of` without any limit; what cannot even take on its form goes as it is, for Zoho to refuse it.
+
+    Raises:
+        ConfigurationError: as `forms_of`.
+    """
+    kind = "text" if field.data_type in TEXT else field.data_type  # which has no shape
+    free = replace(field, data_type=kind, length=None, decimal_place=None, picklist=())
+    forms = _forms(free, json_types(schema), FieldSettings(field.api_name), zone)
+    forms = replace(
+        forms,
+        to_json=_lenient(forms.to_json, values.as_it_is),
+        to_csv=_lenient(forms.to_csv, values.any_to_text),
+    )
+    return forms if settings.default is None else _with_default(forms, field, settings)
+
+
+def json_types(schema: abc.Mapping[str, Any]) -> frozenset[str]:
+    """The JSON types a property may have, besides null; empty when the schema does not say."""
+    alternatives = [each for name in ("anyOf", "oneOf") for each in schema.get(name, ()) if isinstance(each, dict)]
+    if alternatives:
+        return frozenset[str]().union(*map(json_types, alternatives))
+    declared = schema.get("type", ())
+    names = {declared} if isinstance(declared, str) else set(declared)
+    return frozenset(names - {"null"})
+
+
+def _forms(field: Field, types: frozenset[str], settings: FieldSettings, zone: tzinfo) -> Forms:
+    make = next(make for kinds, make in _MAKERS if field.data_type in kinds)
+    return make(_Wanted(field, types, settings, zone))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """All that the forms of a field depend on."""
+
+    field: Field
+    types: frozenset[str]
+    settings: FieldSettings
+    zone: tzinfo
+
+    @property
+    def truncates(self) -> bool:
+        return self.settings.on_too_long is OnTooLong.TRUNCATE
+
+
+def _text(wanted: _Wanted) -> Forms:
+    check = checks.text_check(wanted.field, truncate=wanted.truncates)
+    each: Converter = values.any_to_text if check is None else _then(values.any_to_text, check)
+    fits = checks.texts_fit(wanted.field)
+    return Forms(each, each, Shortcut(fits, values.text_to_json, None) if wanted.types == {"string"} else None)
+
+
+def _picklist(wanted: _Wanted) -> Forms:
+    picklist = Picklist(wanted.field, wanted.settings)
+    if wanted.field.data_type == "multiselectpicklist":
+        to_json = _then(values.choices_json, picklist.several)
+        return Forms(to_json, _then(to_json, values.joined_choices))
+    each = _then(values.any_to_text, picklist.one)
+    return Forms(each, each, Shortcut(picklist.fits, values.text_to_json, None) if wanted.types == {"string"} else None)
+
+
+def _whole(wanted: _Wanted) -> Forms:
+    field = wanted.field
+    check = checks.whole_check(field)
+    to_csv = values.whole if check is None else _then(values.whole, check)
+    to_json = _then(to_csv, str) if field.data_type == "bigint" else to_csv
+    if wanted.types != {"integer"}:
+        return Forms(to_json, to_csv)
+    plain = values.whole_text if field.data_type == "bigint" else None
+    return Forms(to_json, to_csv, Shortcut(checks.numbers_fit(field), plain, None))
+
+
+def _decimal(wanted: _Wanted) -> Forms:
+    field = wanted.field
+    check = checks.decimal_check(field, round_off=wanted.truncates)
+    to_json = values.decimal_json if check is None else _then(values.decimal_json, check)
+    to_csv = _then(to_json, values.number_text)
+    if wanted.types == {"integer"}:
+        return Forms(to_json, to_csv, Shortcut(checks.numbers_fit(field), None, None))
+    if wanted.types == {"number"}:
+        return Forms(to_json, to_csv, Shortcut(checks.numbers_fit(field), values.decimal_json, values.number_text))
+    return Forms(to_json, to_csv)
+
+
+def _date(wanted: _Wanted) -> Forms:
+    to_text = moments.date_converter(wanted.zone)
+    sure = Shortcut(moments.days_fit, values.text_to_json, None) if wanted.types == {"string"} else None
+    return Forms(to_text, to_text, sure, csv_format=moments.DATE_FORMAT)
+
+
+def _datetime(wanted: _Wanted) -> Forms:
+    to_text = moments.datetime_converter(wanted.zone)
+    cut = moments.cut_moment
+    sure = Shortcut(moments.moments_fit, cut, cut) if wanted.types == {"string"} else None
+    return Forms(to_text, to_text, sure, csv_format=moments.DATETIME_FORMAT)
+
+
+def _boolean(wanted: _Wanted) -> Forms:
+    sure = Shortcut(_always, None, values.WORD_OF_BOOLEAN) if wanted.types == {"boolean"} else None
+    return Forms(values.boolean, values.boolean_csv, sure)
+
+
+def _reference(_wanted: _Wanted) -> Forms:
+    return Forms(values.reference_json, values.reference_csv, csv_find_by="id")
+
+
+def _links(wanted: _Wanted) -> Forms:
+    field = wanted.field
+    convert = values.references_by(field.link or field.api_name)
+    # The documents of bulk write name multi-select lookups as children of a record, and no multi-user lookups.
+    by_job = field.data_type == "multiselectlookup" and field.linking_module and field.linking_parent
+    apart = Apart.LINKS if by_job else Apart.CALLS
+    return Forms(convert, convert, upsert_only="links several records, which takes a CSV of its own", apart=apart)
+
+
+def _tags(_wanted: _Wanted) -> Forms:
+    return Forms(
+        values.tags_json,
+        values.tags_json,
+        upsert_only="holds tags, of which the documents of bulk write say nothing",
+        apart=Apart.CALLS,
+    )
+
+
+def _layout(_wanted: _Wanted) -> Forms:
+    """One layout for a whole job is no column; see `Constant`."""
+    return Forms(
+        values.reference_json, values.reference_csv, upsert_only="names a layout for each record, and a job has one"
+    )
+
+
+_MAKERS: Sequence[tuple[frozenset[str], Callable[[_Wanted], Forms]]] = (
+    (TEXT, _text),
+    (PICKLISTS, _picklist),
+    (WHOLE, _whole),
+    (DECIMAL, _decimal),
+    (frozenset({"date"}), _date),
+    (frozenset({"datetime"}), _datetime),
+    (frozenset({"boolean"}), _boolean),
+    (REFERENCES, _reference),
+    (LINKS, _links),
+    (frozenset({TAG}), _tags),
+    (frozenset({LAYOUT}), _layout),
+)
+WRITTEN = frozenset[str]().union(*(kinds for kinds, _ in _MAKERS))
+"""The types that can be written."""
+
+
+def _then(first: Converter, second: Converter) -> Converter:
+    """Both, one after the other; None stays None."""
+
+    def both(value: Any) -> Any:
+        found = first(value)
+        return None if found is None else second(found)
+
+    return both
+
+
+def _lenient(convert: Converter, otherwise: Converter) -> Converter:
+    def lenient(value: Any) -> Any:
+        try:
+            return convert(value)
+        except values.UNCONVERTIBLE:
+            return otherwise(value)
+
+    return lenient
+
+
+def _always(_column: Sequence[Any]) -> bool:
+    return True
+
+
+def _with_default(forms: Forms, field: Field, settings: FieldSettings) -> Forms:
+    """The default where there is no value; it must be one that the field takes."""
+    in_json, in_csv = settings.default_by(field, forms.to_json), settings.default_by(field, forms.to_csv)
+    shortcut = forms.shortcut
+    if shortcut is not None:
+        shortcut = replace(shortcut, to_json=_or(shortcut.to_json, in_json), to_csv=_or(shortcut.to_csv, in_csv))
+    return replace(forms, to_json=_or(forms.to_json, in_json), to_csv=_or(forms.to_csv, in_csv), shortcut=shortcut)
+
+
+def _or(convert: Converter | None, default: Any) -> Converter:
+    def filled(value: Any) -> Any:
+        found = value if convert is None else convert(value)
+        return default if found is None or found == "" else found
+
+    return filled
+
+
+def _mandatory(forms: Forms) -> Forms:
+    """Refuse what has no value."""
+    shortcut = forms.shortcut
+    if shortcut is not None:
+        fits = shortcut.fits
+        shortcut = replace(shortcut, fits=lambda column: None not in column and "" not in column and fits(column))
+    return replace(
+        forms, to_json=checks.demanded(forms.to_json), to_csv=checks.demanded(forms.to_csv), shortcut=shortcut
+    )

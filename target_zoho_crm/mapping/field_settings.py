@@ -1,0 +1,187 @@
+"""What the setting `fields` says of single fields: its JSON schema, and its entries as types. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from singer_sdk import typing as th
+
+from target_zoho_crm.api.errors import configuration_error
+from target_zoho_crm.api.metadata import Field
+from target_zoho_crm.mapping.references import OnMissingParent
+from target_zoho_crm.mapping.values import UNCONVERTIBLE, Converter, Refusal
+
+# No subschema here may name a `default`: the SDK would put it into entries that are text, and fail.
+FIELD_OPTIONS: dict[str, dict[str, Any]] = {
+    "source": {"type": "string", "description": "The property; by default the one of the field's name."},
+    "find_by": {
+        "type": "string",
+        "description": "Of a reference: the field of the record it points at that holds the value; `email` for users.",
+    },
+    "on_missing_parent": {
+        "enum": [each.value for each in OnMissingParent],
+        "description": "With find_by: what becomes of an order whose parent is not in the CRM; by default `reject`.",
+    },
+    "default": {
+        "type": ["string", "number", "boolean", "array"],
+        "description": "What is written where a record has no value, or the stream no such property.",
+    },
+    "on_too_long": {
+        "enum": ["reject", "truncate"],
+        "description": "Text longer than the field, or more decimal places: by default `reject`.",
+    },
+    "on_unknown_picklist": {
+        "enum": ["reject", "add", "default"],
+        "description": "A value that is not in the picklist: by default `reject`; `add` leaves it to Zoho.",
+    },
+    "null": {
+        "enum": ["clear", "keep"],
+        "description": "What null does to the field: by default `clear`; `keep` leaves what the CRM has.",
+    },
+    "append": {
+        "type": "boolean",
+        "description": "Of a multi-select: add to the entries that the CRM has, by a call for the order.",
+    },
+}
+
+FIELDS = th.ObjectType(
+    additional_properties=th.CustomType(
+        {"type": ["string", "object"], "properties": FIELD_OPTIONS, "additionalProperties": False}
+    )
+)
+"""The schema of `fields`. `oneOf` would be the plain way to say it, but the SDK reads no such setting from the
+environment."""
+
+
+class OnTooLong(str, Enum):
+    """What becomes of a value that is longer than its field."""
+
+    REJECT = "reject"
+    TRUNCATE = "truncate"
+
+
+class OnUnknownPicklist(str, Enum):
+    """What becomes of a value that is not in the picklist."""
+
+    REJECT = "reject"
+    ADD = "add"
+    DEFAULT = "default"
+
+
+class OnNull(str, Enum):
+    """What null does to the field."""
+
+    CLEAR = "clear"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSettings:
+    """What the user says of one field.
+
+    `source` None: the property is found by the field's name. `find_by` None: a reference is given by its id.
+    """
+
+    api_name: str
+    source: str | None = None
+    find_by: str | None = None
+    on_missing_parent: OnMissingParent | None = None
+    default: Any = None
+    on_too_long: OnTooLong = OnTooLong.REJECT
+    on_unknown_picklist: OnUnknownPicklist = OnUnknownPicklist.REJECT
+    null: OnNull = OnNull.CLEAR
+    append: bool = False
+
+    @classmethod
+    def read(cls, api_name: str, source: str | None, options: Mapping[str, Any]) -> FieldSettings:
+        """Turn the options of one entry into types."""
+        missing = options.get("on_missing_parent")
+        return cls(
+            api_name,
+            source,
+            find_by=options.get("find_by"),
+            on_missing_parent=OnMissingParent(missing) if missing is not None else None,
+            default=options.get("default"),
+            on_too_long=OnTooLong(options.get("on_too_long", "reject")),
+            on_unknown_picklist=OnUnknownPicklist(options.get("on_unknown_picklist", "reject")),
+            null=OnNull(options.get("null", "clear")),
+            append=options.get("append", False),
+        )
+
+    def check(self, field: Field) -> None:
+        """Refuse options that make no sense for the field.
+
+        Raises:
+            ConfigurationError: there is one; says which and why.
+        """
+        kind = field.data_type
+        faults = {
+            f"on_too_long: truncate would make another value of type {kind}": self.on_too_long is OnTooLong.TRUNCATE
+            and kind not in _SHORTENED,
+            f"on_unknown_picklist is for picklists, and this is of type {kind}": self.on_unknown_picklist
+            is not OnUnknownPicklist.REJECT
+            and kind not in _PICKLISTS,
+            "on_unknown_picklist: default needs a `default`": self.on_unknown_picklist is OnUnknownPicklist.DEFAULT
+            and self.default is None,
+            f"append is for multi-selects, and this is of type {kind}": self.append and kind != "multiselectpicklist",
+            "null: keep and a `default` exclude each other": self.null is OnNull.KEEP and self.default is not None,
+        }
+        for fault, found in faults.items():
+            if found:
+                raise configuration_error(
+                    "INVALID_FIELD_OPTION", f"`fields`, {field.api_name}: {fault}.", field=field.api_name
+                )
+
+    def default_by(self, field: Field, convert: Converter) -> Any:
+        """The default in the form that `convert` gives.
+
+        Raises:
+            ConfigurationError: the field does not take it.
+        """
+        try:
+            found = convert(self.default)
+        except UNCONVERTIBLE as error:
+            why = error.message if isinstance(error, Refusal) else f"is no value of type {field.data_type}"
+        else:
+            if found is not None:
+                return found
+            why = "is empty"
+        raise configuration_error(
+            "INVALID_FIELD_OPTION", f"`fields`, {field.api_name}: the default {why}.", field=field.api_name
+        )
+
+
+_SHORTENED = frozenset({"text", "textarea", "currency", "double", "decimal", "percent"})
+_PICKLISTS = frozenset({"picklist", "multiselectpicklist"})
+
+
+def read_fields(config: Mapping[str, str | Mapping[str, Any]]) -> dict[str, FieldSettings]:
+    """The entries of `fields` by API name.
+
+    An entry is either `property: API name`, or `API name: {options}`; one field may have both, and then its options
+    name no source.
+
+    Raises:
+        ConfigurationError: two entries name different sources for one field.
+    """
+    sources: dict[str, str] = {}
+    for source, api_name in config.items():
+        if isinstance(api_name, str):
+            _claim(sources, api_name, source)
+    options = {name: entry for name, entry in config.items() if not isinstance(entry, str)}
+    for name, entry in options.items():
+        if entry.get("source") is not None:
+            _claim(sources, name, entry["source"])
+    names = [*sources, *(name for name in options if name not in sources)]
+    return {name: FieldSettings.read(name, sources.get(name), options.get(name, {})) for name in names}
+
+
+def _claim(sources: dict[str, str], api_name: str, source: str) -> None:
+    known = sources.setdefault(api_name, source)
+    if known != source:
+        raise configuration_error(
+            "AMBIGUOUS_FIELD", f"`fields` sends {known} and {source} to the one field {api_name}.", field=api_name
+        )

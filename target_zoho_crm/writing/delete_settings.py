@@ -1,0 +1,124 @@
+"""What becomes in the CRM of orders that are gone from their source: the settings, and the guard over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from singer_sdk import typing as th
+
+from target_zoho_crm.api.errors import configuration_error
+from target_zoho_crm.api.metadata import Field, ModuleFields
+
+
+class OnDelete(str, Enum):
+    """What becomes of the record of an order that is gone."""
+
+    IGNORE = "ignore"
+    DELETE = "delete"
+    MARK = "mark"
+
+
+_ON_DELETE = th.StringType(allowed_values=[each.value for each in OnDelete])
+MOST_PERCENT = 20
+
+PROPERTIES = (
+    th.Property(
+        "on_delete",
+        _ON_DELETE,
+        default=OnDelete.IGNORE.value,
+        description="What to do with records of orders that are gone from the source (`_sdc_deleted_at`): leave them, "
+        "delete them, or mark them by setting `delete_field`.",
+    ),
+    th.Property(
+        "max_delete_percent",
+        th.NumberType(minimum=0, maximum=100),
+        default=MOST_PERCENT,
+        description="Most of the stream's orders in the CRM that one run deletes or marks; if more are gone, none is.",
+    ),
+    th.Property("delete_field", th.StringType, description="API name of the field that marks an order as gone."),
+    th.Property(
+        "delete_value",
+        th.StringType,
+        default="true",
+        description="What `delete_field` is set to; cleared when the order comes back.",
+    ),
+)
+STREAM_PROPERTIES = (
+    th.Property("on_delete", _ON_DELETE, description="As `on_delete`."),
+    th.Property("max_delete_percent", th.NumberType, description="As `max_delete_percent`."),
+    th.Property("delete_field", th.StringType, description="As `delete_field`."),
+    th.Property("delete_value", th.StringType, description="As `delete_value`."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The field that marks an order as gone, its value then, and its value when the order is back."""
+
+    api_name: str
+    gone: Any
+    back: Any
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteSettings:
+    """One stream's settings of this theme."""
+
+    on_delete: OnDelete
+    most_percent: float
+    field: str | None
+    value: str
+
+    @classmethod
+    def read(cls, setting: Callable[[str], Any]) -> DeleteSettings:
+        """Read them by name, the stream's own before the common ones."""
+        return cls(
+            OnDelete(setting("on_delete")),
+            float(setting("max_delete_percent")),
+            setting("delete_field"),
+            setting("delete_value"),
+        )
+
+    def mark(self, fields: ModuleFields) -> Mark | None:
+        """How orders are marked as gone; None where they are not.
+
+        Raises:
+            ConfigurationError: the field is not named, is not there, or cannot be written.
+        """
+        if self.on_delete is not OnDelete.MARK:
+            return None
+        if self.field is None:
+            raise configuration_error("NO_DELETE_FIELD", "`on_delete` is mark, and no `delete_field` is named.")
+        field = fields.named(self.field)
+        if not field.writable_on_update:
+            where = f"{field.api_name} of module {fields.module}"
+            raise configuration_error(
+                "FIELD_NOT_WRITABLE", f"`delete_field` {where} cannot be written.", field=field.api_name
+            )
+        return _mark(field, self.value)
+
+    def refuses(self, gone: int, in_crm: int) -> str | None:
+        """Why so many deletions are none that anybody wants; None where they are within bounds.
+
+        Args:
+            gone: orders to be deleted or marked.
+            in_crm: orders of the stream that have a record in the CRM, with those.
+        """
+        if not gone:
+            return None
+        what = f"{gone:,} of {in_crm:,} orders in the CRM are gone from the source"
+        if gone >= in_crm:
+            return f"{what}: an emptied source is taken for a fault, whatever `max_delete_percent` says"
+        if gone * 100 > self.most_percent * in_crm:
+            return f"{what}, {gone * 100 / in_crm:.1f} %, and `max_delete_percent` is {self.most_percent:g}"
+        return None
+
+
+def _mark(field: Field, value: str) -> Mark:
+    if field.data_type != "boolean":
+        return Mark(field.api_name, value, None)
+    truth = value.lower() == "true"
+    return Mark(field.api_name, truth, not truth)

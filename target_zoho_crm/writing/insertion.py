@@ -1,0 +1,126 @@
+"""`operation: insert`: an existing key is refused, and an order that we inserted ourselves is not taken for one.
+
+Unlike an upsert, an insert cannot be repeated blindly: the repeat meets the record that the first one made. So each
+insert is journalled before it is sent; and where its effect is in doubt (a lost answer, a killed run, a job without a
+result) the record is read back by its key. It is ours if this token's user made it since the insert was journalled, by
+Zoho's own clock.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from sync_ledger.jobs import JournalledJob
+from target_zoho_crm.api.errors import LostAnswer, Stopped, TransientError
+from target_zoho_crm.api.limits import wait_or_stop
+from target_zoho_crm.settling.destination import Batch, Destination
+from target_zoho_crm.settling.operation_outcomes import DUPLICATE, as_operation_says
+from target_zoho_crm.settling.outcomes import Outcome, Status, upsert_outcomes
+from target_zoho_crm.writing.write_settings import Operation
+
+CALL_ATTEMPTS = 3
+PAUSE_SECONDS = 1.0
+"""Between a lost answer and the next attempt: the first may still be under way."""
+
+logger = logging.getLogger("target-zoho-crm")
+
+
+class Insertion:
+    """Inserts into one stream's module."""
+
+    def __init__(self, destination: Destination) -> None:
+        """Into the module of `destination`."""
+        self._to = destination
+
+    def settle_doubts(self, batch: Batch) -> Batch:
+        """Acknowledge what an earlier run inserted without learning of it; gives the rest.
+
+        Where the CRM cannot be asked, the doubtful orders are left unsynced.
+
+        Raises:
+            ZohoError, LedgerError: what ends the run.
+        """
+        asked = time.monotonic()
+        doubtful = self._to.confirmation.doubtful(batch.manifest)
+        if not doubtful:
+            return batch
+        try:
+            ours = self._ours({key: asked - elapsed.total_seconds() for key, elapsed in doubtful.items()})
+        except Stopped:
+            raise
+        except TransientError as error:
+            self._to.left_unsynced(replace(batch, entries={key: batch.entries[key] for key in doubtful}), error)
+            return _without(batch, doubtful)
+        outcomes = [_inserted(key, batch.entries[key].version, zoho_id) for key, zoho_id in ours.items()]
+        if outcomes:
+            logger.info("Stream %r: %d orders were inserted by an earlier run", self._to.stream, len(outcomes))
+            self._to.conclude(batch.group, outcomes, None, payloads=batch.payloads)
+        return _without(batch, ours)
+
+    def call(self, body: bytes, sent: Mapping[str, str], job: JournalledJob) -> list[Outcome]:
+        """Insert up to 100 orders; `sent` holds their versions by key, `job` is their line in the journal.
+
+        Raises:
+            LostAnswer: after all attempts nobody knows what became of them.
+            ZohoError: they are not in the CRM by this call.
+        """
+        to = self._to
+        for attempt in range(1, CALL_ATTEMPTS + 1):
+            try:
+                answer = to.client.insert(to.module, body, records=len(sent), guard=to.confirmation.guard)
+                outcomes = upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
+            except LostAnswer:
+                if attempt == CALL_ATTEMPTS:
+                    raise
+                wait_or_stop(to.stop, PAUSE_SECONDS)
+            except TransientError as error:
+                if attempt > 1:  # an earlier attempt may have had its effect
+                    raise LostAnswer(error.code, error.message) from error
+                raise
+            else:
+                outcomes = as_operation_says(outcomes, Operation.INSERT)
+                return outcomes if attempt == 1 else self.judge(outcomes, job)
+        raise AssertionError("the loop returns or raises")
+
+    def judge(self, outcomes: Sequence[Outcome], job: JournalledJob) -> list[Outcome]:
+        """Take those refusals of an existing key for success whose record this very insert made.
+
+        Raises:
+            LostAnswer: the CRM could not be asked, so nobody knows.
+        """
+        duplicates = [outcome.key for outcome in outcomes if outcome.code == DUPLICATE]
+        if not duplicates:
+            return list(outcomes)
+        asked = time.monotonic()
+        began = asked - self._to.confirmation.since(job.job_id).total_seconds()
+        try:
+            ours = self._ours(dict.fromkeys(duplicates, began))
+        except Stopped:
+            raise
+        except TransientError as error:
+            raise LostAnswer(error.code, error.message) from error
+        return [
+            _inserted(outcome.key, outcome.version, ours[outcome.key]) if outcome.key in ours else outcome
+            for outcome in outcomes
+        ]
+
+    def _ours(self, began: Mapping[str, float]) -> dict[str, str]:
+        """The ids of records that we made since these moments of `time.monotonic`, by key."""
+        found = self._to.records.find(began)
+        ours: dict[str, str] = {}
+        for moment in set(began.values()):
+            records = {key: record for key, record in found.items() if began[key] == moment}
+            made = self._to.records.made_by_us_since(records.values(), moment) if records else set()
+            ours.update((key, record.zoho_id) for key, record in records.items() if record.zoho_id in made)
+        return ours
+
+
+def _inserted(key: str, version: str, zoho_id: str) -> Outcome:
+    return Outcome(key, version, Status.SYNCED, zoho_id, Operation.INSERT.value)
+
+
+def _without(batch: Batch, keys: Mapping[str, object]) -> Batch:
+    return replace(batch, entries={key: entry for key, entry in batch.entries.items() if key not in keys})

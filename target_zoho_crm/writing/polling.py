@@ -1,0 +1,92 @@
+"""How long to wait before asking again how a job stands: few calls, and little time lost after its end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from target_zoho_crm.api.limits import wait_or_stop
+
+FIRST_LOOK = 0.7
+"""Share of what the fastest of the last jobs took."""
+LAST_LOOK = 1.3
+"""Share of what the slowest of them took: until then a job's end is likely at any moment."""
+REMEMBERED_JOBS = 8
+LOOK_SECONDS = 1.0
+"""How often the ledger is asked whether a callback came; so many callbacks cause no more than one call in that time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """Pauses in seconds, and the share of what a job took by which its end may be noticed late.
+
+    `share_when_likely` holds while the job is as old as others were when they ended: what waits for a place at Zoho
+    waits that much longer, and a look costs a credit at most, where a job costs 500.
+    """
+
+    shortest: float
+    longest: float
+    share_of_elapsed: float
+    share_when_likely: float
+
+
+USUAL = Rhythm(shortest=0.1, longest=30.0, share_of_elapsed=0.2, share_when_likely=0.02)
+BESIDE_CALLBACKS = Rhythm(shortest=5.0, longest=120.0, share_of_elapsed=1.0, share_when_likely=1.0)
+"""A callback wakes sooner, and may also never come."""
+
+
+class Pauses:
+    """Fits the pauses to how long a run's jobs take. Safe for threads. Pure."""
+
+    def __init__(self, rhythm: Rhythm = USUAL) -> None:
+        """Start with nothing known."""
+        self._rhythm = rhythm
+        self._took: deque[float] = deque(maxlen=REMEMBERED_JOBS)
+
+    def after(self, elapsed: float) -> float:
+        """The pause in seconds before the next look at a job that was created `elapsed` seconds ago.
+
+        A job is first asked for a good while before the fastest of the last ones had ended, since jobs may have
+        become faster and only an early look can tell.
+        """
+        took = list(self._took)
+        soonest, latest = min(took, default=0.0) * FIRST_LOOK, max(took, default=0.0) * LAST_LOOK
+        likely = elapsed <= latest
+        share = self._rhythm.share_when_likely if likely else self._rhythm.share_of_elapsed
+        pause = soonest - elapsed if elapsed < soonest else elapsed * share
+        return min(max(pause, self._rhythm.shortest), self._rhythm.longest)
+
+    def took(self, seconds: float) -> None:
+        """Note how long a job took."""
+        self._took.append(seconds)
+
+
+class Waking:
+    """The waits for one job: each ends when its time is over, or when a callback that is news has come."""
+
+    def __init__(self, stop: threading.Event, called_back: Callable[[], datetime | None] | None) -> None:
+        """`called_back` tells the moment of the last callback; None where no callback is asked for."""
+        self._stop = stop
+        self._called_back = called_back
+        self._known: datetime | None = None
+
+    def wait(self, seconds: float) -> None:
+        """Wait for so long at most.
+
+        Raises:
+            Stopped: the run is to stop.
+        """
+        if self._called_back is None:
+            wait_or_stop(self._stop, seconds)
+            return
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            wait_or_stop(self._stop, min(left, LOOK_SECONDS))
+            latest = self._called_back()
+            if latest != self._known:
+                self._known = latest
+                return

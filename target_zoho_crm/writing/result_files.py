@@ -1,0 +1,335 @@
+"""The result of a bulk write job: a zip with one CSV, told apart row by row through the echoed key. Pure.
+
+A result is believed only where it is beyond doubt: rows are never matched by position, a key named twice is a success
+only if both rows agree, and a key that is not there was not written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import logging
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, repeat
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, TextIO
+
+from msgspec import structs
+
+from target_zoho_crm.api.errors import AnswerError, Family
+from target_zoho_crm.api.plain_text import code_of, digits_of, name_of, said
+from target_zoho_crm.mapping.references import missing_parent, parent_name
+from target_zoho_crm.settling.outcomes import ID_DIGITS, Outcome, RecordError, Status, refused
+
+logger = logging.getLogger(__name__)
+
+CSV_BYTES_MOST = 256 * 1024 * 1024  # 25,000 rows of three long texts stay far below it; a zip bomb does not
+RATIO_MOST = 200
+"""Results shrink 5 to 30 times, a bomb a thousand times; small files may be as they like."""
+
+SMALL_BYTES = 1024 * 1024
+ROWS_MOST = 2
+"""Rows for each order that was sent; a result that names far more would only fill the memory."""
+
+KEY_SEPARATOR = "|"
+_FURTHER_ROWS = 1_000
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those whose readers take no memory by the file's leave
+_ENTRIES_MOST = 16
+_CHUNK_ROWS = 2_500
+_BLOCK_CHARACTERS = 64 * 1024  # a cell may have twice as many, and a line that has more is left to the csv module
+_ACTIONS = {"added": "insert", "updated": "update"}
+# All that reading a damaged zip or CSV raises; ValueError and OSError come from offsets that point nowhere.
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, csv.Error, EOFError, ValueError, OSError)
+_UNSUPPORTED = (RuntimeError, OverflowError)  # encrypted, or a format that we do not have
+
+
+def job_outcomes(
+    result: BinaryIO | Path,
+    manifest: Mapping[str, str],
+    parents: Mapping[str, tuple[str, str]] | None = None,
+    *,
+    key_columns: int = 1,
+) -> list[Outcome]:
+    """The outcome of each key of `manifest` (key to version), in its order.
+
+    A key is found by its exact text, else, if that can only mean one, by its text without case and outer spaces.
+    `parents` are the columns that the job finds parents by: a refusal over one of them names the missing parent. A key
+    is the cell of the first column, or those of the first `key_columns` joined by `KEY_SEPARATOR`.
+
+    Raises:
+        AnswerError: the file is no result that can be read whole; nothing of it is believed.
+    """
+    with contextlib.ExitStack() as opened:
+        file = opened.enter_context(result.open("rb")) if isinstance(result, Path) else result
+        found, strangers = _read_zip(file, manifest, parents or {}, key_columns)
+    if strangers:
+        strangers = _by_folded_key(strangers, found, manifest)
+    if strangers:
+        logger.warning("The job's result has %s row(s) with keys that were not sent; they are ignored", len(strangers))
+    if len(found) == len(manifest):
+        return list(map(found.__getitem__, manifest))
+    return [
+        found[key] if key in found else refused(key, version, [_NOT_IN_RESULT]) for key, version in manifest.items()
+    ]
+
+
+def _read_zip(
+    file: BinaryIO, manifest: Mapping[str, str], parents: Mapping[str, tuple[str, str]], key_columns: int
+) -> tuple[dict[str, Outcome], list[_Row]]:
+    try:
+        with zipfile.ZipFile(file) as archive, archive.open(_only_csv(archive)) as raw:
+            text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+            return _read(text, manifest, parents, key_columns)
+    except (*_BROKEN, *_UNSUPPORTED) as error:
+        raise _unreadable(f"it is damaged ({type(error).__name__})") from error
+
+
+_Row = tuple[str, str, str, str]  # key, STATUS, RECORD_ID, ERRORS
+_NOT_IN_RESULT = RecordError("NOT_IN_RESULT", None, "the job's result does not name the order")
+_UNCLEAR = RecordError("UNCLEAR_ANSWER", None, "neither a clear success nor an error")
+_CONFLICT = RecordError("CONFLICTING_RESULT", None, "the job's result names the order twice, differently")
+
+
+def _only_csv(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """The one CSV, whatever its name and folder say: nothing is extracted to the disk."""
+    entries = [each for each in archive.infolist() if not each.filename.endswith("/")]
+    files = [each for each in entries if each.filename.lower().endswith(".csv")] or entries
+    if len(files) != 1 or len(entries) > _ENTRIES_MOST:
+        raise _unreadable(f"it holds {len(files)} files where one CSV was expected")
+    found = files[0]
+    if found.compress_type not in _COMPRESSIONS:
+        raise _unreadable("it is compressed by another method than deflate")
+    if found.file_size > CSV_BYTES_MOST:
+        raise _unreadable(f"its CSV would be larger than {CSV_BYTES_MOST:,} bytes")
+    if found.file_size > SMALL_BYTES and found.file_size > RATIO_MOST * found.compress_size:
+        raise _unreadable(f"its CSV would be more than {RATIO_MOST} times as large as the file")
+    return found
+
+
+def _read(
+    text: TextIO, manifest: Mapping[str, str], parents: Mapping[str, tuple[str, str]], key_columns: int
+) -> tuple[dict[str, Outcome], list[_Row]]:
+    lines = iter(text.readline, "")
+    header = next(csv.reader(lines), [])
+    columns = _columns(header, key_columns)
+    missing = _MissingParents(header[: columns.status], parents)
+    found: dict[str, Outcome] = {}
+    strangers: list[_Row] = []
+    most = ROWS_MOST * len(manifest) + _FURTHER_ROWS
+    while block := text.read(_BLOCK_CHARACTERS):
+        block += text.readline()
+        by_column = _columns_without_quotes(block, columns.width)
+        if by_column is not None and _take_written(by_column, columns, manifest, found):
+            most -= len(by_column[0])
+            continue
+        for chunk in _chunks(block, lines):
+            most -= len(chunk)
+            if most < 0:
+                break
+            by_column = _columns_of(chunk, columns.width)
+            if by_column is None or not _take_written(by_column, columns, manifest, found):
+                strangers += _take_each(chunk, columns, manifest, found, missing)
+        if most < 0:
+            raise _unreadable(f"it has far more rows than the {len(manifest):,} that were sent")
+    return found, strangers
+
+
+def _chunks(block: str, lines: Iterator[str]) -> Iterator[list[list[str]]]:
+    """The rows of a block of whole lines; one that goes on behind it, in a quoted cell, takes further `lines`."""
+    within = io.StringIO(block, newline="")
+    end = len(block)
+    rows = csv.reader(chain(within, lines))
+    while within.tell() < end:
+        chunk = []
+        for row in rows:
+            chunk.append(row)
+            if len(chunk) >= _CHUNK_ROWS or within.tell() >= end:
+                break
+        yield chunk
+
+
+def _columns_of(chunk: list[list[str]], width: int) -> Sequence[Sequence[str]] | None:
+    """The columns of rows that all are of this width; None where one is not."""
+    try:
+        by_column = list(zip(*chunk, strict=True))
+    except ValueError:
+        return None
+    return by_column if len(by_column) == width else None
+
+
+def _columns_without_quotes(block: str, width: int) -> Sequence[Sequence[str]] | None:
+    """The columns of whole lines without quotes, in which commas and line ends are what they seem to be.
+
+    None where it cannot be told so, or where a row is not of this width: then the csv module reads them.
+    """
+    ends = block.count("\r\n")
+    if '"' in block or block.count("\r") != ends or (ends and block.count("\n") != ends):
+        return None
+    lines = block.split("\r\n" if ends else "\n")
+    if not lines[-1]:
+        lines.pop()
+    if set(map(str.count, lines, repeat(","))) != {width - 1}:
+        return None
+    cells = ",".join(lines).split(",")
+    return [cells[at::width] for at in range(width)]
+
+
+def _take_written(
+    by_column: Sequence[Sequence[str]], columns: _Columns, manifest: Mapping[str, str], found: dict[str, Outcome]
+) -> bool:
+    """Take rows that are all written, each for a key of its own; False where one is anything else."""
+    keys = (
+        by_column[0] if columns.key == 1 else list(map(KEY_SEPARATOR.join, zip(*by_column[: columns.key], strict=True)))
+    )
+    words, ids = by_column[columns.status], by_column[columns.zoho_id]
+    actions = {word: _ACTIONS.get(word.strip().lower()) for word in set(words)}
+    try:
+        versions = list(map(manifest.__getitem__, keys))
+    except KeyError:
+        return False
+    joined = "".join(ids)
+    digits = joined.isascii() and joined.isdigit() and "" not in ids and max(map(len, ids)) <= ID_DIGITS
+    clear = None not in actions.values() and digits
+    if not clear or len(set(keys)) < len(keys) or not found.keys().isdisjoint(keys):
+        return False
+    outcomes = map(Outcome, keys, versions, repeat(Status.SYNCED), ids, map(actions.__getitem__, words))
+    found.update(zip(keys, outcomes, strict=True))
+    return True
+
+
+def _take_each(
+    chunk: list[list[str]],
+    columns: _Columns,
+    manifest: Mapping[str, str],
+    found: dict[str, Outcome],
+    missing: _MissingParents,
+) -> list[_Row]:
+    """Take row by row; returns the rows whose key is not of the manifest."""
+    strangers: list[_Row] = []
+    for row in chunk:
+        if len(row) <= columns.last:
+            if not row:
+                continue
+            raise _unreadable("a row is cut short")
+        key = KEY_SEPARATOR.join(row[: columns.key])
+        status, zoho_id, errors = row[columns.status], row[columns.zoho_id], row[columns.errors]
+        if any(row[columns.width :]) and status.strip().lower() in _ACTIONS:
+            status = ""  # the row is shifted by a comma that is not quoted: this may be no status at all
+        version = manifest.get(key)
+        if version is None:
+            strangers.append((key, status, zoho_id, errors))
+            continue
+        outcome = missing.named(_row_outcome(key, version, status, zoho_id, errors), row)
+        found[key] = _worst(found[key], outcome) if key in found else outcome
+    return strangers
+
+
+class _MissingParents(NamedTuple):
+    """The columns that the result repeats, and which columns of the job hold values of parents."""
+
+    repeated: list[str]
+    parents: Mapping[str, tuple[str, str]]
+
+    def named(self, outcome: Outcome, row: list[str]) -> Outcome:
+        """The outcome with the names of missing parents, as far as the result repeats them."""
+        if outcome.code != "INVALID_DATA" or not self.parents:
+            return outcome
+        cells = dict(zip(self.repeated, row, strict=False))
+        at_fault = {name: self.parents[name] for name in (outcome.field or "").split(",") if name in self.parents}
+        names = [
+            parent_name(module, find_by, cells[name]) if name in cells else f"the one of {module} (by {find_by})"
+            for name, (module, find_by) in at_fault.items()
+        ]
+        return structs.replace(outcome, message=said("; ".join(map(missing_parent, names))) or None)
+
+
+class _Columns(NamedTuple):
+    """Where in a row what stands; the key takes the first `key` cells."""
+
+    status: int
+    zoho_id: int
+    errors: int
+    width: int
+    key: int
+
+    @property
+    def last(self) -> int:
+        """The last cell that a row must have."""
+        return max(self.status, self.zoho_id, self.errors)
+
+
+def _columns(header: list[str], key_columns: int) -> _Columns:
+    """Where STATUS, RECORD_ID and ERRORS stand: the last of the name, since a field may be called so too."""
+    names = {name.strip().upper(): index for index, name in enumerate(header) if index}
+    try:
+        return _Columns(names["STATUS"], names["RECORD_ID"], names["ERRORS"], len(header), key_columns)
+    except KeyError as missing:
+        raise _unreadable(f"it has no column {missing}") from None
+
+
+def _row_outcome(key: str, version: str, status: str, zoho_id: str, errors: str) -> Outcome:
+    word = status.strip().lower()
+    action = _ACTIONS.get(word)
+    if action is not None:
+        digits = digits_of(zoho_id.strip(), ID_DIGITS)
+        if digits is not None:
+            return Outcome(key, version, Status.SYNCED, digits, action)
+        return refused(key, version, [_UNCLEAR])
+    if word == "skipped":
+        return refused(key, version, _errors(errors))
+    if word == "unprocessed":
+        return refused(key, version, [RecordError("UNPROCESSED", None, said(errors) or None)])
+    return refused(key, version, [_UNCLEAR])
+
+
+def _errors(text: str) -> list[RecordError]:
+    """`CODE-Field,Field:CODE-Field`, where codes have no dash and the field may be missing."""
+    found = []
+    for part in text.split(":"):
+        code, _, fields = part.strip().partition("-")
+        if code:
+            names = [name.strip() for name in fields.split(",") if name.strip()]
+            found.append(RecordError(code_of(code.strip()), name_of(",".join(names)) or None, None))
+    return found or [RecordError("SKIPPED", None, "skipped without a reason")]
+
+
+def _worst(one: Outcome, other: Outcome) -> Outcome:
+    """Two rows for one key: the same success twice is one success; else the refusal that lasts longest."""
+    both = (one, other)
+    if all(each.status is Status.SYNCED for each in both):
+        return one if one.zoho_id == other.zoho_id else refused(one.key, one.version, [_CONFLICT])
+    for family in (Family.CONFIGURATION, Family.QUOTA, Family.DATA, Family.TRANSIENT):
+        for each in both:
+            if each.family is family:
+                return each
+    raise AssertionError("an outcome that is no success has a family")  # pragma: no cover - by construction
+
+
+def _by_folded_key(rows: list[_Row], found: dict[str, Outcome], manifest: Mapping[str, str]) -> list[_Row]:
+    """Give rows whose key came back trimmed or in another case to the one key they can mean; return the others."""
+    meant: dict[str, list[str]] = {}
+    for key in manifest:
+        meant.setdefault(_folded(key), []).append(key)
+    exact = set(found)
+    left = []
+    for row in rows:
+        keys = meant.get(_folded(row[0]), [])
+        if len(keys) != 1 or keys[0] in exact:
+            left.append(row)
+            continue
+        key = keys[0]
+        outcome = _row_outcome(key, manifest[key], *row[1:])
+        found[key] = _worst(found[key], outcome) if key in found else outcome
+    return left
+
+
+def _folded(key: str) -> str:
+    return key.strip().casefold()
+
+
+def _unreadable(why: str) -> AnswerError:
+    return AnswerError("BAD_ANSWER", f"The job's result cannot be read: {why}.")
