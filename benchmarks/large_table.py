@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import sqlite3
-import stat
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from benchmarks.contenders import BIN, target_settings
 from benchmarks.figures import spread
 from benchmarks.large_shop import LargeShop, scratch_database
 from benchmarks.measured import Usage, run_measured
+from benchmarks.meltano_project import Script, make_project
 from benchmarks.processes import BenchmarkError, work_folder
 from benchmarks.results import Table, keep
 from orders_database.databases import database_for
@@ -51,44 +51,18 @@ class Pairs:
         with sqlite3.connect(empty) as connection:
             connection.execute("CREATE TABLE orders (order_id INTEGER PRIMARY KEY)")
         catalog = json.dumps({"streams": []})
-        nothing = {
-            "tap": f"case \"$*\" in *--discover*) echo '{catalog}';; esac",
-            "target": "cat > /dev/null",
-        }
         plain = f"PYTHONPATH='{PROJECT}' exec '{sys.executable}' -m benchmarks.plain"
-        scripts = {
-            "tap-idle": nothing["tap"],
-            "target-idle": nothing["target"],
-            "tap-plain": f'{plain} tap "$@"',
-            "target-plain": f'{plain} target "$@"',
-            "tap-ours": f'exec {BIN}/tap-legacy-orders "$@"',
-            "target-ours": f'exec {BIN}/target-zoho-crm "$@"',
+        taps = {
+            "tap-idle": Script(f"case \"$*\" in *--discover*) echo '{catalog}';; esac"),
+            "tap-plain": Script(f'{plain} tap "$@"', {"sqlalchemy_url": f"sqlite:///{empty}"}),
+            "tap-ours": Script(f'exec {BIN}/tap-legacy-orders "$@"', settings["tap"]),
         }
-        given = {"tap-ours": settings["tap"], "target-ours": settings["target"]}
-        given["tap-plain"] = {"sqlalchemy_url": f"sqlite:///{empty}"}
-        plugins: dict[str, list[Any]] = {"extractors": [], "loaders": []}
-        for name, script in scripts.items():
-            path = folder / name
-            path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-            path.chmod(path.stat().st_mode | stat.S_IXUSR)
-            plugins["extractors" if name.startswith("tap") else "loaders"].append(
-                {
-                    "name": name,
-                    "namespace": name,
-                    "executable": str(path),
-                    "capabilities": ["catalog", "discover", "state"] if name.startswith("tap") else [],
-                    "config": dict(given.get(name, {})),
-                    "settings": [{"name": setting} for setting in given.get(name, {})],
-                }
-            )
-        document = {
-            "default_environment": "bench",
-            "send_anonymous_usage_stats": False,
-            "project_id": "bench",
-            "environments": [{"name": "bench"}],
-            "plugins": plugins,
+        targets = {
+            "target-idle": Script("cat > /dev/null"),
+            "target-plain": Script(f'{plain} target "$@"'),
+            "target-ours": Script(f'exec {BIN}/target-zoho-crm "$@"', settings["target"]),
         }
-        (folder / "meltano.yml").write_text(json.dumps(document, indent=1), encoding="utf-8")
+        make_project(folder, taps, targets)
         # The first command in a project makes Meltano's own database, which is nothing to measure.
         subprocess.run([BIN / "meltano", f"--cwd={folder}", "state", "list"], check=True, capture_output=True)
 
@@ -182,15 +156,18 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="benchmarks.large_table", description=__doc__)
     parser.add_argument("--engine", choices=ENGINES, nargs="+", default=["postgresql"])
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000], help="for all engines, or for each in turn")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--full-runs", type=int, default=1, help="how often the whole table is reconciled")
     options = parser.parse_args()
+    sizes = options.rows * len(options.engine) if len(options.rows) == 1 else options.rows
+    if len(sizes) != len(options.engine):
+        parser.error("--rows: one number, or as many as engines")
     tables = []
     try:
-        for engine in options.engine:
+        for engine, rows in zip(options.engine, sizes, strict=True):
             with work_folder() as folder:
-                tables.append(measure(engine, options.rows, options.runs, options.full_runs, folder))
+                tables.append(measure(engine, rows, options.runs, options.full_runs, folder))
     except (BenchmarkError, NoServerError) as error:
         print(f"The benchmark failed: {error}", file=sys.stderr)
         return 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import stat
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 from benchmarks.contenders import BIN, Pair, Plugin
 from benchmarks.measured import Usage, measured, read_usage, run_measured
+from benchmarks.meltano_project import Script, make_project
 
 Usages = Mapping[str, Usage]
 """What each process used by its role, tap or target; and the seconds of the "whole" where there are two."""
@@ -59,7 +59,12 @@ class Processes:
         usages = {role: project / f"{role}-usage.json" for role in ("tap", "target")}
         meltano = [str(BIN / "meltano"), f"--cwd={project}"]
         if not project.exists():
-            _make_project(project, pair, url, usages)
+            project.mkdir()
+            scripts = {
+                role: Script(f'exec {shlex.join(measured(plugin.command, usages[role]))} "$@"', plugin.settings(url))
+                for role, plugin in (("tap", pair.tap), ("target", pair.target))
+            }
+            make_project(project, {"tap": scripts["tap"]}, {"target": scripts["target"]})
             # Meltano makes its database at the first command, and keeps the catalog of the first run: neither belongs
             # to how fast orders go.
             self._run([*meltano, "invoke", "--dump=catalog", "tap"])
@@ -113,33 +118,3 @@ def work_folder() -> Iterator[Path]:
     """A folder for what is used up."""
     with tempfile.TemporaryDirectory(prefix="orders-sync-bench-") as folder:
         yield Path(folder)
-
-
-def _make_project(project: Path, pair: Pair, url: str, usages: Mapping[str, Path]) -> None:
-    """Write meltano.yml (as JSON, which YAML contains) and the scripts that measure the plugins."""
-    project.mkdir()
-    plugins = {}
-    for role, kind, plugin in (("tap", "extractors", pair.tap), ("target", "loaders", pair.target)):
-        script = project / role
-        command = shlex.join(measured(plugin.command, usages[role]))
-        script.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
-        script.chmod(script.stat().st_mode | stat.S_IXUSR)
-        settings = plugin.settings(url)
-        plugins[kind] = [
-            {
-                "name": role,
-                "namespace": role,
-                "executable": str(script),
-                "capabilities": ["catalog", "discover", "state"] if role == "tap" else [],
-                "config": dict(settings),
-                "settings": [{"name": name} for name in settings],
-            }
-        ]
-    document = {
-        "default_environment": "bench",
-        "send_anonymous_usage_stats": False,
-        "project_id": "bench",
-        "environments": [{"name": "bench"}],
-        "plugins": plugins,
-    }
-    (project / "meltano.yml").write_text(json.dumps(document, indent=1), encoding="utf-8")

@@ -97,7 +97,11 @@ KINDS = (
         "Large tables",
         "Runs over a table whose orders are all synced, or all but 500, by `meltano run`. *Meltano alone* runs two "
         "scripts that do nothing; the *plain pair* is one of singer-sdk with an empty table.",
-        ["benchmarks.large_table", "--engine", "postgresql", "mariadb", "sqlite", "--rows", "1000000"],
+        [
+            "benchmarks.large_table",
+            *("--engine", "postgresql", "mariadb", "sqlite"),
+            *("--rows", "10000000", "1000000", "1000000"),
+        ],
         ["benchmarks.large_table", "--engine", "sqlite", "--rows", "20000", "--runs", "1"],
     ),
     Kind(
