@@ -9,9 +9,7 @@ import sqlalchemy as sa
 from orders_database.columns import Column
 from orders_database.databases import Database, Element
 from orders_database.keys import ESCAPE, SEPARATOR
-
-NO_VERSION = "-"
-"""The version of an order whose version column is NULL."""
+from sync_ledger.tables import NO_VERSION
 
 
 def joined_key(database: Database, columns: Sequence[Column], elements: Sequence[Element]) -> Element:

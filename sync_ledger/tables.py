@@ -17,6 +17,9 @@ from sqlalchemy.engine import Dialect
 KEY_LENGTH = 255
 """Characters in a key or a version; Zoho's single-line text field holds no more either."""
 
+NO_VERSION = "-"
+"""The version of an order that has none, because its column is NULL or absent: it changes when the order gets one."""
+
 CODE_LENGTH = 100
 FIELD_LENGTH = 255
 MESSAGE_LENGTH = 500

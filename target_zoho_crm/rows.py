@@ -14,17 +14,13 @@ from typing import Any
 
 import msgspec
 
+from orders_database.keys import join_key as join_texts
+from sync_ledger.tables import KEY_LENGTH, NO_VERSION
+
 KEY_PROPERTY = "_sync_key"
 VERSION_PROPERTY = "_sync_version"
 DELETED_PROPERTY = "_sdc_deleted_at"
 """Holds a moment in the record of an order that is gone from its source; Singer's usual name for it."""
-
-NO_VERSION = "-"
-"""The version of a record that has no replication value: it changes when the record gets one."""
-
-KEY_SEPARATOR = "|"
-TEXT_LENGTH = 255
-"""Characters of a key or version that the ledger and Zoho's text field hold."""
 
 GONE: tuple[Any, ...] = (object(),)
 """The row of an order that is gone from its source."""
@@ -56,11 +52,8 @@ class Rows:
 
 
 def join_key(parts: Sequence[Any]) -> str:
-    r"""Join the parts of a composite key by `|`; `\` and `|` inside a part are escaped by `\`."""
-    texts = [_text(part) for part in parts]
-    if len(texts) == 1:
-        return texts[0]
-    return KEY_SEPARATOR.join(text.replace("\\", "\\\\").replace(KEY_SEPARATOR, "\\|") for text in texts)
+    """One text of the values of a key, as the tap makes it of its columns."""
+    return join_texts([_text(part) for part in parts])
 
 
 def _text(value: Any) -> str:
@@ -73,7 +66,7 @@ def _text(value: Any) -> str:
 
 def _can_be_written_out(number: Decimal) -> bool:
     """Whether its digits without an exponent are no more than a key may have: 1E+999999999 has a billion."""
-    return abs(number.adjusted()) < TEXT_LENGTH
+    return abs(number.adjusted()) < KEY_LENGTH
 
 
 class RowReader:
@@ -152,11 +145,7 @@ class RowReader:
         tidy = dict(record)
         for name in self._integers & tidy.keys():
             value = tidy[name]
-            if (
-                isinstance(value, Decimal)
-                and abs(value.adjusted()) < TEXT_LENGTH
-                and value == value.to_integral_value()
-            ):
+            if isinstance(value, Decimal) and abs(value.adjusted()) < KEY_LENGTH and value == value.to_integral_value():
                 tidy[name] = int(value)
         try:
             row = self._one.decode(self._encode(tidy))
@@ -257,7 +246,7 @@ def key_text(key: str) -> str:
 def shortened_key(key: str) -> str:
     """A name by which the ledger can hold a key that is too long or has a NUL; differs for different keys."""
     digest = _digest(key.encode(errors="surrogatepass"))
-    return f"{key[: TEXT_LENGTH - len(digest) - 1]}#{digest}".replace("\0", "?")
+    return f"{key[: KEY_LENGTH - len(digest) - 1]}#{digest}".replace("\0", "?")
 
 
 def version_text(value: Any) -> str:
@@ -265,13 +254,13 @@ def version_text(value: Any) -> str:
     if value is None or value is msgspec.UNSET:
         return NO_VERSION
     text = value if isinstance(value, str) else _text(value)
-    return text if len(text) <= TEXT_LENGTH and "\0" not in text else _digest(text.encode(errors="surrogatepass"))
+    return text if len(text) <= KEY_LENGTH and "\0" not in text else _digest(text.encode(errors="surrogatepass"))
 
 
 def version_texts(values: list[Any]) -> list[str]:
     """The versions as the ledger holds them: as they are where all of them are texts that it can hold."""
     try:
-        fit = "\0" not in "".join(values) and max(map(len, values), default=0) <= TEXT_LENGTH
+        fit = "\0" not in "".join(values) and max(map(len, values), default=0) <= KEY_LENGTH
     except TypeError:  # not all are texts
         fit = False
     return values if fit else list(map(version_text, values))

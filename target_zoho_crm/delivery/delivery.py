@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from sync_ledger.suspects import Suspects
+from sync_ledger.tables import KEY_LENGTH
 from target_zoho_crm.api.errors import Family, QuotaError
 from target_zoho_crm.delivery.buffer import Buffer, Entry
 from target_zoho_crm.delivery.cadence import Cadence, Waiting
@@ -19,7 +20,7 @@ from target_zoho_crm.lines.compiled import CompiledLines
 from target_zoho_crm.links.apart import LinkedRecords, for_job
 from target_zoho_crm.mapping.mapping import Mapping as FieldMapping
 from target_zoho_crm.mapping.mapping import Refusal
-from target_zoho_crm.rows import GONE, TEXT_LENGTH, Rows, shortened_key
+from target_zoho_crm.rows import GONE, Rows, shortened_key
 from target_zoho_crm.settling.destination import Batch, Destination
 from target_zoho_crm.settling.outcomes import Outcome, Status
 from target_zoho_crm.settling.settlement import Group
@@ -102,7 +103,7 @@ class Delivery:
         self._deleting = self._deleting or rows.deletions
         if self._deleting:
             self.deletions.superseded_by(rows)
-        if max(map(len, rows.keys), default=0) > TEXT_LENGTH or "\0" in "".join(rows.keys):
+        if max(map(len, rows.keys), default=0) > KEY_LENGTH or "\0" in "".join(rows.keys):
             rows = self._refuse_unfit_keys(rows)
         settlement.superseded(self._group, self._buffer.add(rows))
         if self._cadence is not None:
@@ -170,8 +171,8 @@ class Delivery:
 
     def _refuse_unfit_keys(self, rows: Rows) -> Rows:
         """Refuse orders whose key neither Zoho nor the ledger can hold; the ledger names them by a shortened key."""
-        unfit = {index for index, key in enumerate(rows.keys) if len(key) > TEXT_LENGTH or "\0" in key}
-        message = f"The key has more than {TEXT_LENGTH} characters, or a NUL among them."
+        unfit = {index for index, key in enumerate(rows.keys) if len(key) > KEY_LENGTH or "\0" in key}
+        message = f"The key has more than {KEY_LENGTH} characters, or a NUL among them."
         outcomes = {
             shortened: self._own_refusal(shortened, rows.versions[index], "INVALID_DATA", message)
             for index in unfit

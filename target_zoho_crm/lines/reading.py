@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
+from sync_ledger.tables import KEY_LENGTH
 from target_zoho_crm.mapping.values import Refusal
-from target_zoho_crm.rows import SCALARS, TEXT_LENGTH, BadRecordError, join_key
+from target_zoho_crm.rows import SCALARS, BadRecordError, join_key
 from target_zoho_crm.settling.key_folding import KeyFolding
 
 _COUNTING = msgspec.json.Decoder(list[msgspec.Raw])
@@ -126,8 +127,8 @@ def _refuse_double(found: LineRows, key: str, order: str, other: str) -> None:
 
 def _key_text(value: Any) -> str:
     key = value if isinstance(value, str) else join_key([value])
-    if not key or len(key) > TEXT_LENGTH:
-        raise BadRecordError(f"a line has no key, or one of more than {TEXT_LENGTH} characters")
+    if not key or len(key) > KEY_LENGTH:
+        raise BadRecordError(f"a line has no key, or one of more than {KEY_LENGTH} characters")
     return key
 
 

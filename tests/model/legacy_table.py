@@ -9,8 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from reference import LOOKBACK, Order, Reference, Version
 from steps import Shop
 
-from orders_database.texts import NO_VERSION
-from sync_ledger.tables import AckStatus
+from sync_ledger.tables import NO_VERSION, AckStatus
 
 KEYS = "ABCD"
 

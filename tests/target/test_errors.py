@@ -71,19 +71,8 @@ def test_every_code_of_the_contract_has_a_meaning_and_a_remedy(code: str) -> Non
 def test_every_code_that_the_package_raises_itself_is_in_the_table() -> None:
     package = Path(__file__).parents[2] / "target_zoho_crm"
     own = set()
-    for name in (
-        "auth",
-        "client",
-        "limits",
-        "metadata",
-        "mapping",
-        "outcomes",
-        "result_files",
-        "sessions",
-        "transport",
-        "values",
-    ):
-        source = (package / f"{name}.py").read_text()
+    for path in package.rglob("*.py"):
+        source = path.read_text()
         own |= set(re.findall(r"(?:Error|Answer|Stopped|NotSent|Refusal|_error|RecordError)\(\s*\"(\w+)\"", source))
     assert {"BAD_ANSWER", "LOST_ANSWER", "INVALID_URL"} <= own
     assert own <= CODES.keys()

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_zoho_crm.rows import TEXT_LENGTH, BadRecordError, RowReader, join_key, shortened_key
+from sync_ledger.tables import KEY_LENGTH
+from target_zoho_crm.rows import BadRecordError, RowReader, join_key, shortened_key
 
 PROPERTIES: dict[str, Any] = {
     "order id": {"type": ["integer"]},
@@ -147,4 +148,4 @@ def test_composite_keys_can_be_taken_apart_again(parts: list[str], data: st.Data
 def test_a_key_too_long_for_the_ledger_keeps_a_name_of_its_own() -> None:
     one, two = shortened_key("x" * 300 + "1"), shortened_key("x" * 300 + "2")
     assert one != two
-    assert len(one) == len(two) == TEXT_LENGTH
+    assert len(one) == len(two) == KEY_LENGTH
