@@ -35,15 +35,21 @@ NONE: Mapping[str, Any] = {"job_seconds": 0, "upload_seconds": 0, "call_seconds"
 SEED = 7
 USERS = 5
 REQUESTS_KEPT = 2000  # by the emulator
+ASKED = ("token", "fields", "layouts", "org")
 _LOGGED = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) .* in \d+ bulk write job")
 STEPS = ("read", "intend", "upload", "uploaded", "create", "created", "due", "ended", "told", "downloaded", "settled")
 
 
 @dataclass(frozen=True)
 class Load:
-    """One first load: how long it took, what the processes used, and when each job came to which step (seconds)."""
+    """One first load: how long it took, what the processes used, and when each job came to which step (seconds).
+
+    `asking` is what the calls took without which no order can be written: for a token, then for what the CRM is like,
+    which could all be asked at once.
+    """
 
     seconds: float
+    asking: float
     usages: Mapping[str, Usage]
     timeline: list[dict[str, float]]
     stats: Mapping[str, Any]
@@ -75,9 +81,12 @@ class FirstLoad:
             stats = emulator.admin.stats()
             if stats["modules"]["Orders"] != self._rows:
                 raise BenchmarkError(f"{stats['modules']['Orders']} of {self._rows} orders reached the CRM")
-            steps = self._timeline(emulator, began)
+            requests = emulator.admin.requests(REQUESTS_KEPT)
+            steps = self._timeline(emulator, requests, began)
         Path(self._folder / "crm.sqlite").unlink()
-        return Load(seconds, usages, steps, stats)
+        took = {name: next(each["ms"] / 1000 for each in requests if each["endpoint"] == name) for name in ASKED}
+        asking = took.pop("token") + max(took.values())
+        return Load(seconds, asking, usages, steps, stats)
 
     def _pair(self, emulator: EmulatorProcess, max_jobs: int) -> dict[str, Usage]:
         url = f"sqlite:///{self._database}"
@@ -120,9 +129,10 @@ class FirstLoad:
             for file in files.values():
                 file.close()
 
-    def _timeline(self, emulator: EmulatorProcess, began: float) -> list[dict[str, float]]:
+    def _timeline(
+        self, emulator: EmulatorProcess, requests: list[dict[str, Any]], began: float
+    ) -> list[dict[str, float]]:
         """When each job came to which step, in seconds from the start, by the order of creation."""
-        requests = emulator.admin.requests(REQUESTS_KEPT)
         journal = self._journal()
         read = sorted(_moments(self._folder / "target.log"))
         noted = sorted(journal.values(), key=lambda row: row["intended_at"])
@@ -169,7 +179,7 @@ class FirstLoad:
 def result_of(max_jobs: int, host: Load, load: Load) -> dict[str, Any]:
     """What one number of jobs at a time gave; `host` is the load into a Zoho that takes no time."""
     # The host's own pace: when a file was ready to go in the run in which nothing but the host took time.
-    ready = sorted(step["upload"] for step in host.timeline)
+    ready = sorted(load.asking - host.asking + step["upload"] for step in host.timeline)
     rest = host.seconds - max(step["downloaded"] for step in host.timeline)
     as_they_were = [
         Taken(
@@ -186,7 +196,8 @@ def result_of(max_jobs: int, host: Load, load: Load) -> dict[str, Any]:
         for each, step in zip(as_they_were, load.timeline, strict=True)
     ]
     best, best_as_drawn = (
-        max(host.seconds, best_seconds(jobs, at_once=max_jobs, rest=rest)) for jobs in (as_they_were, drawn)
+        max(host.seconds + load.asking - host.asking, best_seconds(jobs, at_once=max_jobs, rest=rest))
+        for jobs in (as_they_were, drawn)
     )
     requests = load.stats["requests"]
     return {
@@ -197,6 +208,7 @@ def result_of(max_jobs: int, host: Load, load: Load) -> dict[str, Any]:
         "best_seconds_as_drawn": round(best_as_drawn, 2),
         "ratio_as_drawn": round(load.seconds / best_as_drawn, 4),
         "host_seconds": round(host.seconds, 2),
+        "asking_seconds": round(load.asking, 2),
         "jobs": len(load.timeline),
         "polls": requests.get("bulk_poll", 0),
         "refused_for_haste": sum(n for what, n in load.stats["statuses"].items() if what.endswith(" 429")),

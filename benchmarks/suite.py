@@ -64,7 +64,8 @@ KINDS = (
         "first-load",
         "First load beside the best possible schedule",
         "Jobs take 4 to 12 seconds, uploads 0.2 to 0.6, calls 0.1 to 0.8; limits of an Enterprise org. The best "
-        "possible schedule is computed from what each job, upload and call really took.",
+        "possible schedule is computed from what each job, upload and call really took, and begins once the token and "
+        "the CRM's set-up have been asked for.",
         ["benchmarks.first_load", "--rows", "1000000"],
         ["benchmarks.first_load", "--rows", "20000", "--bulk-rows", "2000", "--max-jobs", "4"],
         plot="Each bulk job of a first load: what it waited for, and how long",

@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 
 from orders_database.columns import Column, Kind
+from orders_database.exact_numbers import exact_number
 from tap_legacy_orders.moments import iso_moment, parse_moment, utc_column
 
 Converter = Callable[[Sequence[Any]], Sequence[Any]]
@@ -135,7 +136,7 @@ def _binaries(values: Sequence[Any]) -> Sequence[Any]:
     return [None if value is None else _base64(value) for value in values]
 
 
-_json_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_json_decoder = msgspec.json.Decoder(float_hook=exact_number)
 
 
 def _documents(values: Sequence[Any]) -> Sequence[Any]:

@@ -10,13 +10,13 @@ import select
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import IO, Any, Protocol
 
 import msgspec
 from singer_sdk.singerlib.encoding import GenericSingerReader, SingerMessageType
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
+from orders_database.exact_numbers import exact_number
 from target_zoho_crm.messages import check_message
 
 BLOCK_BYTES = 1 << 18
@@ -24,7 +24,7 @@ LINE_BYTES_MOST = 256 * 1024 * 1024
 """No message is longer; without a bound an input without line ends would fill the memory."""
 
 _RECORD = re.compile(rb'\{"type": ?"RECORD", ?"stream": ?"([^"\\]+)", ?"record": ?(?=\{)')
-_json = msgspec.json.Decoder(float_hook=Decimal)
+_json = msgspec.json.Decoder(float_hook=exact_number)
 
 BlockTaker = Callable[[list[bytes]], None]
 

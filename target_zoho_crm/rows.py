@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from orders_database.exact_numbers import exact_number
 from orders_database.keys import join_key as join_texts
 from sync_ledger.tables import KEY_LENGTH, NO_VERSION
 
@@ -26,7 +27,7 @@ GONE: tuple[Any, ...] = (object(),)
 """The row of an order that is gone from its source."""
 
 SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": Decimal, "boolean": bool}
-_json = msgspec.json.Decoder(float_hook=Decimal)
+_json = msgspec.json.Decoder(float_hook=exact_number)
 
 
 class BadRecordError(Exception):
@@ -251,7 +252,7 @@ def shortened_key(key: str) -> str:
 
 def version_text(value: Any) -> str:
     """The version as the ledger holds it."""
-    if value is None or value is msgspec.UNSET:
+    if value is None or value is msgspec.UNSET or value == "":  # Oracle's ledger takes an empty text for NULL
         return NO_VERSION
     text = value if isinstance(value, str) else _text(value)
     return text if len(text) <= KEY_LENGTH and "\0" not in text else _digest(text.encode(errors="surrogatepass"))
@@ -260,7 +261,7 @@ def version_text(value: Any) -> str:
 def version_texts(values: list[Any]) -> list[str]:
     """The versions as the ledger holds them: as they are where all of them are texts that it can hold."""
     try:
-        fit = "\0" not in "".join(values) and max(map(len, values), default=0) <= KEY_LENGTH
+        fit = "\0" not in "".join(values) and max(map(len, values), default=0) <= KEY_LENGTH and "" not in values
     except TypeError:  # not all are texts
         fit = False
     return values if fit else list(map(version_text, values))

@@ -12,6 +12,7 @@ from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.sinks import BatchSink
 
+from orders_database.exact_numbers import exact_number
 from sync_ledger.partitions import WHOLE
 from target_zoho_crm.delivery.delivery import Delivery
 from target_zoho_crm.mapping.mapping import Refusal
@@ -142,7 +143,7 @@ class ZohoSink(BatchSink):
             return BlockReader().deserialize_json(line)
         except InvalidInputLine:
             try:
-                message = json.loads(line, parse_float=Decimal, parse_constant=str)  # NaN is no number of JSON's
+                message = json.loads(line, parse_float=_number_or_text, parse_constant=str)
             except (ValueError, RecursionError):
                 message = None
             if not isinstance(message, dict):
@@ -194,3 +195,11 @@ class ZohoSink(BatchSink):
     def is_full(self) -> bool:
         """Never: the delivery sends by itself what fills a batch, without waiting for it."""
         return False
+
+
+def _number_or_text(text: str) -> Decimal | str:
+    """What is too large for a number stays text, as NaN does, which is none of JSON's: no field of numbers takes it."""
+    try:
+        return exact_number(text)
+    except ValueError:
+        return text

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from orders_database.exact_numbers import exact_number
 from sync_ledger.tables import KEY_LENGTH
 from target_zoho_crm.mapping.values import Refusal
 from target_zoho_crm.rows import SCALARS, BadRecordError, join_key
@@ -74,7 +75,7 @@ class LineReader:
         ]
         line = msgspec.defstruct("OrderLine", fields, kw_only=True, gc=False)
         # float_hook also for typed numbers: they are Decimal there.
-        self._lines: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[line], float_hook=Decimal)  # type: ignore[valid-type]
+        self._lines: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[line], float_hook=exact_number)  # type: ignore[valid-type]
         self._key = attrgetter(names[key_property])
         attributes = [names[source] for source in sources]
         self._take: Callable[[Any], tuple[Any, ...]] = (

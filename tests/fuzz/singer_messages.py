@@ -70,11 +70,11 @@ def run_one(data: bytes) -> None:
     read = _independently(content)
     if error is None:
         assert read is not None, "broken input was read to its end"
-        assert recorder.keys == read[0]
+        assert _without_signs(recorder.keys) == _without_signs(read[0])
         assert list(map(repr, recorder.states)) == list(map(repr, read[1]))
     else:
         known, _ = read or (None, None)
-        assert known is None or recorder.keys == known[: len(recorder.keys)]
+        assert known is None or _without_signs(recorder.keys) == _without_signs(known[: len(recorder.keys)])
 
 
 # Input
@@ -270,7 +270,7 @@ def _independently(content: bytes) -> tuple[list[str], list[Any]] | None:
         if not line.strip():
             continue
         try:
-            message = json.loads(line.decode(), parse_float=Decimal, parse_constant=str)
+            message = json.loads(line.decode(), parse_int=_whole, parse_float=_decimal, parse_constant=str)
         except (ValueError, RecursionError):
             return None
         if not isinstance(message, dict):
@@ -283,6 +283,22 @@ def _independently(content: bytes) -> tuple[list[str], list[Any]] | None:
         if message.get("type") == "STATE":
             states.append(message.get("value"))
     return keys, states
+
+
+def _whole(text: str) -> int | Decimal:
+    return int(text) if len(text) < 4_000 else Decimal(text)  # Python's int reads no more digits
+
+
+def _decimal(text: str) -> Decimal | str:
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return text  # a number beyond all bounds
+
+
+def _without_signs(keys: Sequence[str]) -> list[str]:
+    """Minus zero is zero where the schema says that numbers are whole."""
+    return ["0" if key == "-0.0" else key for key in keys]
 
 
 def _key_text(value: Any) -> str:

@@ -6,6 +6,7 @@ import io
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
@@ -56,6 +57,21 @@ def test_a_number_that_is_none_is_no_null_and_no_crash(word: bytes) -> None:
     assert record["count"] == word.decode()
     with pytest.raises(BadRecordError):
         rows(count={"type": ["integer", "null"]}).read_record(record)
+
+
+BEYOND = b"1e" + b"9" * 30
+"""A number whose exponent no decimal has."""
+
+
+def test_a_number_beyond_all_bounds_refuses_its_record_and_ends_no_run() -> None:
+    line = b'{"type":"RECORD","stream":"s","record":{"id":"A","count":' + BEYOND + b',"any":[' + BEYOND + b"]}}"
+    reader = rows(count={"type": ["number", "null"]}, any={})
+    with pytest.raises(msgspec.ValidationError):
+        reader.read_lines([line])
+    with pytest.raises(BadRecordError):
+        reader.read_record(ZohoSink._lenient(line)["record"])  # noqa: SLF001 - as above
+    with pytest.raises(InvalidInputLine, match="line 1 of the input is no JSON: a number is beyond all bounds"):
+        read(b'{"type":"STATE","value":{"a":' + BEYOND + b"}}")
 
 
 @pytest.mark.parametrize("deep", [b"[" * 100_000, b'{"a":' * 100_000])

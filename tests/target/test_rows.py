@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_ledger.tables import KEY_LENGTH
+from sync_ledger.tables import KEY_LENGTH, NO_VERSION
 from target_zoho_crm.rows import BadRecordError, RowReader, join_key, shortened_key
 
 PROPERTIES: dict[str, Any] = {
@@ -88,6 +88,15 @@ def test_our_own_key_and_version_come_first() -> None:
     text = FULL[:-1] + ',"_sync_key":"007","_sync_version":"2026-01-01 00:00:00.123456789"}'
     rows = own.read_lines([line(text)])
     assert (rows.keys, rows.versions) == (["007"], ["2026-01-01 00:00:00.123456789"])
+
+
+def test_an_empty_version_is_none() -> None:
+    properties = {"id": {"type": "string"}, "at": {"type": ["string", "null"]}}
+    reader = RowReader(properties, required=(), key_properties=["id"], replication_key="at", sources=["id"])
+    lines = [b'{"record":{"id":"A","at":""}}', b'{"record":{"id":"B","at":null}}', b'{"record":{"id":"C","at":"x"}}']
+    assert reader.read_lines(lines).versions == [NO_VERSION, NO_VERSION, "x"]
+    assert reader.read_lines([lines[0], lines[2]]).versions == [NO_VERSION, "x"]
+    assert reader.read_record({"id": "A", "at": ""}).versions == [NO_VERSION]
 
 
 def test_without_a_replication_key_the_version_is_a_hash_of_the_record() -> None:
