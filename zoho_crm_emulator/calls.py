@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any
 
@@ -69,7 +69,7 @@ class Call:
         """The body as JSON, whatever its Content-Type; numbers with a point stay decimals."""
         try:
             return DECODER.decode(self.body)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, InvalidOperation):  # or a number whose exponent no decimal has
             raise Refused("INVALID_DATA", {"expected_data_type": "jsonobject"}, "body") from None
 
     @cached_property

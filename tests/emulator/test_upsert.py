@@ -201,6 +201,7 @@ def test_automations_run_unless_the_trigger_is_empty(crm: Client) -> None:
     ("body", "code"),
     [
         ("no json", "INVALID_DATA"),
+        ('{"data": [{"parent_id": "A", "Total_Amount": 1e99999999999999999999}]}', "INVALID_DATA"),
         ("[]", "INVALID_DATA"),
         ("{}", "MANDATORY_NOT_FOUND"),
         ('{"data": {}}', "INVALID_DATA"),
