@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -161,8 +162,12 @@ class LedgerTables:
         return self.ack, self.job, self.run
 
 
+@cache
 def ledger_tables(schema: str | None = None) -> LedgerTables:
-    """Describe the ledger in `schema`, or in the connection's own schema."""
+    """Describe the ledger in `schema`, or in the connection's own schema.
+
+    All ledgers of a process share it: statements are kept by table, and would be kept for each ledger anew.
+    """
     metadata = sa.MetaData(schema=schema)
     version = sa.Table("zoho_sync_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
     return LedgerTables(metadata, _ack_table(metadata), _job_table(metadata), _run_table(metadata), version)
