@@ -19,7 +19,7 @@ from sync_ledger.spending import credits_of_a_day
 from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.errors import CREDIT_BUDGET, QuotaError, configuration_error
-from target_zoho_crm.api.layouts import with_demands_of_layouts
+from target_zoho_crm.api.layouts import KnownFields
 from target_zoho_crm.api.limits import CreditKind, CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.api.records_by_key import RecordsByKey
@@ -82,8 +82,7 @@ class Run:
         self._deliveries: dict[str, Delivery] = {}
         self._destinations: dict[str, Destination] = {}
         self._flags: dict[str, SyncFlags] = {}
-        self._fields: dict[str, ModuleFields] = {}
-        self._demands: dict[tuple[str, str | None], ModuleFields] = {}
+        self._fields = KnownFields(self.client)
         self._parents = ParentDirectories(self.client)
         self._users = UserDirectory(self.client)
         self._adopted = 0
@@ -131,7 +130,7 @@ class Run:
         )
         warn_of_gaps(stream, own, mapping, lines)
         folding = KeyFolding(folds_case=not mapping.key_field.case_sensitive)
-        mark = own.deletes.mark(self._fields_of(own.module))
+        mark = own.deletes.mark(self._fields.of(own.module))
         relations = deletions = None
         if stream in self._deliveries:  # under a new schema: what came before it goes first
             self._deliveries[stream].flush()
@@ -226,19 +225,11 @@ class Run:
     def _fields_with_demands(self, own: StreamSettings) -> Callable[[str], ModuleFields]:
         """The fields of a module; in the stream's own those are mandatory too that its layouts demand."""
         if not self.settings.validate:
-            return self._fields_of
+            return self._fields.of
         layout = own.fields.get("Layout")
-        key = (own.module, str(layout.default) if layout is not None and layout.default is not None else None)
-        demanding = self._demands.get(key)
-        if demanding is None:
-            demanding = self._demands[key] = with_demands_of_layouts(self._fields_of(own.module), self.client, key[1])
-        return lambda module: demanding if module == own.module else self._fields_of(module)
-
-    def _fields_of(self, module: str) -> ModuleFields:
-        fields = self._fields.get(module)
-        if fields is None:
-            fields = self._fields[module] = ModuleFields.fetch(self.client, module)
-        return fields
+        constant = str(layout.default) if layout is not None and layout.default is not None else None
+        demanding = self._fields.demanding(own.module, constant)
+        return lambda module: demanding if module == own.module else self._fields.of(module)
 
     @staticmethod
     def _channel(stream: str, why: Sequence[str], wanted: Channel) -> Channel:

@@ -13,6 +13,31 @@ from target_zoho_crm.api.metadata import ModuleFields
 logger = logging.getLogger("target-zoho-crm")
 
 
+class KnownFields:
+    """The fields of the modules that a run needs, each asked for once."""
+
+    def __init__(self, client: ZohoClient) -> None:
+        """Start with none."""
+        self._client = client
+        self._fields: dict[str, ModuleFields] = {}
+        self._demanding: dict[tuple[str, str | None], ModuleFields] = {}
+
+    def of(self, module: str) -> ModuleFields:
+        """The fields of a module."""
+        fields = self._fields.get(module)
+        if fields is None:
+            fields = self._fields[module] = ModuleFields.fetch(self._client, module)
+        return fields
+
+    def demanding(self, module: str, layout: str | None) -> ModuleFields:
+        """As `with_demands_of_layouts`."""
+        key = module, layout
+        fields = self._demanding.get(key)
+        if fields is None:
+            fields = self._demanding[key] = with_demands_of_layouts(self.of(module), self._client, layout)
+        return fields
+
+
 def with_demands_of_layouts(fields: ModuleFields, client: ZohoClient, layout: str | None) -> ModuleFields:
     """The fields, where those are mandatory too that the orders' layout demands. Costs 1 credit.
 
