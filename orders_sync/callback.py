@@ -80,7 +80,9 @@ def receiver(ledger: Ledger, path: str) -> Starlette:
         logger.info("A callback was noted for %d open jobs", noted)
         return Response(status_code=204)
 
-    return Starlette(routes=[Route("/{path:path}", receive, methods=["POST"])])
+    app = Starlette(routes=[Route("/{path:path}", receive, methods=["POST"])])
+    app.router.redirect_slashes = False  # a stranger is told nothing, not even that another path may exist
+    return app
 
 
 @click.command()

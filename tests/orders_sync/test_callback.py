@@ -92,7 +92,7 @@ def test_one_that_names_no_job_of_ours_is_a_hint_about_all_that_are_under_way(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", f"/{SECRET}", "/hook/", f"/hook/{SECRET}x", f"/hook/{SECRET[:-1]}", f"/hook//{SECRET}"]
+    "path", ["/", f"/{SECRET}", "/hook/", f"/hook/{SECRET}x", f"/hook/{SECRET[:-1]}", f"/hook//{SECRET}", "/a%0A/"]
 )
 def test_without_the_whole_secret_nothing_is_found_and_nothing_noted(
     ledger: Ledger, posts: TestClient, path: str
