@@ -67,13 +67,13 @@ def receiver(ledger: Ledger, path: str) -> Starlette:
     async def receive(request: Request) -> Response:
         if not hmac.compare_digest(request.url.path.encode(), path.encode()):
             return Response(status_code=404)
-        body = b""
+        body = bytearray()
         async for block in request.stream():
             body += block
             if len(body) > BODY_BYTES_MOST:
                 return Response(status_code=413)
         try:
-            noted = await run_in_threadpool(note, ids_in(body))
+            noted = await run_in_threadpool(note, ids_in(bytes(body)))
         except LedgerError as error:
             logger.warning("A callback is not noted, the target finds out by asking: %s", error)
             return Response(status_code=503)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import tempfile
+from collections import deque
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -59,12 +60,12 @@ def _body(choices: Choices) -> Any:
 
 
 async def _post(method: str, path: str, chunks: list[bytes]) -> int:
-    waiting = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    waiting = deque({"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks)
     waiting.append({"type": "http.request", "body": b"", "more_body": False})
     answers: list[Any] = []
 
     async def receive() -> Any:
-        return waiting.pop(0)
+        return waiting.popleft()
 
     async def send(message: Any) -> None:
         answers.append(message)

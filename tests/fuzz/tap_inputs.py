@@ -80,7 +80,7 @@ def run_one(data: bytes) -> None:
     if text is None:
         assert complaint
         return
-    messages = [json.loads(line) for line in text.splitlines()]
+    messages = [json.loads(line) for line in text.split("\n") if line]
     keys = [message["record"]["_sync_key"] for message in messages if message["type"] == "RECORD"]
     if not changed:
         assert len(keys) == len(set(keys))
