@@ -69,6 +69,9 @@ class BlockReader(GenericSingerReader[bytes]):
                 start += self._process_run(lines, start, callbacks, stats)
             if self.source is not None and not self.source.between_messages():
                 break
+        else:
+            if self.source is not None:  # who ended the tap may have told the target to end as well
+                self.source.between_messages()
         return stats
 
     @staticmethod

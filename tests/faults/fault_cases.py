@@ -62,6 +62,11 @@ class Ended:
             assert len(self.complaints(log)) <= 1, log
 
 
+def _as_a_shell_says(code: int) -> int:
+    """The exit code; 128 and the signal's number for who was ended by one, as Python is in its last moments."""
+    return 128 - code if code < 0 else code
+
+
 @dataclass
 class Pair:
     """Tap and target as an orchestrator starts them, in the middle of their work."""
@@ -132,7 +137,8 @@ class Pair:
             pytest.fail(f"not ended {within} s after the fault:\n{self._told()}")
         seconds = time.monotonic() - self.began
         read = [(self.folder / name).read_text() for name in ("tap.log", "target.log", "target.out")]
-        return Ended(self.tap.returncode, self.target.returncode, read[0], read[1], read[2], seconds)
+        codes = [_as_a_shell_says(process.returncode) for process in (self.tap, self.target)]
+        return Ended(*codes, *read, seconds)
 
     def stop(self) -> None:
         """Leave nothing running, whatever the test came to."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -18,10 +19,9 @@ ROOT = Path(__file__).parents[2]
 COMMAND = (BIN / "meltano", "--environment=demo", "run")
 PLUGINS = ("tap-legacy-orders", "target-zoho-crm")
 RUN_SECONDS = 120
-BROKEN = """
-import sys
-if any(part.endswith("/target-zoho-crm") for part in sys.orig_argv):
-    raise SystemExit("the target dies at import")
+BROKEN = """#!/bin/sh
+echo "the target dies at import" >&2
+exit 1
 """
 
 
@@ -123,10 +123,15 @@ def test_a_signal_to_meltano_loses_nothing(meltano: Meltano, case: Case, number:
 def test_a_target_that_dies_at_import_ends_meltano(meltano: Meltano, case: Case, tmp_path: Path) -> None:
     case.is_about("`meltano run` with a target that dies at import", "it ends 1 within a minute")
     case.orders(2_000, length=2_000)
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "sitecustomize.py").write_text(BROKEN)
+    project = tmp_path / "project"
+    programs = project / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    shutil.copy(ROOT / "meltano.yml", project)
+    (programs / "tap-legacy-orders").symlink_to(BIN / "tap-legacy-orders")
+    (programs / "target-zoho-crm").write_text(BROKEN)
+    (programs / "target-zoho-crm").chmod(0o755)
     began = time.monotonic()
-    run = meltano.run(PYTHONPATH=str(tmp_path / "broken"))
+    run = meltano.run(MELTANO_PROJECT_ROOT=str(project))
     assert run.wait(60) == 1, meltano.told(0)
     case.row.exits, case.row.seconds = "meltano 1", f"{time.monotonic() - began:.1f}"
     assert "the target dies at import" in meltano.told(0)
