@@ -92,10 +92,7 @@ def _memory(figure: Figure, sources: Sequence[Result]) -> None:
     orders = [size["rows"] for size in sizes]
     for role, colour, marker in (("tap", BLUE, "o"), ("target", ORANGE, "s")):
         peaks = [size["peak_memory_mib"][role] for size in sizes]
-        axis.plot(orders, peaks, color=colour, marker=marker)
-        axis.annotate(
-            role, (orders[-1], peaks[-1]), xytext=(8, 0), textcoords="offset points", va="center", color=colour
-        )
+        axis.plot(orders, peaks, color=colour, marker=marker, label=role)
     axis.axhline(MEMORY_LIMIT_MIB, color=GREY, linestyle="--", linewidth=1)
     axis.annotate(
         f"limit: {MEMORY_LIMIT_MIB} MiB",
@@ -111,6 +108,7 @@ def _memory(figure: Figure, sources: Sequence[Result]) -> None:
     axis.set_ylim(0, 1.15 * max(highest, MEMORY_LIMIT_MIB))
     axis.set_xlabel("orders (logarithmic)")
     axis.set_ylabel("peak memory, MiB")
+    axis.legend(loc="lower right", frameon=False)
 
 
 def _freshness(figure: Figure, sources: Sequence[Result]) -> None:
