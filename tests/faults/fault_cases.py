@@ -137,8 +137,7 @@ class Pair:
             pytest.fail(f"not ended {within} s after the fault:\n{self._told()}")
         seconds = time.monotonic() - self.began
         read = [(self.folder / name).read_text() for name in ("tap.log", "target.log", "target.out")]
-        codes = [_as_a_shell_says(process.returncode) for process in (self.tap, self.target)]
-        return Ended(*codes, *read, seconds)
+        return Ended(self.tap.returncode, self.target.returncode, read[0], read[1], read[2], seconds)
 
     def stop(self) -> None:
         """Leave nothing running, whatever the test came to."""
@@ -187,8 +186,8 @@ class Case:
         ended = pair.ended(within)
         self.row.exits = f"{ended.tap}, {ended.target}"
         self.row.seconds = f"{ended.seconds:.1f}"
-        assert ended.tap in tap, ended.log
-        assert ended.target in target, ended.log
+        assert {ended.tap, _as_a_shell_says(ended.tap)} & set(tap), ended.log
+        assert {ended.target, _as_a_shell_says(ended.target)} & set(target), ended.log
         ended.must_be_told_in_one_line()
         if ended.out:
             self.shop.state.write_text(ended.out.splitlines()[-1])
