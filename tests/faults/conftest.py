@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,11 @@ _failed = pytest.StashKey[bool]()
 
 def _all_run() -> bool:
     return os.environ.get(EVERYTHING) == "all"
+
+
+def pytest_configure(config: pytest.Config) -> None:  # noqa: ARG001
+    # A shell starts what it puts in the background with SIGINT ignored, and every process of the pair would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
