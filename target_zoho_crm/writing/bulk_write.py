@@ -302,10 +302,12 @@ class BulkWriter:
         asked = to.callback_url is not None
         waking = Waking(to.stop, partial(to.confirmation.called_back, job.job_id) if asked else None)
         began = time.monotonic()
+        looked = 0.0
         while True:
-            waking.wait(self._pauses.after(time.monotonic() - began))
+            waking.wait(self._pauses.after(time.monotonic() - began, looked))
+            asking_since = time.monotonic()
             answer = to.client.job(zoho_job_id)
-            elapsed = time.monotonic() - began
+            elapsed, looked = time.monotonic() - began, time.monotonic() - asking_since
             if answer.status.ended:
                 self._pauses.took(elapsed)
                 return answer

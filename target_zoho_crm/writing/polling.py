@@ -22,7 +22,7 @@ LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """Pauses in seconds, and the share of what a job took by which its end may be noticed late.
+    """Seconds between looks, and the share of what a job took by which its end may be noticed late.
 
     `share_when_likely` holds while the job is as old as others were when they ended: what waits for a place at Zoho
     waits that much longer, and a look costs a credit at most, where a job costs 500.
@@ -47,9 +47,10 @@ class Pauses:
         self._rhythm = rhythm
         self._took: deque[float] = deque(maxlen=REMEMBERED_JOBS)
 
-    def after(self, elapsed: float) -> float:
+    def after(self, elapsed: float, looked: float = 0.0) -> float:
         """The pause in seconds before the next look at a job that was created `elapsed` seconds ago.
 
+        Pauses count from the beginning of the last look, so one that `looked` for so many seconds is followed sooner.
         A job is first asked for a good while before the fastest of the last ones had ended, since jobs may have
         become faster and only an early look can tell.
         """
@@ -58,7 +59,7 @@ class Pauses:
         likely = elapsed <= latest
         share = self._rhythm.share_when_likely if likely else self._rhythm.share_of_elapsed
         pause = soonest - elapsed if elapsed < soonest else elapsed * share
-        return min(max(pause, self._rhythm.shortest), self._rhythm.longest)
+        return max(0.0, min(max(pause, self._rhythm.shortest), self._rhythm.longest) - looked)
 
     def took(self, seconds: float) -> None:
         """Note how long a job took."""

@@ -70,14 +70,17 @@ class Workers:
 
 
 class JobWorkers(Workers):
-    """Hands for bulk write jobs: while some are at Zoho, as many are made ready, so that none has to be waited for.
+    """Hands for bulk write jobs: while some are at Zoho, others are made ready, so that none has to be waited for.
 
     One hand more settles what has ended.
     """
 
+    READY_MOST = 4
+    """Each takes half a megabyte, and no more than these end before the next one is ready."""
+
     def __init__(self, most_jobs: int, stop: threading.Event) -> None:
         """`most_jobs` is how many jobs Zoho may have at a time."""
-        super().__init__("bulk-write", 2 * most_jobs + 1, stop)
+        super().__init__("bulk-write", most_jobs + min(most_jobs, self.READY_MOST) + 1, stop)
         self._most_jobs = most_jobs
         self.at_zoho = threading.BoundedSemaphore(most_jobs)
         """Held from a job's creation to its end."""

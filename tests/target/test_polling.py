@@ -59,3 +59,13 @@ def test_jobs_that_become_faster_are_noticed() -> None:
     for _ in range(12):
         pauses.took(looks(pauses, 0.5)[-1])
     assert looks(pauses, 0.5)[-1] < 0.7
+
+
+def test_a_look_that_took_long_is_followed_at_once() -> None:
+    pauses = Pauses()
+    for _ in range(3):
+        pauses.took(8.0)
+    pause = pauses.after(8.0)
+    assert pause == pytest.approx(8.0 * USUAL.share_when_likely)
+    assert pauses.after(8.0, looked=pause / 2) == pytest.approx(pause / 2)
+    assert pauses.after(8.0, looked=1.0) == 0.0
