@@ -16,6 +16,7 @@ from orders_database.databases import SUPPORTED
 from orders_database.sessions import BUSY_SECONDS, pin_for_reading
 from sync_ledger.ledger import EXTRAS, Ledger, LedgerError, LedgerUnavailableError, create_engine, database_url
 from sync_ledger.recovery import release_uncreated
+from sync_ledger.statistics import look
 from tap_legacy_orders.errors import TapConfigError, TapSyncError, cause_of, where
 
 ORDERS_CHECK = "`sqlalchemy_url`, the user's rights, and `filter` if one is set"
@@ -135,6 +136,7 @@ def open_ledger(url: str, schema: str | None, stream: str, logger: logging.Logge
     try:
         ledger = Ledger.open(url, schema)
         ledger.ensure_tables()
+        look(ledger)
         released = release_uncreated(ledger, stream)
     except LedgerUnavailableError as error:
         raise TapSyncError(str(error)) from error

@@ -18,6 +18,7 @@ from sync_ledger.jobs import JournalledJob, close_jobs_of_lines, jobs_of_lines, 
 from sync_ledger.ledger import Ledger
 from sync_ledger.payloads import confirmed_payloads
 from sync_ledger.runs import RunLock
+from sync_ledger.statistics import AckStatistics
 from sync_ledger.suspects import Suspects, suspects
 from sync_ledger.tables import AckStatus, JobStep
 from target_zoho_crm.api.errors import Family
@@ -55,6 +56,7 @@ class Confirmation:
         self._lock = lock
         self._max_attempts = max_attempts
         self._folding = folding
+        self._statistics = AckStatistics(ledger)
 
     def guard(self) -> None:
         """Make sure, before something is sent, that this run still owns the stream."""
@@ -142,6 +144,7 @@ class Confirmation:
             self._write(connection, common, differing | _payload_column(versions, payloads))
 
         self._transact(write)
+        self._statistics.wrote(len(versions))
 
     def intend_lines(self, jobs: Sequence[JournalledJob]) -> None:
         """Note all jobs of one job's lines at once: a run that adopts them then knows whether it sees them all."""
@@ -249,6 +252,8 @@ class Confirmation:
                 self._journal_applied(connection, job, len(good), len(others) - due, due, now)
 
         self._transact(write)
+        if job is None:  # else they were counted when the job was intended
+            self._statistics.wrote(len(good) + len(others))
         return Confirmed(good, refused, due)
 
     def _journal_applied(

@@ -1,0 +1,64 @@
+"""What the planner knows of the ack table: PostgreSQL looks at a table that has grown only now and then, or never.
+
+Until then it takes the table for so small that it reads all acks for each order of a page: minutes, in a first load. The
+other engines look at a new table by themselves, or join by its primary key without.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from sync_ledger.ledger import Ledger
+
+FIRST_LOOK = 1_000
+"""Acks of a run after which the server is asked for its first look; fewer are read in no time however it joins."""
+
+GROWTH = 8
+"""How many times as many acks as at the last look make the next one worth while."""
+
+_BELIEVED = sa.text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name) AND pg_relation_size(oid) > 0")
+_SKIPPING_SINCE = 12  # PostgreSQL's first version that passes over a table somebody else is looking at
+
+logger = logging.getLogger(__name__)
+
+
+class AckStatistics:
+    """Has PostgreSQL look at the ack table when a run has written many acks. Safe for threads."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Start with no acks written."""
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self._written = 0
+        self._due = FIRST_LOOK
+
+    def wrote(self, acks: int) -> None:
+        """Count acks that are committed, and have the server look when there are enough."""
+        with self._lock:
+            self._written += acks
+            if self._written < self._due:
+                return
+            self._due = GROWTH * self._written
+            written = self._written
+        look(self._ledger, fewer_than=written)
+
+
+def look(ledger: Ledger, *, fewer_than: int = 1) -> None:
+    """Have the server look at the ack table if it believes in fewer rows; a second or less, and nobody waits for it."""
+    if ledger.engine.dialect.name != "postgresql":
+        return
+    try:
+        with ledger.begin() as connection:
+            name = connection.dialect.identifier_preparer.format_table(ledger.tables.ack)
+            believed = connection.execute(_BELIEVED, {"name": name}).scalar()
+            if believed is None or believed >= fewer_than:
+                return
+            version = connection.dialect.server_version_info or (0,)
+            how = "(SKIP_LOCKED) " if version[0] >= _SKIPPING_SINCE else ""
+            connection.exec_driver_sql(f"ANALYZE {how}{name}")
+    except DBAPIError as error:  # the table is used all the same, and the server may look at it by itself
+        logger.warning("PostgreSQL did not look at the ack table, and may read it slowly: %s", type(error.orig).__name__)
