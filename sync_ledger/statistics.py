@@ -1,7 +1,7 @@
 """What the planner knows of the ack table: PostgreSQL looks at a table that has grown only now and then, or never.
 
-Until then it takes the table for so small that it reads all acks for each order of a page: minutes, in a first load. The
-other engines look at a new table by themselves, or join by its primary key without.
+Until then it takes the table for so small that it reads all acks for each order of a page: minutes, in a first load.
+The other engines look at a new table by themselves, or join by its primary key without.
 """
 
 from __future__ import annotations
@@ -61,4 +61,4 @@ def look(ledger: Ledger, *, fewer_than: int = 1) -> None:
             how = "(SKIP_LOCKED) " if version[0] >= _SKIPPING_SINCE else ""
             connection.exec_driver_sql(f"ANALYZE {how}{name}")
     except DBAPIError as error:  # the table is used all the same, and the server may look at it by itself
-        logger.warning("PostgreSQL did not look at the ack table, and may read it slowly: %s", type(error.orig).__name__)
+        logger.warning("PostgreSQL did not look at the ack table and may read it slowly: %s", type(error.orig).__name__)
