@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import shutil
 import subprocess
@@ -44,6 +45,12 @@ def make(purpose: str) -> None:
     STAMP.write_text(wanted(purpose), encoding="utf-8")
 
 
+def compile_code() -> None:
+    """Compile what has changed, as pip does what it installs: where Python may not, each start would do it anew."""
+    for package in sorted(ROOT.glob("*/__init__.py")):
+        compileall.compile_dir(package.parent, quiet=1)
+
+
 def main() -> int:
     """Run the command line."""
     if sys.version_info < OLDEST:
@@ -59,6 +66,7 @@ def main() -> int:
         except subprocess.CalledProcessError as error:
             print(f"pip could not install the project (exit {error.returncode}); see above", file=sys.stderr)  # noqa: T201
             return 1
+    compile_code()
     return 0
 
 
