@@ -14,7 +14,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from zoho_crm_emulator.control import EmulatorProcess
 
 MIB = 1 << 20
 CATCH_UP_SECONDS = 60.0
+STATISTICS_SECONDS = 12.0
+"""After so long PostgreSQL's statistics hold what came before."""
 
 
 class FreshnessError(RuntimeError):
@@ -82,6 +85,15 @@ class Pair:
         for role, config in configs.items():
             (folder / f"{role}.json").write_text(json.dumps(config), encoding="utf-8")
         self.lives: list[Life] = []
+
+    @contextmanager
+    def tap_alone(self) -> Iterator[None]:
+        """Run the tap within the block; what it writes is nobody's."""
+        with self.log.open("ab") as log:
+            tap = self._process("tap-legacy-orders", "tap.json", [], stdout=subprocess.DEVNULL, stderr=log)
+        yield
+        tap.terminate()
+        tap.wait(60)
 
     def start(self) -> None:
         """Start both, from the last STATE."""
@@ -194,18 +206,28 @@ def _moments(seconds: float, count: int) -> list[float]:
     return [seconds * (number + 1) / (count + 1) for number in range(count)]
 
 
-def _idle_queries(plan: Plan, pair: Pair, shop: LiveShop, server: str) -> float:
-    """Statements a second in the shop's database while nothing changes: the tap's, and the target's heartbeats."""
+def _idle_queries(plan: Plan, pair: Pair, shop: LiveShop, server: str) -> dict[str, float]:
+    """Transactions a second in the shop's database while nothing changes: the tap's, and those of the pair.
+
+    The pair's have the target's heartbeats in the ledger among them. It lives on afterwards.
+    """
+
+    def a_second() -> float:
+        time.sleep(STATISTICS_SECONDS)
+        before, began = shop.transactions(server), time.monotonic()
+        time.sleep(plan.idle_seconds)
+        return round((shop.transactions(server) - before) / (time.monotonic() - began), 3)
+
+    with pair.tap_alone():
+        time.sleep(STATISTICS_SECONDS)  # in which it reads all that is unsynced, and nobody writes it
+        of_the_tap = a_second()
     pair.start()
     while shop.unsynced():
         pair.must_live()
         time.sleep(0.5)
-    time.sleep(min(plan.idle_seconds, 12))  # what came before is in the server's statistics by then
-    before, began = shop.transactions(server), time.monotonic()
-    time.sleep(plan.idle_seconds)
-    after = shop.transactions(server)
+    of_the_pair = a_second()
     pair.must_live()
-    return round((after - before) / (time.monotonic() - began), 3)
+    return {"tap": of_the_tap, "pair": of_the_pair}
 
 
 def _live_through(plan: Plan, pair: Pair) -> None:

@@ -35,6 +35,7 @@ def figures_of(changes: Sequence[Change], calls: Sequence[NotedCall], restarts: 
     before, after = RESTART_SECONDS
     calm = [each for each in usual if not any(-before < each.committed - moment < after for moment in restarts)]
     small = [call for call in calls if len(call.changes) < SMALL_CALL]
+    too_small = [call for call in small if _others_wait(call, changes, calls)]
     return {
         "changes": len(changes),
         "calls": len(calls),
@@ -43,7 +44,10 @@ def figures_of(changes: Sequence[Change], calls: Sequence[NotedCall], restarts: 
         "outside_bursts_and_restarts": _spread([seen[each.number] - each.committed for each in calm]),
         "bursts": _spread([seen[each.number] - each.committed for each in changes if each.in_burst]),
         "small_calls": len(small),
-        "small_calls_while_more_wait": sum(_others_wait(call, changes, calls) for call in small),
+        "small_calls_while_more_wait": len(too_small),
+        "seconds_before_them": [
+            {"burst": _since(bursts, call.came), "restart": _since(restarts, call.came)} for call in too_small
+        ],
         "latencies": [round(seen[each.number] - each.committed, 3) for each in usual],
     }
 
@@ -62,13 +66,15 @@ def table(figures: Mapping[str, Any]) -> Table:
         if each["count"]
     ]
     grown = ", ".join(f"{role} {mib:+.1f} MiB" for role, mib in figures["memory_growth_mib"].items())
+    idle = figures["idle_queries_per_second"]
     note = (
         f"{plan['seconds']:,.0f} seconds, polled every {plan['poll_interval_seconds']} s, sent after "
         f"{plan['max_age_seconds']} s at the latest, killed {plan['kills']} times. {figures['changes']:,} changes, "
         f"{figures['calls']:,} calls of {figures['records_per_call']} records on average; "
         f"{figures['small_calls_while_more_wait']} calls had fewer than {SMALL_CALL} while more waited. Idle: "
-        f"{figures['idle_queries_per_second']} queries a second. Memory from the second quarter of the longest life to "
-        f"its last: {grown}. At the end shop, CRM and ledger agree on all {figures['orders']:,} orders."
+        f"{idle['tap']} queries of the tap a second, {idle['pair']} with the target's heartbeats. Memory from the "
+        f"second quarter of the longest life to its last: {grown}. At the end shop, CRM and ledger agree on all "
+        f"{figures['orders']:,} orders."
     )
     columns = ["Changes", "Count", "Half within, s", "95 % within, s", "99 % within, s", "All within, s"]
     return Table("Seconds until a change is in the CRM", columns, rows, note)
@@ -97,6 +103,12 @@ def _visible_at(changes: Sequence[Change], calls: Sequence[NotedCall]) -> dict[i
 
 def _after(moments: Sequence[float], change: Change, seconds: float) -> bool:
     return any(0 <= change.committed - moment < seconds for moment in moments)
+
+
+def _since(moments: Sequence[float], moment: float) -> float | None:
+    """How long before a moment the last one of these was."""
+    earlier = [each for each in moments if each <= moment]
+    return round(moment - max(earlier), 2) if earlier else None
 
 
 def _others_wait(call: NotedCall, changes: Sequence[Change], calls: Sequence[NotedCall]) -> bool:
