@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ from target_zoho_crm.writing.bulk_write import BulkWriter
 from target_zoho_crm.writing.deletions import Deletions
 from target_zoho_crm.writing.relations import ParentDirectories, Relations
 from target_zoho_crm.writing.spool import new_spool
-from target_zoho_crm.writing.workers import JobWorkers, Workers
+from target_zoho_crm.writing.workers import JobWorkers, Workers, at_once
 from target_zoho_crm.writing.write_settings import Automations, Operation, WriteSettings
 from target_zoho_crm.writing.writers import writers
 
@@ -118,6 +119,8 @@ class Run:
             if read_since is not None:
                 lock.refuse_outdated(read_since)
             lock.start_heartbeat()
+        if stream not in self._deliveries:
+            self._ask_for_set_up(own)
         fields_of = self._fields_with_demands(own)
         lines = stream_lines(self.settings, own, properties, fields_of=fields_of)
         mapping = stream_mapping(
@@ -221,6 +224,15 @@ class Run:
         if not self.settings.skip_unchanged:
             return None
         return UnchangedOrders(destination, PayloadHasher(self.settings.config, destination.stream))
+
+    def _ask_for_set_up(self, own: StreamSettings) -> None:
+        """Ask the CRM at once for all that must be known before an order can be sent."""
+        questions: list[Callable[[], object]] = [partial(self._fields.of, own.module)]
+        if self.settings.validate:
+            questions.append(partial(self._fields.demands_of, own.module))
+        if self.settings.channel is Channel.BULK_WRITE:
+            questions.append(self.client.org)
+        at_once(questions, self.stop)
 
     def _fields_with_demands(self, own: StreamSettings) -> Callable[[str], ModuleFields]:
         """The fields of a module; in the stream's own those are mandatory too that its layouts demand."""

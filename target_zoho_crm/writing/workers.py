@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -90,3 +90,22 @@ class JobWorkers(Workers):
         """How many more jobs are worth while to begin: what must wait for others had better gather more orders."""
         self.check()
         return max(0, self._most_jobs + 1 - len(self._running))
+
+
+def at_once(questions: Sequence[Callable[[], object]], stop: threading.Event) -> None:
+    """Ask several things at the same time, and wait for all answers, which whoever is asked keeps.
+
+    Raises:
+        Exception: what one of them failed with.
+    """
+    workers = Workers("asking", len(questions), stop)
+    try:
+        for question in questions:
+            workers.submit(_ask, question)
+        workers.wait()
+    finally:
+        workers.close()
+
+
+def _ask(question: Callable[[], object]) -> None:
+    question()
