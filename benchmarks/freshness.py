@@ -33,6 +33,7 @@ MIB = 1 << 20
 CATCH_UP_SECONDS = 60.0
 STATISTICS_SECONDS = 12.0
 """After so long PostgreSQL's statistics hold what came before."""
+START_SECONDS = 5.0
 
 
 class FreshnessError(RuntimeError):
@@ -90,7 +91,8 @@ class Pair:
     def tap_alone(self) -> Iterator[None]:
         """Run the tap within the block; what it writes is nobody's."""
         with self.log.open("ab") as log:
-            tap = self._process("tap-legacy-orders", "tap.json", [], stdout=subprocess.DEVNULL, stderr=log)
+            state = ["--state", str(self._state)]
+            tap = self._process("tap-legacy-orders", "tap.json", state, stdout=subprocess.DEVNULL, stderr=log)
         yield
         tap.terminate()
         tap.wait(60)
@@ -209,7 +211,7 @@ def _moments(seconds: float, count: int) -> list[float]:
 def _idle_queries(plan: Plan, pair: Pair, shop: LiveShop, server: str) -> dict[str, float]:
     """Transactions a second in the shop's database while nothing changes: the tap's, and those of the pair.
 
-    The pair's have the target's heartbeats in the ledger among them. It lives on afterwards.
+    The pair's have the target's heartbeats in the ledger among them. It lives afterwards.
     """
 
     def a_second() -> float:
@@ -218,15 +220,17 @@ def _idle_queries(plan: Plan, pair: Pair, shop: LiveShop, server: str) -> dict[s
         time.sleep(plan.idle_seconds)
         return round((shop.transactions(server) - before) / (time.monotonic() - began), 3)
 
-    with pair.tap_alone():
-        time.sleep(STATISTICS_SECONDS)  # in which it reads all that is unsynced, and nobody writes it
-        of_the_tap = a_second()
     pair.start()
     while shop.unsynced():
         pair.must_live()
         time.sleep(0.5)
     of_the_pair = a_second()
     pair.must_live()
+    pair.stop()
+    with pair.tap_alone():
+        of_the_tap = a_second()
+    pair.start()
+    time.sleep(START_SECONDS)
     return {"tap": of_the_tap, "pair": of_the_pair}
 
 

@@ -35,7 +35,7 @@ def figures_of(changes: Sequence[Change], calls: Sequence[NotedCall], restarts: 
     before, after = RESTART_SECONDS
     calm = [each for each in usual if not any(-before < each.committed - moment < after for moment in restarts)]
     small = [call for call in calls if len(call.changes) < SMALL_CALL]
-    too_small = [call for call in small if _others_wait(call, changes, calls)]
+    too_small = {call.came: waiting for call in small if (waiting := _others_waiting(call, changes, calls))}
     return {
         "changes": len(changes),
         "calls": len(calls),
@@ -45,8 +45,14 @@ def figures_of(changes: Sequence[Change], calls: Sequence[NotedCall], restarts: 
         "bursts": _spread([seen[each.number] - each.committed for each in changes if each.in_burst]),
         "small_calls": len(small),
         "small_calls_while_more_wait": len(too_small),
-        "seconds_before_them": [
-            {"burst": _since(bursts, call.came), "restart": _since(restarts, call.came)} for call in too_small
+        "waiting_then": [
+            {
+                "burst_before": _since(bursts, came),
+                "restart_before": _since(restarts, came),
+                "committed_before": [round(came - each.committed, 3) for each in waiting],
+                "visible_after": [round(seen[each.number] - came, 3) for each in waiting],
+            }
+            for came, waiting in too_small.items()
         ],
         "latencies": [round(seen[each.number] - each.committed, 3) for each in usual],
     }
@@ -111,8 +117,8 @@ def _since(moments: Sequence[float], moment: float) -> float | None:
     return round(moment - max(earlier), 2) if earlier else None
 
 
-def _others_wait(call: NotedCall, changes: Sequence[Change], calls: Sequence[NotedCall]) -> bool:
-    """Whether a change waited at the target when this call went without it.
+def _others_waiting(call: NotedCall, changes: Sequence[Change], calls: Sequence[NotedCall]) -> list[Change]:
+    """The changes that waited at the target when this call went without them.
 
     The tap gives changes in their order; so what was committed before the newest change of the call, and was in no call
     yet, had been there. Orders with a call under way have to wait, and do not count.
@@ -126,7 +132,7 @@ def _others_wait(call: NotedCall, changes: Sequence[Change], calls: Sequence[Not
             if other.answered + ACK_SECONDS > call.came:
                 flying.update(other.changes)
     earlier = changes[: max(call.changes.values())]
-    return any(sent.get(each.key, -1) < each.number and each.key not in flying for each in earlier)
+    return [each for each in earlier if sent.get(each.key, -1) < each.number and each.key not in flying]
 
 
 def _spread(seconds: Sequence[float]) -> dict[str, float]:
