@@ -75,7 +75,7 @@ def test_a_budget_for_nothing_sends_nothing_and_loses_nothing(shop: Shop, channe
 
 
 def test_a_job_whose_credits_went_elsewhere_is_not_made_and_its_orders_are_due_again(shop: Shop) -> None:
-    shop.target_config = {"channel": "bulk_write"}
+    shop.target_config = {"bulk_threshold": 10}
     fixed = opening(shop)
     shop.insert(f"SO-{number}" for number in range(30))
     ended = run_within(shop, fixed + JOB_CREDITS)  # reading the org for the upload takes one of the job's credits
