@@ -93,9 +93,11 @@ class Pair:
         with self.log.open("ab") as log:
             state = ["--state", str(self._state)]
             tap = self._process("tap-legacy-orders", "tap.json", state, stdout=subprocess.DEVNULL, stderr=log)
-        yield
-        tap.terminate()
-        tap.wait(60)
+        try:
+            yield
+        finally:
+            tap.terminate()
+            tap.wait(60)
 
     def start(self) -> None:
         """Start both, from the last STATE."""
