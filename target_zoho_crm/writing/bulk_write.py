@@ -97,7 +97,9 @@ class BulkWriter:
             return
         if written.refusals:
             to.conclude(batch.group, to.refusals(batch, written.refusals), Channel.BULK_WRITE)
-        manifest = batch.manifest
+        # By key, as the acks' index has them: written as they come, by their last change, each of its pages would be
+        # read and written again and again.
+        manifest = dict(sorted(batch.manifest.items()))
         for key in written.refusals:
             del manifest[key]
         if not manifest:
