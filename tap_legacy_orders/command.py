@@ -21,6 +21,7 @@ class OneLineErrors(SingerCommand):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command."""
         gc.set_threshold(*GC_THRESHOLDS)
+        gc.freeze()
         try:
             with ending_in_time(self.logger.error):
                 return super().main(*args, **kwargs)

@@ -99,7 +99,8 @@ class BulkWriter:
             to.conclude(batch.group, to.refusals(batch, written.refusals), Channel.BULK_WRITE)
         # By key, as the acks' index has them: written as they come, by their last change, each of its pages would be
         # read and written again and again.
-        manifest = dict(sorted(batch.manifest.items()))
+        versions = batch.manifest
+        manifest = {key: versions[key] for key in sorted(versions)}
         for key in written.refusals:
             del manifest[key]
         if not manifest:
