@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks.peers import MELTANOLABS, plain
+from benchmarks.peers import MELTANOLABS, ours, plain
 from zoho_crm_emulator.control import EmulatorProcess
 
-BIN = Path(sys.executable).parent
 OURS = "orders-sync"
 OURS_BY_FILES = "orders-sync, by files"
 PLAIN = "plain singer-sdk"
@@ -47,9 +45,7 @@ def taps(engine: str) -> dict[str, Plugin]:
     found = {PLAIN: Plugin(plain("tap"), lambda url: {"sqlalchemy_url": url})}
     if engine == "postgresql":
         found[LABS] = Plugin([MELTANOLABS.program("tap-postgres")], _labs_settings)
-    found[OURS] = Plugin(
-        [str(BIN / "tap-legacy-orders")], lambda url: {"sqlalchemy_url": url, "orders_table": "orders"}
-    )
+    found[OURS] = Plugin([ours("tap-legacy-orders")], lambda url: {"sqlalchemy_url": url, "orders_table": "orders"})
     return found
 
 
@@ -63,7 +59,7 @@ def pairs(emulator: EmulatorProcess) -> list[Pair]:
         Pair(
             OURS,
             all_taps[OURS],
-            Plugin([str(BIN / "target-zoho-crm")], lambda url: target_settings(emulator, url)),
+            Plugin([ours("target-zoho-crm")], lambda url: target_settings(emulator, url)),
             confirms=True,
         ),
     ]

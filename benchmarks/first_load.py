@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.best_schedule import Taken, best_seconds
-from benchmarks.contenders import BIN, target_settings
+from benchmarks.contenders import target_settings
 from benchmarks.measured import Usage, run_measured
 from benchmarks.orders import make_orders
+from benchmarks.peers import ours
 from benchmarks.processes import BenchmarkError, work_folder
 from benchmarks.results import Table, keep
 from zoho_crm_emulator.control import EmulatorProcess
@@ -104,7 +105,7 @@ class FirstLoad:
             for role, streams in (("tap", {"stdout": sink}), ("target", {"stdin": source, "stdout": logs["out"]})):
                 path = self._folder / f"{role}.json"
                 path.write_text(json.dumps(settings[role]), encoding="utf-8")
-                command = [str(BIN / programs[role]), "--config", str(path)]
+                command = [ours(programs[role]), "--config", str(path)]
                 running[role] = pool.submit(self._measured, command, logs[role], streams)
             usages = {role: each.result() for role, each in running.items()}
         for role, usage in usages.items():

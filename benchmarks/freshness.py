@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.call_notes import CallNotes
-from benchmarks.contenders import BIN, target_settings
+from benchmarks.contenders import target_settings
 from benchmarks.freshness_figures import figures_of, percentile, table
 from benchmarks.live_shop import LiveShop
+from benchmarks.peers import ours
 from benchmarks.processes import work_folder
 from benchmarks.results import keep
 from scripts.servers import NoServerError, postgresql_database, postgresql_server
@@ -139,7 +140,7 @@ class Pair:
             raise FreshnessError("\n  ".join(["the pair ended by itself", *said]))
 
     def _process(self, program: str, config: str, more: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
-        command = [str(BIN / program), "--config", str(self._folder / config), *more]
+        command = [ours(program), "--config", str(self._folder / config), *more]
         return subprocess.Popen(command, env={**os.environ, "PYTHONWARNINGS": "ignore"}, **options)
 
     def _keep_state(self, target: subprocess.Popen[bytes]) -> None:

@@ -18,11 +18,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import BIN, target_settings
+from benchmarks.contenders import target_settings
 from benchmarks.figures import spread
 from benchmarks.large_shop import LargeShop, scratch_database
 from benchmarks.measured import Usage, run_measured
-from benchmarks.meltano_project import Script, make_project
+from benchmarks.meltano_project import MELTANO, Script, make_project
+from benchmarks.peers import ours
 from benchmarks.processes import BenchmarkError, work_folder
 from benchmarks.results import Table, keep
 from orders_database.databases import database_for
@@ -55,16 +56,16 @@ class Pairs:
         taps = {
             "tap-idle": Script(f"case \"$*\" in *--discover*) echo '{catalog}';; esac"),
             "tap-plain": Script(f'{plain} tap "$@"', {"sqlalchemy_url": f"sqlite:///{empty}"}),
-            "tap-ours": Script(f'exec {BIN}/tap-legacy-orders "$@"', settings["tap"]),
+            "tap-ours": Script(f'exec {ours("tap-legacy-orders")} "$@"', settings["tap"]),
         }
         targets = {
             "target-idle": Script("cat > /dev/null"),
             "target-plain": Script(f'{plain} target "$@"'),
-            "target-ours": Script(f'exec {BIN}/target-zoho-crm "$@"', settings["target"]),
+            "target-ours": Script(f'exec {ours("target-zoho-crm")} "$@"', settings["target"]),
         }
         make_project(folder, taps, targets)
         # The first command in a project makes Meltano's own database, which is nothing to measure.
-        subprocess.run([BIN / "meltano", f"--cwd={folder}", "state", "list"], check=True, capture_output=True)
+        subprocess.run([MELTANO, f"--cwd={folder}", "state", "list"], check=True, capture_output=True)
 
     def run(self, pair: str, *options: str) -> tuple[Usage, str]:
         """One `meltano run`; what it used, and its log.
@@ -72,7 +73,7 @@ class Pairs:
         Raises:
             BenchmarkError: it failed.
         """
-        command = [str(BIN / "meltano"), f"--cwd={self._folder}", "run", *options, f"tap-{pair}", f"target-{pair}"]
+        command = [MELTANO, f"--cwd={self._folder}", "run", *options, f"tap-{pair}", f"target-{pair}"]
         with self._log.open("wb") as log:
             usage = run_measured(command, stdout=log.fileno(), stderr=log.fileno())
         said = self._log.read_text(encoding="utf-8", errors="replace")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+MELTANO = str(Path(sys.executable).parent / "meltano")
 
 
 @dataclass(frozen=True)

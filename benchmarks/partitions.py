@@ -19,10 +19,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks.contenders import BIN, target_settings
+from benchmarks.contenders import target_settings
 from benchmarks.figures import spread
 from benchmarks.large_shop import LargeShop, scratch_database
 from benchmarks.measured import Usage, run_measured
+from benchmarks.peers import ours
 from benchmarks.processes import BenchmarkError, work_folder
 from benchmarks.results import Table, keep
 from scripts.servers import NoServerError
@@ -55,8 +56,8 @@ def first_load(folder: Path, url: str, emulator: EmulatorProcess, rows: int, of:
         tap = {"sqlalchemy_url": url, "orders_table": "orders", "partition": {"index": index, "of": of}}
         for role, config in (("tap", tap), ("target", target)):
             (folder / f"{role}-{index}.json").write_text(json.dumps(config), encoding="utf-8")
-        reads = f"'{BIN}/tap-legacy-orders' --config tap-{index}.json"
-        pipe = f"{reads} | '{BIN}/target-zoho-crm' --config target-{index}.json"
+        reads = f"'{ours('tap-legacy-orders')}' --config tap-{index}.json"
+        pipe = f"{reads} | '{ours('target-zoho-crm')}' --config target-{index}.json"
         scripts.append(f"cd '{folder}' && {pipe} > state-{index}.json")
     began = time.perf_counter()
     with ThreadPoolExecutor(of) as threads:

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import BIN, Pair, Plugin
+from benchmarks.contenders import Pair, Plugin
 from benchmarks.measured import Usage, measured, read_usage, run_measured
-from benchmarks.meltano_project import Script, make_project
+from benchmarks.meltano_project import MELTANO, Script, make_project
 
 Usages = Mapping[str, Usage]
 """What each process used by its role, tap or target; and the seconds of the "whole" where there are two."""
@@ -57,7 +57,7 @@ class Processes:
     def meltano(self, project: Path, pair: Pair, url: str, run: str) -> Usages:
         """Both by `meltano run`, in a project of their own and with no state from before."""
         usages = {role: project / f"{role}-usage.json" for role in ("tap", "target")}
-        meltano = [str(BIN / "meltano"), f"--cwd={project}"]
+        meltano = [MELTANO, f"--cwd={project}"]
         if not project.exists():
             project.mkdir()
             scripts = {

@@ -44,7 +44,7 @@ KINDS = (
         "Throughput beside other Singer programs",
         "Orders of 12 columns. The plain pair (`benchmarks/plain.py`) is what singer-sdk makes of a few lines: a SQL "
         "tap, and a target that throws its batches away; it writes nothing and confirms nothing, while `orders-sync` "
-        "delivers every order and writes its ack. Each peer has an environment of its own from PyPI. *Times plain* is "
+        "delivers every order and writes its ack. Each program has an environment of its own. *Times plain* is "
         "the ratio of the medians to the plain pair that validates, as singer-sdk does unless told otherwise, measured "
         "in the same rounds. Targets and pairs use SQLite, with the ledger beside the orders; the emulator takes no "
         "time on purpose, but its share of the same CPUs. Time and CPU include each process's start.",
