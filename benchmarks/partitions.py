@@ -1,7 +1,8 @@
 """Four pairs side by side against one: `python -m benchmarks.partitions`, on a PostgreSQL server.
 
 Each round is a first load of the same orders. The emulator's jobs take no time and its limits are high, but it works on
-the same machine; the CPU of all plugins together says what partitions cost, the seconds what they gain.
+the same machine, as the database does; the CPU of all plugins together says what partitions cost, the seconds what they
+gain, and how busy the machine is with one pair how much they could gain at best.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -33,10 +35,14 @@ from zoho_crm_emulator.control import EmulatorProcess
 
 @dataclass(frozen=True)
 class Round:
-    """A first load by some pairs: seconds by the clock, CPU of all plugins, and what the ledger says afterwards."""
+    """A first load by some pairs: seconds by the clock, CPU of all plugins, and what the ledger says afterwards.
+
+    `machine_seconds` is the CPU of the whole machine: plugins, database and emulator.
+    """
 
     seconds: float
     cpu_seconds: float
+    machine_seconds: float
     ledger: str
 
 
@@ -59,16 +65,24 @@ def first_load(folder: Path, url: str, emulator: EmulatorProcess, rows: int, of:
         reads = f"'{ours('tap-legacy-orders')}' --config tap-{index}.json"
         pipe = f"{reads} | '{ours('target-zoho-crm')}' --config target-{index}.json"
         scripts.append(f"cd '{folder}' && {pipe} > state-{index}.json")
-    began = time.perf_counter()
+    began, used = time.perf_counter(), _machine_seconds()
     with ThreadPoolExecutor(of) as threads:
         usages = list(threads.map(_run, scripts, [folder / f"{index}.log" for index in range(of)]))
-    seconds = time.perf_counter() - began
+    seconds, used = time.perf_counter() - began, _machine_seconds() - used
     found = _told(ledger)
     ledger.close()
     there = emulator.admin.stats()["modules"]["Orders"]
     if there != rows:
         raise BenchmarkError(f"{there:,} of {rows:,} orders reached the CRM by {of} pairs")
-    return Round(seconds, sum(usage.cpu_seconds for usage in usages), found)
+    return Round(seconds, sum(usage.cpu_seconds for usage in usages), used, found)
+
+
+def _machine_seconds() -> float:
+    """CPU seconds of all CPUs since the machine began, as Linux counts them."""
+    user, nice, system, _, _, interrupts, soft, stolen = map(
+        int, Path("/proc/stat").read_text(encoding="ascii").split()[1:9]
+    )
+    return (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK")
 
 
 def _run(script: str, log: Path) -> Usage:
@@ -118,6 +132,8 @@ def _figures(rows: int, rounds: Sequence[Round]) -> dict[str, Any]:
     return {
         "seconds": spread([each.seconds for each in rounds]),
         "cpu_seconds": spread([each.cpu_seconds for each in rounds]),
+        "machine_seconds": spread([each.machine_seconds for each in rounds]),
+        "busy_share": spread([each.machine_seconds / each.seconds / (os.cpu_count() or 1) for each in rounds]),
         "records_per_second": spread([rows / each.seconds for each in rounds]),
     }
 
@@ -149,9 +165,18 @@ def table(figures: Mapping[str, Any]) -> Table:
     for pairs, figure in figures["pairs"].items():
         seconds, speed, cpu = (figure[name] for name in ("seconds", "records_per_second", "cpu_seconds"))
         shown = [f"{seconds[name]:.1f}" for name in ("median", "smallest", "largest")]
-        rows.append([pairs, *shown, f"{speed['median']:,.0f}", f"{cpu['median']:.1f}"])
-    columns = ["Pairs at once", "Seconds", "Smallest", "Largest", "Orders a second", "CPU seconds of all plugins"]
-    note = f"First loads of {figures['rows']:,} orders; the CRM and the ledger are the same each time."
+        machine, busy = figure["machine_seconds"]["median"], figure["busy_share"]["median"]
+        rows.append([pairs, *shown, f"{speed['median']:,.0f}", f"{cpu['median']:.1f}", f"{machine:.1f}", f"{busy:.0%}"])
+    columns = [
+        *("Pairs at once", "Seconds", "Smallest", "Largest", "Orders a second"),
+        *("CPU s of all plugins", "CPU s with database and emulator", "CPUs busy"),
+    ]
+    alone = figures["pairs"]["1"]["busy_share"]["median"]
+    note = (
+        f"First loads of {figures['rows']:,} orders; the CRM and the ledger are the same each time. One pair keeps the "
+        f"CPUs busy for {alone:.0%} of the time, so that no number of pairs can be more than {1 / alone:.2f} times as "
+        "fast here."
+    )
     return Table(f"Throughput: {figures['ratio']} times that of one pair", columns, rows, note)
 
 

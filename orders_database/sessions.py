@@ -41,6 +41,12 @@ def pin_for_reading(engine: sa.Engine) -> None:
     _pin(engine, (*_TEXTS[backend], *_READ_ONLY.get(backend, ())))
 
 
+def keep_to_indexes(engine: sa.Engine) -> None:
+    """Have PostgreSQL read by an index wherever there is one, in sessions from now on."""
+    _pin(engine, ("SET enable_seqscan = off",))
+    engine.dispose()
+
+
 def pin_for_writing(engine: sa.Engine) -> None:
     """Pin the sessions of an engine that writes: its texts are the same."""
     _pin(engine, _TEXTS[engine.dialect.name])

@@ -1,7 +1,8 @@
 """What the planner knows of the ack table: PostgreSQL looks at a table that has grown only now and then, or never.
 
 Until then it takes the table for so small that it reads all acks for each order of a page: minutes, in a first load.
-The other engines look at a new table by themselves, or join by its primary key without.
+A page that was planned while there were hardly any acks does so even where the server looks in time, for it meets all
+that are written while it is read. The other engines look at a new table by themselves, or join by its primary key.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ _BELIEVED = sa.text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:nam
 _SKIPPING_SINCE = 12  # PostgreSQL's first version that passes over a table somebody else is looking at
 
 logger = logging.getLogger(__name__)
+
+
+def few_are_known(ledger: Ledger) -> bool:
+    """Whether PostgreSQL believes in so few acks that it may choose to read all of them for each order."""
+    if ledger.engine.dialect.name != "postgresql":
+        return False
+    with ledger.connect() as connection:
+        return (_believed(connection, ledger) or 0) < FIRST_LOOK
 
 
 class AckStatistics:
@@ -54,12 +63,21 @@ def look(ledger: Ledger, *, fewer_than: int = 1) -> None:
         return
     try:
         with ledger.begin() as connection:
-            name = connection.dialect.identifier_preparer.format_table(ledger.tables.ack)
-            believed = connection.execute(_BELIEVED, {"name": name}).scalar()
+            believed = _believed(connection, ledger)
             if believed is None or believed >= fewer_than:
                 return
             version = connection.dialect.server_version_info or (0,)
             how = "(SKIP_LOCKED) " if version[0] >= _SKIPPING_SINCE else ""
-            connection.exec_driver_sql(f"ANALYZE {how}{name}")
+            connection.exec_driver_sql(f"ANALYZE {how}{_name(connection, ledger)}")
     except DBAPIError as error:  # the table is used all the same, and the server may look at it by itself
         logger.warning("PostgreSQL did not look at the ack table and may read it slowly: %s", type(error.orig).__name__)
+
+
+def _believed(connection: sa.Connection, ledger: Ledger) -> float | None:
+    """How many acks there were at the last look; below 1 without one, None where the table is not seen."""
+    believed: float | None = connection.execute(_BELIEVED, {"name": _name(connection, ledger)}).scalar()
+    return believed
+
+
+def _name(connection: sa.Connection, ledger: Ledger) -> str:
+    return connection.dialect.identifier_preparer.format_table(ledger.tables.ack)

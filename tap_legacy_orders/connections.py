@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from orders_database.databases import SUPPORTED
-from orders_database.sessions import BUSY_SECONDS, pin_for_reading
+from orders_database.sessions import BUSY_SECONDS, keep_to_indexes, pin_for_reading
 from sync_ledger.ledger import EXTRAS, Ledger, LedgerError, LedgerUnavailableError, create_engine, database_url
 from sync_ledger.recovery import release_uncreated
-from sync_ledger.statistics import look
+from sync_ledger.statistics import few_are_known, look
 from tap_legacy_orders.errors import TapConfigError, TapSyncError, cause_of, where
 
 ORDERS_CHECK = "`sqlalchemy_url`, the user's rights, and `filter` if one is set"
@@ -126,8 +126,12 @@ def _fetch_damaged_text(connection: sa.Connection, statement: sa.Select[Any]) ->
     return rows
 
 
-def open_ledger(url: str, schema: str | None, stream: str, logger: logging.Logger) -> Ledger:
+def open_ledger(
+    url: str, schema: str | None, stream: str, logger: logging.Logger, beside: sa.Engine | None = None
+) -> Ledger:
     """Open the ledger at `url`, with its tables, and make due again what dead runs of `stream` left undone.
+
+    `beside` is the engine that reads the orders where they are joined with the acks.
 
     Raises:
         TapConfigError: the URL is of no use, or the tables cannot be made.
@@ -137,6 +141,8 @@ def open_ledger(url: str, schema: str | None, stream: str, logger: logging.Logge
         ledger = Ledger.open(url, schema)
         ledger.ensure_tables()
         look(ledger)
+        if beside is not None and few_are_known(ledger):
+            keep_to_indexes(beside)  # however many acks are written while this run reads
         released = release_uncreated(ledger, stream)
     except LedgerUnavailableError as error:
         raise TapSyncError(str(error)) from error

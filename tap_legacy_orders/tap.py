@@ -324,7 +324,8 @@ class TapLegacyOrders(SQLTap):
     def ledger(self) -> Ledger:
         """The ledger; what dead runs left undone in it is due again."""
         url = self.config.get("ack_url") or self.config["sqlalchemy_url"]
-        return open_ledger(url, self.config.get("ack_schema"), self.stream_name, self.logger)
+        beside = self.engine if self.ledger_beside_orders else None
+        return open_ledger(url, self.config.get("ack_schema"), self.stream_name, self.logger, beside)
 
     def unsynced_orders(
         self,
