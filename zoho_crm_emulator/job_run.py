@@ -7,6 +7,7 @@ import io
 import logging
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -190,16 +191,26 @@ def _result(part: Part, switches: Switches) -> str:
     change = {"lower": str.lower, "upper": str.upper, "title": str.title}[switches.result_status]
     words = {action: change(word) for action, word in STATUS.items()}
     unprocessed = (change("unprocessed"), "", "")
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([*[names[c.field.api_name] for c in part.plan.echoed], "STATUS", "RECORD_ID", "ERRORS"])
-    writer.writerows(
+    rows = [(*[names[c.field.api_name] for c in part.plan.echoed], "STATUS", "RECORD_ID", "ERRORS")]
+    rows += [
         (*echo, *unprocessed)
         if outcome is None
-        else (*echo, words[outcome.action], outcome.id or "", _errors(outcome.refused, names))
+        else (*echo, words[outcome.action], str(outcome.id or ""), _errors(outcome.refused, names))
         for echo, outcome in zip(part.echoes, part.outcomes, strict=True)
-    )
-    return text.getvalue()
+    ]
+    return _csv(rows)
+
+
+def _csv(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows of equal width as CSV; where nothing needs quotes, as is usual, cells are only joined."""
+    text = "\r\n".join(map(",".join, rows)) + "\r\n"
+    ends = len(rows)
+    plain = '"' not in text and text.count(",") == ends * (len(rows[0]) - 1)
+    if plain and text.count("\r") == text.count("\n") == ends:
+        return text
+    quoted = io.StringIO()
+    csv.writer(quoted).writerows(rows)
+    return quoted.getvalue()
 
 
 def _errors(refused: Refused | None, names: dict[str, str]) -> str:
