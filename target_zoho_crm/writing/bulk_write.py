@@ -85,6 +85,9 @@ class BulkWriter:
             ZohoError, LedgerError, RejectedError: what ended an earlier job and so the run.
         """
         to = self._to
+        # By key, as the acks' index has them: written as they come, by their last change, each of its pages would be
+        # read and written again and again.
+        batch = replace(batch, entries={key: batch.entries[key] for key in sorted(batch.entries)})
         job_id = uuid.uuid4().hex
         path = self._spool / f"{job_id}.zip"
         values = map(attrgetter("values"), batch.entries.values())
@@ -97,10 +100,7 @@ class BulkWriter:
             return
         if written.refusals:
             to.conclude(batch.group, to.refusals(batch, written.refusals), Channel.BULK_WRITE)
-        # By key, as the acks' index has them: written as they come, by their last change, each of its pages would be
-        # read and written again and again.
-        versions = batch.manifest
-        manifest = {key: versions[key] for key in sorted(versions)}
+        manifest = batch.manifest
         for key in written.refusals:
             del manifest[key]
         if not manifest:
