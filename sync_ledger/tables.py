@@ -219,7 +219,8 @@ def _ack_table(metadata: sa.MetaData) -> sa.Table:
         postgresql_where=folded,
         mssql_where=folded,
     )
-    with_room = sa.DDL(f"ALTER TABLE %(fullname)s SET (fillfactor = {FILLED_PERCENT})")
+    statement = f"ALTER TABLE %(fullname)s SET (fillfactor = {FILLED_PERCENT})"
+    with_room = sa.DDL(statement)  # type: ignore[no-untyped-call]
     sa.event.listen(table, "after_create", with_room.execute_if(dialect="postgresql"))
     return table
 
