@@ -28,12 +28,9 @@ _SKIPPING_SINCE = 12  # PostgreSQL's first version that passes over a table some
 logger = logging.getLogger(__name__)
 
 
-def few_are_known(ledger: Ledger) -> bool:
+def few_are_known(connection: sa.Connection, ledger: Ledger) -> bool:
     """Whether PostgreSQL believes in so few acks that it may choose to read all of them for each order."""
-    if ledger.engine.dialect.name != "postgresql":
-        return False
-    with ledger.connect() as connection:
-        return (_believed(connection, ledger) or 0) < FIRST_LOOK
+    return connection.dialect.name == "postgresql" and (_believed(connection, ledger) or 0) < FIRST_LOOK
 
 
 class AckStatistics:

@@ -126,12 +126,8 @@ def _fetch_damaged_text(connection: sa.Connection, statement: sa.Select[Any]) ->
     return rows
 
 
-def open_ledger(
-    url: str, schema: str | None, stream: str, logger: logging.Logger, beside: sa.Engine | None = None
-) -> Ledger:
+def open_ledger(url: str, schema: str | None, stream: str, logger: logging.Logger) -> Ledger:
     """Open the ledger at `url`, with its tables, and make due again what dead runs of `stream` left undone.
-
-    `beside` is the engine that reads the orders where they are joined with the acks.
 
     Raises:
         TapConfigError: the URL is of no use, or the tables cannot be made.
@@ -141,8 +137,6 @@ def open_ledger(
         ledger = Ledger.open(url, schema)
         ledger.ensure_tables()
         look(ledger)
-        if beside is not None and few_are_known(ledger):
-            keep_to_indexes(beside)  # however many acks are written while this run reads
         released = release_uncreated(ledger, stream)
     except LedgerUnavailableError as error:
         raise TapSyncError(str(error)) from error
@@ -154,3 +148,15 @@ def open_ledger(
     if released:
         logger.info("%d orders of bulk jobs that were never created are due again", released)
     return ledger
+
+
+def find_acks_by_index(engine: sa.Engine, ledger: Ledger) -> None:
+    """Have orders that lie beside the ledger joined by the acks' index, however many are written while this run reads.
+
+    Raises:
+        TapSyncError: the ledger does not answer any more.
+    """
+    with reading(ledger.engine, "ledger", LEDGER_CHECK) as connection:
+        few = few_are_known(connection, ledger)
+    if few:
+        keep_to_indexes(engine)

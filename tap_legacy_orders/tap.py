@@ -22,7 +22,7 @@ from sync_ledger.ledger import Ledger, database_url
 from tap_legacy_orders import following, partitions, sync_flag
 from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.command import OneLineErrors
-from tap_legacy_orders.connections import open_engine, open_ledger, reading
+from tap_legacy_orders.connections import find_acks_by_index, open_engine, open_ledger, reading
 from tap_legacy_orders.errors import TapConfigError, TapSyncError
 from tap_legacy_orders.given_files import check_catalog, check_state
 from tap_legacy_orders.order_lines import DEFAULT_NAME, LinesTable, find_lines_table
@@ -324,8 +324,10 @@ class TapLegacyOrders(SQLTap):
     def ledger(self) -> Ledger:
         """The ledger; what dead runs left undone in it is due again."""
         url = self.config.get("ack_url") or self.config["sqlalchemy_url"]
-        beside = self.engine if self.ledger_beside_orders else None
-        return open_ledger(url, self.config.get("ack_schema"), self.stream_name, self.logger, beside)
+        ledger = open_ledger(url, self.config.get("ack_schema"), self.stream_name, self.logger)
+        if self.ledger_beside_orders:
+            find_acks_by_index(self.engine, ledger)
+        return ledger
 
     def unsynced_orders(
         self,
