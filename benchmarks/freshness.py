@@ -32,8 +32,8 @@ from zoho_crm_emulator.control import EmulatorProcess
 
 MIB = 1 << 20
 CATCH_UP_SECONDS = 60.0
-STATISTICS_SECONDS = 12.0
-"""After so long PostgreSQL's statistics hold what came before."""
+STATISTICS_SECONDS = 20.0
+"""After so long PostgreSQL's statistics hold what came before: a session tells of its start up to ten seconds later."""
 START_SECONDS = 5.0
 
 

