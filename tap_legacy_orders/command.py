@@ -21,7 +21,7 @@ class OneLineErrors(SingerCommand):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command."""
         gc.set_threshold(*GC_THRESHOLDS)
-        gc.freeze()
+        gc.freeze()  # what starting has made lives to the end
         try:
             with ending_in_time(self.logger.error):
                 return super().main(*args, **kwargs)

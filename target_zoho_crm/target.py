@@ -275,7 +275,7 @@ class TargetZohoCRM(Target):
     def invoke(cls, **options: Any) -> None:
         """Run from the command line: one clear line for a user's mistake, and an exit code that means something."""
         gc.set_threshold(*GC_THRESHOLDS)
-        gc.freeze()
+        gc.freeze()  # what starting has made lives to the end
         memory.keep_little()
         with ending_in_time(cls.logger.error):
             try:

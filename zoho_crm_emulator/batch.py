@@ -19,7 +19,7 @@ from zoho_crm_emulator.refusals import Refused, together
 from zoho_crm_emulator.schema import LAYOUT, Field, ModuleView
 from zoho_crm_emulator.store import Store
 from zoho_crm_emulator.subforms import Rows, RowWriter
-from zoho_crm_emulator.unique_keys import hold, holders, holders_by_value, key_maker, keys_of, save
+from zoho_crm_emulator.unique_keys import hold, holders, holders_by_value, key_maker, save
 
 Operation = Literal["insert", "update", "upsert"]
 
@@ -136,8 +136,8 @@ class Batch:
     def _look_up(self, rows: Sequence[Row], state: State) -> None:
         wanted: set[int] = set()
         for key_field in self._view.keys:
-            name = key_field.api_name
-            keys = keys_of(key_field, self._user, [row.values.get(name) for row in rows])
+            name, key_of = key_field.api_name, self._key_of[key_field.api_name]
+            keys = [None if (v := row.values.get(name)) is None else key_of(v) for row in rows]
             wanted_keys = {key for key in keys if key is not None}
             found = holders(self._connection, key_field, wanted_keys) if wanted_keys else {}
             state.keys[name] = keys

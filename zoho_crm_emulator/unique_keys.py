@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -17,26 +17,10 @@ def key_maker(field: Field, user: int) -> Callable[[Any], str]:
     Zoho compares trimmed and without case, unless the field is case-sensitive; a user-scoped external id counts
     among the same user's records only.
     """
-    prefix = _prefix(field, user)
+    prefix = f"{user}:" if field.external == "user" else ""
     if field.case_sensitive:
         return lambda value: prefix + str(value).strip()
     return lambda value: prefix + str(value).strip().casefold()
-
-
-def keys_of(field: Field, user: int, values: Sequence[Any]) -> list[str | None]:
-    """What is compared of many values; None where there is none."""
-    try:
-        texts: Iterable[str] = map(str.strip, values)
-        folded = list(texts if field.case_sensitive else map(str.casefold, texts))
-    except TypeError:  # not all are texts
-        key_of = key_maker(field, user)
-        return [None if value is None else key_of(value) for value in values]
-    prefix = _prefix(field, user)
-    return [prefix + key for key in folded]
-
-
-def _prefix(field: Field, user: int) -> str:
-    return f"{user}:" if field.external == "user" else ""
 
 
 def holders(connection: sqlite3.Connection, field: Field, keys: Iterable[str]) -> dict[str, int]:
