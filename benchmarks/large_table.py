@@ -32,12 +32,12 @@ from scripts.servers import NoServerError
 from sync_ledger.tables import ledger_tables
 from tap_legacy_orders.connections import open_engine, reading
 from tap_legacy_orders.orders_table import find_orders_table
+from tap_legacy_orders.tap import PAGE_SIZE
 from tap_legacy_orders.unsynced import UnsyncedQueries
 from zoho_crm_emulator.control import EmulatorProcess
 
 PROJECT = Path(__file__).resolve().parent.parent
 CHANGED = 500
-PAGE = 25_000
 ENGINES = ("postgresql", "mariadb", "sqlite")
 
 
@@ -146,7 +146,7 @@ def read_plans(url: str) -> dict[str, Any]:
         now = datetime.now(timezone.utc).replace(tzinfo=None)
         found = {}
         for name, lower in (("after the bookmark", newest), ("from the start", None)):
-            plan = explain(connection, queries.range_page(lower, newest, None, PAGE, now))
+            plan = explain(connection, queries.range_page(lower, newest, None, PAGE_SIZE, now))
             accesses = {each.alias: each.index or "every row" for each in plan.accesses}
             found[name] = {"cost": plan.cost, **accesses}
     engine.dispose()
@@ -198,7 +198,7 @@ def plans_table(tables: Sequence[Mapping[str, Any]]) -> Table:
             cost = told.pop("cost")
             by = ", ".join(f"{table}: {index}" for table, index in told.items())
             rows.append([each["engine"], name, by, "" if cost is None else f"{cost:,.2f}"])
-    return Table("Plans of a page of 25,000", ["Database", "Page", "Reads", "Cost by its own measure"], rows)
+    return Table(f"Plans of a page of {PAGE_SIZE:,}", ["Database", "Page", "Reads", "Cost by its own measure"], rows)
 
 
 if __name__ == "__main__":

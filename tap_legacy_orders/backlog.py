@@ -13,8 +13,9 @@ from typing import Any
 from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.deadline import Deadline
 from tap_legacy_orders.moments import parse_moment
+from tap_legacy_orders.pages import Row
 from tap_legacy_orders.ranges import Range
-from tap_legacy_orders.reader import Row, UnsyncedOrders
+from tap_legacy_orders.reader import UnsyncedOrders
 from tap_legacy_orders.unsynced import UnsyncedQueries
 
 

@@ -13,8 +13,9 @@ from itertools import islice
 from typing import Any
 
 from tap_legacy_orders.connections import fetch_rows, reading
+from tap_legacy_orders.pages import Page, Row
 from tap_legacy_orders.ranges import Clock, Range, choose_range
-from tap_legacy_orders.reader import Page, Row, UnsyncedOrders
+from tap_legacy_orders.reader import UnsyncedOrders
 from tap_legacy_orders.unsynced import due_keys
 from tap_legacy_orders.waking import Waking
 

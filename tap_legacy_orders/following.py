@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from tap_legacy_orders.errors import OutputClosedError, TapSyncError
 from tap_legacy_orders.followed_orders import FollowedOrders
-from tap_legacy_orders.reader import Page
+from tap_legacy_orders.pages import Page
 from tap_legacy_orders.waking import Waking
 
 POLL_INTERVAL_SECONDS = 1

@@ -20,7 +20,7 @@ from orders_database.texts import joined_key
 from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.orders_table import OrdersTable, find_column, find_key, listed, reflect
-from tap_legacy_orders.reader import Page
+from tap_legacy_orders.pages import Page
 from tap_legacy_orders.unsynced import KEY, UnsyncedQueries
 from tap_legacy_orders.values import Warn, converter
 

@@ -1,6 +1,7 @@
 """One run's reading: due retries, orders outside the range, then the range, page by page.
 
-Each page is a short query of its own; no transaction stays open while the page is written out.
+Each page is a short query of its own; no transaction stays open while the page is written out. A server reads the
+next page meanwhile.
 
 Why the bookmark never passes an order that was left out: a page's one statement returns both the orders to send and
 those left out (changed while an earlier version is in flight), so both come from one snapshot. Every order between
@@ -14,8 +15,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from dataclasses import replace
+from datetime import datetime
 from operator import methodcaller
 from typing import Any
 
@@ -32,7 +33,9 @@ from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
 from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.gone_orders import GoneOrders
 from tap_legacy_orders.orders_table import OrdersTable
+from tap_legacy_orders.pages import Page, ReadingSettings, Row
 from tap_legacy_orders.ranges import Clock, Range, choose_range, fits
+from tap_legacy_orders.read_ahead import reading_ahead
 from tap_legacy_orders.rendering import Rendering
 from tap_legacy_orders.unsynced import (
     AckState,
@@ -47,36 +50,6 @@ from tap_legacy_orders.unsynced import (
 
 KEYS_PER_QUERY = 500
 """Due retries fetched at once: composite keys make long conditions, and some engines take 1,000 values only."""
-
-Row = tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Orders to send, column by column: the record's values, then key and version."""
-
-    columns: Sequence[Sequence[Any]]
-    count: int
-    bookmark: str | None
-    """Where the bookmark may stand once these are out; None leaves it where it is."""
-    key_at: int = 0
-    """Which column holds the keys."""
-    rendering: Rendering | None = None
-    """How the values before the keys make up the record, where they are not simply its columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingSettings:
-    """How a run reads."""
-
-    page_size: int
-    lookback: timedelta
-    settle: timedelta
-    zone: tzinfo
-    ledger_beside_orders: bool
-    """True when the ack table can be joined; else acks are looked up page by page."""
-    find_deleted: bool
-    """Whether orders that were deleted in the CRM are looked for by key: they may have come back with an old date."""
 
 
 class UnsyncedOrders:
@@ -290,20 +263,24 @@ class UnsyncedOrders:
             after = Position(None, self._key_parts(rows[-1]))
 
     def _range_pages(self, cutoff: datetime, chosen: Range, upper: str) -> Iterator[Page]:
-        after = None
         clamp = None
         size = self._settings.page_size
-        while True:
-            rows = self._fetch(methodcaller("range_page", chosen.lower, upper, after, size, cutoff))
-            send, left_out = self._judge(rows, cutoff)
-            if left_out and clamp is None:
-                clamp = self._replication(left_out[0])  # pages are in order: the first is the smallest
-            if len(rows) < size:
-                # Everything up to the range's end was sent, is settled, or clamps the bookmark.
-                yield self._page(send, clamp or upper)
-                return
-            after = Position(self._replication(rows[-1]), self._key_parts(rows[-1]))
-            yield self._page(send, clamp or after.replication)
+        with reading_ahead(self._fetch, by_server=self._engine.dialect.name != "sqlite") as ask:
+            coming = ask(methodcaller("range_page", chosen.lower, upper, None, size, cutoff))
+            while True:
+                rows = coming()
+                send, left_out = self._judge(rows, cutoff)
+                if left_out and clamp is None:
+                    clamp = self._replication(left_out[0])  # pages are in order: the first is the smallest
+                if len(rows) < size:
+                    # Everything up to the range's end was sent, is settled, or clamps the bookmark.
+                    yield self._page(send, clamp or upper)
+                    return
+                after = Position(self._replication(rows[-1]), self._key_parts(rows[-1]))
+                page = self._page(send, clamp or after.replication)
+                # Not before: a page that the database could not write as JSON changes how rows are made up.
+                coming = ask(methodcaller("range_page", chosen.lower, upper, after, size, cutoff))
+                yield page
 
     # Rows
 

@@ -35,7 +35,8 @@ from tap_legacy_orders.gone_orders import DELETED_AT
 from tap_legacy_orders.json_texts import json_texts_for
 from tap_legacy_orders.lines import BARE, LineEncoder, record_message
 from tap_legacy_orders.order_lines import OrderLines
-from tap_legacy_orders.reader import Page, UnsyncedOrders
+from tap_legacy_orders.pages import Page
+from tap_legacy_orders.reader import UnsyncedOrders
 from tap_legacy_orders.rendering import RenderedEncoder, Rendering, find_rendering
 from tap_legacy_orders.sync_flag import announcement
 from tap_legacy_orders.unsynced import KEY, VERSION

@@ -28,7 +28,8 @@ from tap_legacy_orders.given_files import check_catalog, check_state
 from tap_legacy_orders.order_lines import DEFAULT_NAME, LinesTable, find_lines_table
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.output import BlockWriter
-from tap_legacy_orders.reader import ReadingSettings, UnsyncedOrders
+from tap_legacy_orders.pages import ReadingSettings
+from tap_legacy_orders.reader import UnsyncedOrders
 from tap_legacy_orders.rendering import Rendering
 from tap_legacy_orders.stream import UnsyncedOrdersStream
 from tap_legacy_orders.waking import Waking
@@ -36,8 +37,8 @@ from tap_legacy_orders.waking import Waking
 if TYPE_CHECKING:
     from singer_sdk.streams.core import Stream
 
-PAGE_SIZE = 25_000
-"""Rows of one bulk job, so that each page can become one."""
+PAGE_SIZE = 10_000
+"""Enough that a page's own statement costs nothing by the row; two of them are held at a time."""
 
 LOOKBACK_SECONDS = 300
 """Long transactions commit rows that look older than the bookmark; orders already acknowledged cost nothing."""
@@ -162,7 +163,7 @@ class TapLegacyOrders(SQLTap):
             th.IntegerType(minimum=1, maximum=1_000_000),
             default=PAGE_SIZE,
             title="Page size",
-            description="Orders read by one query and written before the next",
+            description="Orders read by one query; a server reads the next ones while these are written",
         ),
         th.Property(
             "lookback_seconds",

@@ -23,7 +23,8 @@ from sync_ledger.ledger import Ledger
 from sync_ledger.recovery import adopt, release_uncreated
 from sync_ledger.runs import RunLock
 from sync_ledger.tables import DELETED_VERSION, RUN_COUNTS, AckStatus, JobStep
-from tap_legacy_orders.reader import ReadingSettings, UnsyncedOrders
+from tap_legacy_orders.pages import ReadingSettings
+from tap_legacy_orders.reader import UnsyncedOrders
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.auth import Credentials
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient

@@ -23,7 +23,8 @@ from tap_legacy_orders.connections import open_engine, reading
 from tap_legacy_orders.errors import TapSyncError
 from tap_legacy_orders.lines import LineEncoder, record_message
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
-from tap_legacy_orders.reader import ReadingSettings, UnsyncedOrders
+from tap_legacy_orders.pages import ReadingSettings
+from tap_legacy_orders.reader import UnsyncedOrders
 from tap_legacy_orders.unsynced import KEY, VERSION
 from tap_legacy_orders.values import converter
 from target_zoho_crm.api.errors import ZohoError

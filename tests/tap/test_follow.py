@@ -18,7 +18,7 @@ from sync_ledger.partitions import Partition
 from sync_ledger.tables import AckStatus
 from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.followed_orders import FollowedOrders
-from tap_legacy_orders.reader import Page
+from tap_legacy_orders.pages import Page
 from tap_legacy_orders.tap import TapLegacyOrders
 
 

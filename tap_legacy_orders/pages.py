@@ -1,0 +1,40 @@
+"""What a run reads and how: pages of orders, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta, tzinfo
+from typing import Any
+
+from tap_legacy_orders.rendering import Rendering
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Orders to send, column by column: the record's values, then key and version."""
+
+    columns: Sequence[Sequence[Any]]
+    count: int
+    bookmark: str | None
+    """Where the bookmark may stand once these are out; None leaves it where it is."""
+    key_at: int = 0
+    """Which column holds the keys."""
+    rendering: Rendering | None = None
+    """How the values before the keys make up the record, where they are not simply its columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingSettings:
+    """How a run reads."""
+
+    page_size: int
+    lookback: timedelta
+    settle: timedelta
+    zone: tzinfo
+    ledger_beside_orders: bool
+    """True when the ack table can be joined; else acks are looked up page by page."""
+    find_deleted: bool
+    """Whether orders that were deleted in the CRM are looked for by key: they may have come back with an old date."""
