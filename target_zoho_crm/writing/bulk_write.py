@@ -87,12 +87,13 @@ class BulkWriter:
         to = self._to
         # By key, as the acks' index has them: written as they come, by their last change, each of its pages would be
         # read and written again and again.
-        batch = replace(batch, entries={key: batch.entries[key] for key in sorted(batch.entries)})
         job_id = uuid.uuid4().hex
         path = self._spool / f"{job_id}.zip"
-        values = map(attrgetter("values"), batch.entries.values())
         mapping, positions = batch.mapping.in_file
-        written = write_bulk_zip(path, mapping, list(batch.entries), values, positions)
+        with self._by_row:
+            batch = replace(batch, entries={key: batch.entries[key] for key in sorted(batch.entries)})
+            values = map(attrgetter("values"), batch.entries.values())
+            written = write_bulk_zip(path, mapping, list(batch.entries), values, positions)
         if not written.fits and len(batch.entries) > 1:
             path.unlink()
             for half in _halves(batch):
