@@ -141,7 +141,8 @@ def read_plans(url: str) -> dict[str, Any]:
     engine = open_engine(url)
     with reading(engine) as connection:
         table = find_orders_table(engine, connection, {"orders_table": "orders"})
-        queries = UnsyncedQueries(table, database_for(engine.dialect), "orders", table.columns, ledger_tables().ack)
+        ack = ledger_tables(engine.dialect.name).ack
+        queries = UnsyncedQueries(table, database_for(engine.dialect), "orders", table.columns, ack)
         newest, _ = connection.execute(queries.newest(None)).one()
         now = datetime.now(timezone.utc).replace(tzinfo=None)
         found = {}

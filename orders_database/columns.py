@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mssql, mysql, oracle, postgresql
+
+from orders_database import dialects
 
 
 class Kind(Enum):
@@ -42,14 +44,13 @@ class Column:
     comment: str | None = None
 
 
-_TYPES: tuple[tuple[Kind, tuple[type[sa.types.TypeEngine[Any]], ...]], ...] = (
-    # The order counts: SQL Server's rowversion is called TIMESTAMP, and Oracle's DATE has a time.
-    (Kind.BINARY, (mssql.TIMESTAMP, sa.LargeBinary, sa.BINARY, sa.VARBINARY, postgresql.BYTEA)),
+_Types = tuple[tuple[Kind, tuple[type[sa.types.TypeEngine[Any]], ...]], ...]
+
+_COMMON: _Types = (
+    (Kind.BINARY, (sa.LargeBinary, sa.BINARY, sa.VARBINARY)),
     (Kind.BOOLEAN, (sa.Boolean,)),
-    (Kind.INTEGER, (sa.Integer, mysql.YEAR, mysql.BIT, postgresql.OID)),
-    (Kind.NUMBER, (sa.Numeric, sa.Float, mssql.MONEY, mssql.SMALLMONEY, postgresql.MONEY)),
-    (Kind.ZONED_TIME, (mssql.DATETIMEOFFSET, mysql.TIMESTAMP)),  # MySQL keeps TIMESTAMP in UTC; our session reads it so
-    (Kind.NAIVE_TIME, (oracle.DATE,)),
+    (Kind.INTEGER, (sa.Integer,)),
+    (Kind.NUMBER, (sa.Numeric, sa.Float)),
     (Kind.NAIVE_TIME, (sa.DateTime,)),
     (Kind.DATE, (sa.Date,)),
     (Kind.TIME_OF_DAY, (sa.Time,)),
@@ -60,21 +61,49 @@ _TYPES: tuple[tuple[Kind, tuple[type[sa.types.TypeEngine[Any]], ...]], ...] = (
 )
 
 
+@cache
+def _types(dialect_name: str) -> _Types:
+    """An engine's own types, then those of all engines: some of its own are derived from others that mean less."""
+    own: _Types = ()
+    if dialect_name == "postgresql":
+        postgresql = dialects.postgresql
+        own = ((Kind.INTEGER, (postgresql.OID,)), (Kind.NUMBER, (postgresql.MONEY,)))
+    elif dialect_name in {"mysql", "mariadb"}:
+        mysql = dialects.mysql
+        # TIMESTAMP is kept in UTC; our session reads it so.
+        own = ((Kind.INTEGER, (mysql.YEAR, mysql.BIT)), (Kind.ZONED_TIME, (mysql.TIMESTAMP,)))
+    elif dialect_name == "mssql":
+        mssql = dialects.mssql
+        own = (
+            (Kind.BINARY, (mssql.TIMESTAMP,)),  # which is what rowversion is called, and no time
+            (Kind.NUMBER, (mssql.MONEY, mssql.SMALLMONEY)),
+            (Kind.ZONED_TIME, (mssql.DATETIMEOFFSET,)),
+        )
+    elif dialect_name == "oracle":
+        own = ((Kind.NAIVE_TIME, (dialects.oracle.DATE,)),)  # it has a time
+    return own + _COMMON
+
+
 def kind_of(sql_type: sa.types.TypeEngine[Any], dialect_name: str) -> Kind:
     """Tell what a reflected type holds."""
-    if isinstance(sql_type, postgresql.DOMAIN):
+    if dialect_name == "postgresql" and isinstance(sql_type, dialects.postgresql.DOMAIN):
         return kind_of(sql_type.data_type, dialect_name)
     if isinstance(sql_type, sa.types.NullType):
         return Kind.ANY if dialect_name == "sqlite" else Kind.OTHER
-    kind = next((kind for kind, types in _TYPES if isinstance(sql_type, types)), Kind.OTHER)
+    kind = next((kind for kind, types in _types(dialect_name) if isinstance(sql_type, types)), Kind.OTHER)
     if kind is Kind.NAIVE_TIME and getattr(sql_type, "timezone", False):
         return Kind.ZONED_TIME
     if kind is Kind.TEXT and dialect_name == "postgresql" and isinstance(sql_type, sa.Enum):
         return Kind.OTHER  # compared and cast as its own type, never as varchar
-    # MySQL's booleans are numbers of one digit or one bit.
+    return Kind.BOOLEAN if dialect_name in {"mysql", "mariadb"} and _is_mysql_boolean(sql_type) else kind
+
+
+def _is_mysql_boolean(sql_type: sa.types.TypeEngine[Any]) -> bool:
+    """MySQL's booleans are numbers of one digit or one bit."""
+    mysql = dialects.mysql
     one_digit = isinstance(sql_type, mysql.TINYINT) and sql_type.display_width == 1
     one_bit = isinstance(sql_type, mysql.BIT) and sql_type.length in {None, 1}
-    return Kind.BOOLEAN if one_digit or one_bit else kind
+    return one_digit or one_bit
 
 
 _SCHEMAS: dict[Kind, dict[str, Any]] = {

@@ -11,10 +11,10 @@ from datetime import datetime, timezone, tzinfo
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mssql, mysql, oracle, postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import UnsupportedCompilationError
 
+from orders_database import dialects
 from orders_database.columns import Column, Kind
 
 Element = sa.ColumnElement[Any]
@@ -145,7 +145,7 @@ class PostgreSQL(Database):
         """Say what to select here."""
         if column.kind is Kind.ARRAY:
             return sa.func.array_to_json(element)
-        if isinstance(column.type, postgresql.MONEY):
+        if isinstance(column.type, dialects.postgresql.MONEY):
             return _cast(element, "NUMERIC")  # whose own text depends on the locale
         return super().fetched(column, element)
 
@@ -182,7 +182,7 @@ class MySQL(Database):
 
     def fetched(self, column: Column, element: Element) -> Element:
         """Say what to select here."""
-        if isinstance(column.type, mysql.BIT) and column.kind is Kind.INTEGER:
+        if isinstance(column.type, dialects.mysql.BIT) and column.kind is Kind.INTEGER:
             return element + sa.literal_column("0")
         return super().fetched(column, element)
 
@@ -191,11 +191,11 @@ class MySQL(Database):
         if column.kind is Kind.BINARY:
             return sa.func.unhex(element, type_=sa.LargeBinary())
         if column.kind is Kind.INTEGER:
-            return _typed_cast(element, mysql.BIGINT(unsigned=getattr(column.type, "unsigned", False)))
+            return _typed_cast(element, dialects.mysql.BIGINT(unsigned=getattr(column.type, "unsigned", False)))
         if column.kind is Kind.NUMBER and not isinstance(column.type, sa.Float):
-            return _typed_cast(element, mysql.DECIMAL(65, getattr(column.type, "scale", None) or 0))
+            return _typed_cast(element, dialects.mysql.DECIMAL(65, getattr(column.type, "scale", None) or 0))
         if column.kind in {Kind.NAIVE_TIME, Kind.ZONED_TIME}:
-            return _typed_cast(element, mysql.DATETIME(fsp=6))
+            return _typed_cast(element, dialects.mysql.DATETIME(fsp=6))
         if column.kind is Kind.DATE:
             return _typed_cast(element, sa.Date())
         return element
@@ -245,8 +245,8 @@ class SQLServer(Database):
     def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
         """Write a moment as this engine takes it."""
         text = super().moment_text(column, moment, zone)
-        # The older types take milliseconds only.
-        return text if isinstance(column.type, (mssql.DATETIME2, mssql.DATETIMEOFFSET)) else text[: len(text) - 3]
+        has_microseconds = isinstance(column.type, (dialects.mssql.DATETIME2, dialects.mssql.DATETIMEOFFSET))
+        return text if has_microseconds else text[: len(text) - 3]  # the older types take milliseconds only
 
     def _type_name(self, column: Column) -> str:
         try:
@@ -300,7 +300,7 @@ class Oracle(Database):
 
     @staticmethod
     def _is_date(column: Column) -> bool:
-        return isinstance(column.type, oracle.DATE) or column.kind is Kind.DATE
+        return isinstance(column.type, dialects.oracle.DATE) or column.kind is Kind.DATE
 
     @staticmethod
     def _call(name: str, element: Element, *literals: str) -> Element:

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from orders_database import dialects
 from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckStatus
 
 KEYS_PER_LOOKUP = 5_000
@@ -240,7 +240,7 @@ def _write_sqlite(connection: sa.Connection, table: sa.Table, acks: Acks) -> Non
 
 @cache
 def _sqlite_upsert(table: sa.Table, dialect: sa.Dialect) -> str:
-    statement = sqlite.insert(table).values(_PLACES)
+    statement = dialects.sqlite.insert(table).values(_PLACES)
     excluded = statement.excluded
     statement = statement.on_conflict_do_update(
         index_elements=list(_KEY), set_=dict(_updates(table, lambda name: excluded[name]))
@@ -254,7 +254,7 @@ def _write_mysql(connection: sa.Connection, table: sa.Table, acks: Acks) -> None
 
 @cache
 def _mysql_upsert(table: sa.Table, dialect: sa.Dialect) -> str:
-    statement = mysql.insert(table).values(_PLACES)
+    statement = dialects.mysql.insert(table).values(_PLACES)
     # VALUES(col), since MariaDB knows no other name for the row that was to be inserted.
     statement = statement.on_duplicate_key_update(_updates(table, lambda name: sa.func.VALUES(table.c[name])))
     return str(statement.inline().compile(dialect=dialect))
@@ -320,9 +320,10 @@ def _write_postgresql(connection: sa.Connection, table: sa.Table, acks: Acks) ->
         if name in acks.common:
             columns.append(sa.cast(sa.literal(acks.common[name], kind), kind.dialect_impl(dialect)))
         else:
-            document = sa.cast(sa.literal(msgspec.json.encode(acks.differing[name]).decode(), sa.Text), postgresql.JSON)
+            values = sa.literal(msgspec.json.encode(acks.differing[name]).decode(), sa.Text)
+            document = sa.cast(values, dialects.postgresql.JSON)
             columns.append(sa.cast(sa.func.json_array_elements_text(document), kind.dialect_impl(dialect)))
-    statement = postgresql.insert(table).from_select(
+    statement = dialects.postgresql.insert(table).from_select(
         list(COLUMNS), sa.select(*(column.label(name) for name, column in zip(COLUMNS, columns, strict=True)))
     )
     excluded = statement.excluded

@@ -228,7 +228,7 @@ class Ledger(WritableDatabase):
     def __init__(self, engine: sa.Engine, schema: str | None = None) -> None:
         """Use `engine` as a writable database does."""
         super().__init__(engine)
-        self.tables: LedgerTables = ledger_tables(schema)
+        self.tables: LedgerTables = ledger_tables(engine.dialect.name, schema)
 
     @classmethod
     def open(cls, url: str, schema: str | None = None) -> Ledger:

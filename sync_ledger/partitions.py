@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mssql
 from sqlalchemy.engine import Dialect
+
+from orders_database import dialects
 
 Element = sa.ColumnElement[Any]
 
@@ -82,7 +83,7 @@ WHOLE = Partition(1, 1)
 def _weighed(text: Element, weights: Mapping[str, int], dialect: Dialect) -> Element:
     """The sum of a text's weights: how much shorter it is without a digit tells how often it is there."""
     if dialect.name == "mssql":  # whose REPLACE otherwise goes by the column's collation
-        text = sa.collate(sa.cast(text, mssql.NVARCHAR(4000)), "Latin1_General_BIN2")
+        text = sa.collate(sa.cast(text, dialects.mssql.NVARCHAR(4000)), "Latin1_General_BIN2")
     nothing: Element = sa.literal_column("''")
     total: Element = _length(text, dialect) * _number(sum(weights.values()))
     for digit, weight in weights.items():

@@ -12,8 +12,9 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mssql, mysql, oracle, postgresql
 from sqlalchemy.engine import Dialect
+
+from orders_database import dialects
 
 KEY_LENGTH = 255
 """Characters in a key or a version; Zoho's single-line text field holds no more either."""
@@ -83,14 +84,14 @@ class ExactText(sa.types.TypeDecorator[str]):
         length = self.impl_instance.length  # type: ignore[attr-defined]
         if dialect.name in {"mysql", "mariadb"}:
             return dialect.type_descriptor(
-                mysql.VARCHAR(length, charset="utf8mb4", collation=_mysql_collation(dialect))
+                dialects.mysql.VARCHAR(length, charset="utf8mb4", collation=_mysql_collation(dialect))
             )
         if dialect.name == "postgresql":
-            return dialect.type_descriptor(postgresql.VARCHAR(length, collation="C"))
+            return dialect.type_descriptor(dialects.postgresql.VARCHAR(length, collation="C"))
         if dialect.name == "mssql":
             return dialect.type_descriptor(sa.VARBINARY(length * 2))
         if dialect.name == "oracle":
-            return dialect.type_descriptor(oracle.VARCHAR2(length))
+            return dialect.type_descriptor(dialects.oracle.VARCHAR2(length))
         return dialect.type_descriptor(sa.VARCHAR(length))
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
@@ -123,31 +124,41 @@ def exact_key(expression: sa.ColumnElement[Any], dialect: Dialect) -> sa.ColumnE
     if dialect.name == "sqlite":
         return sa.collate(expression, "BINARY")
     if dialect.name == "mssql":
-        return sa.cast(sa.cast(expression, mssql.NVARCHAR(KEY_LENGTH)), sa.VARBINARY(KEY_LENGTH * 2))
+        return sa.cast(sa.cast(expression, dialects.mssql.NVARCHAR(KEY_LENGTH)), sa.VARBINARY(KEY_LENGTH * 2))
     return expression
 
 
-def _moment() -> sa.types.TypeEngine[Any]:
-    """Naive UTC with microseconds on every engine."""
-    return (
-        sa.DateTime()
-        .with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-        .with_variant(mssql.DATETIME2(6), "mssql")  # type: ignore[no-untyped-call]
-        .with_variant(oracle.TIMESTAMP(), "oracle")
-    )
+_MYSQL = ("mysql", "mariadb")
+_PARTIAL_INDEXES = ("sqlite", "postgresql", "mssql")
 
 
-def _blob() -> sa.types.TypeEngine[Any]:
-    """A blob with room for a manifest: MySQL's plain BLOB ends at 64 KiB."""
-    return sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+@dataclass(frozen=True)
+class _Types:
+    """Types that are not the same on every engine."""
 
+    engine: str
 
-def _long_text() -> sa.types.TypeEngine[Any]:
-    return sa.UnicodeText().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
+    def moment(self) -> sa.types.TypeEngine[Any]:
+        """Naive UTC with microseconds."""
+        if self.engine in _MYSQL:
+            return dialects.mysql.DATETIME(fsp=6)
+        if self.engine == "mssql":
+            return dialects.mssql.DATETIME2(6)  # type: ignore[no-untyped-call]
+        return dialects.oracle.TIMESTAMP() if self.engine == "oracle" else sa.DateTime()
 
+    def blob(self) -> sa.types.TypeEngine[Any]:
+        """A blob with room for a manifest: MySQL's plain BLOB ends at 64 KiB."""
+        return dialects.mysql.LONGBLOB() if self.engine in _MYSQL else sa.LargeBinary()
 
-def _message() -> sa.types.TypeEngine[Any]:
-    return sa.Unicode(MESSAGE_LENGTH).with_variant(mysql.VARCHAR(MESSAGE_LENGTH, charset="utf8mb4"), "mysql", "mariadb")
+    def long_text(self) -> sa.types.TypeEngine[Any]:
+        """Text without end."""
+        return dialects.mysql.LONGTEXT(charset="utf8mb4") if self.engine in _MYSQL else sa.UnicodeText()
+
+    def message(self) -> sa.types.TypeEngine[Any]:
+        """What is kept of an error's text."""
+        if self.engine in _MYSQL:
+            return dialects.mysql.VARCHAR(MESSAGE_LENGTH, charset="utf8mb4")
+        return sa.Unicode(MESSAGE_LENGTH)
 
 
 @dataclass(frozen=True)
@@ -167,17 +178,19 @@ class LedgerTables:
 
 
 @cache
-def ledger_tables(schema: str | None = None) -> LedgerTables:
-    """Describe the ledger in `schema`, or in the connection's own schema.
+def ledger_tables(engine: str, schema: str | None = None) -> LedgerTables:
+    """Describe the ledger in `schema`, or in the connection's own schema, as an `engine` keeps it: a dialect's name.
 
     All ledgers of a process share it: statements are kept by table, and would be kept for each ledger anew.
     """
     metadata = sa.MetaData(schema=schema)
     version = sa.Table("zoho_sync_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
-    return LedgerTables(metadata, _ack_table(metadata), _job_table(metadata), _run_table(metadata), version)
+    types = _Types(engine)
+    tables = _ack_table(metadata, types), _job_table(metadata, types), _run_table(metadata, types)
+    return LedgerTables(metadata, *tables, version)
 
 
-def _ack_table(metadata: sa.MetaData) -> sa.Table:
+def _ack_table(metadata: sa.MetaData, types: _Types) -> sa.Table:
     table = sa.Table(
         "zoho_sync_ack",
         metadata,
@@ -191,14 +204,14 @@ def _ack_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("family", sa.String(15)),
         sa.Column("error_code", sa.Unicode(CODE_LENGTH)),
         sa.Column("error_field", sa.Unicode(FIELD_LENGTH)),
-        sa.Column("error_message", _message()),
+        sa.Column("error_message", types.message()),
         sa.Column("attempts", sa.Integer, nullable=False),
-        sa.Column("next_attempt_at", _moment()),
+        sa.Column("next_attempt_at", types.moment()),
         sa.Column("job_id", sa.String(32)),
         sa.Column("run_id", sa.String(32)),
         sa.Column("payload_hash", sa.String(64)),
         sa.Column("folded_key", ExactText(KEY_LENGTH)),
-        sa.Column("acked_at", _moment(), nullable=False),
+        sa.Column("acked_at", types.moment(), nullable=False),
     )
     waiting = table.c.next_attempt_at.is_not(None)
     # Nearly every order is synced and waits for nothing: the index holds just those that do, where it can.
@@ -206,26 +219,27 @@ def _ack_table(metadata: sa.MetaData) -> sa.Table:
         "ix_zoho_sync_ack_due",
         table.c.stream,
         table.c.next_attempt_at,
-        sqlite_where=waiting,
-        postgresql_where=waiting,
-        mssql_where=waiting,
+        **_where(types.engine, waiting),
     )
     folded = table.c.folded_key.is_not(None)
     sa.Index(
         "ix_zoho_sync_ack_folded",
         table.c.stream,
         table.c.folded_key,
-        sqlite_where=folded,
-        postgresql_where=folded,
-        mssql_where=folded,
+        **_where(types.engine, folded),
     )
-    statement = f"ALTER TABLE %(fullname)s SET (fillfactor = {FILLED_PERCENT})"
-    with_room = sa.DDL(statement)  # type: ignore[no-untyped-call]
-    sa.event.listen(table, "after_create", with_room.execute_if(dialect="postgresql"))
+    if types.engine == "postgresql":
+        statement = f"ALTER TABLE %(fullname)s SET (fillfactor = {FILLED_PERCENT})"
+        sa.event.listen(table, "after_create", sa.DDL(statement))  # type: ignore[no-untyped-call]
     return table
 
 
-def _job_table(metadata: sa.MetaData) -> sa.Table:
+def _where(engine: str, condition: sa.ColumnElement[bool]) -> dict[str, Any]:
+    """What makes an index hold just some rows, on engines that can."""
+    return {f"{engine}_where": condition} if engine in _PARTIAL_INDEXES else {}
+
+
+def _job_table(metadata: sa.MetaData, types: _Types) -> sa.Table:
     return sa.Table(
         "zoho_sync_job",
         metadata,
@@ -236,23 +250,23 @@ def _job_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("parent_job_id", sa.String(32)),
         sa.Column("step", sa.String(10), nullable=False, index=True),
         sa.Column("row_count", sa.Integer, nullable=False),
-        sa.Column("manifest", _blob()),
+        sa.Column("manifest", types.blob()),
         sa.Column("file_id", sa.String(64)),
-        sa.Column("create_body", _long_text()),
+        sa.Column("create_body", types.long_text()),
         sa.Column("zoho_job_id", sa.String(64)),
-        sa.Column("called_back_at", _moment()),
+        sa.Column("called_back_at", types.moment()),
         sa.Column("download_url", sa.Unicode(1000)),
         sa.Column("synced_count", sa.Integer),
         sa.Column("rejected_count", sa.Integer),
         sa.Column("due_again_count", sa.Integer),
         sa.Column("credits", sa.Integer, nullable=False),
-        sa.Column("error_message", _message()),
-        sa.Column("intended_at", _moment(), nullable=False),
-        sa.Column("updated_at", _moment(), nullable=False),
+        sa.Column("error_message", types.message()),
+        sa.Column("intended_at", types.moment(), nullable=False),
+        sa.Column("updated_at", types.moment(), nullable=False),
     )
 
 
-def _run_table(metadata: sa.MetaData) -> sa.Table:
+def _run_table(metadata: sa.MetaData, types: _Types) -> sa.Table:
     return sa.Table(
         "zoho_sync_run",
         metadata,
@@ -264,9 +278,9 @@ def _run_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("host", sa.Unicode(255), nullable=False),
         sa.Column("pid", sa.Integer, nullable=False),
         sa.Column("process_space", sa.String(100), nullable=False),
-        sa.Column("started_at", _moment(), nullable=False),
-        sa.Column("heartbeat_at", _moment(), nullable=False),
-        sa.Column("finished_at", _moment()),
+        sa.Column("started_at", types.moment(), nullable=False),
+        sa.Column("heartbeat_at", types.moment(), nullable=False),
+        sa.Column("finished_at", types.moment()),
         sa.Column("how_ended", sa.String(20)),
         *(sa.Column(f"{name}_count", sa.Integer) for name in RUN_COUNTS),
         sa.Column("credits", sa.Integer),

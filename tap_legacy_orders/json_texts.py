@@ -9,8 +9,8 @@ from operator import add
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
 
+from orders_database import dialects
 from orders_database.columns import Column, Kind
 from orders_database.databases import Database, Element
 
@@ -75,8 +75,9 @@ class MySQLJsonTexts(JsonTexts):
 
     def of(self, column: Column, element: Element) -> Element | None:
         """Render the column."""
-        filled = getattr(column.type, "zerofill", False)
-        if filled or column.kind in {Kind.OTHER, Kind.UUID} or isinstance(column.type, (mysql.BIT, mysql.YEAR)):
+        padded = getattr(column.type, "zerofill", False)
+        bits = isinstance(column.type, (dialects.mysql.BIT, dialects.mysql.YEAR))
+        if padded or bits or column.kind in {Kind.OTHER, Kind.UUID}:
             return None
         return super().of(column, element if column.kind is not Kind.TEXT else self.database.text(column, element))
 

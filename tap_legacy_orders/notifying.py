@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy.dialects import postgresql
-
+from orders_database import dialects
 from tap_legacy_orders.waking import channel_of
-
-_quoted = postgresql.dialect().identifier_preparer.quote_identifier  # type: ignore[no-untyped-call]
 
 
 def notify_statements(table: str, schema: str | None) -> list[str]:
@@ -14,15 +11,17 @@ def notify_statements(table: str, schema: str | None) -> list[str]:
 
     A transaction tells of its changes once, when it commits. Nothing is told of what has changed.
     """
-    place = f"{_quoted(schema)}." if schema else ""
+    postgresql = dialects.postgresql.dialect()  # type: ignore[no-untyped-call]
+    quoted = postgresql.identifier_preparer.quote_identifier
+    place = f"{quoted(schema)}." if schema else ""
     name = channel_of(table)
     channel = "'" + name.replace("'", "''") + "'"
     function = (
-        f"CREATE OR REPLACE FUNCTION {place}{_quoted(name)}() RETURNS trigger LANGUAGE plpgsql AS "
+        f"CREATE OR REPLACE FUNCTION {place}{quoted(name)}() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN PERFORM pg_notify({channel}, ''); RETURN NULL; END $$"
     )
     trigger = (
-        f"CREATE OR REPLACE TRIGGER {_quoted(name)} AFTER INSERT OR UPDATE ON {place}{_quoted(table)} "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {place}{_quoted(name)}()"
+        f"CREATE OR REPLACE TRIGGER {quoted(name)} AFTER INSERT OR UPDATE ON {place}{quoted(table)} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {place}{quoted(name)}()"
     )
     return [function, trigger]

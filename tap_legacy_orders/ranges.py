@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 
-from sqlalchemy.dialects import mssql
-
+from orders_database import dialects
 from orders_database.columns import Column, Kind
 from orders_database.databases import TIME_KINDS, Database
 from tap_legacy_orders.errors import TapConfigError
@@ -85,7 +84,7 @@ def choose_range(
 def _by_moment(
     column: Column, database: Database, newest: Newest, bookmark: str | None, clock: Clock, *, own_version: bool
 ) -> Range:
-    tick = _tick(column)
+    tick = _tick(column, database.dialect.name)
     hold = timedelta(0) if own_version else tick
     held_after = database.moment_text(column, clock.now - clock.settle - hold, clock.zone)
     ahead, future = (
@@ -101,10 +100,12 @@ def _by_moment(
     return Range(lower, newest(held_after)[0], held_after, ahead, future, went_back)
 
 
-def _tick(column: Column) -> timedelta:
+def _tick(column: Column, dialect_name: str) -> timedelta:
     if column.kind is Kind.DATE:
         return timedelta(days=1)
-    return timedelta(minutes=1) if isinstance(column.type, mssql.SMALLDATETIME) else timedelta(0)
+    if dialect_name == "mssql" and isinstance(column.type, dialects.mssql.SMALLDATETIME):
+        return timedelta(minutes=1)
+    return timedelta(0)
 
 
 def _by_text(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk import typing as th
-from sqlalchemy.dialects import mssql
 
+from orders_database import dialects
 from orders_database.columns import Column
 from orders_database.flags import FlaggedTable, is_flag
 from tap_legacy_orders.errors import TapConfigError
@@ -64,7 +64,7 @@ def check_flag(table: OrdersTable, flag: Column, dialect_name: str) -> None:
         )
     if flag.name in {column.name for column in (*table.key, table.replication, table.version)}:
         raise TapConfigError(f"sync_flag_column: {flag.name!r} is key, replication key or version of {table.name}")
-    if isinstance(table.version.type, mssql.TIMESTAMP):
+    if dialect_name == "mssql" and isinstance(table.version.type, dialects.mssql.TIMESTAMP):
         raise TapConfigError(
             f"version_column: {table.version.name!r} changes whenever the flag is set; name another, or leave "
             "`unsynced_by` at ack_table"

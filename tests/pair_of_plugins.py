@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import forked
 import sqlalchemy as sa
 
+from orders_database import dialects
 from sync_ledger.ledger import Ledger
 from target_zoho_crm.config_schema import DEFAULT_KEY_FIELD
 
@@ -42,7 +43,7 @@ ORDERS = sa.Table(
     sa.Column("notes", sa.UnicodeText),
     sa.Column(
         "updated_at",
-        sa.DateTime().with_variant(sa.dialects.mysql.DATETIME(fsp=6), "mysql", "mariadb"),
+        sa.DateTime().with_variant(dialects.mysql.DATETIME(fsp=6), "mysql", "mariadb"),
         nullable=False,
         index=True,
     ),

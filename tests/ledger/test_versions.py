@@ -131,7 +131,7 @@ def test_commands_say_in_one_line_that_the_ledger_is_of_another_version(sqlite_u
 
 def test_a_change_of_the_tables_needs_a_new_version() -> None:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    tables = ledger_tables().metadata.sorted_tables
+    tables = ledger_tables(dialect.name).metadata.sorted_tables
     told = [
         f"{column} {column.type.compile(dialect)} {column.nullable} {column.primary_key}"
         for table in tables

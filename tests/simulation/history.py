@@ -75,7 +75,7 @@ class Theatre:
         connection.execute(TABLE)
         connection.execute(INDEX)
         engine = sa.create_engine(f"sqlite:///{path}")
-        ledger_tables().metadata.create_all(engine)
+        ledger_tables(engine.dialect.name).metadata.create_all(engine)
         engine.dispose()
         connection.execute("CREATE TABLE sim_acks (moment INTEGER, record_key TEXT, version TEXT, status TEXT)")
         for what in ("INSERT", "UPDATE"):

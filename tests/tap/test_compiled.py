@@ -43,7 +43,7 @@ def _queries(
         filter="status = 'open'",
         partition=partition,
     )
-    return UnsyncedQueries(table, database_for(dialect), "orders", table.columns, ledger_tables().ack)
+    return UnsyncedQueries(table, database_for(dialect), "orders", table.columns, ledger_tables(dialect.name).ack)
 
 
 def _sql(queries: UnsyncedQueries, statement: sa.Select[object]) -> str:
@@ -97,7 +97,7 @@ def test_no_cast_wraps_a_column_in_a_range_condition(engine: str, composite: boo
 @pytest.mark.parametrize("engine", URLS)
 def test_the_ledgers_due_keys_compile(engine: str) -> None:
     queries = _queries(engine, sa.DateTime())
-    sql = _sql(queries, due_keys(ledger_tables("ledger").ack, "orders", LONG_AGO, "k", 10))
+    sql = _sql(queries, due_keys(ledger_tables(engine, "ledger").ack, "orders", LONG_AGO, "k", 10))
     assert "ledger.zoho_sync_ack" in sql
 
 
