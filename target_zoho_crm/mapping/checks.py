@@ -53,10 +53,9 @@ def texts_fit(field: Field) -> ColumnLook:
     shape = _SHAPES.get(field.data_type)
 
     def fits(column: Sequence[Any]) -> bool:
-        texts = list(filter(None, column))
-        if longest is not None and max(map(len, texts), default=0) > longest:
+        if longest is not None and max(map(len, filter(None, column)), default=0) > longest:
             return False
-        return shape is None or all(map(shape[0].fullmatch, texts))
+        return shape is None or all(map(shape[0].fullmatch, filter(None, column)))
 
     return fits
 

@@ -85,15 +85,16 @@ class BulkWriter:
             ZohoError, LedgerError, RejectedError: what ended an earlier job and so the run.
         """
         to = self._to
-        # By key, as the acks' index has them: written as they come, by their last change, each of its pages would be
-        # read and written again and again.
         job_id = uuid.uuid4().hex
         path = self._spool / f"{job_id}.zip"
         mapping, positions = batch.mapping.in_file
         with self._by_row:
-            batch = replace(batch, entries={key: batch.entries[key] for key in sorted(batch.entries)})
+            # As the acks' index has them: written as they come, by their last change, each of its pages would be read
+            # and written again and again.
+            keys = sorted(batch.entries)
+            batch = replace(batch, entries=dict(zip(keys, map(batch.entries.__getitem__, keys), strict=True)))
             values = map(attrgetter("values"), batch.entries.values())
-            written = write_bulk_zip(path, mapping, list(batch.entries), values, positions)
+            written = write_bulk_zip(path, mapping, keys, values, positions)
         if not written.fits and len(batch.entries) > 1:
             path.unlink()
             for half in _halves(batch):
