@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from orders_database import dialects
+from sync_ledger import dialects
 
 
 class Kind(Enum):

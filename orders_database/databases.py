@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import UnsupportedCompilationError
 
-from orders_database import dialects
 from orders_database.columns import Column, Kind
+from sync_ledger import dialects
 
 Element = sa.ColumnElement[Any]
 MICROSECONDS_TEXT = "%Y-%m-%d %H:%M:%S.%f"

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from orders_database import dialects
+from sync_ledger import dialects
 from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckStatus
 
 KEYS_PER_LOOKUP = 5_000

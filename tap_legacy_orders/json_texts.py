@@ -10,9 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from orders_database import dialects
 from orders_database.columns import Column, Kind
 from orders_database.databases import Database, Element
+from sync_ledger import dialects
 
 PLAIN_SCALE = 6
 """With more digits behind the point Python writes small decimals with an exponent, and the engines do not."""

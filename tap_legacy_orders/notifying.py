@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orders_database import dialects
+from sync_ledger import dialects
 from tap_legacy_orders.waking import channel_of
 
 

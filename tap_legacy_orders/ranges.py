@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 
-from orders_database import dialects
 from orders_database.columns import Column, Kind
 from orders_database.databases import TIME_KINDS, Database
+from sync_ledger import dialects
 from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.moments import Moment, parse_moment
 

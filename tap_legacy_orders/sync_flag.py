@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from singer_sdk import typing as th
 
-from orders_database import dialects
 from orders_database.columns import Column
 from orders_database.flags import FlaggedTable, is_flag
+from sync_ledger import dialects
 from tap_legacy_orders.errors import TapConfigError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from orders_database import dialects
+from sync_ledger import dialects
 
 PROJECT = Path(__file__).resolve().parents[2]
 ALL = {"mssql", "mysql", "oracle", "postgresql", "sqlite"}
