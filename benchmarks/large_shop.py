@@ -11,12 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from orders_database.databases import database_for
 from scripts.servers import mariadb_database, postgresql_database
+from sync_databases.databases import database_for
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.connections import open_engine, reading
 from tap_legacy_orders.orders_table import find_orders_table
-from tap_legacy_orders.unsynced import UnsyncedQueries
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 
 STREAM = "orders"
 

@@ -26,14 +26,14 @@ from benchmarks.meltano_project import MELTANO, Script, make_project
 from benchmarks.peers import ours
 from benchmarks.processes import BenchmarkError, work_folder
 from benchmarks.results import Table, keep
-from orders_database.databases import database_for
-from orders_sync.plans import explain
+from orders_sync.query_plans import explain
 from scripts.servers import NoServerError
+from sync_databases.databases import database_for
 from sync_ledger.tables import ledger_tables
 from tap_legacy_orders.connections import open_engine, reading
 from tap_legacy_orders.orders_table import find_orders_table
 from tap_legacy_orders.tap import PAGE_SIZE
-from tap_legacy_orders.unsynced import UnsyncedQueries
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 from zoho_crm_emulator.control import EmulatorProcess
 
 PROJECT = Path(__file__).resolve().parent.parent

@@ -56,8 +56,8 @@ KINDS = (
         "memory",
         "Memory by size",
         "The largest resident set of tap and target, joined by a pipe, SQLite, one run a size.",
-        ["benchmarks.memory", "--rows", "100000", "1000000", "5000000"],
-        ["benchmarks.memory", "--rows", "5000", "50000"],
+        ["benchmarks.memory_use", "--rows", "100000", "1000000", "5000000"],
+        ["benchmarks.memory_use", "--rows", "5000", "50000"],
         plot="Peak memory of tap and target against the number of orders",
     ),
     Kind(
@@ -66,8 +66,8 @@ KINDS = (
         "Jobs take 4 to 12 seconds, uploads 0.2 to 0.6, calls 0.1 to 0.8; limits of an Enterprise org. The best "
         "possible schedule is computed from what each job, upload and call really took, and begins once the token and "
         "the CRM's set-up have been asked for.",
-        ["benchmarks.first_load", "--rows", "1000000"],
-        ["benchmarks.first_load", "--rows", "20000", "--bulk-rows", "2000", "--max-jobs", "4"],
+        ["benchmarks.initial_load", "--rows", "1000000"],
+        ["benchmarks.initial_load", "--rows", "20000", "--bulk-rows", "2000", "--max-jobs", "4"],
         plot="Each bulk job of a first load: what it waited for, and how long",
     ),
     Kind(
@@ -90,8 +90,8 @@ KINDS = (
         "acks",
         "Writing acks",
         "How long the ledger takes for the acks of a whole bulk job.",
-        ["benchmarks.acks"],
-        ["benchmarks.acks", "--runs", "1"],
+        ["benchmarks.ack_writing"],
+        ["benchmarks.ack_writing", "--runs", "1"],
     ),
     Kind(
         "large-table",

@@ -13,7 +13,7 @@ import click
 import sqlalchemy as sa
 from rich.console import Console
 
-from demo.databases import CHOICES, Databases, DemoError, databases
+from demo.shop_databases import CHOICES, Databases, DemoError, databases
 from demo.story import Story
 from zoho_crm_emulator.control import EmulatorError, EmulatorProcess
 

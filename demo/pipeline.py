@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.databases import Databases, DemoError
+from demo.shop_databases import Databases, DemoError
 from zoho_crm_emulator.control import EmulatorProcess
 
 COMMAND = ("meltano", "--environment=demo", "run", "tap-legacy-orders", "target-zoho-crm")

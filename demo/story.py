@@ -13,9 +13,9 @@ from rich.rule import Rule
 from rich.table import Table
 
 from demo.comparison import Findings, compare
-from demo.databases import Databases, DemoError
 from demo.pipeline import COMMAND, Pipeline
 from demo.shop import ADDED, CHANGED, ORDERS_AT_FIRST, next_morning, open_shop
+from demo.shop_databases import Databases, DemoError
 from orders_sync.ledgers import streams_of
 from orders_sync.status import read_status
 from orders_sync.status_view import show_status

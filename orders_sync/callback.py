@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from sync_ledger.callbacks import note_callback
+from sync_ledger.callback_notes import note_callback
 from sync_ledger.ledger import Ledger, LedgerError
 from target_zoho_crm.settings import default_ledger_url
 

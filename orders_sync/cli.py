@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from orders_sync.callback import callback
-from orders_sync.deciding import dismiss, forget, retry
 from orders_sync.doctor import doctor
 from orders_sync.env_file import load_env_file
 from orders_sync.init import init
 from orders_sync.login import login
-from orders_sync.looking import jobs, problems, status
+from orders_sync.order_commands import dismiss, forget, retry
 from orders_sync.plan import plan
+from orders_sync.reports import jobs, problems, status
 
 
 @click.group()

@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.tap import TapLegacyOrders
+from tap_legacy_orders.tap_errors import TapConfigError
 from target_zoho_crm.api.errors import ConfigurationError
 from target_zoho_crm.target import TargetZohoCRM
 

@@ -10,25 +10,25 @@ from urllib.parse import urlsplit
 import click
 
 from orders_sync.callback import secret_path
+from orders_sync.editions import daily_credits
 from orders_sync.field_checks import fit
 from orders_sync.findings import EXPECTED, Examination, Verdict
+from orders_sync.scopes import Scope, try_scopes
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.auth import TokenSource
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.data_centers import is_loopback
-from target_zoho_crm.api.editions import daily_credits
 from target_zoho_crm.api.errors import CODES, ConfigurationError, ZohoError, close_names, configuration_error
+from target_zoho_crm.api.http_sessions import new_session
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
-from target_zoho_crm.api.scopes import Scope, try_scopes
-from target_zoho_crm.api.sessions import new_session
-from target_zoho_crm.api.users import UserDirectory
-from target_zoho_crm.delivery.routing import BULK_JOB_CREDITS
-from target_zoho_crm.mapping.mapping import Mapping as FieldMapping
-from target_zoho_crm.mapping.stream_mapping import stream_lines, stream_mapping
+from target_zoho_crm.mapping.field_mapping import FieldMapping
+from target_zoho_crm.mapping.user_directory import UserDirectory
 from target_zoho_crm.settings import Settings, StreamSettings
+from target_zoho_crm.stream_mapping import stream_lines, stream_mapping
 from target_zoho_crm.target import TargetZohoCRM
+from target_zoho_crm.writing.routing import BULK_JOB_CREDITS
 
 ATTEMPTS = 2
 FIRST_PAUSE_SECONDS = 0.2

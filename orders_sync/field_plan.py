@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
-from orders_database.columns import Column
 from orders_sync.new_fields import NewField, field_for, key_field
+from sync_databases.columns import Column
 from tap_legacy_orders.orders_table import OrdersTable
 from target_zoho_crm.api.errors import ConfigurationError
 from target_zoho_crm.api.metadata import ModuleFields
+from target_zoho_crm.mapping.field_mapping import compile_mapping
 from target_zoho_crm.mapping.field_settings import FieldSettings
-from target_zoho_crm.mapping.mapping import compile_mapping
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TypeVar
 from singer_sdk.exceptions import ConfigValidationError
 
 from sync_ledger.ledger import LedgerError
-from tap_legacy_orders.errors import TapConfigError, TapSyncError
+from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError
 from target_zoho_crm.api.errors import CODES, ZohoError
 
 EXPECTED = (TapConfigError, TapSyncError, LedgerError, ZohoError, ConfigValidationError)

@@ -6,19 +6,19 @@ from contextlib import closing
 
 import sqlalchemy as sa
 
-from orders_database.columns import Column
-from orders_database.databases import database_for
-from orders_database.flags import index_columns, index_statement
+from orders_sync.database_urls import place_of, shown
 from orders_sync.findings import Examination, Verdict
-from orders_sync.places import place_of, shown
+from sync_databases.columns import Column
+from sync_databases.databases import database_for
+from sync_databases.flags import index_columns, index_statement
 from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.sync_flag import announcement
 from tap_legacy_orders.tap import TapLegacyOrders
-from tap_legacy_orders.unsynced import UnsyncedQueries
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 from target_zoho_crm.api.errors import configuration_error
+from target_zoho_crm.confirmation.sync_flags import SyncFlags
 from target_zoho_crm.settings import Settings
-from target_zoho_crm.settling.sync_flags import SyncFlags
 from target_zoho_crm.target import TargetZohoCRM
 
 SUBJECT = "Sync flag"

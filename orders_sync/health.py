@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orders_sync.status import StreamStatus
-from orders_sync.unsynced import NotCounted
+from orders_sync.unsynced_count import NotCounted
 from tap_legacy_orders.backlog import Backlog
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

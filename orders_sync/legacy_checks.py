@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from orders_database.databases import database_for
 from orders_sync.configs import TARGET_VARIABLES, ConfigFiles, open_tap, open_target
+from orders_sync.database_urls import place_of, shown
 from orders_sync.findings import EXPECTED, Examination, Verdict
-from orders_sync.places import place_of, shown
 from orders_sync.reading_checks import SUBJECT, examine_reading, helpful_index
+from sync_databases.databases import database_for
 from sync_ledger.ledger import Ledger
-from sync_ledger.rights import try_rights
+from sync_ledger.permissions import try_permissions
 from tap_legacy_orders.connections import reading
-from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
-from tap_legacy_orders.unsynced import UnsyncedQueries
+from tap_legacy_orders.tap_errors import TapConfigError
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.target import TargetZohoCRM
 
@@ -164,7 +164,7 @@ def examine_ledger(examination: Examination, tap: TapLegacyOrders | None, target
 def _writable(url: str, schema: str | None) -> str:
     ledger = Ledger.open(url, schema)
     try:
-        missing = try_rights(ledger)
+        missing = try_permissions(ledger)
     finally:
         ledger.close()
     if missing:

@@ -11,13 +11,13 @@ import click
 
 from orders_sync.env_file import NAME as ENV_FILE
 from orders_sync.env_file import write_env_file
+from orders_sync.grants import Grant, GrantCode, accounts_servers, exchange
+from orders_sync.scopes import Scope, try_scopes
 from target_zoho_crm.api.auth import Credentials
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.data_centers import DATA_CENTERS, ENVIRONMENTS, Endpoints, endpoints
 from target_zoho_crm.api.errors import CODES, SCOPES_NEEDED, ZohoError
-from target_zoho_crm.api.grants import Grant, GrantCode, accounts_servers, exchange
 from target_zoho_crm.api.limits import CreditMeter
-from target_zoho_crm.api.scopes import Scope, try_scopes
 from target_zoho_crm.config_schema import DEFAULT_MODULE
 
 CONSOLE = "https://api-console.zoho.com"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from orders_database.columns import Column, Kind
+from sync_databases.columns import Column, Kind
 from target_zoho_crm.api.metadata import Field
 
 TEXT_MOST = 255

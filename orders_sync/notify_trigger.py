@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from sync_ledger.ledger import create_engine, database_url
-from tap_legacy_orders.errors import TapConfigError, cause_of
 from tap_legacy_orders.notifying import notify_statements
 from tap_legacy_orders.tap import TapLegacyOrders
+from tap_legacy_orders.tap_errors import TapConfigError, cause_of
 
 
 @dataclass(frozen=True)

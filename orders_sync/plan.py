@@ -13,8 +13,8 @@ from rich.console import Console
 from orders_sync.configs import ConfigFiles, open_tap, open_target
 from orders_sync.findings import EXPECTED, told
 from orders_sync.ledgers import json_option, print_json, shown
-from orders_sync.outlook import Outlook, foresee
 from orders_sync.plugin_options import tap_config_option, target_config_option, within_option
+from orders_sync.run_forecast import Forecast, forecast
 from orders_sync.status_view import show_backlog
 from sync_ledger.ledger import Ledger
 from target_zoho_crm.settings import Settings
@@ -38,7 +38,7 @@ def plan(
         with closing(Ledger.open(url, settings.ack_schema)) as ledger:
             if not ledger.lacks_file():
                 ledger.check_version()
-            outlook = foresee(tap, settings, ledger, within, offline=offline)
+            outlook = forecast(tap, settings, ledger, within, offline=offline)
             where = shown(ledger)
     except EXPECTED as error:
         raise click.ClickException(told(error)) from error
@@ -50,7 +50,7 @@ def plan(
         show(Console(), outlook)
 
 
-def show(console: Console, outlook: Outlook) -> None:
+def show(console: Console, outlook: Forecast) -> None:
     """Print it for a person."""
 
     def say(text: str) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex
 
-from orders_database.databases import database_for
 from orders_sync.findings import EXPECTED, Examination, Verdict
-from orders_sync.plans import EXPLAINED, QueryPlan, TableAccess, explain
+from orders_sync.query_plans import EXPLAINED, QueryPlan, TableAccess, explain
+from sync_databases.databases import database_for
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
-from tap_legacy_orders.unsynced import UnsyncedQueries
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 
 SUBJECT = "Reading"
 SMALL_ROWS = 10_000

@@ -12,12 +12,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from orders_sync.unsynced import NotCounted
+from orders_sync.unsynced_count import NotCounted
 from sync_ledger.acks import count_by_status
+from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
 from sync_ledger.runs import FOLLOWING
-from sync_ledger.spending import credits_of_a_day
 from sync_ledger.tables import OPEN_STEPS, RUN_COUNTS, AckStatus
 from tap_legacy_orders.backlog import Backlog
 

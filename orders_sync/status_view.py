@@ -9,7 +9,7 @@ from rich.table import Table
 
 from orders_sync.health import short
 from orders_sync.status import PastRun, StreamStatus
-from orders_sync.unsynced import NotCounted
+from orders_sync.unsynced_count import NotCounted
 from sync_ledger.partitions import WHOLE
 from sync_ledger.tables import RUN_COUNTS
 from tap_legacy_orders.backlog import Backlog

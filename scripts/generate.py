@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scripts.errors_page import errors_page
-from scripts.meltano_project import meltano_project
+from scripts.meltano_yml import meltano_project
 from scripts.performance_page import draw, performance_page, stale_plots
 from scripts.plugins import ask
 from scripts.settings_page import settings_page

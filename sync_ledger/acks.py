@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from sync_ledger import dialects
+from sync_databases import dialects
 from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckStatus
 
 KEYS_PER_LOOKUP = 5_000
@@ -133,7 +133,7 @@ def synced_at(connection: sa.Connection, table: sa.Table, stream: str, versions:
     return found
 
 
-def folded_twins(
+def keys_folded_alike(
     connection: sa.Connection, table: sa.Table, stream: str, keys: Iterable[str], folded: Mapping[str, str]
 ) -> dict[str, str]:
     """Find other orders in the CRM, or on their way, whose key coincides with one of `keys` once both are folded.

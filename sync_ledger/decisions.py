@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from sync_ledger.acks import chunks_of, lookup_size
-from sync_ledger.jobs import list_jobs, open_of_stream
+from sync_ledger.job_journal import list_jobs, open_of_stream
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.problems import REFUSED
 from sync_ledger.runs import RunLock

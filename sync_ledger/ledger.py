@@ -155,7 +155,7 @@ class WritableDatabase:
         self.engine = engine
         self._writer = engine.execution_options(ledger_write=True)
         self._given_up = False
-        self.lasts_until: threading.Event | None = None
+        self.retries_until: threading.Event | None = None
         """Set where a run is to last: what is cut short is then done again until it works, or this event is set."""
 
     @contextmanager
@@ -196,8 +196,8 @@ class WritableDatabase:
             except DBAPIError as error:
                 passing = isinstance(error, (OperationalError, InterfaceError))
                 over = self._given_up or attempt >= ATTEMPTS or time.monotonic() - began >= PATIENCE_SECONDS
-                if self.lasts_until is not None:
-                    over = self.lasts_until.is_set()
+                if self.retries_until is not None:
+                    over = self.retries_until.is_set()
                 if over or not passing:
                     self._given_up = True
                     raise LedgerUnavailableError(
@@ -208,7 +208,7 @@ class WritableDatabase:
                 self._given_up = False
                 return result
             pause = random.uniform(0.5, 1) * min(attempt, LONGEST_PAUSE_SECONDS)  # noqa: S311 - no secret
-            (self.lasts_until or threading.Event()).wait(pause)
+            (self.retries_until or threading.Event()).wait(pause)
         raise AssertionError("the loop returns or raises")
 
     @contextmanager

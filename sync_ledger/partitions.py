@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from sync_ledger import dialects
+from sync_databases import dialects
 
 Element = sa.ColumnElement[Any]
 

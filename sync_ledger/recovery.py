@@ -8,11 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_ledger.acks import make_due
-from sync_ledger.doubts import CALL_UNCONFIRMED
-from sync_ledger.jobs import JournalledJob, journal_step, list_jobs, open_of_stream
+from sync_ledger.in_doubt import CALL_UNCONFIRMED
+from sync_ledger.job_journal import JournalledJob, journal_step, list_jobs, open_of_stream
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
-from sync_ledger.runs import RunLock, bury_dead
+from sync_ledger.runs import RunLock, mark_dead_runs
 from sync_ledger.tables import JobStep, LedgerTables
 
 _GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
@@ -25,7 +25,7 @@ def release_uncreated(ledger: Ledger, stream: str) -> int:
 
     The tap calls this before it reads, so that the very next run streams them.
     """
-    bury_dead(ledger, stream)
+    mark_dead_runs(ledger, stream)
     orphans = _look_up(ledger, _never_created(ledger.tables), stream)
     return sum(ledger.transact(partial(_release, ledger=ledger, orphan=orphan)) for orphan in orphans)
 

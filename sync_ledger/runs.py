@@ -74,7 +74,7 @@ def process_space() -> str:
     return f"{boot} {space}"
 
 
-def process_is_gone(pid: int, space: str) -> bool:
+def process_has_ended(pid: int, space: str) -> bool:
     """Tell whether a process is certainly gone; False where that cannot be known."""
     if sys.platform == "win32" or space != process_space():
         return False
@@ -110,8 +110,8 @@ class RunLock:
         """Tells the credits that this run has spent so far; noted with each sign of life, so that a kill loses none."""
 
     @classmethod
-    def acquire(cls, ledger: Ledger, stream: str, partition: Partition = WHOLE, *, lasting: bool = False) -> RunLock:
-        """Begin a run, taking over from dead ones. One that is `lasting` is known by that while it lives.
+    def acquire(cls, ledger: Ledger, stream: str, partition: Partition = WHOLE, *, continuous: bool = False) -> RunLock:
+        """Begin a run, taking over from dead ones. One that is `continuous` is known by that while it lives.
 
         Partitions of one split live side by side. A run of another split has keys in common with this one; no index
         keeps two such runs apart, so each looks for the other once its own line is there, and the later one ends.
@@ -134,7 +134,7 @@ class RunLock:
                 "process_space": process_space(),
                 "started_at": now,
                 "heartbeat_at": now,
-                "how_ended": FOLLOWING if lasting else None,
+                "how_ended": FOLLOWING if continuous else None,
             }
             connection.execute(sa.insert(run), facts)
 
@@ -154,7 +154,7 @@ class RunLock:
         )
 
         for _ in range(ACQUIRE_ATTEMPTS):
-            bury_dead(ledger, stream)
+            mark_dead_runs(ledger, stream)
             try:
                 ledger.transact(insert)
             except IntegrityError:
@@ -275,7 +275,7 @@ def _moment(text: str) -> datetime:
 
 def seems_dead(row: Any, now: datetime) -> bool:
     """Tell whether a run that has not ended is dead: its heartbeat is too old, or its process is gone."""
-    return now - row.heartbeat_at > DEAD_AFTER or process_is_gone(row.pid, row.process_space)
+    return now - row.heartbeat_at > DEAD_AFTER or process_has_ended(row.pid, row.process_space)
 
 
 def live_run(ledger: Ledger, stream: str) -> str | None:
@@ -287,7 +287,7 @@ def live_run(ledger: Ledger, stream: str) -> str | None:
     return next((_held_by(row, now) for row in rows if not seems_dead(row, now)), None)
 
 
-def bury_dead(ledger: Ledger, stream: str) -> int:
+def mark_dead_runs(ledger: Ledger, stream: str) -> int:
     """Mark the stream's runs dead whose heartbeat is too old or whose process is gone. Returns how many.
 
     Where the clock was set back since a heartbeat, a run is dead a minute after the first look at it.

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from sync_ledger import dialects
+from sync_databases import dialects
 
 KEY_LENGTH = 255
 """Characters in a key or a version; Zoho's single-line text field holds no more either."""

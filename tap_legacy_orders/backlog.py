@@ -15,8 +15,8 @@ from tap_legacy_orders.deadline import Deadline
 from tap_legacy_orders.moments import parse_moment
 from tap_legacy_orders.pages import Row
 from tap_legacy_orders.ranges import Range
-from tap_legacy_orders.reader import UnsyncedOrders
-from tap_legacy_orders.unsynced import UnsyncedQueries
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries
+from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
 
 @dataclass(frozen=True, slots=True)

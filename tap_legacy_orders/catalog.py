@@ -7,12 +7,12 @@ from typing import Any
 from singer_sdk.singerlib import Catalog, CatalogEntry, MetadataMapping, Schema
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, Metadata
 
-from orders_database.columns import json_schema
-from tap_legacy_orders.errors import TapConfigError
-from tap_legacy_orders.gone_orders import DELETED_AT, DELETED_AT_SCHEMA
+from sync_databases.columns import json_schema
+from tap_legacy_orders.deleted_orders import DELETED_AT, DELETED_AT_SCHEMA
 from tap_legacy_orders.order_lines import LinesTable
 from tap_legacy_orders.orders_table import OrdersTable
-from tap_legacy_orders.unsynced import KEY, VERSION
+from tap_legacy_orders.tap_errors import TapConfigError
+from tap_legacy_orders.unsynced_queries import KEY, VERSION
 
 OUR_PROPERTIES: dict[str, dict[str, Any]] = {
     KEY: {"type": ["string"], "description": "The order's key as text, as the ledger holds it"},

@@ -8,8 +8,8 @@ from typing import Any
 
 from singer_sdk.plugin_base import SingerCommand
 
-from sync_ledger.ending import ending_in_time
-from tap_legacy_orders.errors import CONFIGURATION_EXIT, StoppedBySignal, TapConfigError, TapSyncError
+from sync_processes.shutdown import ending_in_time
+from tap_legacy_orders.tap_errors import CONFIGURATION_EXIT, StoppedBySignal, TapConfigError, TapSyncError
 
 GC_THRESHOLDS = (100_000, 50, 1000)
 """A page is many short-lived rows without cycles: looking for some after every 700 rows took a fifth of the time."""

@@ -12,12 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from orders_database.databases import SUPPORTED
-from orders_database.sessions import BUSY_SECONDS, keep_to_indexes, pin_for_reading
+from sync_databases.databases import SUPPORTED
+from sync_databases.session_settings import BUSY_SECONDS, keep_to_indexes, pin_for_reading
 from sync_ledger.ledger import EXTRAS, Ledger, LedgerError, LedgerUnavailableError, create_engine, database_url
 from sync_ledger.recovery import release_uncreated
 from sync_ledger.statistics import few_are_known, look
-from tap_legacy_orders.errors import TapConfigError, TapSyncError, cause_of, where
+from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError, cause_of, where
 
 ORDERS_CHECK = "`sqlalchemy_url`, the user's rights, and `filter` if one is set"
 LEDGER_CHECK = "`ack_url`, `ack_schema` and the user's rights"

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from tap_legacy_orders.errors import TapConfigError, TapSyncError, where
+from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError, where
 
 _TIME_LIMITS = {
     "postgresql": "SET statement_timeout = {milliseconds}",

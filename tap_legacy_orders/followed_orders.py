@@ -14,10 +14,10 @@ from typing import Any
 
 from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.pages import Page, Row
+from tap_legacy_orders.poll_wakeup import Waking
 from tap_legacy_orders.ranges import Clock, Range, choose_range
-from tap_legacy_orders.reader import UnsyncedOrders
-from tap_legacy_orders.unsynced import due_keys
-from tap_legacy_orders.waking import Waking
+from tap_legacy_orders.unsynced_queries import due_keys
+from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
 QUICK_LOOKBACK = timedelta(seconds=10)
 WIDE_SECONDS = 10.0

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from singer_sdk import typing as th
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from tap_legacy_orders.errors import OutputClosedError, TapSyncError
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.pages import Page
-from tap_legacy_orders.waking import Waking
+from tap_legacy_orders.poll_wakeup import Waking
+from tap_legacy_orders.tap_errors import OutputClosedError, TapSyncError
 
 POLL_INTERVAL_SECONDS = 1
 SHORTEST_INTERVAL_SECONDS = 0.01

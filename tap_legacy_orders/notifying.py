@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sync_ledger import dialects
-from tap_legacy_orders.waking import channel_of
+from sync_databases import dialects
+from tap_legacy_orders.poll_wakeup import channel_of
 
 
 def notify_statements(table: str, schema: str | None) -> list[str]:

@@ -13,16 +13,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from orders_database.columns import Column, Kind, json_schema
-from orders_database.databases import database_for
-from orders_database.keys import split_key
-from orders_database.texts import joined_key
+from sync_databases.columns import Column, Kind, json_schema
+from sync_databases.databases import database_for
+from sync_databases.key_sql import joined_key
+from sync_databases.keys import split_key
 from tap_legacy_orders.connections import fetch_rows, reading
-from tap_legacy_orders.errors import TapConfigError
+from tap_legacy_orders.json_values import Warn, converter
 from tap_legacy_orders.orders_table import OrdersTable, find_column, find_key, listed, reflect
 from tap_legacy_orders.pages import Page
-from tap_legacy_orders.unsynced import KEY, UnsyncedQueries
-from tap_legacy_orders.values import Warn, converter
+from tap_legacy_orders.tap_errors import TapConfigError
+from tap_legacy_orders.unsynced_queries import KEY, UnsyncedQueries
 
 DEFAULT_NAME = "lines"
 ORDERS_AT_ONCE = 5_000

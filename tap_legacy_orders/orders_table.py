@@ -14,12 +14,12 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import NoSuchTableError
 
-from orders_database.columns import Column, Kind
-from orders_database.reflection import columns_of, typed
+from sync_databases.columns import Column, Kind
+from sync_databases.reflection import columns_of, typed
 from sync_ledger.partitions import WHOLE, Partition
-from tap_legacy_orders.errors import TapConfigError, where
-from tap_legacy_orders.partitions import read_partition
+from tap_legacy_orders.partition_setting import read_partition
 from tap_legacy_orders.sync_flag import check_flag, wanted_flag
+from tap_legacy_orders.tap_errors import TapConfigError, where
 
 REPLICATION_NAMES = (
     "updatedat",

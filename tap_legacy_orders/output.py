@@ -8,8 +8,8 @@ from typing import Any
 
 from singer_sdk.singerlib.encoding.simple import Message, SimpleSingerWriter, StateMessage
 
-from sync_ledger.ending import abandon_output
-from tap_legacy_orders.errors import OutputClosedError, StoppedBySignal
+from sync_processes.shutdown import abandon_output
+from tap_legacy_orders.tap_errors import OutputClosedError, StoppedBySignal
 
 
 class BlockWriter(SimpleSingerWriter):

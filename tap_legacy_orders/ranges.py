@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 
-from orders_database.columns import Column, Kind
-from orders_database.databases import TIME_KINDS, Database
-from sync_ledger import dialects
-from tap_legacy_orders.errors import TapConfigError
+from sync_databases import dialects
+from sync_databases.columns import Column, Kind
+from sync_databases.databases import TIME_KINDS, Database
 from tap_legacy_orders.moments import Moment, parse_moment
+from tap_legacy_orders.tap_errors import TapConfigError
 
 FUTURE_SLACK = timedelta(days=1)
 """Orders dated further ahead than this would never come of age; nearer ones are a clock or a zone that is off."""

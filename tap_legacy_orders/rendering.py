@@ -16,14 +16,14 @@ import msgspec
 import sqlalchemy as sa
 from singer_sdk.singerlib.json import serialize_json
 
-from tap_legacy_orders.json_texts import JsonTexts, literal
-from tap_legacy_orders.lines import RECORDS_PER_BLOCK, UNNAMEABLE, Frame
-from tap_legacy_orders.unsynced import KEY, VERSION
-from tap_legacy_orders.values import Converter
+from tap_legacy_orders.json_sql import JsonTexts, literal
+from tap_legacy_orders.json_values import Converter
+from tap_legacy_orders.record_encoding import RECORDS_PER_BLOCK, UNNAMEABLE, Frame
+from tap_legacy_orders.unsynced_queries import KEY, VERSION
 
 if TYPE_CHECKING:
-    from orders_database.columns import Column
-    from orders_database.databases import Element
+    from sync_databases.columns import Column
+    from sync_databases.databases import Element
 
 _PROBE = "".join(map(chr, range(1, 0x100))) + "\u2028\uffff😀"
 """Every character that some writer of JSON escapes. PostgreSQL knows no text with a zero character."""

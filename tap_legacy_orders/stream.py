@@ -22,25 +22,25 @@ from singer_sdk.singerlib import SchemaMessage, StateMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.sql import SQLStream
 
-from orders_database.databases import database_for
-from orders_database.flags import SYNC_FLAG
+from sync_databases.databases import database_for
+from sync_databases.flags import SYNC_FLAG
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.runs import PARTITION, READ_SINCE
-from tap_legacy_orders.batch_files import BatchFiles
+from tap_legacy_orders.batch_file_writer import BatchFiles
 from tap_legacy_orders.connections import fetch_rows, reading
-from tap_legacy_orders.errors import OutputClosedError, TapConfigError, TapSyncError
+from tap_legacy_orders.deleted_orders import DELETED_AT
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
-from tap_legacy_orders.gone_orders import DELETED_AT
-from tap_legacy_orders.json_texts import json_texts_for
-from tap_legacy_orders.lines import BARE, LineEncoder, record_message
+from tap_legacy_orders.json_sql import json_texts_for
+from tap_legacy_orders.json_values import Converter, converter
 from tap_legacy_orders.order_lines import OrderLines
 from tap_legacy_orders.pages import Page
-from tap_legacy_orders.reader import UnsyncedOrders
+from tap_legacy_orders.record_encoding import BARE, LineEncoder, record_message
 from tap_legacy_orders.rendering import RenderedEncoder, Rendering, find_rendering
 from tap_legacy_orders.sync_flag import announcement
-from tap_legacy_orders.unsynced import KEY, VERSION
-from tap_legacy_orders.values import Converter, converter
+from tap_legacy_orders.tap_errors import OutputClosedError, TapConfigError, TapSyncError
+from tap_legacy_orders.unsynced_queries import KEY, VERSION
+from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog
 
-    from orders_database.columns import Column
+    from sync_databases.columns import Column
     from tap_legacy_orders.output import BlockWriter
     from tap_legacy_orders.tap import TapLegacyOrders
 
@@ -293,7 +293,7 @@ class UnsyncedOrdersStream(SQLStream):
         for page in self._with_lines(orders.pages(self._bookmark())):
             yield self._encoder, page
         if self.tap.find_deleted and self.ABORT_AT_RECORD_COUNT is None:
-            gone = orders.gone_orders()
+            gone = orders.deleted_orders()
             for columns in gone.pages():
                 yield gone.encoder, Page(columns, len(columns[0]), None)
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from singer_sdk import typing as th
 
-from orders_database.columns import Column
-from orders_database.flags import FlaggedTable, is_flag
-from sync_ledger import dialects
-from tap_legacy_orders.errors import TapConfigError
+from sync_databases import dialects
+from sync_databases.columns import Column
+from sync_databases.flags import FlaggedTable, is_flag
+from tap_legacy_orders.tap_errors import TapConfigError
 
 if TYPE_CHECKING:
     from tap_legacy_orders.orders_table import OrdersTable

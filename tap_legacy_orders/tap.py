@@ -17,22 +17,22 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.singerlib import Catalog
 from singer_sdk.sql import SQLTap
 
-from orders_database.columns import Column
+from sync_databases.columns import Column
 from sync_ledger.ledger import Ledger, database_url
-from tap_legacy_orders import following, partitions, sync_flag
+from tap_legacy_orders import following, partition_setting, sync_flag
 from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.command import OneLineErrors
 from tap_legacy_orders.connections import find_acks_by_index, open_engine, open_ledger, reading
-from tap_legacy_orders.errors import TapConfigError, TapSyncError
-from tap_legacy_orders.given_files import check_catalog, check_state
 from tap_legacy_orders.order_lines import DEFAULT_NAME, LinesTable, find_lines_table
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.output import BlockWriter
 from tap_legacy_orders.pages import ReadingSettings
-from tap_legacy_orders.reader import UnsyncedOrders
+from tap_legacy_orders.poll_wakeup import Waking
 from tap_legacy_orders.rendering import Rendering
+from tap_legacy_orders.state_and_catalog import check_catalog, check_state
 from tap_legacy_orders.stream import UnsyncedOrdersStream
-from tap_legacy_orders.waking import Waking
+from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError
+from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
 if TYPE_CHECKING:
     from singer_sdk.streams.core import Stream
@@ -157,7 +157,7 @@ class TapLegacyOrders(SQLTap):
         ),
         *sync_flag.PROPERTIES,
         *following.PROPERTIES,
-        partitions.PROPERTY,
+        partition_setting.PROPERTY,
         th.Property(
             "page_size",
             th.IntegerType(minimum=1, maximum=1_000_000),

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from target_zoho_crm import batch_files
+from target_zoho_crm import batch_file_reader, write_settings
 from target_zoho_crm.api.data_centers import DATA_CENTERS, ENVIRONMENTS
 from target_zoho_crm.api.limits import UPSERTS_AT_ONCE
-from target_zoho_crm.delivery.routing import Channel
-from target_zoho_crm.lines.settings import LINES
+from target_zoho_crm.confirmation import sync_flags
+from target_zoho_crm.confirmation.destination import OnRejection
+from target_zoho_crm.lines.line_settings import LINES
 from target_zoho_crm.mapping.field_settings import FIELDS
-from target_zoho_crm.settling import sync_flags
-from target_zoho_crm.settling.destination import OnRejection
-from target_zoho_crm.writing import delete_settings, write_settings
+from target_zoho_crm.writing import delete_settings
+from target_zoho_crm.writing.routing import Channel
 
 BULK_ROWS_MOST = 25_000
 """Zoho's limit for the rows of one CSV."""
@@ -172,7 +172,7 @@ CONFIG = th.PropertiesList(
         description="What to do with a stream that names no key: `hash` takes a hash of each record for its key, "
         "so a changed record is a new one in the CRM.",
     ),
-    batch_files.PROPERTY,
+    batch_file_reader.PROPERTY,
     th.Property(
         "timezone", th.StringType, default="UTC", description="Zone of times that carry no offset, e.g. Europe/Berlin."
     ),

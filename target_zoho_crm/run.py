@@ -11,45 +11,45 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.first_load import first_load_is_over
 from sync_ledger.ledger import Ledger, LedgerUnavailableError
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.recovery import adopt
 from sync_ledger.runs import RunLock
-from sync_ledger.spending import credits_of_a_day
 from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.errors import CREDIT_BUDGET, QuotaError, configuration_error
 from target_zoho_crm.api.layouts import KnownFields
 from target_zoho_crm.api.limits import CreditKind, CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
-from target_zoho_crm.api.records_by_key import RecordsByKey
 from target_zoho_crm.api.transport import ATTEMPTS
-from target_zoho_crm.api.users import UserDirectory
-from target_zoho_crm.delivery.cadence import Cadence
+from target_zoho_crm.confirmation.confirmation import Confirmation
+from target_zoho_crm.confirmation.destination import Destination, FailedCalls, OnRejection
+from target_zoho_crm.confirmation.outcomes import Status
+from target_zoho_crm.confirmation.problem_summary import Problems
+from target_zoho_crm.confirmation.state_gate import DUE_AGAIN, READ, StateGate
+from target_zoho_crm.confirmation.sync_flags import SyncFlags
+from target_zoho_crm.delivery.deletions import Deletions
 from target_zoho_crm.delivery.delivery import Delivery
-from target_zoho_crm.delivery.payloads import PayloadHasher
-from target_zoho_crm.delivery.routing import Channel, possible_channel
+from target_zoho_crm.delivery.flush_timer import FlushTimer
+from target_zoho_crm.delivery.payload_hasher import PayloadHasher
 from target_zoho_crm.delivery.unchanged import UnchangedOrders
-from target_zoho_crm.lines.existing import ExistingLines
-from target_zoho_crm.mapping.mapping import Mapping as FieldMapping
-from target_zoho_crm.mapping.stream_mapping import only_by_calls, stream_lines, stream_mapping, warn_of_gaps
-from target_zoho_crm.rows import VERSION_PROPERTY
+from target_zoho_crm.lines.existing_lines import ExistingLines
+from target_zoho_crm.mapping.field_mapping import FieldMapping
+from target_zoho_crm.mapping.key_folding import KeyFolding
+from target_zoho_crm.mapping.user_directory import UserDirectory
+from target_zoho_crm.record_decoding import VERSION_PROPERTY
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
-from target_zoho_crm.settling.confirmation import Confirmation
-from target_zoho_crm.settling.destination import Destination, FailedCalls, OnRejection
-from target_zoho_crm.settling.key_folding import KeyFolding
-from target_zoho_crm.settling.outcomes import Status
-from target_zoho_crm.settling.problems import Problems
-from target_zoho_crm.settling.settlement import DUE_AGAIN, READ, Settlement
-from target_zoho_crm.settling.sync_flags import SyncFlags
+from target_zoho_crm.stream_mapping import only_by_calls, stream_lines, stream_mapping, warn_of_gaps
+from target_zoho_crm.write_settings import Automations, Operation, WriteSettings
+from target_zoho_crm.writers import writers
 from target_zoho_crm.writing.bulk_write import BulkWriter
-from target_zoho_crm.writing.deletions import Deletions
-from target_zoho_crm.writing.relations import ParentDirectories, Relations
+from target_zoho_crm.writing.lookup_resolver import LookupDirectories, LookupResolver
+from target_zoho_crm.writing.records_by_key import RecordsByKey
+from target_zoho_crm.writing.routing import Channel, possible_channel
 from target_zoho_crm.writing.spool import new_spool
 from target_zoho_crm.writing.workers import JobWorkers, Workers, at_once
-from target_zoho_crm.writing.write_settings import Automations, Operation, WriteSettings
-from target_zoho_crm.writing.writers import writers
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -66,13 +66,13 @@ class Run:
         self.settings = settings
         self.stop = threading.Event()
         self.credits = CreditMeter(settings.credit_budget, settings.credit_reserve)
-        self.settlement = Settlement(emit_state)
+        self.state_gate = StateGate(emit_state)
         self.problems = Problems()
         connection = ConnectionSettings(
             endpoints=settings.endpoints,
             credentials=settings.credentials,
             max_connections=settings.max_connections,
-            max_attempts=None if settings.lasting else ATTEMPTS,
+            max_attempts=None if settings.continuous else ATTEMPTS,
         )
         self.client = ZohoClient(connection, credits=self.credits, stop=self.stop)
         self._calls = Workers("upsert", settings.max_connections, self.stop)
@@ -84,7 +84,7 @@ class Run:
         self._destinations: dict[str, Destination] = {}
         self._flags: dict[str, SyncFlags] = {}
         self._fields = KnownFields(self.client)
-        self._parents = ParentDirectories(self.client)
+        self._parents = LookupDirectories(self.client)
         self._users = UserDirectory(self.client)
         self._adopted = 0
         self._started = time.monotonic()
@@ -111,7 +111,7 @@ class Run:
         ledger = self._open_ledger()
         lock = self._locks.get(stream)
         if lock is None:
-            lock = RunLock.acquire(ledger, stream, partition, lasting=self.settings.lasting)
+            lock = RunLock.acquire(ledger, stream, partition, continuous=self.settings.continuous)
             if not self._locks:  # the run's credits are noted once, however many streams it has
                 lock.spent = lambda: self.credits.total
                 self._tell_credits(ledger)
@@ -134,10 +134,10 @@ class Run:
         warn_of_gaps(stream, own, mapping, lines)
         folding = KeyFolding(folds_case=not mapping.key_field.case_sensitive)
         mark = own.deletes.mark(self._fields.of(own.module))
-        relations = deletions = None
+        lookups = deletions = None
         if stream in self._deliveries:  # under a new schema: what came before it goes first
             self._deliveries[stream].flush()
-            relations, deletions = self._deliveries[stream].relations, self._deliveries[stream].deletions
+            lookups, deletions = self._deliveries[stream].lookups, self._deliveries[stream].deletions
         known = self._destinations.get(stream)
         automations = known.automations if known else self._automations(ledger, lock, own.writes)
         channel = own.writes.channel(self.settings.channel, automations)
@@ -150,14 +150,14 @@ class Run:
             stop=self.stop,
             confirmation=Confirmation(ledger, lock, max_attempts=self.settings.max_attempts, folding=folding),
             folding=folding,
-            settlement=self.settlement,
+            state_gate=self.state_gate,
             problems=self.problems,
             on_rejection=self.settings.on_rejection,
             credits=self.credits,
             automations=automations,
             ignore_empty=own.writes.ignore_empty,
-            lasting=self.settings.lasting,
-            failed_calls=FailedCalls(lasting=self.settings.lasting),
+            continuous=self.settings.continuous,
+            failed_calls=FailedCalls(continuous=self.settings.continuous),
             callback_url=self.settings.callback_url,
             operation=own.writes.operation,
             records=RecordsByKey(self.client, own.module, own.key_field, folding),
@@ -179,7 +179,7 @@ class Run:
             channel=self._channel(stream, only_by_calls(mapping, lines, own.writes.operation), channel),
             bulk_rows=self.settings.bulk_rows,
             bulk_threshold=self.settings.bulk_threshold,
-            relations=relations or Relations(destination, self._parents, self._calls),
+            lookups=lookups or LookupResolver(destination, self._parents, self._calls),
             upserts=upserts,
             bulk=bulk,
             jobs=self._jobs,
@@ -194,7 +194,7 @@ class Run:
                 calls=self._calls,
             ),
             unchanged=self._unchanged(destination),
-            cadence=None if self.settings.max_age_seconds is None else Cadence(self.settings.max_age_seconds),
+            flush_timer=None if self.settings.max_age_seconds is None else FlushTimer(self.settings.max_age_seconds),
         )
         self._deliveries[stream], self._destinations[stream] = delivery, destination
         if known is None:
@@ -276,7 +276,7 @@ class Run:
         for delivery in self._deliveries.values():
             delivery.deletions.carry_out()
         complaints = [self._sum_up(stream) for stream in self._locks]
-        left_out = [line for delivery in self._deliveries.values() for line in delivery.relations.lines()]
+        left_out = [line for delivery in self._deliveries.values() for line in delivery.lookups.lines()]
         for line in [*self.problems.lines(), *left_out]:
             logger.warning(line)
         self._close("finished")
@@ -288,12 +288,12 @@ class Run:
         """Raise what ended a call or a job, without waiting."""
         self._calls.check()
         self._jobs.check()
-        if self.settings.lasting and self.credits.short:
+        if self.settings.continuous and self.credits.short:
             raise QuotaError(CREDIT_BUDGET, "Nothing more can be sent; what is left goes with the next run.")
 
-    def send_aged(self, *, pouring: bool) -> float | None:
+    def flush_aged(self, *, input_pending: bool) -> float | None:
         """Send what has waited long enough; returns after how many seconds to look again, None where nothing waits."""
-        pauses = [delivery.send_aged(pouring=pouring) for delivery in self._deliveries.values()]
+        pauses = [delivery.flush_aged(input_pending=input_pending) for delivery in self._deliveries.values()]
         return min((pause for pause in pauses if pause is not None), default=None)
 
     def abort(self, how_ended: str) -> None:
@@ -315,7 +315,7 @@ class Run:
             closing.callback(self._calls.close)
 
     def _release(self, stream: str, lock: RunLock, how_ended: str) -> None:
-        counts = self.settlement.counts(stream)
+        counts = self.state_gate.counts(stream)
         try:
             counts[Status.SYNCED.value] += counts[Status.DELETED.value]  # the CRM agrees with the source
             lock.release(how_ended, {name: counts[name] for name in RUN_COUNTS}, lock.spent())
@@ -326,8 +326,8 @@ class Run:
         if announced is None:
             return None
         flags = self._flags[stream] = SyncFlags.open(self.settings, stream, announced)
-        if self.settings.lasting:
-            flags.last_until(self.stop)
+        if self.settings.continuous:
+            flags.retry_until(self.stop)
         return flags
 
     def _open_ledger(self) -> Ledger:
@@ -338,7 +338,7 @@ class Run:
                 logger.warning("No `ack_url` is set: the ledger is kept in %s", url.removeprefix("sqlite:///"))
             self._ledger = Ledger.open(url, self.settings.ack_schema)
             self._ledger.ensure_tables()
-            self._ledger.lasts_until = self.stop if self.settings.lasting else None
+            self._ledger.retries_until = self.stop if self.settings.continuous else None
         return self._ledger
 
     def _adopt(self, ledger: Ledger, lock: RunLock, bulk: BulkWriter) -> None:
@@ -355,7 +355,7 @@ class Run:
 
     def _sum_up(self, stream: str) -> str | None:
         """Write the summary line; returns what is wrong, if anything."""
-        counts = self.settlement.counts(stream)
+        counts = self.state_gate.counts(stream)
         parts = [(counts[status.value], word) for status, word in _WORDS.items()]
         if counts[READ] != sum(number for number, _ in parts):
             raise AssertionError(f"stream {stream!r}: the outcomes do not add up to the records read: {counts}")

@@ -12,16 +12,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
 
-from sync_ledger.private_folders import private_folder
+from sync_processes.private_folders import private_folder
 from target_zoho_crm.api.auth import Credentials
 from target_zoho_crm.api.data_centers import Endpoints, endpoints
 from target_zoho_crm.api.errors import configuration_error
-from target_zoho_crm.delivery.routing import Channel
-from target_zoho_crm.lines.settings import LinesSettings, read_lines
+from target_zoho_crm.confirmation.destination import OnRejection
+from target_zoho_crm.lines.line_settings import LinesSettings, read_lines
 from target_zoho_crm.mapping.field_settings import FieldSettings, read_fields
-from target_zoho_crm.settling.destination import OnRejection
+from target_zoho_crm.write_settings import WriteSettings
 from target_zoho_crm.writing.delete_settings import DeleteSettings
-from target_zoho_crm.writing.write_settings import WriteSettings
+from target_zoho_crm.writing.routing import Channel
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Settings:
         )
 
     @property
-    def lasting(self) -> bool:
+    def continuous(self) -> bool:
         """Whether the run is to last: what fails in passing is tried until it works, as no next run would do it."""
         return self.max_age_seconds is not None
 

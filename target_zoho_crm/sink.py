@@ -12,12 +12,12 @@ from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.sinks import BatchSink
 
-from orders_database.exact_numbers import exact_number
+from sync_databases.exact_numbers import exact_number
 from sync_ledger.partitions import WHOLE
 from target_zoho_crm.delivery.delivery import Delivery
-from target_zoho_crm.mapping.mapping import Refusal
-from target_zoho_crm.reader import BlockReader
-from target_zoho_crm.rows import (
+from target_zoho_crm.mapping.field_mapping import Refusal
+from target_zoho_crm.message_reader import BlockReader
+from target_zoho_crm.record_decoding import (
     DELETED_PROPERTY,
     KEY_PROPERTY,
     VERSION_PROPERTY,

@@ -19,20 +19,20 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from orders_database.flags import SYNC_FLAG
-from sync_ledger.ending import EXIT_BASE, abandon_output, ending_in_time
+from sync_databases.flags import SYNC_FLAG
 from sync_ledger.ledger import LedgerError
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.runs import PARTITION, READ_SINCE, LockHeldError, OutdatedError
-from target_zoho_crm import memory
+from sync_processes.shutdown import EXIT_BASE, abandon_output, ending_in_time
+from target_zoho_crm import malloc
 from target_zoho_crm.api.errors import ConfigurationError, Stopped, ZohoError
-from target_zoho_crm.batch_files import BatchFiles
+from target_zoho_crm.batch_file_reader import BatchFiles
 from target_zoho_crm.config_schema import CONFIG
-from target_zoho_crm.reader import BlockReader, BlockTaker
-from target_zoho_crm.rows import KEY_PROPERTY, VERSION_PROPERTY
+from target_zoho_crm.confirmation.destination import RejectedError
+from target_zoho_crm.message_reader import BlockReader, BlockTaker
+from target_zoho_crm.record_decoding import KEY_PROPERTY, VERSION_PROPERTY
 from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
-from target_zoho_crm.settling.destination import RejectedError
 from target_zoho_crm.sink import ZohoSink
 from target_zoho_crm.writing.spool import SpoolError
 
@@ -113,14 +113,14 @@ class TargetZohoCRM(Target):
         try:
             super().listen(file_input)
         except BaseException as error:
-            lasting = False
+            continuous = False
             if self._run is not None:
                 run, self._run = self._run, None
-                lasting = run.settings.lasting
+                continuous = run.settings.continuous
                 run.abort("failed" if self._signal is None else "terminated")
             if self._signal is None or not isinstance(error, Stopped):
                 raise
-            if not lasting:
+            if not continuous:
                 raise TerminatedError(self._signal) from None
             self.logger.info("What is not settled yet is handed over: the next run sends it, or adopts its jobs")
         finally:
@@ -155,7 +155,7 @@ class TargetZohoCRM(Target):
         self._assert_sink_exists(stream)
         sink = self._plain_sink(stream)
         if self._batch_files is None:
-            self._batch_files = BatchFiles(self.config, self.run.settlement)
+            self._batch_files = BatchFiles(self.config, self.run.state_gate)
         for url in message_dict["manifest"]:
             for lines in self._batch_files.lines(url, message_dict["encoding"]):
                 if sink is not None:
@@ -172,7 +172,7 @@ class TargetZohoCRM(Target):
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         """Hold the state until all that was read before it is settled."""
         self._assert_line_requires(message_dict, requires={"value"})
-        self.run.settlement.hold(message_dict["value"])
+        self.run.state_gate.hold(message_dict["value"])
 
     def _write_state_message(self, state: Mapping[str, Any]) -> None:
         """Write one state line; threads that settle records call this too.
@@ -224,26 +224,26 @@ class TargetZohoCRM(Target):
 
         A run that lasts takes a signal for the end of its input.
         """
-        if self._signal is not None and self._run is not None and self._run.settings.lasting:
+        if self._signal is not None and self._run is not None and self._run.settings.continuous:
             return False
         self._look_around()
         return True
 
     def _look_around(self) -> None:
         run = self._run
-        lasting = run is not None and run.settings.lasting
-        if self._signal is not None and not lasting:
+        continuous = run is not None and run.settings.continuous
+        if self._signal is not None and not continuous:
             raise TerminatedError(self._signal)
         if run is not None:
             run.check()
-        if lasting and run is not None:
-            run.send_aged(pouring=True)
+        if continuous and run is not None:
+            run.flush_aged(input_pending=True)
         else:
             self._handle_max_record_age()
 
     def at_rest(self) -> float:
         """Send records of age, where the run lasts; returns after how many seconds to look again."""
-        pause = None if self._run is None else self._run.send_aged(pouring=False)
+        pause = None if self._run is None else self._run.flush_aged(input_pending=False)
         return LOOK_SECONDS if pause is None else min(pause, LOOK_SECONDS)
 
     # Signals and the command line
@@ -256,7 +256,7 @@ class TargetZohoCRM(Target):
         first, self._signal = self._signal is None, signum
         if self._run is None:
             return
-        if first and self._run.settings.lasting:
+        if first and self._run.settings.continuous:
             self.logger.info("%s: settling what has been read", signal.Signals(signum).name)
             timer = threading.Timer(SETTLING_SECONDS, self._run.stop.set)
             timer.daemon = True
@@ -276,7 +276,7 @@ class TargetZohoCRM(Target):
         """Run from the command line: one clear line for a user's mistake, and an exit code that means something."""
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()  # what starting has made lives to the end
-        memory.keep_little()
+        malloc.return_freed_memory()
         with ending_in_time(cls.logger.error):
             try:
                 super().invoke(**options)

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from engines import engine_url, mariadb_url, postgresql_url, sqlite_url
+from engine_fixtures import engine_url, mariadb_url, postgresql_url, sqlite_url
 
 __all__ = ["engine_url", "mariadb_url", "postgresql_url", "sqlite_url"]
 

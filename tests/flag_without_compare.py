@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from orders_database.flag_statements import FlagStatements
+from sync_databases.flag_statements import FlagStatements
 
 _set = FlagStatements.set
 

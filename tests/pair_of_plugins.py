@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import forked
 import sqlalchemy as sa
 
-from sync_ledger import dialects
+from sync_databases import dialects
 from sync_ledger.ledger import Ledger
 from target_zoho_crm.config_schema import DEFAULT_KEY_FIELD
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from engines import fresh_database
+from engine_fixtures import fresh_database
 
 from benchmarks import contenders
 from benchmarks.figures import Samples, ratio, tables
 from benchmarks.measured import Usage, run_measured
-from benchmarks.memory import spreads
+from benchmarks.memory_use import spreads
 from benchmarks.orders import COLUMNS, make_orders
 from benchmarks.results import Table, keep, newest
 from scripts.performance_page import draw, performance_page, stale_plots

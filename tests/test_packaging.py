@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.engines import main as check_skipped
 from scripts.plugins import ask
+from scripts.skipped_engines import main as check_skipped
 from zoho_crm_emulator import oauth
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,10 +23,10 @@ BIN = Path(sys.executable).parent
 
 PACKAGES = {
     "sync_ledger": set(),
-    "orders_database": {"sync_ledger"},
-    "tap_legacy_orders": {"sync_ledger", "orders_database"},
-    "target_zoho_crm": {"sync_ledger", "orders_database"},
-    "orders_sync": {"sync_ledger", "orders_database", "tap_legacy_orders", "target_zoho_crm"},
+    "sync_databases": {"sync_ledger"},
+    "tap_legacy_orders": {"sync_ledger", "sync_databases"},
+    "target_zoho_crm": {"sync_ledger", "sync_databases"},
+    "orders_sync": {"sync_ledger", "sync_databases", "tap_legacy_orders", "target_zoho_crm"},
     "zoho_crm_emulator": set(),
 }
 """Package to the packages of ours that it may import."""
@@ -141,7 +141,7 @@ def test_a_skipped_test_of_an_engine_that_answers_fails_the_run(
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         port = server.getsockname()[1]
-        monkeypatch.setattr("scripts.engines.ENGINES", {"MariaDB": (port, ("mariadb",))})
+        monkeypatch.setattr("scripts.skipped_engines.ENGINES", {"MariaDB": (port, ("mariadb",))})
         assert check_skipped() == 0, "nothing answers, so the skip is right"
         server.listen()
         assert check_skipped() == 1

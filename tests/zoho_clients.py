@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from target_zoho_crm.api.auth import Credentials
 from target_zoho_crm.api.client import JobAnswer, ZohoClient
 from target_zoho_crm.api.metadata import ModuleFields
-from target_zoho_crm.mapping.mapping import Mapping, compile_mapping
-from target_zoho_crm.settling.outcomes import Outcome, upsert_outcomes
-from target_zoho_crm.writing.bodies import upsert_body
+from target_zoho_crm.confirmation.outcomes import Outcome, upsert_outcomes
+from target_zoho_crm.mapping.field_mapping import FieldMapping, compile_mapping
 from target_zoho_crm.writing.csv_files import write_bulk_zip
+from target_zoho_crm.writing.upsert_body import upsert_body
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
@@ -37,7 +37,7 @@ def credentials_of(emulator: EmulatorProcess, **changes: str) -> Credentials:
     return Credentials(**{**given, **changes})
 
 
-def mapping(client: ZohoClient) -> Mapping:
+def mapping(client: ZohoClient) -> FieldMapping:
     return compile_mapping(
         SCHEMA,
         ModuleFields.fetch(client, "Orders"),
@@ -52,7 +52,7 @@ def row(n: int) -> tuple[Any, ...]:
     return f"Order {n}", n, "2024-07-01T10:20:30Z", n % 2 == 0
 
 
-def upsert(client: ZohoClient, count: int, made: Mapping | None = None) -> list[Outcome]:
+def upsert(client: ZohoClient, count: int, made: FieldMapping | None = None) -> list[Outcome]:
     keys = [f"K{n}" for n in range(count)]
     body, _ = upsert_body(made or mapping(client), keys, [row(n) for n in range(count)], {"trigger": []})
     answer = client.upsert("Orders", body, records=count)
@@ -68,7 +68,7 @@ def ended(client: ZohoClient, job_id: str) -> JobAnswer:
     raise AssertionError("the job did not end")
 
 
-def zip_of(client: ZohoClient, path: Path, count: int) -> Mapping:
+def zip_of(client: ZohoClient, path: Path, count: int) -> FieldMapping:
     made = mapping(client)
     write_bulk_zip(path, made, [f"K{n}" for n in range(count)], map(row, range(count)))
     return made

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from zoho_crm_emulator.cli import main
+from zoho_crm_emulator.command_line import main
 
 main()

@@ -22,7 +22,7 @@ from zoho_crm_emulator.emulator import CURRENT_USER, Emulator
 from zoho_crm_emulator.faults import Fault
 from zoho_crm_emulator.jobs import Jobs
 from zoho_crm_emulator.oauth import ALL_SCOPES
-from zoho_crm_emulator.reading import dump
+from zoho_crm_emulator.record_reading import dump
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import Dependency, Field, Layout, Module, ModuleView, SchemaError, Validation
 from zoho_crm_emulator.standard import system_fields

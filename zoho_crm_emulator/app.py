@@ -12,8 +12,8 @@ from zoho_crm_emulator import (
     deleting,
     field_changes,
     field_creation,
-    metadata,
-    reading,
+    metadata_endpoints,
+    record_reading,
     records,
     searching,
     users,
@@ -108,25 +108,25 @@ def endpoints(jobs: Jobs) -> list[tuple[str, str, Endpoint]]:
     people = fixed(("ZohoCRM.users.ALL", "ZohoCRM.users.READ"))
     return [
         ("POST", "/oauth/v2/token", make("token", token, lambda _call: none, threaded=True)),
-        ("GET", "/crm/v8/org", make("org", metadata.org, fixed(("ZohoCRM.org.ALL", "ZohoCRM.org.READ")))),
+        ("GET", "/crm/v8/org", make("org", metadata_endpoints.org, fixed(("ZohoCRM.org.ALL", "ZohoCRM.org.READ")))),
         ("GET", "/crm/v8/users", make("users", users.users, people)),
         ("GET", "/crm/v8/users/actions/count", make("users", users.count, people)),
         ("GET", "/crm/v8/users/{user}", make("users", users.user, people)),
-        ("GET", "/crm/v8/settings/modules", make("modules", metadata.modules, modules)),
-        ("GET", "/crm/v8/settings/modules/{name}", make("modules", metadata.module_by_name, modules)),
-        ("GET", "/crm/v8/settings/fields", make("fields", metadata.fields, fixed(_settings("fields")))),
+        ("GET", "/crm/v8/settings/modules", make("modules", metadata_endpoints.modules, modules)),
+        ("GET", "/crm/v8/settings/modules/{name}", make("modules", metadata_endpoints.module_by_name, modules)),
+        ("GET", "/crm/v8/settings/fields", make("fields", metadata_endpoints.fields, fixed(_settings("fields")))),
         ("POST", "/crm/v8/settings/fields", make(
             "create_field", field_creation.create, fixed(_settings("fields", "CREATE")), threaded=True)),
         ("PATCH", "/crm/v8/settings/fields", make(
             "change_field", field_changes.update, fixed(_settings("fields", "UPDATE")), threaded=True)),
-        ("GET", "/crm/v8/settings/fields/{field}", make("fields", metadata.field_by_id, fixed(_settings("fields")))),
+        ("GET", "/crm/v8/settings/fields/{field}", make("fields", metadata_endpoints.field_by_id, fixed(_settings("fields")))),
         ("PATCH", "/crm/v8/settings/fields/{field}", make(
             "change_field", field_changes.update, fixed(_settings("fields", "UPDATE")), threaded=True)),
         ("DELETE", "/crm/v8/settings/fields/{field}", make(
             "change_field", field_changes.delete, fixed(_settings("fields", "DELETE")), threaded=True)),
-        ("GET", "/crm/v8/settings/layouts", make("layouts", metadata.layouts, fixed(_settings("layouts")))),
+        ("GET", "/crm/v8/settings/layouts", make("layouts", metadata_endpoints.layouts, fixed(_settings("layouts")))),
         ("GET", "/crm/v8/settings/layouts/{layout}", make(
-            "layouts", metadata.layout_by_id, fixed(_settings("layouts")))),
+            "layouts", metadata_endpoints.layout_by_id, fixed(_settings("layouts")))),
         ("POST", "/crm/v8/coql", make(
             "coql", coql.coql, fixed(("ZohoCRM.coql.READ", "ZohoCRM.coql.ALL")), cost=coql.cost, credit_kind="coql",
             heavy=lambda _call: True, threaded=True)),
@@ -159,17 +159,17 @@ def endpoints(jobs: Jobs) -> list[tuple[str, str, Endpoint]]:
             "mass_update", mass_update.start, _mass_update_scopes, cost=_mass_update_cost, credit_kind="write",
             threaded=True)),
         ("GET", "/crm/v8/{module}/actions/fetch_full_data", make(
-            "read_full", reading.full_texts, _of_module("READ"), **read, threaded=True)),
+            "read_full", record_reading.full_texts, _of_module("READ"), **read, threaded=True)),
         ("GET", "/crm/v8/{module}/{record}/actions/fetch_full_data", make(
-            "read_full", reading.full_texts, _of_module("READ"), **read, threaded=True)),
+            "read_full", record_reading.full_texts, _of_module("READ"), **read, threaded=True)),
         ("POST", "/crm/v8/{module}/{record}/actions/clone", make(
             "clone", cloning.clone, _of_module("CREATE"), credit_kind="write", threaded=True)),
         ("POST", "/crm/v8/{module}/upsert", make("upsert", records.upsert, _of_module("CREATE"), **heavy)),
         ("POST", "/crm/v8/{module}", make("insert", records.insert, _of_module("CREATE"), **write)),
         ("PUT", "/crm/v8/{module}", make("update", records.update, _of_module("UPDATE"), **write)),
         ("PUT", "/crm/v8/{module}/{record}", make("update", records.update, _of_module("UPDATE"), **write)),
-        ("GET", "/crm/v8/{module}", make("read_many", reading.read_many, _of_module("READ"), **read, threaded=True)),
-        ("GET", "/crm/v8/{module}/{record}", make("read_one", reading.read_one, _of_module("READ"), **read)),
+        ("GET", "/crm/v8/{module}", make("read_many", record_reading.read_many, _of_module("READ"), **read, threaded=True)),
+        ("GET", "/crm/v8/{module}/{record}", make("read_one", record_reading.read_one, _of_module("READ"), **read)),
         ("DELETE", "/crm/v8/{module}", make(
             "delete", deleting.delete, _of_module("DELETE"), cost=_delete_cost, credit_kind="write", threaded=True)),
         ("DELETE", "/crm/v8/{module}/{record}", make(

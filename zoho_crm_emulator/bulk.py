@@ -9,8 +9,8 @@ from zoho_crm_emulator.clock import DAY
 from zoho_crm_emulator.dates import iso, zone
 from zoho_crm_emulator.emulator import CURRENT_USER, ZGID, user_reference
 from zoho_crm_emulator.faults import LINK_GONE
+from zoho_crm_emulator.job_plan import OPERATIONS, check_call, module_name
 from zoho_crm_emulator.jobs import COUNT_NAMES, FINAL, Job, Jobs
-from zoho_crm_emulator.plan import OPERATIONS, check_call, module_name
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.sheet import check_zip
 from zoho_crm_emulator.switches import told_id

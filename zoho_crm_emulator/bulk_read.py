@@ -18,9 +18,9 @@ from zoho_crm_emulator.conditions import found
 from zoho_crm_emulator.criteria import condition_of
 from zoho_crm_emulator.dates import iso, zone
 from zoho_crm_emulator.emulator import CURRENT_USER, Emulator, user_reference
+from zoho_crm_emulator.job_plan import check_callback
 from zoho_crm_emulator.jobs import Job, Jobs
-from zoho_crm_emulator.plan import check_callback
-from zoho_crm_emulator.reading import COLUMNS, Reader
+from zoho_crm_emulator.record_reading import COLUMNS, Reader
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import ROW_TYPES, ModuleView
 from zoho_crm_emulator.sheet import packed

@@ -11,10 +11,7 @@ from typing import Any
 
 import msgspec
 
-from zoho_crm_emulator.dates import WITH_OFFSET, cell_date, cell_datetime, zone
-from zoho_crm_emulator.refusals import Refused
-from zoho_crm_emulator.schema import Field
-from zoho_crm_emulator.values import (
+from zoho_crm_emulator.accepted_values import (
     EMAIL,
     PHONE,
     WEBSITE,
@@ -25,6 +22,9 @@ from zoho_crm_emulator.values import (
     text,
     wrong_type,
 )
+from zoho_crm_emulator.dates import WITH_OFFSET, cell_date, cell_datetime, zone
+from zoho_crm_emulator.refusals import Refused
+from zoho_crm_emulator.schema import Field
 
 Read = Callable[[str], Any]
 ReadColumn = Callable[[Sequence[str]], "list[Any] | None"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from zoho_crm_emulator.calls import Answer, Call
 from zoho_crm_emulator.documents import DOC_DECODER
-from zoho_crm_emulator.reading import fetch, named_record
+from zoho_crm_emulator.record_reading import fetch, named_record
 from zoho_crm_emulator.records import Write
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import PARENT

@@ -9,7 +9,7 @@ from typing import Any
 
 from zoho_crm_emulator.calls import Answer, Call
 from zoho_crm_emulator.conditions import Translator, make_indexes
-from zoho_crm_emulator.reading import COLUMNS, Reader
+from zoho_crm_emulator.record_reading import COLUMNS, Reader
 from zoho_crm_emulator.refusals import Refused
 
 MOST_ROWS = 2000

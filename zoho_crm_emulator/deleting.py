@@ -10,7 +10,7 @@ from zoho_crm_emulator.clock import DAY, SECOND
 from zoho_crm_emulator.dates import iso, zone
 from zoho_crm_emulator.documents import DOC_DECODER
 from zoho_crm_emulator.emulator import CURRENT_USER, user_reference
-from zoho_crm_emulator.reading import MOST_IDS, PER_PAGE, fetch, ids_of, named_record, number_of
+from zoho_crm_emulator.record_reading import MOST_IDS, PER_PAGE, fetch, ids_of, named_record, number_of
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.subforms import delete_rows, rows_of
 from zoho_crm_emulator.unique_keys import key_maker

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from zoho_crm_emulator import oauth, standard
+from zoho_crm_emulator.accepted_values import World
 from zoho_crm_emulator.clock import Clock, ClockMode
 from zoho_crm_emulator.credits import CallsAtOnce, Credits, Edition
 from zoho_crm_emulator.faults import Faults
@@ -18,7 +19,6 @@ from zoho_crm_emulator.oauth import OAuth
 from zoho_crm_emulator.schema import Catalog
 from zoho_crm_emulator.store import Store
 from zoho_crm_emulator.switches import Switches
-from zoho_crm_emulator.values import World
 
 Seconds = tuple[float, float]  # from, to
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from zoho_crm_emulator.calls import Answer, Call
 from zoho_crm_emulator.field_creation import FIELDS_A_CALL, LABEL_LENGTH, place, refused
-from zoho_crm_emulator.metadata import asked_module
+from zoho_crm_emulator.metadata_endpoints import asked_module
 from zoho_crm_emulator.refusals import Refused, problem
 from zoho_crm_emulator.schema import LENGTHS, TEXTAREA_LENGTHS, UNIQUE_TYPES, Field, ModuleView
 

@@ -10,7 +10,7 @@ import re
 from typing import Any, get_args
 
 from zoho_crm_emulator.calls import Answer, Call
-from zoho_crm_emulator.metadata import asked_module
+from zoho_crm_emulator.metadata_endpoints import asked_module
 from zoho_crm_emulator.refusals import Refused, problem
 from zoho_crm_emulator.schema import (
     LENGTHS,

@@ -14,8 +14,8 @@ from zoho_crm_emulator import callbacks
 from zoho_crm_emulator.clock import SECOND
 from zoho_crm_emulator.documents import DOC_DECODER, DOC_ENCODER
 from zoho_crm_emulator.emulator import Emulator
+from zoho_crm_emulator.job_plan import OPERATIONS, module_name
 from zoho_crm_emulator.job_run import Run
-from zoho_crm_emulator.plan import OPERATIONS, module_name
 
 FINAL = frozenset({"COMPLETED", "FAILED", "SKIPPED"})
 COUNT_NAMES = ("added_count", "updated_count", "skipped_count", "total_count")

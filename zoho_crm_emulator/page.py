@@ -18,9 +18,9 @@ from starlette.routing import Route
 
 from zoho_crm_emulator.dates import JSON_DATETIME
 from zoho_crm_emulator.emulator import CURRENT_USER, Emulator
+from zoho_crm_emulator.job_plan import module_name
 from zoho_crm_emulator.jobs import Job, Jobs
-from zoho_crm_emulator.plan import module_name
-from zoho_crm_emulator.reading import COLUMNS, Reader, StoredRecord, fetch
+from zoho_crm_emulator.record_reading import COLUMNS, Reader, StoredRecord, fetch
 from zoho_crm_emulator.schema import ModuleView
 from zoho_crm_emulator.unique_keys import key_maker
 

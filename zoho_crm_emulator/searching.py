@@ -14,7 +14,7 @@ from zoho_crm_emulator.clock import SECOND
 from zoho_crm_emulator.conditions import found
 from zoho_crm_emulator.criteria import TEXT, SearchCriteria
 from zoho_crm_emulator.dates import iso
-from zoho_crm_emulator.reading import COLUMNS, PER_PAGE, Reader, fields_asked, number_of
+from zoho_crm_emulator.record_reading import COLUMNS, PER_PAGE, Reader, fields_asked, number_of
 from zoho_crm_emulator.refusals import Refused
 
 MOST_FOUND = 2000  # records that a search leads to, on all its pages

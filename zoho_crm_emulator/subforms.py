@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
+from zoho_crm_emulator.accepted_values import Check, World, checker, given_id
 from zoho_crm_emulator.documents import DOC_DECODER, DOC_ENCODER, add_to_count
 from zoho_crm_emulator.refusals import Refused, together
 from zoho_crm_emulator.schema import PARENT, Field, ModuleView
 from zoho_crm_emulator.store import Store
-from zoho_crm_emulator.values import Check, World, checker, given_id
 
 MOST_ROWS = 100  # of one field of one record
 

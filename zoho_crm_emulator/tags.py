@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from zoho_crm_emulator.accepted_values import wrong_type
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import ModuleView
 from zoho_crm_emulator.store import Store
-from zoho_crm_emulator.values import wrong_type
 
 
 def names_in(value: Any) -> list[str]:

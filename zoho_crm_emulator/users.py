@@ -6,8 +6,8 @@ from typing import Any
 
 from zoho_crm_emulator.calls import Answer, Call
 from zoho_crm_emulator.emulator import CURRENT_USER, INACTIVE_USERS, USERS, user_reference
-from zoho_crm_emulator.metadata import shape
-from zoho_crm_emulator.reading import ids_of, number_of
+from zoho_crm_emulator.metadata_endpoints import shape
+from zoho_crm_emulator.record_reading import ids_of, number_of
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.searching import told_count
 

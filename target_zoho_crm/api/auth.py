@@ -24,7 +24,7 @@ import platformdirs
 import requests
 import tenacity
 
-from sync_ledger.private_folders import private_folder
+from sync_processes.private_folders import private_folder
 from target_zoho_crm.api.errors import TransientError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.api.token_endpoint import TIMEOUT, ask_for_token

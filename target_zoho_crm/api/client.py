@@ -29,7 +29,7 @@ from target_zoho_crm.api.limits import CreditKind, CreditMeter
 from target_zoho_crm.api.multipart import multipart
 from target_zoho_crm.api.plain_text import code_of, digits_of
 from target_zoho_crm.api.transport import Answer, Call, ConnectionSettings, Repeat, Transport
-from target_zoho_crm.delivery.routing import BULK_JOB_CREDITS, query_credits, upsert_credits
+from target_zoho_crm.writing.routing import BULK_JOB_CREDITS, query_credits, upsert_credits
 
 __all__ = ["Answer", "ConnectionSettings", "JobAnswer", "JobCounts", "JobStatus", "ZohoClient"]
 

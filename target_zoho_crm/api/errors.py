@@ -13,7 +13,7 @@ from enum import Enum
 from http import HTTPStatus
 from typing import ClassVar
 
-from sync_ledger.suspects import BREAKS_CALLS
+from sync_ledger.quarantine import BREAKS_CALLS
 
 
 class Family(str, Enum):
@@ -324,7 +324,7 @@ class TransientError(ZohoError):
     family = Family.TRANSIENT
 
 
-class UnclearFailure(TransientError):  # noqa: N818 - as above
+class UnattributedFailure(TransientError):  # noqa: N818 - as above
     """Zoho refused a whole call and blames nothing in it, so that one of its records may be the cause.
 
     `plain` is the error that it is where no record is.

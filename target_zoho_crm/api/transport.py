@@ -29,15 +29,15 @@ from target_zoho_crm.api.errors import (
     LostAnswer,
     QuotaError,
     TransientError,
-    UnclearFailure,
+    UnattributedFailure,
     ZohoError,
     configuration_error,
     request_error,
 )
+from target_zoho_crm.api.http_sessions import NotSent, TokenHeader, connection_error, is_local_fault, new_session
 from target_zoho_crm.api.limits import ConcurrencyGate, CreditKind, CreditMeter, retry_after, wait_or_stop
 from target_zoho_crm.api.plain_text import NotJsonError, digits_of, json_of, one_line
-from target_zoho_crm.api.sessions import NotSent, TokenHeader, connection_error, is_local_fault, new_session
-from target_zoho_crm.settling.outcomes import flat_error, names_no_cause
+from target_zoho_crm.confirmation.outcomes import flat_error, names_no_cause
 
 JSON_BYTES_MOST = 64 * 1024 * 1024  # far above any answer we ask for; keeps a broken server from filling the memory
 _BLOCK_BYTES = 256 * 1024
@@ -186,8 +186,10 @@ class Transport:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: _worth_another(error, call)),
             wait=self._pause,
-            stop=_lasting_stop if settings.max_attempts is None else tenacity.stop_after_attempt(settings.max_attempts),
-            before_sleep=None if settings.max_attempts is not None else _say_that_it_fails,
+            stop=_continuous_stop
+            if settings.max_attempts is None
+            else tenacity.stop_after_attempt(settings.max_attempts),
+            before_sleep=None if settings.max_attempts is not None else _log_failure,
             sleep=lambda seconds: wait_or_stop(self._stop, seconds),
             reraise=True,
         )
@@ -308,7 +310,7 @@ class Transport:
         if status == HTTPStatus.UNAUTHORIZED and code not in ("OAUTH_SCOPE_MISMATCH", "AUTHENTICATION_FAILURE"):
             return _TokenRefused(error)
         if call.splits and names_no_cause(status, None if body is _NOT_JSON else body):
-            return UnclearFailure(error)
+            return UnattributedFailure(error)
         if call.repeat is Repeat.ONCE and isinstance(error, TransientError):
             return LostAnswer(code, f"{error.message} It may have been carried out.", http_status=status)
         return error
@@ -354,14 +356,14 @@ class _NotJson:
 _NOT_JSON = _NotJson()
 
 
-def _lasting_stop(state: tenacity.RetryCallState) -> bool:
+def _continuous_stop(state: tenacity.RetryCallState) -> bool:
     """Wait for the end of an outage, however long; a call that is answered, and fails for itself, is not kept at."""
     error = state.outcome.exception() if state.outcome is not None else None
     outage = isinstance(error, (LostAnswer, NotSent, _Throttled)) or getattr(error, "http_status", None) in _GATEWAY
     return not outage and state.attempt_number >= ATTEMPTS
 
 
-def _say_that_it_fails(state: tenacity.RetryCallState) -> None:
+def _log_failure(state: tenacity.RetryCallState) -> None:
     if state.attempt_number >= ATTEMPTS_IN_SILENCE and state.outcome is not None and state.next_action is not None:
         error, pause = state.outcome.exception(), state.next_action.sleep
         logger.warning("%s; attempt %d, the next one in %.0f s", error, state.attempt_number, pause)
@@ -377,7 +379,7 @@ def _has_results(body: object) -> bool:
 
 
 def _worth_another(error: BaseException, call: Call) -> bool:
-    if not isinstance(error, TransientError) or isinstance(error, UnclearFailure) or error.code == "STOPPED":
+    if not isinstance(error, TransientError) or isinstance(error, UnattributedFailure) or error.code == "STOPPED":
         return False
     if error.code in ("RESOURCE_NOT_FOUND", "LINK_NOT_VALID"):
         return False  # it will not come into being by asking again

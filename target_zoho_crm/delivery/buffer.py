@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from target_zoho_crm.rows import Rows
+from target_zoho_crm.record_decoding import Rows
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):

@@ -9,28 +9,27 @@ from typing import Any
 
 import msgspec
 
-from sync_ledger.suspects import Suspects
+from sync_ledger.quarantine import Quarantine
 from sync_ledger.tables import KEY_LENGTH
 from target_zoho_crm.api.errors import Family, QuotaError
+from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.state_gate import Group
 from target_zoho_crm.delivery.buffer import Buffer, Entry
-from target_zoho_crm.delivery.cadence import Cadence, Waiting
-from target_zoho_crm.delivery.routing import Channel, LineCounts, LinkCounts, Plan, plan
+from target_zoho_crm.delivery.deletions import Deletions
+from target_zoho_crm.delivery.flush_timer import FlushTimer, Waiting
 from target_zoho_crm.delivery.unchanged import UnchangedOrders
-from target_zoho_crm.lines.compiled import CompiledLines
-from target_zoho_crm.links.apart import LinkedRecords, for_job
-from target_zoho_crm.mapping.mapping import Mapping as FieldMapping
-from target_zoho_crm.mapping.mapping import Refusal
-from target_zoho_crm.rows import GONE, Rows, shortened_key
-from target_zoho_crm.settling.destination import Batch, Destination
-from target_zoho_crm.settling.outcomes import Outcome, Status
-from target_zoho_crm.settling.settlement import Group
+from target_zoho_crm.lines.line_mapping import CompiledLines
+from target_zoho_crm.links.job_eligibility import LinkedRecords, for_job
+from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal
+from target_zoho_crm.record_decoding import GONE, Rows, shortened_key
+from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.bulk_write import BulkWriter
-from target_zoho_crm.writing.deletions import Deletions
 from target_zoho_crm.writing.insertion import Insertion
-from target_zoho_crm.writing.relations import Relations
+from target_zoho_crm.writing.lookup_resolver import LookupResolver
+from target_zoho_crm.writing.routing import Channel, LineCounts, LinkCounts, Plan, plan
 from target_zoho_crm.writing.upsert import UpsertWriter
 from target_zoho_crm.writing.workers import Workers
-from target_zoho_crm.writing.write_settings import Operation
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -46,7 +45,7 @@ class Delivery:
         channel: Channel,
         bulk_rows: int,
         bulk_threshold: int | None,
-        relations: Relations,
+        lookups: LookupResolver,
         upserts: UpsertWriter,
         bulk: BulkWriter,
         jobs: Workers,
@@ -54,20 +53,20 @@ class Delivery:
         lines: CompiledLines | None = None,
         deletions: Deletions,
         unchanged: UnchangedOrders | None = None,
-        cadence: Cadence | None = None,
+        flush_timer: FlushTimer | None = None,
     ) -> None:
         """Sizes are in orders.
 
         With `lines`, each order's lines stand behind the values of the mapped columns. With `unchanged`, orders that
-        hold what is known to be in the CRM are not sent. `cadence` says when to send what fills no batch; without it
-        that waits for `flush`.
+        hold what is known to be in the CRM are not sent. `flush_timer` says when to send what fills no batch; without
+        it that waits for `flush`.
         """
         self._to = destination
         self._mapping = mapping
         self._channel = channel
         self._bulk_rows = bulk_rows
         self._bulk_threshold = bulk_threshold
-        self.relations = relations
+        self.lookups = lookups
         self._upserts = upserts
         self.bulk = bulk
         self._jobs = jobs
@@ -75,7 +74,7 @@ class Delivery:
         self._lines = lines
         self.deletions = deletions
         self._unchanged = unchanged
-        self._cadence = cadence
+        self._cadence = flush_timer
         self._linked = LinkedRecords(destination.client)
         self._buffer = Buffer()
         self._group = Group(destination.stream)
@@ -97,15 +96,15 @@ class Delivery:
         """
         if self._kept:
             rows = self._without_kept_nulls(rows)
-        settlement = self._to.settlement
-        settlement.received(self._group, len(rows.keys))
+        state_gate = self._to.state_gate
+        state_gate.received(self._group, len(rows.keys))
         self._partial = self._partial or rows.partial
         self._deleting = self._deleting or rows.deletions
         if self._deleting:
             self.deletions.superseded_by(rows)
         if max(map(len, rows.keys), default=0) > KEY_LENGTH or "\0" in "".join(rows.keys):
             rows = self._refuse_unfit_keys(rows)
-        settlement.superseded(self._group, self._buffer.add(rows))
+        state_gate.superseded(self._group, self._buffer.add(rows))
         if self._cadence is not None:
             self._cadence.arrived()
         self._jobs.check()
@@ -141,17 +140,17 @@ class Delivery:
             if not self._send(len(self._buffer)) and not self._wait_for_room():
                 return  # an older version's job was left to the next run, and so are these
 
-    def send_aged(self, *, pouring: bool) -> float | None:
+    def flush_aged(self, *, input_pending: bool) -> float | None:
         """Send what has waited long enough, as far as hands are free; returns after how many seconds to look again.
 
-        `pouring` says that more input is there already. None: nothing waits.
+        `input_pending` says that more input is there already. None: nothing waits.
 
         Raises:
             ZohoError, LedgerError, RejectedError: what ended an earlier call or job.
         """
         if self._cadence is None:
             return None
-        if self._cadence.is_time(pouring=pouring):
+        if self._cadence.is_time(input_pending=input_pending):
             flying = self._to.flying(self._buffer.keys)
             ready = len(self._buffer) - len(flying)
             by_jobs = ready > 0 and bool(self._plan(ready, None).job_sizes)
@@ -178,7 +177,7 @@ class Delivery:
             for index in unfit
             for shortened in [shortened_key(rows.keys[index])]
         }
-        self._to.settlement.superseded(self._group, len(unfit) - len(outcomes))
+        self._to.state_gate.superseded(self._group, len(unfit) - len(outcomes))
         self._to.conclude(self._group, list(outcomes.values()), None)
         kept = [index for index in range(len(rows.keys)) if index not in unfit]
         return Rows(
@@ -193,7 +192,7 @@ class Delivery:
         entries = self._buffer.take(most, leaving)
         group, self._group = self._group, Group(self._to.stream)
         if len(self._buffer):  # the rest belongs to the next group
-            self._to.settlement.moved(group, self._group, len(self._buffer))
+            self._to.state_gate.moved(group, self._group, len(self._buffer))
         self._hold_back(group, entries)
         if not entries:
             return 0
@@ -214,8 +213,8 @@ class Delivery:
         flying = self._to.flying(entries)
         if flying:
             held = {key: entries.pop(key) for key in list(entries) if key in flying}
-            self._to.settlement.moved(group, self._group, len(held))
-            self._to.settlement.superseded(self._group, self._buffer.put_back(held))
+            self._to.state_gate.moved(group, self._group, len(held))
+            self._to.state_gate.superseded(self._group, self._buffer.put_back(held))
 
     def _refuse_marked(self, group: Group, entries: dict[str, Entry]) -> None:
         """Conclude the records that were refused when they were read."""
@@ -287,7 +286,7 @@ class Delivery:
 
     def _route(self, batch: Batch) -> None:
         if self._to.operation is Operation.INSERT:
-            batch = Insertion(self._to).settle_doubts(batch)
+            batch = Insertion(self._to).settle_in_doubt(batch)
         if not batch.entries:
             return
         suspects = self._to.confirmation.suspects(batch.versions)
@@ -295,7 +294,7 @@ class Delivery:
             batch = self._set_apart(batch, suspects)
         self._send_by(self._channel, batch)
 
-    def _set_apart(self, batch: Batch, suspects: Suspects) -> Batch:
+    def _set_apart(self, batch: Batch, suspects: Quarantine) -> Batch:
         """Send the orders that made earlier calls or jobs fail by calls, apart from the others; gives the others."""
         for keys, alone, how in (
             (suspects.alone, True, "alone, since calls with them failed"),
@@ -317,7 +316,7 @@ class Delivery:
         counts = None if self._lines is None else self._lines.counts(entry.values for entry in batch.entries.values())
         links = self._linked.counts(batch) if channel is not Channel.UPSERT and batch.mapping.apart else None
         route = self._plan(len(batch.entries), self._to.credits.room(), counts, channel, links)
-        asking = self.relations.credits(batch, sum(route.job_sizes))
+        asking = self.lookups.credits(batch, sum(route.job_sizes))
         more = f"; {asking:,} more for looking parents up" if asking else ""
         logger.info("Stream %r: %s%s", self._to.stream, route.why, more)
         self._to.credits.plan(route.credits)
@@ -370,7 +369,7 @@ class Delivery:
 
     def _resolved(self, batch: Batch, channel: Channel) -> Batch:
         try:
-            return self.relations.resolved(batch, channel)
+            return self.lookups.resolved(batch, channel)
         except QuotaError as error:
             if not self._to.ends_budget(error):
                 raise

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from target_zoho_crm.delivery.payloads import PayloadHasher
-from target_zoho_crm.settling.destination import Batch, Destination
-from target_zoho_crm.settling.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.delivery.payload_hasher import PayloadHasher
 
 
 class UnchangedOrders:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from target_zoho_crm.mapping.checks import texts_fit
-from target_zoho_crm.mapping.mapping import MappedColumn, Mapping
-from target_zoho_crm.mapping.values import UNCONVERTIBLE, Converter, Refusal, refusal_of
+from target_zoho_crm.mapping.field_mapping import FieldMapping, MappedColumn
+from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, Converter, Refusal, refusal_of
+from target_zoho_crm.mapping.value_checks import texts_fit
 
 
 class Form(Enum):
@@ -39,7 +39,7 @@ class Conversion:
     constants.
     """
 
-    def __init__(self, mapping: Mapping, form: Form, positions: Sequence[int] | None = None) -> None:
+    def __init__(self, mapping: FieldMapping, form: Form, positions: Sequence[int] | None = None) -> None:
         self._key_name = mapping.key_field.api_name
         self._key_check = mapping.key_check
         self._keys_fit = texts_fit(mapping.key_field)

@@ -14,10 +14,10 @@ from enum import Enum
 from typing import Any
 
 from target_zoho_crm.api.metadata import LAYOUT, LINKS, TAG, Field
-from target_zoho_crm.mapping import checks, moments, values
+from target_zoho_crm.mapping import field_values, value_checks, zoho_timestamps
 from target_zoho_crm.mapping.field_settings import FieldSettings, OnTooLong
+from target_zoho_crm.mapping.field_values import Converter
 from target_zoho_crm.mapping.picklists import Picklist
-from target_zoho_crm.mapping.values import Converter
 
 TEXT = frozenset({"text", "textarea", "email", "phone", "website"})
 DECIMAL = frozenset({"currency", "double", "decimal", "percent"})
@@ -28,7 +28,7 @@ ONLY_IF_SAID = REFERENCES | LINKS | {TAG, LAYOUT}
 """Types whose fields no name alone leads to: they need ids, or make the stream go by upsert calls."""
 
 
-class Apart(Enum):
+class SecondStep(Enum):
     """How values that no cell of a CSV can hold go where their orders go by a job."""
 
     LINKS = "links"
@@ -59,7 +59,7 @@ class Forms:
     csv_format: str | None = None
     csv_find_by: str | None = None
     upsert_only: str | None = None  # why no CSV cell can say it, if so; `to_csv` is then of no use
-    apart: Apart | None = None  # how such values go beside a job; None: their orders cannot go by one
+    apart: SecondStep | None = None  # how such values go beside a job; None: their orders cannot go by one
 
 
 def forms_of(field: Field, schema: abc.Mapping[str, Any], settings: FieldSettings, zone: tzinfo) -> Forms:
@@ -85,8 +85,8 @@ def unchecked_forms(field: Field, schema: abc.Mapping[str, Any], settings: Field
     forms = _forms(free, json_types(schema), FieldSettings(field.api_name), zone)
     forms = replace(
         forms,
-        to_json=_lenient(forms.to_json, values.as_it_is),
-        to_csv=_lenient(forms.to_csv, values.any_to_text),
+        to_json=_lenient(forms.to_json, field_values.as_it_is),
+        to_csv=_lenient(forms.to_csv, field_values.any_to_text),
     )
     return forms if settings.default is None else _with_default(forms, field, settings)
 
@@ -121,88 +121,96 @@ class _Wanted:
 
 
 def _text(wanted: _Wanted) -> Forms:
-    check = checks.text_check(wanted.field, truncate=wanted.truncates)
-    each: Converter = values.any_to_text if check is None else _then(values.any_to_text, check)
-    fits = checks.texts_fit(wanted.field)
-    return Forms(each, each, Shortcut(fits, values.text_to_json, None) if wanted.types == {"string"} else None)
+    check = value_checks.text_check(wanted.field, truncate=wanted.truncates)
+    each: Converter = field_values.any_to_text if check is None else _then(field_values.any_to_text, check)
+    fits = value_checks.texts_fit(wanted.field)
+    return Forms(each, each, Shortcut(fits, field_values.text_to_json, None) if wanted.types == {"string"} else None)
 
 
 def _picklist(wanted: _Wanted) -> Forms:
     picklist = Picklist(wanted.field, wanted.settings)
     if wanted.field.data_type == "multiselectpicklist":
-        to_json = _then(values.choices_json, picklist.several)
-        return Forms(to_json, _then(to_json, values.joined_choices))
-    each = _then(values.any_to_text, picklist.one)
-    return Forms(each, each, Shortcut(picklist.fits, values.text_to_json, None) if wanted.types == {"string"} else None)
+        to_json = _then(field_values.choices_json, picklist.several)
+        return Forms(to_json, _then(to_json, field_values.joined_choices))
+    each = _then(field_values.any_to_text, picklist.one)
+    return Forms(
+        each, each, Shortcut(picklist.fits, field_values.text_to_json, None) if wanted.types == {"string"} else None
+    )
 
 
 def _whole(wanted: _Wanted) -> Forms:
     field = wanted.field
-    check = checks.whole_check(field)
-    to_csv = values.whole if check is None else _then(values.whole, check)
+    check = value_checks.whole_check(field)
+    to_csv = field_values.whole if check is None else _then(field_values.whole, check)
     to_json = _then(to_csv, str) if field.data_type == "bigint" else to_csv
     if wanted.types != {"integer"}:
         return Forms(to_json, to_csv)
-    plain = values.whole_text if field.data_type == "bigint" else None
-    return Forms(to_json, to_csv, Shortcut(checks.numbers_fit(field), plain, None))
+    plain = field_values.whole_text if field.data_type == "bigint" else None
+    return Forms(to_json, to_csv, Shortcut(value_checks.numbers_fit(field), plain, None))
 
 
 def _decimal(wanted: _Wanted) -> Forms:
     field = wanted.field
-    check = checks.decimal_check(field, round_off=wanted.truncates)
-    to_json = values.decimal_json if check is None else _then(values.decimal_json, check)
-    to_csv = _then(to_json, values.number_text)
+    check = value_checks.decimal_check(field, round_off=wanted.truncates)
+    to_json = field_values.decimal_json if check is None else _then(field_values.decimal_json, check)
+    to_csv = _then(to_json, field_values.number_text)
     if wanted.types == {"integer"}:
-        return Forms(to_json, to_csv, Shortcut(checks.numbers_fit(field), None, None))
+        return Forms(to_json, to_csv, Shortcut(value_checks.numbers_fit(field), None, None))
     if wanted.types == {"number"}:
-        return Forms(to_json, to_csv, Shortcut(checks.numbers_fit(field), values.decimal_json, values.number_text))
+        return Forms(
+            to_json,
+            to_csv,
+            Shortcut(value_checks.numbers_fit(field), field_values.decimal_json, field_values.number_text),
+        )
     return Forms(to_json, to_csv)
 
 
 def _date(wanted: _Wanted) -> Forms:
-    to_text = moments.date_converter(wanted.zone)
-    sure = Shortcut(moments.days_fit, values.text_to_json, None) if wanted.types == {"string"} else None
-    return Forms(to_text, to_text, sure, csv_format=moments.DATE_FORMAT)
+    to_text = zoho_timestamps.date_converter(wanted.zone)
+    sure = Shortcut(zoho_timestamps.days_fit, field_values.text_to_json, None) if wanted.types == {"string"} else None
+    return Forms(to_text, to_text, sure, csv_format=zoho_timestamps.DATE_FORMAT)
 
 
 def _datetime(wanted: _Wanted) -> Forms:
-    to_text = moments.datetime_converter(wanted.zone)
-    cut = moments.cut_moment
-    sure = Shortcut(moments.moments_fit, cut, cut) if wanted.types == {"string"} else None
-    return Forms(to_text, to_text, sure, csv_format=moments.DATETIME_FORMAT)
+    to_text = zoho_timestamps.datetime_converter(wanted.zone)
+    cut = zoho_timestamps.cut_moment
+    sure = Shortcut(zoho_timestamps.moments_fit, cut, cut) if wanted.types == {"string"} else None
+    return Forms(to_text, to_text, sure, csv_format=zoho_timestamps.DATETIME_FORMAT)
 
 
 def _boolean(wanted: _Wanted) -> Forms:
-    sure = Shortcut(_always, None, values.WORD_OF_BOOLEAN) if wanted.types == {"boolean"} else None
-    return Forms(values.boolean, values.boolean_csv, sure)
+    sure = Shortcut(_always, None, field_values.WORD_OF_BOOLEAN) if wanted.types == {"boolean"} else None
+    return Forms(field_values.boolean, field_values.boolean_csv, sure)
 
 
 def _reference(_wanted: _Wanted) -> Forms:
-    return Forms(values.reference_json, values.reference_csv, csv_find_by="id")
+    return Forms(field_values.reference_json, field_values.reference_csv, csv_find_by="id")
 
 
 def _links(wanted: _Wanted) -> Forms:
     field = wanted.field
-    convert = values.references_by(field.link or field.api_name)
+    convert = field_values.references_by(field.link or field.api_name)
     # The documents of bulk write name multi-select lookups as children of a record, and no multi-user lookups.
     by_job = field.data_type == "multiselectlookup" and field.linking_module and field.linking_parent
-    apart = Apart.LINKS if by_job else Apart.CALLS
+    apart = SecondStep.LINKS if by_job else SecondStep.CALLS
     return Forms(convert, convert, upsert_only="links several records, which takes a CSV of its own", apart=apart)
 
 
 def _tags(_wanted: _Wanted) -> Forms:
     return Forms(
-        values.tags_json,
-        values.tags_json,
+        field_values.tags_json,
+        field_values.tags_json,
         upsert_only="holds tags, of which the documents of bulk write say nothing",
-        apart=Apart.CALLS,
+        apart=SecondStep.CALLS,
     )
 
 
 def _layout(_wanted: _Wanted) -> Forms:
     """One layout for a whole job is no column; see `Constant`."""
     return Forms(
-        values.reference_json, values.reference_csv, upsert_only="names a layout for each record, and a job has one"
+        field_values.reference_json,
+        field_values.reference_csv,
+        upsert_only="names a layout for each record, and a job has one",
     )
 
 
@@ -237,7 +245,7 @@ def _lenient(convert: Converter, otherwise: Converter) -> Converter:
     def lenient(value: Any) -> Any:
         try:
             return convert(value)
-        except values.UNCONVERTIBLE:
+        except field_values.UNCONVERTIBLE:
             return otherwise(value)
 
     return lenient
@@ -271,5 +279,8 @@ def _mandatory(forms: Forms) -> Forms:
         fits = shortcut.fits
         shortcut = replace(shortcut, fits=lambda column: None not in column and "" not in column and fits(column))
     return replace(
-        forms, to_json=checks.demanded(forms.to_json), to_csv=checks.demanded(forms.to_csv), shortcut=shortcut
+        forms,
+        to_json=value_checks.demanded(forms.to_json),
+        to_csv=value_checks.demanded(forms.to_csv),
+        shortcut=shortcut,
     )

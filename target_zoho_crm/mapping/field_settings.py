@@ -11,8 +11,8 @@ from singer_sdk import typing as th
 
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field
+from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, Converter, Refusal
 from target_zoho_crm.mapping.references import OnMissingParent
-from target_zoho_crm.mapping.values import UNCONVERTIBLE, Converter, Refusal
 
 # No subschema here may name a `default`: the SDK would put it into entries that are text, and fail.
 FIELD_OPTIONS: dict[str, dict[str, Any]] = {

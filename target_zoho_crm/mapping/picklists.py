@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from target_zoho_crm.api.metadata import Field
-from target_zoho_crm.mapping.checks import too_long
 from target_zoho_crm.mapping.field_settings import FieldSettings, OnUnknownPicklist
-from target_zoho_crm.mapping.values import Refusal, any_to_text, choices_json
+from target_zoho_crm.mapping.field_values import Refusal, any_to_text, choices_json
+from target_zoho_crm.mapping.value_checks import too_long
 
 _SHOWN_CHARACTERS = 40
 _HINTS_REMEMBERED = 1_000

@@ -8,21 +8,21 @@ from dataclasses import replace
 
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field, ModuleFields
-from target_zoho_crm.api.users import EMAIL, Users
+from target_zoho_crm.mapping.field_mapping import FieldMapping, MappedColumn
 from target_zoho_crm.mapping.field_settings import FieldSettings
-from target_zoho_crm.mapping.mapping import MappedColumn, Mapping
 from target_zoho_crm.mapping.references import OnMissingParent, ParentKind, ParentLookup
+from target_zoho_crm.mapping.user_directory import EMAIL, Users
 
 _USERS = frozenset({"ownerlookup", "userlookup"})
 
 
 def with_references(
-    mapping: Mapping,
+    mapping: FieldMapping,
     settings: Dictionary[str, FieldSettings],
     *,
     fields_of: Callable[[str], ModuleFields],
     users: Callable[[], Users],
-) -> Mapping:
+) -> FieldMapping:
     """The mapping with the columns that `find_by` speaks of.
 
     Columns by a parent's value come first: a bulk job's result repeats the first three columns, and so names the

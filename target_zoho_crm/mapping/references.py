@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from target_zoho_crm.api.metadata import Field
-from target_zoho_crm.mapping.values import any_to_text, refuse, whole_text
-from target_zoho_crm.settling.key_folding import KeyFolding
+from target_zoho_crm.mapping.field_values import any_to_text, refuse, whole_text
+from target_zoho_crm.mapping.key_folding import KeyFolding
 
 ROWS_PER_PAGE = 200  # the most that one credit pays for
 _SHOWN_CHARACTERS = 100
@@ -80,7 +80,7 @@ class ParentKind:
         }
         return msgspec.json.encode(body)
 
-    def spoken_of(self, value: str) -> str:
+    def display_name(self, value: str) -> str:
         """One of them by name."""
         return parent_name(self.module, self.field.api_name, value)
 

@@ -17,8 +17,8 @@ from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
-from sync_ledger.doubts import NO_RESULT
-from sync_ledger.jobs import JournalledJob, Manifest
+from sync_ledger.in_doubt import NO_RESULT
+from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.client import JobAnswer
 from target_zoho_crm.api.errors import (
@@ -33,20 +33,20 @@ from target_zoho_crm.api.errors import (
     request_error,
 )
 from target_zoho_crm.api.limits import wait_or_stop
-from target_zoho_crm.delivery.routing import BULK_JOB_CREDITS, Channel
-from target_zoho_crm.mapping.mapping import Mapping as FieldMapping
+from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.confirmation.operation_outcomes import by_operation
+from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.state_gate import Flight, Group
+from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.references import parents_in_job
-from target_zoho_crm.settling.destination import Batch, Destination
-from target_zoho_crm.settling.operation_outcomes import as_operation_says
-from target_zoho_crm.settling.outcomes import Outcome, Status
-from target_zoho_crm.settling.settlement import Flight, Group
+from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.csv_files import job_body, operation_in_job, with_callback, write_bulk_zip
 from target_zoho_crm.writing.insertion import Insertion
-from target_zoho_crm.writing.polling import BESIDE_CALLBACKS, USUAL, Pauses, Waking
+from target_zoho_crm.writing.job_polling import BESIDE_CALLBACKS, USUAL, Pauses, Waking
 from target_zoho_crm.writing.result_files import job_outcomes
+from target_zoho_crm.writing.routing import BULK_JOB_CREDITS, Channel
 from target_zoho_crm.writing.spool import spooling
 from target_zoho_crm.writing.workers import JobWorkers
-from target_zoho_crm.writing.write_settings import Operation
 
 CREATE_ATTEMPTS = 2
 """A second job after a lost answer costs 500 credits and is harmless, since both hold the same versions."""
@@ -54,7 +54,7 @@ CREATE_ATTEMPTS = 2
 RESULT_ATTEMPTS = 3
 """How often a result is fetched that cannot be read: a gateway's page passes, a damaged file stays what it is."""
 
-LASTING_PAUSE_SECONDS = 10.0
+CONTINUOUS_PAUSE_SECONDS = 10.0
 """Before a lasting run looks again for a job of which it does not know enough."""
 
 OUTDATED = frozenset(
@@ -167,11 +167,11 @@ class BulkWriter:
                 logger.warning("A dead run's job of stream %r cannot be created any more: %s", self._to.stream, gone)
                 return job, None
             except (LostAnswer, StillRunningError) as error:
-                if not self._to.lasting:
+                if not self._to.continuous:
                     raise
                 logger.warning("A bulk write job of stream %r is looked for again: %s", self._to.stream, error)
                 may_exist = True
-            wait_or_stop(self._to.stop, LASTING_PAUSE_SECONDS)
+            wait_or_stop(self._to.stop, CONTINUOUS_PAUSE_SECONDS)
 
     def _settle(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
         """Turn a result into acks."""
@@ -191,7 +191,7 @@ class BulkWriter:
         operation = operation_in_job(job.create_body)
         if operation is Operation.UPSERT:
             return outcomes
-        outcomes = as_operation_says(outcomes, operation)
+        outcomes = by_operation(outcomes, operation)
         created_twice = job.credits > BULK_JOB_CREDITS
         if operation is Operation.INSERT and created_twice:
             return Insertion(self._to).judge(outcomes, job)

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import msgspec
 
-from sync_ledger.jobs import JournalledJob
+from sync_ledger.job_journal import JournalledJob
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.errors import Gone, QuotaError, Stopped, TransientError
-from target_zoho_crm.delivery.routing import Channel
-from target_zoho_crm.settling.destination import Destination
-from target_zoho_crm.settling.outcomes import Outcome, Status
-from target_zoho_crm.settling.settlement import Group
+from target_zoho_crm.confirmation.destination import Destination
+from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.state_gate import Group
 from target_zoho_crm.writing.bulk_write import CREATE_ATTEMPTS, BulkFile, BulkWriter, NotCreatedError
-from target_zoho_crm.writing.faults import LINES, UNWRITTEN, Fault, Faults, of_error, of_outcome
+from target_zoho_crm.writing.child_failures import LINES, UNWRITTEN, Fault, Faults, of_error, of_outcome
+from target_zoho_crm.writing.routing import Channel
 from target_zoho_crm.writing.workers import JobWorkers
 
 _ON_THEIR_WAY = 3

@@ -16,11 +16,11 @@ import msgspec
 
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.mapping.conversion import Conversion, Converted, Form
-from target_zoho_crm.mapping.mapping import Mapping
-from target_zoho_crm.mapping.values import Refusal
+from target_zoho_crm.mapping.field_mapping import FieldMapping
+from target_zoho_crm.mapping.field_values import Refusal
+from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.csv_text import csv_text
 from target_zoho_crm.writing.spool import spooling
-from target_zoho_crm.writing.write_settings import Operation
 
 MAX_ZIP_BYTES = 25_000_000  # Zoho says 25 MB and not which; this is the smaller reading
 CSV_NAME = "records.csv"
@@ -46,7 +46,7 @@ class CsvFile:
 @spooling()
 def write_bulk_zip(
     path: Path,
-    mapping: Mapping,
+    mapping: FieldMapping,
     keys: Sequence[str],
     rows: Iterable[Sequence[Any]],
     positions: Sequence[int] | None = None,
@@ -82,7 +82,7 @@ def write_bulk_zip(
 def job_body(
     module: str,
     file_id: str,
-    mapping: Mapping,
+    mapping: FieldMapping,
     *,
     ignore_empty: bool = False,
     operation: Operation = Operation.UPSERT,

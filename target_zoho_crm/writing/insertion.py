@@ -13,13 +13,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sync_ledger.jobs import JournalledJob
+from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.api.errors import LostAnswer, Stopped, TransientError
 from target_zoho_crm.api.limits import wait_or_stop
-from target_zoho_crm.settling.destination import Batch, Destination
-from target_zoho_crm.settling.operation_outcomes import DUPLICATE, as_operation_says
-from target_zoho_crm.settling.outcomes import Outcome, Status, upsert_outcomes
-from target_zoho_crm.writing.write_settings import Operation
+from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.confirmation.operation_outcomes import DUPLICATE, by_operation
+from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
+from target_zoho_crm.write_settings import Operation
 
 CALL_ATTEMPTS = 3
 PAUSE_SECONDS = 1.0
@@ -35,7 +35,7 @@ class Insertion:
         """Into the module of `destination`."""
         self._to = destination
 
-    def settle_doubts(self, batch: Batch) -> Batch:
+    def settle_in_doubt(self, batch: Batch) -> Batch:
         """Acknowledge what an earlier run inserted without learning of it; gives the rest.
 
         Where the CRM cannot be asked, the doubtful orders are left unsynced.
@@ -81,7 +81,7 @@ class Insertion:
                     raise LostAnswer(error.code, error.message) from error
                 raise
             else:
-                outcomes = as_operation_says(outcomes, Operation.INSERT)
+                outcomes = by_operation(outcomes, Operation.INSERT)
                 return outcomes if attempt == 1 else self.judge(outcomes, job)
         raise AssertionError("the loop returns or raises")
 

@@ -22,8 +22,8 @@ from msgspec import structs
 
 from target_zoho_crm.api.errors import AnswerError, Family
 from target_zoho_crm.api.plain_text import code_of, digits_of, name_of, said
+from target_zoho_crm.confirmation.outcomes import ID_DIGITS, Outcome, RecordError, Status, refused
 from target_zoho_crm.mapping.references import missing_parent, parent_name
-from target_zoho_crm.settling.outcomes import ID_DIGITS, Outcome, RecordError, Status, refused
 
 logger = logging.getLogger(__name__)
 

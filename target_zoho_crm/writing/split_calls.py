@@ -11,12 +11,12 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sync_ledger.suspects import BREAKS_CALLS
-from target_zoho_crm.api.errors import Family, TransientError, UnclearFailure, ZohoError
+from sync_ledger.quarantine import BREAKS_CALLS
+from target_zoho_crm.api.errors import Family, TransientError, UnattributedFailure, ZohoError
 from target_zoho_crm.api.limits import wait_or_stop
-from target_zoho_crm.settling.destination import Batch, Destination
-from target_zoho_crm.settling.outcomes import Outcome, Status
-from target_zoho_crm.writing.isolation import isolate
+from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.writing.bisect_failing import isolate
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -24,7 +24,7 @@ PAUSE_SECONDS = 1.0
 """Before the first part: most failures pass."""
 
 Send = Callable[[Batch, bool], list[Outcome]]
-"""Makes one call; with True it is not repeated where it fails for no clear reason, which raises `UnclearFailure`."""
+"""Makes one call; with True it is not repeated where it fails for no clear reason: `UnattributedFailure`."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class SplitCall:
         """Begin with all orders unsent."""
         self.unsent = dict(self.batch.entries)
 
-    def search(self, failure: UnclearFailure) -> None:
+    def search(self, failure: UnattributedFailure) -> None:
         """Send all orders but the guilty ones.
 
         Raises:
@@ -61,7 +61,7 @@ class SplitCall:
                 self._accuse(key, self._last)
 
     def _passes(self, keys: Sequence[str]) -> bool:
-        calls = self.to.unclear_calls
+        calls = self.to.unattributed_failures
         calls.check_limit(self._last)
         with calls.probing:
             if calls.in_doubt and self.unsent:
@@ -70,7 +70,7 @@ class SplitCall:
         try:
             if part:
                 self._deliver(part, splits=True)
-        except UnclearFailure as failure:
+        except UnattributedFailure as failure:
             self._failed(failure)
             return False
         return True
@@ -83,7 +83,7 @@ class SplitCall:
         first, *others = random.sample(list(self.unsent), min(2, len(self.unsent)))
         try:
             self._deliver([first], splits=True)
-        except UnclearFailure:
+        except UnattributedFailure:
             key = others[0] if others else first
         else:
             return
@@ -100,16 +100,16 @@ class SplitCall:
         self.outcomes += outcomes
         for key in keys:
             del self.unsent[key]
-        self.to.unclear_calls.passed()
+        self.to.unattributed_failures.passed()
         self.to.failed_calls.succeeded()
 
-    def _failed(self, failure: UnclearFailure) -> None:
+    def _failed(self, failure: UnattributedFailure) -> None:
         self._last = failure
-        self.to.unclear_calls.failed()
+        self.to.unattributed_failures.failed()
 
-    def _accuse(self, key: str, failure: UnclearFailure) -> None:
+    def _accuse(self, key: str, failure: UnattributedFailure) -> None:
         """Conclude an order as guilty. It is due again, alone, so an accusation that was wrong costs one more call."""
-        self.to.unclear_calls.accused()
+        self.to.unattributed_failures.accused()
         del self.unsent[key]
         self.outcomes.append(
             Outcome(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sync_ledger.runs import process_is_gone, process_space
+from sync_ledger.runs import process_has_ended, process_space
 
 PREFIX = "target-zoho-crm-"
 """Of the folders' names; the process id follows."""
@@ -51,5 +51,5 @@ def remove_spools_of_the_dead() -> None:
     """Remove what killed runs of this user left of their files."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         pid = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if pid.isdecimal() and process_is_gone(int(pid), process_space()) and os.access(folder, os.W_OK):
+        if pid.isdecimal() and process_has_ended(int(pid), process_space()) and os.access(folder, os.W_OK):
             shutil.rmtree(folder, ignore_errors=True)

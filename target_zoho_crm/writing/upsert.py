@@ -11,22 +11,22 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import islice
 
-from sync_ledger.doubts import CALL_UNCONFIRMED
-from sync_ledger.jobs import JournalledJob, Manifest
+from sync_ledger.in_doubt import CALL_UNCONFIRMED
+from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
-from target_zoho_crm.api.errors import LostAnswer, QuotaError, Stopped, TransientError, UnclearFailure, ZohoError
-from target_zoho_crm.delivery.routing import UPSERT_MAX_RECORDS, Channel
-from target_zoho_crm.links.upsert import Links
-from target_zoho_crm.mapping.values import Refusal
-from target_zoho_crm.settling.destination import Batch, Destination
-from target_zoho_crm.settling.operation_outcomes import as_operation_says, not_in_crm
-from target_zoho_crm.settling.outcomes import Outcome, names_no_cause, upsert_outcomes
-from target_zoho_crm.settling.settlement import Flight
-from target_zoho_crm.writing.bodies import upsert_body
+from target_zoho_crm.api.errors import LostAnswer, QuotaError, Stopped, TransientError, UnattributedFailure, ZohoError
+from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.confirmation.operation_outcomes import by_operation, not_in_crm
+from target_zoho_crm.confirmation.outcomes import Outcome, names_no_cause, upsert_outcomes
+from target_zoho_crm.confirmation.state_gate import Flight
+from target_zoho_crm.links.link_upserts import Links
+from target_zoho_crm.mapping.field_values import Refusal
+from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.insertion import Insertion
+from target_zoho_crm.writing.routing import UPSERT_MAX_RECORDS, Channel
 from target_zoho_crm.writing.split_calls import SplitCall
+from target_zoho_crm.writing.upsert_body import upsert_body
 from target_zoho_crm.writing.workers import Workers
-from target_zoho_crm.writing.write_settings import Operation
 
 
 class UpsertWriter:
@@ -89,7 +89,7 @@ class UpsertWriter:
             return outcomes
         try:
             outcomes += self._links.settle(batch, self._call(batch, body, splits=batch.job is None))
-        except UnclearFailure as failure:
+        except UnattributedFailure as failure:
             return outcomes + self._split(batch, ids, failure)
         except Stopped:
             raise
@@ -97,7 +97,7 @@ class UpsertWriter:
             self._unsent(batch, batch.entries, error)
             return outcomes
         to.failed_calls.succeeded()
-        to.unclear_calls.passed()
+        to.unattributed_failures.passed()
         return outcomes
 
     def _body(self, batch: Batch, ids: Mapping[str, str] | None) -> tuple[bytes, dict[str, Refusal]]:
@@ -112,7 +112,7 @@ class UpsertWriter:
             ids=ids,
         )
 
-    def _split(self, batch: Batch, ids: Mapping[str, str] | None, failure: UnclearFailure) -> list[Outcome]:
+    def _split(self, batch: Batch, ids: Mapping[str, str] | None, failure: UnattributedFailure) -> list[Outcome]:
         """Find the orders with which the call fails; gives the outcomes of those and of all that went."""
 
         def send(part: Batch, splits: bool) -> list[Outcome]:  # noqa: FBT001 - as `_call` has it
@@ -141,7 +141,7 @@ class UpsertWriter:
             code = CALL_UNCONFIRMED if isinstance(error, LostAnswer) else error.code
             to.confirmation.let_go(batch.job, keys, code)
             to.due_again(batch.group, len(keys))
-        if not of_budget and not (to.lasting and batch.job is not None):
+        if not of_budget and not (to.continuous and batch.job is not None):
             to.left_unsynced(replace(batch, entries={key: batch.entries[key] for key in keys}), error)
 
     def _call(self, batch: Batch, body: bytes, *, splits: bool) -> list[Outcome]:
@@ -154,6 +154,6 @@ class UpsertWriter:
             outcomes = upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
         except ZohoError as error:
             if splits and names_no_cause(answer.status, answer.body):
-                raise UnclearFailure(error) from error
+                raise UnattributedFailure(error) from error
             raise
-        return as_operation_says(outcomes, to.operation)
+        return by_operation(outcomes, to.operation)

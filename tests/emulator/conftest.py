@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from client import Client
+from emulator_client import Client
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess

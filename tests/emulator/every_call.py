@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from client import Client, csv_zip, files_zip
+from emulator_client import Client, csv_zip, files_zip
 
 FIELDS = "/crm/v8/settings/fields?module=Orders"
 

@@ -7,7 +7,7 @@ import zipfile
 from typing import Any
 
 import pytest
-from client import Client, csv_zip
+from emulator_client import Client, csv_zip
 
 COLUMNS = ["parent_id", "Customer_Name", "Status"]
 

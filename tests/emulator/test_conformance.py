@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from client import Client
+from emulator_client import Client
 from every_call import call_everything
 from openapi import ERROR_KEYS, FOLDER, Checker, Recorder
 

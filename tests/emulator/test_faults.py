@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from client import Client, csv_zip
+from emulator_client import Client, csv_zip
 
 from zoho_crm_emulator.control import EmulatorError
 

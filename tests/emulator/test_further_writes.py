@@ -8,7 +8,7 @@ import zipfile
 from typing import Any
 
 import pytest
-from client import Client
+from emulator_client import Client
 
 MASS = "/crm/v8/Orders/actions/mass_update"
 FIELDS = "/crm/v8/settings/fields?module=Orders"

@@ -4,7 +4,7 @@ import concurrent.futures
 from collections.abc import Callable
 
 import pytest
-from client import Client, csv_zip
+from emulator_client import Client, csv_zip
 
 from zoho_crm_emulator.control import EmulatorProcess
 

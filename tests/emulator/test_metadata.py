@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from client import ZGID, Client
+from emulator_client import ZGID, Client
 
 
 def test_the_org_has_a_zgid_that_is_not_its_id(crm: Client) -> None:

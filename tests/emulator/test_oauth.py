@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import requests
-from client import Client
+from emulator_client import Client
 
 
 def test_a_token_answers_its_own_base_and_an_hour_of_life(crm: Client) -> None:

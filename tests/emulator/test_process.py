@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from client import Client, csv_zip
+from emulator_client import Client, csv_zip
 
 from zoho_crm_emulator.control import EmulatorError, EmulatorProcess
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from client import Client
+from emulator_client import Client
 
 
 @pytest.fixture

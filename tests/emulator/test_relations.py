@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from client import Client
+from emulator_client import Client
 
 
 def accounts(crm: Client, count: int) -> list[str]:
@@ -51,7 +51,7 @@ def test_a_mapping_that_names_another_module_than_the_lookups_is_refused(crm: Cl
 
 
 def _archive() -> bytes:
-    from client import csv_zip  # noqa: PLC0415 - one test
+    from emulator_client import csv_zip  # noqa: PLC0415 - one test
 
     return csv_zip([["parent_id", "Account"], ["A", "x"]])
 

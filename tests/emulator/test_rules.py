@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from client import Client
+from emulator_client import Client
 
 from zoho_crm_emulator.control import EmulatorError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from client import Client
+from emulator_client import Client
 
 RECORDS = [
     {"parent_id": "A", "Country": "Peru", "Status": "Paid", "Item_Count": 3, "Is_Gift": True, "Tags_List": ["gift"]},

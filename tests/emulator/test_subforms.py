@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from client import Client, files_zip
+from emulator_client import Client, files_zip
 
 
 def line(number: int, **more: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from client import Client
+from emulator_client import Client
 
 LIMITS = [
     # data type, field options, (JSON, cell) that are just within the limit, (JSON, cell) that are just beyond it
@@ -110,7 +110,7 @@ def test_a_job_writes_one_layout_and_must_map_what_it_demands(crm: Client) -> No
 
 
 def _orders() -> bytes:
-    from client import csv_zip  # noqa: PLC0415 - one test
+    from emulator_client import csv_zip  # noqa: PLC0415 - one test
 
     return csv_zip([["parent_id", "Layout"], ["A", "1"]])
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from client import Client
+from emulator_client import Client
 
 FULL = {
     "parent_id": "A-1",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from engines import fresh_database
+from engine_fixtures import fresh_database
 from fault_cases import Case
 from faults_table import Row, printed
 from pair_of_plugins import Shop

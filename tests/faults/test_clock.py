@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from engines import fresh_database
+from engine_fixtures import fresh_database
 from fault_cases import ENGINES, Case, on
 from own_servers import own_server
 from pair_of_plugins import Shop

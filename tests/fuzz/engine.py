@@ -28,7 +28,7 @@ SLOW_SECONDS = 5.0
 
 MEMORY_BYTES = 3 << 30
 MOST_BYTES = 2_000
-PACKAGES = ("target_zoho_crm", "tap_legacy_orders", "sync_ledger", "orders_database", "orders_sync")
+PACKAGES = ("target_zoho_crm", "tap_legacy_orders", "sync_ledger", "sync_databases", "orders_sync")
 
 
 class Hang(BaseException):

@@ -12,7 +12,7 @@ from fuzz.choices import Choices
 from fuzz.zoho_answers import assert_one_line
 
 from target_zoho_crm.api.errors import AnswerError
-from target_zoho_crm.settling.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.writing.result_files import job_outcomes
 
 KEYS = ("K1", "k1", " K1", "K2", "SO-10", "so-10", "1", "01", "straße", "STRASSE", "a,b", 'q"q', "x\ny", "é", "=1+1")

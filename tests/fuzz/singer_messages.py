@@ -19,14 +19,13 @@ from fuzz.choices import NUMBERS, Choices, Number, json_text
 from sync_ledger.partitions import WHOLE, Partition
 from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.mapping.conversion import Conversion, Form
-from target_zoho_crm.mapping.mapping import Mapping as FieldMapping
-from target_zoho_crm.mapping.mapping import Refusal
-from target_zoho_crm.mapping.stream_mapping import stream_mapping
-from target_zoho_crm.rows import GONE, Rows
+from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal
+from target_zoho_crm.record_decoding import GONE, Rows
 from target_zoho_crm.settings import Settings
+from target_zoho_crm.stream_mapping import stream_mapping
 from target_zoho_crm.target import _EXPECTED, TargetZohoCRM
-from target_zoho_crm.writing.bodies import upsert_body
 from target_zoho_crm.writing.csv_text import csv_text
+from target_zoho_crm.writing.upsert_body import upsert_body
 
 PRIVATE = "hush-hush"
 """Stands in values, and so in no error text."""
@@ -193,7 +192,7 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.settings = _settings()
-        self.settlement = self
+        self.state_gate = self
         self.stop = threading.Event()
         self.keys: list[str] = []
         self.states: list[Any] = []

@@ -17,8 +17,8 @@ from unittest import mock
 from fuzz.choices import NUMBERS, Choices, Number, json_text
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_legacy_orders.errors import TapConfigError, TapSyncError
 from tap_legacy_orders.tap import TapLegacyOrders
+from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError
 
 MOMENTS = [f"2024-03-01 12:00:0{second}" for second in range(6)]
 BOOKMARKS = (

@@ -10,7 +10,7 @@ from fuzz.choices import NUMBERS, Choices, Number, awkward_json
 from fuzz.zoho_answers import answer, assert_one_line, client_with
 
 from target_zoho_crm.api.errors import ZohoError
-from target_zoho_crm.settling.outcomes import Outcome, Status, upsert_outcomes
+from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
 
 HTTP = (200, 200, 207, 201, 202, 204, 301, 400, 400, 401, 403, 404, 413, 429, 500, 502)
 CODES = ("SUCCESS", "INVALID_DATA", "DUPLICATE_DATA", "RECORD_LOCKED", "INVALID_MODULE", "STORAGE_SPACE_EXCEEDED", "X")

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from sync_ledger import acks as acks_module
-from sync_ledger.acks import Ack, Acks, attempts_of, count_by_status, folded_twins, make_due, write_acks
+from sync_ledger.acks import Ack, Acks, attempts_of, count_by_status, keys_folded_alike, make_due, write_acks
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckStatus
 
@@ -157,7 +157,7 @@ def test_orders_whose_keys_coincide_once_folded_are_found(ledger: Ledger) -> Non
     keys = ["so-1", "SO-2", "so-2", "SO-3", "SO-4"]
     folded = {key: key.upper() for key in keys if key != key.upper()}
     with ledger.connect() as connection:
-        twins = folded_twins(connection, ledger.tables.ack, "orders", keys, folded)
+        twins = keys_folded_alike(connection, ledger.tables.ack, "orders", keys, folded)
     assert twins == {"so-1": "SO-1", "SO-2": "so-2"}  # so-3 was never written, so SO-3 overwrites nobody
 
 

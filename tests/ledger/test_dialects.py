@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from sync_ledger import dialects
+from sync_databases import dialects
 
 PROJECT = Path(__file__).resolve().parents[2]
 ALL = {"mssql", "mysql", "oracle", "postgresql", "sqlite"}

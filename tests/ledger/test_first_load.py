@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sync_ledger.acks import Ack, Acks, write_acks
-from sync_ledger.deletions import count_in_crm
+from sync_ledger.deleted_records import count_in_crm
 from sync_ledger.first_load import first_load_is_over
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition

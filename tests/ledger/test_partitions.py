@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import PARTITIONS_MOST, WHOLE, Partition
-from target_zoho_crm.settling.key_folding import KeyFolding
+from target_zoho_crm.mapping.key_folding import KeyFolding
 
 ODD_TEXTS = ["", " 1 ", "ß12", "Ä-\uff199", "|1\\|2", "0" * 90, "7\t", "—9'3"]
 """Among them a digit that is none of ours."""

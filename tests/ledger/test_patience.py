@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from sync_ledger import ledger as ledger_module
 from sync_ledger.acks import Ack, Acks, write_acks
-from sync_ledger.jobs import JournalledJob, Manifest, journal_intent
+from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent
 from sync_ledger.ledger import ATTEMPTS, Ledger, LedgerUnavailableError
 from sync_ledger.recovery import release_uncreated
 from sync_ledger.runs import RunLock

@@ -13,11 +13,11 @@ import pytest
 import sqlalchemy as sa
 
 from sync_ledger.acks import Ack, Acks, write_acks
-from sync_ledger.jobs import JournalledJob, Manifest, journal_intent, journal_step, list_jobs, open_of_stream
+from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent, journal_step, list_jobs, open_of_stream
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.recovery import adopt, release_uncreated
-from sync_ledger.runs import DEAD_AFTER, LockHeldError, LockLostError, OutdatedError, RunLock, bury_dead
+from sync_ledger.runs import DEAD_AFTER, LockHeldError, LockLostError, OutdatedError, RunLock, mark_dead_runs
 from sync_ledger.tables import AckStatus, JobStep
 
 COUNTS = {"read": 3, "synced": 3}
@@ -192,9 +192,9 @@ def test_a_run_elsewhere_is_dead_after_a_minute_of_silence_and_not_before(
     ledger: Ledger, other_run: subprocess.Popen[str]
 ) -> None:
     age(ledger, other_run.run_id, DEAD_AFTER - timedelta(seconds=20))  # type: ignore[attr-defined]
-    assert bury_dead(ledger, "orders") == 0
+    assert mark_dead_runs(ledger, "orders") == 0
     age(ledger, other_run.run_id, timedelta(seconds=30))  # type: ignore[attr-defined]
-    assert bury_dead(ledger, "orders") == 1
+    assert mark_dead_runs(ledger, "orders") == 1
 
 
 def test_a_run_elsewhere_is_dead_after_a_minute_though_the_clock_was_set_back_since(
@@ -204,9 +204,9 @@ def test_a_run_elsewhere_is_dead_after_a_minute_though_the_clock_was_set_back_si
     with pytest.raises(LockHeldError):
         RunLock.acquire(ledger, "orders")
     age(ledger, other_run.run_id, DEAD_AFTER - timedelta(seconds=20))  # type: ignore[attr-defined]
-    assert bury_dead(ledger, "orders") == 0
+    assert mark_dead_runs(ledger, "orders") == 0
     age(ledger, other_run.run_id, timedelta(seconds=30))  # type: ignore[attr-defined]
-    assert bury_dead(ledger, "orders") == 1
+    assert mark_dead_runs(ledger, "orders") == 1
 
 
 def test_a_sleeper_finds_its_lock_gone_before_it_sends_or_writes(ledger: Ledger) -> None:

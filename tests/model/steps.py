@@ -18,28 +18,28 @@ from typing import Any
 import sqlalchemy as sa
 from reference import LOOKBACK, REFUSED, SETTLE, START, SYNCED, Fates
 
-from sync_ledger.jobs import JournalledJob, Manifest
+from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.ledger import Ledger
 from sync_ledger.recovery import adopt, release_uncreated
 from sync_ledger.runs import RunLock
 from sync_ledger.tables import DELETED_VERSION, RUN_COUNTS, AckStatus, JobStep
 from tap_legacy_orders.pages import ReadingSettings
-from tap_legacy_orders.reader import UnsyncedOrders
 from tap_legacy_orders.tap import TapLegacyOrders
+from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 from target_zoho_crm.api.auth import Credentials
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.data_centers import endpoints
 from target_zoho_crm.api.errors import Family
 from target_zoho_crm.api.limits import CreditMeter
-from target_zoho_crm.api.records_by_key import RecordsByKey
-from target_zoho_crm.delivery.routing import Channel
-from target_zoho_crm.settling.confirmation import Confirmation
-from target_zoho_crm.settling.destination import Destination, OnRejection
-from target_zoho_crm.settling.key_folding import KeyFolding
-from target_zoho_crm.settling.outcomes import Outcome, Status
-from target_zoho_crm.settling.problems import Problems
-from target_zoho_crm.settling.settlement import Flight, Group, Settlement
-from target_zoho_crm.writing.write_settings import Automations, Operation
+from target_zoho_crm.confirmation.confirmation import Confirmation
+from target_zoho_crm.confirmation.destination import Destination, OnRejection
+from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.problem_summary import Problems
+from target_zoho_crm.confirmation.state_gate import Flight, Group, StateGate
+from target_zoho_crm.mapping.key_folding import KeyFolding
+from target_zoho_crm.write_settings import Automations, Operation
+from target_zoho_crm.writing.records_by_key import RecordsByKey
+from target_zoho_crm.writing.routing import Channel
 
 STREAM = "orders"
 NO_SUCH_PROCESS = 2**22 + 1
@@ -195,7 +195,7 @@ class Run:
             rows = [Sent(version, content, group) for version, content in zip(versions, contents, strict=True)]
             yield ReadPage(group, dict(zip(keys, rows, strict=True)), (), bookmark)
         if self._find_deleted:
-            for _, keys, *_ in self.orders.gone_orders().pages():
+            for _, keys, *_ in self.orders.deleted_orders().pages():
                 yield ReadPage(Group(STREAM), {}, tuple(keys), bookmark)
 
     def read_page(self) -> ReadPage | None:
@@ -211,7 +211,7 @@ class Run:
         """Take the lock and the jobs of dead runs; raises LockHeldError."""
         ledger, folding = self.shop.ledger, KeyFolding(folds_case=True)
         self.lock = RunLock.acquire(ledger, STREAM)
-        self.settlement = Settlement(self._keep_state)
+        self.state_gate = StateGate(self._keep_state)
         self._to = Destination(
             stream=STREAM,
             module="Orders",
@@ -219,7 +219,7 @@ class Run:
             stop=threading.Event(),
             confirmation=Confirmation(ledger, self.lock, max_attempts=max_attempts, folding=folding),
             folding=folding,
-            settlement=self.settlement,
+            state_gate=self.state_gate,
             problems=Problems(),
             on_rejection=OnRejection.SKIP,
             credits=CreditMeter(),
@@ -237,14 +237,14 @@ class Run:
     def take_in(self) -> None:
         """Take in what the tap has read."""
         for page in self._untaken:
-            self.settlement.received(page.group, len(page.rows) + len(page.gone))
+            self.state_gate.received(page.group, len(page.rows) + len(page.gone))
             for key, sent in page.rows.items():
                 earlier = self.buffer.pop(key, None)
                 if earlier is not None:
-                    self.settlement.superseded(earlier.group, 1)
+                    self.state_gate.superseded(earlier.group, 1)
                 self.buffer[key] = sent
             self.gone.update(dict.fromkeys(page.gone, page.group))
-            self.settlement.hold({"bookmark": page.bookmark})
+            self.state_gate.hold({"bookmark": page.bookmark})
         self._untaken.clear()
 
     def take(self) -> dict[str, Sent]:
@@ -325,11 +325,11 @@ class Run:
         """Note that Zoho has deleted records."""
         self._to.confirmation.note_deleted(dict.fromkeys(keys, DELETED_VERSION), "delete")
         for key in keys:
-            self.settlement.confirmed(self.gone[key], [Outcome(key, DELETED_VERSION, Status.DELETED)], 0)
+            self.state_gate.confirmed(self.gone[key], [Outcome(key, DELETED_VERSION, Status.DELETED)], 0)
 
     def finish(self) -> None:
         """End the run; what is not settled is left to the next one."""
-        counts = self.settlement.counts(STREAM)
+        counts = self.state_gate.counts(STREAM)
         statuses = sum(counts[status.value] for status in Status)
         assert counts["read"] == statuses, counts
         self.lock.release("finished", {name: counts[name] for name in RUN_COUNTS}, 0)

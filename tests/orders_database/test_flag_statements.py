@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 import pytest
 import sqlalchemy as sa
 
-from orders_database.databases import database_for
-from orders_database.flag_statements import LISTED, LISTED_FROM, FlagStatements
-from orders_database.flags import FlaggedTable
-from orders_database.reflection import columns_of
-from orders_database.sessions import pin_for_writing
+from sync_databases.databases import database_for
+from sync_databases.flag_statements import LISTED, LISTED_FROM, FlagStatements
+from sync_databases.flags import FlaggedTable
+from sync_databases.reflection import columns_of
+from sync_databases.session_settings import pin_for_writing
 from sync_ledger.ledger import writable_engine
 
 

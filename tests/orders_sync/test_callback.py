@@ -19,11 +19,11 @@ from pair_of_plugins import BIN, Shop, start
 from starlette.testclient import TestClient
 
 from orders_sync.callback import IDS_MOST, ids_in, receiver, secret_path
-from sync_ledger.jobs import JournalledJob, Manifest, journal_intent, journal_step
+from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent, journal_step
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.errors import Stopped
-from target_zoho_crm.writing.polling import BESIDE_CALLBACKS, Waking
+from target_zoho_crm.writing.job_polling import BESIDE_CALLBACKS, Waking
 from zoho_crm_emulator.clock import SECOND
 
 if TYPE_CHECKING:

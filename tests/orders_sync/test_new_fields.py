@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import mysql, postgresql
 
-from orders_database.columns import Column, json_schema, kind_of
 from orders_sync.field_checks import fit
 from orders_sync.findings import Verdict
 from orders_sync.new_fields import TEXT_MOST, TEXTAREAS, field_for, key_field
+from sync_databases.columns import Column, json_schema, kind_of
 
 
 def column(sql_type: sa.types.TypeEngine[Any], dialect: str = "postgresql") -> Column:

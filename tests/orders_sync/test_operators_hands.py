@@ -15,7 +15,7 @@ from pair_of_plugins import Shop
 
 from orders_sync.cli import main
 from sync_ledger.acks import Ack, Acks, write_acks
-from sync_ledger.jobs import JournalledJob, Manifest, journal_intent
+from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent
 from sync_ledger.ledger import Ledger
 from sync_ledger.runs import RunLock
 from sync_ledger.tables import RUN_COUNTS, AckStatus, JobStep

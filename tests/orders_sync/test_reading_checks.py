@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from engines import fresh_database
+from engine_fixtures import fresh_database
 from sqlalchemy.dialects import mssql, oracle
 
 from benchmarks.large_shop import LargeShop
-from orders_database.columns import Column, Kind
 from orders_sync.findings import Examination, Finding
 from orders_sync.legacy_checks import examine_orders
 from orders_sync.reading_checks import helpful_index
+from sync_databases.columns import Column, Kind
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from orders_sync.cli import main
 from sync_ledger.acks import Ack, Acks, write_acks
-from sync_ledger.jobs import JournalledJob, Manifest, journal_intent, journal_step
+from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent, journal_step
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
 from sync_ledger.runs import RunLock
@@ -161,7 +161,7 @@ def test_the_ledger_is_found_by_the_variable_of_the_production_environment(ledge
 
 
 def test_a_run_that_follows_is_well_while_it_says_that_it_lives(ledger: Ledger) -> None:
-    lock = RunLock.acquire(ledger, "orders", lasting=True)
+    lock = RunLock.acquire(ledger, "orders", continuous=True)
     assert status(ledger, "--max-age", "1m").exit_code == 0
     with ledger.begin() as connection:
         ago = ledger.now(connection) - timedelta(minutes=5)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
-from engines import ENGINES, fresh_database
+from engine_fixtures import ENGINES, fresh_database
 from pair_of_plugins import ORDERS, Shop
 
 from orders_sync.cli import main

@@ -7,7 +7,7 @@ import signal
 import pytest
 from pair_of_plugins import Shop
 
-CONFIRMATION = "target_zoho_crm.settling.confirmation.Confirmation"
+CONFIRMATION = "target_zoho_crm.confirmation.confirmation.Confirmation"
 CLIENT = "target_zoho_crm.api.client.ZohoClient"
 
 POINTS = {

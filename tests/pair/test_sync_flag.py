@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from engines import fresh_database
+from engine_fixtures import fresh_database
 from flag_shop import (
     WITHOUT_COMPARE,
     FlagShop,
@@ -99,7 +99,7 @@ def _change_in_flight(shop: FlagShop) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_flag_that_a_kill_swallowed_is_set_by_the_next_run_which_sends_nothing(shop: FlagShop, when: str) -> None:
     shop.insert(f"SO-{number}" for number in range(5))
-    assert shop.run(kill_at=f"{when}:target_zoho_crm.settling.sync_flags.SyncFlags.set").code == -9
+    assert shop.run(kill_at=f"{when}:target_zoho_crm.confirmation.sync_flags.SyncFlags.set").code == -9
     assert {ack.status for ack in shop.acks().values()} == {"synced"}
     assert len(shop.flagged()) == (0 if when == "before" else 5)
     before = shop.written_credits()

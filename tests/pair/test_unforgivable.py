@@ -18,12 +18,12 @@ import sqlalchemy as sa
 from pair_of_plugins import OPENED, ORDERS, Finished, Shop
 
 from sync_ledger.ledger import Ledger
-from sync_ledger.suspects import MOST_JOBS
+from sync_ledger.quarantine import MOST_JOBS
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
-CONFIRMATION = "target_zoho_crm.settling.confirmation.Confirmation"
+CONFIRMATION = "target_zoho_crm.confirmation.confirmation.Confirmation"
 CLIENT = "target_zoho_crm.api.client.ZohoClient"
 KEYS = [f"SO-{number}" for number in range(40)]
 OF_ONE_NAME = {"fields": {"Name": {"default": "Web order"}}}

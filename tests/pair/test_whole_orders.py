@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MakeShop = Callable[[str], ShopWithLines]
 ORDERS = int(os.environ.get("WHOLE_ORDERS", "160"))
-CONFIRMATION = "target_zoho_crm.settling.confirmation.Confirmation"
+CONFIRMATION = "target_zoho_crm.confirmation.confirmation.Confirmation"
 CLIENT = "target_zoho_crm.api.client.ZohoClient"
 
 WAYS = {

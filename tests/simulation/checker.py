@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from simulation.databases import plain
 from simulation.legacy import Shop, number_of
 from simulation.network import Zoho
+from simulation.simulated_databases import plain
 
-from sync_ledger.doubts import NO_RESULT
-from sync_ledger.jobs import Manifest
+from sync_ledger.in_doubt import NO_RESULT
+from sync_ledger.job_journal import Manifest
 
 OPEN = ("intent", "calling", "uploaded", "created")
 

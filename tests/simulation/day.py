@@ -22,10 +22,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 from simulation.chance import Chance
-from simulation.databases import HOOKS, plain
 from simulation.history import Theatre
 from simulation.pair import PairConfig, Pipe, TargetRun, start, tap
 from simulation.scheduler import Killed, Process, Scheduler
+from simulation.simulated_databases import HOOKS, plain
 from simulation.stand_ins import STAGE
 
 CHANGES_A_SECOND = 20

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from simulation import databases, stand_ins
+from simulation import simulated_databases, stand_ins
 from simulation.chance import Chance, Injection
 from simulation.checker import Checker
-from simulation.databases import HOOKS, plain
 from simulation.legacy import INDEX, TABLE, Shop
 from simulation.network import Zoho
 from simulation.pair import Pipe, Source, TargetRun, start, tap
 from simulation.plan import Plan
 from simulation.scheduler import Hang, Killed, Process, Scheduler, Task
+from simulation.simulated_databases import HOOKS, plain
 from simulation.stand_ins import STAGE
 
 from sync_ledger.tables import ledger_tables
@@ -62,7 +62,7 @@ class Theatre:
         os.environ["XDG_CACHE_HOME"] = str(self.folder / "cache")
         STAGE.begin(Scheduler(random.Random(0)), 0, lambda _pid: False)
         stand_ins.install()
-        databases.install()
+        simulated_databases.install()
         self.zoho = Zoho(self.folder)
         self.orders, self.ledger = self.folder / "orders.sqlite", self.folder / "ledger.sqlite"
         self._databases = [self._made(path) for path in (self.orders, self.ledger)]

@@ -13,8 +13,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from simulation.chance import Chance, Injection
-from simulation.databases import plain
 from simulation.scheduler import Process, Scheduler
+from simulation.simulated_databases import plain
 from simulation.stand_ins import STAGE
 
 SETTLE = 2.0

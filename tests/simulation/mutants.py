@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 PATCHES = Path(__file__).parent / "mutants"
 COPIED = (
     "sync_ledger",
-    "orders_database",
+    "sync_databases",
     "tap_legacy_orders",
     "target_zoho_crm",
     "zoho_crm_emulator",

@@ -24,7 +24,7 @@ from requests.adapters import HTTPAdapter
 from simulation.chance import Chance
 from simulation.scheduler import Process, Scheduler
 
-import target_zoho_crm.api.sessions
+import target_zoho_crm.api.http_sessions
 import zoho_crm_emulator.emulator
 import zoho_crm_emulator.gate
 import zoho_crm_emulator.jobs
@@ -96,7 +96,7 @@ class Zoho:
             def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
                 return zoho.travel(self, request)
 
-        target_zoho_crm.api.sessions.HTTPAdapter = Adapter  # type: ignore[misc]
+        target_zoho_crm.api.http_sessions.HTTPAdapter = Adapter  # type: ignore[misc]
 
     def begin(
         self,
@@ -125,7 +125,7 @@ class Zoho:
         self.violations: list[str] = []
         self.spent: Counter[int] = Counter()
         self.unsure: set[int] = set()
-        self.lasting: list[int] = []
+        self.continuous: list[int] = []
         self.live_jobs: dict[int, dict[str, str]] = {}
         self.on_callback: Callable[[list[str]], None] = lambda _jobs: None
         self.on_new_job: Callable[[Iterable[str]], None] = lambda _keys: None
@@ -346,7 +346,7 @@ class Zoho:
 
     def refuse_for_ever(self, key: str, code: str) -> None:
         """Refuse an order in every call and job, until `forgive`."""
-        self.lasting.append(self.emulator.faults.add(Fault(kind="record_error", keys=(key,), code=code)).id)
+        self.continuous.append(self.emulator.faults.add(Fault(kind="record_error", keys=(key,), code=code)).id)
 
 
 def _install_small_module(catalog: Catalog) -> None:

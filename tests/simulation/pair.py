@@ -10,26 +10,26 @@ from datetime import timedelta, timezone
 from typing import Any
 
 import sqlalchemy as sa
-from simulation.databases import simulated_connection
 from simulation.network import CREDENTIALS
 from simulation.scheduler import Killed, Process, Scheduler, Task
+from simulation.simulated_databases import simulated_connection
 from sqlalchemy import event
 
-from orders_database.columns import Column
+from sync_databases.columns import Column
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.recovery import release_uncreated
 from tap_legacy_orders.catalog import catalog_entry
 from tap_legacy_orders.connections import open_engine, reading
-from tap_legacy_orders.errors import TapSyncError
-from tap_legacy_orders.lines import LineEncoder, record_message
+from tap_legacy_orders.json_values import converter
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.pages import ReadingSettings
-from tap_legacy_orders.reader import UnsyncedOrders
-from tap_legacy_orders.unsynced import KEY, VERSION
-from tap_legacy_orders.values import converter
+from tap_legacy_orders.record_encoding import LineEncoder, record_message
+from tap_legacy_orders.tap_errors import TapSyncError
+from tap_legacy_orders.unsynced_queries import KEY, VERSION
+from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 from target_zoho_crm.api.errors import ZohoError
 from target_zoho_crm.config_schema import CONFIG
-from target_zoho_crm.rows import RowReader, Rows
+from target_zoho_crm.record_decoding import RowReader, Rows
 from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
 from target_zoho_crm.writing.spool import SpoolError
@@ -234,7 +234,7 @@ class TargetRun:
             else:
                 self._states += 1
                 self._before[self._states] = len(self._sent)
-                run.settlement.hold({"bookmark": message[1], "number": self._states})
+                run.state_gate.hold({"bookmark": message[1], "number": self._states})
         if self.terminated:
             raise _TerminatedError
         if delivery is not None:

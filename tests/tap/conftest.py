@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engines import engine_url, fresh_database, mariadb_url, postgresql_url, sqlite_url
-from shop import Shop
+from engine_fixtures import engine_url, fresh_database, mariadb_url, postgresql_url, sqlite_url
+from small_shop import Shop
 
 __all__ = ["engine_url", "mariadb_url", "postgresql_url", "sqlite_url"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from shop import run
+from small_shop import run
 
-from tap_legacy_orders.errors import TapConfigError, TapSyncError
 from tap_legacy_orders.tap import TapLegacyOrders
+from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError
 
 
 def _create(url: str, *statements: str) -> None:

@@ -16,8 +16,8 @@ import forked
 import pytest
 import sqlalchemy as sa
 
-from tap_legacy_orders.errors import StoppedBySignal
 from tap_legacy_orders.output import BlockWriter
+from tap_legacy_orders.tap_errors import StoppedBySignal
 
 TAP = str(Path(sys.executable).parent / "tap-legacy-orders")
 ORDERS = 30_000

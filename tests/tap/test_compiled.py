@@ -7,18 +7,18 @@ from datetime import datetime, timezone
 
 import pytest
 import sqlalchemy as sa
-from shop import LONG_AGO
+from small_shop import LONG_AGO
 from sqlalchemy.dialects import mssql, oracle
 
-from orders_database.columns import Column, Kind, kind_of
-from orders_database.databases import database_for
-from orders_database.flag_statements import FlagStatements
-from orders_database.flags import FlaggedTable, index_columns, index_statement
+from sync_databases.columns import Column, Kind, kind_of
+from sync_databases.databases import database_for
+from sync_databases.flag_statements import FlagStatements
+from sync_databases.flags import FlaggedTable, index_columns, index_statement
 from sync_ledger.ledger import create_engine
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.tables import ledger_tables
 from tap_legacy_orders.orders_table import OrdersTable
-from tap_legacy_orders.unsynced import Position, UnsyncedQueries, due_keys
+from tap_legacy_orders.unsynced_queries import Position, UnsyncedQueries, due_keys
 
 URLS = {"mssql": "mssql+pymssql://", "oracle": "oracle+oracledb://"}
 AFTER = Position("2024-01-01 00:00:00.1234567", ("42",))

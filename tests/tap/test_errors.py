@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from tap_legacy_orders.errors import cause_of, where
+from tap_legacy_orders.tap_errors import cause_of, where
 
 URL = sa.make_url("postgresql://clerk:s3cret@db.example/shop")
 

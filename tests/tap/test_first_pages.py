@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from benchmarks.orders import make_orders
-from orders_database.databases import database_for
-from orders_sync.plans import explain
+from orders_sync.query_plans import explain
+from sync_databases.databases import database_for
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.tap import TapLegacyOrders
-from tap_legacy_orders.unsynced import UnsyncedQueries
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 
 ORDERS = 30_000
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from shop import LONG_AGO, Shop
+from small_shop import LONG_AGO, Shop
 from sqlalchemy import event
 
 from sync_ledger.partitions import Partition
 from sync_ledger.tables import AckStatus
-from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.tap import TapLegacyOrders
+from tap_legacy_orders.tap_errors import TapConfigError
 
 
 class Look:

@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import pytest
-from shop import Shop
+from small_shop import Shop
 
 from sync_ledger.ledger import Ledger, LedgerError, database_url
-from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.tap import TapLegacyOrders
+from tap_legacy_orders.tap_errors import TapConfigError
 
 
 @pytest.mark.parametrize(

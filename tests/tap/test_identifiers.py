@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from shop import run
+from small_shop import run
 
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import AckStatus
-from tap_legacy_orders.errors import TapConfigError
+from tap_legacy_orders.tap_errors import TapConfigError
 
 TABLE = "or'd\"ers; DROP TABLE witness; --"
 LINES = 'li`nes"; --'

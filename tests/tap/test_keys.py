@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shop import LONG_AGO, Shop, run
+from small_shop import LONG_AGO, Shop, run
 
-from orders_database.keys import join_key, split_key
+from sync_databases.keys import join_key, split_key
 from sync_ledger.tables import AckStatus
 
 AWKWARD = ["", "|", "\\", "a|b", "a\\", "\\|", "é ", "A", "x" * 100]

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from engines import fresh_database
+from engine_fixtures import fresh_database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from shop import LONG_AGO, Shop
+from small_shop import LONG_AGO, Shop
 
 from sync_ledger.tables import AckStatus
-from tap_legacy_orders.unsynced import AckState, Verdict, verdict
+from tap_legacy_orders.unsynced_queries import AckState, Verdict, verdict
 
 FAR_OFF = datetime(2090, 1, 1)  # noqa: DTZ001 - the ledger's moments are naive UTC
 

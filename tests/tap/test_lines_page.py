@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shop import Shop
+from small_shop import Shop
 
 PAGE = Path(__file__).parents[2] / "docs" / "lines.md"
 TITLES = {"postgresql": "PostgreSQL", "mysql": "MySQL and MariaDB", "sqlite": "SQLite"}

@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
-from shop import Shop, run
+from small_shop import Shop, run
 
-from orders_database.columns import Column, Kind
-from orders_database.databases import PostgreSQL, SQLite
+from sync_databases.columns import Column, Kind
+from sync_databases.databases import PostgreSQL, SQLite
 from tap_legacy_orders.moments import iso_moment, parse_moment, utc_column
 from tap_legacy_orders.ranges import Clock, Range, choose_range
 

@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from shop import Shop, run
 from singer_sdk import Stream
+from small_shop import Shop, run
 
 from tap_legacy_orders import order_lines
-from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.tap import TapLegacyOrders
+from tap_legacy_orders.tap_errors import TapConfigError
 
 LINES = {"table": "order_lines", "parent_key": "order_id"}
 

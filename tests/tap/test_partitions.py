@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engines import fresh_database
-from shop import LONG_AGO, Output, Shop, run
+from engine_fixtures import fresh_database
+from small_shop import LONG_AGO, Output, Shop, run
 
 from sync_ledger.partitions import Partition
 from sync_ledger.tables import AckStatus
-from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.tap import TapLegacyOrders
+from tap_legacy_orders.tap_errors import TapConfigError
 
 OF = 4
 

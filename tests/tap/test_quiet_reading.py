@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from engines import fresh_database
-from shop import START, Shop
+from engine_fixtures import fresh_database
+from small_shop import START, Shop
 
-from sync_ledger.jobs import JournalledJob, Manifest, journal_intent
+from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent
 from sync_ledger.runs import RunLock
 from sync_ledger.tables import RUN_COUNTS, AckStatus, JobStep
 from tap_legacy_orders.connections import open_engine

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from shop import Shop
+from small_shop import Shop
 
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.read_ahead import reading_ahead
-from tap_legacy_orders.reader import UnsyncedOrders
 from tap_legacy_orders.tap import TapLegacyOrders
+from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
 SECONDS = 20
 """Until a test gives up waiting."""

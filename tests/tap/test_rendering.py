@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tap_legacy_orders import stream
-from tap_legacy_orders.lines import LineEncoder
+from tap_legacy_orders.record_encoding import LineEncoder
 from tap_legacy_orders.rendering import RenderedEncoder
 from tap_legacy_orders.tap import TapLegacyOrders
 

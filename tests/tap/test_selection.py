@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from shop import LONG_AGO, Shop
+from small_shop import LONG_AGO, Shop
 
 from sync_ledger.tables import AckStatus
-from tap_legacy_orders.errors import TapConfigError
+from tap_legacy_orders.tap_errors import TapConfigError
 
 FAR_OFF = datetime(2090, 1, 1)  # noqa: DTZ001 - the ledger's moments are naive UTC
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shop import Shop, run
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
+from small_shop import Shop, run
 
 from tap_legacy_orders.stream import UnsyncedOrdersStream
 from tap_legacy_orders.tap import TapLegacyOrders

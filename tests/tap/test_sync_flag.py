@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
-from shop import LONG_AGO, Shop
+from small_shop import LONG_AGO, Shop
 
-from orders_database.databases import database_for
-from orders_database.flags import index_columns, index_statement
+from sync_databases.databases import database_for
+from sync_databases.flags import index_columns, index_statement
 from sync_ledger.tables import AckStatus
-from tap_legacy_orders.errors import TapConfigError
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
-from tap_legacy_orders.unsynced import UnsyncedQueries
+from tap_legacy_orders.tap_errors import TapConfigError
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 
 BY_FLAG = {"unsynced_by": "sync_flag", "sync_flag_column": "synced"}
 

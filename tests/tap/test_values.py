@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from shop import Output, run
+from small_shop import Output, run
 
 from tap_legacy_orders.tap import TapLegacyOrders
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_zoho_crm.delivery.cadence import POURING_FACTOR, Cadence, Waiting
-from target_zoho_crm.settling.settlement import Group, Settlement
+from target_zoho_crm.confirmation.state_gate import Group, StateGate
+from target_zoho_crm.delivery.flush_timer import INPUT_PENDING_FACTOR, FlushTimer, Waiting
 
 
 class Clock:
@@ -18,28 +18,28 @@ class Clock:
 
 def test_records_wait_for_their_age_and_longer_while_input_pours() -> None:
     clock = Clock()
-    cadence = Cadence(0.5, clock)
-    assert not cadence.is_time(pouring=False)
-    assert cadence.pause() is None
-    cadence.arrived()
+    flush_timer = FlushTimer(0.5, clock)
+    assert not flush_timer.is_time(input_pending=False)
+    assert flush_timer.pause() is None
+    flush_timer.arrived()
     clock.now += 0.3
-    cadence.arrived()  # a later record makes the first one no younger
-    assert not cadence.is_time(pouring=False)
-    assert 0.19 < (cadence.pause() or 0) < 0.21
+    flush_timer.arrived()  # a later record makes the first one no younger
+    assert not flush_timer.is_time(input_pending=False)
+    assert 0.19 < (flush_timer.pause() or 0) < 0.21
     clock.now += 0.3
-    assert cadence.is_time(pouring=False)
-    assert not cadence.is_time(pouring=True)
-    clock.now += 0.5 * POURING_FACTOR
-    assert cadence.is_time(pouring=True)
-    cadence.emptied()
-    assert not cadence.is_time(pouring=True)
+    assert flush_timer.is_time(input_pending=False)
+    assert not flush_timer.is_time(input_pending=True)
+    clock.now += 0.5 * INPUT_PENDING_FACTOR
+    assert flush_timer.is_time(input_pending=True)
+    flush_timer.emptied()
+    assert not flush_timer.is_time(input_pending=True)
 
 
 @given(ready=st.integers(0, 6_000), free_calls=st.integers(0, 25), free_jobs=st.integers(0, 3), by_jobs=st.booleans())
 def test_no_call_has_fewer_than_ten_records_while_more_wait(
     *, ready: int, free_calls: int, free_jobs: int, by_jobs: bool
 ) -> None:
-    portion = Cadence.portion(Waiting(ready, free_calls, free_jobs, by_jobs))
+    portion = FlushTimer.portion(Waiting(ready, free_calls, free_jobs, by_jobs))
     assert 0 <= portion <= ready
     if by_jobs:
         assert portion == (ready if free_jobs else 0)
@@ -53,21 +53,21 @@ def test_no_call_has_fewer_than_ten_records_while_more_wait(
 
 def test_states_that_wait_for_the_same_records_are_held_once() -> None:
     sent: list[object] = []
-    settlement, group = Settlement(sent.append), Group("orders")
-    settlement.received(group, 1)
+    state_gate, group = StateGate(sent.append), Group("orders")
+    state_gate.received(group, 1)
     for number in range(1_000):
-        settlement.hold({"at": number})
-    assert len(settlement._held) == 1  # noqa: SLF001 - what it keeps is the promise
-    settlement.superseded(group, 1)
+        state_gate.hold({"at": number})
+    assert len(state_gate._held) == 1  # noqa: SLF001 - what it keeps is the promise
+    state_gate.superseded(group, 1)
     assert sent == [{"at": 999}]
 
 
 def test_orders_that_the_ledger_holds_as_due_let_state_pass_and_add_up() -> None:
     sent: list[object] = []
-    settlement, group = Settlement(sent.append), Group("orders")
-    settlement.received(group, 3)
-    settlement.hold({"at": 1})
-    settlement.due_again(group, 3)
+    state_gate, group = StateGate(sent.append), Group("orders")
+    state_gate.received(group, 3)
+    state_gate.hold({"at": 1})
+    state_gate.due_again(group, 3)
     assert sent == [{"at": 1}]
-    counts = settlement.counts("orders")
+    counts = state_gate.counts("orders")
     assert (counts["read"], counts["rejected"], counts["due_again"]) == (3, 3, 3)

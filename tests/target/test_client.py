@@ -21,7 +21,7 @@ from target_zoho_crm.api.errors import (
     TransientError,
 )
 from target_zoho_crm.api.limits import CreditKind, CreditMeter
-from target_zoho_crm.settling.outcomes import Status
+from target_zoho_crm.confirmation.outcomes import Status
 from target_zoho_crm.writing.csv_files import job_body
 from target_zoho_crm.writing.result_files import job_outcomes
 

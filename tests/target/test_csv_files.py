@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_zoho_crm.api.metadata import Field, ModuleFields
-from target_zoho_crm.mapping.mapping import Mapping, compile_mapping
-from target_zoho_crm.writing.bodies import upsert_body
+from target_zoho_crm.mapping.field_mapping import FieldMapping, compile_mapping
 from target_zoho_crm.writing.csv_files import MAX_ZIP_BYTES, CsvFile, job_body, write_bulk_zip
+from target_zoho_crm.writing.upsert_body import upsert_body
 
 SCHEMA: dict[str, Any] = {
     "Subject": {"type": "string"},
@@ -30,7 +30,7 @@ TYPES = {"Subject": "text", "Total": "currency", "Ordered": "datetime", "Paid": 
 GOOD = ("A chair", Decimal("12.50"), "2024-07-01T10:20:30Z", True)
 
 
-def mapping(types: dict[str, str] = TYPES, schema: dict[str, Any] = SCHEMA, key_type: str = "text") -> Mapping:
+def mapping(types: dict[str, str] = TYPES, schema: dict[str, Any] = SCHEMA, key_type: str = "text") -> FieldMapping:
     fields = {name: Field(name, data_type) for name, data_type in types.items()}
     fields["parent_id"] = Field("parent_id", key_type, unique=True)
     return compile_mapping(

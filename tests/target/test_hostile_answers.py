@@ -16,8 +16,8 @@ from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckSta
 from target_zoho_crm.api.auth import TokenSource
 from target_zoho_crm.api.errors import AnswerError, LostAnswer, TransientError, ZohoError
 from target_zoho_crm.api.plain_text import NotJsonError, digits_of, json_of, one_line
-from target_zoho_crm.settling.outcomes import Outcome, Status, upsert_outcomes
-from target_zoho_crm.settling.problems import Problems
+from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
+from target_zoho_crm.confirmation.problem_summary import Problems
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from target_zoho_crm import reader as reader_module
+from target_zoho_crm import message_reader as reader_module
+from target_zoho_crm.message_reader import BlockReader
 from target_zoho_crm.messages import check_message
-from target_zoho_crm.reader import BlockReader
-from target_zoho_crm.rows import BadRecordError, RowReader, join_key
+from target_zoho_crm.record_decoding import BadRecordError, RowReader, join_key
 from target_zoho_crm.sink import ZohoSink
 from target_zoho_crm.target import TargetZohoCRM
 

@@ -24,8 +24,8 @@ from target_zoho_crm.api.errors import (
     ConfigurationError,
     TransientError,
 )
-from target_zoho_crm.writing.bodies import upsert_body
 from target_zoho_crm.writing.csv_files import job_body
+from target_zoho_crm.writing.upsert_body import upsert_body
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess

@@ -8,7 +8,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_zoho_crm.writing.isolation import isolate, parts_of
+from target_zoho_crm.writing.bisect_failing import isolate, parts_of
 
 CALL = 100
 MOST_CALLS = 8

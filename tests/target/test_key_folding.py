@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from target_zoho_crm.settling.key_folding import KeyFolding
+from target_zoho_crm.mapping.key_folding import KeyFolding
 
 KEYS = st.lists(st.text("aA1 \t-", min_size=1, max_size=4), max_size=6)
 

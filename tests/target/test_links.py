@@ -11,7 +11,7 @@ from some_tap import Sales
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
-CONFIRMATION = "target_zoho_crm.settling.confirmation.Confirmation"
+CONFIRMATION = "target_zoho_crm.confirmation.confirmation.Confirmation"
 CLIENT = "target_zoho_crm.api.client.ZohoClient"
 CLERKS = ["4876876000000000301", "4876876000000000302"]
 ALL = {"Partners": {}, "Clerks": {}, "Tag": {}}

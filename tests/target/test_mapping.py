@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from target_zoho_crm.api.errors import ConfigurationError
 from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.mapping.conversion import Conversion, Form
+from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal, compile_mapping
 from target_zoho_crm.mapping.field_settings import read_fields
-from target_zoho_crm.mapping.mapping import Mapping, Refusal, compile_mapping
-from target_zoho_crm.mapping.moments import DATETIME_FORMAT, date_converter, datetime_converter
+from target_zoho_crm.mapping.zoho_timestamps import DATETIME_FORMAT, date_converter, datetime_converter
 
 BERLIN = ZoneInfo("Europe/Berlin")
 TYPES = {
@@ -48,7 +48,7 @@ def module(*extra: Field, **types: str) -> ModuleFields:
     return ModuleFields("Orders", {each.api_name: each for each in fields})
 
 
-def mapped(properties: dict[str, Any], fields: ModuleFields, **overrides: Any) -> Mapping:
+def mapped(properties: dict[str, Any], fields: ModuleFields, **overrides: Any) -> FieldMapping:
     return compile_mapping(
         properties,
         fields,
@@ -59,7 +59,7 @@ def mapped(properties: dict[str, Any], fields: ModuleFields, **overrides: Any) -
     )
 
 
-def pairs(mapping: Mapping) -> dict[str, str]:
+def pairs(mapping: FieldMapping) -> dict[str, str]:
     return {column.source: column.field.api_name for column in mapping.columns}
 
 

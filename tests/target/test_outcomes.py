@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from target_zoho_crm.api.errors import AnswerError, ConfigurationError, Family, QuotaError, TransientError
-from target_zoho_crm.settling.outcomes import Outcome, Status, upsert_outcomes
+from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
 
 
 def success(zoho_id: object = "5725767000000524157", action: str = "insert", **more: Any) -> dict[str, Any]:

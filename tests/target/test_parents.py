@@ -14,10 +14,10 @@ from zoho_clients import MakeClient, asked
 
 from target_zoho_crm.api.errors import TransientError
 from target_zoho_crm.api.metadata import Field
+from target_zoho_crm.confirmation.outcomes import Outcome
 from target_zoho_crm.mapping.references import ParentKind
-from target_zoho_crm.settling.outcomes import Outcome
-from target_zoho_crm.writing import parents
-from target_zoho_crm.writing.parents import MISS_SECONDS, Begin, NotOne, ParentDirectory
+from target_zoho_crm.writing import lookup_directory
+from target_zoho_crm.writing.lookup_directory import MISS_SECONDS, Begin, LookupDirectory, NotOne
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
@@ -48,8 +48,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def directory(make_client: MakeClient, clock: Clock) -> ParentDirectory:
-    return ParentDirectory(make_client(), BY_LEGACY_ID, clock)
+def directory(make_client: MakeClient, clock: Clock) -> LookupDirectory:
+    return LookupDirectory(make_client(), BY_LEGACY_ID, clock)
 
 
 def put(emulator: EmulatorProcess, *legacy_ids: str) -> dict[str, str]:
@@ -59,7 +59,7 @@ def put(emulator: EmulatorProcess, *legacy_ids: str) -> dict[str, str]:
 
 
 def test_threads_that_want_the_same_parents_ask_once(
-    zoho_emulator: EmulatorProcess, directory: ParentDirectory, begin: Begin
+    zoho_emulator: EmulatorProcess, directory: LookupDirectory, begin: Begin
 ) -> None:
     ids = put(zoho_emulator, *(f"C-{n}" for n in range(200)))
     zoho_emulator.admin.settings(call_seconds={"coql": 0.2})
@@ -75,7 +75,7 @@ def test_threads_that_want_the_same_parents_ask_once(
 
 
 def test_spellings_that_zoho_takes_for_one_are_one_parent(
-    zoho_emulator: EmulatorProcess, directory: ParentDirectory, begin: Begin
+    zoho_emulator: EmulatorProcess, directory: LookupDirectory, begin: Begin
 ) -> None:
     ids = put(zoho_emulator, "Straße 7")
     assert directory.look_up(["straße 7", "STRASSE 7"], begin) == dict.fromkeys(
@@ -84,7 +84,7 @@ def test_spellings_that_zoho_takes_for_one_are_one_parent(
 
 
 def test_a_missing_parent_is_believed_for_a_minute_and_looked_for_again_before_it_is_made(
-    zoho_emulator: EmulatorProcess, directory: ParentDirectory, begin: Begin, clock: Clock
+    zoho_emulator: EmulatorProcess, directory: LookupDirectory, begin: Begin, clock: Clock
 ) -> None:
     assert directory.look_up(["New"], begin) == {"New": NotOne.NONE}
     ids = put(zoho_emulator, "New")
@@ -103,7 +103,7 @@ def test_a_question_that_fails_spoils_no_other_one_and_is_asked_again(
     zoho_emulator: EmulatorProcess, make_client: MakeClient, begin: Begin
 ) -> None:
     ids = put(zoho_emulator, *(f"C-{n:03}" for n in range(100)))
-    directory = ParentDirectory(make_client(max_attempts=1), BY_LEGACY_ID)
+    directory = LookupDirectory(make_client(max_attempts=1), BY_LEGACY_ID)
     zoho_emulator.admin.add_fault("coql", kind="answer", canned="bad_gateway", times=1)
     found = directory.look_up(list(ids), begin)
     failed = [value for value, answer in found.items() if isinstance(answer, TransientError)]
@@ -116,9 +116,9 @@ def test_a_question_that_fails_spoils_no_other_one_and_is_asked_again(
 
 
 def test_memory_is_bounded_and_what_is_forgotten_is_asked_again(
-    zoho_emulator: EmulatorProcess, directory: ParentDirectory, begin: Begin, monkeypatch: pytest.MonkeyPatch
+    zoho_emulator: EmulatorProcess, directory: LookupDirectory, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parents, "KNOWN_MOST", 60)
+    monkeypatch.setattr(lookup_directory, "KNOWN_MOST", 60)
     ids = put(zoho_emulator, *(f"C-{n}" for n in range(200)))
     assert directory.look_up(list(ids), begin) == ids
     assert directory.look_up(list(ids), begin) == ids
@@ -131,14 +131,14 @@ def test_all_pages_are_read_where_many_parents_share_a_name(
     names = [f"Twin {n:02}" for n in range(49)]
     accounts = [{"Account_Name": name} for _ in range(5) for name in names] + [{"Account_Name": "Last"}]
     zoho_emulator.admin.put_records("Accounts", accounts)
-    found = ParentDirectory(make_client(), BY_NAME).look_up([*names, "Last"], begin)
+    found = LookupDirectory(make_client(), BY_NAME).look_up([*names, "Last"], begin)
     last = next(each["id"] for each in zoho_emulator.admin.records("Accounts") if each["Account_Name"] == "Last")
     assert found == {**dict.fromkeys(names, NotOne.SEVERAL), "Last": last}
     assert asked(zoho_emulator, "coql") == 2
 
 
 def test_parents_are_made_a_hundred_a_call_and_one_that_is_there_is_taken(
-    zoho_emulator: EmulatorProcess, directory: ParentDirectory, begin: Begin
+    zoho_emulator: EmulatorProcess, directory: LookupDirectory, begin: Begin
 ) -> None:
     there = put(zoho_emulator, "C-7")
     names = [f"C-{n}" for n in range(250)]
@@ -154,7 +154,7 @@ def test_parents_are_made_a_hundred_a_call_and_one_that_is_there_is_taken(
 
 
 def test_a_parent_that_zoho_refuses_to_make_is_told(
-    zoho_emulator: EmulatorProcess, directory: ParentDirectory, begin: Begin
+    zoho_emulator: EmulatorProcess, directory: LookupDirectory, begin: Begin
 ) -> None:
     too_long = "x" * 65
     made = directory.create(["Fine", too_long], begin, further={}, guard=lambda: None)
@@ -182,5 +182,5 @@ def test_whatever_a_parent_is_called_it_is_found(
     zoho_emulator.admin.reset()
     distinct = list({name.casefold(): name for name in {name.upper(): name for name in names}.values()}.values())
     ids = put(zoho_emulator, *distinct)
-    directory = ParentDirectory(make_client(), BY_LEGACY_ID)
+    directory = LookupDirectory(make_client(), BY_LEGACY_ID)
     assert directory.look_up(distinct, lambda work: work()) == ids

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.delivery.buffer import Entry
-from target_zoho_crm.delivery.payloads import PayloadHasher
-from target_zoho_crm.mapping.mapping import Mapping, compile_mapping
+from target_zoho_crm.delivery.payload_hasher import PayloadHasher
+from target_zoho_crm.mapping.field_mapping import FieldMapping, compile_mapping
 
 FIELDS = ModuleFields(
     "Orders",
@@ -29,7 +29,7 @@ VALUES = st.tuples(
 )
 
 
-def mapping(zone: Any = timezone.utc) -> Mapping:
+def mapping(zone: Any = timezone.utc) -> FieldMapping:
     return compile_mapping(
         {"notes": {"type": ["string", "null"]}, "amount": {"type": ["number", "null"]}},
         FIELDS,
@@ -40,7 +40,7 @@ def mapping(zone: Any = timezone.utc) -> Mapping:
     )
 
 
-def hashed(*rows: tuple[Any, ...], config: dict[str, Any] = CONFIG, by: Mapping | None = None) -> list[str | None]:
+def hashed(*rows: tuple[Any, ...], config: dict[str, Any] = CONFIG, by: FieldMapping | None = None) -> list[str | None]:
     entries = {str(number): Entry("v", row) for number, row in enumerate(rows)}
     found = PayloadHasher(config, "orders").hashes(by or mapping(), entries)
     return [found.get(key) for key in entries]

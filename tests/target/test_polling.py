@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from target_zoho_crm.writing.polling import USUAL, Pauses
+from target_zoho_crm.writing.job_polling import USUAL, Pauses
 
 
 def looks(pauses: Pauses, job_seconds: float) -> list[float]:

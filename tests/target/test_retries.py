@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_zoho_crm.config_schema import CONFIG
-from target_zoho_crm.settling.retries import LONGEST_PAUSE, next_attempt_at
+from target_zoho_crm.confirmation.retries import LONGEST_PAUSE, next_attempt_at
 
 NOW = datetime(2026, 11, 22, 12)  # noqa: DTZ001 - as the ledger keeps moments
 MINUTE = timedelta(minutes=1)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_zoho_crm.delivery.routing import Channel, plan, upsert_credits
+from target_zoho_crm.writing.routing import Channel, plan, upsert_credits
 
 
 def auto(

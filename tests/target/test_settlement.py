@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_zoho_crm.settling.outcomes import Outcome, Status
-from target_zoho_crm.settling.settlement import Group, Settlement
+from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.state_gate import Group, StateGate
 
 STREAM = "orders"
 
@@ -25,85 +25,85 @@ def synced(number: int) -> list[Outcome]:
 
 def test_state_waits_for_the_records_before_it_and_not_for_those_after() -> None:
     emitted = Emitted()
-    settlement, first, second = Settlement(emitted), Group(STREAM), Group(STREAM)
-    settlement.received(first, 2)
-    settlement.hold({"page": 1})
-    settlement.received(second, 3)
-    settlement.hold({"page": 2})
-    settlement.confirmed(second, synced(3), 0)
+    state_gate, first, second = StateGate(emitted), Group(STREAM), Group(STREAM)
+    state_gate.received(first, 2)
+    state_gate.hold({"page": 1})
+    state_gate.received(second, 3)
+    state_gate.hold({"page": 2})
+    state_gate.confirmed(second, synced(3), 0)
     assert emitted == []  # the later job was faster
-    settlement.confirmed(first, synced(2), 0)
+    state_gate.confirmed(first, synced(2), 0)
     assert emitted == [{"page": 2}]
 
 
 def test_state_goes_out_at_once_where_nothing_is_unsettled() -> None:
     emitted = Emitted()
-    Settlement(emitted).hold({"page": 0})
+    StateGate(emitted).hold({"page": 0})
     assert emitted == [{"page": 0}]
 
 
 def test_what_is_to_be_done_then_is_done_once_all_that_was_read_before_is_settled() -> None:
     done: list[str] = []
     emitted = Emitted()
-    settlement, first, second = Settlement(emitted), Group(STREAM), Group(STREAM)
-    settlement.received(first, 2)
-    settlement.then(lambda: done.append("first"))
-    settlement.hold({"n": 1})
-    settlement.received(second, 1)
-    settlement.then(lambda: done.append("second"))
-    settlement.confirmed(second, synced(1), 0)
-    settlement.confirmed(first, synced(1), 0)
+    state_gate, first, second = StateGate(emitted), Group(STREAM), Group(STREAM)
+    state_gate.received(first, 2)
+    state_gate.then(lambda: done.append("first"))
+    state_gate.hold({"n": 1})
+    state_gate.received(second, 1)
+    state_gate.then(lambda: done.append("second"))
+    state_gate.confirmed(second, synced(1), 0)
+    state_gate.confirmed(first, synced(1), 0)
     assert (done, emitted) == ([], [])
-    settlement.confirmed(first, synced(1), 0)
+    state_gate.confirmed(first, synced(1), 0)
     assert (done, emitted) == (["first", "second"], [{"n": 1}])
 
 
 def test_state_never_passes_a_record_that_was_left_unsynced() -> None:
     emitted = Emitted()
-    settlement, group = Settlement(emitted), Group(STREAM)
-    settlement.received(group, 3)
-    settlement.hold({"page": 1})
-    settlement.confirmed(group, synced(2), 0)
+    state_gate, group = StateGate(emitted), Group(STREAM)
+    state_gate.received(group, 3)
+    state_gate.hold({"page": 1})
+    state_gate.confirmed(group, synced(2), 0)
     later = Group(STREAM)
-    settlement.received(later, 1)
-    settlement.hold({"page": 2})
-    settlement.confirmed(later, synced(1), 0)
+    state_gate.received(later, 1)
+    state_gate.hold({"page": 2})
+    state_gate.confirmed(later, synced(1), 0)
     assert emitted == []
-    assert settlement.counts(STREAM)["unsynced"] == 1
+    assert state_gate.counts(STREAM)["unsynced"] == 1
 
 
 def test_state_follows_records_that_were_moved_to_another_group() -> None:
     emitted = Emitted()
-    settlement, first, second = Settlement(emitted), Group(STREAM), Group(STREAM)
-    settlement.received(first, 2)
-    settlement.hold({"page": 1})
-    settlement.moved(first, second, 1)
-    settlement.confirmed(first, synced(1), 0)
+    state_gate, first, second = StateGate(emitted), Group(STREAM), Group(STREAM)
+    state_gate.received(first, 2)
+    state_gate.hold({"page": 1})
+    state_gate.moved(first, second, 1)
+    state_gate.confirmed(first, synced(1), 0)
     assert emitted == []
-    settlement.confirmed(second, synced(1), 0)
+    state_gate.confirmed(second, synced(1), 0)
     assert emitted == [{"page": 1}]
 
 
 def test_superseded_records_are_settled_by_being_replaced() -> None:
     emitted = Emitted()
-    settlement, group = Settlement(emitted), Group(STREAM)
-    settlement.received(group, 3)
-    settlement.superseded(group, 2)
-    settlement.hold({"page": 1})
-    settlement.confirmed(group, synced(1), 0)
+    state_gate, group = StateGate(emitted), Group(STREAM)
+    state_gate.received(group, 3)
+    state_gate.superseded(group, 2)
+    state_gate.hold({"page": 1})
+    state_gate.confirmed(group, synced(1), 0)
     assert emitted == [{"page": 1}]
-    counts = settlement.counts(STREAM)
+    counts = state_gate.counts(STREAM)
     assert (counts["read"], counts["superseded"], counts["synced"]) == (3, 2, 1)
 
 
 def test_keys_in_flight_are_known_until_their_write_is_over() -> None:
-    settlement = Settlement(Emitted())
-    settlement.sent("Orders", ["A"])
-    second = settlement.sent("Orders", ["B"])
-    assert settlement.in_flight("Orders", ["B", "C"]) == {"B"}
-    assert settlement.in_flight("other", ["B"]) == set()
-    settlement.returned("Orders", second)
-    assert settlement.in_flight("Orders", ["A", "B"]) == {"A"}
+    state_gate = StateGate(Emitted())
+    state_gate.sent("Orders", ["A"])
+    second = state_gate.sent("Orders", ["B"])
+    assert state_gate.in_flight("Orders", ["B", "C"]) == {"B"}
+    assert state_gate.in_flight("other", ["B"]) == set()
+    state_gate.returned("Orders", second)
+    assert state_gate.in_flight("Orders", ["A", "B"]) == {"A"}
 
 
 @settings(max_examples=300, deadline=None)
@@ -111,7 +111,7 @@ def test_keys_in_flight_are_known_until_their_write_is_over() -> None:
 def test_the_law_of_state(data: st.DataObject) -> None:
     """Whatever the order of events: an emitted state has no unsettled record before it, and none is held back."""
     emitted = Emitted()
-    settlement = Settlement(emitted)
+    state_gate = StateGate(emitted)
     groups: list[Group] = []
     unsettled: list[tuple[int, Group]] = []  # (how many states had come before the record, its group)
     states = 0
@@ -120,25 +120,25 @@ def test_the_law_of_state(data: st.DataObject) -> None:
         if event == "record":
             group = data.draw(st.sampled_from(groups)) if groups and data.draw(st.booleans()) else Group(STREAM)
             groups.append(group)
-            settlement.received(group, 1)
+            state_gate.received(group, 1)
             unsettled.append((states, group))
         elif event == "state":
-            settlement.hold({"n": states})
+            state_gate.hold({"n": states})
             states += 1
         elif event == "settle" and unsettled:
             _, group = unsettled.pop(data.draw(st.integers(0, len(unsettled) - 1)))
-            settlement.confirmed(group, synced(1), 0)
+            state_gate.confirmed(group, synced(1), 0)
         elif event == "move" and unsettled:
             index = data.draw(st.integers(0, len(unsettled) - 1))
             before, source = unsettled[index]
             target = Group(STREAM)
             groups.append(target)
-            settlement.moved(source, target, 1)
+            state_gate.moved(source, target, 1)
             unsettled[index] = (before, target)
         passed = emitted[-1]["n"] if emitted else -1
         assert all(before > passed for before, _ in unsettled)
         if not unsettled and states:
             assert passed == states - 1
-    counts = settlement.counts(STREAM)
+    counts = state_gate.counts(STREAM)
     assert counts["unsynced"] == len(unsettled)
     assert counts["read"] == counts["synced"] + counts["unsynced"]

@@ -1,0 +1,140 @@
+"""The commands that read the ledger and change nothing: `status`, `problems` and `jobs`."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from orders_sync.configs import ConfigFiles
+from orders_sync.health import Age, complaints, short
+from orders_sync.ledgers import (
+    existing_ledger,
+    json_option,
+    ledger_options,
+    print_json,
+    shown,
+    stream_option,
+    streams_of,
+    the_stream,
+)
+from orders_sync.open_jobs import read_open_jobs
+from orders_sync.plugin_options import tap_config_option, within_option
+from orders_sync.status import read_status, with_backlog
+from orders_sync.status_view import show_status
+from orders_sync.unsynced_count import count_unsynced
+from sync_ledger.problems import Problem, problems_of
+from target_zoho_crm.api.errors import CODES
+
+EXIT_UNHEALTHY = 1
+
+
+@click.command()
+@ledger_options
+@click.option(
+    "--runs", "last_runs", type=click.IntRange(0), default=5, show_default=True, help="How many runs to show."
+)
+@click.option("--max-age", type=Age(), help="End 1 when no run has finished for so long, or an order waits longer.")
+@click.option("--max-rejected", type=click.IntRange(0), help="End 1 when more orders than this are refused.")
+@tap_config_option
+@click.option("--ledger-only", is_flag=True, help="Do not ask the orders' table: what no run has read is not counted.")
+@within_option("30s")
+@json_option
+def status(
+    ack_url: str | None,
+    ack_schema: str | None,
+    last_runs: int,
+    max_age: timedelta | None,
+    max_rejected: int | None,
+    tap_config: Path | None,
+    within: timedelta,
+    *,
+    ledger_only: bool,
+    as_json: bool,
+) -> None:
+    """Say what became of the orders, by the ledger and the orders' table; with limits, whether all is well."""
+    with existing_ledger(ack_url, ack_schema) as ledger:
+        where = shown(ledger)
+        counted = {} if ledger_only else count_unsynced(ConfigFiles(tap_config, None), ledger, within)
+        names = sorted({*streams_of(ledger), *filter(None, counted)})
+        streams = with_backlog(read_status(ledger, names, last_runs=last_runs), counted)
+    wrong = [line for each in streams for line in complaints(each, max_age=max_age, max_rejected=max_rejected)]
+    if max_age is not None and not streams:
+        wrong.append("no run has written to the ledger yet")
+    if as_json:
+        documents = [each.document() for each in streams]
+        print_json({"ledger": where, "healthy": not wrong, "complaints": wrong, "streams": documents})
+    else:
+        console = Console()
+        console.print(f"Ledger: {where}", highlight=False)
+        show_status(console, streams)
+        for line in wrong:
+            click.secho(line, fg="red")
+    if wrong:
+        raise SystemExit(EXIT_UNHEALTHY)
+
+
+@click.command()
+@ledger_options
+@stream_option
+@click.option("--samples", type=click.IntRange(0), default=5, show_default=True, help="Keys to show of each problem.")
+@json_option
+def problems(ack_url: str | None, ack_schema: str | None, stream: str | None, samples: int, *, as_json: bool) -> None:
+    """Say why orders are not in the CRM: by code and field, with what was said most, some keys, and what to do."""
+    with existing_ledger(ack_url, ack_schema) as ledger:
+        name = the_stream(ledger, stream)
+        with ledger.connect() as connection:
+            found = problems_of(connection, ledger.tables.ack, name, samples=samples)
+    if as_json:
+        told = [
+            dataclasses.asdict(each) | dict(zip(("meaning", "remedy"), _advice(each), strict=True)) for each in found
+        ]
+        print_json({"stream": name, "problems": told})
+        return
+    for each in found:
+        field = f" in field {each.field}" if each.field else ""
+        click.echo(f"{each.orders:,} orders: {each.code or 'no code'}{field} ({_states(each)})")
+        for said in each.said:
+            click.echo(f"  {said.orders:,} of them: {said.message}")
+        click.echo(f"  {' '.join(filter(None, _advice(each))) or 'Look at the orders in the CRM.'}")
+        if each.sample_keys:
+            more = ", ..." if each.orders > len(each.sample_keys) else ""
+            click.echo(f"  {', '.join(each.sample_keys)}{more}")
+    if not found:
+        click.echo(f"Stream {name}: no order is refused or parked.")
+
+
+def _advice(problem: Problem) -> tuple[str, str]:
+    info = CODES.get(problem.code or "")
+    return (info.meaning, info.remedy) if info else ("", "")
+
+
+def _states(problem: Problem) -> str:
+    by_themselves = f", {problem.due:,} of them tried again by themselves" if problem.due else ""
+    parked = f", {problem.parked:,} parked" if problem.parked else ""
+    return f"{problem.rejected:,} rejected{by_themselves}{parked}"
+
+
+@click.command()
+@ledger_options
+@json_option
+def jobs(ack_url: str | None, ack_schema: str | None, *, as_json: bool) -> None:
+    """List the bulk write jobs whose outcome is not settled, and who looks after them."""
+    with existing_ledger(ack_url, ack_schema) as ledger:
+        found = read_open_jobs(ledger)
+    if as_json:
+        print_json({"jobs": [dataclasses.asdict(each) for each in found]})
+        return
+    if not found:
+        click.echo("No job is open.")
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("Stream", "Zoho's id", "Step", "Rows", "Age", "Looked after by"):
+        table.add_column(heading, justify="right" if heading in {"Rows", "Age"} else "left")
+    for job in found:
+        table.add_row(job.stream, job.zoho_job_id or "", job.step, f"{job.rows:,}", short(job.age), job.keeper)
+    Console().print(table)

@@ -1,0 +1,137 @@
+"""What a column holds: its kind, read from the reflected SQL type, and the JSON schema that the catalog states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from sync_databases import dialects
+
+
+class Kind(Enum):
+    """What a column's values are, whatever the engine calls it."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    NAIVE_TIME = "timestamp without zone"
+    ZONED_TIME = "timestamp with zone"
+    TIME_OF_DAY = "time"
+    BINARY = "binary"
+    JSON = "json"
+    ARRAY = "array"
+    UUID = "uuid"
+    OTHER = "other"
+    """A type that only the engine knows: its own text is taken."""
+    ANY = "any"
+    """SQLite's columns without a declared type, mostly of views: each value has a type of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the orders' table."""
+
+    name: str
+    type: sa.types.TypeEngine[Any]
+    kind: Kind
+    nullable: bool
+    comment: str | None = None
+
+
+_Types = tuple[tuple[Kind, tuple[type[sa.types.TypeEngine[Any]], ...]], ...]
+
+_COMMON: _Types = (
+    (Kind.BINARY, (sa.LargeBinary, sa.BINARY, sa.VARBINARY)),
+    (Kind.BOOLEAN, (sa.Boolean,)),
+    (Kind.INTEGER, (sa.Integer,)),
+    (Kind.NUMBER, (sa.Numeric, sa.Float)),
+    (Kind.NAIVE_TIME, (sa.DateTime,)),
+    (Kind.DATE, (sa.Date,)),
+    (Kind.TIME_OF_DAY, (sa.Time,)),
+    (Kind.JSON, (sa.JSON,)),
+    (Kind.ARRAY, (sa.ARRAY,)),
+    (Kind.UUID, (sa.Uuid,)),
+    (Kind.TEXT, (sa.String,)),
+)
+
+
+@cache
+def _types(dialect_name: str) -> _Types:
+    """An engine's own types, then those of all engines: some of its own are derived from others that mean less."""
+    own: _Types = ()
+    if dialect_name == "postgresql":
+        postgresql = dialects.postgresql
+        own = ((Kind.INTEGER, (postgresql.OID,)), (Kind.NUMBER, (postgresql.MONEY,)))
+    elif dialect_name in {"mysql", "mariadb"}:
+        mysql = dialects.mysql
+        # TIMESTAMP is kept in UTC; our session reads it so.
+        own = ((Kind.INTEGER, (mysql.YEAR, mysql.BIT)), (Kind.ZONED_TIME, (mysql.TIMESTAMP,)))
+    elif dialect_name == "mssql":
+        mssql = dialects.mssql
+        own = (
+            (Kind.BINARY, (mssql.TIMESTAMP,)),  # which is what rowversion is called, and no time
+            (Kind.NUMBER, (mssql.MONEY, mssql.SMALLMONEY)),
+            (Kind.ZONED_TIME, (mssql.DATETIMEOFFSET,)),
+        )
+    elif dialect_name == "oracle":
+        own = ((Kind.NAIVE_TIME, (dialects.oracle.DATE,)),)  # it has a time
+    return own + _COMMON
+
+
+def kind_of(sql_type: sa.types.TypeEngine[Any], dialect_name: str) -> Kind:
+    """Tell what a reflected type holds."""
+    if dialect_name == "postgresql" and isinstance(sql_type, dialects.postgresql.DOMAIN):
+        return kind_of(sql_type.data_type, dialect_name)
+    if isinstance(sql_type, sa.types.NullType):
+        return Kind.ANY if dialect_name == "sqlite" else Kind.OTHER
+    kind = next((kind for kind, types in _types(dialect_name) if isinstance(sql_type, types)), Kind.OTHER)
+    if kind is Kind.NAIVE_TIME and getattr(sql_type, "timezone", False):
+        return Kind.ZONED_TIME
+    if kind is Kind.TEXT and dialect_name == "postgresql" and isinstance(sql_type, sa.Enum):
+        return Kind.OTHER  # compared and cast as its own type, never as varchar
+    return Kind.BOOLEAN if dialect_name in {"mysql", "mariadb"} and _is_mysql_boolean(sql_type) else kind
+
+
+def _is_mysql_boolean(sql_type: sa.types.TypeEngine[Any]) -> bool:
+    """MySQL's booleans are numbers of one digit or one bit."""
+    mysql = dialects.mysql
+    one_digit = isinstance(sql_type, mysql.TINYINT) and sql_type.display_width == 1
+    one_bit = isinstance(sql_type, mysql.BIT) and sql_type.length in {None, 1}
+    return one_digit or one_bit
+
+
+_SCHEMAS: dict[Kind, dict[str, Any]] = {
+    Kind.TEXT: {"type": ["string"]},
+    Kind.INTEGER: {"type": ["integer"]},
+    Kind.NUMBER: {"type": ["number"]},
+    Kind.BOOLEAN: {"type": ["boolean"]},
+    Kind.DATE: {"type": ["string"], "format": "date"},
+    Kind.NAIVE_TIME: {"type": ["string"], "format": "date-time"},
+    Kind.ZONED_TIME: {"type": ["string"], "format": "date-time"},
+    Kind.TIME_OF_DAY: {"type": ["string"]},
+    Kind.BINARY: {"type": ["string"], "contentEncoding": "base64"},
+    Kind.JSON: {"type": ["object", "array", "string", "number", "boolean"]},
+    Kind.ARRAY: {"type": ["array"]},
+    Kind.UUID: {"type": ["string"], "format": "uuid"},
+    Kind.OTHER: {"type": ["string"]},
+    Kind.ANY: {"type": ["string", "number"]},
+}
+
+
+def json_schema(column: Column, *, required: bool) -> dict[str, Any]:
+    """State a column's type as JSON schema; `required` columns are never null."""
+    schema = dict(_SCHEMAS[column.kind])
+    if not required and column.nullable:
+        schema["type"] = [*schema["type"], "null"]
+    length = getattr(column.type, "length", None)
+    if column.kind is Kind.TEXT and isinstance(length, int):
+        schema["maxLength"] = length
+    if column.comment:
+        schema["description"] = column.comment
+    return schema

@@ -1,0 +1,173 @@
+"""Setting the flag of orders that are in the CRM.
+
+It is set by compare-and-set: only where the order still has the version that was written. Versions are compared as
+the texts that the tap sent, rendered by the same code in a session pinned alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from sync_databases.columns import Column, Kind
+from sync_databases.databases import Database, Element
+from sync_databases.flags import FlaggedTable, is_unset, yes
+from sync_databases.key_sql import is_one_of, joined_key, version_text
+from sync_databases.keys import split_key
+from sync_ledger.acks import chunks_of
+from sync_ledger.tables import KEY_LENGTH, ExactText, exact_key
+
+LISTED = 500
+"""Orders named in one statement where a server takes no arrays."""
+
+LISTED_FROM = 50
+"""Fewer are set one by one there."""
+
+
+class FlagStatements:
+    """The statements that set the flag of one table's orders, and look at it."""
+
+    def __init__(self, database: Database, table: FlaggedTable, columns: Mapping[str, Column]) -> None:
+        """`columns` describes at least those that `table` names."""
+        self._database = database
+        self._key = [columns[name] for name in table.key]
+        self._version = columns[table.version]
+        self._flag = columns[table.flag]
+        names = dict.fromkeys((*table.key, table.version, table.flag))
+        self.table = sa.table(table.table, *map(sa.column, names), schema=table.schema)
+        self._elements: list[Element] = [self.table.c[name] for name in table.key]
+        dialect = database.dialect
+        self._key_text = exact_key(joined_key(database, self._key, self._elements), dialect)
+        self._version_shown = version_text(database, self._version, self.table.c[table.version])
+        self._version_text = exact_key(self._version_shown, dialect)
+        self._unset = is_unset(database, self._flag, self.table.c[table.flag])
+        self._listed: sa.Compiled | None = None
+
+    def set(self, connection: sa.Connection, versions: Mapping[str, str]) -> None:
+        """Set the flag of each order that still has this version; `versions` by key."""
+        parts = {key: split_key(key, len(self._key)) for key in versions}
+        ours = {key: version for key, version in versions.items() if parts[key] is not None}
+        columns: list[list[str]] = [list(column) for column in zip(*(parts[key] or () for key in ours), strict=True)]
+        if ours:
+            write = _WRITERS.get(connection.dialect.name, FlagStatements.set_each)
+            write(self, connection, ours, columns)
+
+    def state_of(self, key: str) -> sa.Select[Any]:
+        """Read an order's version, and 1 where its flag is unset."""
+        parts = split_key(key, len(self._key)) or ()
+        wanted = is_one_of(self._database, self._key, self._elements, [parts])
+        exactly = self._key_text == sa.bindparam(None, key, type_=ExactText(KEY_LENGTH))
+        return sa.select(self._version_shown, sa.case((self._unset, 1), else_=0)).where(wanted, exactly)
+
+    def nothing(self) -> sa.Update:
+        """A statement that sets no flag, for which the right to do so is needed all the same."""
+        return self._update().where(sa.literal_column("1") == sa.literal_column("0"))
+
+    def set_each(self, connection: sa.Connection, versions: Mapping[str, str], columns: list[list[str]]) -> None:
+        """Set them one by one, by one prepared statement."""
+        bound: list[Sequence[Any]] = [
+            list(map(bytes.fromhex, texts)) if self._takes_bytes(column) else texts
+            for column, texts in zip(self._key, columns, strict=True)
+        ]
+        names = [f"part_{index}" for index in range(len(columns))]
+        rows = [
+            dict(zip(("key", "version", *names), row, strict=True))
+            for row in zip(versions, versions.values(), *bound, strict=True)
+        ]
+        connection.execute(self.single(), rows)
+
+    def single(self) -> sa.Update:
+        """The statement for one order, whose parameters are key, version and the key's parts."""
+        parts = [
+            self._database.back(
+                column,
+                sa.bindparam(f"part_{index}", type_=sa.LargeBinary() if self._takes_bytes(column) else sa.String()),
+            )
+            for index, column in enumerate(self._key)
+        ]
+        exact = ExactText(KEY_LENGTH)
+        return self._update().where(
+            *(element == part for element, part in zip(self._elements, parts, strict=True)),
+            self._key_text == sa.bindparam("key", type_=exact),
+            self._version_text == sa.bindparam("version", type_=exact),
+        )
+
+    def _takes_bytes(self, column: Column) -> bool:
+        return column.kind is Kind.BINARY and self._database.dialect.name == "sqlite"
+
+    def set_by_arrays(self, connection: sa.Connection, versions: Mapping[str, str], columns: list[list[str]]) -> None:
+        """Send keys and versions as JSON arrays that PostgreSQL takes apart: one statement for all."""
+        arrays = [list(versions), list(versions.values()), *columns]
+        unpacked = [
+            sa.func.json_array_elements_text(
+                sa.cast(sa.literal(msgspec.json.encode(array).decode(), sa.Text), sa.JSON), type_=sa.Text
+            ).label(f"a{index}")
+            for index, array in enumerate(arrays)
+        ]
+        given = sa.select(*unpacked).subquery("given")
+        key, version, *parts = given.c
+        connection.execute(
+            self._update().where(
+                *(
+                    element == self._database.back(column, part)
+                    for element, column, part in zip(self._elements, self._key, parts, strict=True)
+                ),
+                self._key_text == key,
+                self._version_text == version,
+            )
+        )
+
+    def set_by_lists(self, connection: sa.Connection, versions: Mapping[str, str], columns: list[list[str]]) -> None:
+        """Name many orders in each statement, which is made once: the last one repeats its last order."""
+        if len(versions) < LISTED_FROM:
+            self.set_each(connection, versions, columns)
+            return
+        if self._listed is None:
+            self._listed = self._list_statement().compile(dialect=connection.dialect)
+        for chunk in chunks_of(zip(versions, versions.values(), *columns, strict=True), LISTED):
+            rows = [*chunk, *[chunk[-1]] * (LISTED - len(chunk))]
+            parameters = {
+                f"{name}_{number}": value
+                for number, row in enumerate(rows)
+                for name, value in zip(self._names(), row, strict=True)
+            }
+            connection.exec_driver_sql(str(self._listed), {**self._listed.params, **parameters})
+
+    def _names(self) -> list[str]:
+        return ["key", "version", *(f"part_{index}" for index in range(len(self._key)))]
+
+    def _list_statement(self) -> sa.Update:
+        def given(name: str, number: int) -> Element:
+            return sa.bindparam(f"{name}_{number}", type_=sa.String())
+
+        keys = [
+            [self._database.back(column, given(f"part_{index}", number)) for index, column in enumerate(self._key)]
+            for number in range(LISTED)
+        ]
+        if len(self._key) == 1:
+            among: Element = self._elements[0].in_([parts[0] for parts in keys])
+        else:
+            among = sa.or_(
+                *(sa.and_(*(e == part for e, part in zip(self._elements, parts, strict=True))) for parts in keys)
+            )
+        pairs = [sa.tuple_(given("key", number), given("version", number)) for number in range(LISTED)]
+        exact = sa.tuple_(self._key_text, self._version_text)
+        return self._update().where(among, exact.in_(pairs))
+
+    def _update(self) -> sa.Update:
+        values: dict[str, Element] = {self._flag.name: yes(self._database, self._flag)}
+        if self._database.dialect.name in {"mysql", "mariadb"}:
+            values[self._version.name] = self.table.c[self._version.name]  # else ON UPDATE CURRENT_TIMESTAMP sets it
+        return sa.update(self.table).values(values).where(self._unset)
+
+
+_Write = Callable[[FlagStatements, sa.Connection, Mapping[str, str], list[list[str]]], None]
+
+_WRITERS: dict[str, _Write] = {
+    "postgresql": FlagStatements.set_by_arrays,
+    "mysql": FlagStatements.set_by_lists,
+    "mariadb": FlagStatements.set_by_lists,
+}

@@ -1,0 +1,49 @@
+"""The texts by which tap and target know an order: its key and its version, as the database itself renders them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from sync_databases.columns import Column
+from sync_databases.databases import Database, Element
+from sync_databases.keys import ESCAPE, SEPARATOR
+from sync_ledger.tables import NO_VERSION
+
+
+def joined_key(database: Database, columns: Sequence[Column], elements: Sequence[Element]) -> Element:
+    """Render a key as one text, in SQL; `keys.py` says the same in Python."""
+    texts = [database.text(column, element) for column, element in zip(columns, elements, strict=True)]
+    if len(texts) == 1:
+        return texts[0]
+    joined: Element | None = None
+    for text in texts:
+        escaped: Element = sa.func.replace(text, _text(ESCAPE), _text(ESCAPE * 2), type_=sa.String())
+        escaped = sa.func.replace(escaped, _text(SEPARATOR), _text(ESCAPE + SEPARATOR), type_=sa.String())
+        joined = escaped if joined is None else joined + _text(SEPARATOR) + escaped
+    assert joined is not None  # noqa: S101 - a key has columns
+    return joined
+
+
+def version_text(database: Database, column: Column, element: Element) -> Element:
+    """Render an order's version, in SQL."""
+    text = database.text(column, element)
+    if not column.nullable:
+        return text
+    none: Element = sa.literal_column(f"'{NO_VERSION}'")
+    return sa.func.coalesce(text, none, type_=sa.String())
+
+
+def is_one_of(
+    database: Database, columns: Sequence[Column], elements: Sequence[Element], keys: Sequence[tuple[str, ...]]
+) -> Element:
+    """Say that an order has one of these keys, so that the key's index is used; each is the texts of its columns."""
+    bound = [[database.bound(column, part) for column, part in zip(columns, key, strict=True)] for key in keys]
+    if len(elements) == 1:
+        return elements[0].in_([parts[0] for parts in bound])
+    return sa.or_(*(sa.and_(*(e == part for e, part in zip(elements, parts, strict=True))) for parts in bound))
+
+
+def _text(value: str) -> Element:
+    return sa.bindparam(None, value, type_=sa.String())

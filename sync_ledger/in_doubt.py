@@ -1,0 +1,42 @@
+"""Writes of which nobody knows whether they had their effect: what the ledger still says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from sync_ledger.acks import chunks_of, lookup_size
+from sync_ledger.tables import AckStatus, LedgerTables
+
+CALL_UNCONFIRMED = "INSERT_UNCONFIRMED"
+"""Our own code of an order whose insert call had no answer, or whose run died before it came."""
+
+NO_RESULT = "JOB_WITHOUT_RESULT"
+"""Our own code of an order whose job ended without saying what became of its rows; the log says why."""
+
+
+def in_doubt_since(
+    connection: sa.Connection, tables: LedgerTables, stream: str, versions: Mapping[str, str]
+) -> dict[str, datetime]:
+    """When the last write of these orders began, where it may have had its effect: by key.
+
+    Only orders that are at the same version still: another one was never sent.
+    """
+    ack, job = tables.ack, tables.job
+    found: dict[str, datetime] = {}
+    query = (
+        sa.select(ack.c.record_key, ack.c.version, job.c.intended_at)
+        .join(job, job.c.job_id == ack.c.job_id)
+        .where(
+            ack.c.stream == stream,
+            ack.c.status == AckStatus.REJECTED.value,
+            ack.c.error_code.in_([CALL_UNCONFIRMED, NO_RESULT]),
+        )
+    )
+    keys: Collection[str] = versions.keys()
+    for chunk in chunks_of(keys, lookup_size(connection.dialect.name)):
+        rows = connection.execute(query.where(ack.c.record_key.in_(chunk)))
+        found.update({key: began for key, version, began in rows if versions[key] == version})
+    return found

@@ -1,0 +1,73 @@
+"""What can go wrong for the tap, as one line that says what, where and what to do.
+
+The command line turns these into that line and an exit code; no traceback, no password.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from singer_sdk.exceptions import ConfigurationError, SyncError
+from sqlalchemy.exc import DBAPIError
+
+from sync_processes.shutdown import EXIT_BASE
+
+CONFIGURATION_EXIT = 2
+SYNC_EXIT = 1
+
+
+class TapConfigError(ConfigurationError):
+    """A setting is wrong, or what it names is not there."""
+
+    exit_code = CONFIGURATION_EXIT
+
+
+class TapSyncError(SyncError):
+    """The run cannot go on."""
+
+    exit_code = SYNC_EXIT
+
+
+class OutputClosedError(TapSyncError):
+    """Whoever read our output has ended."""
+
+
+class StoppedBySignal(BaseException):
+    """A signal asked the run to end. No Exception, so that no library on the way takes it for one and goes on."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(
+            f"stopped by {signal.Signals(signum).name}: the run is not complete; "
+            "orders that are not acknowledged yet are read again by the next run"
+        )
+        self.exit_code = EXIT_BASE + signum
+
+
+def cause_of(error: BaseException, url: sa.URL) -> str:
+    """Say in one line what a database or its driver complained about, without the URL's password."""
+    inner = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    texts = _texts(inner.args)
+    lines = (texts[-1] if texts else str(inner)).strip().splitlines()
+    line = lines[0].strip() if lines else type(inner).__name__
+    password = url.password
+    return line.replace(str(password), "***") if password else line
+
+
+def _texts(arguments: Sequence[object]) -> list[str]:
+    """Find the texts in an error's arguments: PyMySQL puts a number before, pymssql wraps bytes in a tuple."""
+    texts: list[str] = []
+    for argument in arguments:
+        if isinstance(argument, tuple):
+            texts += _texts(argument)
+        elif isinstance(argument, bytes):
+            texts += _texts((argument.decode("utf-8", "replace"),))
+        elif isinstance(argument, str) and argument.strip():
+            texts.append(argument)
+    return texts
+
+
+def where(url: sa.URL) -> str:
+    """Name a database without its password."""
+    return url.render_as_string(hide_password=True)

@@ -1,0 +1,331 @@
+"""Which orders are unsynced: the law, once in SQL for a ledger beside the orders, once in Python for one elsewhere.
+
+Builds statements and runs none. `docs/selection.md` tells the whole story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from sync_databases.columns import Column
+from sync_databases.databases import Database, Element
+from sync_databases.flags import is_unset
+from sync_databases.key_sql import is_one_of, joined_key, version_text
+from sync_ledger.tables import KEY_LENGTH, AckStatus, exact_key
+from tap_legacy_orders.orders_table import OrdersTable
+
+KEY = "_sync_key"
+VERSION = "_sync_version"
+_POSITION = "_sync_position"
+_LEFT_OUT = "_sync_left_out"
+
+
+class Verdict(IntEnum):
+    """What to do with an order that a page came across."""
+
+    SEND = 0
+    LEFT_OUT = 1
+    """Changed while its earlier version is in flight: not sent now, and the bookmark must not pass it."""
+    SKIP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class AckState:
+    """What the ledger says of one order, as far as the choice needs it."""
+
+    version: str
+    status: str
+    next_attempt_at: datetime | None
+
+
+def verdict(ack: AckState | None, version: str, cutoff: datetime, *, by_flag: bool = False) -> Verdict:
+    """Judge an order at `version`; due retries are skipped, since they were sent before the pages began.
+
+    `by_flag`: its flag is unset; if it is synced all the same, the target sets the flag and sends nothing.
+    """
+    if ack is None or (by_flag and ack.version == version and ack.status == AckStatus.SYNCED.value):
+        return Verdict.SEND
+    if ack.version == version or _is_due(ack, cutoff):
+        return Verdict.SKIP
+    return Verdict.LEFT_OUT if ack.status == AckStatus.SUBMITTED.value else Verdict.SEND
+
+
+def _is_due(ack: AckState, cutoff: datetime) -> bool:
+    return ack.status == AckStatus.REJECTED.value and ack.next_attempt_at is not None and ack.next_attempt_at <= cutoff
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ended: texts of the replication key (None outside the range walk) and of the key's columns."""
+
+    replication: str | None
+    key: tuple[str, ...]
+
+
+ValuesOf = Callable[[Mapping[str, Element], tuple[Element, Element]], list[Element]]
+"""Says what to select for a record, of the table's columns by name, and of the record's key and version as text."""
+
+
+class UnsyncedQueries:
+    """The statements for one table. Every text in and out of them is the database's own."""
+
+    def __init__(
+        self,
+        table: OrdersTable,
+        database: Database,
+        stream: str,
+        columns: Sequence[Column],
+        ack: sa.Table | None,
+        values: ValuesOf | None = None,
+    ) -> None:
+        """Select `columns` for records, or what `values` says; join `ack` when it lies in the same database."""
+        self.table = table
+        self.database = database
+        self.columns = tuple(columns)
+        self.orders = self._source()
+        self._replication = self.orders.c[table.replication.name]
+        self._key: list[Element] = [self.orders.c[column.name] for column in table.key]
+        self.key_text = joined_key(database, table.key, self._key)
+        self.version_text = version_text(database, table.version, self.orders.c[table.version.name])
+        self.replication_text = database.text(table.replication, self._replication)
+        self._stream = stream
+        self._ack = ack
+        if values is None:
+            self._values = [database.fetched(column, self.orders.c[column.name]) for column in self.columns]
+        else:
+            self._values = values(dict(self.orders.c.items()), (self.key_text, self.version_text))
+        self.width = len(self._values)
+        """How many values a row begins with; then come key, version, and what else a query selects."""
+
+    def _source(self) -> sa.FromClause:
+        """The table, or its filtered rows: a subquery, so that the filter's names cannot meet the ack table's."""
+        table = self.table
+        flags = () if table.flag is None else (table.flag,)
+        names = {c.name: None for c in (*self.columns, *table.key, table.replication, table.version, *flags)}
+        orders = sa.table(table.name, *map(sa.column, names), schema=table.schema)
+        if table.filter is None:
+            return orders.alias("o")
+        trusted: Element = sa.literal_column(f"({table.filter})")  # typed as a boolean, SQL Server would get "= 1"
+        return sa.select(*orders.c).select_from(orders).where(trusted).subquery("o")
+
+    # What a run asks before its pages
+
+    def newest(self, until: str | None) -> sa.Select[Any]:
+        """Find the largest replication key up to `until`: its text, and on SQLite its storage class."""
+        largest = sa.func.max(self._replication)
+        storage = sa.func.typeof(largest) if self.database.dialect.name == "sqlite" else sa.literal_column("''")
+        query = sa.select(self.database.text(self.table.replication, largest), storage).select_from(self.orders)
+        return query if until is None else query.where(self._replication <= self._bound_replication(until))
+
+    def count_late(self, held_after: str, ahead: str, future: str) -> sa.Select[Any]:
+        """Count the orders dated after `held_after`, of these the ones after `ahead`, and those after `future`."""
+        counts: list[Element] = [sa.func.count()]
+        counts += [sa.func.sum(sa.case((self._after(text), 1), else_=0)) for text in (ahead, future)]
+        return sa.select(*counts).select_from(self.orders).where(self._after(held_after))
+
+    def any_undated(self) -> sa.Select[Any]:
+        """Find out whether an order lacks a replication value; an index tells at once."""
+        return sa.select(sa.literal_column("1")).select_from(self.orders).where(self._replication.is_(None)).limit(1)
+
+    def count_keyless(self) -> sa.Select[Any]:
+        """Count the orders that no key identifies."""
+        return sa.select(sa.func.count()).select_from(self.orders).where(sa.not_(self._has_key()))
+
+    def count_unsettled(self, upper: str | None, future: str | None, cutoff: datetime) -> sa.Select[Any]:
+        """Count what the pages of a whole table would find, of these the orders left out; and find where they begin.
+
+        The last is the text of the smallest replication key, NULL where there is none. Which orders count is said in
+        the sums and not in the condition: of that, planners without fresh statistics expect few rows, and then compare
+        each with every ack.
+        """
+        read: list[Element] = [self._replication.is_(None)]
+        if upper is not None:
+            read.append(self._replication <= self._bound_replication(upper))
+        if future is not None:
+            read.append(self._after(future))
+        counts: Element = sa.and_(*self._unflagged(), sa.or_(*read), self._has_usable_key())
+        count = sa.func.sum(sa.case((counts, 1), else_=0))
+        first = sa.func.min(sa.case((counts, self._replication)))
+        texts = [self.database.text(self.table.replication, first)]
+        if self._ack is None:
+            return sa.select(count, sa.literal_column("0"), *texts).select_from(self.orders)
+        left_out = sa.and_(counts, self._ack.c.status == AckStatus.SUBMITTED.value)
+        query = sa.select(count, sa.func.sum(sa.case((left_out, 1), else_=0)), *texts)
+        return query.select_from(self._with_acks(self._ack)).where(self._unsettled(self._ack, cutoff))
+
+    def any_order(self) -> sa.Select[Any]:
+        """Find out whether there is any order at all."""
+        return sa.select(sa.literal_column("1")).select_from(self.orders).limit(1)
+
+    def any_unflagged(self) -> sa.Select[Any]:
+        """Read key and version of an order whose flag is unset."""
+        return sa.select(self.key_text, self.version_text).select_from(self.orders).where(*self._unflagged()).limit(1)
+
+    def keys_among(self, keys: Sequence[tuple[str, ...]]) -> sa.Select[Any]:
+        """Read the key texts of those orders that have one of these keys, given as texts of the key's columns."""
+        return sa.select(self.key_text).select_from(self.orders).where(self.is_one_of(keys))
+
+    def glance(self, lower: str | None, held_after: str | None, cutoff: datetime) -> sa.Select[Any]:
+        """Ask in one statement what is new: the clock, the newest order of age, if any is unsettled, if a retry is due.
+
+        The last two are NULL where the ledger lies elsewhere.
+        """
+        bounds: list[Element] = [] if held_after is None else [self._replication <= self._bound_replication(held_after)]
+        largest = sa.select(sa.func.max(self._replication).label("at")).select_from(self.orders).where(*bounds)
+        newest = largest.subquery("n")
+        clock = sa.literal_column(f"({self.database.now_query})", sa.String())
+        flags: list[Element] = [sa.null(), sa.null()]
+        if self._ack is not None:
+            conditions = [*bounds, *self._unflagged(), self._is_ours(), self._unsettled(self._ack, cutoff)]
+            if lower is not None:
+                conditions.append(self._replication >= self._bound_replication(lower))
+            one: Element = sa.literal_column("1")
+            unsettled = sa.select(one).select_from(self._with_acks(self._ack)).where(*conditions)
+            due = due_keys(self._ack, self._stream, cutoff, None, None)
+            if not self.table.partition.is_whole:
+                due = due.where(self.table.partition.condition([self._ack.c.record_key], self.database.dialect))
+            flags = [sa.case((sa.exists(query), 1), else_=0) for query in (unsettled, due)]
+        return sa.select(clock, self.database.text(self.table.replication, newest.c.at), *flags).select_from(newest)
+
+    # Pages
+
+    def range_page(
+        self, lower: str | None, upper: str, after: Position | None, limit: int, cutoff: datetime
+    ) -> sa.Select[Any]:
+        """Read orders by (replication key, key) from `lower` to `upper`, both inclusive, past `after`."""
+        conditions: list[Element] = [self._replication <= self._bound_replication(upper), self._is_ours()]
+        if after is not None and after.replication is not None:
+            reached = self._bound_replication(after.replication)
+            conditions += [
+                self._replication >= reached,  # lets the index find the start; the next line alone would not
+                sa.or_(self._replication > reached, self._beyond_key(after.key)),
+            ]
+        elif lower is not None:
+            conditions.append(self._replication >= self._bound_replication(lower))
+        return self._page(conditions, [self._replication, *self._key], limit, cutoff)
+
+    def outside_page(self, future: str | None, after: Position | None, limit: int, cutoff: datetime) -> sa.Select[Any]:
+        """Read orders by key that the range cannot reach: those without a replication value, or after `future`."""
+        outside = self._replication.is_(None) if future is None else self._after(future)
+        conditions = [outside, self._is_ours()]
+        if after is not None:
+            conditions.append(self._beyond_key(after.key))
+        return self._page(conditions, self._key, limit, cutoff)
+
+    def by_key(self, keys: Sequence[tuple[str, ...]], held_after: str | None, future: str | None) -> sa.Select[Any]:
+        """Read orders by key; those dated after `held_after` wait, unless after `future`."""
+        query = self._selected().select_from(self.orders).where(self.is_one_of(keys), self._is_ours())
+        if held_after is None:
+            return query
+        settled: Element = sa.or_(self._replication.is_(None), self._replication <= self._bound_replication(held_after))
+        if future is not None:
+            settled = sa.or_(settled, self._after(future))
+        return query.where(settled)
+
+    def is_one_of(self, keys: Sequence[tuple[str, ...]]) -> Element:
+        """Say that an order has one of these keys; each is the texts of its columns."""
+        return is_one_of(self.database, self.table.key, self._key, keys)
+
+    def _unflagged(self) -> list[Element]:
+        flag = self.table.flag
+        return [] if flag is None else [is_unset(self.database, flag, self.orders.c[flag.name])]
+
+    def _page(self, conditions: list[Element], order: list[Element], limit: int, cutoff: datetime) -> sa.Select[Any]:
+        ack = self._ack
+        conditions = [*self._unflagged(), *conditions]
+        if ack is None:
+            query = self._selected().select_from(self.orders)
+        else:
+            left_out = sa.case((ack.c.status == AckStatus.SUBMITTED.value, 1), else_=0).label(_LEFT_OUT)
+            query = self._selected(left_out).select_from(self._with_acks(ack))
+            conditions = [*conditions, self._unsettled(ack, cutoff)]
+        return query.where(*conditions).order_by(*order).limit(limit)
+
+    def _with_acks(self, ack: sa.Table) -> sa.FromClause:
+        key = exact_key(self.key_text, self.database.dialect)
+        return self.orders.outerjoin(ack, sa.and_(ack.c.stream == self._stream, ack.c.record_key == key))
+
+    def _unsettled(self, ack: sa.Table, cutoff: datetime) -> Element:
+        """Say `verdict` is SEND or LEFT_OUT."""
+        current = exact_key(self.version_text, self.database.dialect)
+        due = sa.and_(
+            ack.c.status == AckStatus.REJECTED.value,
+            ack.c.next_attempt_at.is_not(None),
+            ack.c.next_attempt_at <= cutoff,
+        )
+        changed = sa.and_(ack.c.version != current, sa.not_(due))
+        if self.table.flag is None:
+            return sa.or_(ack.c.record_key.is_(None), changed)
+        unflagged = sa.and_(ack.c.version == current, ack.c.status == AckStatus.SYNCED.value)
+        return sa.or_(ack.c.record_key.is_(None), changed, unflagged)
+
+    def _selected(self, *more: Element) -> sa.Select[Any]:
+        """Select the record's columns, key, version, the position where the version does not tell it, and `more`."""
+        texts = [self.key_text.label(KEY), self.version_text.label(VERSION)]
+        if not self.table.version_is_replication:
+            texts.append(self.replication_text.label(_POSITION))
+        return sa.select(*self._values, *texts, *more)
+
+    def _bound_replication(self, text: str) -> Element:
+        return self.database.bound(self.table.replication, text)
+
+    def _after(self, text: str) -> Element:
+        return self._replication > self._bound_replication(text)
+
+    def _has_key(self) -> Element:
+        return sa.and_(*(element.is_not(None) for element in self._key))
+
+    def _is_ours(self) -> Element:
+        """Say that an order has a key, and one of the partition that is read."""
+        partition = self.table.partition
+        if partition.is_whole:
+            return self._has_key()
+        texts = [self.database.text(column, element) for column, element in zip(self.table.key, self._key, strict=True)]
+        return sa.and_(self._has_key(), partition.condition(texts, self.database.dialect))
+
+    def _has_usable_key(self) -> Element:
+        """Say in SQL what `usable_keys` says."""
+        length = self.database.length(self.key_text)
+        return sa.and_(self._is_ours(), length > sa.literal_column("0"), length <= sa.literal_column(str(KEY_LENGTH)))
+
+    def _beyond_key(self, parts: tuple[str, ...]) -> Element:
+        """Compare the key's columns one after the other: row values are not for every engine."""
+        bound = [self.database.bound(column, part) for column, part in zip(self.table.key, parts, strict=True)]
+        steps = []
+        for index, (element, value) in enumerate(zip(self._key, bound, strict=True)):
+            equal = [e == b for e, b in zip(self._key[:index], bound[:index], strict=True)]
+            steps.append(sa.and_(*equal, element > value))
+        return sa.or_(*steps)
+
+
+def due_keys(ack: sa.Table, stream: str, cutoff: datetime, after: str | None, limit: int | None) -> sa.Select[Any]:
+    """Read the keys of due retries from the ledger, in the order of their keys, and when each came due."""
+    conditions = [
+        ack.c.stream == stream,
+        ack.c.status == AckStatus.REJECTED.value,
+        ack.c.next_attempt_at.is_not(None),
+        ack.c.next_attempt_at <= cutoff,
+    ]
+    if after is not None:
+        conditions.append(ack.c.record_key > after)
+    query = sa.select(ack.c.record_key, ack.c.next_attempt_at).where(*conditions)
+    return query if limit is None else query.order_by(ack.c.record_key).limit(limit)
+
+
+def ack_states(ack: sa.Table, stream: str, keys: Sequence[str]) -> sa.Select[Any]:
+    """Look up what the ledger says of some keys."""
+    return sa.select(ack.c.record_key, ack.c.version, ack.c.status, ack.c.next_attempt_at).where(
+        ack.c.stream == stream, ack.c.record_key.in_(keys)
+    )
+
+
+def usable_keys(keys: Sequence[str]) -> bool:
+    """Tell whether these texts can stand in the ledger as keys."""
+    lengths = set(map(len, keys))
+    return min(lengths) > 0 and max(lengths) <= KEY_LENGTH

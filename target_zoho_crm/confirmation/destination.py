@@ -1,0 +1,263 @@
+"""Where one stream's orders go, and what is done with each outcome: the part that both writers share."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from operator import attrgetter
+
+from sync_ledger.job_journal import JournalledJob
+from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.errors import CREDIT_BUDGET, Family, QuotaError, TransientError, ZohoError, request_error
+from target_zoho_crm.api.limits import CreditMeter
+from target_zoho_crm.confirmation.confirmation import Confirmation
+from target_zoho_crm.confirmation.outcomes import Outcome, Status, refused_by_us
+from target_zoho_crm.confirmation.problem_summary import Problems
+from target_zoho_crm.confirmation.state_gate import Flight, Group, StateGate
+from target_zoho_crm.confirmation.sync_flags import SyncFlags, unflagged
+from target_zoho_crm.confirmation.unattributed_failures import UnattributedFailures
+from target_zoho_crm.delivery.buffer import Entry
+from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal
+from target_zoho_crm.mapping.key_folding import KeyFolding
+from target_zoho_crm.write_settings import Automations, Operation
+from target_zoho_crm.writing.records_by_key import RecordsByKey
+from target_zoho_crm.writing.routing import Channel
+
+logger = logging.getLogger("target-zoho-crm")
+
+
+class OnRejection(str, Enum):
+    """What a refused record does to the run."""
+
+    SKIP = "skip"
+    FAIL = "fail"
+    FAIL_FAST = "fail_fast"
+
+
+class RejectedError(Exception):
+    """A record was refused and the user wants no run to go past that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Orders that go together by one mapping, and the group of records whose outcomes they are.
+
+    `entries` is keyed by the order's key; its values stand in the order of the mapping's columns. `payloads` holds
+    their hashes by key where they were asked for, `job` the journal's line of an insert call. `suspects`: earlier calls
+    with these orders failed as a whole, so each goes alone. `links` holds, for a job, the ids of the records that
+    orders are linked to, by key and field; it may name further orders.
+    """
+
+    group: Group
+    mapping: FieldMapping
+    entries: Mapping[str, Entry]
+    payloads: Mapping[str, str] = field(default_factory=dict)
+    job: JournalledJob | None = None
+    suspects: bool = False
+    links: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """As `manifest`, but only looked at: it costs nothing to make."""
+        return _Versions(self.entries)
+
+    @property
+    def manifest(self) -> dict[str, str]:
+        """Key to version."""
+        return dict(zip(self.entries, map(_VERSION, self.entries.values()), strict=True))
+
+
+class _Versions(Mapping[str, str]):
+    """The version of each entry by its key."""
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self._entries = entries
+
+    def __getitem__(self, key: str) -> str:
+        return self._entries[key].version
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+_VERSION = attrgetter("version")
+
+
+class FailedCalls:
+    """Calls that failed as a whole after all retries; several in a row, with no success between, end the run."""
+
+    IN_A_ROW = 3
+
+    def __init__(self, *, continuous: bool = False) -> None:
+        """Start with none. A `continuous` run does not end for them."""
+        self._continuous = continuous
+        self._lock = threading.Lock()
+        self._in_a_row = 0
+        self.total = 0
+
+    def note(self, error: Exception) -> None:
+        """Count a failed call.
+
+        Raises:
+            Exception: `error` itself, when nothing gets through any more.
+        """
+        with self._lock:
+            self.total += 1
+            self._in_a_row += 1
+            over = self._in_a_row >= self.IN_A_ROW and not self._continuous
+        if over:
+            raise error
+
+    def succeeded(self) -> None:
+        """Note that a call got through."""
+        with self._lock:
+            self._in_a_row = 0
+
+
+@dataclass(frozen=True)
+class Destination:
+    """One stream's module in the CRM, with all that writing to it needs."""
+
+    stream: str
+    module: str
+    client: ZohoClient
+    stop: threading.Event
+    confirmation: Confirmation
+    folding: KeyFolding
+    state_gate: StateGate
+    problems: Problems
+    on_rejection: OnRejection
+    credits: CreditMeter
+    automations: Automations
+    ignore_empty: bool
+    operation: Operation
+    records: RecordsByKey
+    continuous: bool = False
+    """Whether no next run is to be waited for: what was left is taken up again by this one."""
+    flags: SyncFlags | None = None
+    """Where the tap goes by a flag in the orders' table: it is set after the ack."""
+    callback_url: str | None = field(default=None, repr=False)
+    failed_calls: FailedCalls = field(default_factory=FailedCalls)
+    unattributed_failures: UnattributedFailures = field(default_factory=UnattributedFailures)
+
+    def conclude(
+        self,
+        group: Group | None,
+        outcomes: Sequence[Outcome],
+        channel: Channel | None,
+        job: JournalledJob | None = None,
+        payloads: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write outcomes to the ledger, then count them; only then may STATE pass their records.
+
+        Raises:
+            ConfigurationError, QuotaError: Zoho refused one for a reason that no record is to blame for.
+            RejectedError: one was refused and `on_rejection` is fail_fast; the ledger knows all of them by then.
+        """
+        confirmed = self.confirmation.confirm(outcomes, channel, job, payloads)
+        if self.flags is not None:
+            self.flags.set(confirmed.in_the_crm)
+        if group is not None:  # else an earlier run has read these records, and they are not of this run's sum
+            self.state_gate.confirmed(group, (*confirmed.in_the_crm, *confirmed.refused), confirmed.due_again)
+        if len(confirmed.in_the_crm) == len(outcomes):
+            return
+        self.problems.note(self.stream, confirmed.refused)
+        stopping = next((each for each in outcomes if each.status is Status.UNSYNCED), None)
+        if stopping is not None:
+            raise request_error(stopping.code or "", where=f"stream {self.stream!r}, order {stopping.key!r}")
+        refused = next((each for each in confirmed.refused if _is_refusal(each)), None)
+        if refused is not None and self.on_rejection is OnRejection.FAIL_FAST:
+            raise RejectedError(
+                f"stream {self.stream!r}, order {refused.key!r}: {refused.code}"
+                f"{f' in field {refused.field}' if refused.field else ''}; on_rejection is fail_fast"
+            )
+
+    def without_unflagged(self, batch: Batch) -> Batch:
+        """Set the flags of orders that are in the CRM at this very version; gives the others."""
+        if self.flags is None:
+            return batch
+        versions = batch.manifest
+        known = self.confirmation.synced_at(versions)
+        if not known:
+            return batch
+        outcomes = unflagged({key: versions[key] for key in known})
+        self.flags.set(outcomes)
+        self.state_gate.confirmed(batch.group, outcomes, 0)
+        return replace(batch, entries={key: entry for key, entry in batch.entries.items() if key not in known})
+
+    def due_again(self, group: Group | None, orders: int) -> None:
+        """Count orders that the ledger now holds as due again; a lasting run lets STATE pass them.
+
+        The tap finds them by the ledger, wherever its bookmark stands.
+        """
+        if self.continuous and group is not None:
+            self.state_gate.due_again(group, orders)
+
+    def take_off(self, keys: Collection[str]) -> Flight:
+        """Note that writes for these keys are under way; returns what `landed` wants back."""
+        return self.state_gate.sent(self.module, self.folding.folded(keys))
+
+    def landed(self, flight: Flight) -> None:
+        """Note that the writes that `take_off` gave this flight for are over, or never happened."""
+        self.state_gate.returned(self.module, flight)
+
+    def flying(self, keys: Collection[str]) -> set[str]:
+        """Tell which of these keys have a write under way, as Zoho compares keys."""
+        folded = self.folding.changed(keys)
+        as_compared = [folded.get(key, key) for key in keys] if folded else keys
+        found = self.state_gate.in_flight(self.module, as_compared)
+        return {key for key in keys if folded.get(key, key) in found} if found else set()
+
+    def refusals(self, batch: Batch, refused: Mapping[str, Refusal]) -> list[Outcome]:
+        """Turn our own refusals into outcomes."""
+        return [refused_by_us(key, batch.entries[key].version, refusal) for key, refusal in refused.items()]
+
+    def ends_budget(self, error: ZohoError) -> bool:
+        """Whether an error says that our own budget is spent: what it kept from being sent is left to the next run."""
+        if error.code != CREDIT_BUDGET:
+            return False
+        self.credits.run_short()
+        return True
+
+    def call_failed(self, error: TransientError | QuotaError) -> None:
+        """Note a call that failed as a whole, or that our own budget has no credits for.
+
+        Raises:
+            QuotaError: nothing more can be sent, and not for our own budget.
+        """
+        of_budget = self.ends_budget(error)
+        if isinstance(error, QuotaError) and not of_budget:
+            raise error
+        if not of_budget:
+            self.failed_calls.note(error)
+
+    def left_unsynced(self, batch: Batch, error: Exception) -> None:
+        """Let go of orders that could not be sent; the next run reads them again."""
+        self.failed_calls.note(error)
+        if not batch.entries:
+            return
+        if self.continuous:  # no next run: the ledger holds them as due, and the tap sends them again
+            code = error.code if isinstance(error, ZohoError) else type(error).__name__
+            outcomes = [
+                Outcome(key, entry.version, Status.REJECTED, code=code, message=str(error), family=Family.TRANSIENT)
+                for key, entry in batch.entries.items()
+            ]
+            self.conclude(batch.group, outcomes, Channel.UPSERT)
+            logger.warning("%d orders of stream %r are due again: %s", len(outcomes), self.stream, error)
+            return
+        logger.warning(
+            "%d orders of stream %r are left unsynced, the next run sends them: %s",
+            len(batch.entries),
+            self.stream,
+            error,
+        )
+
+
+def _is_refusal(outcome: Outcome) -> bool:
+    return outcome.status in {Status.REJECTED, Status.PARKED} and outcome.family is not Family.TRANSIENT

@@ -1,0 +1,68 @@
+"""Refused orders, grouped by cause, for the log: codes, fields and a few keys, never a record's contents."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from target_zoho_crm.api.errors import CODES
+from target_zoho_crm.confirmation.outcomes import Outcome, RecordError
+
+SAMPLE_KEYS = 5
+TEXTS_MOST = 20
+"""Causes told apart by their text for one code and field; all others are counted together."""
+
+
+@dataclass
+class Cause:
+    """One cause and how often it came."""
+
+    count: int = 0
+    keys: list[str] = field(default_factory=list)
+
+
+class Problems:
+    """Collects refusals of a run. Memory grows with the number of causes, not of orders."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._lock = threading.Lock()
+        self._causes: dict[tuple[str, str, str], dict[str, Cause]] = {}
+
+    def note(self, stream: str, outcomes: Sequence[Outcome]) -> None:
+        """Take in those outcomes that are refusals."""
+        with self._lock:
+            for outcome in outcomes:
+                if outcome.code is None:
+                    continue
+                for cause in outcome.causes or (RecordError(outcome.code, outcome.field, None),):
+                    self._count(stream, cause, outcome.key)
+
+    def _count(self, stream: str, cause: RecordError, key: str) -> None:
+        place = (stream, cause.code, cause.field or "")
+        texts = self._causes.setdefault(place, {})
+        text = cause.message or ""
+        if text not in texts and len(texts) >= TEXTS_MOST:
+            text = ""
+        found = texts.setdefault(text, Cause())
+        found.count += 1
+        if len(found.keys) < SAMPLE_KEYS:
+            found.keys.append(key)
+
+    def lines(self) -> list[str]:
+        """One line a cause, the most frequent first: how many, why, which, and what to do."""
+        with self._lock:
+            every = [(*place, text, found) for place, texts in self._causes.items() for text, found in texts.items()]
+        return [_line(*each) for each in sorted(every, key=lambda each: -each[-1].count)]
+
+
+def _line(stream: str, code: str, fields: str, text: str, found: Cause) -> str:
+    info = CODES.get(code)
+    how_many = f"{found.count:,} order{'' if found.count == 1 else 's'}"
+    where = f" in field {fields}" if fields else ""
+    keys = ", ".join(found.keys) + (", ..." if found.count > len(found.keys) else "")
+    why = f"{text}; " if text else ""
+    meaning = f" {info.meaning}" if info and not text else ""
+    remedy = f" {info.remedy}" if info else ""
+    return f"Stream {stream!r}, {how_many}: {why}{code}{where} (orders {keys}).{meaning}{remedy}"

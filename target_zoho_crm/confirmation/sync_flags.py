@@ -1,0 +1,181 @@
+"""Flags in the orders' table (`unsynced_by: sync_flag`): set when the acks are written, by the version written.
+
+What a run dies over between ack and flag is streamed again by the tap; its ack tells that nothing is to be sent.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
+import sqlalchemy as sa
+from singer_sdk import typing as th
+from sqlalchemy.exc import DBAPIError, NoSuchTableError
+
+from sync_databases.databases import SUPPORTED, database_for
+from sync_databases.flag_statements import FlagStatements
+from sync_databases.flags import FlaggedTable
+from sync_databases.reflection import columns_of, typed
+from sync_databases.session_settings import pin_for_writing
+from sync_ledger.ledger import LedgerError, WritableDatabase, writable_engine
+from target_zoho_crm.api.errors import ConfigurationError, configuration_error
+from target_zoho_crm.confirmation.outcomes import Outcome, Status
+
+if TYPE_CHECKING:
+    from target_zoho_crm.settings import Settings
+
+LOOKED_AT = 20
+"""Orders among which one is sought that nobody has changed yet, to see whether its flag stays."""
+
+PROPERTIES = (
+    th.Property(
+        "sync_flag_column",
+        th.StringType,
+        description="The flag column that is set once an order is in the CRM, where the tap goes by one "
+        "(docs/sync-flag.md).",
+    ),
+    th.Property(
+        "orders_url",
+        th.StringType,
+        secret=True,
+        description="SQLAlchemy URL of the orders' database, where flags are set; the ledger's database if absent.",
+    ),
+)
+
+
+class OrdersDatabase(WritableDatabase):
+    """The orders' database, where one column is written."""
+
+    what = "orders' database"
+    what_is_lost = "what was written to the CRM is in the ledger, and the next run sets its flags"
+
+
+class SyncFlags:
+    """The flags of one stream's orders. Safe for threads."""
+
+    def __init__(self, database: OrdersDatabase, statements: FlagStatements, table: FlaggedTable) -> None:
+        """Use `SyncFlags.open`."""
+        self._database = database
+        self._statements = statements
+        self._table = table
+        self._stays = False
+
+    @classmethod
+    def open(cls, settings: Settings, stream: str, announced: object) -> SyncFlags:
+        """Get ready to set the flag that the tap announced, if the settings agree.
+
+        Raises:
+            ConfigurationError: they do not, or the table cannot be written.
+        """
+        try:
+            table = msgspec.convert(announced, FlaggedTable)
+        except msgspec.ValidationError as error:
+            raise _differs(stream, f"what the tap says of its flag cannot be read ({error}).") from None
+        ours = settings.sync_flag_column
+        if table.flag != ours:
+            here = "is not set" if ours is None else f"is {ours!r}"
+            raise _differs(
+                stream, f"the tap goes by the flag column {table.flag!r}, and `sync_flag_column` here {here}."
+            )
+        try:
+            engine = writable_engine(settings.orders_url or settings.ack_url or "")
+        except LedgerError as error:
+            raise configuration_error("SYNC_FLAG_NOT_WRITABLE", f"orders_url: {error}.") from error
+        try:
+            return cls(OrdersDatabase(engine), _statements(engine, table), table)
+        except (DBAPIError, NoSuchTableError, KeyError, ConfigurationError, OSError) as error:
+            engine.dispose()
+            if isinstance(error, ConfigurationError):
+                raise
+            raise configuration_error(
+                "SYNC_FLAG_NOT_WRITABLE", f"Column {table.flag} of {table.table}: {_cause(error)}."
+            ) from error
+
+    def retry_until(self, stop: threading.Event) -> None:
+        """Try until it works, or `stop` is set: no next run is to be waited for."""
+        self._database.retries_until = stop
+
+    def set(self, outcomes: Sequence[Outcome]) -> None:
+        """Set the flags of orders that are in the CRM and have not changed since.
+
+        Raises:
+            ConfigurationError: a trigger undoes it.
+            LedgerError: the orders' database does not answer, time and again.
+        """
+        versions = {outcome.key: outcome.version for outcome in outcomes}
+        if versions:
+            self._database.transact(lambda connection: self._set(connection, versions))
+
+    def rehearse(self, versions: Mapping[str, str]) -> None:
+        """Set the flags of these orders as `set` does, and take it back; versions by key.
+
+        Raises:
+            ConfigurationError: as `set`.
+        """
+        with self._database.begin() as connection:
+            self._set(connection, versions)
+            transaction = connection.get_transaction()
+            if transaction is not None:
+                transaction.rollback()
+
+    def _set(self, connection: sa.Connection, versions: Mapping[str, str]) -> None:
+        witness = None if self._stays else self._witness(connection, versions)
+        self._statements.set(connection, versions)
+        if witness is not None:
+            if self._state(connection, witness) != (versions[witness], False):
+                raise configuration_error(
+                    "SYNC_FLAG_UNDONE",
+                    f"Setting {self._table.flag} of order {witness!r} in {self._table.table} changes its version, or "
+                    "does not last.",
+                )
+            self._stays = True
+
+    def _witness(self, connection: sa.Connection, versions: Mapping[str, str]) -> str | None:
+        """An order whose flag is about to be set, locked."""
+        for key in islice(versions, LOOKED_AT):
+            if self._state(connection, key) == (versions[key], True):
+                return key
+        return None
+
+    def _state(self, connection: sa.Connection, key: str) -> tuple[str, bool] | None:
+        row = connection.execute(self._statements.state_of(key).with_for_update()).first()
+        return None if row is None else (str(row[0]), bool(row[1]))
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self._database.close()
+
+
+def unflagged(versions: Mapping[str, str]) -> list[Outcome]:
+    """Outcomes of orders that were in the CRM already, and only their flag was unset; versions by key."""
+    return [Outcome(key, version, Status.UNCHANGED, action=Status.UNCHANGED.value) for key, version in versions.items()]
+
+
+def _statements(engine: sa.Engine, table: FlaggedTable) -> FlagStatements:
+    if engine.dialect.name not in SUPPORTED:
+        known = ", ".join(SUPPORTED)
+        raise configuration_error("SYNC_FLAG_NOT_WRITABLE", f"orders_url: supported are {known}.")
+    pin_for_writing(engine)
+    with engine.connect() as connection:
+        columns = columns_of(sa.inspect(connection), table.table, table.schema)
+        key = {name: typed(connection, table.table, table.schema, columns[name]) for name in table.key}
+    statements = FlagStatements(database_for(engine.dialect), table, {**columns, **key})
+    with engine.begin() as connection:
+        connection.execute(statements.nothing())
+    return statements
+
+
+def _differs(stream: str, what: str) -> ConfigurationError:
+    return configuration_error("SYNC_FLAG_DIFFERS", f"Stream {stream!r}: {what}")
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"the table has no column {error}"
+    if isinstance(error, NoSuchTableError):
+        return "there is no such table in the orders' database"
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

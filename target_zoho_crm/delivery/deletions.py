@@ -1,0 +1,243 @@
+"""Orders that are gone from their source: collected while records come in, judged and carried out at the end.
+
+Only then is it known how many they are, and nothing is under way for them any more. A deletion is safe to repeat: a
+record that is not there any more is as deleted as it can be.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import msgspec
+from msgspec import structs
+
+from sync_ledger.deleted_records import MARKED, KnownRecord
+from sync_ledger.tables import AckStatus
+from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError
+from target_zoho_crm.confirmation.destination import Destination
+from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status, refused, upsert_outcomes
+from target_zoho_crm.confirmation.state_gate import Group
+from target_zoho_crm.delivery.buffer import Entry
+from target_zoho_crm.lines.existing_lines import ExistingLines
+from target_zoho_crm.record_decoding import GONE, Rows
+from target_zoho_crm.writing.delete_settings import DeleteSettings, Mark, OnDelete
+from target_zoho_crm.writing.routing import UPSERT_MAX_RECORDS
+from target_zoho_crm.writing.workers import Workers
+
+NO_SUCH_RECORD = "INVALID_DATA"
+"""What Zoho says of an id that leads to no record (any more)."""
+
+LINE_LEFT = "a line of the order could not be deleted"
+
+logger = logging.getLogger("target-zoho-crm")
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """One order that is gone: the version by which the source says so, and the group of records that it is one of."""
+
+    version: str
+    group: Group
+
+
+class Deletions:
+    """The deletions of one stream."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        settings: DeleteSettings,
+        *,
+        mark: Mark | None,
+        lines: ExistingLines | None,
+        calls: Workers,
+    ) -> None:
+        """Carry out by `calls`, within the bounds of `settings`.
+
+        `mark` where records are marked and not deleted; `lines` where lines are records of their own, which Zoho would
+        leave behind.
+        """
+        self._to = destination
+        self._settings = settings
+        self._mark = mark
+        self._lines = lines
+        self._calls = calls
+        self._collected: dict[str, Deletion] = {}
+        self.refusal: str | None = None
+        """Why none was carried out, if that is so."""
+
+    def collect(self, group: Group, entries: dict[str, Entry]) -> None:
+        """Take out what is gone; they stay unsettled, and STATE behind them waits."""
+        gone = {key: entry for key, entry in entries.items() if entry.values is GONE}
+        for key, entry in gone.items():
+            del entries[key]
+            self._supersede(key)
+            self._collected[key] = Deletion(entry.version, group)
+
+    def superseded_by(self, rows: Rows) -> None:
+        """Forget the deletion of orders that came back within the run."""
+        if self._collected:
+            for key in self._collected.keys() & set(rows.keys):
+                self._supersede(key)
+
+    def _supersede(self, key: str) -> None:
+        earlier = self._collected.pop(key, None)
+        if earlier is not None:
+            self._to.state_gate.superseded(earlier.group, 1)
+
+    def unmark(self, entries: Mapping[str, Entry], mapped: Sequence[str]) -> None:
+        """Clear the mark of orders that are back, before they are written, unless a column is `mapped` to its field.
+
+        Raises:
+            ZohoError, LedgerError: it could not be cleared.
+        """
+        mark = self._mark
+        if mark is None or mark.api_name in mapped:
+            return
+        known = self._to.confirmation.known_records(entries)
+        back = {
+            key: record.zoho_id
+            for key, record in known.items()
+            if record.status is AckStatus.DELETED and record.action == MARKED and record.zoho_id is not None
+        }
+        for ids in _chunks(back):
+            outcomes = self._set(ids, dict.fromkeys(ids, ""), mark.api_name, mark.back)
+            failed = [each for each in outcomes if each.status is not Status.DELETED]
+            if failed:
+                logger.warning(
+                    "Stream %r: the mark of %d orders that came back could not be cleared: %s in field %s",
+                    self._to.stream,
+                    len(failed),
+                    failed[0].code,
+                    mark.api_name,
+                )
+
+    def carry_out(self) -> None:
+        """Delete or mark what is gone; returns when all of it is settled, or refuses all of it.
+
+        Raises:
+            ZohoError, LedgerError, RejectedError: what ended the run.
+        """
+        if not self._collected:
+            return
+        if self._settings.on_delete is OnDelete.IGNORE:
+            logger.info(
+                "Stream %r: %d orders are gone from the source and stay in the CRM (on_delete is ignore)",
+                self._to.stream,
+                len(self._collected),
+            )
+            self._settle(list(self._collected), Status.UNCHANGED)
+            return
+        known = self._to.confirmation.known_records(self._collected)
+        ids: dict[str, str] = {}
+        absent = []
+        for key in self._collected:
+            record = known.get(key)
+            if record is None or record.zoho_id is None or record.status is AckStatus.DELETED:
+                absent.append(key)
+            elif not self._in_a_job(key, record):
+                ids[key] = record.zoho_id
+        self._settle(absent, Status.UNCHANGED)
+        self.refusal = self._settings.refuses(len(ids), self._to.confirmation.count_in_crm())
+        if self.refusal is not None:
+            return
+        for chunk in _chunks(ids):
+            self._calls.submit(self._deliver, chunk)
+        self._calls.wait()
+
+    def _in_a_job(self, key: str, record: KnownRecord) -> bool:
+        """An order whose job was left to the next run is deleted after that."""
+        if record.status is not AckStatus.SUBMITTED:
+            return False
+        logger.warning("Stream %r: order %r is gone, and in a job whose end is not known", self._to.stream, key)
+        return True
+
+    def _deliver(self, ids: Mapping[str, str]) -> None:
+        to, mark = self._to, self._mark
+        versions = {key: self._collected[key].version for key in ids}
+        try:
+            if mark is None:
+                outcomes = self._delete(ids, versions)
+            else:
+                outcomes = self._set(ids, versions, mark.api_name, mark.gone)
+        except Stopped:
+            raise
+        except (TransientError, QuotaError) as error:
+            if to.ends_budget(error):
+                return
+            if isinstance(error, QuotaError):
+                raise
+            to.failed_calls.note(error)
+            logger.warning("%d deletions of stream %r are left to the next run: %s", len(ids), to.stream, error)
+            return
+        to.failed_calls.succeeded()
+        done = {each.key: each.version for each in outcomes if each.status is Status.DELETED}
+        there = {each.key for each in outcomes if each.status is Status.DELETED and each.action == MARKED}
+        to.confirmation.note_deleted({key: done[key] for key in done if key not in there}, OnDelete.DELETE.value)
+        to.confirmation.note_deleted({key: done[key] for key in there}, MARKED)
+        self._settle(list(done), Status.DELETED)
+        failed: dict[Group, list[Outcome]] = {}
+        for outcome in outcomes:
+            if outcome.status is not Status.DELETED:
+                failed.setdefault(self._collected[outcome.key].group, []).append(outcome)
+        for group, some in failed.items():
+            to.conclude(group, some, None)
+
+    def _delete(self, ids: Mapping[str, str], versions: Mapping[str, str]) -> list[Outcome]:
+        to = self._to
+        kept = self._delete_lines(list(ids.values()))
+        outcomes = [
+            refused(key, versions[key], [RecordError(kept[ids[key]], None, LINE_LEFT)])
+            for key in ids
+            if ids[key] in kept
+        ]
+        free = [key for key in ids if ids[key] not in kept]
+        if free:
+            workflows = to.automations.trigger is None or "workflow" in to.automations.trigger
+            own = [ids[key] for key in free]
+            answer = to.client.delete(to.module, own, workflows=workflows, guard=to.confirmation.guard)
+            outcomes += upsert_outcomes(free, [versions[key] for key in free], answer.status, answer.body)
+        return [_as_deleted(outcome, OnDelete.DELETE.value) for outcome in outcomes]
+
+    def _delete_lines(self, ids: Sequence[str]) -> dict[str, str]:
+        """Delete the lines of orders, by the orders' ids; gives Zoho's code for those that have a line left."""
+        if self._lines is None:
+            return {}
+        there = list(self._lines.of_orders(ids))
+        codes = self._lines.delete(there, self._to.confirmation.guard)
+        return {line.order_id: codes[line.id] for line in there if line.id in codes}
+
+    def _set(self, ids: Mapping[str, str], versions: Mapping[str, str], field: str, value: object) -> list[Outcome]:
+        to = self._to
+        records = [{"id": zoho_id, field: value} for zoho_id in ids.values()]
+        body = msgspec.json.encode({"data": records, **to.automations.body()})
+        answer = to.client.update(to.module, body, records=len(records), guard=to.confirmation.guard)
+        outcomes = upsert_outcomes(list(ids), list(versions.values()), answer.status, answer.body)
+        return [_as_deleted(outcome, MARKED) for outcome in outcomes]
+
+    def _settle(self, keys: Sequence[str], status: Status) -> None:
+        """Count orders that need no ack of the usual kind."""
+        by_group: dict[Group, list[Outcome]] = {}
+        for key in keys:
+            deletion = self._collected[key]
+            by_group.setdefault(deletion.group, []).append(Outcome(key, deletion.version, status))
+        for group, outcomes in by_group.items():
+            self._to.state_gate.confirmed(group, outcomes, 0)
+
+
+def _as_deleted(outcome: Outcome, action: str) -> Outcome:
+    """An answer about an id, read as one about a deletion."""
+    if outcome.status is Status.SYNCED:
+        return structs.replace(outcome, status=Status.DELETED, action=action)
+    if outcome.code == NO_SUCH_RECORD and outcome.field in (None, "id"):
+        return Outcome(outcome.key, outcome.version, Status.DELETED, action=OnDelete.DELETE.value)
+    return outcome
+
+
+def _chunks(ids: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    items = iter(ids.items())
+    while chunk := dict(islice(items, UPSERT_MAX_RECORDS)):
+        yield chunk

@@ -1,0 +1,197 @@
+"""Where one stream's lines go and how: module, mapping and reader, compiled once from schema, settings and metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from typing import Any
+
+from target_zoho_crm.api.errors import configuration_error
+from target_zoho_crm.api.metadata import Field, ModuleFields
+from target_zoho_crm.lines.line_reader import LineReader, LineRows, count_lines
+from target_zoho_crm.lines.line_settings import PARENT_ID, LinesSettings, WriteTo
+from target_zoho_crm.mapping.field_mapping import FieldMapping, MappedColumn, compile_mapping
+from target_zoho_crm.mapping.field_settings import FieldSettings, OnNull
+from target_zoho_crm.mapping.field_values import Refusal
+from target_zoho_crm.mapping.key_folding import KeyFolding
+from target_zoho_crm.writing.child_failures import MESSAGE_CHARACTERS
+from target_zoho_crm.writing.routing import LineCounts
+from target_zoho_crm.writing.upsert_body import upsert_body
+
+SUBFORM_ROWS_MOST = 100  # Zoho takes no more in one subform of a record
+_ORDER_ID = "the order's id"
+"""Name of the column that holds the id of the order's record; no property of a line can collide with it by chance."""
+
+
+@dataclass(frozen=True)
+class CompiledLines:
+    """One stream's lines.
+
+    `module` is where they are records: a module of their own, or that of the subform's rows. `order_key_field` is the
+    key field of their orders. `mapping` is that of a line's own values; `with_order` has the id of the order's record
+    before them.
+    """
+
+    settings: LinesSettings
+    module: str
+    order_key_field: str
+    mapping: FieldMapping
+    order: MappedColumn
+    reader: LineReader
+    folding: KeyFolding
+
+    @property
+    def in_subform(self) -> bool:
+        """Whether lines are rows of the order's subform."""
+        return self.settings.write_to is WriteTo.SUBFORM
+
+    @property
+    def with_order(self) -> FieldMapping:
+        """The mapping of rows (id of the order's record, the line's values...)."""
+        return replace(self.mapping, columns=(self.order, *self.mapping.columns))
+
+    def counts(self, rows: Iterable[Sequence[Any]]) -> LineCounts:
+        """Count the lines of orders whose last value holds them."""
+        return LineCounts([count_lines(row[-1]) if row else 0 for row in rows], self.in_subform)
+
+    def read(self, encoded: Mapping[str, bytes | None], owners: dict[str, str] | None = None) -> LineRows:
+        """Read the lines of some orders, as `LineReader.read` says; a subform takes no more than 100."""
+        rows = self.reader.read(encoded, self.folding, owners)
+        if self.in_subform:
+            for order, count in _counts(rows).items():
+                if count > SUBFORM_ROWS_MOST:
+                    said = f"{count} lines, and a subform takes {SUBFORM_ROWS_MOST}"
+                    rows.refusals[order] = Refusal("LIMIT_EXCEEDED", self.settings.subform, said)
+        return rows
+
+    def check(self, rows: LineRows) -> dict[str, Refusal]:
+        """Refusals by order of lines that cannot be written, before anything is sent."""
+        _, refused = upsert_body(self.mapping, rows.keys, rows.values)
+        if not refused:
+            return rows.refusals
+        order_of = dict(zip(rows.keys, rows.orders, strict=True))
+        by_order: dict[str, dict[str, Refusal]] = {}
+        for key, refusal in refused.items():
+            by_order.setdefault(order_of[key], {})[key] = refusal
+        return {order: of_lines(lines) for order, lines in by_order.items()} | rows.refusals
+
+
+def of_lines(refusals: Mapping[str, Refusal]) -> Refusal:
+    """The refusal of an order for values of its lines, by the line's key; the message names the lines."""
+    parts = {(part.code, part.field, part.message): part for each in refusals.values() for part in each.parts}
+    whole = Refusal.together(list(parts.values()))
+    said = "; ".join(f"line {key!r}: {refusal.message}" for key, refusal in refusals.items())
+    named = Refusal(whole.code, whole.field, said[:MESSAGE_CHARACTERS])
+    named.parts = whole.parts  # without the lines and each once, so that orders are counted by cause
+    return named
+
+
+def compile_lines(
+    settings: LinesSettings,
+    properties: Mapping[str, Any],
+    *,
+    module: str,
+    key_field: str,
+    fields_of: Callable[[str], ModuleFields],
+    timezone: tzinfo,
+    validate: bool,
+) -> CompiledLines:
+    """Compile for a stream whose orders go to `module`, by `key_field`.
+
+    Raises:
+        ConfigurationError: the stream has no such lines, or module, fields or key are of no use.
+    """
+    line = _line_properties(settings, properties)
+    in_subform = settings.write_to is WriteTo.SUBFORM
+    fields = _SubformFields.of(fields_of, module, settings.subform) if in_subform else fields_of(settings.module)
+    parent = _parent(settings, fields, module)
+    if any(each.source and name == parent.api_name for name, each in settings.fields.items()):
+        raise configuration_error(
+            "AMBIGUOUS_FIELD", f"`lines.fields` writes {parent.api_name}, which holds the order.", field=parent.api_name
+        )
+    _refuse_options(settings.fields)
+    mapping = compile_mapping(
+        {_ORDER_ID: {"type": ["string"]}, **line},
+        fields,
+        key_field=settings.key_field,
+        key_properties=[settings.key_property],
+        settings={**settings.fields, parent.api_name: FieldSettings(parent.api_name, _ORDER_ID)},
+        timezone=timezone,
+        validate=validate,
+    )
+    order = next(column for column in mapping.columns if column.source == _ORDER_ID)
+    mapping = replace(mapping, columns=tuple(column for column in mapping.columns if column is not order))
+    sources = [column.source for column in mapping.columns]
+    return CompiledLines(
+        settings=settings,
+        module=fields.module,
+        order_key_field=key_field,
+        mapping=mapping,
+        order=order,
+        reader=LineReader(line, key_property=settings.key_property, sources=sources),
+        folding=KeyFolding(folds_case=not mapping.key_field.case_sensitive),
+    )
+
+
+def _refuse_options(fields: Mapping[str, FieldSettings]) -> None:
+    for name, each in fields.items():
+        option = "find_by" if each.find_by else "null: keep" if each.null is OnNull.KEEP else "append" * each.append
+        if option:
+            raise configuration_error(
+                "INVALID_FIELD", f"`lines.fields`: {name} of a line cannot have `{option}`.", field=name
+            )
+
+
+class _SubformFields(ModuleFields):
+    """The fields of a subform's rows, whose key need not be unique in Zoho: it is so within its order."""
+
+    @classmethod
+    def of(cls, fields_of: Callable[[str], ModuleFields], module: str, subform: str) -> _SubformFields:
+        """Read the fields of the rows of a subform of `module`."""
+        field = fields_of(module).named(subform)
+        if field.data_type != "subform":
+            raise configuration_error(
+                "INVALID_FIELD", f"`lines.subform`: {subform} of module {module} is a {field.data_type}.", field=subform
+            )
+        if field.mandatory:
+            what = f"Subform {subform} of module {module} is mandatory: Zoho would refuse each new order."
+            raise configuration_error("SUBFORM_MANDATORY", what, field=subform)
+        rows = fields_of(field.subform_module or subform)
+        return cls(rows.module, {PARENT_ID: Field(PARENT_ID, "lookup", lookup_module=module), **rows})
+
+    def key(self, name: str) -> Field:
+        """The field that holds the lines' keys."""
+        return self.named(name)
+
+
+def _line_properties(settings: LinesSettings, properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    lines = properties.get(settings.property)
+    line = (lines.get("items") or {}).get("properties") if isinstance(lines, dict) else None
+    if not line:
+        raise configuration_error(
+            "NO_LINES", f"`lines.property`: the stream has no property {settings.property!r} that is an array of lines."
+        )
+    if settings.key_property not in line:
+        raise configuration_error(
+            "NO_LINES", f"`lines.key_property`: a line has no property {settings.key_property!r}."
+        )
+    return dict(line)
+
+
+def _parent(settings: LinesSettings, fields: ModuleFields, module: str) -> Field:
+    field = fields.named(PARENT_ID if settings.write_to is WriteTo.SUBFORM else settings.order_field)
+    if field.data_type != "lookup" or field.lookup_module != module:
+        raise configuration_error(
+            "INVALID_FIELD",
+            f"`lines.order_field`: {field.api_name} of module {fields.module} is no lookup to {module}.",
+            field=field.api_name,
+        )
+    return field
+
+
+def _counts(rows: LineRows) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for order in rows.orders:
+        counts[order] = counts.get(order, 0) + 1
+    return counts

@@ -1,0 +1,83 @@
+"""What the setting `lines` says: its JSON schema, and its values as types. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from singer_sdk import typing as th
+
+from target_zoho_crm.mapping.field_settings import FIELDS, FieldSettings, read_fields
+from target_zoho_crm.record_decoding import KEY_PROPERTY
+
+PARENT_ID = "Parent_Id"
+"""The field by which Zoho's subform rows point to their record."""
+
+
+class WriteTo(str, Enum):
+    """What an order's lines become."""
+
+    MODULE = "module"
+    SUBFORM = "subform"
+
+
+# No property may name a `default`: the SDK would make `lines` of every config that has none.
+LINES = th.ObjectType(
+    th.Property("property", th.StringType, description="Property that holds the lines; `lines` if absent."),
+    th.Property(
+        "write_to",
+        th.StringType(allowed_values=[each.value for each in WriteTo]),
+        description="`module` (if absent): records of a module of their own; `subform`: rows of the order's subform.",
+    ),
+    th.Property("module", th.StringType, description="API name of the lines' module; `Order_Lines` if absent."),
+    th.Property("subform", th.StringType, description="API name of the order's subform; `Lines` if absent."),
+    th.Property(
+        "key_field",
+        th.StringType,
+        description="Text field that holds the line's key, unique in a module; `line_id`, in a subform `Line_Id`, "
+        "if absent.",
+    ),
+    th.Property("order_field", th.StringType, description="Lookup of the module to the order; `Order` if absent."),
+    th.Property(
+        "key_property", th.StringType, description=f"Property of a line that is its key; `{KEY_PROPERTY}` if absent."
+    ),
+    th.Property("fields", FIELDS, description="As `fields`, for the lines."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LinesSettings:
+    """How one stream's lines are found and written."""
+
+    property: str
+    write_to: WriteTo
+    module: str
+    subform: str
+    key_field: str
+    order_field: str
+    key_property: str
+    fields: Mapping[str, FieldSettings]
+
+
+def read_lines(config: Mapping[str, Any] | None) -> LinesSettings | None:
+    """The setting as types; None where a stream's lines are not written.
+
+    Raises:
+        ConfigurationError: two entries of `fields` name different sources for one field.
+    """
+    if config is None:
+        return None
+    write_to = WriteTo(config.get("write_to") or WriteTo.MODULE)
+    in_module = write_to is WriteTo.MODULE
+    return LinesSettings(
+        property=config.get("property") or "lines",
+        write_to=write_to,
+        module=config.get("module") or "Order_Lines",
+        subform=config.get("subform") or "Lines",
+        key_field=config.get("key_field") or ("line_id" if in_module else "Line_Id"),
+        order_field=config.get("order_field") or ("Order" if in_module else PARENT_ID),
+        key_property=config.get("key_property") or KEY_PROPERTY,
+        fields=read_fields(config.get("fields") or {}),
+    )

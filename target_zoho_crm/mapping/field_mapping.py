@@ -1,0 +1,220 @@
+"""From the properties of a Singer schema to the fields of a Zoho module: compiled once, then only applied. Pure."""
+
+from __future__ import annotations
+
+from collections import abc
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from functools import cached_property
+from typing import Any
+
+from target_zoho_crm.api.metadata import LAYOUT, Field, ModuleFields
+from target_zoho_crm.mapping.converters import (
+    ONLY_IF_SAID,
+    WRITTEN,
+    Forms,
+    SecondStep,
+    Shortcut,
+    forms_of,
+    unchecked_forms,
+)
+from target_zoho_crm.mapping.field_settings import FieldSettings, OnNull
+from target_zoho_crm.mapping.field_values import Converter, Refusal
+from target_zoho_crm.mapping.pairing import pair
+from target_zoho_crm.mapping.references import ParentLookup
+from target_zoho_crm.mapping.value_checks import text_check
+
+__all__ = ["Constant", "Converter", "FieldMapping", "MappedColumn", "Refusal", "Shortcut", "compile_mapping"]
+
+
+@dataclass(frozen=True)
+class MappedColumn:
+    """One property and the field it goes to.
+
+    `to_json` and `to_csv` turn a value into its form for the upsert body and for a CSV cell; None means as it is. Where
+    all values of a column fit the `shortcut`, its converters do.
+    `csv_format` goes into the bulk job's mapping of the column; `csv_find_by` says what a reference's cell holds.
+    `parent` says that the values are not ids but values of the records pointed at.
+    `keeps` says that null leaves the field alone; `appends` that entries are added to those in the CRM. `upsert_only`
+    says why no CSV of orders can hold the column, if so, and `apart` how its values go beside a job then.
+    """
+
+    source: str
+    field: Field
+    to_json: Converter | None
+    to_csv: Converter | None
+    csv_format: str | None
+    csv_find_by: str | None = None
+    parent: ParentLookup | None = None
+    shortcut: Shortcut | None = None
+    keeps: bool = False
+    appends: bool = False
+    upsert_only: str | None = None
+    apart: SecondStep | None = None
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A field that holds the same in every record, since no property goes to it; as `MappedColumn` otherwise."""
+
+    field: Field
+    in_json: Any
+    in_csv: Any
+    csv_format: str | None
+    csv_find_by: str | None = None
+    upsert_only: str | None = None
+
+    @property
+    def of_the_job(self) -> bool:
+        """Whether a bulk job says it once for the whole file; else it is a column like others."""
+        return self.field.data_type == LAYOUT
+
+
+@dataclass(frozen=True)
+class FieldMapping:
+    """The compiled mapping of one stream. The key field is written from the record's key, so it is no column.
+
+    `unmapped` names the properties that go nowhere, for one warning. `key_check` refuses a key that the key field
+    cannot hold. `upsert_only` says why bulk write cannot write this mapping; empty where it can. `lacking` names
+    mandatory fields that no order gets a value for.
+    """
+
+    key_field: Field
+    columns: tuple[MappedColumn, ...]
+    unmapped: tuple[str, ...]
+    constants: tuple[Constant, ...] = ()
+    key_check: Converter | None = None
+    upsert_only: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+
+    @property
+    def written(self) -> tuple[MappedColumn | Constant, ...]:
+        """What a record holds beside its key, in this order."""
+        return (*self.columns, *self.constants)
+
+    @property
+    def cells(self) -> tuple[MappedColumn | Constant, ...]:
+        """What a row of a CSV holds beside the key, in this order."""
+        return (*self.columns, *(each for each in self.constants if not each.of_the_job))
+
+    @cached_property
+    def apart(self) -> dict[int, MappedColumn]:
+        """The columns that no CSV holds and that yet go beside a job, by their position in a row."""
+        return {at: column for at, column in enumerate(self.columns) if column.apart is not None}
+
+    @property
+    def in_file(self) -> tuple[FieldMapping, Sequence[int]]:
+        """The mapping of what a job's CSV holds, and where in a row that stands."""
+        if not self.apart:
+            return self, range(len(self.columns))
+        positions = [at for at in range(len(self.columns)) if at not in self.apart]
+        return replace(self, columns=tuple(self.columns[at] for at in positions)), positions
+
+    @property
+    def appended(self) -> tuple[str, ...]:
+        """API names of the fields whose entries are added to those in the CRM."""
+        return tuple(column.field.api_name for column in self.columns if column.appends)
+
+
+def compile_mapping(
+    properties: abc.Mapping[str, dict[str, Any]],
+    fields: ModuleFields,
+    *,
+    key_field: str,
+    key_properties: abc.Sequence[str],
+    settings: abc.Mapping[str, FieldSettings],
+    timezone: tzinfo,
+    validate: bool = True,
+) -> FieldMapping:
+    """Find each property's field and its converters.
+
+    `pair` says by which rules. Fields that cannot be written, and references to other records, are left out when
+    only a name led to them.
+
+    Args:
+        properties: the schema's properties by name.
+        fields: the module's fields.
+        key_field: API name of the field that holds the key.
+        key_properties: the properties that make up the key.
+        settings: by API name, from the setting `fields`.
+        timezone: the zone of times without an offset.
+        validate: whether values are held to their fields' limits; if not, Zoho refuses what does not fit.
+
+    Raises:
+        ConfigurationError: an unknown or unwritable field in `settings`, or an option that does not suit it; a name
+            that fits two fields, or two properties that fit one.
+    """
+    key = fields.key(key_field)
+    pairs = pair(
+        properties,
+        fields,
+        key_field=key,
+        key_properties=key_properties,
+        settings=settings,
+        can_write=_can_write,
+        by_name=_by_name,
+    )
+    for api_name, own in settings.items():
+        if api_name in fields:
+            own.check(fields[api_name])
+    columns = tuple(
+        _column(source, properties[source], fields[api_name], settings.get(api_name), timezone, validate=validate)
+        for api_name, source in pairs.sources.items()
+    )
+    constants = tuple(
+        _constant(fields[api_name], own, timezone)
+        for api_name, own in settings.items()
+        if own.default is not None and api_name not in pairs.sources and fields[api_name] != key
+    )
+    key_check = text_check(key) if validate else None
+    mapping = FieldMapping(key, columns, pairs.unmapped, constants, key_check)
+    stuck = [each for each in mapping.written if isinstance(each, Constant) or each.apart is None]
+    reasons = (f"{each.field.api_name} {each.upsert_only}" for each in stuck if each.upsert_only)
+    there = {key.api_name, *(each.field.api_name for each in mapping.written)}
+    lacking = (each.api_name for each in fields.values() if each.mandatory and _can_write(each))
+    return replace(mapping, upsert_only=tuple(reasons), lacking=tuple(name for name in lacking if name not in there))
+
+
+def _column(
+    source: str,
+    schema: abc.Mapping[str, Any],
+    field: Field,
+    settings: FieldSettings | None,
+    timezone: tzinfo,
+    *,
+    validate: bool,
+) -> MappedColumn:
+    own = settings or FieldSettings(field.api_name)
+    forms = forms_of(field, schema, own, timezone) if validate else unchecked_forms(field, schema, own, timezone)
+    apart = SecondStep.CALLS if own.append else forms.apart
+    if field.mandatory or own.default is not None:
+        apart = None  # all orders have a value, and each takes a call
+    return MappedColumn(
+        source,
+        field,
+        forms.to_json,
+        forms.to_csv,
+        forms.csv_format,
+        forms.csv_find_by,
+        shortcut=forms.shortcut,
+        keeps=own.null is OnNull.KEEP,
+        appends=own.append,
+        upsert_only="is appended to, which bulk write cannot" if own.append else forms.upsert_only,
+        apart=apart,
+    )
+
+
+def _constant(field: Field, settings: FieldSettings, timezone: tzinfo) -> Constant:
+    forms: Forms = forms_of(field, {}, settings, timezone)
+    upsert_only = None if field.data_type == LAYOUT else forms.upsert_only
+    return Constant(field, forms.to_json(None), forms.to_csv(None), forms.csv_format, forms.csv_find_by, upsert_only)
+
+
+def _can_write(field: Field) -> bool:
+    return field.writable and field.data_type in WRITTEN
+
+
+def _by_name(field: Field) -> bool:
+    """Whether a name alone may lead to the field: a reference needs an id, which a column `owner` rarely holds."""
+    return field.data_type not in ONLY_IF_SAID

@@ -1,0 +1,114 @@
+"""One stream's mapping as its settings want it: the order's own fields, and the references to other records."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from target_zoho_crm.api.metadata import ModuleFields
+from target_zoho_crm.lines.line_mapping import CompiledLines, compile_lines
+from target_zoho_crm.mapping.field_mapping import FieldMapping, compile_mapping
+from target_zoho_crm.mapping.reference_columns import with_references
+from target_zoho_crm.mapping.user_directory import Users
+from target_zoho_crm.settings import Settings, StreamSettings
+from target_zoho_crm.write_settings import Operation
+
+logger = logging.getLogger("target-zoho-crm")
+
+
+def stream_mapping(
+    settings: Settings,
+    stream: StreamSettings,
+    properties: Mapping[str, dict[str, Any]],
+    key_properties: Sequence[str],
+    *,
+    fields_of: Callable[[str], ModuleFields],
+    users: Callable[[], Users],
+) -> FieldMapping:
+    """Compile the mapping of the stream's orders, without their lines.
+
+    `fields_of` gives the fields of a module; `users` the org's users, and is called only where a field needs them.
+
+    Raises:
+        ConfigurationError: module, key field or mapping are of no use.
+    """
+    own = {name: each for name, each in properties.items() if stream.lines is None or name != stream.lines.property}
+    mapping = compile_mapping(
+        own,
+        fields_of(stream.module),
+        key_field=stream.key_field,
+        key_properties=key_properties,
+        settings=stream.fields,
+        timezone=settings.timezone,
+        validate=settings.validate,
+    )
+    return with_references(mapping, stream.fields, fields_of=fields_of, users=users)
+
+
+def stream_lines(
+    settings: Settings,
+    stream: StreamSettings,
+    properties: Mapping[str, Any],
+    *,
+    fields_of: Callable[[str], ModuleFields],
+) -> CompiledLines | None:
+    """Compile how the stream's lines are written; None where orders have none.
+
+    Raises:
+        ConfigurationError: the settings of the lines do not fit the CRM.
+    """
+    if stream.lines is None:
+        return None
+    return compile_lines(
+        stream.lines,
+        properties,
+        module=stream.module,
+        key_field=stream.key_field,
+        fields_of=fields_of,
+        timezone=settings.timezone,
+        validate=settings.validate,
+    )
+
+
+def only_by_calls(mapping: FieldMapping, lines: CompiledLines | None, operation: Operation) -> tuple[str, ...]:
+    """Why bulk write cannot write the stream; empty where it can.
+
+    Lines have no second step in which a job's gaps could be filled, nor have orders that are not to be written twice.
+    """
+    reasons = list(mapping.upsert_only)
+    if operation is Operation.INSERT:
+        reasons += [f"{each.field.api_name} {each.upsert_only}" for each in mapping.apart.values()]
+    if lines is not None:
+        reasons += [
+            f"{each.field.api_name} of its lines {each.upsert_only}"
+            for each in lines.mapping.written
+            if each.upsert_only
+        ]
+    return tuple(reasons)
+
+
+def warn_of_gaps(name: str, stream: StreamSettings, mapping: FieldMapping, lines: CompiledLines | None) -> None:
+    """Say which properties go nowhere, and which demanded fields get nothing."""
+    if mapping.unmapped:
+        logger.warning(
+            "Stream %r: no writable field of module %s for %s; these are not written (`fields` can map them)",
+            name,
+            stream.module,
+            ", ".join(mapping.unmapped),
+        )
+    if lines is not None and lines.mapping.unmapped:
+        logger.warning(
+            "Stream %r: no writable field of module %s for %s of its lines; these are not written (`lines.fields`)",
+            name,
+            lines.module,
+            ", ".join(lines.mapping.unmapped),
+        )
+    if mapping.lacking:
+        logger.warning(
+            "Stream %r: module %s demands %s, to which no property goes; Zoho refuses new orders without it "
+            "(`fields` can name a property, or a `default`)",
+            name,
+            stream.module,
+            ", ".join(mapping.lacking),
+        )
