@@ -18,6 +18,7 @@ from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.auth import TokenSource
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
+from target_zoho_crm.api.costs import BULK_JOB_CREDITS
 from target_zoho_crm.api.data_centers import is_loopback
 from target_zoho_crm.api.errors import CODES, ConfigurationError, ZohoError, close_names, configuration_error
 from target_zoho_crm.api.http_sessions import new_session
@@ -28,7 +29,6 @@ from target_zoho_crm.mapping.user_directory import UserDirectory
 from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.stream_mapping import stream_lines, stream_mapping
 from target_zoho_crm.target import TargetZohoCRM
-from target_zoho_crm.writing.routing import BULK_JOB_CREDITS
 
 ATTEMPTS = 2
 FIRST_PAUSE_SECONDS = 0.2

@@ -49,7 +49,9 @@ def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable) 
     queries = UnsyncedQueries(table, database_for(tap.engine.dialect), tap.stream_name, table.columns, None)
     with reading(tap.engine) as connection:
         order = dict(fetch_rows(connection, queries.any_unflagged()))
-    with closing(SyncFlags.open(settings, tap.stream_name, announcement(table))) as flags:
+    with closing(
+        SyncFlags.open(settings.flags_url, settings.sync_flag_column, tap.stream_name, announcement(table))
+    ) as flags:
         flags.rehearse(order)
     tried = "set for one order, and taken back" if order else "no order has it unset, so it was not tried"
     return f"{table.flag.name if table.flag else ''} may be set; {tried}"

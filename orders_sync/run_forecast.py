@@ -23,13 +23,15 @@ from tap_legacy_orders.backlog import Backlog
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError
+from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
+from target_zoho_crm.batch import Channel
 from target_zoho_crm.lines.line_settings import WriteTo
 from target_zoho_crm.mapping.user_directory import UserDirectory
 from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.stream_mapping import only_by_calls, stream_mapping
-from target_zoho_crm.writing.routing import UPSERT_MAX_RECORDS, Channel, LineCounts, Plan, plan, possible_channel
+from target_zoho_crm.writing.routing import LineCounts, Plan, plan, possible_channel
 
 GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
 """Steps of a dead run's job whose orders are sent anew; later ones are adopted."""

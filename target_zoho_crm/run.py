@@ -24,6 +24,7 @@ from target_zoho_crm.api.layouts import KnownFields
 from target_zoho_crm.api.limits import CreditKind, CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.api.transport import ATTEMPTS
+from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.confirmation import Confirmation
 from target_zoho_crm.confirmation.destination import Destination, FailedCalls, OnRejection
 from target_zoho_crm.confirmation.outcomes import Status
@@ -47,7 +48,7 @@ from target_zoho_crm.writers import writers
 from target_zoho_crm.writing.bulk_write import BulkWriter
 from target_zoho_crm.writing.lookup_resolver import LookupDirectories, LookupResolver
 from target_zoho_crm.writing.records_by_key import RecordsByKey
-from target_zoho_crm.writing.routing import Channel, possible_channel
+from target_zoho_crm.writing.routing import possible_channel
 from target_zoho_crm.writing.spool import new_spool
 from target_zoho_crm.writing.workers import JobWorkers, Workers, at_once
 
@@ -325,7 +326,9 @@ class Run:
     def _open_flags(self, stream: str, announced: object) -> SyncFlags | None:
         if announced is None:
             return None
-        flags = self._flags[stream] = SyncFlags.open(self.settings, stream, announced)
+        flags = self._flags[stream] = SyncFlags.open(
+            self.settings.flags_url, self.settings.sync_flag_column, stream, announced
+        )
         if self.settings.continuous:
             flags.retry_until(self.stop)
         return flags

@@ -16,12 +16,12 @@ from sync_processes.private_folders import private_folder
 from target_zoho_crm.api.auth import Credentials
 from target_zoho_crm.api.data_centers import Endpoints, endpoints
 from target_zoho_crm.api.errors import configuration_error
+from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.destination import OnRejection
 from target_zoho_crm.lines.line_settings import LinesSettings, read_lines
 from target_zoho_crm.mapping.field_settings import FieldSettings, read_fields
 from target_zoho_crm.write_settings import WriteSettings
 from target_zoho_crm.writing.delete_settings import DeleteSettings
-from target_zoho_crm.writing.routing import Channel
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,11 @@ class Settings:
     def continuous(self) -> bool:
         """Whether the run is to last: what fails in passing is tried until it works, as no next run would do it."""
         return self.max_age_seconds is not None
+
+    @property
+    def flags_url(self) -> str:
+        """Where the orders' table lies whose flags are set: in the ledger's database, unless said otherwise."""
+        return self.orders_url or self.ack_url or ""
 
     def stream(self, name: str) -> StreamSettings:
         """The settings of one stream."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, cast
 
 import msgspec
+from singer_sdk import Target
 from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.sinks import BatchSink
@@ -27,9 +28,18 @@ from target_zoho_crm.record_decoding import (
     join_key,
     version_text,
 )
+from target_zoho_crm.run import Run
 
-if TYPE_CHECKING:
-    from target_zoho_crm.target import TargetZohoCRM
+
+class Owner(Protocol):
+    """What a sink asks its target for; the SDK makes sinks with the target itself."""
+
+    @property
+    def run(self) -> Run:
+        """The run that all streams share."""
+
+    def replication_key(self, stream: str) -> str | None:
+        """The property by which the stream is replicated, if its SCHEMA names one."""
 
 
 class ZohoSink(BatchSink):
@@ -37,14 +47,14 @@ class ZohoSink(BatchSink):
 
     def __init__(
         self,
-        target: TargetZohoCRM,
+        target: Target,
         stream_name: str,
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
     ) -> None:
         """As the SDK makes sinks."""
         super().__init__(target, stream_name, schema, key_properties)
-        self._target = target
+        self._target = cast("Owner", target)
         self.delivery: Delivery | None = None
         self.read_since: str | None = None
         """When the tap began to read, if it is one of ours and says so."""

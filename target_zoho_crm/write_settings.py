@@ -10,7 +10,7 @@ from typing import Any
 from singer_sdk import typing as th
 
 from target_zoho_crm.api.errors import configuration_error
-from target_zoho_crm.writing.routing import Channel
+from target_zoho_crm.batch import Channel
 
 TRIGGERS = ("workflow", "approval", "blueprint", "pathfinder", "orchestration")
 _TRIGGER = th.ArrayType(th.StringType(allowed_values=list(TRIGGERS)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.lines.line_jobs import WholeOrderJobs
 from target_zoho_crm.lines.line_mapping import CompiledLines
@@ -15,7 +16,6 @@ from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.settings import Settings
 from target_zoho_crm.writing.bulk_write import BulkWriter
 from target_zoho_crm.writing.child_jobs import Sizes
-from target_zoho_crm.writing.routing import Channel
 from target_zoho_crm.writing.upsert import UpsertWriter
 from target_zoho_crm.writing.workers import JobWorkers, Workers
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +18,6 @@ from zoho_crm_emulator import oauth
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-
-PACKAGES = {
-    "sync_ledger": set(),
-    "sync_databases": {"sync_ledger"},
-    "tap_legacy_orders": {"sync_ledger", "sync_databases"},
-    "target_zoho_crm": {"sync_ledger", "sync_databases"},
-    "orders_sync": {"sync_ledger", "sync_databases", "tap_legacy_orders", "target_zoho_crm"},
-    "zoho_crm_emulator": set(),
-}
-"""Package to the packages of ours that it may import."""
-
-MOST_LINES = 400
 
 
 def command(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -115,20 +101,6 @@ def test_a_variable_missing_in_production_stops_the_run_by_name_and_meltano_leav
     assert (ROOT / "meltano.yml").read_bytes() == before
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_imports_run_one_way(package: str) -> None:
-    ours = PACKAGES.keys() | {"demo", "scripts", "benchmarks", "tests"}
-    for path in sources(package):
-        imported = set(imports(path)) & ours
-        assert imported <= PACKAGES[package] | {package}, f"{path.name} imports {imported}"
-
-
-@pytest.mark.parametrize("package", [*PACKAGES, "demo", "scripts", "benchmarks", "tests"])
-def test_no_file_is_longer_than_a_reader_can_hold(package: str) -> None:
-    for path in sources(package):
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES, path.name
-
-
 def test_a_skipped_test_of_an_engine_that_answers_fails_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,18 +118,3 @@ def test_a_skipped_test_of_an_engine_that_answers_fails_the_run(
         server.listen()
         assert check_skipped() == 1
     assert "test_pages[mariadb]" in capsys.readouterr().out
-
-
-def sources(package: str) -> Iterator[Path]:
-    found = sorted((ROOT / package).rglob("*.py"))
-    assert found, f"no source of {package}"
-    yield from found
-
-
-def imports(path: Path) -> Iterator[str]:
-    """The top-level packages that a file imports, wherever in the file."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (name.name.partition(".")[0] for name in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield (node.module or "").partition(".")[0]

@@ -119,7 +119,8 @@ def endpoints(jobs: Jobs) -> list[tuple[str, str, Endpoint]]:
             "create_field", field_creation.create, fixed(_settings("fields", "CREATE")), threaded=True)),
         ("PATCH", "/crm/v8/settings/fields", make(
             "change_field", field_changes.update, fixed(_settings("fields", "UPDATE")), threaded=True)),
-        ("GET", "/crm/v8/settings/fields/{field}", make("fields", metadata_endpoints.field_by_id, fixed(_settings("fields")))),
+        ("GET", "/crm/v8/settings/fields/{field}", make(
+            "fields", metadata_endpoints.field_by_id, fixed(_settings("fields")))),
         ("PATCH", "/crm/v8/settings/fields/{field}", make(
             "change_field", field_changes.update, fixed(_settings("fields", "UPDATE")), threaded=True)),
         ("DELETE", "/crm/v8/settings/fields/{field}", make(
@@ -168,7 +169,8 @@ def endpoints(jobs: Jobs) -> list[tuple[str, str, Endpoint]]:
         ("POST", "/crm/v8/{module}", make("insert", records.insert, _of_module("CREATE"), **write)),
         ("PUT", "/crm/v8/{module}", make("update", records.update, _of_module("UPDATE"), **write)),
         ("PUT", "/crm/v8/{module}/{record}", make("update", records.update, _of_module("UPDATE"), **write)),
-        ("GET", "/crm/v8/{module}", make("read_many", record_reading.read_many, _of_module("READ"), **read, threaded=True)),
+        ("GET", "/crm/v8/{module}", make(
+            "read_many", record_reading.read_many, _of_module("READ"), **read, threaded=True)),
         ("GET", "/crm/v8/{module}/{record}", make("read_one", record_reading.read_one, _of_module("READ"), **read)),
         ("DELETE", "/crm/v8/{module}", make(
             "delete", deleting.delete, _of_module("DELETE"), cost=_delete_cost, credit_kind="write", threaded=True)),

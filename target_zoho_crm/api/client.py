@@ -16,6 +16,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
+from target_zoho_crm.api.costs import BULK_JOB_CREDITS, query_credits, upsert_credits
 from target_zoho_crm.api.data_centers import is_plain_url
 from target_zoho_crm.api.errors import (
     AnswerError,
@@ -29,7 +30,6 @@ from target_zoho_crm.api.limits import CreditKind, CreditMeter
 from target_zoho_crm.api.multipart import multipart
 from target_zoho_crm.api.plain_text import code_of, digits_of
 from target_zoho_crm.api.transport import Answer, Call, ConnectionSettings, Repeat, Transport
-from target_zoho_crm.writing.routing import BULK_JOB_CREDITS, query_credits, upsert_credits
 
 __all__ = ["Answer", "ConnectionSettings", "JobAnswer", "JobCounts", "JobStatus", "ZohoClient"]
 

@@ -16,7 +16,7 @@ TAG = "tag"
 """Our word for the type of a record's tags; Zoho calls them text, and takes and gives an array."""
 
 LAYOUT = "layout"
-LINKS = frozenset({"multiselectlookup", "multiuserlookup"})
+LINKS: frozenset[str] = frozenset({"multiselectlookup", "multiuserlookup"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ import requests
 import tenacity
 import urllib3.exceptions
 
+from target_zoho_crm.api.answers import flat_error, names_no_cause
 from target_zoho_crm.api.auth import AccessToken, Credentials, TokenSource
 from target_zoho_crm.api.data_centers import Endpoints, host_of
 from target_zoho_crm.api.errors import (
@@ -37,7 +38,6 @@ from target_zoho_crm.api.errors import (
 from target_zoho_crm.api.http_sessions import NotSent, TokenHeader, connection_error, is_local_fault, new_session
 from target_zoho_crm.api.limits import ConcurrencyGate, CreditKind, CreditMeter, retry_after, wait_or_stop
 from target_zoho_crm.api.plain_text import NotJsonError, digits_of, json_of, one_line
-from target_zoho_crm.confirmation.outcomes import flat_error, names_no_cause
 
 JSON_BYTES_MOST = 64 * 1024 * 1024  # far above any answer we ask for; keeps a broken server from filling the memory
 _BLOCK_BYTES = 256 * 1024

@@ -22,10 +22,10 @@ from sync_ledger.runs import RunLock
 from sync_ledger.statistics import AckStatistics
 from sync_ledger.tables import AckStatus, JobStep
 from target_zoho_crm.api.errors import Family
+from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.retries import next_attempt_at
 from target_zoho_crm.mapping.key_folding import KeyFolding
-from target_zoho_crm.writing.routing import Channel
 
 STOPPED_BY_ZOHO = "STOPPED_BY_ZOHO"
 """Our own code of an order in a job that Zoho stopped for a reason that no order is to blame for."""

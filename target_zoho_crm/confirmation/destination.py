@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from operator import attrgetter
 
 from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.errors import CREDIT_BUDGET, Family, QuotaError, TransientError, ZohoError, request_error
 from target_zoho_crm.api.limits import CreditMeter
+from target_zoho_crm.batch import Batch, Channel, PendingRecords
 from target_zoho_crm.confirmation.confirmation import Confirmation
 from target_zoho_crm.confirmation.outcomes import Outcome, Status, refused_by_us
 from target_zoho_crm.confirmation.problem_summary import Problems
-from target_zoho_crm.confirmation.state_gate import Flight, Group, StateGate
+from target_zoho_crm.confirmation.state_gate import Flight, StateGate
 from target_zoho_crm.confirmation.sync_flags import SyncFlags, unflagged
 from target_zoho_crm.confirmation.unattributed_failures import UnattributedFailures
-from target_zoho_crm.delivery.buffer import Entry
-from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal
+from target_zoho_crm.mapping.field_mapping import Refusal
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.write_settings import Automations, Operation
 from target_zoho_crm.writing.records_by_key import RecordsByKey
-from target_zoho_crm.writing.routing import Channel
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -39,54 +37,6 @@ class OnRejection(str, Enum):
 
 class RejectedError(Exception):
     """A record was refused and the user wants no run to go past that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Orders that go together by one mapping, and the group of records whose outcomes they are.
-
-    `entries` is keyed by the order's key; its values stand in the order of the mapping's columns. `payloads` holds
-    their hashes by key where they were asked for, `job` the journal's line of an insert call. `suspects`: earlier calls
-    with these orders failed as a whole, so each goes alone. `links` holds, for a job, the ids of the records that
-    orders are linked to, by key and field; it may name further orders.
-    """
-
-    group: Group
-    mapping: FieldMapping
-    entries: Mapping[str, Entry]
-    payloads: Mapping[str, str] = field(default_factory=dict)
-    job: JournalledJob | None = None
-    suspects: bool = False
-    links: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
-
-    @property
-    def versions(self) -> Mapping[str, str]:
-        """As `manifest`, but only looked at: it costs nothing to make."""
-        return _Versions(self.entries)
-
-    @property
-    def manifest(self) -> dict[str, str]:
-        """Key to version."""
-        return dict(zip(self.entries, map(_VERSION, self.entries.values()), strict=True))
-
-
-class _Versions(Mapping[str, str]):
-    """The version of each entry by its key."""
-
-    def __init__(self, entries: Mapping[str, Entry]) -> None:
-        self._entries = entries
-
-    def __getitem__(self, key: str) -> str:
-        return self._entries[key].version
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-
-_VERSION = attrgetter("version")
 
 
 class FailedCalls:
@@ -148,7 +98,7 @@ class Destination:
 
     def conclude(
         self,
-        group: Group | None,
+        group: PendingRecords | None,
         outcomes: Sequence[Outcome],
         channel: Channel | None,
         job: JournalledJob | None = None,
@@ -191,7 +141,7 @@ class Destination:
         self.state_gate.confirmed(batch.group, outcomes, 0)
         return replace(batch, entries={key: entry for key, entry in batch.entries.items() if key not in known})
 
-    def due_again(self, group: Group | None, orders: int) -> None:
+    def due_again(self, group: PendingRecords | None, orders: int) -> None:
         """Count orders that the ledger now holds as due again; a lasting run lets STATE pass them.
 
         The tap finds them by the ledger, wherever its bookmark stands.

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import attrgetter
 from typing import Any, TypeAlias
 
+from target_zoho_crm.batch import PendingRecords
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 
 _STATUS = attrgetter("status")
@@ -25,17 +26,6 @@ Flight: TypeAlias = "array[int]"
 """The hashes of keys under way, in place of the keys: some bytes each. A strange key of the same hash only waits."""
 
 
-class Group:
-    """Records of one stream that were read together and whose outcomes are awaited; counted, not named."""
-
-    __slots__ = ("stream", "unsettled")
-
-    def __init__(self, stream: str) -> None:
-        """Start with no records."""
-        self.stream = stream
-        self.unsettled = 0
-
-
 class StateGate:
     """Counts what is read and what becomes of it, and lets STATE out in order. Safe for threads."""
 
@@ -43,25 +33,25 @@ class StateGate:
         """`emit` writes one STATE message; it is called with the latest one that may go out."""
         self._emit = emit
         self._lock = threading.Lock()
-        self._groups: set[Group] = set()
-        self._held: deque[tuple[Mapping[str, Any] | Callable[[], None], set[Group]]] = deque()
+        self._groups: set[PendingRecords] = set()
+        self._held: deque[tuple[Mapping[str, Any] | Callable[[], None], set[PendingRecords]]] = deque()
         self._counts: dict[str, Counter[str]] = {}
         self._in_flight: dict[str, list[Flight]] = {}
 
-    def received(self, group: Group, records: int) -> None:
+    def received(self, group: PendingRecords, records: int) -> None:
         """Count records that were read into `group`."""
         with self._lock:
             self._count(group.stream, READ, records)
             group.unsettled += records
             self._groups.add(group)
 
-    def superseded(self, group: Group, records: int) -> None:
+    def superseded(self, group: PendingRecords, records: int) -> None:
         """Count records of `group` that a later record of the same key has replaced."""
         with self._lock:
             self._count(group.stream, Status.SUPERSEDED.value, records)
             self._settle(group, records)
 
-    def moved(self, source: Group, target: Group, records: int) -> None:
+    def moved(self, source: PendingRecords, target: PendingRecords, records: int) -> None:
         """Move records that must wait into another group; STATE that waited for them waits for that one too."""
         if not records or source is target:
             return
@@ -73,7 +63,7 @@ class StateGate:
                     waits_for.add(target)
             self._settle(source, records)
 
-    def confirmed(self, group: Group, outcomes: Iterable[Outcome], due_again: int) -> None:
+    def confirmed(self, group: PendingRecords, outcomes: Iterable[Outcome], due_again: int) -> None:
         """Count outcomes that are in the ledger; `due_again` of them are refusals that pass by themselves."""
         with self._lock:
             counts = Counter(map(_STATUS, outcomes))
@@ -82,7 +72,7 @@ class StateGate:
             self._count(group.stream, DUE_AGAIN, due_again)
             self._settle(group, sum(counts.values()))
 
-    def due_again(self, group: Group, records: int) -> None:
+    def due_again(self, group: PendingRecords, records: int) -> None:
         """Count records whose refusal passes by itself, and of which the ledger knows without an outcome."""
         with self._lock:
             self._count(group.stream, Status.REJECTED.value, records)
@@ -141,13 +131,13 @@ class StateGate:
             counts[Status.UNSYNCED.value] = sum(waiting)
             return counts
 
-    def _unsettled(self) -> set[Group]:
+    def _unsettled(self) -> set[PendingRecords]:
         return {group for group in self._groups if group.unsettled}
 
     def _count(self, stream: str, name: str, records: int) -> None:
         self._counts.setdefault(stream, Counter())[name] += records
 
-    def _settle(self, group: Group, records: int) -> None:
+    def _settle(self, group: PendingRecords, records: int) -> None:
         group.unsettled -= records
         if group.unsettled < 0:
             raise AssertionError("more outcomes than records")  # a defect of ours: nothing may be believed any more

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import msgspec
 import sqlalchemy as sa
@@ -23,9 +22,6 @@ from sync_databases.session_settings import pin_for_writing
 from sync_ledger.ledger import LedgerError, WritableDatabase, writable_engine
 from target_zoho_crm.api.errors import ConfigurationError, configuration_error
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
-
-if TYPE_CHECKING:
-    from target_zoho_crm.settings import Settings
 
 LOOKED_AT = 20
 """Orders among which one is sought that nobody has changed yet, to see whether its flag stays."""
@@ -64,8 +60,8 @@ class SyncFlags:
         self._stays = False
 
     @classmethod
-    def open(cls, settings: Settings, stream: str, announced: object) -> SyncFlags:
-        """Get ready to set the flag that the tap announced, if the settings agree.
+    def open(cls, url: str, column: str | None, stream: str, announced: object) -> SyncFlags:
+        """Get ready to set the flag that the tap announced in the database at `url`, if the setting names its `column`.
 
         Raises:
             ConfigurationError: they do not, or the table cannot be written.
@@ -74,14 +70,13 @@ class SyncFlags:
             table = msgspec.convert(announced, FlaggedTable)
         except msgspec.ValidationError as error:
             raise _differs(stream, f"what the tap says of its flag cannot be read ({error}).") from None
-        ours = settings.sync_flag_column
-        if table.flag != ours:
-            here = "is not set" if ours is None else f"is {ours!r}"
+        if table.flag != column:
+            here = "is not set" if column is None else f"is {column!r}"
             raise _differs(
                 stream, f"the tap goes by the flag column {table.flag!r}, and `sync_flag_column` here {here}."
             )
         try:
-            engine = writable_engine(settings.orders_url or settings.ack_url or "")
+            engine = writable_engine(url)
         except LedgerError as error:
             raise configuration_error("SYNC_FLAG_NOT_WRITABLE", f"orders_url: {error}.") from error
         try:

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from itertools import islice
-from typing import Any
 
-import msgspec
-
+from target_zoho_crm.batch import Entry
 from target_zoho_crm.record_decoding import Rows
-
-
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One order to be written: its version and the values of the mapped columns."""
-
-    version: str
-    values: tuple[Any, ...]
 
 
 class Buffer:

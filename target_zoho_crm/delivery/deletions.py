@@ -16,15 +16,14 @@ from msgspec import structs
 
 from sync_ledger.deleted_records import MARKED, KnownRecord
 from sync_ledger.tables import AckStatus
+from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
 from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError
+from target_zoho_crm.batch import Entry, PendingRecords
 from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status, refused, upsert_outcomes
-from target_zoho_crm.confirmation.state_gate import Group
-from target_zoho_crm.delivery.buffer import Entry
 from target_zoho_crm.lines.existing_lines import ExistingLines
 from target_zoho_crm.record_decoding import GONE, Rows
 from target_zoho_crm.writing.delete_settings import DeleteSettings, Mark, OnDelete
-from target_zoho_crm.writing.routing import UPSERT_MAX_RECORDS
 from target_zoho_crm.writing.workers import Workers
 
 NO_SUCH_RECORD = "INVALID_DATA"
@@ -40,7 +39,7 @@ class Deletion:
     """One order that is gone: the version by which the source says so, and the group of records that it is one of."""
 
     version: str
-    group: Group
+    group: PendingRecords
 
 
 class Deletions:
@@ -69,7 +68,7 @@ class Deletions:
         self.refusal: str | None = None
         """Why none was carried out, if that is so."""
 
-    def collect(self, group: Group, entries: dict[str, Entry]) -> None:
+    def collect(self, group: PendingRecords, entries: dict[str, Entry]) -> None:
         """Take out what is gone; they stay unsettled, and STATE behind them waits."""
         gone = {key: entry for key, entry in entries.items() if entry.values is GONE}
         for key, entry in gone.items():
@@ -179,7 +178,7 @@ class Deletions:
         to.confirmation.note_deleted({key: done[key] for key in done if key not in there}, OnDelete.DELETE.value)
         to.confirmation.note_deleted({key: done[key] for key in there}, MARKED)
         self._settle(list(done), Status.DELETED)
-        failed: dict[Group, list[Outcome]] = {}
+        failed: dict[PendingRecords, list[Outcome]] = {}
         for outcome in outcomes:
             if outcome.status is not Status.DELETED:
                 failed.setdefault(self._collected[outcome.key].group, []).append(outcome)
@@ -220,7 +219,7 @@ class Deletions:
 
     def _settle(self, keys: Sequence[str], status: Status) -> None:
         """Count orders that need no ack of the usual kind."""
-        by_group: dict[Group, list[Outcome]] = {}
+        by_group: dict[PendingRecords, list[Outcome]] = {}
         for key in keys:
             deletion = self._collected[key]
             by_group.setdefault(deletion.group, []).append(Outcome(key, deletion.version, status))

@@ -12,10 +12,10 @@ import msgspec
 from sync_ledger.quarantine import Quarantine
 from sync_ledger.tables import KEY_LENGTH
 from target_zoho_crm.api.errors import Family, QuotaError
-from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.batch import Batch, Channel, Entry, PendingRecords
+from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
-from target_zoho_crm.confirmation.state_gate import Group
-from target_zoho_crm.delivery.buffer import Buffer, Entry
+from target_zoho_crm.delivery.buffer import Buffer
 from target_zoho_crm.delivery.deletions import Deletions
 from target_zoho_crm.delivery.flush_timer import FlushTimer, Waiting
 from target_zoho_crm.delivery.unchanged import UnchangedOrders
@@ -27,7 +27,7 @@ from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.bulk_write import BulkWriter
 from target_zoho_crm.writing.insertion import Insertion
 from target_zoho_crm.writing.lookup_resolver import LookupResolver
-from target_zoho_crm.writing.routing import Channel, LineCounts, LinkCounts, Plan, plan
+from target_zoho_crm.writing.routing import LineCounts, LinkCounts, Plan, plan
 from target_zoho_crm.writing.upsert import UpsertWriter
 from target_zoho_crm.writing.workers import Workers
 
@@ -77,7 +77,7 @@ class Delivery:
         self._cadence = flush_timer
         self._linked = LinkedRecords(destination.client)
         self._buffer = Buffer()
-        self._group = Group(destination.stream)
+        self._group = PendingRecords(destination.stream)
         self._partial = False
         self._refusing = False
         self._deleting = False
@@ -190,7 +190,7 @@ class Delivery:
     def _send(self, most: int, leaving: Collection[str] = ()) -> int:
         """Send up to `most` orders of the buffer, but none of `leaving`; returns how many left it for good."""
         entries = self._buffer.take(most, leaving)
-        group, self._group = self._group, Group(self._to.stream)
+        group, self._group = self._group, PendingRecords(self._to.stream)
         if len(self._buffer):  # the rest belongs to the next group
             self._to.state_gate.moved(group, self._group, len(self._buffer))
         self._hold_back(group, entries)
@@ -208,7 +208,7 @@ class Delivery:
             self._route(batch if self._unchanged is None else self._unchanged.sift(batch))
         return taken
 
-    def _hold_back(self, group: Group, entries: dict[str, Entry]) -> None:
+    def _hold_back(self, group: PendingRecords, entries: dict[str, Entry]) -> None:
         """Put back what has an older version in flight: two writes for one key are never under way together."""
         flying = self._to.flying(entries)
         if flying:
@@ -216,7 +216,7 @@ class Delivery:
             self._to.state_gate.moved(group, self._group, len(held))
             self._to.state_gate.superseded(self._group, self._buffer.put_back(held))
 
-    def _refuse_marked(self, group: Group, entries: dict[str, Entry]) -> None:
+    def _refuse_marked(self, group: PendingRecords, entries: dict[str, Entry]) -> None:
         """Conclude the records that were refused when they were read."""
         if not self._refusing:
             return
@@ -227,7 +227,7 @@ class Delivery:
         refusals = {key: entry.values[0] for key, entry in marked.items()}
         self._to.conclude(group, self._to.refusals(batch, refusals), None)
 
-    def _refuse_twins(self, group: Group, entries: dict[str, Entry]) -> None:
+    def _refuse_twins(self, group: PendingRecords, entries: dict[str, Entry]) -> None:
         """Refuse orders whose keys Zoho's unique field would take for one, and keys that it cannot hold."""
         folded = self._to.folding.changed(entries)
         twins = self._to.confirmation.twins(entries, folded)

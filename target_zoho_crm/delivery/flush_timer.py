@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from target_zoho_crm.writing.routing import UPSERT_MAX_RECORDS, UPSERT_RECORDS_PER_CREDIT
+from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS, UPSERT_RECORDS_PER_CREDIT
 
 BUSY_SECONDS = 0.02
 """How soon it is looked again whether a call has ended that held others up."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from target_zoho_crm.delivery.buffer import Entry
+from target_zoho_crm.batch import Entry
 from target_zoho_crm.mapping.field_mapping import FieldMapping, MappedColumn
 
 HASH_BYTES = 16

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.batch import Batch
+from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.delivery.payload_hasher import PayloadHasher
 

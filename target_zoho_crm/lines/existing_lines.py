@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sync_ledger.acks import chunks_of
+from target_zoho_crm.api.answers import flat_error
 from target_zoho_crm.api.client import Answer, ZohoClient
 from target_zoho_crm.api.coql_rows import all_rows, among, id_in
+from target_zoho_crm.api.costs import IDS_PER_QUERY
 from target_zoho_crm.api.errors import AnswerError, request_error
-from target_zoho_crm.confirmation.outcomes import flat_error
 from target_zoho_crm.lines.line_mapping import CompiledLines
-from target_zoho_crm.writing.routing import IDS_PER_QUERY
 
 DELETED_PER_CALL = 100
 _GONE = "INVALID_DATA"  # what Zoho says of an id that is not there (any more)

@@ -15,7 +15,8 @@ from pathlib import Path
 from sync_ledger.acks import chunks_of
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import OPEN_STEPS, JobStep
-from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.batch import Batch, Channel
+from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, ids_of
 from target_zoho_crm.lines.line_calls import LinesByCalls
 from target_zoho_crm.lines.line_reader import LineRows
@@ -28,7 +29,7 @@ from target_zoho_crm.writing.bulk_write import BulkFile
 from target_zoho_crm.writing.child_failures import Faults, unwritten, whole
 from target_zoho_crm.writing.child_jobs import RowsFile, Sizes
 from target_zoho_crm.writing.csv_files import write_bulk_zip
-from target_zoho_crm.writing.routing import Channel, LineCounts, lines_way
+from target_zoho_crm.writing.routing import LineCounts, lines_way
 from target_zoho_crm.writing.workers import JobWorkers
 
 _ORDERS_AT_ONCE = 2_500

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import structs
 
 from target_zoho_crm.api.errors import CREDIT_BUDGET
-from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.batch import Batch
+from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, refused_by_us
 from target_zoho_crm.lines.line_calls import LinesByCalls
 from target_zoho_crm.mapping.field_values import Refusal

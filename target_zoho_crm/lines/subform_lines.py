@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from sync_ledger.acks import chunks_of
+from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
 from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError
 from target_zoho_crm.api.transport import Repeat
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of, upsert_outcomes
@@ -21,7 +22,6 @@ from target_zoho_crm.lines.existing_lines import ExistingLine
 from target_zoho_crm.lines.line_calls import LinesByCalls
 from target_zoho_crm.lines.line_reader import LineRows
 from target_zoho_crm.writing.child_failures import Fault, Faults, of_outcome, whole
-from target_zoho_crm.writing.routing import UPSERT_MAX_RECORDS
 from target_zoho_crm.writing.upsert_body import upsert_body
 
 Row = dict[str, Any]

@@ -8,13 +8,14 @@ from typing import Any
 
 from sync_ledger.acks import chunks_of
 from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.costs import IDS_PER_QUERY
 from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError
-from target_zoho_crm.confirmation.destination import Batch
+from target_zoho_crm.batch import Batch
 from target_zoho_crm.links.link_rows import link_of
 from target_zoho_crm.mapping.converters import SecondStep
 from target_zoho_crm.mapping.field_mapping import MappedColumn
 from target_zoho_crm.mapping.field_values import UNCONVERTIBLE
-from target_zoho_crm.writing.routing import IDS_PER_QUERY, LinkCounts
+from target_zoho_crm.writing.routing import LinkCounts
 
 LINKS_MOST = 100  # rows that Zoho takes in one field of a record
 KNOWN_MOST = 200_000

@@ -14,9 +14,11 @@ from pathlib import Path
 from sync_ledger.acks import chunks_of
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import OPEN_STEPS, JobStep
+from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
 from target_zoho_crm.api.errors import Family, QuotaError, Stopped, TransientError
 from target_zoho_crm.api.metadata import Field
-from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.batch import Batch
+from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of
 from target_zoho_crm.links.link_calls import Changes, change_fields
 from target_zoho_crm.links.link_rows import Held, filled, gone, link_of, links_held, missing
@@ -28,7 +30,7 @@ from target_zoho_crm.writing.child_failures import LINKS, UNWRITTEN, Fault, Faul
 from target_zoho_crm.writing.child_jobs import JobsWithChildren, RowsFile, Sizes
 from target_zoho_crm.writing.csv_files import write_bulk_zip
 from target_zoho_crm.writing.result_files import KEY_SEPARATOR
-from target_zoho_crm.writing.routing import UPSERT_MAX_RECORDS, links_way
+from target_zoho_crm.writing.routing import links_way
 from target_zoho_crm.writing.workers import JobWorkers
 
 _ToAdd = dict[str, dict[str, tuple[str, ...]]]

@@ -8,8 +8,8 @@ from typing import Any
 from sync_ledger.acks import chunks_of
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.coql_rows import all_rows, among, id_in
+from target_zoho_crm.api.costs import IDS_PER_QUERY
 from target_zoho_crm.api.metadata import Field
-from target_zoho_crm.writing.routing import IDS_PER_QUERY
 
 IDS_PER_READ = 100  # records that one call reads by their ids
 

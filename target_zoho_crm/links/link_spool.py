@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from target_zoho_crm.confirmation.destination import Batch
+from target_zoho_crm.batch import Batch
 from target_zoho_crm.writing.spool import spooling
 
 

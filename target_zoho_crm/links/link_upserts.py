@@ -7,7 +7,8 @@ from typing import Any
 
 from target_zoho_crm.api.coql_rows import id_in
 from target_zoho_crm.api.metadata import LINKS
-from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.batch import Batch
+from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of
 from target_zoho_crm.links.link_calls import Changes, change_fields
 from target_zoho_crm.links.link_rows import gone, link_of, links_held

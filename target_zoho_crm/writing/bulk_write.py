@@ -21,6 +21,7 @@ from sync_ledger.in_doubt import NO_RESULT
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.client import JobAnswer
+from target_zoho_crm.api.costs import BULK_JOB_CREDITS
 from target_zoho_crm.api.errors import (
     CODES,
     AnswerError,
@@ -33,10 +34,11 @@ from target_zoho_crm.api.errors import (
     request_error,
 )
 from target_zoho_crm.api.limits import wait_or_stop
-from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.batch import Batch, Channel, PendingRecords
+from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
-from target_zoho_crm.confirmation.state_gate import Flight, Group
+from target_zoho_crm.confirmation.state_gate import Flight
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.references import parents_in_job
 from target_zoho_crm.write_settings import Operation
@@ -44,7 +46,6 @@ from target_zoho_crm.writing.csv_files import job_body, operation_in_job, with_c
 from target_zoho_crm.writing.insertion import Insertion
 from target_zoho_crm.writing.job_polling import BESIDE_CALLBACKS, USUAL, Pauses, Waking
 from target_zoho_crm.writing.result_files import job_outcomes
-from target_zoho_crm.writing.routing import BULK_JOB_CREDITS, Channel
 from target_zoho_crm.writing.spool import spooling
 from target_zoho_crm.writing.workers import JobWorkers
 
@@ -122,7 +123,7 @@ class BulkWriter:
         """Go on with a dead run's job where it stopped."""
         self._workers.submit(self._deliver, None, job, self._to.take_off(job.manifest.texts()), None)
 
-    def _deliver(self, group: Group | None, job: JournalledJob, flight: Flight, file: BulkFile | None) -> None:
+    def _deliver(self, group: PendingRecords | None, job: JournalledJob, flight: Flight, file: BulkFile | None) -> None:
         """Take a job through all steps that are left."""
         to = self._to
         try:
@@ -173,7 +174,7 @@ class BulkWriter:
                 may_exist = True
             wait_or_stop(self._to.stop, CONTINUOUS_PAUSE_SECONDS)
 
-    def _settle(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
+    def _settle(self, group: PendingRecords | None, job: JournalledJob, result: Path | None) -> None:
         """Turn a result into acks."""
         with self._by_row:
             self._to.conclude(group, self._outcomes(job, result), Channel.BULK_WRITE, job)

@@ -16,12 +16,11 @@ import msgspec
 from sync_ledger.job_journal import JournalledJob
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.errors import Gone, QuotaError, Stopped, TransientError
+from target_zoho_crm.batch import Channel, PendingRecords
 from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
-from target_zoho_crm.confirmation.state_gate import Group
 from target_zoho_crm.writing.bulk_write import CREATE_ATTEMPTS, BulkFile, BulkWriter, NotCreatedError
 from target_zoho_crm.writing.child_failures import LINES, UNWRITTEN, Fault, Faults, of_error, of_outcome
-from target_zoho_crm.writing.routing import Channel
 from target_zoho_crm.writing.workers import JobWorkers
 
 _ON_THEIR_WAY = 3
@@ -49,7 +48,7 @@ class JobsWithChildren(BulkWriter, ABC):
     def _complete(self, job: JournalledJob, outcomes: list[Outcome]) -> list[Outcome]:
         """Write what belongs to the orders that are in the CRM; the orders' outcomes with those of their children."""
 
-    def _settle(self, group: Group | None, job: JournalledJob, result: Path | None) -> None:
+    def _settle(self, group: PendingRecords | None, job: JournalledJob, result: Path | None) -> None:
         """Turn the orders' result into acks, once their children are written."""
         with self._on_their_way:
             with self._by_row:

@@ -16,7 +16,8 @@ from dataclasses import replace
 from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.api.errors import LostAnswer, Stopped, TransientError
 from target_zoho_crm.api.limits import wait_or_stop
-from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.batch import Batch
+from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.operation_outcomes import DUPLICATE, by_operation
 from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
 from target_zoho_crm.write_settings import Operation

@@ -11,11 +11,11 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
 from target_zoho_crm.api.errors import TransientError, ZohoError
 from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
 from target_zoho_crm.mapping.field_values import any_to_text
 from target_zoho_crm.mapping.references import ParentKind
-from target_zoho_crm.writing.routing import UPSERT_MAX_RECORDS
 
 VALUES_PER_QUERY = 50  # Zoho takes up to 100 in one `in`; 50 is the safe figure
 KNOWN_MOST = 200_000

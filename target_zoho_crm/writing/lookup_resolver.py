@@ -8,15 +8,14 @@ from typing import Any
 
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.errors import Family, TransientError, request_error
-from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.batch import Batch, Channel, Entry
+from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status, refused
-from target_zoho_crm.delivery.buffer import Entry
 from target_zoho_crm.mapping.conversion import Conversion, Form
 from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal
 from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, reference_csv
 from target_zoho_crm.mapping.references import OnMissingParent, ParentKind, ParentLookup, missing_parent
 from target_zoho_crm.writing.lookup_directory import LookupDirectory, NotOne
-from target_zoho_crm.writing.routing import Channel
 from target_zoho_crm.writing.workers import Workers
 
 SAMPLE_NAMES = 5

@@ -5,24 +5,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from itertools import accumulate
 
+from target_zoho_crm.api.costs import (
+    BULK_JOB_CREDITS,
+    IDS_PER_QUERY,
+    UPSERT_MAX_RECORDS,
+    UPSERT_RECORDS_PER_CREDIT,
+    upsert_credits,
+)
 from target_zoho_crm.api.errors import configuration_error
-
-UPSERT_RECORDS_PER_CREDIT = 10  # one credit for each 10 records begun
-UPSERT_MAX_RECORDS = 100  # Zoho refuses more in one call
-IDS_PER_QUERY = 50  # Zoho takes up to 100 values in one `in`; 50 is the safe figure
-QUERY_CREDITS = ((200, 1), (1_000, 2), (2_000, 3))  # COQL: the rows asked for, and what that costs
-BULK_JOB_CREDITS = 500  # whatever the job's size; so both ways cost the same at 5,000 records
-
-
-class Channel(str, Enum):
-    """The way that records take into the CRM."""
-
-    AUTO = "auto"
-    UPSERT = "upsert"
-    BULK_WRITE = "bulk_write"
+from target_zoho_crm.batch import Channel
 
 
 def possible_channel(wanted: Channel, stream: str, upsert_only: Sequence[str]) -> Channel:
@@ -55,17 +48,6 @@ class Plan:
     def records(self) -> int:
         """How many are sent."""
         return sum(self.job_sizes) + self.upsert_records
-
-
-def upsert_credits(records: int) -> int:
-    """Credits for `records` by upsert calls of 100, where each call costs 1 for each 10 records begun."""
-    full_calls, rest = divmod(records, UPSERT_MAX_RECORDS)
-    return full_calls * _call_credits(UPSERT_MAX_RECORDS) + _call_credits(rest)
-
-
-def query_credits(rows: int) -> int:
-    """Credits for a COQL query that asks for up to `rows`, at most 2,000."""
-    return next(credits_ for most, credits_ in QUERY_CREDITS if rows <= most)
 
 
 class LineCounts:
@@ -244,10 +226,6 @@ def _by_job(remaining: int, by_calls: int, by_job: int, channel: Channel, bulk_t
     if channel is not Channel.AUTO:
         return channel is Channel.BULK_WRITE
     return remaining >= bulk_threshold if bulk_threshold is not None else by_calls >= by_job
-
-
-def _call_credits(records: int) -> int:
-    return -(-records // UPSERT_RECORDS_PER_CREDIT)
 
 
 def _why(

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from sync_ledger.quarantine import BREAKS_CALLS
 from target_zoho_crm.api.errors import Family, TransientError, UnattributedFailure, ZohoError
 from target_zoho_crm.api.limits import wait_or_stop
-from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.batch import Batch
+from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.writing.bisect_failing import isolate
 

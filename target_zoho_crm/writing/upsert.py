@@ -14,16 +14,18 @@ from itertools import islice
 from sync_ledger.in_doubt import CALL_UNCONFIRMED
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
+from target_zoho_crm.api.answers import names_no_cause
+from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
 from target_zoho_crm.api.errors import LostAnswer, QuotaError, Stopped, TransientError, UnattributedFailure, ZohoError
-from target_zoho_crm.confirmation.destination import Batch, Destination
+from target_zoho_crm.batch import Batch, Channel
+from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.operation_outcomes import by_operation, not_in_crm
-from target_zoho_crm.confirmation.outcomes import Outcome, names_no_cause, upsert_outcomes
+from target_zoho_crm.confirmation.outcomes import Outcome, upsert_outcomes
 from target_zoho_crm.confirmation.state_gate import Flight
 from target_zoho_crm.links.link_upserts import Links
 from target_zoho_crm.mapping.field_values import Refusal
 from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.insertion import Insertion
-from target_zoho_crm.writing.routing import UPSERT_MAX_RECORDS, Channel
 from target_zoho_crm.writing.split_calls import SplitCall
 from target_zoho_crm.writing.upsert_body import upsert_body
 from target_zoho_crm.writing.workers import Workers

@@ -31,15 +31,15 @@ from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.data_centers import endpoints
 from target_zoho_crm.api.errors import Family
 from target_zoho_crm.api.limits import CreditMeter
+from target_zoho_crm.batch import Channel, PendingRecords
 from target_zoho_crm.confirmation.confirmation import Confirmation
 from target_zoho_crm.confirmation.destination import Destination, OnRejection
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.problem_summary import Problems
-from target_zoho_crm.confirmation.state_gate import Flight, Group, StateGate
+from target_zoho_crm.confirmation.state_gate import Flight, StateGate
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.write_settings import Automations, Operation
 from target_zoho_crm.writing.records_by_key import RecordsByKey
-from target_zoho_crm.writing.routing import Channel
 
 STREAM = "orders"
 NO_SUCH_PROCESS = 2**22 + 1
@@ -72,14 +72,14 @@ class Sent:
 
     version: str
     serial: int
-    group: Group
+    group: PendingRecords
 
 
 @dataclass
 class ReadPage:
     """What the tap read at once, and where its bookmark stands after that."""
 
-    group: Group
+    group: PendingRecords
     rows: dict[str, Sent]
     gone: tuple[str, ...]
     bookmark: str | None
@@ -99,7 +99,7 @@ class Job:
     """A bulk job that this run looks after, its own or an adopted one, which has no group."""
 
     journalled: JournalledJob
-    group: Group | None
+    group: PendingRecords | None
     flight: Flight
 
     @property
@@ -180,7 +180,7 @@ class Run:
             logger=logging.getLogger(__name__),
         )
         self.buffer: dict[str, Sent] = {}
-        self.gone: dict[str, Group] = {}
+        self.gone: dict[str, PendingRecords] = {}
         self.calls: list[Call] = []
         self.jobs: list[Job] = []
         self._untaken: list[ReadPage] = []
@@ -191,12 +191,12 @@ class Run:
         for page in self.orders.pages(bookmark):
             bookmark = page.bookmark or bookmark
             _, contents, _, keys, versions = page.columns
-            group = Group(STREAM)
+            group = PendingRecords(STREAM)
             rows = [Sent(version, content, group) for version, content in zip(versions, contents, strict=True)]
             yield ReadPage(group, dict(zip(keys, rows, strict=True)), (), bookmark)
         if self._find_deleted:
             for _, keys, *_ in self.orders.deleted_orders().pages():
-                yield ReadPage(Group(STREAM), {}, tuple(keys), bookmark)
+                yield ReadPage(PendingRecords(STREAM), {}, tuple(keys), bookmark)
 
     def read_page(self) -> ReadPage | None:
         """Let the tap read one page; None when it is through."""

@@ -20,6 +20,7 @@ PATCHES = Path(__file__).parent / "mutants"
 COPIED = (
     "sync_ledger",
     "sync_databases",
+    "sync_processes",
     "tap_legacy_orders",
     "target_zoho_crm",
     "zoho_crm_emulator",

@@ -26,7 +26,7 @@ from simulation.scheduler import Scheduler, Task
 START = 1_767_254_400.0
 """2026-01-01 08:00 UTC, in seconds since the epoch: when every history begins."""
 
-PACKAGES = ("sync_ledger", "sync_databases", "target_zoho_crm", "tap_legacy_orders")
+PACKAGES = ("sync_databases", "sync_processes", "sync_ledger", "target_zoho_crm", "tap_legacy_orders")
 
 
 class Stage:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_zoho_crm.confirmation.state_gate import Group, StateGate
+from target_zoho_crm.batch import PendingRecords
+from target_zoho_crm.confirmation.state_gate import StateGate
 from target_zoho_crm.delivery.flush_timer import INPUT_PENDING_FACTOR, FlushTimer, Waiting
 
 
@@ -53,7 +54,7 @@ def test_no_call_has_fewer_than_ten_records_while_more_wait(
 
 def test_states_that_wait_for_the_same_records_are_held_once() -> None:
     sent: list[object] = []
-    state_gate, group = StateGate(sent.append), Group("orders")
+    state_gate, group = StateGate(sent.append), PendingRecords("orders")
     state_gate.received(group, 1)
     for number in range(1_000):
         state_gate.hold({"at": number})
@@ -64,7 +65,7 @@ def test_states_that_wait_for_the_same_records_are_held_once() -> None:
 
 def test_orders_that_the_ledger_holds_as_due_let_state_pass_and_add_up() -> None:
     sent: list[object] = []
-    state_gate, group = StateGate(sent.append), Group("orders")
+    state_gate, group = StateGate(sent.append), PendingRecords("orders")
     state_gate.received(group, 3)
     state_gate.hold({"at": 1})
     state_gate.due_again(group, 3)

@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from target_zoho_crm.api.costs import BULK_JOB_CREDITS, upsert_credits
 from target_zoho_crm.api.errors import Family, Stopped
+from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.lines.line_move_lock import LineTraffic
 from target_zoho_crm.lines.line_reader import LineReader, count_lines
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.writing.child_failures import Fault, unwritten, whole
-from target_zoho_crm.writing.routing import BULK_JOB_CREDITS, Channel, LineCounts, Plan, plan, upsert_credits
+from target_zoho_crm.writing.routing import LineCounts, Plan, plan
 
 FOLDING = KeyFolding(folds_case=True)
 LINE = {

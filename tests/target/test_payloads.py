@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_zoho_crm.api.metadata import Field, ModuleFields
-from target_zoho_crm.delivery.buffer import Entry
+from target_zoho_crm.batch import Entry
 from target_zoho_crm.delivery.payload_hasher import PayloadHasher
 from target_zoho_crm.mapping.field_mapping import FieldMapping, compile_mapping
 

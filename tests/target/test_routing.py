@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_zoho_crm.writing.routing import Channel, plan, upsert_credits
+from target_zoho_crm.api.costs import upsert_credits
+from target_zoho_crm.batch import Channel
+from target_zoho_crm.writing.routing import plan
 
 
 def auto(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from target_zoho_crm.writing.routing import Channel, LineCounts, LinkCounts, plan
+from target_zoho_crm.batch import Channel
+from target_zoho_crm.writing.routing import LineCounts, LinkCounts, plan
 
 MOST = 60_000
 IN_A_JOB = 25_000

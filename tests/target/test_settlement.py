@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from target_zoho_crm.batch import PendingRecords
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
-from target_zoho_crm.confirmation.state_gate import Group, StateGate
+from target_zoho_crm.confirmation.state_gate import StateGate
 
 STREAM = "orders"
 
@@ -25,7 +26,7 @@ def synced(number: int) -> list[Outcome]:
 
 def test_state_waits_for_the_records_before_it_and_not_for_those_after() -> None:
     emitted = Emitted()
-    state_gate, first, second = StateGate(emitted), Group(STREAM), Group(STREAM)
+    state_gate, first, second = StateGate(emitted), PendingRecords(STREAM), PendingRecords(STREAM)
     state_gate.received(first, 2)
     state_gate.hold({"page": 1})
     state_gate.received(second, 3)
@@ -45,7 +46,7 @@ def test_state_goes_out_at_once_where_nothing_is_unsettled() -> None:
 def test_what_is_to_be_done_then_is_done_once_all_that_was_read_before_is_settled() -> None:
     done: list[str] = []
     emitted = Emitted()
-    state_gate, first, second = StateGate(emitted), Group(STREAM), Group(STREAM)
+    state_gate, first, second = StateGate(emitted), PendingRecords(STREAM), PendingRecords(STREAM)
     state_gate.received(first, 2)
     state_gate.then(lambda: done.append("first"))
     state_gate.hold({"n": 1})
@@ -60,11 +61,11 @@ def test_what_is_to_be_done_then_is_done_once_all_that_was_read_before_is_settle
 
 def test_state_never_passes_a_record_that_was_left_unsynced() -> None:
     emitted = Emitted()
-    state_gate, group = StateGate(emitted), Group(STREAM)
+    state_gate, group = StateGate(emitted), PendingRecords(STREAM)
     state_gate.received(group, 3)
     state_gate.hold({"page": 1})
     state_gate.confirmed(group, synced(2), 0)
-    later = Group(STREAM)
+    later = PendingRecords(STREAM)
     state_gate.received(later, 1)
     state_gate.hold({"page": 2})
     state_gate.confirmed(later, synced(1), 0)
@@ -74,7 +75,7 @@ def test_state_never_passes_a_record_that_was_left_unsynced() -> None:
 
 def test_state_follows_records_that_were_moved_to_another_group() -> None:
     emitted = Emitted()
-    state_gate, first, second = StateGate(emitted), Group(STREAM), Group(STREAM)
+    state_gate, first, second = StateGate(emitted), PendingRecords(STREAM), PendingRecords(STREAM)
     state_gate.received(first, 2)
     state_gate.hold({"page": 1})
     state_gate.moved(first, second, 1)
@@ -86,7 +87,7 @@ def test_state_follows_records_that_were_moved_to_another_group() -> None:
 
 def test_superseded_records_are_settled_by_being_replaced() -> None:
     emitted = Emitted()
-    state_gate, group = StateGate(emitted), Group(STREAM)
+    state_gate, group = StateGate(emitted), PendingRecords(STREAM)
     state_gate.received(group, 3)
     state_gate.superseded(group, 2)
     state_gate.hold({"page": 1})
@@ -112,13 +113,15 @@ def test_the_law_of_state(data: st.DataObject) -> None:
     """Whatever the order of events: an emitted state has no unsettled record before it, and none is held back."""
     emitted = Emitted()
     state_gate = StateGate(emitted)
-    groups: list[Group] = []
-    unsettled: list[tuple[int, Group]] = []  # (how many states had come before the record, its group)
+    groups: list[PendingRecords] = []
+    unsettled: list[tuple[int, PendingRecords]] = []  # (how many states had come before the record, its group)
     states = 0
     for _ in range(data.draw(st.integers(1, 25))):
         event = data.draw(st.sampled_from(["record", "state", "settle", "move"]))
         if event == "record":
-            group = data.draw(st.sampled_from(groups)) if groups and data.draw(st.booleans()) else Group(STREAM)
+            group = (
+                data.draw(st.sampled_from(groups)) if groups and data.draw(st.booleans()) else PendingRecords(STREAM)
+            )
             groups.append(group)
             state_gate.received(group, 1)
             unsettled.append((states, group))
@@ -131,7 +134,7 @@ def test_the_law_of_state(data: st.DataObject) -> None:
         elif event == "move" and unsettled:
             index = data.draw(st.integers(0, len(unsettled) - 1))
             before, source = unsettled[index]
-            target = Group(STREAM)
+            target = PendingRecords(STREAM)
             groups.append(target)
             state_gate.moved(source, target, 1)
             unsettled[index] = (before, target)

@@ -1,0 +1,88 @@
+"""A batch: orders that go together by one mapping and one channel, and the pending records whose outcomes they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from sync_ledger.job_journal import JournalledJob
+from target_zoho_crm.mapping.field_mapping import FieldMapping
+
+
+class Channel(str, Enum):
+    """The way that records take into the CRM."""
+
+    AUTO = "auto"
+    UPSERT = "upsert"
+    BULK_WRITE = "bulk_write"
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One order to be written: its version and the values of the mapped columns."""
+
+    version: str
+    values: tuple[Any, ...]
+
+
+class PendingRecords:
+    """Records of one stream that were read together and whose outcomes are awaited; counted, not named."""
+
+    __slots__ = ("stream", "unsettled")
+
+    def __init__(self, stream: str) -> None:
+        """Start with no records."""
+        self.stream = stream
+        self.unsettled = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Orders that go together by one mapping, and the group of records whose outcomes they are.
+
+    `entries` is keyed by the order's key; its values stand in the order of the mapping's columns. `payloads` holds
+    their hashes by key where they were asked for, `job` the journal's line of an insert call. `suspects`: earlier calls
+    with these orders failed as a whole, so each goes alone. `links` holds, for a job, the ids of the records that
+    orders are linked to, by key and field; it may name further orders.
+    """
+
+    group: PendingRecords
+    mapping: FieldMapping
+    entries: Mapping[str, Entry]
+    payloads: Mapping[str, str] = field(default_factory=dict)
+    job: JournalledJob | None = None
+    suspects: bool = False
+    links: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """As `manifest`, but only looked at: it costs nothing to make."""
+        return _Versions(self.entries)
+
+    @property
+    def manifest(self) -> dict[str, str]:
+        """Key to version."""
+        return dict(zip(self.entries, map(_VERSION, self.entries.values()), strict=True))
+
+
+class _Versions(Mapping[str, str]):
+    """The version of each entry by its key."""
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self._entries = entries
+
+    def __getitem__(self, key: str) -> str:
+        return self._entries[key].version
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+_VERSION = attrgetter("version")
