@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from singer_sdk import typing as th
@@ -17,7 +17,7 @@ TRIGGERS = ("workflow", "approval", "blueprint", "pathfinder", "orchestration")
 _TRIGGER = th.ArrayType(th.StringType(allowed_values=list(TRIGGERS)))
 
 
-class Operation(str, Enum):
+class Operation(StrEnum):
     """What a write does with an order whose key the CRM has, and with one whose key it has not."""
 
     UPSERT = "upsert"
@@ -28,7 +28,7 @@ class Operation(str, Enum):
 _OPERATION = th.StringType(allowed_values=[each.value for each in Operation])
 
 
-class JobAutomations(str, Enum):
+class JobAutomations(StrEnum):
     """Which automations a bulk write job runs; its request cannot say, and Zoho's documents do not."""
 
     UNKNOWN = "unknown"

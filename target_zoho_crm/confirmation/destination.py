@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 from operator import attrgetter
 
 from sync_ledger.job_journal import JournalledJob
@@ -29,7 +29,7 @@ from target_zoho_crm.writing.routing import Channel
 logger = logging.getLogger("target-zoho-crm")
 
 
-class OnRejection(str, Enum):
+class OnRejection(StrEnum):
     """What a refused record does to the run."""
 
     SKIP = "skip"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from singer_sdk import typing as th
@@ -17,7 +17,7 @@ PARENT_ID = "Parent_Id"
 """The field by which Zoho's subform rows point to their record."""
 
 
-class WriteTo(str, Enum):
+class WriteTo(StrEnum):
     """What an order's lines become."""
 
     MODULE = "module"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from singer_sdk import typing as th
@@ -68,14 +68,14 @@ FIELDS = th.ObjectType(
 environment."""
 
 
-class OnTooLong(str, Enum):
+class OnTooLong(StrEnum):
     """What becomes of a value that is longer than its field."""
 
     REJECT = "reject"
     TRUNCATE = "truncate"
 
 
-class OnUnknownPicklist(str, Enum):
+class OnUnknownPicklist(StrEnum):
     """What becomes of a value that is not in the picklist."""
 
     REJECT = "reject"
@@ -83,7 +83,7 @@ class OnUnknownPicklist(str, Enum):
     DEFAULT = "default"
 
 
-class OnNull(str, Enum):
+class OnNull(StrEnum):
     """What null does to the field."""
 
     CLEAR = "clear"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from singer_sdk import typing as th
@@ -14,7 +14,7 @@ from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.setting import Setting
 
 
-class OnDelete(str, Enum):
+class OnDelete(StrEnum):
     """What becomes of the record of an order that is gone."""
 
     IGNORE = "ignore"

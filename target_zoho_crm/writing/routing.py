@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from itertools import accumulate
 
 from target_zoho_crm.api.errors import configuration_error
@@ -17,7 +17,7 @@ QUERY_CREDITS = ((200, 1), (1_000, 2), (2_000, 3))  # COQL: the rows asked for, 
 BULK_JOB_CREDITS = 500  # whatever the job's size; so both ways cost the same at 5,000 records
 
 
-class Channel(str, Enum):
+class Channel(StrEnum):
     """The way that records take into the CRM."""
 
     AUTO = "auto"

@@ -21,15 +21,12 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "zoho-openapi"
 FILES = ("bulk_write", "coql", "fields", "layouts", "modules", "org", "record", "users", "common")
