@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import TypeVar
 
 from singer_sdk.exceptions import ConfigValidationError
@@ -17,7 +17,7 @@ EXPECTED = (TapConfigError, TapSyncError, LedgerError, ZohoError, ConfigValidati
 """What a faulty set-up makes tap, target and ledger say; anything else is a defect of ours."""
 
 
-class Verdict(str, Enum):
+class Verdict(StrEnum):
     """How a check ended."""
 
     FITS = "fits"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from enum import Enum
+from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
 
@@ -19,7 +19,7 @@ NO_JOB = "0"
 """No bulk write job has this id."""
 
 
-class Scope(str, Enum):
+class Scope(StrEnum):
     """What became of the try."""
 
     GRANTED = "granted"

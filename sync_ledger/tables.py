@@ -7,7 +7,7 @@ MariaDB and SQL Server otherwise take 'A1' and 'a1', or 'A1' and 'A1 ', for one 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from functools import cache
 from typing import Any
 
@@ -35,7 +35,7 @@ DELETED_VERSION = "(deleted)"
 """The version of an order that is gone; none that a database renders, so an order that comes back is unsynced."""
 
 
-class AckStatus(str, Enum):
+class AckStatus(StrEnum):
     """What the ledger says of one order."""
 
     SUBMITTED = "submitted"
@@ -49,7 +49,7 @@ class AckStatus(str, Enum):
     """Gone from the legacy table, and the CRM knows: its record is deleted or marked, as `action` says."""
 
 
-class JobStep(str, Enum):
+class JobStep(StrEnum):
     """How far a bulk job has come; each step is journalled before the next one begins."""
 
     INTENT = "intent"

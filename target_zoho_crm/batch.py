@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
@@ -14,7 +14,7 @@ from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 
 
-class Channel(str, Enum):
+class Channel(StrEnum):
     """The way that records take into the CRM."""
 
     AUTO = "auto"

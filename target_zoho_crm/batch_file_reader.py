@@ -17,10 +17,12 @@ from upath import UPath
 
 from target_zoho_crm.confirmation.state_gate import StateGate
 from target_zoho_crm.message_reader import BLOCK_BYTES
+from target_zoho_crm.setting import Setting
 
-PROPERTY = th.Property(
+PROPERTY = Setting(
     "delete_batch_files",
     th.BooleanType,
+    in_payload=False,
     default=False,
     description="Whether files that BATCH messages name are removed once their records are settled; see docs/batch.md.",
 )

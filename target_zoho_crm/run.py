@@ -25,6 +25,7 @@ from target_zoho_crm.api.limits import CreditKind, CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.api.transport import ATTEMPTS
 from target_zoho_crm.batch import Channel
+from target_zoho_crm.config_schema import payload_settings
 from target_zoho_crm.confirmation.confirmation import Confirmation
 from target_zoho_crm.confirmation.destination import Destination, FailedCalls, OnRejection
 from target_zoho_crm.confirmation.outcomes import Status
@@ -224,7 +225,7 @@ class Run:
     def _unchanged(self, destination: Destination) -> UnchangedOrders | None:
         if not self.settings.skip_unchanged:
             return None
-        return UnchangedOrders(destination, PayloadHasher(self.settings.config, destination.stream))
+        return UnchangedOrders(destination, PayloadHasher(payload_settings(self.settings.config), destination.stream))
 
     def _ask_for_set_up(self, own: StreamSettings) -> None:
         """Ask the CRM at once for all that must be known before an order can be sent."""

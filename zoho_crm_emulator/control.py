@@ -11,13 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import msgspec
 import requests
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 READY = re.compile(r"ready at (\S+) client_id=(\S+) client_secret=(\S+) refresh_token=(\S+)")
 RECORD = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)

@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ _GONE_CODES = ("RESOURCE_NOT_FOUND", "LINK_NOT_VALID")
 _NOT_FOUND = ("HTTP_404", "HTTP_410")
 
 
-class JobStatus(str, Enum):
+class JobStatus(StrEnum):
     """Where a bulk write job stands."""
 
     ADDED = "ADDED"

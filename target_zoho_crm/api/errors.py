@@ -9,14 +9,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from http import HTTPStatus
 from typing import ClassVar
 
 from sync_ledger.quarantine import BREAKS_CALLS
 
 
-class Family(str, Enum):
+class Family(StrEnum):
     """What to do about an error (design, section 6)."""
 
     TRANSIENT = "transient"  # again with backoff, then in the next run

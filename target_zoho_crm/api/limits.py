@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from enum import Enum
+from enum import StrEnum
 
 from target_zoho_crm.api.call_window import CallWindow
 from target_zoho_crm.api.errors import CODES, CREDIT_BUDGET, QuotaError, Stopped
@@ -20,7 +20,7 @@ RETRY_AFTER_CAP_SECONDS = 120.0  # a longer wish is not honoured in one piece: t
 _LOOK_SECONDS = 0.1  # how soon a waiting call notices that the run is to stop
 
 
-class CreditKind(str, Enum):
+class CreditKind(StrEnum):
     """What credits were spent for."""
 
     UPSERT = "upsert"

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 
 from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.api.client import ZohoClient
@@ -27,7 +27,7 @@ from target_zoho_crm.writing.records_by_key import RecordsByKey
 logger = logging.getLogger("target-zoho-crm")
 
 
-class OnRejection(str, Enum):
+class OnRejection(StrEnum):
     """What a refused record does to the run."""
 
     SKIP = "skip"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ from target_zoho_crm.api.plain_text import (
 from target_zoho_crm.mapping.field_values import MULTIPLE, Refusal
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """What became of a record."""
 
     SYNCED = "synced"

@@ -22,20 +22,23 @@ from sync_databases.session_settings import pin_for_writing
 from sync_ledger.ledger import LedgerError, WritableDatabase, writable_engine
 from target_zoho_crm.api.errors import ConfigurationError, configuration_error
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.setting import Setting
 
 LOOKED_AT = 20
 """Orders among which one is sought that nobody has changed yet, to see whether its flag stays."""
 
 PROPERTIES = (
-    th.Property(
+    Setting(
         "sync_flag_column",
         th.StringType,
+        in_payload=False,
         description="The flag column that is set once an order is in the CRM, where the tap goes by one "
         "(docs/sync-flag.md).",
     ),
-    th.Property(
+    Setting(
         "orders_url",
         th.StringType,
+        in_payload=False,
         secret=True,
         description="SQLAlchemy URL of the orders' database, where flags are set; the ledger's database if absent.",
     ),
