@@ -183,7 +183,6 @@ def measure(plan: Plan, folder: Path, server: str) -> dict[str, Any]:
             **figures,
             "idle_queries_per_second": idle,
             "stopped_after_seconds": round(stopped_after, 2),
-            "memory_mib": [life.memory for life in pair.lives],
             "memory_growth_mib": _growth(pair.lives),
             "orders": len(shop.orders()),
         }
