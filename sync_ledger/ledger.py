@@ -6,7 +6,6 @@ import itertools
 import logging
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,6 +23,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
+from sync_ledger.clock import CLOCK, Clock
 from sync_ledger.tables import LedgerTables, ledger_tables
 from sync_ledger.versions import LEDGER_VERSION, OtherVersionError, bring_up_to_date, version_of
 
@@ -150,9 +150,10 @@ class WritableDatabase:
 
     what_is_lost = "what was sent and not confirmed is sent again by the next run"
 
-    def __init__(self, engine: sa.Engine) -> None:
-        """Use `engine`, which must have come from `writable_engine` or be set up alike."""
+    def __init__(self, engine: sa.Engine, clock: Clock = CLOCK) -> None:
+        """Use `engine`, which must have come from `writable_engine` or be set up alike, and wait by `clock`."""
         self.engine = engine
+        self._clock = clock
         self._writer = engine.execution_options(ledger_write=True)
         self._given_up = False
         self.retries_until: threading.Event | None = None
@@ -187,7 +188,7 @@ class WritableDatabase:
         Raises:
             LedgerUnavailableError: the ledger does not answer, time and again.
         """
-        began = time.monotonic()
+        began = self._clock.seconds()
         for attempt in itertools.count(1):
             try:
                 result = action()
@@ -195,7 +196,7 @@ class WritableDatabase:
                 raise
             except DBAPIError as error:
                 passing = isinstance(error, (OperationalError, InterfaceError))
-                over = self._given_up or attempt >= ATTEMPTS or time.monotonic() - began >= PATIENCE_SECONDS
+                over = self._given_up or attempt >= ATTEMPTS or self._clock.seconds() - began >= PATIENCE_SECONDS
                 if self.retries_until is not None:
                     over = self.retries_until.is_set()
                 if over or not passing:
@@ -208,7 +209,7 @@ class WritableDatabase:
                 self._given_up = False
                 return result
             pause = random.uniform(0.5, 1) * min(attempt, LONGEST_PAUSE_SECONDS)  # noqa: S311 - no secret
-            (self.retries_until or threading.Event()).wait(pause)
+            self._clock.wait(pause, self.retries_until)
         raise AssertionError("the loop returns or raises")
 
     @contextmanager
@@ -225,19 +226,19 @@ class WritableDatabase:
 class Ledger(WritableDatabase):
     """The ack, job and run tables in one database."""
 
-    def __init__(self, engine: sa.Engine, schema: str | None = None) -> None:
-        """Use `engine` as a writable database does."""
-        super().__init__(engine)
+    def __init__(self, engine: sa.Engine, schema: str | None = None, clock: Clock = CLOCK) -> None:
+        """Use `engine` and `clock` as a writable database does."""
+        super().__init__(engine, clock)
         self.tables: LedgerTables = ledger_tables(engine.dialect.name, schema)
 
     @classmethod
-    def open(cls, url: str, schema: str | None = None) -> Ledger:
+    def open(cls, url: str, schema: str | None = None, clock: Clock = CLOCK) -> Ledger:
         """Open the ledger at `url`; connects on first use.
 
         Raises:
             LedgerError: the URL or its driver is of no use.
         """
-        return cls(writable_engine(url), schema)
+        return cls(writable_engine(url), schema, clock)
 
     def now(self, connection: sa.Connection) -> datetime:
         """Tell the time by the ledger database's clock: naive UTC."""
@@ -268,7 +269,7 @@ class Ledger(WritableDatabase):
             except (DBAPIError, OSError) as error:
                 if attempt == CREATE_ATTEMPTS:
                     raise self.unusable(error) from error
-                time.sleep(0.1 * attempt)
+                self._clock.wait(0.1 * attempt)
             else:
                 return
 
