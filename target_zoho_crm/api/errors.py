@@ -51,6 +51,12 @@ _T, _D, _C, _Q = Family.TRANSIENT, Family.DATA, Family.CONFIGURATION, Family.QUO
 _WAIT = "Nothing; it is tried again."
 _REPORT = "Check the module, the mapping and the API version; if they are right, report it with this line."
 _FIX_RECORD = "Correct the order in the legacy system; it is sent again when it changes."
+_TOKEN_REFUSED = CodeInfo(
+    _C, "Zoho refuses the access token, also after a renewal.", "Check data_center, and make a new refresh_token."
+)
+_NO_AUTHENTICATION = CodeInfo(  # at times a renewal mends it
+    _C, "Zoho finds no valid authentication.", "Check api_url and data_center, and that no proxy drops headers."
+)
 
 CODES: dict[str, CodeInfo] = {
     # A record is refused.
@@ -121,12 +127,10 @@ CODES: dict[str, CodeInfo] = {
         "Nothing; the next run goes on. Or raise credit_budget, or lower credit_reserve.",
     ),
     # Someone must change the set-up.
-    "INVALID_TOKEN": CodeInfo(
-        _C, "Zoho refuses the access token, also after a renewal.", "Check data_center, and make a new refresh_token."
-    ),
-    "AUTHENTICATION_FAILURE": CodeInfo(
-        _C, "Zoho found no valid authentication.", "Check api_url and data_center, and that no proxy drops headers."
-    ),
+    "INVALID_TOKEN": _TOKEN_REFUSED,
+    "INVALID_OAUTHTOKEN": _TOKEN_REFUSED,
+    "AUTHENTICATION_FAILURE": _NO_AUTHENTICATION,
+    "AUTHENTICATION_FAILED": _NO_AUTHENTICATION,
     "OAUTH_SCOPE_MISMATCH": CodeInfo(
         _C,
         "The refresh token lacks a scope.",
