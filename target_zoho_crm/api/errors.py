@@ -92,11 +92,6 @@ CODES: dict[str, CodeInfo] = {
     "TOO_MANY_REQUESTS": CodeInfo(_T, "Too many calls, at once or in a short time.", _WAIT),
     "INTERNAL_ERROR": CodeInfo(_T, "Zoho failed inside.", _WAIT),
     "UNPROCESSED": CodeInfo(_T, "The bulk job ended before it tried the row.", _WAIT),
-    "ACCESS_DENIED": CodeInfo(
-        _T,
-        "Zoho gives no more access tokens for a while (at most 10 in 10 minutes).",
-        "Wait ten minutes; let processes share the token cache.",
-    ),
     "RESOURCE_NOT_FOUND": CodeInfo(_T, "Zoho does not know the job.", "Nothing; its orders are sent again."),
     "LINK_NOT_VALID": CodeInfo(
         _T, "The job's result is gone (kept for 7 days).", "Nothing; its orders are sent again."
@@ -116,6 +111,11 @@ CODES: dict[str, CodeInfo] = {
     "CONFLICTING_RESULT": CodeInfo(_T, "The bulk job's result names the order twice, differently.", _WAIT),
     "STOPPED": CodeInfo(_T, "The run was asked to stop.", "Start it again."),
     # Nothing more goes for now.
+    "ACCESS_DENIED": CodeInfo(
+        _Q,
+        "Zoho gives no more access tokens for a while (at most 10 in 10 minutes).",
+        "Run again in ten minutes; let processes share the token cache.",
+    ),
     "STORAGE_SPACE_EXCEEDED": CodeInfo(_Q, "The CRM's storage is full.", "Free or buy storage."),
     "MAX_RECORDS_LIMIT_REACHED": CodeInfo(_Q, "The CRM holds as many records as it may.", "Free or buy storage."),
     "CREDITS_USED_UP": CodeInfo(

@@ -138,6 +138,7 @@ class Transport:
             timeout=(settings.connect_seconds, settings.read_seconds),
             stop=stop,
             first_pause=settings.first_pause_seconds,
+            patient=settings.max_attempts is None,
         )
 
     def api_base(self) -> str:
