@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 import requests
 
 from target_zoho_crm.api.data_centers import DATA_CENTERS
-from target_zoho_crm.api.errors import ConfigurationError, TransientError, ZohoError
+from target_zoho_crm.api.errors import ConfigurationError, QuotaError, TransientError, ZohoError
 from target_zoho_crm.api.http_sessions import new_session
 from target_zoho_crm.api.token_endpoint import ask_for_token
 
@@ -83,7 +83,7 @@ def exchange(
 
     Raises:
         ConfigurationError: none takes it; the message says what to do.
-        TransientError: none could be asked.
+        TransientError, QuotaError: none could be asked, or gives a token for now.
     """
     form = {
         "grant_type": "authorization_code",
@@ -97,7 +97,7 @@ def exchange(
     for name, url in servers.items():
         try:
             body = ask_for_token(url, form, lambda url=url: session(url))  # type: ignore[misc] # bound at once
-        except (ConfigurationError, TransientError) as error:
+        except (ConfigurationError, TransientError, QuotaError) as error:
             failures[name] = error
             continue
         refresh_token = body.get("refresh_token")
@@ -121,7 +121,7 @@ def _most_telling(failures: Mapping[str, ZohoError], servers: Mapping[str, str])
     """Of several refusals the one of the server that knows the client, else one that could not be asked."""
     ordered = [
         *(item for item in failures.items() if item[1].code in _TELLING),
-        *(item for item in failures.items() if isinstance(item[1], TransientError)),
+        *(item for item in failures.items() if isinstance(item[1], (TransientError, QuotaError))),
         *failures.items(),
     ]
     name, error = ordered[0]

@@ -44,6 +44,9 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cost_bulk_result: int = 0
     wrong_method_status: Literal[400, 405] = 400  # the pages of the endpoints say 400, the list of statuses 405
     # OAuth and metadata
+    unauthorized_code: Literal[
+        "INVALID_TOKEN", "AUTHENTICATION_FAILURE", "INVALID_OAUTHTOKEN", "AUTHENTICATION_FAILED"
+    ] = "INVALID_TOKEN"  # what an unknown, ended or revoked access token is called
     answers_scope: Literal["present", "absent"] = "absent"
     unique_spelling: Literal["case_sensitive", "casesensitive"] = "case_sensitive"
     time_zone: str = "UTC"  # an IANA name; date-times are answered in it, and bulk cells without offset read in it

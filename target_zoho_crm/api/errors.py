@@ -51,6 +51,12 @@ _T, _D, _C, _Q = Family.TRANSIENT, Family.DATA, Family.CONFIGURATION, Family.QUO
 _WAIT = "Nothing; it is tried again."
 _REPORT = "Check the module, the mapping and the API version; if they are right, report it with this line."
 _FIX_RECORD = "Correct the order in the legacy system; it is sent again when it changes."
+_TOKEN_REFUSED = CodeInfo(
+    _C, "Zoho refuses the access token, also after a renewal.", "Check data_center, and make a new refresh_token."
+)
+_NO_AUTHENTICATION = CodeInfo(  # at times a renewal mends it
+    _C, "Zoho finds no valid authentication.", "Check api_url and data_center, and that no proxy drops headers."
+)
 
 CODES: dict[str, CodeInfo] = {
     # A record is refused.
@@ -86,11 +92,6 @@ CODES: dict[str, CodeInfo] = {
     "TOO_MANY_REQUESTS": CodeInfo(_T, "Too many calls, at once or in a short time.", _WAIT),
     "INTERNAL_ERROR": CodeInfo(_T, "Zoho failed inside.", _WAIT),
     "UNPROCESSED": CodeInfo(_T, "The bulk job ended before it tried the row.", _WAIT),
-    "ACCESS_DENIED": CodeInfo(
-        _T,
-        "Zoho gives no more access tokens for a while (at most 10 in 10 minutes).",
-        "Wait ten minutes; let processes share the token cache.",
-    ),
     "RESOURCE_NOT_FOUND": CodeInfo(_T, "Zoho does not know the job.", "Nothing; its orders are sent again."),
     "LINK_NOT_VALID": CodeInfo(
         _T, "The job's result is gone (kept for 7 days).", "Nothing; its orders are sent again."
@@ -110,6 +111,11 @@ CODES: dict[str, CodeInfo] = {
     "CONFLICTING_RESULT": CodeInfo(_T, "The bulk job's result names the order twice, differently.", _WAIT),
     "STOPPED": CodeInfo(_T, "The run was asked to stop.", "Start it again."),
     # Nothing more goes for now.
+    "ACCESS_DENIED": CodeInfo(
+        _Q,
+        "Zoho gives no more access tokens for a while (at most 10 in 10 minutes).",
+        "Run again in ten minutes; let processes share the token cache.",
+    ),
     "STORAGE_SPACE_EXCEEDED": CodeInfo(_Q, "The CRM's storage is full.", "Free or buy storage."),
     "MAX_RECORDS_LIMIT_REACHED": CodeInfo(_Q, "The CRM holds as many records as it may.", "Free or buy storage."),
     "CREDITS_USED_UP": CodeInfo(
@@ -121,12 +127,10 @@ CODES: dict[str, CodeInfo] = {
         "Nothing; the next run goes on. Or raise credit_budget, or lower credit_reserve.",
     ),
     # Someone must change the set-up.
-    "INVALID_TOKEN": CodeInfo(
-        _C, "Zoho refuses the access token, also after a renewal.", "Check data_center, and make a new refresh_token."
-    ),
-    "AUTHENTICATION_FAILURE": CodeInfo(
-        _C, "Zoho found no valid authentication.", "Check api_url and data_center, and that no proxy drops headers."
-    ),
+    "INVALID_TOKEN": _TOKEN_REFUSED,
+    "INVALID_OAUTHTOKEN": _TOKEN_REFUSED,
+    "AUTHENTICATION_FAILURE": _NO_AUTHENTICATION,
+    "AUTHENTICATION_FAILED": _NO_AUTHENTICATION,
     "OAUTH_SCOPE_MISMATCH": CodeInfo(
         _C,
         "The refresh token lacks a scope.",

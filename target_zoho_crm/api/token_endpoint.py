@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from target_zoho_crm.api.errors import CODES, AnswerError, ConfigurationError, TransientError
+from target_zoho_crm.api.errors import CODES, AnswerError, ConfigurationError, QuotaError, TransientError
 from target_zoho_crm.api.plain_text import NotJsonError, code_of, json_of
 
 TIMEOUT = (10.0, 60.0)
@@ -29,7 +29,8 @@ def ask_for_token(
 
     Raises:
         ConfigurationError: Zoho does not take the credentials; the message says which and what to do.
-        TransientError: the accounts server cannot be reached, or gives no more tokens for now.
+        TransientError: the accounts server cannot be reached.
+        QuotaError: it gives no more tokens for now.
         AnswerError: the answer is none of Zoho's.
     """
     host = urlsplit(accounts_url).netloc
@@ -74,7 +75,7 @@ def _read(host: str, answer: requests.Response, content: bytes) -> dict[str, Any
         code = "ACCESS_DENIED" if error.lower().replace("_", " ") == "access denied" else error
         info = CODES.get(code)
         text = f"{info.meaning} {info.remedy}" if info else "Check the credentials and data_center."
-        kind = TransientError if code == "ACCESS_DENIED" else ConfigurationError
+        kind = QuotaError if code == "ACCESS_DENIED" else ConfigurationError
         raise kind(code, f"{host} gave no token: {code}: {text}", http_status=answer.status_code)
     if not answer.ok or not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise AnswerError(

@@ -138,6 +138,7 @@ class Transport:
             timeout=(settings.connect_seconds, settings.read_seconds),
             stop=stop,
             first_pause=settings.first_pause_seconds,
+            patient=settings.max_attempts is None,
         )
 
     def api_base(self) -> str:
@@ -307,7 +308,7 @@ class Transport:
         if status < HTTPStatus.MULTIPLE_CHOICES and body is _NOT_JSON:
             return AnswerError("BAD_ANSWER", f"{call.where}: HTTP {status}, but not JSON.", http_status=status)
         error = request_error(code, where=call.where, said=said, http_status=status, field=field_name)
-        if status == HTTPStatus.UNAUTHORIZED and code not in ("OAUTH_SCOPE_MISMATCH", "AUTHENTICATION_FAILURE"):
+        if status == HTTPStatus.UNAUTHORIZED and code != "OAUTH_SCOPE_MISMATCH":
             return _TokenRefused(error)
         if call.splits and names_no_cause(status, None if body is _NOT_JSON else body):
             return UnattributedFailure(error)

@@ -25,6 +25,7 @@ LOST = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
         ("unavailable", 503, "<html>"),
         ("gateway_timeout", 504, "<html>"),
         ("invalid_token", 401, "INVALID_TOKEN"),
+        ("authentication_failure", 401, "AUTHENTICATION_FAILURE"),
         ("scope_mismatch", 401, "OAUTH_SCOPE_MISMATCH"),
         ("storage_full", 400, "MAX_RECORDS_LIMIT_REACHED"),
         ("ok_but_error", 200, "INTERNAL_ERROR"),

@@ -56,6 +56,16 @@ def test_a_token_ends_after_an_hour_of_the_clock_or_when_revoked(crm: Client) ->
     assert fresh.get("/crm/v8/org").json()["code"] == "INVALID_TOKEN"
 
 
+@pytest.mark.parametrize("code", ["AUTHENTICATION_FAILURE", "INVALID_OAUTHTOKEN", "AUTHENTICATION_FAILED"])
+def test_a_refused_token_can_be_called_otherwise(crm: Client, code: str) -> None:
+    crm.emulator.admin.switch(unauthorized_code=code)
+    assert crm.get("/crm/v8/org").status_code == 200
+    crm.emulator.admin.revoke_tokens()
+    answer = crm.get("/crm/v8/org")
+    assert (answer.status_code, answer.json()["code"]) == (401, code)
+    assert Client(crm.emulator).get("/crm/v8/org").status_code == 200
+
+
 def test_only_zohos_own_header_scheme_counts(crm: Client) -> None:
     token = crm.session.headers["Authorization"].split()[-1]
     for header in ({"Authorization": f"Bearer {token}"}, {"Authorization": None}):
