@@ -39,6 +39,7 @@ TARGET = (
     ("delivery",),
     ("batch_file_reader", "config_schema", "settings", "stream_mapping", "writers"),
     ("run",),
+    ("meltano_test",),
     ("sink",),
     ("target",),
 )
