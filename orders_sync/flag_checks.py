@@ -50,7 +50,7 @@ def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable) 
     with reading(tap.engine) as connection:
         order = dict(fetch_rows(connection, queries.any_unflagged()))
     with closing(
-        SyncFlags.open(settings.flags_url, settings.sync_flag_column, tap.stream_name, announcement(table))
+        SyncFlags.open(settings.flags_url, settings.sync_flag_column, tap.stream_name, announcement(table.flag_columns))
     ) as flags:
         flags.rehearse(order)
     tried = "set for one order, and taken back" if order else "no order has it unset, so it was not tried"

@@ -10,7 +10,7 @@ from orders_sync.configs import ConfigFiles, open_tap
 from orders_sync.database_urls import place_of
 from orders_sync.findings import EXPECTED, told
 from sync_ledger.ledger import Ledger
-from tap_legacy_orders.backlog import Backlog, UnsyncedCount
+from tap_legacy_orders.backlog import Backlog, count_backlog
 from tap_legacy_orders.deadline import Deadline
 from tap_legacy_orders.tap import TapLegacyOrders
 
@@ -59,7 +59,8 @@ def backlog_of(tap: TapLegacyOrders, ledger: Ledger, within: timedelta) -> Backl
     deadline = Deadline(tap.engine, within.total_seconds())
     try:
         with deadline.observed():
-            counting = tap.unsynced_orders(tap.stream_name, (), None, UnsyncedCount)
-            return counting.backlog(deadline, acks_are_there=ledger.tables.ack.name not in ledger.missing_tables())
+            source = tap.orders_source(tap.stream_name, (), None)
+            acks_are_there = ledger.tables.ack.name not in ledger.missing_tables()
+            return count_backlog(source, deadline, acks_are_there=acks_are_there)
     finally:
         tap.engine.dispose()
