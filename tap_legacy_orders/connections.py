@@ -134,7 +134,7 @@ def open_ledger(url: str, schema: str | None, stream: str, logger: logging.Logge
         TapSyncError: the ledger does not answer any more.
     """
     try:
-        ledger = Ledger.open(url, schema)
+        ledger = Ledger.open(url, schema, logger)
         ledger.ensure_tables()
         look(ledger)
         released = release_uncreated(ledger, stream)

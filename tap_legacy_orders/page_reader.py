@@ -113,9 +113,8 @@ class PageReader:
         self._must_fit_the_ledger([row[layout.key_at + 1] for row in rows])
         keys = [row[layout.key_at] for row in rows]
         self._warn_of_duplicates(keys)
-        if not any(actions) and usable_keys(keys):
-            send, left_out = rows, []
-        else:
+        send, left_out = rows, list[Row]()
+        if any(actions) or not usable_keys(keys):
             send, left_out = self._split(rows, actions)
         return self._filter.select(FoundOrders(rows, send, left_out, layout)), left_out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from datetime import timedelta, timezone, tzinfo
 from functools import cached_property
@@ -193,6 +194,8 @@ class TapLegacyOrders(SQLTap):
         if catalog is not None and not isinstance(catalog, Catalog):
             catalog = check_catalog(catalog)
         super().__init__(catalog=catalog, state=None if state is None else dict(check_state(state)), **options)
+        # singer-sdk 0.54 gives the logger of metrics a level of its own, which Meltano's --log-level does not reach.
+        self.metrics_logger.setLevel(logging.NOTSET)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
