@@ -73,13 +73,13 @@ def open_target(files: ConfigFiles) -> TargetZohoCRM:
         raise
 
 
-def _with_variables(says: str, variables: Mapping[str, str], file: Path | None) -> str:
-    """Put to each setting that is said to be missing the variable that sets it, where no file does."""
+def _with_variables(message: str, variables: Mapping[str, str], file: Path | None) -> str:
+    """Add to each setting that is missing the variable that sets it, where no file does."""
     if file is None:
         for name, variable in variables.items():
             missing = f"'{name}' is a required property"
-            says = says.replace(missing, f"{missing}: set {variable}")
-    return says
+            message = message.replace(missing, f"{missing}: set {variable}")
+    return message
 
 
 def _config(plugin: str, prefix: str, file: Path | None, variables: Mapping[str, str]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _config(plugin: str, prefix: str, file: Path | None, variables: Mapping[str,
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Keep Ctrl-C as it is: a plugin takes the signals over, to end a run between two lines."""
+    """Keep Ctrl-C as it is: singer-sdk's plugins take the signals over, to end a run between two lines."""
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -1,4 +1,4 @@
-"""The flag column of `unsynced_by: sync_flag`: whether both mean it, it may be set, stays set, and has its index."""
+"""The flag column of `unsynced_by: sync_flag`: whether both plugins use one table, may set it, and find it quickly."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from contextlib import closing
 
 import sqlalchemy as sa
 
-from orders_sync.database_urls import place_of, shown
-from orders_sync.findings import Examination, Verdict
+from orders_sync.database_urls import display_url, place_of
+from orders_sync.findings import Findings, Result
 from sync_databases.columns import Column
 from sync_databases.databases import database_for
 from sync_databases.flags import index_columns, index_statement
@@ -25,18 +25,18 @@ SUBJECT = "Sync flag"
 INDEX = "Index of the sync flag"
 
 
-def examine_flag(
-    examination: Examination, tap: TapLegacyOrders | None, target: TargetZohoCRM | None, table: OrdersTable | None
+def check_flag_column(
+    findings: Findings, tap: TapLegacyOrders | None, target: TargetZohoCRM | None, table: OrdersTable | None
 ) -> None:
-    """Look at the flag, where the tap goes by one; changes nothing."""
+    """Check the flag, where the tap uses one; changes nothing."""
     if tap is None or table is None or table.flag is None:
         return
     if target is None:
-        examination.skip([SUBJECT], "the settings of the target are missing")
+        findings.skip([SUBJECT], "the settings of the target are missing")
     else:
-        examination.look(SUBJECT, lambda: (_rehearsed(tap, target, table), True))
+        findings.check(SUBJECT, lambda: (_rehearsed(tap, target, table), True))
     if not table.is_view:
-        _examine_index(examination, tap, table, table.flag)
+        _check_index(findings, tap, table, table.flag)
 
 
 def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable) -> str:
@@ -44,33 +44,34 @@ def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable) 
     where, here = settings.orders_url or settings.ack_url, tap.config["sqlalchemy_url"]
     if place_of(where, None) != place_of(here, None):
         raise configuration_error(
-            "SYNC_FLAG_NOT_WRITABLE", f"Orders are read from {shown(here, None)}, flags set in {shown(where, None)}."
+            "SYNC_FLAG_NOT_WRITABLE",
+            f"Orders are read from {display_url(here, None)}, flags set in {display_url(where, None)}.",
         )
     queries = UnsyncedQueries(table, database_for(tap.engine.dialect), tap.stream_name, table.columns, None)
     with reading(tap.engine) as connection:
         order = dict(fetch_rows(connection, queries.any_unflagged()))
     with closing(
-        SyncFlags.open(settings.flags_url, settings.sync_flag_column, tap.stream_name, announcement(table))
+        SyncFlags.open(settings.flags_url, settings.sync_flag_column, tap.stream_name, announcement(table.flag_columns))
     ) as flags:
         flags.rehearse(order)
     tried = "set for one order, and taken back" if order else "no order has it unset, so it was not tried"
     return f"{table.flag.name if table.flag else ''} may be set; {tried}"
 
 
-def _examine_index(examination: Examination, tap: TapLegacyOrders, table: OrdersTable, flag: Column) -> None:
+def _check_index(findings: Findings, tap: TapLegacyOrders, table: OrdersTable, flag: Column) -> None:
     with reading(tap.engine) as connection:
         indexes = sa.inspect(connection).get_indexes(table.name, table.schema)
     for index in indexes:
         partial = " ".join(str(value) for name, value in index.get("dialect_options", {}).items() if "where" in name)
         if index["column_names"][:1] == [flag.name] or flag.name in partial:
-            examination.add(INDEX, Verdict.FITS, f"{index['name']}")
+            findings.add(INDEX, Result.OK, f"{index['name']}")
             return
     database = database_for(tap.engine.dialect)
     columns = index_columns(database, flag.name, table.replication.name, [column.name for column in table.key])
     statement = index_statement(database, sa.table(table.name, schema=table.schema), flag, columns)
-    examination.add(
+    findings.add(
         INDEX,
-        Verdict.WARNING,
-        f"no index tells which orders have {flag.name} unset; every run reads the whole table",
+        Result.WARNING,
+        f"no index finds the orders with {flag.name} unset; every run reads the complete table",
         f"Make one: {statement}",
     )

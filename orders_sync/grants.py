@@ -16,18 +16,18 @@ from target_zoho_crm.api.token_endpoint import ask_for_token
 _NEW_CODE = "make a new one in the API console (Self Client, Generate Code) and enter it before its time is over."
 _MEANINGS = {
     "invalid_code": f"the grant code is wrong, was used before, or is too old (it lives 3 to 10 minutes); {_NEW_CODE}",
-    "invalid_client": "no such client_id there; copy it again from the API console, and look at the console's address: "
+    "invalid_client": "no such client_id there; copy it again from the API console, and check the console's address: "
     "its ending (.com, .eu, .in ...) is the data centre.",
     "invalid_client_secret": "the client_secret does not belong to the client_id; copy it again from the API console.",
     "invalid_redirect_uri": "the client is none of the kind Self Client; give the redirect URI it was registered with.",
 }
 _TELLING = ("invalid_code", "invalid_client_secret", "invalid_redirect_uri")
-"""Refusals by an accounts server that knows the client: they say more than that another one does not."""
+"""Refusals by an accounts server that knows the client: they are worth more than the refusal of one that does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrantCode:
-    """A grant code, and what came with it when a whole redirect address was pasted."""
+    """A grant code, and what came with it when a complete redirect address was pasted."""
 
     code: str = field(repr=False)
     location: str | None = None
@@ -48,7 +48,7 @@ class GrantCode:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the exchange gave. `scopes` is empty where Zoho does not tell them."""
+    """What the exchange gave. `scopes` is empty where Zoho's answer has none."""
 
     data_center: str
     refresh_token: str = field(repr=False)

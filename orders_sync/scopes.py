@@ -1,7 +1,6 @@
-"""Which of the scopes we need a refresh token really has: Zoho says it best when it is asked for each.
+"""Which of the scopes that we need a refresh token has: each is tried by a call that changes nothing.
 
-A token's own list of scopes is not always told, and names narrower scopes that may do as well; so each scope is tried
-by a call that changes nothing, whatever its answer.
+Zoho's token answer does not always list the scopes, and may list narrower ones that do as well.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def _try(call: Callable[[ZohoClient, str], object], client: ZohoClient, module: 
     except ZohoError as error:
         if error.code == "OAUTH_SCOPE_MISMATCH":
             return Scope.MISSING
-        # Zoho's refusal for another reason comes after it has looked at the scope; any other error says nothing.
+        # Zoho checks the scope first: a refusal for another reason means that the scope is granted.
         refused = isinstance(error, (ConfigurationError, Gone)) and error.http_status != HTTPStatus.UNAUTHORIZED
         return Scope.GRANTED if refused and error.http_status is not None else Scope.UNKNOWN
     return Scope.GRANTED

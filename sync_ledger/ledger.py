@@ -27,7 +27,8 @@ from sync_ledger.clock import CLOCK, Clock
 from sync_ledger.tables import LedgerTables, ledger_tables
 from sync_ledger.versions import LEDGER_VERSION, OtherVersionError, bring_up_to_date, version_of
 
-logger = logging.getLogger(__name__)
+COMMAND_LINE = logging.getLogger("orders-sync")
+"""The logger of a program that gives none of its own."""
 
 BUSY_SECONDS = 60.0
 """How long SQLite waits for another writer (the legacy application, the tap) before it gives up."""
@@ -150,9 +151,13 @@ class WritableDatabase:
 
     what_is_lost = "what was sent and not confirmed is sent again by the next run"
 
-    def __init__(self, engine: sa.Engine, clock: Clock = CLOCK) -> None:
-        """Use `engine`, which must have come from `writable_engine` or be set up alike, and wait by `clock`."""
+    def __init__(self, engine: sa.Engine, logger: logging.Logger = COMMAND_LINE, clock: Clock = CLOCK) -> None:
+        """Use `engine`, which must have come from `writable_engine` or be set up alike.
+
+        `logger` is the program's, and `clock` what is waited by.
+        """
         self.engine = engine
+        self.log = logger
         self._clock = clock
         self._writer = engine.execution_options(ledger_write=True)
         self._given_up = False
@@ -204,7 +209,7 @@ class WritableDatabase:
                     raise LedgerUnavailableError(
                         f"the {self.what} cannot be written or read: {_cause(error)}; {self.what_is_lost}"
                     ) from error
-                logger.warning("The %s does not answer (%s), trying again", self.what, _cause(error))
+                self.log.warning("The %s does not answer (%s), trying again", self.what, _cause(error))
             else:
                 self._given_up = False
                 return result
@@ -226,19 +231,31 @@ class WritableDatabase:
 class Ledger(WritableDatabase):
     """The ack, job and run tables in one database."""
 
-    def __init__(self, engine: sa.Engine, schema: str | None = None, clock: Clock = CLOCK) -> None:
-        """Use `engine` and `clock` as a writable database does."""
-        super().__init__(engine, clock)
+    def __init__(
+        self,
+        engine: sa.Engine,
+        schema: str | None = None,
+        logger: logging.Logger = COMMAND_LINE,
+        clock: Clock = CLOCK,
+    ) -> None:
+        """Use `engine` as a writable database does."""
+        super().__init__(engine, logger, clock)
         self.tables: LedgerTables = ledger_tables(engine.dialect.name, schema)
 
     @classmethod
-    def open(cls, url: str, schema: str | None = None, clock: Clock = CLOCK) -> Ledger:
-        """Open the ledger at `url`; connects on first use.
+    def open(
+        cls,
+        url: str,
+        schema: str | None = None,
+        logger: logging.Logger = COMMAND_LINE,
+        clock: Clock = CLOCK,
+    ) -> Ledger:
+        """Open the ledger at `url`; connects on first use. What is logged goes to `logger`, the program's own.
 
         Raises:
             LedgerError: the URL or its driver is of no use.
         """
-        return cls(writable_engine(url), schema, clock)
+        return cls(writable_engine(url), schema, logger, clock)
 
     def now(self, connection: sa.Connection) -> datetime:
         """Tell the time by the ledger database's clock: naive UTC."""

@@ -7,7 +7,6 @@ gone before its next send or ledger write, and stops there.
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import sys
@@ -42,8 +41,6 @@ ACQUIRE_ATTEMPTS = 3
 
 FOLLOWING = "following"
 """What stands in place of how a run ended while it lasts, and is not to end: its heartbeat tells that all goes on."""
-
-logger = logging.getLogger(__name__)
 
 
 class LockHeldError(LedgerError):
@@ -245,7 +242,7 @@ class RunLock:
             except LockLostError:
                 return
             except SQLAlchemyError as error:
-                logger.warning("The heartbeat could not be written, trying again: %s", type(error).__name__)
+                self.ledger.log.warning("The heartbeat could not be written, trying again: %s", type(error).__name__)
 
     def release(self, how_ended: str, counts: Mapping[str, int], credits_spent: int) -> None:
         """End the run and free the lock; a lock that was lost stays with its new holder."""

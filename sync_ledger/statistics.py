@@ -7,7 +7,6 @@ that are written while it is read. The other engines look at a new table by them
 
 from __future__ import annotations
 
-import logging
 import threading
 
 import sqlalchemy as sa
@@ -24,8 +23,6 @@ GROWTH = 8
 # What would look at the table itself, such as its size, waits for whoever locks it.
 _BELIEVED = sa.text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name)")
 _SKIPPING_SINCE = 12  # PostgreSQL's first version that passes over a table somebody else is looking at
-
-logger = logging.getLogger(__name__)
 
 
 def few_are_known(connection: sa.Connection, ledger: Ledger) -> bool:
@@ -67,7 +64,9 @@ def look(ledger: Ledger, *, fewer_than: int = 1) -> None:
             how = "(SKIP_LOCKED) " if version[0] >= _SKIPPING_SINCE else ""
             connection.exec_driver_sql(f"ANALYZE {how}{_name(connection, ledger)}")
     except DBAPIError as error:  # the table is used all the same, and the server may look at it by itself
-        logger.warning("PostgreSQL did not look at the ack table and may read it slowly: %s", type(error.orig).__name__)
+        ledger.log.warning(
+            "PostgreSQL did not look at the ack table and may read it slowly: %s", type(error.orig).__name__
+        )
 
 
 def _believed(connection: sa.Connection, ledger: Ledger) -> float | None:

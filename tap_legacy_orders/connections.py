@@ -63,7 +63,7 @@ def _must_exist(url: sa.URL) -> None:
 
 
 def _mysql_converters() -> dict[Any, Any]:
-    """PyMySQL's converters without those for moments, which lose what Python cannot hold (0000-00-00)."""
+    """PyMySQL's converters without those for times, which lose what Python cannot hold (0000-00-00)."""
     try:
         from pymysql.constants import FIELD_TYPE  # noqa: PLC0415 - an optional driver
         from pymysql.converters import conversions  # noqa: PLC0415
@@ -71,13 +71,13 @@ def _mysql_converters() -> dict[Any, Any]:
         raise TapConfigError(
             f"sqlalchemy_url: the driver for mysql is not installed; run: pip install 'orders-sync[{EXTRAS['mysql']}]'"
         ) from error
-    moments = {FIELD_TYPE.TIMESTAMP, FIELD_TYPE.DATETIME, FIELD_TYPE.DATE, FIELD_TYPE.TIME}
-    return {key: function for key, function in conversions.items() if key not in moments}
+    times = {FIELD_TYPE.TIMESTAMP, FIELD_TYPE.DATETIME, FIELD_TYPE.DATE, FIELD_TYPE.TIME}
+    return {key: function for key, function in conversions.items() if key not in times}
 
 
 @contextmanager
 def reading(engine: sa.Engine, what: str = "orders", check: str = ORDERS_CHECK) -> Iterator[sa.Connection]:
-    """Lend a connection for one short query.
+    """Open a connection for one short query.
 
     Raises:
         TapSyncError: the database is out of reach, or refused the query; it names `what` it is for and what to `check`.
@@ -127,14 +127,14 @@ def _fetch_damaged_text(connection: sa.Connection, statement: sa.Select[Any]) ->
 
 
 def open_ledger(url: str, schema: str | None, stream: str, logger: logging.Logger) -> Ledger:
-    """Open the ledger at `url`, with its tables, and make due again what dead runs of `stream` left undone.
+    """Open the ledger at `url`, with its tables, and make due again the orders of jobs that dead runs never created.
 
     Raises:
         TapConfigError: the URL is of no use, or the tables cannot be made.
         TapSyncError: the ledger does not answer any more.
     """
     try:
-        ledger = Ledger.open(url, schema)
+        ledger = Ledger.open(url, schema, logger)
         ledger.ensure_tables()
         look(ledger)
         released = release_uncreated(ledger, stream)
@@ -151,7 +151,7 @@ def open_ledger(url: str, schema: str | None, stream: str, logger: logging.Logge
 
 
 def find_acks_by_index(engine: sa.Engine, ledger: Ledger) -> None:
-    """Have orders that lie beside the ledger joined by the acks' index, however many are written while this run reads.
+    """Make a database that holds orders and ledger join them by the acks' index, however many are written meanwhile.
 
     Raises:
         TapSyncError: the ledger does not answer any more.

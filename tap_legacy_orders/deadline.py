@@ -1,4 +1,4 @@
-"""Until when a reading may last that somebody waits for; a run has no such limit."""
+"""The time limit of a reading that somebody waits for; a run has none."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _TIME_LIMITS = {
     "mysql": "SET SESSION max_execution_time = {milliseconds}",
     "mariadb": "SET SESSION max_statement_time = {seconds}",
 }
-"""What makes a server end a statement that takes too long; SQLite is told by a handler, others only between pages."""
+"""What makes a server end a statement that takes too long; SQLite has a handler, others check between pages only."""
 
-_LOOK_EVERY = 100_000
-"""SQLite's steps between two looks at the clock, a few milliseconds."""
+_CHECK_EVERY = 100_000
+"""SQLite's steps between two checks of the clock, a few milliseconds."""
 
 
 class Deadline:
-    """Until when a reading may last: the server ends a statement that takes longer, and `check` what goes on."""
+    """The time limit of a reading: the server ends a statement that takes longer, `check` what goes on after it."""
 
     def __init__(self, engine: sa.Engine, seconds: float) -> None:
         """Begin now. Counts for connections that `engine` has yet to make."""
@@ -35,7 +35,7 @@ class Deadline:
 
     @contextmanager
     def observed(self) -> Iterator[None]:
-        """Say of an error that came of the time limit that it did.
+        """Turn an error that the time limit caused into one that names it.
 
         Raises:
             TapConfigError, TapSyncError: any error of the reading.
@@ -48,10 +48,10 @@ class Deadline:
             raise
 
     def check(self) -> None:
-        """Go no further where time is up.
+        """End the reading where time is up.
 
         Raises:
-            TapSyncError: it is.
+            TapSyncError: time is up.
         """
         if self._passed:
             raise self._too_slow()
@@ -66,7 +66,7 @@ class Deadline:
     def _limit(self, dbapi_connection: Any, _record: object) -> None:
         backend = self._engine.dialect.name
         if backend == "sqlite":
-            dbapi_connection.set_progress_handler(lambda: self._passed, _LOOK_EVERY)
+            dbapi_connection.set_progress_handler(lambda: self._passed, _CHECK_EVERY)
             dbapi_connection.execute(f"PRAGMA busy_timeout = {round(self._seconds * 1000) + 100}")
             return
         if backend == "mysql" and "MariaDB" in dbapi_connection.get_server_info():

@@ -340,7 +340,7 @@ class Run:
             if url is None:
                 url = default_ledger_url()
                 logger.warning("No `ack_url` is set: the ledger is kept in %s", url.removeprefix("sqlite:///"))
-            self._ledger = Ledger.open(url, self.settings.ack_schema)
+            self._ledger = Ledger.open(url, self.settings.ack_schema, logger)
             self._ledger.ensure_tables()
             self._ledger.retries_until = self.stop if self.settings.continuous else None
         return self._ledger

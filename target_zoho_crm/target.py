@@ -81,6 +81,8 @@ class TargetZohoCRM(Target):
     def __init__(self, **options: Any) -> None:
         """As the SDK makes targets; nothing is opened before the first SCHEMA message."""
         super().__init__(**options)
+        # singer-sdk 0.54 gives the logger of metrics a level of its own, which Meltano's --log-level does not reach.
+        self.metrics_logger.setLevel(logging.NOTSET)
         self.max_parallelism = 1  # sinks share the run's threads; the SDK's own would only fight for them
         self._run: Run | None = None
         self._batch_files: BatchFiles | None = None

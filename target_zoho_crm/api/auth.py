@@ -31,7 +31,7 @@ from target_zoho_crm.api.errors import CODES, QuotaError, TransientError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.api.token_endpoint import TIMEOUT, ask_for_token
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("target-zoho-crm")
 
 EARLY_SECONDS = 120.0  # a token that ends sooner is renewed, so that it does not end under way
 LIFETIME_CAP_SECONDS = 3600.0  # Zoho's tokens live an hour; what claims more is not believed

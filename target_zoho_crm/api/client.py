@@ -36,7 +36,7 @@ __all__ = ["Answer", "ConnectionSettings", "JobAnswer", "JobCounts", "JobStatus"
 Guard = Callable[[], None]
 """Called right before something is sent: raises where the run may not send any more."""
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("target-zoho-crm")
 
 API_VERSION = "v8"
 RESULT_BYTES_MOST = 256 * 1024 * 1024

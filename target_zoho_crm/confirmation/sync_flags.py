@@ -5,6 +5,7 @@ What a run dies over between ack and flag is streamed again by the tap; its ack 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -45,6 +46,9 @@ PROPERTIES = (
 )
 
 
+logger = logging.getLogger("target-zoho-crm")
+
+
 class OrdersDatabase(WritableDatabase):
     """The orders' database, where one column is written."""
 
@@ -83,7 +87,7 @@ class SyncFlags:
         except LedgerError as error:
             raise configuration_error("SYNC_FLAG_NOT_WRITABLE", f"orders_url: {error}.") from error
         try:
-            return cls(OrdersDatabase(engine), _statements(engine, table), table)
+            return cls(OrdersDatabase(engine, logger), _statements(engine, table), table)
         except (DBAPIError, NoSuchTableError, KeyError, ConfigurationError, OSError) as error:
             engine.dispose()
             if isinstance(error, ConfigurationError):

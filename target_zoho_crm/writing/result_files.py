@@ -25,7 +25,7 @@ from target_zoho_crm.api.plain_text import code_of, digits_of, name_of, said
 from target_zoho_crm.confirmation.outcomes import ID_DIGITS, Outcome, RecordError, Status, refused
 from target_zoho_crm.mapping.references import missing_parent, parent_name
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("target-zoho-crm")
 
 CSV_BYTES_MOST = 256 * 1024 * 1024  # 25,000 rows of three long texts stay far below it; a zip bomb does not
 RATIO_MOST = 200

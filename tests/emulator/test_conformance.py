@@ -12,8 +12,8 @@ from emulator_client import Client
 from every_call import call_everything
 from openapi import ERROR_KEYS, Checker, Forms, Recorder
 
-from zoho_crm_emulator.app import endpoints
 from zoho_crm_emulator.emulator import Emulator, Settings
+from zoho_crm_emulator.endpoints import endpoints
 from zoho_crm_emulator.jobs import Jobs
 
 if TYPE_CHECKING:

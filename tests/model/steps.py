@@ -23,6 +23,7 @@ from sync_ledger.ledger import Ledger
 from sync_ledger.recovery import adopt, release_uncreated
 from sync_ledger.runs import RunLock
 from sync_ledger.tables import DELETED_VERSION, RUN_COUNTS, AckStatus, JobStep
+from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.pages import ReadingSettings
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
@@ -147,7 +148,7 @@ class Shop:
         return ReadingSettings(
             page_size=page_size,
             lookback=LOOKBACK,
-            settle=SETTLE,
+            min_age=SETTLE,
             zone=timezone.utc,
             ledger_beside_orders=not self.elsewhere,
             find_deleted=find_deleted,
@@ -171,13 +172,15 @@ class Run:
         release_uncreated(shop.ledger, STREAM)  # as the tap does before it reads
         table = shop.tap.orders_table
         self.orders = UnsyncedOrders(
-            engine=shop.tap.engine,
-            table=table,
-            columns=table.columns,
-            ledger=shop.ledger,
-            stream=STREAM,
-            settings=settings,
-            logger=logging.getLogger(__name__),
+            OrdersSource(
+                engine=shop.tap.engine,
+                table=table,
+                columns=table.columns,
+                ledger=shop.ledger,
+                stream=STREAM,
+                settings=settings,
+                logger=logging.getLogger(__name__),
+            )
         )
         self.buffer: dict[str, Sent] = {}
         self.gone: dict[str, PendingRecords] = {}

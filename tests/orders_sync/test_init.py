@@ -85,7 +85,7 @@ def test_after_init_with_all_columns_a_first_run_brings_every_order_over(shop: S
     shop.insert([f"SO-{number}" for number in range(20)])
     assert orders_sync(shop, "init", "--yes", "--all-columns").exit_code == 0
     examined = json.loads(orders_sync(shop, "doctor", "--json").output)
-    assert examined["sound"], examined
+    assert examined["ok"], examined
     ended = shop.run()
     assert ended.code == 0, ended.err
     assert ended.summary["synced"] == 20
@@ -140,11 +140,11 @@ def test_a_missing_scope_is_named(shop: Shop) -> None:
     assert "ZohoCRM.settings.ALL" in result.output
 
 
-def test_the_trigger_for_follow_mode_is_shown_made_and_made_again(shop: Shop) -> None:
+def test_the_trigger_for_follow_mode_is_displayed_made_and_made_again(shop: Shop) -> None:
     shown = orders_sync(shop, "init", "--notify", "--dry-run")
     if shop.engine.dialect.name != "postgresql":
         assert shown.exit_code == 1
-        assert "only a table of PostgreSQL can tell of changes" in shown.output
+        assert "only a table of PostgreSQL can notify of changes" in shown.output
         return
     assert "CREATE OR REPLACE TRIGGER" in shown.output
     assert triggers(shop) == 0

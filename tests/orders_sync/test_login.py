@@ -55,7 +55,7 @@ def test_a_new_user_types_secret_and_code_and_the_doctor_is_content(
     for scope in SCOPES_NEEDED:
         assert f"{scope}: granted" in result.output
     assert "Org: Emulator Shop" in result.output
-    examined = CliRunner().invoke(main, ["doctor"])  # nothing but the file tells it how to reach Zoho
+    examined = CliRunner().invoke(main, ["doctor"])  # only the file holds how to reach Zoho
     assert "Token: Zoho takes client and refresh token" in examined.output
 
 

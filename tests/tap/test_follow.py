@@ -29,14 +29,15 @@ class Look:
         settings = {**shop.config, "follow": True, "settle_seconds": 0, **config}
         self.tap = TapLegacyOrders(config=settings)
         stream = self.tap.streams["orders"]
-        self.orders: FollowedOrders = self.tap.unsynced_orders("orders", stream._columns, None, FollowedOrders)
+        self.source = self.tap.orders_source("orders", stream._columns, None)
+        self.orders = FollowedOrders(self.source)
         self.sent: dict[str, str] = {}
 
     def first(self, bookmark: str | None = None) -> list[str]:
-        return self._keys(self.orders.round(bookmark))
+        return self._keys(self.orders.full_pass(bookmark))
 
     def new(self) -> list[str]:
-        return self._keys(self.orders.news())
+        return self._keys(self.orders.new_pages())
 
     def wide(self) -> list[str]:
         """A look as far back as the lookback allows."""
@@ -89,7 +90,7 @@ def test_an_order_is_emitted_once_while_its_ack_is_awaited_and_again_when_it_cha
     assert look.wide() == []
     look.acked(shop, "1", "2", "3")
     assert look.wide() == []
-    assert look.orders._emitted == {}  # what is settled is remembered no longer
+    assert look.orders._sent.in_flight == {}  # what is settled is remembered no longer
 
 
 def test_a_look_that_finds_nothing_is_one_statement(shop: Shop, looking: Callable[..., Look]) -> None:
@@ -98,7 +99,7 @@ def test_a_look_that_finds_nothing_is_one_statement(shop: Shop, looking: Callabl
     look.first()
     look.acked(shop, "1", "2")
     look.wide()
-    seen, ledgers = statements(look.tap.engine), statements(look.orders._ledger.engine)
+    seen, ledgers = statements(look.tap.engine), statements(look.source.ledger.engine)
     for _ in range(3):
         assert look.new() == look.wide() == []
     assert len(seen) + len(ledgers) == 6
@@ -183,13 +184,13 @@ def test_an_order_whose_page_did_not_go_out_is_emitted_again(shop: Shop, looking
     shop.put((1, 0))
     look.first()
     shop.put((2, 1))
-    pages = look.orders.news()
+    pages = look.orders.new_pages()
     next(pages)
     pages.close()  # the page was given, and whoever took it failed
     assert look.new() == ["2"]
 
 
-def test_orders_without_a_date_are_found_by_the_rounds(shop: Shop, looking: Callable[..., Look]) -> None:
+def test_orders_without_a_date_are_found_by_the_full_passes(shop: Shop, looking: Callable[..., Look]) -> None:
     look = looking()
     shop.put((1, 0))
     look.first()

@@ -34,7 +34,7 @@ class Reading:
 
     def pages(self) -> Iterator[Page]:
         columns = self._tap.orders_table.columns
-        return self._tap.unsynced_orders("orders", columns, None, UnsyncedOrders).pages(None)
+        return UnsyncedOrders(self._tap.orders_source("orders", columns, None)).pages(None)
 
     def read(self, at_least: int) -> int:
         """How many pages were read; waits for so many."""

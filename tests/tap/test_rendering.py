@@ -91,7 +91,7 @@ def lines(url: str, *, rendered: bool, **config: Any) -> tuple[bytes, bool]:
     last_page: list[type] = []
     with redirect_stdout(out), ExitStack() as stack:
         if not rendered:
-            stack.enter_context(mock.patch.object(stream, "json_texts_for", return_value=None))
+            stack.enter_context(mock.patch.object(stream, "json_sql_for", return_value=None))
         for encoder in (LineEncoder, RenderedEncoder):
             stack.enter_context(mock.patch.object(encoder, "blocks", _noting(last_page, encoder, encoder.blocks)))
         tap = TapLegacyOrders(config={"sqlalchemy_url": url, "orders_table": "orders", "page_size": 7, **config})
