@@ -10,10 +10,10 @@ from orders_sync.database_urls import place_of, shown
 from orders_sync.findings import Examination, Verdict
 from sync_databases.columns import Column
 from sync_databases.databases import database_for
-from sync_databases.flags import index_columns, index_statement
+from sync_databases.flags import FlaggedTable, index_columns, index_statement
 from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.orders_table import OrdersTable
-from tap_legacy_orders.sync_flag import announcement
+from tap_legacy_orders.sync_flag import flagged_table
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 from target_zoho_crm.api.errors import configuration_error
@@ -29,17 +29,18 @@ def examine_flag(
     examination: Examination, tap: TapLegacyOrders | None, target: TargetZohoCRM | None, table: OrdersTable | None
 ) -> None:
     """Look at the flag, where the tap goes by one; changes nothing."""
-    if tap is None or table is None or table.flag is None:
+    flagged = None if table is None else flagged_table(table)
+    if tap is None or table is None or table.flag is None or flagged is None:
         return
     if target is None:
         examination.skip([SUBJECT], "the settings of the target are missing")
     else:
-        examination.look(SUBJECT, lambda: (_rehearsed(tap, target, table), True))
+        examination.look(SUBJECT, lambda: (_rehearsed(tap, target, table, flagged), True))
     if not table.is_view:
         _examine_index(examination, tap, table, table.flag)
 
 
-def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable) -> str:
+def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable, flagged: FlaggedTable) -> str:
     settings = Settings.read(target.config)
     where, here = settings.orders_url or settings.ack_url, tap.config["sqlalchemy_url"]
     if place_of(where, None) != place_of(here, None):
@@ -49,12 +50,10 @@ def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable) 
     queries = UnsyncedQueries(table, database_for(tap.engine.dialect), tap.stream_name, table.columns, None)
     with reading(tap.engine) as connection:
         order = dict(fetch_rows(connection, queries.any_unflagged()))
-    with closing(
-        SyncFlags.open(settings.flags_url, settings.sync_flag_column, tap.stream_name, announcement(table))
-    ) as flags:
+    with closing(SyncFlags.open(settings.flags_url, settings.sync_flag_column, tap.stream_name, flagged)) as flags:
         flags.rehearse(order)
     tried = "set for one order, and taken back" if order else "no order has it unset, so it was not tried"
-    return f"{table.flag.name if table.flag else ''} may be set; {tried}"
+    return f"{flagged.flag} may be set; {tried}"
 
 
 def _examine_index(examination: Examination, tap: TapLegacyOrders, table: OrdersTable, flag: Column) -> None:

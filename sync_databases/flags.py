@@ -10,9 +10,6 @@ import sqlalchemy as sa
 from sync_databases.columns import Column, Kind
 from sync_databases.databases import Database, Element
 
-SYNC_FLAG = "x-sync-flag"
-"""Where the schema of a SCHEMA message tells which flag the tap goes by, as `FlaggedTable`; no URL is in it."""
-
 _PARTIAL_INDEXES = frozenset({"sqlite", "postgresql"})
 
 

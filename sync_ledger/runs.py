@@ -28,12 +28,6 @@ from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.partitions import WHOLE, Partition
 
 HEARTBEAT_SECONDS = 10.0
-READ_SINCE = "x-sync-read-since"
-"""Where the schema of a SCHEMA message tells when the tap began to read, for `RunLock.refuse_outdated`."""
-
-PARTITION = "x-sync-partition"
-"""Where it names the partition that the tap reads, if that is not the whole stream, for `RunLock.acquire`."""
-
 DEAD_AFTER = timedelta(seconds=60)
 GUARD_SECONDS = 15.0
 """A send needs a heartbeat no older than this; well under a minute, so that nobody can have taken over meanwhile."""
@@ -170,10 +164,10 @@ class RunLock:
             return cls(ledger, stream, partition, run_id)
         raise LockHeldError(f"other runs of stream {stream!r} keep starting; try again in a minute")
 
-    def refuse_outdated(self, read_since: str) -> None:
+    def refuse_outdated(self, read_since: datetime) -> None:
         """Make sure that no other run of these keys has lived since the records of this one began to be read.
 
-        `read_since`: that moment by the ledger database's clock, naive UTC, in ISO 8601.
+        `read_since` is by the ledger database's clock: naive UTC.
 
         Raises:
             OutdatedError: one has, and this run would write older versions over newer ones.
@@ -191,7 +185,7 @@ class RunLock:
                 return connection.execute(others.where(run.c.heartbeat_at <= now)).scalar()
 
         latest = self.ledger.patiently(look_up)
-        if latest is not None and latest > _moment(read_since):
+        if latest is not None and latest > read_since:
             raise OutdatedError(
                 f"stream {self.stream!r} was read from {read_since} UTC on, and another run was at work after that, at "
                 f"{latest}: its orders may be newer than these, so none of these is sent; run the pair again"
@@ -261,16 +255,6 @@ class RunLock:
             connection.execute(end, {**facts, "finished_at": self.ledger.now(connection)})
 
         self.ledger.transact(write)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        moment = None
-    if moment is None or moment.tzinfo is not None:
-        raise OutdatedError(f"the schema says {READ_SINCE}: {text!r:.60}, which is no moment without a zone")
-    return moment
 
 
 def seems_dead(row: Any, now: datetime) -> bool:

@@ -17,18 +17,18 @@ import msgspec
 from sync_databases.flags import FlaggedTable
 from sync_ledger.partitions import WHOLE, Partition
 
-KEY = "_sync_key"
-VERSION = "_sync_version"
-DELETED_AT = "_sdc_deleted_at"
+KEY_PROPERTY = "_sync_key"
+VERSION_PROPERTY = "_sync_version"
+DELETED_AT_PROPERTY = "_sdc_deleted_at"
 """Singer's usual name for the time at which a deletion was noticed; targets that delete go by it."""
 
-OWN_PROPERTIES: Mapping[str, Mapping[str, Any]] = {
-    KEY: {"type": ["string"], "description": "The order's key as text, as the ledger holds it"},
-    VERSION: {"type": ["string"], "description": "A text that differs after each change of the order"},
+OWN_PROPERTIES: dict[str, dict[str, Any]] = {
+    KEY_PROPERTY: {"type": ["string"], "description": "The order's key as text, as the ledger holds it"},
+    VERSION_PROPERTY: {"type": ["string"], "description": "A text that differs after each change of the order"},
 }
 """What every record carries, as JSON schema."""
 
-DELETED_AT_SCHEMA: Mapping[str, Any] = {
+DELETED_AT_SCHEMA: dict[str, Any] = {
     "type": ["string", "null"],
     "format": "date-time",
     "description": "When the order was found to be deleted; the record then holds its key and nothing else",

@@ -17,12 +17,13 @@ from sync_databases.columns import Column, Kind, json_schema
 from sync_databases.databases import database_for
 from sync_databases.key_sql import joined_key
 from sync_databases.keys import split_key
+from sync_ledger.stream_contract import KEY_PROPERTY
 from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.json_values import Warn, converter
 from tap_legacy_orders.orders_table import OrdersTable, find_column, find_key, listed, reflect
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.tap_errors import TapConfigError
-from tap_legacy_orders.unsynced_queries import KEY, UnsyncedQueries
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 
 DEFAULT_NAME = "lines"
 ORDERS_AT_ONCE = 5_000
@@ -55,8 +56,8 @@ class LinesTable:
         """State the property as JSON schema: an array of lines, each with its key as text."""
         keys = {column.name for column in self.key}
         properties = {column.name: json_schema(column, required=column.name in keys) for column in self.columns}
-        properties[KEY] = {"type": ["string"], "description": "The line's key as text"}
-        items = {"type": "object", "properties": properties, "required": [KEY]}
+        properties[KEY_PROPERTY] = {"type": ["string"], "description": "The line's key as text"}
+        items = {"type": "object", "properties": properties, "required": [KEY_PROPERTY]}
         return {"type": ["array"], "items": items, "description": f"The order's lines, from {self.name}"}
 
 
@@ -111,7 +112,7 @@ class OrderLines:
         self._orders = orders
         self._database = database_for(engine.dialect)
         self._queries = UnsyncedQueries(orders, self._database, "", (), None)
-        self._names = [*(column.name for column in lines.columns), KEY]
+        self._names = [*(column.name for column in lines.columns), KEY_PROPERTY]
         self._converters = [converter(column, zone, warn) for column in lines.columns]
         self._key_type = _plain_type(orders.key)
         self._most = ORDERS_AT_ONCE if engine.dialect.name in _LARGE_LISTS else ORDERS_AT_ONCE_ELSEWHERE

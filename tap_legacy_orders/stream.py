@@ -23,12 +23,16 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.sql import SQLStream
 
 from sync_databases.databases import database_for
-from sync_databases.flags import SYNC_FLAG
 from sync_ledger.partitions import WHOLE, Partition
-from sync_ledger.runs import PARTITION, READ_SINCE
+from sync_ledger.stream_contract import (
+    DELETED_AT_PROPERTY,
+    KEY_PROPERTY,
+    VERSION_PROPERTY,
+    Announcement,
+    announce,
+)
 from tap_legacy_orders.batch_file_writer import BatchFiles
 from tap_legacy_orders.connections import fetch_rows, reading
-from tap_legacy_orders.deleted_orders import DELETED_AT
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
 from tap_legacy_orders.json_sql import json_texts_for
@@ -37,9 +41,8 @@ from tap_legacy_orders.order_lines import OrderLines
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.record_encoding import BARE, LineEncoder, record_message
 from tap_legacy_orders.rendering import RenderedEncoder, Rendering, find_rendering
-from tap_legacy_orders.sync_flag import announcement
+from tap_legacy_orders.sync_flag import flagged_table
 from tap_legacy_orders.tap_errors import OutputClosedError, TapConfigError, TapSyncError
-from tap_legacy_orders.unsynced_queries import KEY, VERSION
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
 if TYPE_CHECKING:
@@ -89,19 +92,15 @@ class UnsyncedOrdersStream(SQLStream):
         """Leave nothing of the start in STATE: a run reads its bookmark from the state that it was given."""
 
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
-        """Tell in the schema since when the records were read, and by which flag.
+        """Announce in the schema since when the records were read, and by which flag.
 
         The target refuses what another run has overtaken, and sets the flag.
         """
         for message in super()._generate_schema_messages():
             with self.tap.ledger.connect() as connection:
                 now = self.tap.ledger.now(connection)
-            partition = self.tap.orders_table.partition
-            split = {} if partition.is_whole else {PARTITION: partition.name}
-            message.schema = {**message.schema, READ_SINCE: now.isoformat(" "), **split}
-            flag = announcement(self.tap.orders_table)
-            if flag is not None:
-                message.schema[SYNC_FLAG] = flag
+            table = self.tap.orders_table
+            message.schema = announce(message.schema, Announcement(now, table.partition, flagged_table(table)))
             yield message
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
@@ -202,7 +201,7 @@ class UnsyncedOrdersStream(SQLStream):
         """
         known = {column.name: column for column in self.tap.orders_table.columns}
         lines = self.tap.lines_table
-        own = {KEY, VERSION, DELETED_AT, lines and lines.property}
+        own = {KEY_PROPERTY, VERSION_PROPERTY, DELETED_AT_PROPERTY, lines and lines.property}
         stated = [name for name in self.schema["properties"] if name not in own]
         gone = [name for name in stated if name not in known]
         if gone:
@@ -218,7 +217,7 @@ class UnsyncedOrdersStream(SQLStream):
 
     @cached_property
     def _encoder(self) -> LineEncoder:
-        names = [*(column.name for column in self._columns), KEY, VERSION]
+        names = [*(column.name for column in self._columns), KEY_PROPERTY, VERSION_PROPERTY]
         converters = [*self._converters, _as_is, _as_is]
         if self._order_lines is not None:
             names.append(self._order_lines.property)

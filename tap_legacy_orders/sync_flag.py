@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from singer_sdk import typing as th
 
 from sync_databases import dialects
@@ -73,16 +72,14 @@ def check_flag(table: OrdersTable, flag: Column, dialect_name: str) -> None:
         raise TapConfigError(f"orders_table: {table.name} is a view, in which SQLite sets no flag; name the table")
 
 
-def announcement(table: OrdersTable) -> dict[str, Any] | None:
-    """What the SCHEMA message says of the flag; None where the tap goes by none."""
+def flagged_table(table: OrdersTable) -> FlaggedTable | None:
+    """What the target must know to set the flag; None where the tap goes by none."""
     if table.flag is None:
         return None
-    flagged = FlaggedTable(
+    return FlaggedTable(
         table=table.name,
         schema=table.schema,
         key=tuple(column.name for column in table.key),
         version=table.version.name,
         flag=table.flag.name,
     )
-    told: dict[str, Any] = msgspec.to_builtins(flagged)
-    return told

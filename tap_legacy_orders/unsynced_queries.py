@@ -17,11 +17,10 @@ from sync_databases.columns import Column
 from sync_databases.databases import Database, Element
 from sync_databases.flags import is_unset
 from sync_databases.key_sql import is_one_of, joined_key, version_text
+from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
 from sync_ledger.tables import KEY_LENGTH, AckStatus, exact_key
 from tap_legacy_orders.orders_table import OrdersTable
 
-KEY = "_sync_key"
-VERSION = "_sync_version"
 _POSITION = "_sync_position"
 _LEFT_OUT = "_sync_left_out"
 
@@ -267,7 +266,7 @@ class UnsyncedQueries:
 
     def _selected(self, *more: Element) -> sa.Select[Any]:
         """Select the record's columns, key, version, the position where the version does not tell it, and `more`."""
-        texts = [self.key_text.label(KEY), self.version_text.label(VERSION)]
+        texts = [self.key_text.label(KEY_PROPERTY), self.version_text.label(VERSION_PROPERTY)]
         if not self.table.version_is_replication:
             texts.append(self.replication_text.label(_POSITION))
         return sa.select(*self._values, *texts, *more)

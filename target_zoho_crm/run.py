@@ -7,16 +7,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sync_databases.flags import FlaggedTable
 from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.first_load import first_load_is_over
 from sync_ledger.ledger import Ledger, LedgerUnavailableError
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.recovery import adopt
 from sync_ledger.runs import RunLock
+from sync_ledger.stream_contract import VERSION_PROPERTY
 from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.errors import CREDIT_BUDGET, QuotaError, configuration_error
@@ -40,7 +43,6 @@ from target_zoho_crm.lines.existing_lines import ExistingLines
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.mapping.user_directory import UserDirectory
-from target_zoho_crm.record_decoding import VERSION_PROPERTY
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
 from target_zoho_crm.stream_mapping import only_by_calls, stream_lines, stream_mapping, warn_of_gaps
 from target_zoho_crm.write_settings import Automations, Operation, WriteSettings
@@ -95,13 +97,11 @@ class Run:
         stream: str,
         properties: Mapping[str, dict[str, Any]],
         key_properties: Sequence[str],
-        read_since: str | None = None,
+        read_since: datetime | None = None,
         partition: Partition = WHOLE,
-        sync_flag: object = None,
+        sync_flag: FlaggedTable | None = None,
     ) -> tuple[Delivery, FieldMapping]:
-        """Begin a stream, or go on with it under a changed schema; `read_since` as `RunLock.refuse_outdated` takes it.
-
-        `partition` is the share of the stream that the tap reads, `sync_flag` what it says of the flag it goes by.
+        """Begin a stream, or go on with it under a changed schema; the last three are as the tap announced them.
 
         Raises:
             ConfigurationError: module, key field or mapping are of no use.
@@ -323,7 +323,7 @@ class Run:
         except LedgerUnavailableError as error:
             logger.warning("The end of stream %r is not noted, the next run finds it dead: %s", stream, error)
 
-    def _open_flags(self, stream: str, announced: object) -> SyncFlags | None:
+    def _open_flags(self, stream: str, announced: FlaggedTable | None) -> SyncFlags | None:
         if announced is None:
             return None
         flags = self._flags[stream] = SyncFlags.open(

@@ -19,10 +19,15 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from sync_databases.flags import SYNC_FLAG
 from sync_ledger.ledger import LedgerError
-from sync_ledger.partitions import WHOLE, Partition
-from sync_ledger.runs import PARTITION, READ_SINCE, LockHeldError, OutdatedError
+from sync_ledger.runs import LockHeldError, OutdatedError
+from sync_ledger.stream_contract import (
+    KEY_PROPERTY,
+    VERSION_PROPERTY,
+    Announcement,
+    AnnouncementError,
+    read_announcement,
+)
 from sync_processes.shutdown import EXIT_BASE, abandon_output, ending_in_time
 from target_zoho_crm import malloc
 from target_zoho_crm.api.errors import ConfigurationError, Stopped, ZohoError
@@ -30,7 +35,6 @@ from target_zoho_crm.batch_file_reader import BatchFiles
 from target_zoho_crm.config_schema import CONFIG
 from target_zoho_crm.confirmation.destination import RejectedError
 from target_zoho_crm.message_reader import BlockReader, BlockTaker
-from target_zoho_crm.record_decoding import KEY_PROPERTY, VERSION_PROPERTY
 from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
 from target_zoho_crm.sink import ZohoSink
@@ -134,6 +138,7 @@ class TargetZohoCRM(Target):
             self._replication_keys[stream] = bookmarks[0]
         self._plain_sinks.clear()
         super()._process_schema_message(message_dict)
+        announced = _announced(message_dict["schema"])
         own = {KEY_PROPERTY, VERSION_PROPERTY} & message_dict["schema"]["properties"].keys()
         for stream_map in self.mapper.stream_maps[stream]:
             lost = own - stream_map.transformed_schema["properties"].keys()
@@ -144,9 +149,9 @@ class TargetZohoCRM(Target):
                 )
             sink = self._sinks_active.get(stream_map.stream_alias)
             if isinstance(sink, ZohoSink):
-                sink.read_since = message_dict["schema"].get(READ_SINCE)
-                sink.partition = _partition(message_dict["schema"].get(PARTITION, WHOLE.name))
-                sink.sync_flag = message_dict["schema"].get(SYNC_FLAG)
+                sink.read_since = announced.read_since
+                sink.partition = announced.partition
+                sink.sync_flag = announced.sync_flag
                 sink.open()
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
@@ -312,11 +317,11 @@ _EXPECTED = (
 )
 
 
-def _partition(name: Any) -> Partition:
+def _announced(schema: Mapping[str, Any]) -> Announcement:
     try:
-        return Partition.named(name)
-    except (ValueError, AttributeError):
-        raise InvalidInputLine(f"the schema says {PARTITION}: {name!r:.60}, which is no partition") from None
+        return read_announcement(schema)
+    except AnnouncementError as error:
+        raise InvalidInputLine(str(error)) from None
 
 
 def _lines(error: Exception) -> list[str]:

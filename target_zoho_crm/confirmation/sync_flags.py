@@ -9,7 +9,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-import msgspec
 import sqlalchemy as sa
 from singer_sdk import typing as th
 from sqlalchemy.exc import DBAPIError, NoSuchTableError
@@ -60,16 +59,12 @@ class SyncFlags:
         self._stays = False
 
     @classmethod
-    def open(cls, url: str, column: str | None, stream: str, announced: object) -> SyncFlags:
-        """Get ready to set the flag that the tap announced in the database at `url`, if the setting names its `column`.
+    def open(cls, url: str, column: str | None, stream: str, table: FlaggedTable) -> SyncFlags:
+        """Get ready to set the flag of `table`, as the tap announced it, if the setting names its `column`.
 
         Raises:
             ConfigurationError: they do not, or the table cannot be written.
         """
-        try:
-            table = msgspec.convert(announced, FlaggedTable)
-        except msgspec.ValidationError as error:
-            raise _differs(stream, f"what the tap says of its flag cannot be read ({error}).") from None
         if table.flag != column:
             here = "is not set" if column is None else f"is {column!r}"
             raise _differs(

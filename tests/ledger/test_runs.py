@@ -96,10 +96,10 @@ def test_a_second_run_ends_at_once_and_says_who_holds_the_lock(
 
 def test_what_was_read_before_another_run_was_at_work_is_refused(ledger: Ledger) -> None:
     with ledger.connect() as connection:
-        before = ledger.now(connection).isoformat(" ")
+        before = ledger.now(connection)
     RunLock.acquire(ledger, "orders").release("finished", COUNTS, 0)
     with ledger.connect() as connection:
-        after = ledger.now(connection).isoformat(" ")
+        after = ledger.now(connection)
     lock = RunLock.acquire(ledger, "orders")
     with pytest.raises(OutdatedError, match="run the pair again"):
         lock.refuse_outdated(before)
@@ -158,7 +158,7 @@ def test_of_splits_that_begin_at_one_moment_one_lives_at_most(ledger: Ledger) ->
 
 def test_what_another_split_was_at_work_on_is_refused_and_what_another_share_was_is_not(ledger: Ledger) -> None:
     with ledger.connect() as connection:
-        before = ledger.now(connection).isoformat(" ")
+        before = ledger.now(connection)
     RunLock.acquire(ledger, "orders", Partition(1, 4)).release("finished", COUNTS, 0)
     share = RunLock.acquire(ledger, "orders", Partition(2, 4))
     share.refuse_outdated(before)
