@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from orders_sync.database_urls import place_of, shown
 from orders_sync.findings import Examination, Verdict
 from sync_databases.columns import Column
-from sync_databases.databases import database_for
 from sync_databases.flags import FlaggedTable, index_columns, index_statement
+from sync_databases.value_sql import value_sql_for
 from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.sync_flag import flagged_table
@@ -47,7 +47,7 @@ def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable, 
         raise configuration_error(
             "SYNC_FLAG_NOT_WRITABLE", f"Orders are read from {shown(here, None)}, flags set in {shown(where, None)}."
         )
-    queries = UnsyncedQueries(table, database_for(tap.engine.dialect), tap.stream_name, table.columns, None)
+    queries = UnsyncedQueries(table, value_sql_for(tap.engine.dialect), tap.stream_name, table.columns, None)
     with reading(tap.engine) as connection:
         order = dict(fetch_rows(connection, queries.any_unflagged()))
     with closing(SyncFlags.open(settings.flags_url, settings.sync_flag_column, tap.stream_name, flagged)) as flags:
@@ -64,7 +64,7 @@ def _examine_index(examination: Examination, tap: TapLegacyOrders, table: Orders
         if index["column_names"][:1] == [flag.name] or flag.name in partial:
             examination.add(INDEX, Verdict.FITS, f"{index['name']}")
             return
-    database = database_for(tap.engine.dialect)
+    database = value_sql_for(tap.engine.dialect)
     columns = index_columns(database, flag.name, table.replication.name, [column.name for column in table.key])
     statement = index_statement(database, sa.table(table.name, schema=table.schema), flag, columns)
     examination.add(

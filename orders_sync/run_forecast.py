@@ -80,7 +80,7 @@ def forecast(tap: TapLegacyOrders, settings: Settings, ledger: Ledger, within: t
     """Look at orders, ledger and, unless `offline`, at the fields of the CRM's module.
 
     Raises:
-        TapConfigError, TapSyncError, LedgerError, ZohoError: a run would end here too.
+        TapConfigError, TapSyncError, DatabaseError, ZohoError: a run would end here too.
     """
     stream = settings.stream(tap.stream_name)
     backlog = backlog_of(tap, ledger, within)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sync_databases.clock import database_now
 from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.deadline import Deadline
 from tap_legacy_orders.moments import parse_moment
@@ -77,7 +78,7 @@ class UnsyncedCount(UnsyncedOrders):
             TapSyncError: a database does not answer, or not in time.
         """
         with reading(self._engine) as connection:
-            now = self._database.now(connection)
+            now = database_now(connection)
         with self._reading_ledger() as connection:
             cutoff = self._ledger.now(connection)
         chosen, ahead = self._choose_range(None)

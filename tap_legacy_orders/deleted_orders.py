@@ -15,8 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_databases.columns import Column, Kind
-from sync_databases.databases import database_for
 from sync_databases.keys import split_key
+from sync_databases.value_sql import value_sql_for
 from sync_ledger.deleted_records import keys_maybe_deleted
 from sync_ledger.ledger import Ledger
 from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY
@@ -44,7 +44,7 @@ class DeletedOrders:
         self._ledger = ledger
         self._stream = stream
         self._log = logger
-        self._queries = UnsyncedQueries(self._table, database_for(engine.dialect), stream, (), None)
+        self._queries = UnsyncedQueries(self._table, value_sql_for(engine.dialect), stream, (), None)
         names = [*(column.name for column in table.key), KEY_PROPERTY, VERSION_PROPERTY, DELETED_AT_PROPERTY]
         self.encoder = LineEncoder(names, [_as_is] * len(names))
 

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from sync_databases.clock import clock_time, database_now
+from sync_ledger.retry_schedules import FOLLOW_LEDGER_POLL_SECONDS, FOLLOW_WIDE_POLL_SECONDS
 from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.pages import Page, Row
 from tap_legacy_orders.poll_wakeup import Waking
@@ -20,12 +22,12 @@ from tap_legacy_orders.unsynced_queries import due_keys
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
 QUICK_LOOKBACK = timedelta(seconds=10)
-WIDE_SECONDS = 10.0
+WIDE_SECONDS = FOLLOW_WIDE_POLL_SECONDS
 """Most polls look back a little; one in so many seconds looks back as far as `lookback_seconds` says."""
 
 CLOCK_JITTER = timedelta(seconds=5)
 
-LEDGER_SECONDS = 10.0
+LEDGER_SECONDS = FOLLOW_LEDGER_POLL_SECONDS
 """How often a ledger in another database is asked for due retries: that is a query of its own."""
 
 EMITTED_MOST = 200_000
@@ -77,7 +79,7 @@ class FollowedOrders(UnsyncedOrders):
         self.queries = _ROUND_QUERIES
         self._wide_at = time.monotonic() + WIDE_SECONDS
         with reading(self._engine) as connection:
-            self._note_clock(self._database.now(connection))
+            self._note_clock(database_now(connection))
         yield from self._remembering(self.pages(bookmark), wide=True)
 
     def news(self) -> Iterator[Page]:
@@ -97,7 +99,7 @@ class FollowedOrders(UnsyncedOrders):
         with reading(self._engine) as connection:
             clock, newest, unsettled, due = fetch_rows(connection, query)[0]
         self.queries = 1
-        self._note_clock(self._database.moment(clock))
+        self._note_clock(clock_time(clock))
         cutoff = now
         if not self._joined:
             unsettled, due, cutoff = self._looked_up(newest, now)

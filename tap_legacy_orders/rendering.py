@@ -23,7 +23,7 @@ from tap_legacy_orders.record_encoding import RECORDS_PER_BLOCK, UNNAMEABLE, Fra
 
 if TYPE_CHECKING:
     from sync_databases.columns import Column
-    from sync_databases.databases import Element
+    from sync_databases.value_sql import Element
 
 _PROBE = "".join(map(chr, range(1, 0x100))) + "\u2028\uffff😀"
 """Every character that some writer of JSON escapes. PostgreSQL knows no text with a zero character."""

@@ -22,7 +22,7 @@ from singer_sdk.singerlib import SchemaMessage, StateMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.sql import SQLStream
 
-from sync_databases.databases import database_for
+from sync_databases.value_sql import value_sql_for
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.stream_contract import (
     DELETED_AT_PROPERTY,
@@ -233,7 +233,7 @@ class UnsyncedOrdersStream(SQLStream):
             with reading(engine) as connection:
                 return fetch_rows(connection, query)[0][0]
 
-        texts = json_texts_for(database_for(engine.dialect), self.tap.zone)
+        texts = json_texts_for(value_sql_for(engine.dialect), self.tap.zone)
         try:
             return find_rendering(texts, self._columns, ask)
         except TapSyncError:

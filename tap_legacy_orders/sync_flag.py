@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 
-from sync_databases import dialects
-from sync_databases.columns import Column
+from sync_databases.columns import Column, is_row_version
+from sync_databases.engines import Engine
 from sync_databases.flags import FlaggedTable, is_flag
 from tap_legacy_orders.tap_errors import TapConfigError
 
@@ -50,7 +50,7 @@ def wanted_flag(config: Mapping[str, Any]) -> str | None:
     return name
 
 
-def check_flag(table: OrdersTable, flag: Column, dialect_name: str) -> None:
+def check_flag(table: OrdersTable, flag: Column, engine: Engine) -> None:
     """Make sure that a column can be the flag of its table.
 
     Raises:
@@ -63,12 +63,12 @@ def check_flag(table: OrdersTable, flag: Column, dialect_name: str) -> None:
         )
     if flag.name in {column.name for column in (*table.key, table.replication, table.version)}:
         raise TapConfigError(f"sync_flag_column: {flag.name!r} is key, replication key or version of {table.name}")
-    if dialect_name == "mssql" and isinstance(table.version.type, dialects.mssql.TIMESTAMP):
+    if is_row_version(table.version, engine):
         raise TapConfigError(
             f"version_column: {table.version.name!r} changes whenever the flag is set; name another, or leave "
             "`unsynced_by` at ack_table"
         )
-    if table.is_view and dialect_name == "sqlite":
+    if table.is_view and not engine.views_take_updates:
         raise TapConfigError(f"orders_table: {table.name} is a view, in which SQLite sets no flag; name the table")
 
 

@@ -22,13 +22,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sync_databases.chunks import lookup_chunks
+from sync_databases.clock import database_now
 from sync_databases.columns import Column
-from sync_databases.databases import database_for
-from sync_databases.keys import split_key
-from sync_ledger.acks import lookup_size
+from sync_databases.engines import engine_of
+from sync_databases.keys import KEY_LENGTH, split_key
+from sync_databases.value_sql import value_sql_for
 from sync_ledger.deleted_records import keys_of_deleted
 from sync_ledger.ledger import Ledger
-from sync_ledger.tables import KEY_LENGTH
 from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
 from tap_legacy_orders.deleted_orders import DeletedOrders
 from tap_legacy_orders.orders_table import OrdersTable
@@ -74,7 +75,7 @@ class UnsyncedOrders:
         self._stream = stream
         self._settings = settings
         self._log = logger
-        self._database = database_for(engine.dialect)
+        self._database = value_sql_for(engine.dialect)
         self._joined = settings.ledger_beside_orders
         self._ack = ledger.tables.ack
         self._rendering = rendering
@@ -137,7 +138,7 @@ class UnsyncedOrders:
     def _choose_range(self, bookmark: str | None) -> tuple[Range, int]:
         """Choose the range; tell also how many orders are dated so far ahead that they are read outside it."""
         with reading(self._engine) as connection:
-            now = self._database.now(connection)
+            now = database_now(connection)
 
         def newest(until: str | None) -> tuple[str | None, str]:
             with reading(self._engine) as connection:
@@ -265,7 +266,7 @@ class UnsyncedOrders:
     def _range_pages(self, cutoff: datetime, chosen: Range, upper: str) -> Iterator[Page]:
         clamp = None
         size = self._settings.page_size
-        with reading_ahead(self._fetch, by_server=self._engine.dialect.name != "sqlite") as ask:
+        with reading_ahead(self._fetch, by_server=engine_of(self._engine.dialect).is_server) as ask:
             coming = ask(methodcaller("range_page", chosen.lower, upper, None, size, cutoff))
             while True:
                 rows = coming()
@@ -334,11 +335,10 @@ class UnsyncedOrders:
     def _look_up(self, rows: list[Row], cutoff: datetime) -> list[int]:
         """Judge against a ledger in another database."""
         keys = [key for row in rows if usable_keys((key := self._key(row),))]
-        size = lookup_size(self._ledger.engine.dialect.name)
         states: dict[str, AckState] = {}
         with self._reading_ledger() as connection:
-            for start in range(0, len(keys), size):
-                found = connection.execute(ack_states(self._ack, self._stream, keys[start : start + size]))
+            for chunk in lookup_chunks(connection, keys):
+                found = connection.execute(ack_states(self._ack, self._stream, chunk))
                 states.update((key, AckState(*state)) for key, *state in found)
         by_flag = self._table.flag is not None
         return [verdict(states.get(self._key(row)), self._version(row), cutoff, by_flag=by_flag) for row in rows]

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from sync_databases.exact_numbers import exact_number
+from sync_databases.keys import KEY_LENGTH, NO_VERSION
 from sync_databases.keys import join_key as join_texts
 from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY
-from sync_ledger.tables import KEY_LENGTH, NO_VERSION
 
 GONE: tuple[Any, ...] = (object(),)
 """The row of an order that is gone from its source."""

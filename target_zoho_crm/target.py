@@ -19,8 +19,9 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from sync_ledger.ledger import LedgerError
-from sync_ledger.runs import LockHeldError, OutdatedError
+from sync_databases.errors import DatabaseError
+from sync_ledger.leases import LeaseHeldError, OutdatedError
+from sync_ledger.retry_schedules import INPUT_CHECK_SECONDS
 from sync_ledger.stream_contract import (
     KEY_PROPERTY,
     VERSION_PROPERTY,
@@ -43,9 +44,6 @@ from target_zoho_crm.writing.spool import SpoolError
 EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2
 EXIT_LOCKED = 3
-
-LOOK_SECONDS = 0.5
-"""How long the wait for input goes on without a look at what else has happened."""
 
 SETTLING_SECONDS = 5.0
 """How long a run that lasts goes on after a signal; containers are killed after 10 seconds."""
@@ -249,7 +247,7 @@ class TargetZohoCRM(Target):
     def at_rest(self) -> float:
         """Send records of age, where the run lasts; returns after how many seconds to look again."""
         pause = None if self._run is None else self._run.flush_aged(input_pending=False)
-        return LOOK_SECONDS if pause is None else min(pause, LOOK_SECONDS)
+        return INPUT_CHECK_SECONDS if pause is None else min(pause, INPUT_CHECK_SECONDS)
 
     # Signals and the command line
 
@@ -305,7 +303,7 @@ class _ReadableConfig(SingerCommand):
 _EXPECTED = (
     ConfigValidationError,
     ZohoError,
-    LedgerError,
+    DatabaseError,
     RejectedError,
     IncompleteError,
     InvalidInputLine,
@@ -333,7 +331,7 @@ def _lines(error: Exception) -> list[str]:
 def _exit_code(error: Exception) -> int:
     if isinstance(error, TerminatedError):
         return EXIT_BASE + error.signal_number
-    if isinstance(error, (LockHeldError, OutdatedError)):
+    if isinstance(error, (LeaseHeldError, OutdatedError)):
         return EXIT_LOCKED
     if isinstance(error, (ConfigurationError, ConfigValidationError)):
         return EXIT_CONFIGURATION

@@ -24,6 +24,7 @@ import platformdirs
 import requests
 import tenacity
 
+from sync_ledger.retry_schedules import TOKEN_RENEWAL
 from sync_processes.private_folders import private_folder
 from target_zoho_crm.api.errors import TransientError
 from target_zoho_crm.api.limits import wait_or_stop
@@ -34,8 +35,6 @@ logger = logging.getLogger(__name__)
 EARLY_SECONDS = 120.0  # a token that ends sooner is renewed, so that it does not end under way
 LIFETIME_CAP_SECONDS = 3600.0  # Zoho's tokens live an hour; what claims more is not believed
 _LOCK_SECONDS = 120.0
-_ATTEMPTS = 5
-_LONGEST_PAUSE_SECONDS = 30.0
 _BODY_BYTES = 64 * 1024
 
 
@@ -83,7 +82,7 @@ class TokenSource:
         timeout: tuple[float, float] = TIMEOUT,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.time,
-        first_pause: float = 1.0,
+        first_pause: float = TOKEN_RENEWAL.first_pause,
     ) -> None:
         self._credentials = credentials
         self._accounts_url = accounts_url.rstrip("/")
@@ -130,9 +129,9 @@ class TokenSource:
     def _refreshed(self) -> AccessToken:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
-            wait=tenacity.wait_exponential(self._first_pause, _LONGEST_PAUSE_SECONDS)
+            wait=tenacity.wait_exponential(self._first_pause, TOKEN_RENEWAL.longest_pause)
             + tenacity.wait_random(0, self._first_pause),
-            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            stop=tenacity.stop_after_attempt(TOKEN_RENEWAL.attempts),
             sleep=lambda seconds: wait_or_stop(self._stop, seconds),
             reraise=True,
         )

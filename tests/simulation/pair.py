@@ -16,7 +16,8 @@ from simulation.simulated_databases import simulated_connection
 from sqlalchemy import event
 
 from sync_databases.columns import Column
-from sync_ledger.ledger import Ledger, LedgerError
+from sync_databases.errors import DatabaseError
+from sync_ledger.ledger import Ledger
 from sync_ledger.recovery import release_uncreated
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
 from tap_legacy_orders.catalog import catalog_entry
@@ -203,7 +204,7 @@ class TargetRun:
             self._listen(run)
         except Killed:
             raise
-        except (ZohoError, LedgerError, IncompleteError, SpoolError, _TerminatedError) as error:
+        except (ZohoError, DatabaseError, IncompleteError, SpoolError, _TerminatedError) as error:
             run.abort("failed")
             self.how_ended = f"{type(error).__name__}: {error}"
         except BaseException:
@@ -259,7 +260,7 @@ def start(
         def run() -> None:
             try:
                 program()
-            except (TapSyncError, BrokenPipeError, LedgerError):
+            except (TapSyncError, BrokenPipeError, DatabaseError):
                 if reader:
                     raise
             finally:
