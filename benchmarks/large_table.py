@@ -28,7 +28,8 @@ from benchmarks.processes import BenchmarkError, work_folder
 from benchmarks.results import Table, keep
 from orders_sync.query_plans import explain
 from scripts.servers import NoServerError
-from sync_databases.databases import database_for
+from sync_databases.engines import engine_of
+from sync_databases.value_sql import value_sql_for
 from sync_ledger.tables import ledger_tables
 from tap_legacy_orders.connections import open_engine, reading
 from tap_legacy_orders.orders_table import find_orders_table
@@ -141,8 +142,8 @@ def read_plans(url: str) -> dict[str, Any]:
     engine = open_engine(url)
     with reading(engine) as connection:
         table = find_orders_table(engine, connection, {"orders_table": "orders"})
-        ack = ledger_tables(engine.dialect.name).ack
-        queries = UnsyncedQueries(table, database_for(engine.dialect), "orders", table.columns, ack)
+        ack = ledger_tables(engine_of(engine.dialect)).ack
+        queries = UnsyncedQueries(table, value_sql_for(engine.dialect), "orders", table.columns, ack)
         newest, _ = connection.execute(queries.newest(None)).one()
         now = datetime.now(timezone.utc).replace(tzinfo=None)
         found = {}

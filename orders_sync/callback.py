@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import click
 
+from sync_databases.errors import DatabaseError
 from sync_ledger.callback_notes import note_callback
-from sync_ledger.ledger import Ledger, LedgerError
+from sync_ledger.ledger import Ledger
 from target_zoho_crm.settings import default_ledger_url
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def receiver(ledger: Ledger, path: str) -> Starlette:
                 return Response(status_code=413)
         try:
             noted = await run_in_threadpool(note, ids_in(bytes(body)))
-        except LedgerError as error:
+        except DatabaseError as error:
             logger.warning("A callback is not noted, the target finds out by asking: %s", error)
             return Response(status_code=503)
         logger.info("A callback was noted for %d open jobs", noted)
@@ -112,7 +113,7 @@ def callback(callback_url: str, ack_url: str | None, ack_schema: str | None, hos
     try:
         ledger = Ledger.open(ack_url or default_ledger_url(), ack_schema)
         ledger.ensure_tables()
-    except LedgerError as error:
+    except DatabaseError as error:
         raise click.ClickException(str(error)) from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     # No access log: it would hold the secret.

@@ -14,6 +14,7 @@ from orders_sync.editions import daily_credits
 from orders_sync.field_checks import fit
 from orders_sync.findings import EXPECTED, Findings, Result
 from orders_sync.scopes import Scope, try_scopes
+from sync_ledger.retry_schedules import API_CALLS_OF_CHECKS, TOKEN_RENEWAL_OF_CHECKS
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.auth import TokenSource
@@ -30,10 +31,6 @@ from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.stream_mapping import stream_lines, stream_mapping
 from target_zoho_crm.target import TargetZohoCRM
 
-ATTEMPTS = 2
-FIRST_PAUSE_SECONDS = 0.2
-"""A person waits for the answer, and a failure that passes by itself is worth knowing too."""
-
 
 @contextmanager
 def open_client(settings: Settings, credits: CreditMeter) -> Iterator[ZohoClient]:  # noqa: A002 - the field's word
@@ -41,8 +38,8 @@ def open_client(settings: Settings, credits: CreditMeter) -> Iterator[ZohoClient
     connection = ConnectionSettings(
         endpoints=settings.endpoints,
         credentials=settings.credentials,
-        max_attempts=ATTEMPTS,
-        first_pause_seconds=FIRST_PAUSE_SECONDS,
+        max_attempts=API_CALLS_OF_CHECKS.attempts,
+        first_pause_seconds=API_CALLS_OF_CHECKS.first_pause,
     )
     client = ZohoClient(connection, credits=credits)
     try:
@@ -205,7 +202,8 @@ def _addresses(target: TargetZohoCRM) -> tuple[str, Settings]:
 
 def _token(settings: Settings) -> tuple[str, bool]:
     url = settings.endpoints.accounts_url
-    TokenSource(settings.credentials, url, session=lambda: new_session(url), first_pause=FIRST_PAUSE_SECONDS).token()
+    pause = TOKEN_RENEWAL_OF_CHECKS.first_pause
+    TokenSource(settings.credentials, url, session=lambda: new_session(url), first_pause=pause).token()
     return "Zoho takes client and refresh token", True
 
 

@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from singer_sdk.exceptions import ConfigValidationError
 
-from sync_ledger.ledger import LedgerError
+from sync_databases.errors import DatabaseError
 from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError
 from target_zoho_crm.api.errors import CODES, ZohoError
 
-EXPECTED = (TapConfigError, TapSyncError, LedgerError, ZohoError, ConfigValidationError)
+EXPECTED = (TapConfigError, TapSyncError, DatabaseError, ZohoError, ConfigValidationError)
 """What tap, target and ledger raise for a wrong set-up; anything else is a defect of ours."""
 
 

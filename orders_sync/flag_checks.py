@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from orders_sync.database_urls import display_url, place_of
 from orders_sync.findings import Findings, Result
 from sync_databases.columns import Column
-from sync_databases.databases import database_for
-from sync_databases.flags import index_columns, index_statement
+from sync_databases.flags import FlaggedTable, index_columns, index_statement
+from sync_databases.value_sql import value_sql_for
 from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.orders_table import OrdersTable
-from tap_legacy_orders.sync_flag import announcement
+from tap_legacy_orders.sync_flag import flagged_table
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 from target_zoho_crm.api.errors import configuration_error
@@ -29,17 +29,18 @@ def check_flag_column(
     findings: Findings, tap: TapLegacyOrders | None, target: TargetZohoCRM | None, table: OrdersTable | None
 ) -> None:
     """Check the flag, where the tap uses one; changes nothing."""
-    if tap is None or table is None or table.flag is None:
+    flagged = None if table is None else flagged_table(table.flag_columns)
+    if tap is None or table is None or table.flag is None or flagged is None:
         return
     if target is None:
         findings.skip([SUBJECT], "the settings of the target are missing")
     else:
-        findings.check(SUBJECT, lambda: (_rehearsed(tap, target, table), True))
+        findings.check(SUBJECT, lambda: (_rehearsed(tap, target, table, flagged), True))
     if not table.is_view:
         _check_index(findings, tap, table, table.flag)
 
 
-def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable) -> str:
+def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable, flagged: FlaggedTable) -> str:
     settings = Settings.read(target.config)
     where, here = settings.orders_url or settings.ack_url, tap.config["sqlalchemy_url"]
     if place_of(where, None) != place_of(here, None):
@@ -47,15 +48,13 @@ def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable) 
             "SYNC_FLAG_NOT_WRITABLE",
             f"Orders are read from {display_url(here, None)}, flags set in {display_url(where, None)}.",
         )
-    queries = UnsyncedQueries(table, database_for(tap.engine.dialect), tap.stream_name, table.columns, None)
+    queries = UnsyncedQueries(table, value_sql_for(tap.engine.dialect), tap.stream_name, table.columns, None)
     with reading(tap.engine) as connection:
         order = dict(fetch_rows(connection, queries.any_unflagged()))
-    with closing(
-        SyncFlags.open(settings.flags_url, settings.sync_flag_column, tap.stream_name, announcement(table.flag_columns))
-    ) as flags:
+    with closing(SyncFlags.open(settings.flags_url, settings.sync_flag_column, tap.stream_name, flagged)) as flags:
         flags.rehearse(order)
     tried = "set for one order, and taken back" if order else "no order has it unset, so it was not tried"
-    return f"{table.flag.name if table.flag else ''} may be set; {tried}"
+    return f"{flagged.flag} may be set; {tried}"
 
 
 def _check_index(findings: Findings, tap: TapLegacyOrders, table: OrdersTable, flag: Column) -> None:
@@ -66,7 +65,7 @@ def _check_index(findings: Findings, tap: TapLegacyOrders, table: OrdersTable, f
         if index["column_names"][:1] == [flag.name] or flag.name in partial:
             findings.add(INDEX, Result.OK, f"{index['name']}")
             return
-    database = database_for(tap.engine.dialect)
+    database = value_sql_for(tap.engine.dialect)
     columns = index_columns(database, flag.name, table.replication.name, [column.name for column in table.key])
     statement = index_statement(database, sa.table(table.name, schema=table.schema), flag, columns)
     findings.add(

@@ -17,6 +17,7 @@ from orders_sync.findings import EXPECTED, error_message
 from orders_sync.new_fields import NewField
 from orders_sync.notify_trigger import Trigger, trigger_of
 from orders_sync.plugin_options import tap_config_option, target_config_option
+from sync_databases.value_sql import value_sql_for
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.orders_table import OrdersTable
@@ -110,9 +111,7 @@ def _plan(tap: TapLegacyOrders, settings: Settings, stream: StreamSettings, fiel
 
 def _longest_texts(tap: TapLegacyOrders, table: OrdersTable, names: Sequence[str]) -> dict[str, int]:
     """The longest text now in each of the columns, in characters: one query over the table."""
-    length = {"sqlite": sa.func.length, "oracle": sa.func.length, "mssql": sa.func.len}.get(
-        tap.engine.dialect.name, sa.func.char_length
-    )
+    length = value_sql_for(tap.engine.dialect).length
     orders = sa.table(table.name, *map(sa.column, names), schema=table.schema)
     with reading(tap.engine) as connection:
         row = connection.execute(sa.select(*(sa.func.max(length(orders.c[name])) for name in names))).one()

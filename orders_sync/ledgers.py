@@ -11,7 +11,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from sync_ledger.ledger import Ledger, LedgerError
+from sync_databases.errors import DatabaseError
+from sync_ledger.ledger import Ledger
 from target_zoho_crm.settings import default_ledger_url
 
 LEDGER_VARIABLES = ("LEDGER_DATABASE_URL", "TARGET_ZOHO_CRM_ACK_URL")
@@ -46,7 +47,7 @@ def existing_ledger(ack_url: str | None, ack_schema: str | None) -> Iterator[Led
     """
     try:
         ledger = Ledger.open(ack_url or default_ledger_url(), ack_schema)
-    except LedgerError as error:
+    except DatabaseError as error:
         raise click.ClickException(str(error)) from error
     try:
         if {table.name for table in ledger.tables.of_records} & set(ledger.missing_tables()):
@@ -56,7 +57,7 @@ def existing_ledger(ack_url: str | None, ack_schema: str | None) -> Iterator[Led
             )
         ledger.check_version()
         yield ledger
-    except LedgerError as error:
+    except DatabaseError as error:
         raise click.ClickException(str(error)) from error
     except (DBAPIError, OSError) as error:
         cause = str(getattr(error, "orig", error)).strip().splitlines()

@@ -8,7 +8,8 @@ from orders_sync.configs import TARGET_VARIABLES, ConfigFiles, open_tap, open_ta
 from orders_sync.database_urls import display_url, place_of
 from orders_sync.findings import EXPECTED, Findings, Result
 from orders_sync.reading_checks import SUBJECT, check_reading, helpful_index
-from sync_databases.databases import database_for
+from sync_databases.engines import engine_of
+from sync_databases.value_sql import value_sql_for
 from sync_ledger.ledger import Ledger
 from sync_ledger.permissions import try_permissions
 from tap_legacy_orders.connections import reading
@@ -75,7 +76,7 @@ def _connected(tap: TapLegacyOrders) -> str:
     with reading(engine) as connection:
         connection.execute(sa.select(sa.literal(1))).scalar_one()
         version = ".".join(map(str, engine.dialect.server_version_info or ()))
-    return f"{engine.dialect.name} {version} at {engine.url.render_as_string(hide_password=True)}"
+    return f"{engine_of(engine.dialect).name} {version} at {engine.url.render_as_string(hide_password=True)}"
 
 
 def _check_key(findings: Findings, tap: TapLegacyOrders, table: OrdersTable) -> None:
@@ -103,7 +104,7 @@ def _check_key(findings: Findings, tap: TapLegacyOrders, table: OrdersTable) -> 
 def _check_replication_key(findings: Findings, tap: TapLegacyOrders, table: OrdersTable) -> None:
     """Read by it once, which also tries the filter."""
     name = table.replication.name
-    database = database_for(tap.engine.dialect)
+    database = value_sql_for(tap.engine.dialect)
     queries = UnsyncedQueries(table, database, tap.stream_name, table.columns, None)
     try:
         with reading(tap.engine) as connection:

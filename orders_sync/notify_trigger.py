@@ -9,7 +9,8 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync_ledger.ledger import create_engine, database_url
+from sync_databases.drivers import create_engine, database_url
+from sync_databases.engines import engine_of
 from tap_legacy_orders.notifying import notify_statements
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError, cause_of
@@ -48,7 +49,7 @@ def trigger_of(tap: TapLegacyOrders) -> Trigger:
         TapConfigError: the orders are not in a table of PostgreSQL.
     """
     table = tap.orders_table
-    if tap.engine.dialect.name != "postgresql" or table.is_view:
+    if not engine_of(tap.engine.dialect).notifies or table.is_view:
         raise TapConfigError(
             "orders_table: only a table of PostgreSQL can notify of changes; elsewhere they are polled"
         )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-EXPLAINED = ("postgresql", "mysql", "mariadb", "sqlite")
-"""Engines whose plans are read here; the others need rights or tables of their own for one."""
+from sync_databases.engines import Family, engine_of
 
-_PREFIX = {"postgresql": "EXPLAIN (VERBOSE, FORMAT JSON) ", "sqlite": "EXPLAIN QUERY PLAN "}
+_EXPLAIN: Mapping[Family, str] = {
+    Family.SQLITE: "EXPLAIN QUERY PLAN ",
+    Family.POSTGRESQL: "EXPLAIN (VERBOSE, FORMAT JSON) ",
+    Family.MYSQL: "EXPLAIN FORMAT=JSON ",
+}
+"""Engines whose plans are read here; the others need permissions or tables of their own for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +42,25 @@ class QueryPlan:
         return next((access for access in self.accesses if access.alias == alias), None)
 
 
+def can_explain(dialect: sa.Dialect) -> bool:
+    """Whether the plans of this engine are read here."""
+    return engine_of(dialect).family in _EXPLAIN
+
+
 def explain(connection: sa.Connection, statement: sa.Select[Any]) -> QueryPlan:
     """Ask for the plan; the query itself is not run."""
-    name = connection.dialect.name
+    family = engine_of(connection.dialect).family
     compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})
-    prefix = _PREFIX.get(name, "EXPLAIN FORMAT=JSON ")
     parameters: Any = compiled.params
     if compiled.positiontup is not None:
         parameters = tuple(compiled.params[each] for each in compiled.positiontup)
-    rows = connection.exec_driver_sql(prefix + str(compiled), parameters).all()
-    if name == "sqlite":
+    rows = connection.exec_driver_sql(_EXPLAIN[family] + str(compiled), parameters).all()
+    if family is Family.SQLITE:
         return QueryPlan(tuple(_of_sqlite(row[3]) for row in rows if row[3].startswith(("SCAN", "SEARCH"))), None)
     document = rows[0][0]
     if isinstance(document, str):
         document = msgspec.json.decode(document)
-    if name == "postgresql":
+    if family is Family.POSTGRESQL:
         plan = document[0]["Plan"]
         return QueryPlan(tuple(_of_postgresql(connection, plan)), plan["Total Cost"])
     block = document["query_block"]

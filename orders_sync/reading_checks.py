@@ -6,8 +6,10 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex
 
 from orders_sync.findings import EXPECTED, Findings, Result
-from orders_sync.query_plans import EXPLAINED, QueryPlan, TableAccess, explain
-from sync_databases.databases import database_for
+from orders_sync.query_plans import QueryPlan, TableAccess, can_explain, explain
+from sync_databases.clock import database_now
+from sync_databases.engines import engine_of
+from sync_databases.value_sql import value_sql_for
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.orders_table import OrdersTable
@@ -24,8 +26,8 @@ def check_reading(findings: Findings, tap: TapLegacyOrders, table: OrdersTable, 
 
     No query is run but for the newest order.
     """
-    name = tap.engine.dialect.name
-    if name not in EXPLAINED:
+    name = engine_of(tap.engine.dialect).name
+    if not can_explain(tap.engine.dialect):
         findings.skip([SUBJECT], f"the plans of {name} are not read here")
         return
     try:
@@ -65,7 +67,7 @@ def _is_endless(sql_type: sa.types.TypeEngine[object]) -> bool:
 
 
 def _plan(tap: TapLegacyOrders, table: OrdersTable) -> QueryPlan | None:
-    database = database_for(tap.engine.dialect)
+    database = value_sql_for(tap.engine.dialect)
     ack = None
     ledger = Ledger(tap.engine, tap.config.get("ack_schema"))
     if tap.ledger_beside_orders and not ledger.missing_tables():
@@ -75,7 +77,7 @@ def _plan(tap: TapLegacyOrders, table: OrdersTable) -> QueryPlan | None:
         newest = connection.execute(queries.newest(None)).scalar()
         if newest is None:
             return None
-        now = database.now(connection)
+        now = database_now(connection)
         return explain(connection, queries.range_page(newest, newest, None, tap.config["page_size"], now))
 
 

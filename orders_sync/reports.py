@@ -100,8 +100,8 @@ def problems(ack_url: str | None, ack_schema: str | None, stream: str | None, sa
     for each in found:
         field = f" in field {each.field}" if each.field else ""
         click.echo(f"{each.orders:,} orders: {each.code or 'no code'}{field} ({_states(each)})")
-        for said in each.said:
-            click.echo(f"  {said.orders:,} of them: {said.message}")
+        for message in each.messages:
+            click.echo(f"  {message.orders:,} of them: {message.message}")
         click.echo(f"  {' '.join(filter(None, _advice(each))) or 'Check the orders in the CRM.'}")
         if each.sample_keys:
             more = ", ..." if each.orders > len(each.sample_keys) else ""

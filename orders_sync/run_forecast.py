@@ -82,7 +82,7 @@ def forecast_run(
     """Read orders, ledger and, unless `offline`, the fields of the CRM's module.
 
     Raises:
-        TapConfigError, TapSyncError, LedgerError, ZohoError: a run would end here too.
+        TapConfigError, TapSyncError, DatabaseError, ZohoError: a run would end here too.
     """
     stream = settings.stream(tap.stream_name)
     backlog = backlog_of(tap, ledger, within)

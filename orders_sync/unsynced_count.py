@@ -49,7 +49,7 @@ def backlog_of(tap: TapLegacyOrders, ledger: Ledger, within: timedelta) -> Backl
     """Count by this ledger, which may lack its tables still.
 
     Raises:
-        TapConfigError, TapSyncError, LedgerError: the orders cannot be read, or not in time.
+        TapConfigError, TapSyncError, DatabaseError: the orders cannot be read, or not in time.
     """
     ours = place_of(ledger.engine.url.render_as_string(hide_password=False), ledger.tables.metadata.schema)
     theirs = str(tap.config.get("ack_url") or tap.config["sqlalchemy_url"])

@@ -1,1 +1,4 @@
-"""The orders' database as tap and target both know it: its types, its texts, its sessions, its flag."""
+"""Databases as tap, target and ledger know them: engines, drivers, sessions, types, texts of values, the sync flag.
+
+`engines.py` says which engines there are, what is true of each, and how to add one.
+"""

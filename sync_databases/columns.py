@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_databases import dialects
+from sync_databases.engines import Engine, Family
 
 
 class Kind(Enum):
@@ -61,41 +64,44 @@ _COMMON: _Types = (
 )
 
 
+# An engine's dialect is imported when its types are first asked for.
+_OWN: Mapping[Family, Callable[[], _Types]] = {
+    Family.POSTGRESQL: lambda: (
+        (Kind.INTEGER, (dialects.postgresql.OID,)),
+        (Kind.NUMBER, (dialects.postgresql.MONEY,)),
+    ),
+    Family.MYSQL: lambda: (
+        (Kind.INTEGER, (dialects.mysql.YEAR, dialects.mysql.BIT)),
+        (Kind.ZONED_TIME, (dialects.mysql.TIMESTAMP,)),  # kept in UTC, and our session reads it so
+    ),
+    Family.SQL_SERVER: lambda: (
+        (Kind.BINARY, (dialects.mssql.TIMESTAMP,)),  # which is what rowversion is called, and no time
+        (Kind.NUMBER, (dialects.mssql.MONEY, dialects.mssql.SMALLMONEY)),
+        (Kind.ZONED_TIME, (dialects.mssql.DATETIMEOFFSET,)),
+    ),
+    Family.ORACLE: lambda: ((Kind.NAIVE_TIME, (dialects.oracle.DATE,)),),  # it has a time
+}
+
+
 @cache
-def _types(dialect_name: str) -> _Types:
+def _types(family: Family) -> _Types:
     """An engine's own types, then those of all engines: some of its own are derived from others that mean less."""
-    own: _Types = ()
-    if dialect_name == "postgresql":
-        postgresql = dialects.postgresql
-        own = ((Kind.INTEGER, (postgresql.OID,)), (Kind.NUMBER, (postgresql.MONEY,)))
-    elif dialect_name in {"mysql", "mariadb"}:
-        mysql = dialects.mysql
-        # TIMESTAMP is kept in UTC; our session reads it so.
-        own = ((Kind.INTEGER, (mysql.YEAR, mysql.BIT)), (Kind.ZONED_TIME, (mysql.TIMESTAMP,)))
-    elif dialect_name == "mssql":
-        mssql = dialects.mssql
-        own = (
-            (Kind.BINARY, (mssql.TIMESTAMP,)),  # which is what rowversion is called, and no time
-            (Kind.NUMBER, (mssql.MONEY, mssql.SMALLMONEY)),
-            (Kind.ZONED_TIME, (mssql.DATETIMEOFFSET,)),
-        )
-    elif dialect_name == "oracle":
-        own = ((Kind.NAIVE_TIME, (dialects.oracle.DATE,)),)  # it has a time
-    return own + _COMMON
+    return (_OWN[family]() if family in _OWN else ()) + _COMMON
 
 
-def kind_of(sql_type: sa.types.TypeEngine[Any], dialect_name: str) -> Kind:
-    """Tell what a reflected type holds."""
-    if dialect_name == "postgresql" and isinstance(sql_type, dialects.postgresql.DOMAIN):
-        return kind_of(sql_type.data_type, dialect_name)
+def kind_of(sql_type: sa.types.TypeEngine[Any], engine: Engine) -> Kind:
+    """What a reflected type holds."""
+    family = engine.family
+    if family is Family.POSTGRESQL and isinstance(sql_type, dialects.postgresql.DOMAIN):
+        return kind_of(sql_type.data_type, engine)
     if isinstance(sql_type, sa.types.NullType):
-        return Kind.ANY if dialect_name == "sqlite" else Kind.OTHER
-    kind = next((kind for kind, types in _types(dialect_name) if isinstance(sql_type, types)), Kind.OTHER)
+        return Kind.ANY if engine.values_have_types else Kind.OTHER
+    kind = next((kind for kind, types in _types(family) if isinstance(sql_type, types)), Kind.OTHER)
     if kind is Kind.NAIVE_TIME and getattr(sql_type, "timezone", False):
         return Kind.ZONED_TIME
-    if kind is Kind.TEXT and dialect_name == "postgresql" and isinstance(sql_type, sa.Enum):
+    if kind is Kind.TEXT and family is Family.POSTGRESQL and isinstance(sql_type, sa.Enum):
         return Kind.OTHER  # compared and cast as its own type, never as varchar
-    return Kind.BOOLEAN if dialect_name in {"mysql", "mariadb"} and _is_mysql_boolean(sql_type) else kind
+    return Kind.BOOLEAN if family is Family.MYSQL and _is_mysql_boolean(sql_type) else kind
 
 
 def _is_mysql_boolean(sql_type: sa.types.TypeEngine[Any]) -> bool:
@@ -104,6 +110,20 @@ def _is_mysql_boolean(sql_type: sa.types.TypeEngine[Any]) -> bool:
     one_digit = isinstance(sql_type, mysql.TINYINT) and sql_type.display_width == 1
     one_bit = isinstance(sql_type, mysql.BIT) and sql_type.length in {None, 1}
     return one_digit or one_bit
+
+
+def tick_of(column: Column, engine: Engine) -> timedelta:
+    """The step in which a column's times advance, where that is so long that two changes can fall into one."""
+    if column.kind is Kind.DATE:
+        return timedelta(days=1)
+    if engine.family is Family.SQL_SERVER and isinstance(column.type, dialects.mssql.SMALLDATETIME):
+        return timedelta(minutes=1)
+    return timedelta(0)
+
+
+def is_row_version(column: Column, engine: Engine) -> bool:
+    """Whether the database itself changes the column with every UPDATE of its row, whatever that sets."""
+    return engine.family is Family.SQL_SERVER and isinstance(column.type, dialects.mssql.TIMESTAMP)
 
 
 _SCHEMAS: dict[Kind, dict[str, Any]] = {

@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from sync_databases.chunks import chunks_of
 from sync_databases.columns import Column, Kind
-from sync_databases.databases import Database, Element
+from sync_databases.engines import Family
+from sync_databases.exact_text import ExactText, exact_key
 from sync_databases.flags import FlaggedTable, is_unset, yes
 from sync_databases.key_sql import is_one_of, joined_key, version_text
-from sync_databases.keys import split_key
-from sync_ledger.acks import chunks_of
-from sync_ledger.tables import KEY_LENGTH, ExactText, exact_key
+from sync_databases.keys import KEY_LENGTH, split_key
+from sync_databases.value_sql import Element, ValueSql
 
 LISTED = 500
 """Orders named in one statement where a server takes no arrays."""
@@ -28,22 +29,22 @@ LISTED_FROM = 50
 
 
 class FlagStatements:
-    """The statements that set the flag of one table's orders, and look at it."""
+    """The statements that set the flag of one table's orders, and read it."""
 
-    def __init__(self, database: Database, table: FlaggedTable, columns: Mapping[str, Column]) -> None:
+    def __init__(self, value_sql: ValueSql, table: FlaggedTable, columns: Mapping[str, Column]) -> None:
         """`columns` describes at least those that `table` names."""
-        self._database = database
+        self._value_sql = value_sql
         self._key = [columns[name] for name in table.key]
         self._version = columns[table.version]
         self._flag = columns[table.flag]
         names = dict.fromkeys((*table.key, table.version, table.flag))
         self.table = sa.table(table.table, *map(sa.column, names), schema=table.schema)
         self._elements: list[Element] = [self.table.c[name] for name in table.key]
-        dialect = database.dialect
-        self._key_text = exact_key(joined_key(database, self._key, self._elements), dialect)
-        self._version_shown = version_text(database, self._version, self.table.c[table.version])
-        self._version_text = exact_key(self._version_shown, dialect)
-        self._unset = is_unset(database, self._flag, self.table.c[table.flag])
+        dialect = value_sql.dialect
+        self._key_text = exact_key(joined_key(value_sql, self._key, self._elements), dialect)
+        self._version_read = version_text(value_sql, self._version, self.table.c[table.version])
+        self._version_text = exact_key(self._version_read, dialect)
+        self._unset = is_unset(value_sql, self._flag, self.table.c[table.flag])
         self._listed: sa.Compiled | None = None
 
     def set(self, connection: sa.Connection, versions: Mapping[str, str]) -> None:
@@ -52,15 +53,15 @@ class FlagStatements:
         ours = {key: version for key, version in versions.items() if parts[key] is not None}
         columns: list[list[str]] = [list(column) for column in zip(*(parts[key] or () for key in ours), strict=True)]
         if ours:
-            write = _WRITERS.get(connection.dialect.name, FlagStatements.set_each)
+            write = _WRITERS.get(self._value_sql.engine.family, FlagStatements.set_each)
             write(self, connection, ours, columns)
 
     def state_of(self, key: str) -> sa.Select[Any]:
         """Read an order's version, and 1 where its flag is unset."""
         parts = split_key(key, len(self._key)) or ()
-        wanted = is_one_of(self._database, self._key, self._elements, [parts])
+        wanted = is_one_of(self._value_sql, self._key, self._elements, [parts])
         exactly = self._key_text == sa.bindparam(None, key, type_=ExactText(KEY_LENGTH))
-        return sa.select(self._version_shown, sa.case((self._unset, 1), else_=0)).where(wanted, exactly)
+        return sa.select(self._version_read, sa.case((self._unset, 1), else_=0)).where(wanted, exactly)
 
     def nothing(self) -> sa.Update:
         """A statement that sets no flag, for which the right to do so is needed all the same."""
@@ -82,7 +83,7 @@ class FlagStatements:
     def single(self) -> sa.Update:
         """The statement for one order, whose parameters are key, version and the key's parts."""
         parts = [
-            self._database.back(
+            self._value_sql.back(
                 column,
                 sa.bindparam(f"part_{index}", type_=sa.LargeBinary() if self._takes_bytes(column) else sa.String()),
             )
@@ -96,10 +97,10 @@ class FlagStatements:
         )
 
     def _takes_bytes(self, column: Column) -> bool:
-        return column.kind is Kind.BINARY and self._database.dialect.name == "sqlite"
+        return column.kind is Kind.BINARY and not self._value_sql.engine.reads_hex
 
     def set_by_arrays(self, connection: sa.Connection, versions: Mapping[str, str], columns: list[list[str]]) -> None:
-        """Send keys and versions as JSON arrays that PostgreSQL takes apart: one statement for all."""
+        """Send keys and versions as JSON arrays that PostgreSQL unpacks: one statement for all."""
         arrays = [list(versions), list(versions.values()), *columns]
         unpacked = [
             sa.func.json_array_elements_text(
@@ -112,7 +113,7 @@ class FlagStatements:
         connection.execute(
             self._update().where(
                 *(
-                    element == self._database.back(column, part)
+                    element == self._value_sql.back(column, part)
                     for element, column, part in zip(self._elements, self._key, parts, strict=True)
                 ),
                 self._key_text == key,
@@ -144,7 +145,7 @@ class FlagStatements:
             return sa.bindparam(f"{name}_{number}", type_=sa.String())
 
         keys = [
-            [self._database.back(column, given(f"part_{index}", number)) for index, column in enumerate(self._key)]
+            [self._value_sql.back(column, given(f"part_{index}", number)) for index, column in enumerate(self._key)]
             for number in range(LISTED)
         ]
         if len(self._key) == 1:
@@ -158,16 +159,15 @@ class FlagStatements:
         return self._update().where(among, exact.in_(pairs))
 
     def _update(self) -> sa.Update:
-        values: dict[str, Element] = {self._flag.name: yes(self._database, self._flag)}
-        if self._database.dialect.name in {"mysql", "mariadb"}:
+        values: dict[str, Element] = {self._flag.name: yes(self._value_sql, self._flag)}
+        if self._value_sql.engine.touches_timestamps:
             values[self._version.name] = self.table.c[self._version.name]  # else ON UPDATE CURRENT_TIMESTAMP sets it
         return sa.update(self.table).values(values).where(self._unset)
 
 
 _Write = Callable[[FlagStatements, sa.Connection, Mapping[str, str], list[list[str]]], None]
 
-_WRITERS: dict[str, _Write] = {
-    "postgresql": FlagStatements.set_by_arrays,
-    "mysql": FlagStatements.set_by_lists,
-    "mariadb": FlagStatements.set_by_lists,
+_WRITERS: Mapping[Family, _Write] = {
+    Family.POSTGRESQL: FlagStatements.set_by_arrays,
+    Family.MYSQL: FlagStatements.set_by_lists,
 }

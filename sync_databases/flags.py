@@ -8,12 +8,8 @@ import msgspec
 import sqlalchemy as sa
 
 from sync_databases.columns import Column, Kind
-from sync_databases.databases import Database, Element
-
-SYNC_FLAG = "x-sync-flag"
-"""Where the schema of a SCHEMA message tells which flag the tap goes by, as `FlaggedTable`; no URL is in it."""
-
-_PARTIAL_INDEXES = frozenset({"sqlite", "postgresql"})
+from sync_databases.engines import PartialIndexes
+from sync_databases.value_sql import Element, ValueSql
 
 
 class FlaggedTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,35 +27,40 @@ def is_flag(column: Column) -> bool:
     return column.kind in {Kind.BOOLEAN, Kind.INTEGER, Kind.NUMBER, Kind.TEXT}
 
 
-def is_unset(database: Database, column: Column, element: Element) -> Element:
+def is_unset(value_sql: ValueSql, column: Column, element: Element) -> Element:
     """Say that an order is not synced: whatever does not say that it is, NULL among it, so that no order is lost."""
     if column.kind is Kind.BOOLEAN:
-        is_false = sa.not_(element) if database.dialect.name == "postgresql" else element == sa.literal_column("0")
+        is_false = sa.not_(element) if value_sql.engine.has_booleans else element == sa.literal_column("0")
     else:
-        is_false = element != yes(database, column)
+        is_false = element != yes(value_sql, column)
     return sa.or_(element.is_(None), is_false) if column.nullable else is_false
 
 
-def yes(database: Database, column: Column) -> Element:
+def yes(value_sql: ValueSql, column: Column) -> Element:
     """What a set flag holds."""
     if column.kind is Kind.TEXT:
         return sa.literal_column("'Y'")
-    return sa.literal_column("true" if column.kind is Kind.BOOLEAN and database.dialect.name == "postgresql" else "1")
+    return sa.literal_column("true" if column.kind is Kind.BOOLEAN and value_sql.engine.has_booleans else "1")
 
 
-def index_columns(database: Database, flag: str, replication: str, key: Sequence[str]) -> list[str]:
+def index_columns(value_sql: ValueSql, flag: str, replication: str, key: Sequence[str]) -> list[str]:
     """The columns of the index by which unflagged orders are found in their order."""
     rest = [replication, *(name for name in key if name != replication)]
-    return rest if database.dialect.name in _PARTIAL_INDEXES else [flag, *rest]
+    return rest if _is_partial(value_sql) else [flag, *rest]
 
 
-def index_statement(database: Database, table: sa.TableClause, flag: Column, columns: Sequence[str]) -> str:
+def index_statement(value_sql: ValueSql, table: sa.TableClause, flag: Column, columns: Sequence[str]) -> str:
     """Write the statement that makes that index."""
-    preparer = database.dialect.identifier_preparer
+    preparer = value_sql.dialect.identifier_preparer
     names = ", ".join(map(preparer.quote, columns))
     name = preparer.quote(f"{table.name}_unsynced"[:60])
     statement = f"CREATE INDEX {name} ON {preparer.format_table(table)} ({names})"
-    if database.dialect.name not in _PARTIAL_INDEXES:
+    if not _is_partial(value_sql):
         return statement
-    unset = is_unset(database, flag, sa.column(flag.name)).compile(dialect=database.dialect)
+    unset = is_unset(value_sql, flag, sa.column(flag.name)).compile(dialect=value_sql.dialect)
     return f"{statement} WHERE {unset}"
+
+
+def _is_partial(value_sql: ValueSql) -> bool:
+    """Whether the index can hold just the unflagged orders: what is unset is said with OR where it may be NULL."""
+    return value_sql.engine.partial_indexes is PartialIndexes.ANY

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from sync_databases.columns import Column
-from sync_databases.databases import Database, Element
-from sync_databases.keys import ESCAPE, SEPARATOR
-from sync_ledger.tables import NO_VERSION
+from sync_databases.keys import ESCAPE, NO_VERSION, SEPARATOR
+from sync_databases.value_sql import Element, ValueSql
 
 
-def joined_key(database: Database, columns: Sequence[Column], elements: Sequence[Element]) -> Element:
+def joined_key(value_sql: ValueSql, columns: Sequence[Column], elements: Sequence[Element]) -> Element:
     """Render a key as one text, in SQL; `keys.py` says the same in Python."""
-    texts = [database.text(column, element) for column, element in zip(columns, elements, strict=True)]
+    texts = [value_sql.text(column, element) for column, element in zip(columns, elements, strict=True)]
     if len(texts) == 1:
         return texts[0]
     joined: Element | None = None
@@ -26,9 +25,9 @@ def joined_key(database: Database, columns: Sequence[Column], elements: Sequence
     return joined
 
 
-def version_text(database: Database, column: Column, element: Element) -> Element:
+def version_text(value_sql: ValueSql, column: Column, element: Element) -> Element:
     """Render an order's version, in SQL."""
-    text = database.text(column, element)
+    text = value_sql.text(column, element)
     if not column.nullable:
         return text
     none: Element = sa.literal_column(f"'{NO_VERSION}'")
@@ -36,10 +35,10 @@ def version_text(database: Database, column: Column, element: Element) -> Elemen
 
 
 def is_one_of(
-    database: Database, columns: Sequence[Column], elements: Sequence[Element], keys: Sequence[tuple[str, ...]]
+    value_sql: ValueSql, columns: Sequence[Column], elements: Sequence[Element], keys: Sequence[tuple[str, ...]]
 ) -> Element:
     """Say that an order has one of these keys, so that the key's index is used; each is the texts of its columns."""
-    bound = [[database.bound(column, part) for column, part in zip(columns, key, strict=True)] for key in keys]
+    bound = [[value_sql.bound(column, part) for column, part in zip(columns, key, strict=True)] for key in keys]
     if len(elements) == 1:
         return elements[0].in_([parts[0] for parts in bound])
     return sa.or_(*(sa.and_(*(e == part for e, part in zip(elements, parts, strict=True))) for parts in bound))

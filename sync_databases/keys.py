@@ -1,13 +1,19 @@
-r"""How the columns of a composite key become one text, and back.
+r"""The texts by which an order is known: how the columns of a composite key become one, and back.
 
 A key of one column is that column's text as it is. The parts of a longer one are joined with `|`; a `|` or `\` inside
-a part is preceded by `\`. So ("A|1", "EU") is `A\|1|EU`, and no two different keys give one text. `unsynced.py` says
+a part is preceded by `\`. So ("A|1", "EU") is `A\|1|EU`, and no two different keys give one text. `key_sql.py` says
 the same in SQL.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+KEY_LENGTH = 255
+"""Characters in a key or a version; Zoho's single-line text field holds no more either."""
+
+NO_VERSION = "-"
+"""The version of an order that has none, because its column is NULL or absent: it changes when the order gets one."""
 
 SEPARATOR = "|"
 ESCAPE = "\\"
@@ -23,7 +29,7 @@ def join_key(parts: Sequence[str]) -> str:
 
 
 def split_key(text: str, count: int) -> tuple[str, ...] | None:
-    """Take a key's text apart into `count` columns; None when it is no such key."""
+    """Split a key's text into `count` columns; None when it is no such key."""
     if count == 1:
         return (text,)
     parts = [""]

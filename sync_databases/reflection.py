@@ -1,4 +1,4 @@
-"""The columns of a table or view as the database describes them."""
+"""Tables, views and their columns as the database describes them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from sync_databases.columns import Column, Kind, kind_of
+from sync_databases.engines import engine_of
+
+
+def table_names(inspector: sa.Inspector, schema: str | None) -> list[str]:
+    """Name the tables and views of a schema, or of the connection's own."""
+    names = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
+    if engine_of(inspector.dialect).has_materialized_views:
+        names += inspector.get_materialized_view_names(schema)
+    return names
 
 
 def columns_of(inspector: sa.Inspector, name: str, schema: str | None) -> dict[str, Column]:
@@ -15,11 +24,12 @@ def columns_of(inspector: sa.Inspector, name: str, schema: str | None) -> dict[s
     Raises:
         NoSuchTableError: there is none.
     """
+    engine = engine_of(inspector.dialect)
     return {
         column["name"]: Column(
             name=column["name"],
             type=column["type"],
-            kind=kind_of(column["type"], inspector.dialect.name),
+            kind=kind_of(column["type"], engine),
             nullable=bool(column.get("nullable", True)),
             comment=column.get("comment"),
         )

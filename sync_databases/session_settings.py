@@ -1,4 +1,4 @@
-"""Session settings that the database's texts depend on: pinned alike wherever a version is rendered or compared."""
+"""Settings of a session, set as soon as it is connected: what texts depend on, and how long it may hold up others."""
 
 from __future__ import annotations
 
@@ -8,28 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-BUSY_SECONDS = 60
-"""How long a query waits for a writer on SQLite, for a locked table elsewhere."""
-
-_TEXTS: dict[str, Sequence[str]] = {
-    "sqlite": (),
-    "postgresql": (
-        "SET TIME ZONE 'UTC'",
-        "SET datestyle = 'ISO, YMD'",
-        "SET intervalstyle = 'postgres'",
-        "SET extra_float_digits = 3",
-    ),
-    "mysql": ("SET SESSION time_zone = '+00:00'",),
-    "mssql": ("SET DATEFORMAT ymd",),
-    "oracle": ("ALTER SESSION SET TIME_ZONE = '+00:00'", "ALTER SESSION SET NLS_NUMERIC_CHARACTERS = '.,'"),
-}
-_READ_ONLY: dict[str, Sequence[str]] = {
-    "sqlite": ("PRAGMA query_only = ON",),
-    "postgresql": ("SET default_transaction_read_only = on", f"SET lock_timeout = '{BUSY_SECONDS}s'"),
-    "mysql": ("SET SESSION TRANSACTION READ ONLY", f"SET SESSION lock_wait_timeout = {BUSY_SECONDS}"),
-}
-for _statements in (_TEXTS, _READ_ONLY):
-    _statements["mariadb"] = _statements["mysql"]
+from sync_databases.engines import Family, engine_of
 
 _POSTGRESQL_TEXT_TYPES = ("timestamp", "timestamptz", "date", "time", "timetz", "interval", "json", "jsonb", "uuid")
 """Taken as the server writes them: Python's types know neither 'infinity' nor years before Christ."""
@@ -37,37 +16,52 @@ _POSTGRESQL_TEXT_TYPES = ("timestamp", "timestamptz", "date", "time", "timetz", 
 
 def pin_for_reading(engine: sa.Engine) -> None:
     """Pin the sessions of an engine that only reads."""
-    backend = engine.dialect.name
-    _pin(engine, (*_TEXTS[backend], *_READ_ONLY.get(backend, ())))
-
-
-def keep_to_indexes(engine: sa.Engine) -> None:
-    """Have PostgreSQL read by an index wherever there is one, in sessions from now on."""
-    _pin(engine, ("SET enable_seqscan = off",))
-    engine.dispose()
+    facts = engine_of(engine.dialect)
+    _pin(engine, (*facts.pinned_settings, *facts.read_only_settings))
 
 
 def pin_for_writing(engine: sa.Engine) -> None:
     """Pin the sessions of an engine that writes: its texts are the same."""
-    _pin(engine, _TEXTS[engine.dialect.name])
+    _pin(engine, engine_of(engine.dialect).pinned_settings)
 
 
-def _pin(engine: sa.Engine, statements: Sequence[str]) -> None:
-    is_postgresql = engine.dialect.name == "postgresql"
+def keep_to_indexes(engine: sa.Engine) -> None:
+    """Have the server read by an index wherever there is one, in sessions from now on; nothing where it does anyway."""
+    setting = engine_of(engine.dialect).index_scan_setting
+    if setting is not None:
+        set_on_connect(engine, (setting,))
+        engine.dispose()
 
-    def pin(dbapi_connection: Any, _record: object) -> None:
+
+def limit_waiting(engine: sa.Engine) -> None:
+    """Limit how long the sessions of an engine that writes wait, and make others wait."""
+    set_on_connect(engine, engine_of(engine.dialect).write_limits)
+
+
+def set_on_connect(engine: sa.Engine, statements: Sequence[str]) -> None:
+    """Run these statements in each session that the engine opens from now on."""
+    if not statements:
+        return
+    must_commit = engine_of(engine.dialect).settings_open_transaction
+
+    def run(dbapi_connection: Any, _record: object) -> None:
         cursor = dbapi_connection.cursor()
         for statement in statements:
             cursor.execute(statement)
         cursor.close()
-        if is_postgresql:
+        if must_commit:
             dbapi_connection.commit()
-            _take_as_text(dbapi_connection)
 
-    event.listen(engine, "connect", pin)
+    event.listen(engine, "connect", run)
 
 
-def _take_as_text(connection: Any) -> None:
+def _pin(engine: sa.Engine, statements: Sequence[str]) -> None:
+    set_on_connect(engine, statements)
+    if engine_of(engine.dialect).family is Family.POSTGRESQL:
+        event.listen(engine, "connect", _take_as_text)
+
+
+def _take_as_text(connection: Any, _record: object) -> None:
     from psycopg.types.string import TextLoader  # noqa: PLC0415 - an optional driver
 
     for name in _POSTGRESQL_TEXT_TYPES:

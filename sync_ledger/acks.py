@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from functools import cache
 from itertools import chain, islice
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from sync_databases import dialects
+from sync_databases.chunks import chunks_of, lookup_chunks
+from sync_databases.engines import Family, engine_of
 from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckStatus
-
-KEYS_PER_LOOKUP = 5_000
-"""Keys in one IN list: below the bind limits of PostgreSQL (65,535) and SQLite (32,766)."""
 
 ROWS_AT_A_TIME = 5_000
 """Rows made ready at a time; more would only take more memory."""
@@ -27,13 +26,10 @@ ROWS_PER_STATEMENT_SQLITE = 25
 ROWS_PER_STATEMENT_MYSQL = 200
 """A tenth of a second for 25,000 round trips less; even with the longest texts they fit the smallest packet (1 MB)."""
 
-KEYS_PER_LOOKUP_ELSEWHERE = 900
-"""Oracle takes 1,000 values in a list, SQL Server 2,100 parameters in a statement."""
-
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """One row of the ack table. Moments are naive UTC by the ledger database's clock."""
+    """One row of the ack table. Timestamps are naive UTC by the ledger database's clock."""
 
     stream: str
     record_key: str
@@ -56,8 +52,6 @@ class Ack:
     folded_key: str | None = None
     """The key as Zoho's unique field may see it, where that differs from the key itself."""
 
-
-_Item = TypeVar("_Item")
 
 COLUMNS = tuple(field.name for field in fields(Ack))
 _DEFAULTS = {field.name: field.default for field in fields(Ack) if field.default is not MISSING}
@@ -105,7 +99,7 @@ def write_acks(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
     `attempts` is added to what is there when the version is the same, and starts afresh for another version.
     """
     if len(acks):
-        _WRITERS.get(connection.dialect.name, _write_anywhere)(connection, table, acks)
+        _WRITERS.get(engine_of(connection.dialect).family, _write_anywhere)(connection, table, acks)
 
 
 def attempts_of(
@@ -113,7 +107,7 @@ def attempts_of(
 ) -> dict[str, tuple[str, int]]:
     """Look up version and attempts of those keys that have an ack."""
     found: dict[str, tuple[str, int]] = {}
-    for chunk in chunks_of(keys, lookup_size(connection.dialect.name)):
+    for chunk in lookup_chunks(connection, keys):
         query = sa.select(table.c.record_key, table.c.version, table.c.attempts).where(
             table.c.stream == stream, table.c.record_key.in_(chunk)
         )
@@ -127,7 +121,7 @@ def synced_at(connection: sa.Connection, table: sa.Table, stream: str, versions:
     query = sa.select(table.c.record_key, table.c.version).where(
         table.c.stream == stream, table.c.status == AckStatus.SYNCED.value
     )
-    for chunk in chunks_of(versions, lookup_size(connection.dialect.name)):
+    for chunk in lookup_chunks(connection, versions):
         rows = connection.execute(query.where(table.c.record_key.in_(chunk)))
         found.update(key for key, version in rows if versions[key] == version)
     return found
@@ -147,7 +141,6 @@ def keys_folded_alike(
     for key in keys:
         by_fold.setdefault(folded.get(key, key), []).append(key)
     owned = sa.or_(table.c.zoho_id.is_not(None), table.c.status == AckStatus.SUBMITTED.value)
-    size = lookup_size(connection.dialect.name)
     twins: dict[str, str] = {}
 
     def note(fold: str, other: str) -> None:
@@ -155,12 +148,12 @@ def keys_folded_alike(
 
     if known_folded:
         query = sa.select(table.c.folded_key, table.c.record_key).where(table.c.stream == stream, owned)
-        for chunk in chunks_of(by_fold, size):
+        for chunk in lookup_chunks(connection, by_fold):
             for fold, other in connection.execute(query.where(table.c.folded_key.in_(chunk))):
                 note(fold, other)
     # A key that is its own folded form is found by the primary key.
     query = sa.select(table.c.record_key).where(table.c.stream == stream, owned)
-    for chunk in chunks_of(set(folded.values()), size):
+    for chunk in lookup_chunks(connection, set(folded.values())):
         for other in connection.execute(query.where(table.c.record_key.in_(chunk))).scalars():
             note(other, other)
     return twins
@@ -196,7 +189,7 @@ def make_due(
         )
     )
     count = 0
-    for chunk in chunks_of(keys, lookup_size(connection.dialect.name)):
+    for chunk in lookup_chunks(connection, keys):
         count += connection.execute(due.where(table.c.record_key.in_(chunk))).rowcount
     return count
 
@@ -207,22 +200,10 @@ def count_by_status(connection: sa.Connection, table: sa.Table, stream: str) -> 
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def lookup_size(dialect_name: str) -> int:
-    """How many keys one IN list may hold on this engine."""
-    return KEYS_PER_LOOKUP if dialect_name in _WRITERS else KEYS_PER_LOOKUP_ELSEWHERE
-
-
-def chunks_of(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    """Split into lists of at most `size`."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
-
-
 def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> list[tuple[str, sa.ColumnElement[Any]]]:
     """The assignments of the upsert. Those that ask for the old row come first: MySQL assigns from left to right."""
     attempts = sa.case((table.c.version == new("version"), table.c.attempts + new("attempts")), else_=new("attempts"))
-    # A job's outcome confirms what the job was made of; every other ack says itself what was sent, or knows no more.
+    # A job's outcome confirms what the job was made of; every other ack holds itself what was sent, or knows no more.
     known = sa.func.coalesce(new("payload_hash"), table.c.payload_hash)
     payload = sa.case((table.c.job_id == new("job_id"), known), else_=new("payload_hash"))
     updates: list[tuple[str, sa.ColumnElement[Any]]] = [("attempts", attempts), ("payload_hash", payload)]
@@ -288,31 +269,31 @@ def _execute_rows(
     row = f"({', '.join(cells)})"
     columns = [_driver_values(column, acks, dialect) for column in table.columns if column.name in acks.differing]
     values = chain.from_iterable(zip(*columns, strict=True))
-    whole, rest = divmod(len(acks), rows)
+    full, rest = divmod(len(acks), rows)
     size = rows * len(columns)
     text = f"{head}{', '.join([row] * rows)}{tail}"
-    for few in chunks_of(range(whole), max(1, ROWS_AT_A_TIME // rows)):
+    for few in chunks_of(range(full), max(1, ROWS_AT_A_TIME // rows)):
         connection.exec_driver_sql(text, [tuple(islice(values, size)) for _ in few])
     if rest:
         connection.exec_driver_sql(f"{head}{', '.join([row] * rest)}{tail}", tuple(values))
 
 
 def _driver_values(column: sa.Column[Any], acks: Acks, dialect: sa.Dialect) -> Sequence[Any]:
-    """What the driver takes: on the engines that come here only moments differ from what Python holds."""
+    """What the driver takes: on the engines that come here only timestamps differ from what Python holds."""
     values = acks.differing[column.name]
-    processor = column.type.dialect_impl(dialect).bind_processor(dialect) if _is_moment(column) else None
+    processor = column.type.dialect_impl(dialect).bind_processor(dialect) if _is_timestamp(column) else None
     if processor is None:
         return values
     processed = {value: processor(value) for value in set(values)}
     return [processed[value] for value in values]
 
 
-def _is_moment(column: sa.Column[Any]) -> bool:
+def _is_timestamp(column: sa.Column[Any]) -> bool:
     return isinstance(column.type, sa.DateTime)
 
 
 def _write_postgresql(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
-    """Send each column as one JSON array that the server takes apart: measured faster than arrays or many rows."""
+    """Send each column as one JSON array that the server unpacks: measured faster than arrays or many rows."""
     dialect = connection.dialect
     columns: list[sa.ColumnElement[Any]] = []
     for name in COLUMNS:
@@ -362,9 +343,8 @@ def _plain_update(table: sa.Table) -> sa.Update:
     )
 
 
-_WRITERS: dict[str, Callable[[sa.Connection, sa.Table, Acks], None]] = {
-    "sqlite": _write_sqlite,
-    "postgresql": _write_postgresql,
-    "mysql": _write_mysql,
-    "mariadb": _write_mysql,
+_WRITERS: dict[Family, Callable[[sa.Connection, sa.Table, Acks], None]] = {
+    Family.SQLITE: _write_sqlite,
+    Family.POSTGRESQL: _write_postgresql,
+    Family.MYSQL: _write_mysql,
 }

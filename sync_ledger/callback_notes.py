@@ -1,4 +1,4 @@
-"""Callbacks: somebody says that a job may have ended. Only a hint; who waits for the job asks Zoho itself."""
+"""Callbacks: a message that a job may have ended. Only a hint; who waits for the job asks Zoho itself."""
 
 from __future__ import annotations
 

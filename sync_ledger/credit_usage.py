@@ -15,7 +15,7 @@ DAY = timedelta(hours=24)
 def credits_of_a_day(connection: sa.Connection, run: sa.Table, now: datetime) -> int:
     """Sum up what the runs of all streams spent that lived within the last 24 hours.
 
-    A run is counted whole, so the figure is never too low.
+    All credits of such a run count, so the figure is never too low.
     """
     return int(connection.execute(_credits_since(run), {"since": now - DAY}).scalar() or 0)
 

@@ -8,11 +8,11 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from sync_ledger.acks import chunks_of, lookup_size
+from sync_databases.chunks import lookup_chunks
 from sync_ledger.job_journal import list_jobs, open_of_stream
+from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.problems import REFUSED
-from sync_ledger.runs import RunLock
 from sync_ledger.tables import AckStatus, LedgerTables
 
 
@@ -47,7 +47,7 @@ def statuses(connection: sa.Connection, table: sa.Table, stream: str, keys: Sequ
     """Look up the status of those keys that have an ack."""
     found: dict[str, str] = {}
     query = sa.select(table.c.record_key, table.c.status).where(table.c.stream == stream)
-    for chunk in chunks_of(keys, lookup_size(connection.dialect.name)):
+    for chunk in lookup_chunks(connection, keys):
         found.update((key, status) for key, status in connection.execute(query.where(table.c.record_key.in_(chunk))))
     return found
 
@@ -56,11 +56,11 @@ def forget(ledger: Ledger, stream: str) -> int:
     """Delete all that the ledger knows of a stream, so that every order is unsynced again. Returns how many acks.
 
     Raises:
-        LockHeldError: a run of the stream is live, of whichever partition.
+        LeaseHeldError: a run of the stream is live, of whichever partition.
         LedgerError: bulk jobs are under way, which would write beside those of the next run.
     """
     tables = ledger.tables
-    lock = RunLock.acquire(ledger, stream)
+    lease = Lease.acquire(ledger, stream)
     try:
         with ledger.connect() as connection:
             waiting = list_jobs(connection, open_of_stream(tables.job), stream)
@@ -69,17 +69,17 @@ def forget(ledger: Ledger, stream: str) -> int:
                 f"{len(waiting)} bulk write jobs of stream {stream!r} are still open; run the pair once, so that they "
                 "are settled, and then forget"
             )
-        return ledger.patiently(lambda: _forget(tables, lock))
+        return ledger.with_retries(lambda: _forget(tables, lease))
     finally:
-        lock.release("forgot", {}, 0)
+        lease.release("forgot", {}, 0)
 
 
-def _forget(tables: LedgerTables, lock: RunLock) -> int:
-    with lock.transaction() as connection:
-        forgotten = connection.execute(sa.delete(tables.ack).where(tables.ack.c.stream == lock.stream)).rowcount
-        connection.execute(sa.delete(tables.job).where(tables.job.c.stream == lock.stream))
-        others = tables.run.c.run_id != lock.run_id
-        connection.execute(sa.delete(tables.run).where(tables.run.c.stream == lock.stream, others))
+def _forget(tables: LedgerTables, lease: Lease) -> int:
+    with lease.transaction() as connection:
+        forgotten = connection.execute(sa.delete(tables.ack).where(tables.ack.c.stream == lease.stream)).rowcount
+        connection.execute(sa.delete(tables.job).where(tables.job.c.stream == lease.stream))
+        others = tables.run.c.run_id != lease.run_id
+        connection.execute(sa.delete(tables.run).where(tables.run.c.stream == lease.stream, others))
     return forgotten
 
 
@@ -93,5 +93,5 @@ def _chosen(
     if choice.keys is None:
         yield which
         return
-    for chunk in chunks_of(choice.keys, lookup_size(connection.dialect.name)):
+    for chunk in lookup_chunks(connection, choice.keys):
         yield [*which, table.c.record_key.in_(chunk)]

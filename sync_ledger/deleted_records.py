@@ -1,4 +1,4 @@
-"""Orders that are gone from the legacy table: which acks speak of them, and what is noted once the CRM knows too."""
+"""Orders deleted from the legacy table: which acks are theirs, and what is noted once the CRM knows too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from sync_ledger.acks import chunks_of, lookup_size
+from sync_databases.chunks import lookup_chunks
 from sync_ledger.partitions import Partition
 from sync_ledger.tables import DELETED_VERSION, AckStatus
 
@@ -69,7 +69,7 @@ def known_records(connection: sa.Connection, ack: sa.Table, stream: str, keys: I
     """What the ledger says of these orders' records."""
     found: dict[str, KnownRecord] = {}
     query = sa.select(ack.c.record_key, ack.c.zoho_id, ack.c.status, ack.c.action).where(ack.c.stream == stream)
-    for chunk in chunks_of(keys, lookup_size(connection.dialect.name)):
+    for chunk in lookup_chunks(connection, keys):
         for key, zoho_id, status, action in connection.execute(query.where(ack.c.record_key.in_(chunk))):
             found[key] = KnownRecord(zoho_id, AckStatus(status), action)
     return found
@@ -96,6 +96,6 @@ def note_deleted(
     for key, version in versions.items():
         by_version.setdefault(version, []).append(key)
     for version, keys in by_version.items():
-        for chunk in chunks_of(keys, lookup_size(connection.dialect.name)):
+        for chunk in lookup_chunks(connection, keys):
             these = sa.and_(ack.c.stream == stream, ack.c.record_key.in_(chunk))
             connection.execute(sa.update(ack).where(these).values(version=version, **values))

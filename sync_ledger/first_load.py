@@ -8,7 +8,7 @@ from sync_ledger.partitions import Partition
 
 
 def first_load_is_over(connection: sa.Connection, run: sa.Table, stream: str, partition: Partition) -> bool:
-    """Tell whether the first load of a partition of the stream is over.
+    """Whether the first load of a partition of the stream is over.
 
     It is over as soon as a run has come to its end with every record settled, provided that this run or one before
     it had records to read. So runs on an empty table do not end it, and neither does one that was killed, that ran

@@ -1,4 +1,4 @@
-"""Writes of which nobody knows whether they had their effect: what the ledger still says of them."""
+"""Writes in doubt, of which nobody knows whether they had their effect: what the ledger still holds of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from sync_ledger.acks import chunks_of, lookup_size
+from sync_databases.chunks import lookup_chunks
 from sync_ledger.tables import AckStatus, LedgerTables
 
 CALL_UNCONFIRMED = "INSERT_UNCONFIRMED"
 """Our own code of an order whose insert call had no answer, or whose run died before it came."""
 
 NO_RESULT = "JOB_WITHOUT_RESULT"
-"""Our own code of an order whose job ended without saying what became of its rows; the log says why."""
+"""Our own code of an order whose job ended without a result for its rows; the log has the reason."""
 
 
 def in_doubt_since(
@@ -36,7 +36,7 @@ def in_doubt_since(
         )
     )
     keys: Collection[str] = versions.keys()
-    for chunk in chunks_of(keys, lookup_size(connection.dialect.name)):
+    for chunk in lookup_chunks(connection, keys):
         rows = connection.execute(query.where(ack.c.record_key.in_(chunk)))
         found.update({key: began for key, version, began in rows if versions[key] == version})
     return found

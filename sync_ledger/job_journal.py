@@ -91,7 +91,7 @@ def journal_step(
 ) -> None:
     """Note that a job has come to `step`, with what was learned (file_id, zoho_job_id, counts, ...).
 
-    A job that is over gives up its manifest: by then the ack table holds all that it said.
+    A job that is over gives up its manifest: by then the ack table holds all of it.
     """
     if step in {JobStep.APPLIED, JobStep.ABANDONED}:
         facts["manifest"] = None

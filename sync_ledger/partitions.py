@@ -2,7 +2,7 @@
 
 Which share a key belongs to follows from its digits alone: each has a weight, and the sum of the weights is divided by
 the number of shares. SQL says it in the same words on every engine. Letters and blanks do not count, so keys that Zoho
-takes for one (`SO-1`, `so-1`) are always in one share, where they are found and refused; a hash would part them.
+takes for one (`SO-1`, `so-1`) are always in one share, where they are found and refused; a hash would split them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from sync_databases import dialects
+from sync_databases.engines import Family, engine_of
 
 Element = sa.ColumnElement[Any]
 
@@ -71,8 +72,8 @@ class Partition:
         """Whether all keys of this share are keys of another one, too."""
         return self.of % other.of == 0 and (self.index - other.index) % other.of == 0
 
-    def apart_from(self, name: Element) -> sa.ColumnElement[bool]:
-        """Say in SQL that the share of this name surely has no key in common with this one."""
+    def is_disjoint_from(self, name: Element) -> sa.ColumnElement[bool]:
+        """Say in SQL that the share of this name certainly has no key in common with this one."""
         return sa.and_(name != self.name, name.like(f"%/{self.of}"))
 
 
@@ -81,8 +82,8 @@ WHOLE = Partition(1, 1)
 
 
 def _weighed(text: Element, weights: Mapping[str, int], dialect: Dialect) -> Element:
-    """The sum of a text's weights: how much shorter it is without a digit tells how often it is there."""
-    if dialect.name == "mssql":  # whose REPLACE otherwise goes by the column's collation
+    """The sum of a text's weights: how much shorter it is without a digit is how often it is there."""
+    if engine_of(dialect).family is Family.SQL_SERVER:  # whose REPLACE otherwise goes by the column's collation
         text = sa.collate(sa.cast(text, dialects.mssql.NVARCHAR(4000)), "Latin1_General_BIN2")
     nothing: Element = sa.literal_column("''")
     total: Element = _length(text, dialect) * _number(sum(weights.values()))
@@ -94,9 +95,10 @@ def _weighed(text: Element, weights: Mapping[str, int], dialect: Dialect) -> Ele
 
 
 def _length(text: Element, dialect: Dialect) -> Element:
-    if dialect.name == "mssql":  # LEN would leave out blanks at the end; two bytes are a character
+    family = engine_of(dialect).family
+    if family is Family.SQL_SERVER:  # LEN would leave out blanks at the end; two bytes are a character
         return sa.func.datalength(text, type_=sa.Integer()) // _number(2)
-    if dialect.name == "oracle":  # where an empty text is NULL
+    if family is Family.ORACLE:  # where an empty text is NULL
         return sa.func.coalesce(sa.func.length(text), _number(0), type_=sa.Integer())
     return sa.func.char_length(text, type_=sa.Integer())
 

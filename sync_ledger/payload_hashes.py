@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from sync_ledger.acks import chunks_of, lookup_size
+from sync_databases.chunks import lookup_chunks
 from sync_ledger.tables import AckStatus
 
 
@@ -19,7 +19,7 @@ def confirmed_payloads(connection: sa.Connection, table: sa.Table, stream: str, 
         table.c.payload_hash.is_not(None),
         table.c.zoho_id.is_not(None),
     )
-    for chunk in chunks_of(keys, lookup_size(connection.dialect.name)):
+    for chunk in lookup_chunks(connection, keys):
         rows = connection.execute(query.where(table.c.record_key.in_(chunk)))
         found.update((key, payload) for key, payload in rows)
     return found

@@ -1,4 +1,4 @@
-"""Whether the ledger's user may do what tap and target do with it, found out by doing it and leaving nothing behind."""
+"""Whether the ledger's user may do what tap and target do with it: it is tried, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from sync_ledger.ledger import Ledger
-from sync_ledger.runs import process_space
+from sync_processes.process_identity import process_space
 
 PROBE = "zoho_sync_probe"
 """A table that is made and dropped again, where the ledger's own are not there yet."""
@@ -23,7 +23,7 @@ def try_permissions(ledger: Ledger) -> list[str]:
     Returns the names of the ledger's tables that are not there yet.
 
     Raises:
-        LedgerError: the database is out of reach, or its user lacks a right.
+        LedgerError: the database is out of reach, or its user lacks a permission.
     """
     made_by_us = ledger.lacks_file()
     try:
@@ -57,8 +57,8 @@ def _try_run_table(ledger: Ledger) -> None:
     with _undone(ledger) as connection:
         now = ledger.now(connection)
         row = {"run_id": name, "stream": PROBE, "partition_name": "1/1", "lock_name": name, "host": "", "pid": 0}
-        moments = {"process_space": process_space()[:100], "started_at": now, "heartbeat_at": now}
-        connection.execute(sa.insert(run).values(**row, **moments))
+        times = {"process_space": process_space()[:100], "started_at": now, "heartbeat_at": now}
+        connection.execute(sa.insert(run).values(**row, **times))
         connection.execute(sa.update(run).where(own).values(heartbeat_at=now))
         connection.execute(sa.delete(run).where(own))
 

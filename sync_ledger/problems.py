@@ -12,13 +12,13 @@ from sync_ledger.tables import AckStatus
 REFUSED = (AckStatus.REJECTED.value, AckStatus.PARKED.value)
 
 
-SAID_MOST = 5
+MESSAGES_MOST = 5
 """Texts of one cause, the most frequent ones; there may be as many as orders."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What was said of some orders, and of how many."""
+class ErrorMessage:
+    """The text of an error, and how many orders have it."""
 
     message: str
     orders: int
@@ -26,7 +26,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One cause, and what was `said` of it most. `due` of the rejected orders are tried again by themselves."""
+    """One cause, and its most frequent messages. `due` of the rejected orders are tried again by themselves."""
 
     code: str | None
     field: str | None
@@ -35,7 +35,7 @@ class Problem:
     parked: int
     due: int
     sample_keys: Sequence[str]
-    said: Sequence[Said]
+    messages: Sequence[ErrorMessage]
 
     @property
     def orders(self) -> int:
@@ -61,7 +61,9 @@ def problems_of(connection: sa.Connection, table: sa.Table, stream: str, *, samp
         sample = list(connection.execute(keys).scalars())
         message = table.c.error_message
         texts = sa.select(message, count).where(*refused, *same, message.is_not(None)).group_by(message)
-        most = connection.execute(texts.order_by(count.desc(), message).limit(SAID_MOST)).all()
-        said = [Said(text, times) for text, times in most]
-        found.append(Problem(code, field, family, orders - int(dismissed), int(dismissed), int(waiting), sample, said))
+        most = connection.execute(texts.order_by(count.desc(), message).limit(MESSAGES_MOST)).all()
+        messages = [ErrorMessage(text, times) for text, times in most]
+        found.append(
+            Problem(code, field, family, orders - int(dismissed), int(dismissed), int(waiting), sample, messages)
+        )
     return found

@@ -1,4 +1,4 @@
-"""Orders that made earlier calls or jobs fail as a whole, so that they are kept apart from the others."""
+"""Quarantine: orders that made earlier calls or jobs fail for all their orders are sent separately from the others."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sync_ledger.acks import chunks_of, lookup_size
+from sync_databases.chunks import lookup_chunks
 from sync_ledger.in_doubt import NO_RESULT
+from sync_ledger.retry_schedules import QUARANTINED_JOBS
 
 BREAKS_CALLS = "BREAKS_CALLS"
-"""Our own code of an order with which every call fails as a whole."""
+"""Our own code of an order with which every call fails for all its orders."""
 
-MOST_JOBS = 2
-"""Tries after which orders whose job left no result go by calls, where the guilty ones can be found."""
+MOST_JOBS = QUARANTINED_JOBS.attempts
+"""Attempts after which orders whose job left no result go by calls, where the one that fails can be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class Quarantine:
 
 
 @cache
-def _suspect(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
-    """What the ledger holds of a `stream`'s suspects: only what is due again is streamed at the same version."""
+def _is_quarantined(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
+    """Which orders of a `stream` are in quarantine: only what is due again is streamed at the same version."""
     of_jobs = sa.and_(table.c.error_code == NO_RESULT, table.c.attempts >= MOST_JOBS)
     return (
         table.c.stream == sa.bindparam("stream"),
@@ -40,26 +41,26 @@ def _suspect(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 @cache
-def _any_suspect(table: sa.Table) -> sa.Select[Any]:
+def _any_quarantined(table: sa.Table) -> sa.Select[Any]:
     """Nearly always none: an index holds them."""
-    return sa.select(sa.literal(1)).where(*_suspect(table)).limit(1)
+    return sa.select(sa.literal(1)).where(*_is_quarantined(table)).limit(1)
 
 
 def count_due_quarantined(connection: sa.Connection, table: sa.Table, stream: str, now: datetime) -> tuple[int, int]:
-    """Count the suspects that are due: those that go alone, and those that go by calls."""
-    due = sa.select(table.c.error_code, sa.func.count()).where(*_suspect(table), table.c.next_attempt_at <= now)
+    """Count the quarantined orders that are due: those that go alone, and those that go by calls."""
+    due = sa.select(table.c.error_code, sa.func.count()).where(*_is_quarantined(table), table.c.next_attempt_at <= now)
     rows = connection.execute(due.group_by(table.c.error_code), {"stream": stream})
     counted = {code: count for code, count in rows}  # noqa: C416 - rows are no pairs to mypy
     return counted.get(BREAKS_CALLS, 0), counted.get(NO_RESULT, 0)
 
 
-def suspects(connection: sa.Connection, table: sa.Table, stream: str, versions: Mapping[str, str]) -> Quarantine:
-    """Look up which of these orders are suspects; `versions` by key. Another version starts afresh."""
+def quarantined(connection: sa.Connection, table: sa.Table, stream: str, versions: Mapping[str, str]) -> Quarantine:
+    """Look up which of these orders are in quarantine; `versions` by key. Another version starts afresh."""
     alone: set[str] = set()
     by_calls: set[str] = set()
-    if connection.execute(_any_suspect(table), {"stream": stream}).first() is not None:
-        those = sa.select(table.c.record_key, table.c.version, table.c.error_code).where(*_suspect(table))
-        for chunk in chunks_of(versions, lookup_size(connection.dialect.name)):
+    if connection.execute(_any_quarantined(table), {"stream": stream}).first() is not None:
+        those = sa.select(table.c.record_key, table.c.version, table.c.error_code).where(*_is_quarantined(table))
+        for chunk in lookup_chunks(connection, versions):
             query = those.where(table.c.record_key.in_(chunk))
             for key, version, code in connection.execute(query, {"stream": stream}):
                 if versions[key] == version:

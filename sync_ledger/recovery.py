@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from sync_ledger.acks import make_due
 from sync_ledger.in_doubt import CALL_UNCONFIRMED
 from sync_ledger.job_journal import JournalledJob, journal_step, list_jobs, open_of_stream
+from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
-from sync_ledger.runs import RunLock, mark_dead_runs
+from sync_ledger.runs import mark_dead_runs
 from sync_ledger.tables import JobStep, LedgerTables
 
 _GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
@@ -48,19 +49,19 @@ def _release(connection: sa.Connection, ledger: Ledger, orphan: JournalledJob) -
     return released
 
 
-def adopt(ledger: Ledger, lock: RunLock) -> list[JournalledJob]:
+def adopt(ledger: Ledger, lease: Lease) -> list[JournalledJob]:
     """Take over the uploaded and created jobs of dead runs; from now on they are this run's.
 
     Those of another partition are left to its own next run; those of an earlier split go to whoever comes first.
     """
-    release_uncreated(ledger, lock.stream)
-    orphans = _look_up(ledger, _begun(ledger.tables, lock.partition), lock.stream)
+    release_uncreated(ledger, lease.stream)
+    orphans = _look_up(ledger, _begun(ledger.tables, lease.partition), lease.stream)
 
     def claimed(orphan: JournalledJob) -> bool:
-        with lock.transaction() as connection:
-            return _claim(connection, ledger, orphan, lock.run_id)
+        with lease.transaction() as connection:
+            return _claim(connection, ledger, orphan, lease.run_id)
 
-    return [orphan for orphan in orphans if ledger.patiently(partial(claimed, orphan))]
+    return [orphan for orphan in orphans if ledger.with_retries(partial(claimed, orphan))]
 
 
 def _look_up(ledger: Ledger, orphans: sa.Select[Any], stream: str) -> list[JournalledJob]:
@@ -68,7 +69,7 @@ def _look_up(ledger: Ledger, orphans: sa.Select[Any], stream: str) -> list[Journ
         with ledger.connect() as connection:
             return list_jobs(connection, orphans, stream)
 
-    return ledger.patiently(look_up)
+    return ledger.with_retries(look_up)
 
 
 def _orphans(tables: LedgerTables) -> sa.Select[Any]:
@@ -87,7 +88,7 @@ def _never_created(tables: LedgerTables) -> sa.Select[Any]:
 def _begun(tables: LedgerTables, partition: Partition) -> sa.Select[Any]:
     job, run = tables.job, tables.run
     of_others = sa.select(run.c.run_id).where(
-        run.c.stream == sa.bindparam("stream"), partition.apart_from(run.c.partition_name)
+        run.c.stream == sa.bindparam("stream"), partition.is_disjoint_from(run.c.partition_name)
     )
     return _orphans(tables).where(job.c.step.not_in(_GIVEN_BACK), job.c.run_id.not_in(of_others))
 

@@ -1,1 +1,1 @@
-"""How our processes end in time, and which folders only their owner may look into."""
+"""Our processes: how they are known, how they end in time, and which folders only their owner may enter."""

@@ -1,4 +1,4 @@
-"""Folders that only their owner may look into: for access tokens, and for a ledger of one's own."""
+"""Folders that only their owner may enter: for access tokens, and for a ledger of one's own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Ending in time: a process that was asked to end does so within seconds, whatever it waits for at that moment.
+"""Shutdown in time: a process that was asked to end does so within seconds, whatever it waits for just then.
 
 Python's own signal handlers run when the main thread comes back from what it does, and a driver that waits for a
-locked database, or a thread that waits for an answer, may not come back for minutes. Here a thread of its own hears of
+locked database, or a thread that waits for an answer, may not come back for minutes. Here a thread of its own receives
 the signal and ends the process when time is up. Nothing is lost by that: a run may die anywhere.
 """
 
@@ -22,34 +22,34 @@ GRACE_SECONDS = 8.0
 EXIT_BASE = 128
 """A process ended by signal n is known to shells by exit code 128 + n."""
 
-TELL_SECONDS = 0.5
+LAST_LINE_SECONDS = 0.5
 """How long the last line may take: whoever reads the log may have stopped reading."""
 
 _ASKING = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
 @contextmanager
-def ending_in_time(tell: Callable[[str], None]) -> Iterator[None]:
+def ending_in_time(log: Callable[[str], None]) -> Iterator[None]:
     """End the process by 128 + n when the block goes on for `GRACE_SECONDS` after SIGINT or SIGTERM.
 
-    `tell` writes the line that says so. What the signals' handlers do is left to them.
+    `log` writes the line that says so. What the signals' handlers do is left to them.
     """
     if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
         yield
         return
-    hears, told = socket.socketpair()
-    told.settimeout(0)
-    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_watch, args=(hears, tell), name="ending-in-time", daemon=True).start()
+    receiver, sender = socket.socketpair()
+    sender.settimeout(0)
+    before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(receiver, log), name="ending-in-time", daemon=True).start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(before)
-        told.close()
+        sender.close()
 
 
 def abandon_output() -> None:
-    """Send to nowhere what Python still holds for a reader that is gone, or it complains once more at the end."""
+    """Send to nowhere what Python still holds for a reader that has left, or it complains once more at the end."""
     try:
         out = sys.stdout.fileno()
     except (OSError, ValueError):
@@ -59,24 +59,24 @@ def abandon_output() -> None:
     os.close(nowhere)
 
 
-def _watch(hears: socket.socket, tell: Callable[[str], None]) -> None:
-    with hears:
+def _watch(receiver: socket.socket, log: Callable[[str], None]) -> None:
+    with receiver:
         number, ends = 0, 0.0
         while True:
-            hears.settimeout(max(0.01, ends - time.monotonic()) if number else None)
+            receiver.settimeout(max(0.01, ends - time.monotonic()) if number else None)
             try:
-                heard = hears.recv(1)
+                received = receiver.recv(1)
             except TimeoutError:
                 break
-            if not heard:
+            if not received:
                 return  # the block is over
-            if not number and heard[0] in _ASKING:
-                number, ends = heard[0], time.monotonic() + GRACE_SECONDS
+            if not number and received[0] in _ASKING:
+                number, ends = received[0], time.monotonic() + GRACE_SECONDS
     line = (
         f"ended by {signal.Signals(number).name} while something was still under way: a call without an answer, or a "
         "locked database; the next run goes on from here"
     )
-    telling = threading.Thread(target=tell, args=(line,), daemon=True)
-    telling.start()
-    telling.join(TELL_SECONDS)
+    last_line = threading.Thread(target=log, args=(line,), daemon=True)
+    last_line.start()
+    last_line.join(LAST_LINE_SECONDS)
     os._exit(EXIT_BASE + number)

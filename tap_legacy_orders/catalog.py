@@ -8,16 +8,10 @@ from singer_sdk.singerlib import Catalog, CatalogEntry, MetadataMapping, Schema
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, Metadata
 
 from sync_databases.columns import json_schema
-from tap_legacy_orders.deleted_orders import DELETED_AT, DELETED_AT_SCHEMA
+from sync_ledger.stream_contract import DELETED_AT_PROPERTY, DELETED_AT_SCHEMA, OWN_PROPERTIES
 from tap_legacy_orders.order_lines import LinesTable
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap_errors import TapConfigError
-from tap_legacy_orders.unsynced_queries import KEY, VERSION
-
-OUR_PROPERTIES: dict[str, dict[str, Any]] = {
-    KEY: {"type": ["string"], "description": "The order's key as text, as the ledger holds it"},
-    VERSION: {"type": ["string"], "description": "A text that differs after each change of the order"},
-}
 
 
 def catalog_entry(
@@ -29,8 +23,8 @@ def catalog_entry(
     if lines is not None:
         properties[lines.property] = lines.json_schema()
     if find_deleted:
-        properties[DELETED_AT] = DELETED_AT_SCHEMA
-    schema = {"type": "object", "properties": properties | OUR_PROPERTIES, "required": [*keys, *OUR_PROPERTIES]}
+        properties[DELETED_AT_PROPERTY] = DELETED_AT_SCHEMA
+    schema = {"type": "object", "properties": properties | OWN_PROPERTIES, "required": [*keys, *OWN_PROPERTIES]}
     metadata = MetadataMapping.get_standard_metadata(
         schema=schema,
         schema_name=table.schema,
@@ -40,7 +34,7 @@ def catalog_entry(
         selected_by_default=True,
     )
     metadata.root.selected = True
-    for name in (*OUR_PROPERTIES, *((DELETED_AT,) if find_deleted else ())):
+    for name in (*OWN_PROPERTIES, *((DELETED_AT_PROPERTY,) if find_deleted else ())):
         metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC
     entry: dict[str, Any] = CatalogEntry(
         tap_stream_id=stream,
@@ -73,7 +67,7 @@ def complete(catalog: Catalog, stream: str, lines: LinesTable | None, *, find_de
     if lines is not None and lines.property not in properties:
         properties[lines.property] = Schema.from_dict(lines.json_schema())
         entry.metadata[("properties", lines.property)] = Metadata(selected_by_default=True)
-    ours = OUR_PROPERTIES | ({DELETED_AT: DELETED_AT_SCHEMA} if find_deleted else {})
+    ours = OWN_PROPERTIES | ({DELETED_AT_PROPERTY: DELETED_AT_SCHEMA} if find_deleted else {})
     for name, schema in ours.items():
         properties.setdefault(name, Schema.from_dict(schema))
         entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC

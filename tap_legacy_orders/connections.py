@@ -6,17 +6,17 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync_databases.databases import SUPPORTED
-from sync_databases.session_settings import BUSY_SECONDS, keep_to_indexes, pin_for_reading
-from sync_ledger.ledger import EXTRAS, Ledger, LedgerError, LedgerUnavailableError, create_engine, database_url
+from sync_databases.errors import DatabaseError, DatabaseUnavailableError
+from sync_databases.readable_engine import readable_engine
+from sync_databases.session_settings import keep_to_indexes
+from sync_ledger.ledger import Ledger
 from sync_ledger.recovery import release_uncreated
-from sync_ledger.statistics import few_are_known, look
+from sync_ledger.statistics import few_are_estimated, refresh_statistics
 from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError, cause_of, where
 
 ORDERS_CHECK = "`sqlalchemy_url`, the user's rights, and `filter` if one is set"
@@ -32,47 +32,9 @@ def open_engine(text: str, *, ping: bool = True) -> sa.Engine:
         TapConfigError: the URL, its engine, its driver or its SQLite file is of no use.
     """
     try:
-        url = database_url(text)
-    except LedgerError as error:
+        return readable_engine(text, ping=ping)
+    except DatabaseError as error:
         raise TapConfigError(f"sqlalchemy_url: {error}") from error
-    backend = url.get_backend_name()
-    if backend not in SUPPORTED:
-        known = ", ".join(SUPPORTED)
-        raise TapConfigError(f"sqlalchemy_url: the engine {backend!r} is not supported; supported are {known}")
-    options: dict[str, Any] = {"pool_size": 1, "pool_pre_ping": ping}
-    if backend == "sqlite":
-        _must_exist(url)
-        options = {"connect_args": {"timeout": BUSY_SECONDS, "check_same_thread": False}}
-    elif backend in {"mysql", "mariadb"}:
-        options |= {"isolation_level": "AUTOCOMMIT", "connect_args": {"conv": _mysql_converters()}}
-    elif backend == "postgresql":
-        options["isolation_level"] = "AUTOCOMMIT"
-    try:
-        engine = create_engine(url, **options)
-    except LedgerError as error:
-        raise TapConfigError(f"sqlalchemy_url: {error}") from error
-    pin_for_reading(engine)
-    return engine
-
-
-def _must_exist(url: sa.URL) -> None:
-    """SQLite would make an empty database of a mistyped path."""
-    path = url.database
-    if path and path != ":memory:" and not path.startswith("file:") and not Path(path).is_file():
-        raise TapConfigError(f"sqlalchemy_url: there is no SQLite file {path}; check the path")
-
-
-def _mysql_converters() -> dict[Any, Any]:
-    """PyMySQL's converters without those for times, which lose what Python cannot hold (0000-00-00)."""
-    try:
-        from pymysql.constants import FIELD_TYPE  # noqa: PLC0415 - an optional driver
-        from pymysql.converters import conversions  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise TapConfigError(
-            f"sqlalchemy_url: the driver for mysql is not installed; run: pip install 'orders-sync[{EXTRAS['mysql']}]'"
-        ) from error
-    times = {FIELD_TYPE.TIMESTAMP, FIELD_TYPE.DATETIME, FIELD_TYPE.DATE, FIELD_TYPE.TIME}
-    return {key: function for key, function in conversions.items() if key not in times}
 
 
 @contextmanager
@@ -136,11 +98,11 @@ def open_ledger(url: str, schema: str | None, stream: str, logger: logging.Logge
     try:
         ledger = Ledger.open(url, schema, logger)
         ledger.ensure_tables()
-        look(ledger)
+        refresh_statistics(ledger)
         released = release_uncreated(ledger, stream)
-    except LedgerUnavailableError as error:
+    except DatabaseUnavailableError as error:
         raise TapSyncError(str(error)) from error
-    except LedgerError as error:
+    except DatabaseError as error:
         raise TapConfigError(f"ack_url: {error}") from error
     except SQLAlchemyError as error:
         at = ledger.engine.url
@@ -157,6 +119,6 @@ def find_acks_by_index(engine: sa.Engine, ledger: Ledger) -> None:
         TapSyncError: the ledger does not answer any more.
     """
     with reading(ledger.engine, "ledger", LEDGER_CHECK) as connection:
-        few = few_are_known(connection, ledger)
+        few = few_are_estimated(connection, ledger)
     if few:
         keep_to_indexes(engine)

@@ -10,14 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from sync_databases.engines import engine_of, server_behind
 from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError, where
-
-_TIME_LIMITS = {
-    "postgresql": "SET statement_timeout = {milliseconds}",
-    "mysql": "SET SESSION max_execution_time = {milliseconds}",
-    "mariadb": "SET SESSION max_statement_time = {seconds}",
-}
-"""What makes a server end a statement that takes too long; SQLite has a handler, others check between pages only."""
 
 _CHECK_EVERY = 100_000
 """SQLite's steps between two checks of the clock, a few milliseconds."""
@@ -64,15 +58,13 @@ class Deadline:
         return TapSyncError(f"the database with the orders, {where(self._engine.url)}, took over {self._seconds:g} s")
 
     def _limit(self, dbapi_connection: Any, _record: object) -> None:
-        backend = self._engine.dialect.name
-        if backend == "sqlite":
+        engine = engine_of(self._engine.dialect)
+        if not engine.is_server:  # SQLite has no setting, but asks a handler now and then
             dbapi_connection.set_progress_handler(lambda: self._passed, _CHECK_EVERY)
             dbapi_connection.execute(f"PRAGMA busy_timeout = {round(self._seconds * 1000) + 100}")
             return
-        if backend == "mysql" and "MariaDB" in dbapi_connection.get_server_info():
-            backend = "mariadb"
-        if backend in _TIME_LIMITS:
-            limit = _TIME_LIMITS[backend].format(seconds=self._seconds, milliseconds=round(self._seconds * 1000))
+        limit = server_behind(engine, dbapi_connection).statement_time_limit
+        if limit is not None:  # elsewhere the limit counts between pages only
             with dbapi_connection.cursor() as cursor:
-                cursor.execute(limit)
+                cursor.execute(limit.format(seconds=self._seconds, milliseconds=round(self._seconds * 1000)))
             dbapi_connection.commit()

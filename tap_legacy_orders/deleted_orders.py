@@ -15,17 +15,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_databases.columns import Column, Kind
-from sync_databases.databases import database_for
 from sync_databases.keys import split_key
+from sync_databases.value_sql import value_sql_for
 from sync_ledger.deleted_records import keys_maybe_deleted
 from sync_ledger.ledger import Ledger
+from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY
 from sync_ledger.tables import DELETED_VERSION
 from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.ranges import fits
 from tap_legacy_orders.record_encoding import LineEncoder
 from tap_legacy_orders.tap_errors import TapSyncError
-from tap_legacy_orders.unsynced_queries import KEY, VERSION, UnsyncedQueries
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 
 DELETED_AT = "_sdc_deleted_at"
 """Singer's usual name for the time at which a deletion was noticed; targets that delete use it."""
@@ -52,8 +53,8 @@ class DeletedOrders:
         self._ledger = ledger
         self._stream = stream
         self._log = logger
-        self._queries = UnsyncedQueries(self._table, database_for(engine.dialect), stream, (), None)
-        names = [*(column.name for column in table.key), KEY, VERSION, DELETED_AT]
+        self._queries = UnsyncedQueries(self._table, value_sql_for(engine.dialect), stream, (), None)
+        names = [*(column.name for column in table.key), KEY_PROPERTY, VERSION_PROPERTY, DELETED_AT_PROPERTY]
         self.encoder = LineEncoder(names, [_as_is] * len(names))
 
     def pages(self) -> Iterator[list[Sequence[Any]]]:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from sync_databases.clock import clock_time
+from sync_ledger.retry_schedules import FOLLOW_LEDGER_POLL_SECONDS, FOLLOW_WIDE_POLL_SECONDS
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.page_reader import PageReader
 from tap_legacy_orders.pages import Page
@@ -19,12 +21,12 @@ from tap_legacy_orders.sent_orders import SentOrders
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
 QUICK_LOOKBACK = timedelta(seconds=10)
-WIDE_SECONDS = 10.0
+WIDE_SECONDS = FOLLOW_WIDE_POLL_SECONDS
 """Most polls look back a little; one in so many seconds looks back as far as `lookback_seconds` says."""
 
 CLOCK_JITTER = timedelta(seconds=5)
 
-LEDGER_SECONDS = 10.0
+LEDGER_SECONDS = FOLLOW_LEDGER_POLL_SECONDS
 """How often a ledger in another database is asked for due retries: that is a query of its own."""
 
 FULL_PASS_QUERIES = 7
@@ -98,7 +100,7 @@ class FollowedOrders:
         query = source.queries.poll_query(chosen.lower, chosen.too_recent_after, now)
         clock, newest, unsettled, due = source.ask(query)[0]
         self.queries = 1
-        self._note_clock(source.database.moment(clock))
+        self._note_clock(clock_time(clock))
         cutoff = now
         if not source.settings.ledger_beside_orders:
             unsettled, due, cutoff = self._ask_other_ledger(newest, now)

@@ -7,32 +7,32 @@ keeps the state is never far behind.
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import sqlalchemy as sa
 from singer_sdk import typing as th
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from sync_ledger.retry_schedules import (
+    FOLLOW_FULL_PASS_SECONDS,
+    FOLLOW_GATHERING_SECONDS,
+    FOLLOW_POLL_SECONDS,
+    FOLLOW_SHORTEST_POLL_SECONDS,
+    FOLLOW_STATE_SECONDS,
+    FOLLOWED_DATABASE,
+)
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.poll_wakeup import PollWakeup
 from tap_legacy_orders.tap_errors import OutputClosedError, TapSyncError
 
-POLL_INTERVAL_SECONDS = 1
-SHORTEST_INTERVAL_SECONDS = 0.01
-
-HEARTBEAT_SECONDS = 5.0
+HEARTBEAT_SECONDS = FOLLOW_STATE_SECONDS
 """How often STATE is sent though nothing has changed: Meltano loses the last one when it is stopped."""
 
-FULL_PASS_SECONDS = 300.0
+FULL_PASS_SECONDS = FOLLOW_FULL_PASS_SECONDS
 """How often everything is read as by a single run: only that finds orders without a date, or dated far ahead."""
-
-GATHERING_SECONDS = 0.05
-"""After a notification, for changes that come with it."""
-
-LONGEST_PAUSE_SECONDS = 60.0
 
 PROPERTIES = (
     th.Property(
@@ -45,7 +45,7 @@ PROPERTIES = (
     th.Property(
         "poll_interval_seconds",
         th.NumberType(minimum=0),
-        default=POLL_INTERVAL_SECONDS,
+        default=FOLLOW_POLL_SECONDS,
         title="Poll interval",
         description="How often `follow` polls for changes",
     ),
@@ -76,7 +76,7 @@ class Following:
         self._orders = orders
         self._attach = attach
         self._wakeup = wakeup
-        self._interval = max(poll_interval, SHORTEST_INTERVAL_SECONDS)
+        self._interval = max(poll_interval, FOLLOW_SHORTEST_POLL_SECONDS)
         self._forget_connections = forget_connections
         self._send_state = send_state
         self._log = logger
@@ -127,13 +127,13 @@ class Following:
         self._orders.listen(self._wakeup)
         notified = self._wakeup.wait(max(0.0, began + self._interval * intervals - time.monotonic()))
         if notified:
-            self._wakeup.wait(self._orders.min_age_seconds + GATHERING_SECONDS)
+            self._wakeup.wait(self._orders.min_age_seconds + FOLLOW_GATHERING_SECONDS)
 
     def _wait_after_loss(self, error: TapSyncError) -> None:
         if self._lost_since is None:
             self._lost_since = time.monotonic()
-        pause = min(self._interval * 2 ** min(self._losses, 16), LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1)  # noqa: S311 - no secret
         self._losses += 1
+        pause = replace(FOLLOWED_DATABASE, first_pause=self._interval).pause_after(self._losses)
         self._full_pass_at = 0.0
         self._log.warning("%s; trying again in %.1f s", error, pause)
         self._wakeup.stop_listening()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timezone, tzinfo
 from functools import reduce
 from operator import add
@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from sync_databases import dialects
 from sync_databases.columns import Column, Kind
-from sync_databases.databases import Database, Element
+from sync_databases.engines import Family
+from sync_databases.value_sql import Element, ValueSql
 
 PLAIN_SCALE = 6
 """With more digits behind the point Python writes small decimals with an exponent, and the engines do not."""
@@ -21,7 +22,7 @@ PLAIN_SCALE = 6
 class JsonSql:
     """The JSON functions of one engine. This base class is PostgreSQL."""
 
-    def __init__(self, database: Database, zone: tzinfo) -> None:
+    def __init__(self, database: ValueSql, zone: tzinfo) -> None:
         """`zone` is where times without an offset belong."""
         self.database = database
         self._utc = zone is timezone.utc
@@ -110,15 +111,15 @@ class MySQLJsonSql(JsonSql):
         return sa.case((element == zero, literal("false")), (element == one, literal("true")), else_=text)
 
 
-_ENGINES: dict[str, type[JsonSql]] = {"postgresql": JsonSql, "mysql": MySQLJsonSql, "mariadb": MySQLJsonSql}
+_OF_FAMILY: Mapping[Family, type[JsonSql]] = {Family.POSTGRESQL: JsonSql, Family.MYSQL: MySQLJsonSql}
 
 
-def json_sql_for(database: Database, zone: tzinfo) -> JsonSql | None:
+def json_sql_for(database: ValueSql, zone: tzinfo) -> JsonSql | None:
     """Choose by the engine; None where it writes no JSON for us.
 
     SQLite would write real numbers with 15 digits, and its own JSON was measured to be no faster.
     """
-    kind = _ENGINES.get(database.dialect.name)
+    kind = _OF_FAMILY.get(database.engine.family)
     return None if kind is None else kind(database, zone)
 
 

@@ -14,27 +14,24 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_databases.columns import Column, Kind, json_schema
-from sync_databases.databases import database_for
+from sync_databases.engines import engine_of
 from sync_databases.key_sql import joined_key
 from sync_databases.keys import split_key
+from sync_databases.value_sql import value_sql_for
+from sync_ledger.stream_contract import KEY_PROPERTY
 from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.json_values import Warn, converter
 from tap_legacy_orders.orders_table import OrdersTable, find_column, find_key, listed, reflect
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.tap_errors import TapConfigError
-from tap_legacy_orders.unsynced_queries import KEY, UnsyncedQueries
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 
 DEFAULT_NAME = "lines"
 ORDERS_AT_ONCE = 5_000
-"""Orders whose lines are in memory at a time; below the bind limits of PostgreSQL (65,535) and SQLite (32,766)."""
-
-ORDERS_AT_ONCE_ELSEWHERE = 900
-"""Oracle takes 1,000 values in a list, SQL Server 2,100 parameters in a statement."""
+"""Orders whose lines are in memory at a time."""
 
 ORDERS_BY_CAST = 500
 """Keys that each need a cast, or have several columns, make long statements."""
-
-_LARGE_LISTS = frozenset({"sqlite", "postgresql", "mysql", "mariadb"})
 
 
 @dataclass(frozen=True)
@@ -55,8 +52,8 @@ class LinesTable:
         """State the property as JSON schema: an array of lines, each with its key as text."""
         keys = {column.name for column in self.key}
         properties = {column.name: json_schema(column, required=column.name in keys) for column in self.columns}
-        properties[KEY] = {"type": ["string"], "description": "The line's key as text"}
-        items = {"type": "object", "properties": properties, "required": [KEY]}
+        properties[KEY_PROPERTY] = {"type": ["string"], "description": "The line's key as text"}
+        items = {"type": "object", "properties": properties, "required": [KEY_PROPERTY]}
         return {"type": ["array"], "items": items, "description": f"The order's lines, from {self.name}"}
 
 
@@ -109,12 +106,12 @@ class OrderLines:
         self.property = lines.property
         self._engine = engine
         self._orders = orders
-        self._database = database_for(engine.dialect)
+        self._database = value_sql_for(engine.dialect)
         self._queries = UnsyncedQueries(orders, self._database, "", (), None)
-        self._names = [*(column.name for column in lines.columns), KEY]
+        self._names = [*(column.name for column in lines.columns), KEY_PROPERTY]
         self._converters = [converter(column, zone, warn) for column in lines.columns]
         self._key_type = _plain_type(orders.key)
-        self._most = ORDERS_AT_ONCE if engine.dialect.name in _LARGE_LISTS else ORDERS_AT_ONCE_ELSEWHERE
+        self._most = min(ORDERS_AT_ONCE, engine_of(engine.dialect).keys_per_lookup)
         if self._key_type is None:
             self._most = min(self._most, ORDERS_BY_CAST)
         self._select = self._selected(lines)

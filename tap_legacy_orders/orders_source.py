@@ -11,10 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sync_databases.chunks import lookup_chunks
+from sync_databases.clock import database_now
 from sync_databases.columns import Column
-from sync_databases.databases import database_for
 from sync_databases.keys import split_key
-from sync_ledger.acks import lookup_size
+from sync_databases.value_sql import value_sql_for
 from sync_ledger.deleted_records import keys_of_deleted
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
@@ -48,7 +49,7 @@ class OrdersSource:
         self.stream = stream
         self.settings = settings
         self.log = logger
-        self.database = database_for(engine.dialect)
+        self.database = value_sql_for(engine.dialect)
         self._columns = tuple(columns)
         self._ack = ledger.tables.ack
         self._rendering = rendering
@@ -89,7 +90,7 @@ class OrdersSource:
     def now(self) -> datetime:
         """The orders' database's clock: naive UTC."""
         with reading(self.engine) as connection:
-            return self.database.now(connection)
+            return database_now(connection)
 
     def newest(self, until: str | None) -> tuple[str | None, str]:
         """The largest replication key up to `until`: its text, and on SQLite its storage class."""
@@ -147,11 +148,10 @@ class OrdersSource:
         """Decide what to do with each order by a ledger in another database."""
         key, version = self.layout.key, self.layout.version
         keys = [each for each in map(key, rows) if usable_keys((each,))]
-        size = lookup_size(self.ledger.engine.dialect.name)
         states: dict[str, AckState] = {}
         with self._reading_ledger() as connection:
-            for start in range(0, len(keys), size):
-                found = connection.execute(ack_states(self._ack, self.stream, keys[start : start + size]))
+            for chunk in lookup_chunks(connection, keys):
+                found = connection.execute(ack_states(self._ack, self.stream, chunk))
                 states.update((each, AckState(*state)) for each, *state in found)
         by_flag = self.table.flag is not None
         return [action_for(states.get(key(row)), version(row), cutoff, by_flag=by_flag) for row in rows]

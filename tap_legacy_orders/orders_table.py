@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import NoSuchTableError
 
 from sync_databases.columns import Column, Kind
-from sync_databases.reflection import columns_of, typed
+from sync_databases.engines import engine_of
+from sync_databases.reflection import columns_of, table_names, typed
 from sync_ledger.partitions import WHOLE, Partition
 from tap_legacy_orders.partition_setting import read_partition
 from tap_legacy_orders.sync_flag import FlagColumns, check_flag, wanted_flag
@@ -113,7 +114,7 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
         flag=None if flag is None else find_column(every, flag, "sync_flag_column", table),
     )
     if found.flag_columns is not None:
-        check_flag(found.flag_columns, engine.dialect.name)
+        check_flag(found.flag_columns, engine_of(engine.dialect))
     return found
 
 
@@ -155,10 +156,7 @@ def _locate(inspector: sa.Inspector, text: str, setting: str, url: sa.URL) -> tu
 def _objects(inspector: sa.Inspector, schema: str | None) -> list[str]:
     if schema is not None and schema not in inspector.get_schema_names():
         return []
-    names = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
-    if inspector.dialect.name == "postgresql":
-        names += inspector.get_materialized_view_names(schema)
-    return names
+    return table_names(inspector, schema)
 
 
 def _missing_table(inspector: sa.Inspector, text: str, setting: str, url: sa.URL) -> str:

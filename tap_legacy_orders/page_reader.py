@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from operator import methodcaller
 
-from sync_ledger.tables import KEY_LENGTH
+from sync_databases.keys import KEY_LENGTH
 from tap_legacy_orders.order_filter import EveryOrder, FoundOrders, OrderFilter
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.pages import Page

@@ -11,6 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from sync_databases.engines import engine_of
+
 logger = logging.getLogger("tap-legacy-orders")
 
 CHANNEL_PREFIX = "orders_sync_"
@@ -40,7 +42,7 @@ class PollWakeup:
 
     def listen(self, engine: sa.Engine, table: str) -> None:
         """Listen on PostgreSQL for changes of `table`, unless that is done already."""
-        if self._cannot_listen or self._listener is not None or engine.dialect.name != "postgresql":
+        if self._cannot_listen or self._listener is not None or not engine_of(engine.dialect).notifies:
             return
         try:
             listener = engine.raw_connection()

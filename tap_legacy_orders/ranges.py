@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 
-from sync_databases import dialects
-from sync_databases.columns import Column, Kind
-from sync_databases.databases import TIME_KINDS, Database
+from sync_databases.columns import Column, Kind, tick_of
+from sync_databases.value_sql import TIME_KINDS, ValueSql
 from tap_legacy_orders.moments import Moment, parse_moment
 from tap_legacy_orders.tap_errors import TapConfigError
 
@@ -61,14 +60,14 @@ class Range:
 
 
 def choose_range(
-    column: Column, database: Database, newest: Newest, bookmark: str | None, clock: Clock, *, own_version: bool
+    column: Column, database: ValueSql, newest: Newest, bookmark: str | None, clock: Clock, *, own_version: bool
 ) -> Range:
     """Choose this run's range. `own_version`: a column other than `column` distinguishes versions.
 
     Raises:
         TapConfigError: the bookmark is none for this column.
     """
-    if column.kind in TIME_KINDS and database.dialect.name != "sqlite":
+    if column.kind in TIME_KINDS and not database.engine.values_have_types:
         return _by_timestamp(column, database, newest, bookmark, clock, own_version=own_version)
     if column.kind in {*TIME_KINDS, Kind.TEXT, Kind.ANY}:
         sample, storage = newest(None)
@@ -83,13 +82,13 @@ def choose_range(
 
 
 def _by_timestamp(
-    column: Column, database: Database, newest: Newest, bookmark: str | None, clock: Clock, *, own_version: bool
+    column: Column, database: ValueSql, newest: Newest, bookmark: str | None, clock: Clock, *, own_version: bool
 ) -> Range:
     # Without a version of its own, an order could change again within the tick, under the same version.
-    wait = timedelta(0) if own_version else _tick(column, database.dialect.name)
-    too_recent_after = database.moment_text(column, clock.now - clock.min_age - wait, clock.zone)
+    wait = timedelta(0) if own_version else tick_of(column, database.engine)
+    too_recent_after = database.timestamp_text(column, clock.now - clock.min_age - wait, clock.zone)
     ahead, future = (
-        database.moment_text(column, clock.now + slack, clock.zone) for slack in (CLOCK_SKEW, FUTURE_SLACK)
+        database.timestamp_text(column, clock.now + slack, clock.zone) for slack in (CLOCK_SKEW, FUTURE_SLACK)
     )
     lower, went_back = None, False
     if bookmark is not None:
@@ -97,16 +96,8 @@ def _by_timestamp(
         went_back = _is_ahead(timestamp, clock.zone, clock)
         if not went_back:
             # A naive bookmark already stands in the zone that it is to be written in.
-            lower = database.moment_text(column, _start(timestamp, clock), timezone.utc)
+            lower = database.timestamp_text(column, _start(timestamp, clock), timezone.utc)
     return Range(lower, newest(too_recent_after)[0], too_recent_after, ahead, future, went_back)
-
-
-def _tick(column: Column, dialect_name: str) -> timedelta:
-    if column.kind is Kind.DATE:
-        return timedelta(days=1)
-    if dialect_name == "mssql" and isinstance(column.type, dialects.mssql.SMALLDATETIME):
-        return timedelta(minutes=1)
-    return timedelta(0)
 
 
 def _by_text(

@@ -16,14 +16,14 @@ import msgspec
 import sqlalchemy as sa
 from singer_sdk.singerlib.json import serialize_json
 
+from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
 from tap_legacy_orders.json_sql import JsonSql, literal
 from tap_legacy_orders.json_values import Converter
 from tap_legacy_orders.record_encoding import RECORDS_PER_BLOCK, UNNAMEABLE, Frame
-from tap_legacy_orders.unsynced_queries import KEY, VERSION
 
 if TYPE_CHECKING:
     from sync_databases.columns import Column
-    from sync_databases.databases import Element
+    from sync_databases.value_sql import Element
 
 _PROBE = "".join(map(chr, range(1, 0x100))) + "\u2028\uffff😀"
 """Every character that some writer of JSON escapes. PostgreSQL knows no text with a zero character."""
@@ -49,7 +49,7 @@ class Rendering:
                 continue
             properties = [(column.name, json_sql.of(column, elements[column.name])) for column in part]
             if index == len(self.parts) - 1:
-                properties += zip((KEY, VERSION), map(json_sql.quoted, own), strict=True)
+                properties += zip((KEY_PROPERTY, VERSION_PROPERTY), map(json_sql.quoted, own), strict=True)
             pieces: list[Element] = []
             for name, value in properties:
                 if value is None:

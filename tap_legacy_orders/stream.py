@@ -22,13 +22,17 @@ from singer_sdk.singerlib import SchemaMessage, StateMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.sql import SQLStream
 
-from sync_databases.databases import database_for
-from sync_databases.flags import SYNC_FLAG
+from sync_databases.value_sql import value_sql_for
 from sync_ledger.partitions import WHOLE, Partition
-from sync_ledger.runs import PARTITION, READ_SINCE
+from sync_ledger.stream_contract import (
+    DELETED_AT_PROPERTY,
+    KEY_PROPERTY,
+    VERSION_PROPERTY,
+    Announcement,
+    announce,
+)
 from tap_legacy_orders.batch_file_writer import BatchFiles
 from tap_legacy_orders.connections import fetch_rows, reading
-from tap_legacy_orders.deleted_orders import DELETED_AT
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
 from tap_legacy_orders.json_sql import json_sql_for
@@ -37,10 +41,9 @@ from tap_legacy_orders.order_lines import OrderLines
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.record_encoding import BARE, LineEncoder, record_message
 from tap_legacy_orders.rendering import RenderedEncoder, Rendering, find_rendering
-from tap_legacy_orders.sync_flag import announcement
+from tap_legacy_orders.sync_flag import flagged_table
 from tap_legacy_orders.tap_errors import OutputClosedError, TapConfigError, TapSyncError
 from tap_legacy_orders.tap_protocol import OrdersTap
-from tap_legacy_orders.unsynced_queries import KEY, VERSION
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
 if TYPE_CHECKING:
@@ -89,19 +92,16 @@ class UnsyncedOrdersStream(SQLStream):
         """Leave nothing of the start in STATE: a run reads its bookmark from the state that it was given."""
 
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
-        """Put into the schema since when the records were read, and by which flag.
+        """Announce in the schema since when the records were read, and by which flag.
 
         The target refuses what another run has overtaken, and sets the flag.
         """
         for message in super()._generate_schema_messages():
             with self.tap.ledger.connect() as connection:
                 now = self.tap.ledger.now(connection)
-            partition = self.tap.orders_table.partition
-            split = {} if partition.is_whole else {PARTITION: partition.name}
-            message.schema = {**message.schema, READ_SINCE: now.isoformat(" "), **split}
-            flag = announcement(self.tap.orders_table.flag_columns)
-            if flag is not None:
-                message.schema[SYNC_FLAG] = flag
+            table = self.tap.orders_table
+            flag = flagged_table(table.flag_columns)
+            message.schema = announce(message.schema, Announcement(now, table.partition, flag))
             yield message
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
@@ -202,7 +202,7 @@ class UnsyncedOrdersStream(SQLStream):
         """
         known = {column.name: column for column in self.tap.orders_table.columns}
         lines = self.tap.lines_table
-        own = {KEY, VERSION, DELETED_AT, lines and lines.property}
+        own = {KEY_PROPERTY, VERSION_PROPERTY, DELETED_AT_PROPERTY, lines and lines.property}
         stated = [name for name in self.schema["properties"] if name not in own]
         missing = [name for name in stated if name not in known]
         if missing:
@@ -218,7 +218,7 @@ class UnsyncedOrdersStream(SQLStream):
 
     @cached_property
     def _encoder(self) -> LineEncoder:
-        names = [*(column.name for column in self._columns), KEY, VERSION]
+        names = [*(column.name for column in self._columns), KEY_PROPERTY, VERSION_PROPERTY]
         converters = [*self._converters, _as_is, _as_is]
         if self._order_lines is not None:
             names.append(self._order_lines.property)
@@ -234,7 +234,7 @@ class UnsyncedOrdersStream(SQLStream):
             with reading(engine) as connection:
                 return fetch_rows(connection, query)[0][0]
 
-        json_sql = json_sql_for(database_for(engine.dialect), self.tap.zone)
+        json_sql = json_sql_for(value_sql_for(engine.dialect), self.tap.zone)
         try:
             return find_rendering(json_sql, self._columns, ask)
         except TapSyncError:

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from singer_sdk import typing as th
 
-from sync_databases import dialects
-from sync_databases.columns import Column
+from sync_databases.columns import Column, is_row_version
+from sync_databases.engines import Engine
 from sync_databases.flags import FlaggedTable, is_flag
 from tap_legacy_orders.tap_errors import TapConfigError
 
@@ -62,7 +61,7 @@ def wanted_flag(config: Mapping[str, Any]) -> str | None:
     return name
 
 
-def check_flag(columns: FlagColumns, dialect_name: str) -> None:
+def check_flag(columns: FlagColumns, engine: Engine) -> None:
     """Make sure that the flag can be set.
 
     Raises:
@@ -77,25 +76,23 @@ def check_flag(columns: FlagColumns, dialect_name: str) -> None:
     if flag.name in {column.name for column in (*columns.key, columns.replication, columns.version)}:
         raise TapConfigError(f"sync_flag_column: {flag.name!r} is key, replication key or version of {table}")
     # SQL Server gives a rowversion (TIMESTAMP) a new value with each UPDATE of its row, also of the flag alone.
-    if dialect_name == "mssql" and isinstance(columns.version.type, dialects.mssql.TIMESTAMP):
+    if is_row_version(columns.version, engine):
         raise TapConfigError(
             f"version_column: {columns.version.name!r} changes whenever the flag is set; name another, or leave "
             "`unsynced_by` at ack_table"
         )
-    if columns.is_view and dialect_name == "sqlite":
+    if columns.is_view and not engine.views_take_updates:
         raise TapConfigError(f"orders_table: {table} is a view, in which SQLite sets no flag; name the table")
 
 
-def announcement(columns: FlagColumns | None) -> dict[str, Any] | None:
-    """The flag as the SCHEMA message announces it; None where the tap uses none."""
+def flagged_table(columns: FlagColumns | None) -> FlaggedTable | None:
+    """What the target must know to set the flag; None where the tap uses none."""
     if columns is None:
         return None
-    flagged = FlaggedTable(
+    return FlaggedTable(
         table=columns.table,
         schema=columns.schema,
         key=tuple(column.name for column in columns.key),
         version=columns.version.name,
         flag=columns.flag.name,
     )
-    document: dict[str, Any] = msgspec.to_builtins(flagged)
-    return document

@@ -19,7 +19,8 @@ from singer_sdk.singerlib import Catalog
 from singer_sdk.sql import SQLTap
 
 from sync_databases.columns import Column
-from sync_ledger.ledger import Ledger, database_url
+from sync_databases.drivers import database_url
+from sync_ledger.ledger import Ledger
 from tap_legacy_orders import following, partition_setting, sync_flag
 from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.command import OneLineErrors

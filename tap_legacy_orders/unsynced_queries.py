@@ -14,15 +14,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_databases.columns import Column
-from sync_databases.databases import Database, Element
+from sync_databases.exact_text import exact_key
 from sync_databases.flags import is_unset
 from sync_databases.key_sql import is_one_of, joined_key, version_text
-from sync_ledger.tables import KEY_LENGTH, AckStatus, exact_key
+from sync_databases.keys import KEY_LENGTH
+from sync_databases.value_sql import Element, ValueSql
+from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
+from sync_ledger.tables import AckStatus
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.row_layout import RowLayout
 
-KEY = "_sync_key"
-VERSION = "_sync_version"
 _POSITION = "_sync_position"
 _LEFT_OUT = "_sync_left_out"
 
@@ -79,7 +80,7 @@ class UnsyncedQueries:
     def __init__(
         self,
         table: OrdersTable,
-        database: Database,
+        database: ValueSql,
         stream: str,
         columns: Sequence[Column],
         ack: sa.Table | None,
@@ -120,7 +121,7 @@ class UnsyncedQueries:
     def newest(self, until: str | None) -> sa.Select[Any]:
         """Find the largest replication key up to `until`: its text, and on SQLite its storage class."""
         largest = sa.func.max(self._replication)
-        storage = sa.func.typeof(largest) if self.database.dialect.name == "sqlite" else sa.literal_column("''")
+        storage = sa.func.typeof(largest) if self.database.engine.values_have_types else sa.literal_column("''")
         query = sa.select(self.database.text(self.table.replication, largest), storage).select_from(self.orders)
         return query if until is None else query.where(self._replication <= self._bound_replication(until))
 
@@ -184,7 +185,7 @@ class UnsyncedQueries:
             bounds.append(self._replication <= self._bound_replication(too_recent_after))
         largest = sa.select(sa.func.max(self._replication).label("at")).select_from(self.orders).where(*bounds)
         newest = largest.subquery("n")
-        clock = sa.literal_column(f"({self.database.now_query})", sa.String())
+        clock = sa.literal_column(f"({self.database.engine.clock_query})", sa.String())
         flags: list[Element] = [sa.null(), sa.null()]
         if self._ack is not None:
             conditions = [*bounds, *self._unflagged(), self._is_ours(), self._unsettled(self._ack, cutoff)]
@@ -275,7 +276,7 @@ class UnsyncedQueries:
 
     def _selected(self, *more: Element) -> sa.Select[Any]:
         """Select the record's columns, key, version, the replication key where the version is not it, and `more`."""
-        texts = [self.key_text.label(KEY), self.version_text.label(VERSION)]
+        texts = [self.key_text.label(KEY_PROPERTY), self.version_text.label(VERSION_PROPERTY)]
         if not self.table.version_is_replication:
             texts.append(self.replication_text.label(_POSITION))
         return sa.select(*self._values, *texts, *more)

@@ -15,13 +15,9 @@ from typing import Any
 import msgspec
 
 from sync_databases.exact_numbers import exact_number
+from sync_databases.keys import KEY_LENGTH, NO_VERSION
 from sync_databases.keys import join_key as join_texts
-from sync_ledger.tables import KEY_LENGTH, NO_VERSION
-
-KEY_PROPERTY = "_sync_key"
-VERSION_PROPERTY = "_sync_version"
-DELETED_PROPERTY = "_sdc_deleted_at"
-"""Holds a moment in the record of an order that is gone from its source; Singer's usual name for it."""
+from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY
 
 GONE: tuple[Any, ...] = (object(),)
 """The row of an order that is gone from its source."""
@@ -102,7 +98,7 @@ class RowReader:
         types = {name: _struct_type(definition) for name, definition in properties.items()}
         self._raw = {name for name, kind in types.items() if kind is msgspec.Raw}
         self._integers = {name for name, kind in types.items() if kind in (int, int | None)}
-        strict = _struct("Row", self._names, types, optional={DELETED_PROPERTY})
+        strict = _struct("Row", self._names, types, optional={DELETED_AT_PROPERTY})
         lenient = _struct("Row", self._names, types, optional=set(properties) - set(required))
         line = msgspec.defstruct("Line", [("record", strict)], gc=False)
         self._lines: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[line])  # type: ignore[valid-type]
@@ -179,10 +175,10 @@ class RowReader:
 
     def _deletion_reader(self) -> Callable[[Any], bool] | None:
         """What tells whether a record is of an order that is gone; None where the stream does not speak of that."""
-        if DELETED_PROPERTY not in self._names:
+        if DELETED_AT_PROPERTY not in self._names:
             return None
-        own = attrgetter(self._names[DELETED_PROPERTY])
-        if DELETED_PROPERTY in self._raw:
+        own = attrgetter(self._names[DELETED_AT_PROPERTY])
+        if DELETED_AT_PROPERTY in self._raw:
             return lambda row: isinstance(own(row), msgspec.Raw) and bytes(own(row)) != b"null"
         return lambda row: own(row) is not None and own(row) is not msgspec.UNSET
 

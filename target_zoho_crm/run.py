@@ -7,16 +7,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sync_databases.errors import DatabaseUnavailableError
+from sync_databases.flags import FlaggedTable
 from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.first_load import first_load_is_over
-from sync_ledger.ledger import Ledger, LedgerUnavailableError
+from sync_ledger.leases import Lease
+from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.recovery import adopt
-from sync_ledger.runs import RunLock
+from sync_ledger.stream_contract import VERSION_PROPERTY
 from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.errors import CREDIT_BUDGET, QuotaError, configuration_error
@@ -41,7 +45,6 @@ from target_zoho_crm.lines.existing_lines import ExistingLines
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.mapping.user_directory import UserDirectory
-from target_zoho_crm.record_decoding import VERSION_PROPERTY
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
 from target_zoho_crm.stream_mapping import only_by_calls, stream_lines, stream_mapping, warn_of_gaps
 from target_zoho_crm.write_settings import Automations, Operation, WriteSettings
@@ -81,7 +84,7 @@ class Run:
         self._jobs = JobWorkers(settings.max_jobs, self.stop)
         self._spool = new_spool()
         self._ledger: Ledger | None = None
-        self._locks: dict[str, RunLock] = {}
+        self._locks: dict[str, Lease] = {}
         self._deliveries: dict[str, Delivery] = {}
         self._destinations: dict[str, Destination] = {}
         self._flags: dict[str, SyncFlags] = {}
@@ -96,27 +99,25 @@ class Run:
         stream: str,
         properties: Mapping[str, dict[str, Any]],
         key_properties: Sequence[str],
-        read_since: str | None = None,
+        read_since: datetime | None = None,
         partition: Partition = WHOLE,
-        sync_flag: object = None,
+        sync_flag: FlaggedTable | None = None,
     ) -> tuple[Delivery, FieldMapping]:
-        """Begin a stream, or go on with it under a changed schema; `read_since` as `RunLock.refuse_outdated` takes it.
-
-        `partition` is the share of the stream that the tap reads, `sync_flag` what it says of the flag it goes by.
+        """Begin a stream, or go on with it under a changed schema; the last three are as the tap announced them.
 
         Raises:
             ConfigurationError: module, key field or mapping are of no use.
-            LedgerError: the ledger cannot be written, or another run of the stream is live, or was since `read_since`.
+            DatabaseError: the ledger cannot be written, or another run of the stream is live, or was since that time.
         """
         own = self.settings.stream(stream)
         self._refuse_mix_up(stream, own, properties)
         ledger = self._open_ledger()
         lock = self._locks.get(stream)
         if lock is None:
-            lock = RunLock.acquire(ledger, stream, partition, continuous=self.settings.continuous)
+            lock = Lease.acquire(ledger, stream, partition, continuous=self.settings.continuous)
             if not self._locks:  # the run's credits are noted once, however many streams it has
                 lock.spent = lambda: self.credits.total
-                self._tell_credits(ledger)
+                self._log_credits(ledger)
             self._locks[stream] = lock
             if read_since is not None:
                 lock.refuse_outdated(read_since)
@@ -204,15 +205,16 @@ class Run:
         return delivery, mapping
 
     @staticmethod
-    def _tell_credits(ledger: Ledger) -> None:
+    def _log_credits(ledger: Ledger) -> None:
         def look_up() -> int:
             with ledger.connect() as connection:
                 return credits_of_a_day(connection, ledger.tables.run, ledger.now(connection))
 
-        logger.info("Credits that this ledger's runs spent in the last 24 hours: %s", f"{ledger.patiently(look_up):,}")
+        spent = f"{ledger.with_retries(look_up):,}"
+        logger.info("Credits that this ledger's runs spent in the last 24 hours: %s", spent)
 
     @staticmethod
-    def _automations(ledger: Ledger, lock: RunLock, writes: WriteSettings) -> Automations:
+    def _automations(ledger: Ledger, lock: Lease, writes: WriteSettings) -> Automations:
         if writes.first_load == writes.later:
             return writes.later
         stream = lock.stream
@@ -316,20 +318,19 @@ class Run:
             closing.callback(self._jobs.close)
             closing.callback(self._calls.close)
 
-    def _release(self, stream: str, lock: RunLock, how_ended: str) -> None:
+    def _release(self, stream: str, lock: Lease, how_ended: str) -> None:
         counts = self.state_gate.counts(stream)
         try:
             counts[Status.SYNCED.value] += counts[Status.DELETED.value]  # the CRM agrees with the source
             lock.release(how_ended, {name: counts[name] for name in RUN_COUNTS}, lock.spent())
-        except LedgerUnavailableError as error:
+        except DatabaseUnavailableError as error:
             logger.warning("The end of stream %r is not noted, the next run finds it dead: %s", stream, error)
 
-    def _open_flags(self, stream: str, announced: object) -> SyncFlags | None:
+    def _open_flags(self, stream: str, announced: FlaggedTable | None) -> SyncFlags | None:
         if announced is None:
             return None
-        flags = self._flags[stream] = SyncFlags.open(
-            self.settings.flags_url, self.settings.sync_flag_column, stream, announced
-        )
+        url, column = self.settings.flags_url, self.settings.sync_flag_column
+        flags = self._flags[stream] = SyncFlags.open(url, column, stream, announced)
         if self.settings.continuous:
             flags.retry_until(self.stop)
         return flags
@@ -345,15 +346,12 @@ class Run:
             self._ledger.retries_until = self.stop if self.settings.continuous else None
         return self._ledger
 
-    def _adopt(self, ledger: Ledger, lock: RunLock, bulk: BulkWriter) -> None:
+    def _adopt(self, ledger: Ledger, lock: Lease, bulk: BulkWriter) -> None:
         # Jobs of lines go on with that of their orders.
         jobs = [job for job in adopt(ledger, lock) if job.parent_job_id is None]
         for job in jobs:
-            logger.warning(
-                "Adopting a bulk write job of %d orders that an earlier run left at step %s",
-                len(job.manifest),
-                job.step.value,
-            )
+            rows, step = len(job.manifest), job.step.value
+            logger.warning("Adopting a bulk write job of %d orders that an earlier run left at step %s", rows, step)
             bulk.resume(job)
         self._adopted += sum(len(job.manifest) for job in jobs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol, cast
 
@@ -14,14 +15,13 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.sinks import BatchSink
 
 from sync_databases.exact_numbers import exact_number
+from sync_databases.flags import FlaggedTable
 from sync_ledger.partitions import WHOLE
+from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY
 from target_zoho_crm.delivery.delivery import Delivery
 from target_zoho_crm.mapping.field_mapping import Refusal
 from target_zoho_crm.message_reader import BlockReader
 from target_zoho_crm.record_decoding import (
-    DELETED_PROPERTY,
-    KEY_PROPERTY,
-    VERSION_PROPERTY,
     BadRecordError,
     RowReader,
     Rows,
@@ -56,27 +56,27 @@ class ZohoSink(BatchSink):
         super().__init__(target, stream_name, schema, key_properties)
         self._target = cast("Owner", target)
         self.delivery: Delivery | None = None
-        self.read_since: str | None = None
+        self.read_since: datetime | None = None
         """When the tap began to read, if it is one of ours and says so."""
         self.partition = WHOLE
         """The share of the stream that the tap reads."""
-        self.sync_flag: object = None
+        self.sync_flag: FlaggedTable | None = None
         """The flag that the tap goes by, if it says so."""
 
     def _remove_sdc_metadata_from_schema(self) -> None:
         """Keep what says that an order is gone from its source: that is no bookkeeping."""
         properties = self.schema["properties"]
-        deleted = properties.get(DELETED_PROPERTY)
+        deleted = properties.get(DELETED_AT_PROPERTY)
         super()._remove_sdc_metadata_from_schema()
         if deleted is not None:
-            properties[DELETED_PROPERTY] = deleted
+            properties[DELETED_AT_PROPERTY] = deleted
 
     def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
         """Keep it in the record too."""
-        deleted = record.get(DELETED_PROPERTY)
+        deleted = record.get(DELETED_AT_PROPERTY)
         super()._remove_sdc_metadata_from_record(record)
         if deleted is not None:
-            record[DELETED_PROPERTY] = deleted
+            record[DELETED_AT_PROPERTY] = deleted
 
     def open(self) -> None:
         """Begin the stream's run: lock, metadata, mapping, and what dead runs left.

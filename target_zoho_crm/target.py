@@ -19,10 +19,16 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from sync_databases.flags import SYNC_FLAG
-from sync_ledger.ledger import LedgerError
-from sync_ledger.partitions import WHOLE, Partition
-from sync_ledger.runs import PARTITION, READ_SINCE, LockHeldError, OutdatedError
+from sync_databases.errors import DatabaseError
+from sync_ledger.leases import LeaseHeldError, OutdatedError
+from sync_ledger.retry_schedules import INPUT_CHECK_SECONDS
+from sync_ledger.stream_contract import (
+    KEY_PROPERTY,
+    VERSION_PROPERTY,
+    Announcement,
+    AnnouncementError,
+    read_announcement,
+)
 from sync_processes.shutdown import EXIT_BASE, abandon_output, ending_in_time
 from target_zoho_crm import malloc
 from target_zoho_crm.api.errors import ConfigurationError, Stopped, ZohoError
@@ -31,7 +37,6 @@ from target_zoho_crm.config_schema import CONFIG
 from target_zoho_crm.confirmation.destination import RejectedError
 from target_zoho_crm.meltano_test import TEST_STREAM, look_at_set_up
 from target_zoho_crm.message_reader import BlockReader, BlockTaker
-from target_zoho_crm.record_decoding import KEY_PROPERTY, VERSION_PROPERTY
 from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
 from target_zoho_crm.sink import ZohoSink
@@ -40,9 +45,6 @@ from target_zoho_crm.writing.spool import SpoolError
 EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2
 EXIT_LOCKED = 3
-
-LOOK_SECONDS = 0.5
-"""How long the wait for input goes on without a look at what else has happened."""
 
 SETTLING_SECONDS = 5.0
 """How long a run that lasts goes on after a signal; containers are killed after 10 seconds."""
@@ -140,6 +142,7 @@ class TargetZohoCRM(Target):
             self._replication_keys[stream] = bookmarks[0]
         self._plain_sinks.clear()
         super()._process_schema_message(message_dict)
+        announced = _announced(message_dict["schema"])
         own = {KEY_PROPERTY, VERSION_PROPERTY} & message_dict["schema"]["properties"].keys()
         for stream_map in self.mapper.stream_maps[stream]:
             if stream_map.stream_alias == TEST_STREAM:
@@ -155,9 +158,9 @@ class TargetZohoCRM(Target):
                 )
             sink = self._sinks_active.get(stream_map.stream_alias)
             if isinstance(sink, ZohoSink):
-                sink.read_since = message_dict["schema"].get(READ_SINCE)
-                sink.partition = _partition(message_dict["schema"].get(PARTITION, WHOLE.name))
-                sink.sync_flag = message_dict["schema"].get(SYNC_FLAG)
+                sink.read_since = announced.read_since
+                sink.partition = announced.partition
+                sink.sync_flag = announced.sync_flag
                 sink.open()
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
@@ -263,7 +266,7 @@ class TargetZohoCRM(Target):
     def at_rest(self) -> float:
         """Send records of age, where the run lasts; returns after how many seconds to look again."""
         pause = None if self._run is None else self._run.flush_aged(input_pending=False)
-        return LOOK_SECONDS if pause is None else min(pause, LOOK_SECONDS)
+        return INPUT_CHECK_SECONDS if pause is None else min(pause, INPUT_CHECK_SECONDS)
 
     # Signals and the command line
 
@@ -319,7 +322,7 @@ class _ReadableConfig(SingerCommand):
 _EXPECTED = (
     ConfigValidationError,
     ZohoError,
-    LedgerError,
+    DatabaseError,
     RejectedError,
     IncompleteError,
     InvalidInputLine,
@@ -331,11 +334,11 @@ _EXPECTED = (
 )
 
 
-def _partition(name: Any) -> Partition:
+def _announced(schema: Mapping[str, Any]) -> Announcement:
     try:
-        return Partition.named(name)
-    except (ValueError, AttributeError):
-        raise InvalidInputLine(f"the schema says {PARTITION}: {name!r:.60}, which is no partition") from None
+        return read_announcement(schema)
+    except AnnouncementError as error:
+        raise InvalidInputLine(str(error)) from None
 
 
 def _lines(error: Exception) -> list[str]:
@@ -347,7 +350,7 @@ def _lines(error: Exception) -> list[str]:
 def _exit_code(error: Exception) -> int:
     if isinstance(error, TerminatedError):
         return EXIT_BASE + error.signal_number
-    if isinstance(error, (LockHeldError, OutdatedError)):
+    if isinstance(error, (LeaseHeldError, OutdatedError)):
         return EXIT_LOCKED
     if isinstance(error, (ConfigurationError, ConfigValidationError)):
         return EXIT_CONFIGURATION

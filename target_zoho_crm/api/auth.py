@@ -26,6 +26,7 @@ import platformdirs
 import requests
 import tenacity
 
+from sync_ledger.retry_schedules import TOKEN_RENEWAL
 from sync_processes.private_folders import private_folder
 from target_zoho_crm.api.errors import CODES, QuotaError, TransientError
 from target_zoho_crm.api.limits import wait_or_stop
@@ -38,8 +39,6 @@ LIFETIME_CAP_SECONDS = 3600.0  # Zoho's tokens live an hour; what claims more is
 DENIED_SECONDS = 600.0  # after so long the tokens that were too many count no more
 _LOOK_SECONDS = 5.0  # a waiting run looks as often whether another process has a token by now
 _LOCK_SECONDS = 120.0
-_ATTEMPTS = 5
-_LONGEST_PAUSE_SECONDS = 30.0
 _BODY_BYTES = 64 * 1024
 
 
@@ -183,9 +182,9 @@ class TokenSource:
         self._refuse_while_denied()
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
-            wait=tenacity.wait_exponential(self._first_pause, _LONGEST_PAUSE_SECONDS)
+            wait=tenacity.wait_exponential(self._first_pause, TOKEN_RENEWAL.longest_pause)
             + tenacity.wait_random(0, self._first_pause),
-            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            stop=tenacity.stop_after_attempt(TOKEN_RENEWAL.attempts),
             sleep=lambda seconds: wait_or_stop(self._stop, seconds),
             reraise=True,
         )

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
+from sync_ledger.retry_schedules import CALL_STOP_CHECK_SECONDS
 from target_zoho_crm.api.call_window import CallWindow
 from target_zoho_crm.api.errors import CODES, CREDIT_BUDGET, QuotaError, Stopped
 
@@ -17,7 +18,6 @@ logger = logging.getLogger("target-zoho-crm")
 
 UPSERTS_AT_ONCE = 10  # Zoho's limit for upserts of more than 10 records, in all editions
 RETRY_AFTER_CAP_SECONDS = 120.0  # a longer wish is not honoured in one piece: the call is tried again and told again
-_LOOK_SECONDS = 0.1  # how soon a waiting call notices that the run is to stop
 
 
 class CreditKind(StrEnum):
@@ -152,7 +152,7 @@ class ConcurrencyGate:
         """
         with self._changed:
             while not self._free(upsert=upsert):
-                self._changed.wait(_LOOK_SECONDS)
+                self._changed.wait(CALL_STOP_CHECK_SECONDS)
             self._calls += 1
             self._upserts += upsert
             era = self._window.era

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import io
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from http import HTTPStatus
 from pathlib import Path
@@ -22,6 +21,7 @@ import requests
 import tenacity
 import urllib3.exceptions
 
+from sync_ledger.retry_schedules import API_CALLS
 from target_zoho_crm.api.answers import flat_error, names_no_cause
 from target_zoho_crm.api.auth import AccessToken, Credentials, TokenSource
 from target_zoho_crm.api.data_centers import Endpoints, host_of
@@ -41,11 +41,10 @@ from target_zoho_crm.api.plain_text import NotJsonError, digits_of, json_of, one
 
 JSON_BYTES_MOST = 64 * 1024 * 1024  # far above any answer we ask for; keeps a broken server from filling the memory
 _BLOCK_BYTES = 256 * 1024
-ATTEMPTS = 6
+ATTEMPTS = API_CALLS.attempts
 _GATEWAY = (502, 503, 504)
 ATTEMPTS_IN_SILENCE = 3
 """A run that tries until it works says so from this attempt on."""
-DOUBLINGS_MOST = 16
 logger = logging.getLogger("target-zoho-crm")
 WHERE_CHARACTERS = 200
 _CREDIT_DIGITS = 18
@@ -69,8 +68,8 @@ class ConnectionSettings:
     answer_seconds: float = 300.0
     max_attempts: int | None = ATTEMPTS
     max_connections: int = 10
-    first_pause_seconds: float = 0.5
-    longest_pause_seconds: float = 60.0
+    first_pause_seconds: float = API_CALLS.first_pause
+    longest_pause_seconds: float = API_CALLS.longest_pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,9 +330,8 @@ class Transport:
     def _pause(self, state: tenacity.RetryCallState) -> float:
         """Doubling, with jitter, so that threads that fail together do not come back together."""
         settings = self._settings
-        doublings = min(state.attempt_number - 1, DOUBLINGS_MOST)
-        longest = min(settings.first_pause_seconds * 2**doublings, settings.longest_pause_seconds)
-        seconds = random.uniform(longest / 2, longest)  # noqa: S311 - no secret
+        first, longest = settings.first_pause_seconds, settings.longest_pause_seconds
+        seconds = replace(API_CALLS, first_pause=first, longest_pause=longest).pause_after(state.attempt_number)
         throttled = state.outcome is not None and isinstance(state.outcome.exception(), _Throttled)
         if throttled and self._gate.alone:
             self._gate.pause(seconds)

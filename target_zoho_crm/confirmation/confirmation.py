@@ -15,10 +15,10 @@ from sync_ledger.callback_notes import called_back_at
 from sync_ledger.deleted_records import KnownRecord, count_in_crm, known_records, note_deleted
 from sync_ledger.in_doubt import in_doubt_since
 from sync_ledger.job_journal import JournalledJob, close_jobs_of_lines, jobs_of_lines, journal_intent, journal_step
+from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.payload_hashes import confirmed_payloads
-from sync_ledger.quarantine import Quarantine, suspects
-from sync_ledger.runs import RunLock
+from sync_ledger.quarantine import Quarantine, quarantined
 from sync_ledger.statistics import AckStatistics
 from sync_ledger.tables import AckStatus, JobStep
 from target_zoho_crm.api.errors import Family
@@ -50,7 +50,7 @@ class Confirmed:
 class Confirmation:
     """Writes one stream's acks and journal."""
 
-    def __init__(self, ledger: Ledger, lock: RunLock, *, max_attempts: int, folding: KeyFolding) -> None:
+    def __init__(self, ledger: Ledger, lock: Lease, *, max_attempts: int, folding: KeyFolding) -> None:
         """`max_attempts` counts the tries of an order whose refusals pass by themselves."""
         self._ledger = ledger
         self._lock = lock
@@ -60,7 +60,7 @@ class Confirmation:
 
     def guard(self) -> None:
         """Make sure, before something is sent, that this run still owns the stream."""
-        self._ledger.patiently(self._lock.guard)
+        self._ledger.with_retries(self._lock.guard)
 
     def twins(self, keys: Collection[str], folded: Mapping[str, str]) -> dict[str, str]:
         """Find orders of the ledger that Zoho's unique field would take for one of these: key -> other key."""
@@ -69,16 +69,16 @@ class Confirmation:
             with self._ledger.connect() as connection:
                 return keys_folded_alike(connection, self._ledger.tables.ack, self._lock.stream, keys, folded)
 
-        return self._ledger.patiently(look_up)
+        return self._ledger.with_retries(look_up)
 
-    def suspects(self, versions: Mapping[str, str]) -> Quarantine:
+    def quarantined(self, versions: Mapping[str, str]) -> Quarantine:
         """Look up which of these orders made earlier calls or jobs fail; `versions` by key."""
 
         def look_up() -> Quarantine:
             with self._ledger.connect() as connection:
-                return suspects(connection, self._ledger.tables.ack, self._lock.stream, versions)
+                return quarantined(connection, self._ledger.tables.ack, self._lock.stream, versions)
 
-        return self._ledger.patiently(look_up)
+        return self._ledger.with_retries(look_up)
 
     def synced_at(self, versions: Mapping[str, str]) -> set[str]:
         """Look up which orders are confirmed to be in the CRM at just these versions, given by key."""
@@ -87,7 +87,7 @@ class Confirmation:
             with self._ledger.connect() as connection:
                 return synced_at(connection, self._ledger.tables.ack, self._lock.stream, versions)
 
-        return self._ledger.patiently(look_up)
+        return self._ledger.with_retries(look_up)
 
     def payloads(self, keys: Collection[str]) -> dict[str, str]:
         """Look up the payload hashes of orders that are confirmed to be in the CRM."""
@@ -96,7 +96,7 @@ class Confirmation:
             with self._ledger.connect() as connection:
                 return confirmed_payloads(connection, self._ledger.tables.ack, self._lock.stream, keys)
 
-        return self._ledger.patiently(look_up)
+        return self._ledger.with_retries(look_up)
 
     def called_back(self, job_id: str) -> datetime | None:
         """When the last callback about a job came, if any has."""
@@ -105,7 +105,7 @@ class Confirmation:
             with self._ledger.connect() as connection:
                 return called_back_at(connection, self._ledger.tables.job, job_id)
 
-        return self._ledger.patiently(look_up)
+        return self._ledger.with_retries(look_up)
 
     def known_records(self, keys: Collection[str]) -> dict[str, KnownRecord]:
         """Look up what the ledger says of these orders' records in the CRM."""
@@ -114,7 +114,7 @@ class Confirmation:
             with self._ledger.connect() as connection:
                 return known_records(connection, self._ledger.tables.ack, self._lock.stream, keys)
 
-        return self._ledger.patiently(look_up)
+        return self._ledger.with_retries(look_up)
 
     def count_in_crm(self) -> int:
         """Count the orders of this run's partition that have a record in the CRM."""
@@ -123,7 +123,7 @@ class Confirmation:
             with self._ledger.connect() as connection:
                 return count_in_crm(connection, self._ledger.tables.ack, self._lock.stream, self._lock.partition)
 
-        return self._ledger.patiently(count)
+        return self._ledger.with_retries(count)
 
     def note_deleted(self, versions: Mapping[str, str], action: str) -> None:
         """Note that the CRM knows of these orders' deletion: `versions` by key, `action` delete or mark."""
@@ -162,7 +162,7 @@ class Confirmation:
             with self._ledger.connect() as connection:
                 return jobs_of_lines(connection, self._ledger.tables.job, parent_job_id)
 
-        return self._ledger.patiently(look_up)
+        return self._ledger.with_retries(look_up)
 
     def step(self, job_id: str, step: JobStep, **facts: Any) -> None:
         """Note how far a job has come."""
@@ -179,7 +179,7 @@ class Confirmation:
                 began = in_doubt_since(connection, self._ledger.tables, self._lock.stream, versions)
                 return {key: now - moment for key, moment in began.items()}
 
-        return self._ledger.patiently(look_up)
+        return self._ledger.with_retries(look_up)
 
     def since(self, job_id: str) -> timedelta:
         """How long ago a job, or an insert call, was journalled."""
@@ -191,7 +191,7 @@ class Confirmation:
                 began: datetime = connection.execute(query).scalar_one()
                 return self._ledger.now(connection) - began
 
-        return self._ledger.patiently(look_up)
+        return self._ledger.with_retries(look_up)
 
     def let_go(self, job: JournalledJob, keys: Collection[str], code: str) -> None:
         """Make some orders of an insert call due again; the others get their outcomes."""
@@ -325,7 +325,7 @@ class Confirmation:
             with self._lock.transaction() as connection:
                 write(connection, self._ledger.now(connection))
 
-        self._ledger.patiently(once)
+        self._ledger.with_retries(once)
 
 
 def _columns_of(outcomes: Sequence[Outcome]) -> dict[str, Sequence[Any]]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-FIRST_PAUSE = timedelta(minutes=1)
-LONGEST_PAUSE = timedelta(hours=6)
+from sync_ledger.retry_schedules import DUE_ORDERS
 
 
 def next_attempt_at(attempts: int, now: datetime, *, max_attempts: int) -> datetime | None:
-    """Tell when an order that was tried `attempts` times in vain is due again.
+    """When an order that was tried `attempts` times in vain is due again.
 
     The first retry is due at once (the next run takes it), later ones after 1, 2, 4 ... minutes, at most 6 hours.
     None: it was tried often enough, and is parked.
@@ -18,5 +17,4 @@ def next_attempt_at(attempts: int, now: datetime, *, max_attempts: int) -> datet
         return None
     if attempts <= 1:
         return now
-    doublings = min(attempts - 2, 16)
-    return now + min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)
+    return now + timedelta(seconds=DUE_ORDERS.pause_after(attempts - 1))

@@ -10,17 +10,18 @@ import threading
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-import msgspec
 import sqlalchemy as sa
 from singer_sdk import typing as th
 from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
-from sync_databases.databases import SUPPORTED, database_for
+from sync_databases.errors import DatabaseError
 from sync_databases.flag_statements import FlagStatements
 from sync_databases.flags import FlaggedTable
 from sync_databases.reflection import columns_of, typed
 from sync_databases.session_settings import pin_for_writing
-from sync_ledger.ledger import LedgerError, WritableDatabase, writable_engine
+from sync_databases.value_sql import value_sql_for
+from sync_databases.writable_database import WritableDatabase, writable_engine
+from sync_ledger.retry_schedules import ORDERS_DATABASE_STATEMENTS
 from target_zoho_crm.api.errors import ConfigurationError, configuration_error
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.setting import Setting
@@ -53,6 +54,7 @@ class OrdersDatabase(WritableDatabase):
     """The orders' database, where one column is written."""
 
     what = "orders' database"
+    retries = ORDERS_DATABASE_STATEMENTS
     what_is_lost = "what was written to the CRM is in the ledger, and the next run sets its flags"
 
 
@@ -67,16 +69,12 @@ class SyncFlags:
         self._stays = False
 
     @classmethod
-    def open(cls, url: str, column: str | None, stream: str, announced: object) -> SyncFlags:
-        """Get ready to set the flag that the tap announced in the database at `url`, if the setting names its `column`.
+    def open(cls, url: str, column: str | None, stream: str, table: FlaggedTable) -> SyncFlags:
+        """Get ready to set the flag of `table`, as the tap announced it, if the setting names its `column`.
 
         Raises:
             ConfigurationError: they do not, or the table cannot be written.
         """
-        try:
-            table = msgspec.convert(announced, FlaggedTable)
-        except msgspec.ValidationError as error:
-            raise _differs(stream, f"what the tap says of its flag cannot be read ({error}).") from None
         if table.flag != column:
             here = "is not set" if column is None else f"is {column!r}"
             raise _differs(
@@ -84,7 +82,7 @@ class SyncFlags:
             )
         try:
             engine = writable_engine(url)
-        except LedgerError as error:
+        except DatabaseError as error:
             raise configuration_error("SYNC_FLAG_NOT_WRITABLE", f"orders_url: {error}.") from error
         try:
             return cls(OrdersDatabase(engine, logger), _statements(engine, table), table)
@@ -105,7 +103,7 @@ class SyncFlags:
 
         Raises:
             ConfigurationError: a trigger undoes it.
-            LedgerError: the orders' database does not answer, time and again.
+            DatabaseUnavailableError: the orders' database does not answer, time and again.
         """
         versions = {outcome.key: outcome.version for outcome in outcomes}
         if versions:
@@ -157,14 +155,11 @@ def unflagged(versions: Mapping[str, str]) -> list[Outcome]:
 
 
 def _statements(engine: sa.Engine, table: FlaggedTable) -> FlagStatements:
-    if engine.dialect.name not in SUPPORTED:
-        known = ", ".join(SUPPORTED)
-        raise configuration_error("SYNC_FLAG_NOT_WRITABLE", f"orders_url: supported are {known}.")
     pin_for_writing(engine)
     with engine.connect() as connection:
         columns = columns_of(sa.inspect(connection), table.table, table.schema)
         key = {name: typed(connection, table.table, table.schema, columns[name]) for name in table.key}
-    statements = FlagStatements(database_for(engine.dialect), table, {**columns, **key})
+    statements = FlagStatements(value_sql_for(engine.dialect), table, {**columns, **key})
     with engine.begin() as connection:
         connection.execute(statements.nothing())
     return statements

@@ -91,7 +91,7 @@ class Deletions:
         """Clear the mark of orders that are back, before they are written, unless a column is `mapped` to its field.
 
         Raises:
-            ZohoError, LedgerError: it could not be cleared.
+            ZohoError, DatabaseError: it could not be cleared.
         """
         mark = self._mark
         if mark is None or mark.api_name in mapped:
@@ -118,7 +118,7 @@ class Deletions:
         """Delete or mark what is gone; returns when all of it is settled, or refuses all of it.
 
         Raises:
-            ZohoError, LedgerError, RejectedError: what ended the run.
+            ZohoError, DatabaseError, RejectedError: what ended the run.
         """
         if not self._collected:
             return

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
+from sync_databases.keys import KEY_LENGTH
 from sync_ledger.quarantine import Quarantine
-from sync_ledger.tables import KEY_LENGTH
 from target_zoho_crm.api.errors import Family, QuotaError
 from target_zoho_crm.batch import Batch, Channel, Entry, PendingRecords
 from target_zoho_crm.confirmation.destination import Destination
@@ -92,7 +92,7 @@ class Delivery:
         """Take records in; sends what fills a batch.
 
         Raises:
-            ZohoError, LedgerError, RejectedError: what ended an earlier call or job.
+            ZohoError, DatabaseError, RejectedError: what ended an earlier call or job.
         """
         if self._kept:
             rows = self._without_kept_nulls(rows)
@@ -146,7 +146,7 @@ class Delivery:
         `input_pending` says that more input is there already. None: nothing waits.
 
         Raises:
-            ZohoError, LedgerError, RejectedError: what ended an earlier call or job.
+            ZohoError, DatabaseError, RejectedError: what ended an earlier call or job.
         """
         if self._cadence is None:
             return None
@@ -289,7 +289,7 @@ class Delivery:
             batch = Insertion(self._to).settle_in_doubt(batch)
         if not batch.entries:
             return
-        suspects = self._to.confirmation.suspects(batch.versions)
+        suspects = self._to.confirmation.quarantined(batch.versions)
         if suspects.alone or suspects.by_calls:
             batch = self._set_apart(batch, suspects)
         self._send_by(self._channel, batch)

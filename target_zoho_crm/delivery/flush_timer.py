@@ -6,10 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sync_ledger.retry_schedules import BUSY_FLUSH_SECONDS
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS, UPSERT_RECORDS_PER_CREDIT
-
-BUSY_SECONDS = 0.02
-"""How soon it is looked again whether a call has ended that held others up."""
 
 INPUT_PENDING_FACTOR = 5
 """While input keeps coming without a pause, records wait up to so many times their age: more go together then."""
@@ -51,7 +49,7 @@ class FlushTimer:
 
     def pause(self) -> float | None:
         """Seconds until it is worth while to look again; None where nothing waits."""
-        return None if self._since is None else max(self._max_age - self._age(), BUSY_SECONDS)
+        return None if self._since is None else max(self._max_age - self._age(), BUSY_FLUSH_SECONDS)
 
     @staticmethod
     def portion(waiting: Waiting) -> int:

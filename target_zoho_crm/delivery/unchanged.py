@@ -25,7 +25,7 @@ class UnchangedOrders:
         whose end is not known, nobody knows what the CRM holds.
 
         Raises:
-            LedgerError: the ledger cannot be read or written.
+            DatabaseError: the ledger cannot be read or written.
         """
         payloads = self._hasher.hashes(batch.mapping, batch.entries)
         confirmed = self._to.confirmation.payloads(payloads)

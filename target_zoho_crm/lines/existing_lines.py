@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sync_ledger.acks import chunks_of
+from sync_databases.chunks import chunks_of
 from target_zoho_crm.api.answers import flat_error
 from target_zoho_crm.api.client import Answer, ZohoClient
 from target_zoho_crm.api.coql_rows import all_rows, among, id_in

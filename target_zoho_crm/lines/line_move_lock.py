@@ -9,9 +9,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from sync_ledger.retry_schedules import LINES_STOP_CHECK_SECONDS
 from target_zoho_crm.api.errors import Stopped
-
-_LOOK_SECONDS = 0.5  # how soon a wait notices that the run is to stop
 
 
 class LineTraffic:
@@ -60,4 +59,4 @@ class LineTraffic:
         while not ready():
             if self._stop.is_set():
                 raise Stopped("STOPPED", "the run was asked to stop while lines waited for their turn")
-            self._turn.wait(_LOOK_SECONDS)
+            self._turn.wait(LINES_STOP_CHECK_SECONDS)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from sync_databases.exact_numbers import exact_number
-from sync_ledger.tables import KEY_LENGTH
+from sync_databases.keys import KEY_LENGTH
 from target_zoho_crm.mapping.field_values import Refusal
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.record_decoding import SCALARS, BadRecordError, join_key

@@ -9,8 +9,8 @@ from typing import Any
 
 from singer_sdk import typing as th
 
+from sync_ledger.stream_contract import KEY_PROPERTY
 from target_zoho_crm.mapping.field_settings import FIELDS, FieldSettings, read_fields
-from target_zoho_crm.record_decoding import KEY_PROPERTY
 from target_zoho_crm.setting import Setting
 
 PARENT_ID = "Parent_Id"

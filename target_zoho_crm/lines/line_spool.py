@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from sync_ledger.acks import chunks_of
+from sync_databases.chunks import chunks_of
 from target_zoho_crm.lines.line_mapping import CompiledLines
 from target_zoho_crm.lines.line_reader import LineRows, count_lines
 from target_zoho_crm.writing.spool import spooling

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from sync_ledger.acks import chunks_of
+from sync_databases.chunks import chunks_of
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
 from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError
 from target_zoho_crm.api.transport import Repeat

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sync_ledger.acks import chunks_of
+from sync_databases.chunks import chunks_of
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.costs import IDS_PER_QUERY
 from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError

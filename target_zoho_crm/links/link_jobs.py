@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from sync_ledger.acks import chunks_of
+from sync_databases.chunks import chunks_of
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import OPEN_STEPS, JobStep
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS

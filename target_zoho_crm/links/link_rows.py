@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sync_ledger.acks import chunks_of
+from sync_databases.chunks import chunks_of
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.coql_rows import all_rows, among, id_in
 from target_zoho_crm.api.costs import IDS_PER_QUERY

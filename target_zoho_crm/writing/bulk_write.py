@@ -19,6 +19,13 @@ from pathlib import Path
 
 from sync_ledger.in_doubt import NO_RESULT
 from sync_ledger.job_journal import JournalledJob, Manifest
+from sync_ledger.retry_schedules import (
+    JOB_CREATION,
+    JOB_POLLS,
+    JOB_POLLS_BESIDE_CALLBACKS,
+    RESULT_READING,
+    UNKNOWN_JOBS,
+)
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.client import JobAnswer
 from target_zoho_crm.api.costs import BULK_JOB_CREDITS
@@ -44,18 +51,18 @@ from target_zoho_crm.mapping.references import parents_in_job
 from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.csv_files import job_body, operation_in_job, with_callback, write_bulk_zip
 from target_zoho_crm.writing.insertion import Insertion
-from target_zoho_crm.writing.job_polling import BESIDE_CALLBACKS, USUAL, Pauses, Waking
+from target_zoho_crm.writing.job_polling import Pauses, Waking
 from target_zoho_crm.writing.result_files import job_outcomes
 from target_zoho_crm.writing.spool import spooling
 from target_zoho_crm.writing.workers import JobWorkers
 
-CREATE_ATTEMPTS = 2
+CREATE_ATTEMPTS = JOB_CREATION.attempts
 """A second job after a lost answer costs 500 credits and is harmless, since both hold the same versions."""
 
-RESULT_ATTEMPTS = 3
+RESULT_ATTEMPTS = RESULT_READING.attempts
 """How often a result is fetched that cannot be read: a gateway's page passes, a damaged file stays what it is."""
 
-CONTINUOUS_PAUSE_SECONDS = 10.0
+CONTINUOUS_PAUSE_SECONDS = UNKNOWN_JOBS.first_pause
 """Before a lasting run looks again for a job of which it does not know enough."""
 
 OUTDATED = frozenset(
@@ -77,13 +84,13 @@ class BulkWriter:
         self._job_wait_seconds = job_wait_seconds
         # What takes memory by the row is done for one job at a time, however many are in flight.
         self._by_row = threading.Lock()
-        self._pauses = Pauses(USUAL if destination.callback_url is None else BESIDE_CALLBACKS)
+        self._pauses = Pauses(JOB_POLLS if destination.callback_url is None else JOB_POLLS_BESIDE_CALLBACKS)
 
     def start(self, batch: Batch) -> None:
         """Send a batch as one job, or as several where the file would be too large; returns once it is under way.
 
         Raises:
-            ZohoError, LedgerError, RejectedError: what ended an earlier job and so the run.
+            ZohoError, DatabaseError, RejectedError: what ended an earlier job and so the run.
         """
         to = self._to
         job_id = uuid.uuid4().hex

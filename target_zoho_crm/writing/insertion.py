@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sync_ledger.job_journal import JournalledJob
+from sync_ledger.retry_schedules import INSERT_CALLS
 from target_zoho_crm.api.errors import LostAnswer, Stopped, TransientError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.batch import Batch
@@ -22,8 +23,8 @@ from target_zoho_crm.confirmation.operation_outcomes import DUPLICATE, by_operat
 from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
 from target_zoho_crm.write_settings import Operation
 
-CALL_ATTEMPTS = 3
-PAUSE_SECONDS = 1.0
+CALL_ATTEMPTS = INSERT_CALLS.attempts
+PAUSE_SECONDS = INSERT_CALLS.first_pause
 """Between a lost answer and the next attempt: the first may still be under way."""
 
 logger = logging.getLogger("target-zoho-crm")
@@ -42,7 +43,7 @@ class Insertion:
         Where the CRM cannot be asked, the doubtful orders are left unsynced.
 
         Raises:
-            ZohoError, LedgerError: what ends the run.
+            ZohoError, DatabaseError: what ends the run.
         """
         asked = time.monotonic()
         doubtful = self._to.confirmation.doubtful(batch.manifest)

@@ -6,9 +6,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
+from sync_ledger.retry_schedules import CALLBACK_CHECK_SECONDS, JOB_POLLS, PollSchedule
 from target_zoho_crm.api.limits import wait_or_stop
 
 FIRST_LOOK = 0.7
@@ -16,35 +16,14 @@ FIRST_LOOK = 0.7
 LAST_LOOK = 1.3
 """Share of what the slowest of them took: until then a job's end is likely at any moment."""
 REMEMBERED_JOBS = 8
-LOOK_SECONDS = 1.0
-"""How often the ledger is asked whether a callback came; so many callbacks cause no more than one call in that time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rhythm:
-    """Seconds between looks, and the share of what a job took by which its end may be noticed late.
-
-    `share_when_likely` holds while the job is as old as others were when they ended: what waits for a place at Zoho
-    waits that much longer, and a look costs a credit at most, where a job costs 500.
-    """
-
-    shortest: float
-    longest: float
-    share_of_elapsed: float
-    share_when_likely: float
-
-
-USUAL = Rhythm(shortest=0.1, longest=30.0, share_of_elapsed=0.2, share_when_likely=0.02)
-BESIDE_CALLBACKS = Rhythm(shortest=5.0, longest=120.0, share_of_elapsed=1.0, share_when_likely=1.0)
-"""A callback wakes sooner, and may also never come."""
 
 
 class Pauses:
     """Fits the pauses to how long a run's jobs take. Safe for threads. Pure."""
 
-    def __init__(self, rhythm: Rhythm = USUAL) -> None:
+    def __init__(self, schedule: PollSchedule = JOB_POLLS) -> None:
         """Start with nothing known."""
-        self._rhythm = rhythm
+        self._schedule = schedule
         self._took: deque[float] = deque(maxlen=REMEMBERED_JOBS)
 
     def after(self, elapsed: float, looked: float = 0.0) -> float:
@@ -57,9 +36,9 @@ class Pauses:
         took = list(self._took)
         soonest, latest = min(took, default=0.0) * FIRST_LOOK, max(took, default=0.0) * LAST_LOOK
         likely = elapsed <= latest
-        share = self._rhythm.share_when_likely if likely else self._rhythm.share_of_elapsed
+        share = self._schedule.share_when_likely if likely else self._schedule.share_of_elapsed
         pause = soonest - elapsed if elapsed < soonest else elapsed * share
-        return max(0.0, min(max(pause, self._rhythm.shortest), self._rhythm.longest) - looked)
+        return max(0.0, min(max(pause, self._schedule.shortest), self._schedule.longest) - looked)
 
     def took(self, seconds: float) -> None:
         """Note how long a job took."""
@@ -86,7 +65,7 @@ class Waking:
             return
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            wait_or_stop(self._stop, min(left, LOOK_SECONDS))
+            wait_or_stop(self._stop, min(left, CALLBACK_CHECK_SECONDS))
             latest = self._called_back()
             if latest != self._known:
                 self._known = latest

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
+from sync_ledger.retry_schedules import MISSING_PARENT_SECONDS
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
 from target_zoho_crm.api.errors import TransientError, ZohoError
@@ -20,8 +21,6 @@ from target_zoho_crm.mapping.references import ParentKind
 VALUES_PER_QUERY = 50  # Zoho takes up to 100 in one `in`; 50 is the safe figure
 KNOWN_MOST = 200_000
 """Parents remembered, in some 40 MB. One that is forgotten is only asked for again."""
-MISS_SECONDS = 60.0
-"""How long a parent counts as missing without another look: somebody may be creating it."""
 
 _T = TypeVar("_T")
 
@@ -179,7 +178,7 @@ class LookupDirectory:
         found, since = self._known.get(folded, (None, 0.0))
         if isinstance(found, str):
             self._known.move_to_end(folded)
-        elif not misses_count or self._clock() - since > MISS_SECONDS:
+        elif not misses_count or self._clock() - since > MISSING_PARENT_SECONDS:
             return None
         return found
 

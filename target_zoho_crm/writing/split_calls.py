@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from sync_ledger.quarantine import BREAKS_CALLS
+from sync_ledger.retry_schedules import SPLIT_CALLS
 from target_zoho_crm.api.errors import Family, TransientError, UnattributedFailure, ZohoError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.batch import Batch
@@ -20,9 +21,6 @@ from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.writing.bisect_failing import isolate
 
 logger = logging.getLogger("target-zoho-crm")
-
-PAUSE_SECONDS = 1.0
-"""Before the first part: most failures pass."""
 
 Send = Callable[[Batch, bool], list[Outcome]]
 """Makes one call; with True it is not repeated where it fails for no clear reason: `UnattributedFailure`."""
@@ -56,7 +54,7 @@ class SplitCall:
             return
         self._failed(failure)
         logger.warning("Stream %r: %s; its %d orders are sent in parts", self.to.stream, failure, len(self.unsent))
-        wait_or_stop(self.to.stop, random.uniform(PAUSE_SECONDS / 2, PAUSE_SECONDS))  # noqa: S311 - no secret
+        wait_or_stop(self.to.stop, SPLIT_CALLS.pause_after(1))  # most failures pass
         for key in isolate(list(self.unsent), self._passes):
             if key in self.unsent:
                 self._accuse(key, self._last)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sync_ledger.runs import process_has_ended, process_space
+from sync_processes.process_identity import process_has_ended, process_space
 
 PREFIX = "target-zoho-crm-"
 """Of the folders' names; the process id follows."""

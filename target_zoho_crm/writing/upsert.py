@@ -44,7 +44,7 @@ class UpsertWriter:
         """Send a batch of any size; returns when every call is under way or done.
 
         Raises:
-            ZohoError, LedgerError, RejectedError: what ended an earlier call and so the run.
+            ZohoError, DatabaseError, RejectedError: what ended an earlier call and so the run.
         """
         entries = iter(batch.entries.items())
         while call := dict(islice(entries, 1 if batch.suspects else UPSERT_MAX_RECORDS)):

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
-LOOK_SECONDS = 1.0
-"""How often a waiting main thread comes up, so that a signal is noticed."""
+from sync_ledger.retry_schedules import WORKER_STOP_CHECK_SECONDS
 
 
 class Workers:
@@ -34,7 +33,7 @@ class Workers:
     def wait_for_one(self) -> None:
         """Wait until a piece of work is over; returns at once where none is under way. Raises its failure."""
         while self._running:
-            done, _ = wait(self._running, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            done, _ = wait(self._running, timeout=WORKER_STOP_CHECK_SECONDS, return_when=FIRST_COMPLETED)
             if done:
                 self._collect(done)
                 return

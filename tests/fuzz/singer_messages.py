@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import msgspec
 from fuzz.choices import NUMBERS, Choices, Number, json_text
 
+from sync_databases.flags import FlaggedTable
 from sync_ledger.partitions import WHOLE, Partition
 from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.mapping.conversion import Conversion, Form
@@ -202,9 +204,9 @@ class _Recorder:
         stream: str,
         properties: Mapping[str, Any],
         key_properties: Sequence[str],
-        read_since: str | None = None,  # noqa: ARG002 - there is no ledger to compare with
+        read_since: datetime | None = None,  # noqa: ARG002 - there is no ledger to compare with
         partition: Partition = WHOLE,  # noqa: ARG002 - nor a lock to take
-        sync_flag: object = None,  # noqa: ARG002 - nor a table to set flags in
+        sync_flag: FlaggedTable | None = None,  # noqa: ARG002 - nor a table to set flags in
     ) -> tuple[_Recorder, FieldMapping]:
         self._mapping = stream_mapping(
             self.settings,

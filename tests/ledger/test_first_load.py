@@ -9,9 +9,9 @@ import pytest
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.deleted_records import count_in_crm
 from sync_ledger.first_load import first_load_is_over
+from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
-from sync_ledger.runs import RunLock
 from sync_ledger.tables import AckStatus
 
 
@@ -24,7 +24,7 @@ def ledger(engine_url: str) -> Iterator[Ledger]:
 
 
 def ran(ledger: Ledger, name: str, how_ended: str = "finished", read: int = 5) -> None:
-    lock = RunLock.acquire(ledger, "orders", Partition.named(name))
+    lock = Lease.acquire(ledger, "orders", Partition.named(name))
     lock.release(how_ended, {"read": read, "synced": read, "unsynced": 0}, 0)
 
 

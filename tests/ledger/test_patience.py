@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from sync_ledger import ledger as ledger_module
+from sync_databases import engines, session_settings
+from sync_databases.errors import DatabaseUnavailableError
+from sync_databases.waiting import Clock
 from sync_ledger.acks import Ack, Acks, write_acks
-from sync_ledger.clock import Clock
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent
-from sync_ledger.ledger import ATTEMPTS, CREATE_ATTEMPTS, PATIENCE_SECONDS, Ledger, LedgerError, LedgerUnavailableError
+from sync_ledger.leases import Lease
+from sync_ledger.ledger import ATTEMPTS, CREATE_ATTEMPTS, PATIENCE_SECONDS, Ledger, LedgerError
 from sync_ledger.recovery import release_uncreated
-from sync_ledger.runs import RunLock
+from sync_ledger.retry_schedules import LEDGER_STATEMENTS
 from sync_ledger.tables import AckStatus, JobStep
 
 
@@ -96,7 +99,7 @@ def test_a_ledger_that_never_answers_is_given_up_with_one_line(ledger: Ledger, c
         raise OperationalError("UPDATE secret", {"secret": "order"}, Exception("server has gone away"))
 
     with pytest.raises(
-        LedgerUnavailableError, match=r"^the ledger cannot be written or read: server has gone away; what"
+        DatabaseUnavailableError, match=r"^the ledger cannot be written or read: server has gone away; what"
     ):
         ledger.transact(fail)
     assert len(tries) == ATTEMPTS
@@ -112,7 +115,7 @@ def test_what_takes_too_long_is_not_begun_again(ledger: Ledger, clock: NoWaiting
         clock.now += PATIENCE_SECONDS  # the database lets it wait for a lock
         raise OperationalError("UPDATE ack", {}, Exception("lock wait timeout"))
 
-    with pytest.raises(LedgerUnavailableError):
+    with pytest.raises(DatabaseUnavailableError):
         ledger.transact(fail)
     assert len(tries) == 1
     assert clock.waits == []
@@ -131,27 +134,32 @@ def test_after_a_failure_each_thing_is_tried_once_until_one_succeeds(ledger: Led
         tries.append(1)
         raise OperationalError("UPDATE ack", {}, Exception("server has gone away"))
 
-    for expected in (ATTEMPTS, ATTEMPTS + 1, ATTEMPTS + 2):
-        with pytest.raises(LedgerUnavailableError):
+    for expected in (LEDGER_STATEMENTS.attempts, LEDGER_STATEMENTS.attempts + 1, LEDGER_STATEMENTS.attempts + 2):
+        with pytest.raises(DatabaseUnavailableError):
             ledger.transact(fail)
         assert len(tries) == expected
     ledger.transact(lambda _connection: None)
-    with pytest.raises(LedgerUnavailableError):
+    with pytest.raises(DatabaseUnavailableError):
         ledger.transact(fail)
-    assert len(tries) == 2 * ATTEMPTS + 2
+    assert len(tries) == 2 * LEDGER_STATEMENTS.attempts + 2
 
 
 def test_a_table_that_another_session_has_locked_is_not_waited_for_until_tomorrow(
     mariadb_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_module, "LOCK_SECONDS", 1)
-    monkeypatch.setattr(ledger_module, "PATIENCE_SECONDS", 0)
+    def within_a_second(dialect: sa.Dialect) -> engines.Engine:
+        facts = engines.engine_of(dialect)
+        limits = tuple(limit.replace(f"= {engines.LOCK_SECONDS}", "= 1") for limit in facts.write_limits)
+        return replace(facts, write_limits=limits)
+
+    monkeypatch.setattr(session_settings, "engine_of", within_a_second)
+    monkeypatch.setattr(Ledger, "retries", replace(LEDGER_STATEMENTS, none_begun_after=0))
     locking, ledger = Ledger.open(mariadb_url), Ledger.open(mariadb_url)
     locking.ensure_tables()
     with locking.connect() as other:
         other.exec_driver_sql("LOCK TABLES zoho_sync_run WRITE")
-        with pytest.raises(LedgerUnavailableError, match="Lock wait timeout"):
-            RunLock.acquire(ledger, "orders")
+        with pytest.raises(DatabaseUnavailableError, match="Lock wait timeout"):
+            Lease.acquire(ledger, "orders")
     locking.close()
     ledger.close()
 
@@ -178,16 +186,16 @@ def broken_after_commit(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, times: 
 
 def test_a_run_begins_though_the_answer_to_its_commit_is_lost(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     broken_after_commit(ledger, monkeypatch, 1)
-    lock = RunLock.acquire(ledger, "orders")
+    lock = Lease.acquire(ledger, "orders")
     lock.beat()
     lock.release("finished", {}, 0)
-    RunLock.acquire(ledger, "orders").release("finished", {}, 0)
+    Lease.acquire(ledger, "orders").release("finished", {}, 0)
 
 
 def test_orders_of_a_job_that_never_was_are_given_back_once_though_the_answer_is_lost(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock = RunLock.acquire(ledger, "orders")
+    lock = Lease.acquire(ledger, "orders")
     with ledger.begin() as connection:
         now = ledger.now(connection)
         job = JournalledJob("j", "orders", lock.run_id, "Orders", JobStep.INTENT, Manifest.of({"A": "v1"}), 0)

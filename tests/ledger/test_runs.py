@@ -14,10 +14,11 @@ import sqlalchemy as sa
 
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent, journal_step, list_jobs, open_of_stream
+from sync_ledger.leases import Lease, LeaseHeldError, LeaseLostError, OutdatedError
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.recovery import adopt, release_uncreated
-from sync_ledger.runs import DEAD_AFTER, LockHeldError, LockLostError, OutdatedError, RunLock, mark_dead_runs
+from sync_ledger.runs import DEAD_AFTER, mark_dead_runs
 from sync_ledger.tables import AckStatus, JobStep
 
 COUNTS = {"read": 3, "synced": 3}
@@ -25,8 +26,8 @@ COUNTS = {"read": 3, "synced": 3}
 HOLDER = """
 import sys, time
 from sync_ledger.ledger import Ledger
-from sync_ledger.runs import RunLock
-lock = RunLock.acquire(Ledger.open(sys.argv[1]), "orders")
+from sync_ledger.runs import Lease
+lock = Lease.acquire(Ledger.open(sys.argv[1]), "orders")
 print(lock.run_id, flush=True)
 time.sleep(600)
 """
@@ -35,13 +36,13 @@ START = """
 import sys
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
-from sync_ledger.runs import LockHeldError, RunLock
+from sync_ledger.runs import LeaseHeldError, Lease
 ledger = Ledger.open(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    RunLock.acquire(ledger, "orders", Partition.named(sys.argv[2]))
-except LockHeldError:
+    Lease.acquire(ledger, "orders", Partition.named(sys.argv[2]))
+except LeaseHeldError:
     print("refused", flush=True)
 else:
     print("lives", flush=True)
@@ -90,44 +91,44 @@ def leave_job(ledger: Ledger, run_id: str, job_id: str, step: JobStep) -> None:
 def test_a_second_run_ends_at_once_and_says_who_holds_the_lock(
     ledger: Ledger, other_run: subprocess.Popen[str]
 ) -> None:
-    with pytest.raises(LockHeldError, match=f"process {other_run.pid} on .*wait until it ends"):
-        RunLock.acquire(ledger, "orders")
+    with pytest.raises(LeaseHeldError, match=f"process {other_run.pid} on .*wait until it ends"):
+        Lease.acquire(ledger, "orders")
 
 
 def test_what_was_read_before_another_run_was_at_work_is_refused(ledger: Ledger) -> None:
     with ledger.connect() as connection:
-        before = ledger.now(connection).isoformat(" ")
-    RunLock.acquire(ledger, "orders").release("finished", COUNTS, 0)
+        before = ledger.now(connection)
+    Lease.acquire(ledger, "orders").release("finished", COUNTS, 0)
     with ledger.connect() as connection:
-        after = ledger.now(connection).isoformat(" ")
-    lock = RunLock.acquire(ledger, "orders")
+        after = ledger.now(connection)
+    lock = Lease.acquire(ledger, "orders")
     with pytest.raises(OutdatedError, match="run the pair again"):
         lock.refuse_outdated(before)
     lock.refuse_outdated(after)  # a run itself is no other
     lock.release("finished", COUNTS, 0)
-    RunLock.acquire(ledger, "lines").refuse_outdated(before)
+    Lease.acquire(ledger, "lines").refuse_outdated(before)
 
 
 def test_other_streams_and_partitions_have_locks_of_their_own(ledger: Ledger, other_run: subprocess.Popen[str]) -> None:
     assert other_run.poll() is None
-    RunLock.acquire(ledger, "Orders").release("finished", COUNTS, 0)
-    shares = [RunLock.acquire(ledger, "lines", Partition(index, 4)) for index in range(1, 5)]
-    with pytest.raises(LockHeldError, match=r"partition 2/4\) is live"):
-        RunLock.acquire(ledger, "lines", Partition(2, 4))
+    Lease.acquire(ledger, "Orders").release("finished", COUNTS, 0)
+    shares = [Lease.acquire(ledger, "lines", Partition(index, 4)) for index in range(1, 5)]
+    with pytest.raises(LeaseHeldError, match=r"partition 2/4\) is live"):
+        Lease.acquire(ledger, "lines", Partition(2, 4))
     for lock in shares:
         lock.release("finished", COUNTS, 0)
 
 
 def test_splits_that_have_keys_in_common_are_never_live_together(ledger: Ledger) -> None:
-    half = RunLock.acquire(ledger, "orders", Partition(1, 2))
+    half = Lease.acquire(ledger, "orders", Partition(1, 2))
     for other in (WHOLE, Partition(2, 4), Partition(1, 3), Partition(1, 12)):
-        with pytest.raises(LockHeldError, match=r"partition 1/2\) is live"):
-            RunLock.acquire(ledger, "orders", other)
+        with pytest.raises(LeaseHeldError, match=r"partition 1/2\) is live"):
+            Lease.acquire(ledger, "orders", other)
     half.beat()  # those who were refused have taken nothing away
     half.release("finished", COUNTS, 0)
-    quarter = RunLock.acquire(ledger, "orders", Partition(2, 4))
-    with pytest.raises(LockHeldError, match=r"partition 2/4\) is live"):
-        RunLock.acquire(ledger, "orders")
+    quarter = Lease.acquire(ledger, "orders", Partition(2, 4))
+    with pytest.raises(LeaseHeldError, match=r"partition 2/4\) is live"):
+        Lease.acquire(ledger, "orders")
     quarter.release("finished", COUNTS, 0)
     run = ledger.tables.run
     with ledger.connect() as connection:
@@ -158,23 +159,23 @@ def test_of_splits_that_begin_at_one_moment_one_lives_at_most(ledger: Ledger) ->
 
 def test_what_another_split_was_at_work_on_is_refused_and_what_another_share_was_is_not(ledger: Ledger) -> None:
     with ledger.connect() as connection:
-        before = ledger.now(connection).isoformat(" ")
-    RunLock.acquire(ledger, "orders", Partition(1, 4)).release("finished", COUNTS, 0)
-    share = RunLock.acquire(ledger, "orders", Partition(2, 4))
+        before = ledger.now(connection)
+    Lease.acquire(ledger, "orders", Partition(1, 4)).release("finished", COUNTS, 0)
+    share = Lease.acquire(ledger, "orders", Partition(2, 4))
     share.refuse_outdated(before)
     share.release("finished", COUNTS, 0)
     for other in (WHOLE, Partition(1, 3)):
-        lock = RunLock.acquire(ledger, "orders", other)
+        lock = Lease.acquire(ledger, "orders", other)
         with pytest.raises(OutdatedError):
             lock.refuse_outdated(before)
         lock.release("finished", COUNTS, 0)
 
 
 def test_a_run_that_ended_leaves_the_lock_free_and_its_counts_behind(ledger: Ledger) -> None:
-    first = RunLock.acquire(ledger, "orders")
+    first = Lease.acquire(ledger, "orders")
     first.start_heartbeat()
     first.release("finished", COUNTS, 500)
-    second = RunLock.acquire(ledger, "orders")
+    second = Lease.acquire(ledger, "orders")
     run = ledger.tables.run
     with ledger.connect() as connection:
         row = connection.execute(sa.select(run).where(run.c.run_id == first.run_id)).one()
@@ -185,7 +186,7 @@ def test_a_run_that_ended_leaves_the_lock_free_and_its_counts_behind(ledger: Led
 def test_a_killed_run_is_dead_at_once_on_its_own_machine(ledger: Ledger, other_run: subprocess.Popen[str]) -> None:
     os.kill(other_run.pid, signal.SIGKILL)
     other_run.wait()
-    RunLock.acquire(ledger, "orders").release("finished", COUNTS, 0)
+    Lease.acquire(ledger, "orders").release("finished", COUNTS, 0)
 
 
 def test_a_run_elsewhere_is_dead_after_a_minute_of_silence_and_not_before(
@@ -201,8 +202,8 @@ def test_a_run_elsewhere_is_dead_after_a_minute_though_the_clock_was_set_back_si
     ledger: Ledger, other_run: subprocess.Popen[str]
 ) -> None:
     age(ledger, other_run.run_id, -timedelta(hours=1))  # type: ignore[attr-defined]
-    with pytest.raises(LockHeldError):
-        RunLock.acquire(ledger, "orders")
+    with pytest.raises(LeaseHeldError):
+        Lease.acquire(ledger, "orders")
     age(ledger, other_run.run_id, DEAD_AFTER - timedelta(seconds=20))  # type: ignore[attr-defined]
     assert mark_dead_runs(ledger, "orders") == 0
     age(ledger, other_run.run_id, timedelta(seconds=30))  # type: ignore[attr-defined]
@@ -210,22 +211,22 @@ def test_a_run_elsewhere_is_dead_after_a_minute_though_the_clock_was_set_back_si
 
 
 def test_a_sleeper_finds_its_lock_gone_before_it_sends_or_writes(ledger: Ledger) -> None:
-    sleeper = RunLock.acquire(ledger, "orders")
+    sleeper = Lease.acquire(ledger, "orders")
     age(ledger, sleeper.run_id, DEAD_AFTER + timedelta(seconds=1))
-    successor = RunLock.acquire(ledger, "orders")
-    with pytest.raises(LockLostError, match="another run"), sleeper.transaction():
+    successor = Lease.acquire(ledger, "orders")
+    with pytest.raises(LeaseLostError, match="another run"), sleeper.transaction():
         pass
-    with pytest.raises(LockLostError):
+    with pytest.raises(LeaseLostError):
         sleeper.guard()
     sleeper.release("failed", COUNTS, 0)
     successor.guard()
-    with pytest.raises(LockHeldError):
-        RunLock.acquire(ledger, "orders")
+    with pytest.raises(LeaseHeldError):
+        Lease.acquire(ledger, "orders")
     successor.release("finished", COUNTS, 0)
 
 
 def test_orders_of_a_job_that_was_never_created_are_due_at_once(ledger: Ledger) -> None:
-    dead = RunLock.acquire(ledger, "orders")
+    dead = Lease.acquire(ledger, "orders")
     leave_job(ledger, dead.run_id, "a", JobStep.INTENT)
     leave_job(ledger, dead.run_id, "b", JobStep.CREATED)
     assert release_uncreated(ledger, "orders") == 0  # the run is alive
@@ -242,11 +243,11 @@ def test_orders_of_a_job_that_was_never_created_are_due_at_once(ledger: Ledger) 
 
 
 def test_jobs_of_dead_runs_are_adopted_once_and_those_of_live_runs_never(ledger: Ledger) -> None:
-    dead = RunLock.acquire(ledger, "orders")
+    dead = Lease.acquire(ledger, "orders")
     leave_job(ledger, dead.run_id, "u", JobStep.UPLOADED)
     leave_job(ledger, dead.run_id, "c", JobStep.CREATED)
     age(ledger, dead.run_id, DEAD_AFTER * 2)
-    heir = RunLock.acquire(ledger, "orders")
+    heir = Lease.acquire(ledger, "orders")
     adopted = adopt(ledger, heir)
     assert {job.job_id: (job.step, job.manifest.texts()) for job in adopted} == {
         "u": (JobStep.UPLOADED, {"u-1": "v1"}),
@@ -261,17 +262,17 @@ def test_jobs_of_dead_runs_are_adopted_once_and_those_of_live_runs_never(ledger:
 
 def test_a_partition_adopts_jobs_of_its_own_and_of_earlier_splits_alone(ledger: Ledger) -> None:
     for name in ("1/1", "1/2", "2/2", "2/12"):
-        dead = RunLock.acquire(ledger, "orders", Partition.named(name))
+        dead = Lease.acquire(ledger, "orders", Partition.named(name))
         leave_job(ledger, dead.run_id, f"of {name}", JobStep.CREATED)
         dead.release("terminated", COUNTS, 0)
-    neighbour = RunLock.acquire(ledger, "orders", Partition(1, 2))
+    neighbour = Lease.acquire(ledger, "orders", Partition(1, 2))
     assert {job.job_id for job in adopt(ledger, neighbour)} == {"of 1/1", "of 1/2", "of 2/12"}
     leave_job(ledger, neighbour.run_id, "live", JobStep.CREATED)
-    heir = RunLock.acquire(ledger, "orders", Partition(2, 2))
+    heir = Lease.acquire(ledger, "orders", Partition(2, 2))
     assert {job.job_id for job in adopt(ledger, heir)} == {"of 2/2"}
     for lock in (neighbour, heir):
         lock.release("terminated", COUNTS, 0)
-    whole = RunLock.acquire(ledger, "orders")
+    whole = Lease.acquire(ledger, "orders")
     assert len(adopt(ledger, whole)) == 5  # whoever comes after them has them all
     whole.release("finished", COUNTS, 0)
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from sync_ledger.acks import Acks, write_acks
 from sync_ledger.ledger import Ledger
-from sync_ledger.statistics import FIRST_LOOK, AckStatistics, look
+from sync_ledger.statistics import FIRST_ANALYZE, AckStatistics, refresh_statistics
 from sync_ledger.tables import AckStatus
 
 NOW = datetime(2026, 1, 2)  # noqa: DTZ001 - the ledger's moments are naive UTC
@@ -35,21 +35,21 @@ def ledger(postgresql_url: str) -> Ledger:
 
 def test_postgresql_looks_at_the_acks_of_a_first_load(ledger: Ledger) -> None:
     statistics = AckStatistics(ledger)
-    write(ledger, 0, FIRST_LOOK - 1)
-    statistics.wrote(FIRST_LOOK - 1)
+    write(ledger, 0, FIRST_ANALYZE - 1)
+    statistics.wrote(FIRST_ANALYZE - 1)
     assert believed(ledger) <= 0
-    write(ledger, FIRST_LOOK, 20_000)
+    write(ledger, FIRST_ANALYZE, 20_000)
     statistics.wrote(20_000)
-    assert believed(ledger) == FIRST_LOOK - 1 + 20_000
+    assert believed(ledger) == FIRST_ANALYZE - 1 + 20_000
     ledger.close()
 
 
 def test_what_it_knows_better_is_not_looked_at_again(ledger: Ledger) -> None:
     write(ledger, 0, 5_000)
-    look(ledger)
+    refresh_statistics(ledger)
     assert believed(ledger) == 5_000
     write(ledger, 5_000, 2_000)
-    look(ledger)
+    refresh_statistics(ledger)
     AckStatistics(ledger).wrote(2_000)
     assert believed(ledger) == 5_000
     ledger.close()
@@ -58,8 +58,8 @@ def test_what_it_knows_better_is_not_looked_at_again(ledger: Ledger) -> None:
 def test_other_engines_are_left_alone(sqlite_url: str) -> None:
     ledger = Ledger.open(sqlite_url)
     ledger.ensure_tables()
-    write(ledger, 0, FIRST_LOOK)
-    AckStatistics(ledger).wrote(FIRST_LOOK)
+    write(ledger, 0, FIRST_ANALYZE)
+    AckStatistics(ledger).wrote(FIRST_ANALYZE)
     with ledger.connect() as connection:
         assert "sqlite_stat1" not in sa.inspect(connection).get_table_names()
     ledger.close()

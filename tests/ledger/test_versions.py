@@ -13,9 +13,10 @@ from click.testing import CliRunner
 from sqlalchemy.dialects import postgresql
 
 from orders_sync.cli import main
+from sync_databases.engines import engine_of
 from sync_ledger.acks import Ack, Acks, write_acks
+from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger, LedgerError
-from sync_ledger.runs import RunLock
 from sync_ledger.tables import AckStatus, ledger_tables
 from sync_ledger.versions import LEDGER_VERSION
 
@@ -27,7 +28,7 @@ def early_ledger(url: str) -> Ledger:
     """A ledger as an early program made it, with a synced order and a past run."""
     ledger = Ledger.open(url)
     ledger.ensure_tables()
-    lock = RunLock.acquire(ledger, "orders")
+    lock = Lease.acquire(ledger, "orders")
     with ledger.begin() as connection:
         now = ledger.now(connection)
         write_acks(connection, ledger.tables.ack, Acks.of([Ack("orders", "SO-1", "v1", AckStatus.SYNCED, now)]))
@@ -131,7 +132,7 @@ def test_commands_say_in_one_line_that_the_ledger_is_of_another_version(sqlite_u
 
 def test_a_change_of_the_tables_needs_a_new_version() -> None:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    tables = ledger_tables(dialect.name).metadata.sorted_tables
+    tables = ledger_tables(engine_of(dialect)).metadata.sorted_tables
     told = [
         f"{column} {column.type.compile(dialect)} {column.nullable} {column.primary_key}"
         for table in tables

@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from reference import LOOKBACK, Order, Reference, Version
 from steps import Shop
 
-from sync_ledger.tables import NO_VERSION, AckStatus
+from sync_databases.keys import NO_VERSION
+from sync_ledger.tables import AckStatus
 
 KEYS = "ABCD"
 

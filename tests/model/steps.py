@@ -19,9 +19,9 @@ import sqlalchemy as sa
 from reference import LOOKBACK, REFUSED, SETTLE, START, SYNCED, Fates
 
 from sync_ledger.job_journal import JournalledJob, Manifest
+from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.recovery import adopt, release_uncreated
-from sync_ledger.runs import RunLock
 from sync_ledger.tables import DELETED_VERSION, RUN_COUNTS, AckStatus, JobStep
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.pages import ReadingSettings
@@ -213,7 +213,7 @@ class Run:
     def open_target(self, max_attempts: int) -> None:
         """Take the lock and the jobs of dead runs; raises LockHeldError."""
         ledger, folding = self.shop.ledger, KeyFolding(folds_case=True)
-        self.lock = RunLock.acquire(ledger, STREAM)
+        self.lock = Lease.acquire(ledger, STREAM)
         self.state_gate = StateGate(self._keep_state)
         self._to = Destination(
             stream=STREAM,

@@ -20,8 +20,9 @@ from legacy_table import KEYS, LegacyTable, one_of_them
 from reference import LOCKED, MAX_ATTEMPTS, REFUSED, START, SYNCED, Fates, Version, Zoho
 from steps import Job, Run, Shop
 
-from sync_ledger import runs
-from sync_ledger.runs import DEAD_AFTER, GUARD_SECONDS, LockHeldError, LockLostError
+from sync_ledger import leases
+from sync_ledger.leases import GUARD_SECONDS, LeaseHeldError, LeaseLostError
+from sync_ledger.runs import DEAD_AFTER
 from sync_ledger.tables import DELETED_VERSION, AckStatus, JobStep
 
 BEYOND_ALL_PAUSES = timedelta(hours=25)
@@ -75,7 +76,7 @@ class SelectionAndSettlement(LegacyTable):
         self.shop.empty()
         self.reading = self.shop.reading(page_size=page_size, find_deleted=find_deleted)
         patch = pytest.MonkeyPatch()
-        patch.setattr(runs, "awake_seconds", self.shop.clock.seconds)
+        patch.setattr(leases, "awake_seconds", self.shop.clock.seconds)
         self.closing.callback(patch.undo)
         self.write("A", START)  # never removed: a table without any row is taken for a mistake
 
@@ -115,7 +116,7 @@ class SelectionAndSettlement(LegacyTable):
         """A write to the ledger: refused just when another run took over."""
         try:
             yield
-        except LockLostError:
+        except LeaseLostError:
             assert watched.lost, "a living run lost its lock"
             self.runs.remove(watched)
         else:
@@ -138,7 +139,7 @@ class SelectionAndSettlement(LegacyTable):
             self._read(watched)
         try:
             watched.run.open_target(MAX_ATTEMPTS)
-        except LockHeldError:
+        except LeaseHeldError:
             assert self.holder is not None, "a lock is held that nobody holds"
             return None
         assert self.holder is None, "two runs of one stream are live"

@@ -21,9 +21,10 @@ from starlette.testclient import TestClient
 from orders_sync.callback import IDS_MOST, ids_in, receiver, secret_path
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent, journal_step
 from sync_ledger.ledger import Ledger
+from sync_ledger.retry_schedules import JOB_POLLS_BESIDE_CALLBACKS
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.errors import Stopped
-from target_zoho_crm.writing.job_polling import BESIDE_CALLBACKS, Waking
+from target_zoho_crm.writing.job_polling import Waking
 from zoho_crm_emulator.clock import SECOND
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def test_a_callback_wakes_the_target_which_then_asks_zoho_itself(
     shop.assert_all_synced()
     assert SECRET not in ended.err
     assert slow_crm.admin.stats()["requests"]["bulk_poll"] == 1
-    assert 2 <= seconds_until_first_poll(slow_crm) < BESIDE_CALLBACKS.shortest
+    assert 2 <= seconds_until_first_poll(slow_crm) < JOB_POLLS_BESIDE_CALLBACKS.shortest
     assert all(SECRET not in (job.create_body or "") for job in shop.jobs())
 
 

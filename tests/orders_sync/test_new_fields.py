@@ -14,10 +14,11 @@ from orders_sync.field_checks import fit
 from orders_sync.findings import Result
 from orders_sync.new_fields import TEXT_MOST, TEXTAREAS, field_for, key_field
 from sync_databases.columns import Column, json_schema, kind_of
+from sync_databases.engines import MYSQL, POSTGRESQL, Engine
 
 
-def column(sql_type: sa.types.TypeEngine[Any], dialect: str = "postgresql") -> Column:
-    return Column("some_column", sql_type, kind_of(sql_type, dialect), nullable=True)
+def column(sql_type: sa.types.TypeEngine[Any], engine: Engine = POSTGRESQL) -> Column:
+    return Column("some_column", sql_type, kind_of(sql_type, engine), nullable=True)
 
 
 @pytest.mark.parametrize(
@@ -42,8 +43,8 @@ def column(sql_type: sa.types.TypeEngine[Any], dialect: str = "postgresql") -> C
     ],
 )
 def test_the_type_follows_the_columns(sql_type: sa.types.TypeEngine[Any], document: dict[str, Any]) -> None:
-    dialect = "mysql" if isinstance(sql_type, mysql.TINYINT) else "postgresql"
-    made = field_for(column(sql_type, dialect), "Some_Column", None)
+    engine = MYSQL if isinstance(sql_type, mysql.TINYINT) else POSTGRESQL
+    made = field_for(column(sql_type, engine), "Some_Column", None)
     assert made is not None
     assert made.document == {"field_label": "Some Column", **document}
 

@@ -16,8 +16,8 @@ from pair_of_plugins import Shop
 from orders_sync.cli import main
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent
+from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
-from sync_ledger.runs import RunLock
 from sync_ledger.tables import RUN_COUNTS, AckStatus, JobStep
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def ledger(engine_url: str) -> Iterator[Ledger]:
     """12 orders in trouble, one well, one in a job; a finished run."""
     opened = Ledger.open(engine_url)
     opened.ensure_tables()
-    RunLock.acquire(opened, STREAM).release("finished", dict.fromkeys(RUN_COUNTS, 0), credits_spent=510)
+    Lease.acquire(opened, STREAM).release("finished", dict.fromkeys(RUN_COUNTS, 0), credits_spent=510)
     with opened.begin() as connection:
         now = opened.now(connection)
         acks = [ack(f"M-{n}", REJECTED, now, code="MANDATORY_NOT_FOUND", field="Country") for n in range(7)]
@@ -105,7 +105,7 @@ def test_what_was_said_most_of_a_problem_is_told_with_its_hint(
     assert shop.run().summary["rejected"] == 17
     ledger = Ledger.open(shop.ack_url)
     (problem,) = read(ledger, "problems")["problems"]
-    assert [each["orders"] for each in problem["said"]] == [8, 3, 1, 1, 1]
+    assert [each["orders"] for each in problem["messages"]] == [8, 3, 1, 1, 1]
     told = call(ledger, "problems").output
     assert '  8 of them: Status "new" is not in the picklist (did you mean "New"?)' in told
     assert '  3 of them: Status "Shiped" is not in the picklist (did you mean "Shipped"?)' in told
@@ -192,7 +192,7 @@ def test_an_age_is_a_number_and_a_unit(ledger: Ledger) -> None:
 
 
 def test_jobs_say_who_looks_after_them(ledger: Ledger) -> None:
-    lock = RunLock.acquire(ledger, STREAM)
+    lock = Lease.acquire(ledger, STREAM)
     with ledger.begin() as connection:
         now = ledger.now(connection)
         for job_id, run_id, begun in (
@@ -224,7 +224,7 @@ def test_forget_asks_first_and_then_leaves_nothing_of_the_stream(ledger: Ledger)
 
 
 def test_forget_waits_for_a_live_run_and_for_open_jobs(ledger: Ledger) -> None:
-    lock = RunLock.acquire(ledger, STREAM)
+    lock = Lease.acquire(ledger, STREAM)
     result = call(ledger, "forget", "--yes")
     assert result.exit_code == 1
     assert "is live" in result.output

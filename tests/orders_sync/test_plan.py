@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from pair_of_plugins import Shop
 
 from orders_sync.cli import main
+from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
-from sync_ledger.runs import RunLock
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
@@ -145,7 +145,7 @@ def test_a_live_run_is_named(small: Shop) -> None:
     small.insert(["A-1"])
     assert small.run().code == 0
     ledger = Ledger.open(small.ack_url)
-    lock = RunLock.acquire(ledger, "orders")
+    lock = Lease.acquire(ledger, "orders")
     assert "a run that began now would end at once: a run of stream 'orders'" in ask(small).output
     lock.release("finished", {}, 0)
     ledger.close()

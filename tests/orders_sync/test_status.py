@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 from orders_sync.cli import main
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent, journal_step
+from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
-from sync_ledger.runs import RunLock
 from sync_ledger.tables import AckStatus, JobStep
 
 STREAM = "orders"
@@ -45,9 +45,9 @@ def document(ledger: Ledger, *options: str) -> Any:
 
 def fill(ledger: Ledger) -> str:
     """A finished run, and one that has just made a bulk job. Returns the live run's id."""
-    finished = RunLock.acquire(ledger, STREAM)
+    finished = Lease.acquire(ledger, STREAM)
     finished.release("finished", COUNTS, credits_spent=503)
-    live = RunLock.acquire(ledger, STREAM)
+    live = Lease.acquire(ledger, STREAM)
     with ledger.begin() as connection:
         now = ledger.now(connection)
         acks = [ack(f"S-{number}", AckStatus.SYNCED, now, zoho_id=str(number)) for number in range(3)]
@@ -161,7 +161,7 @@ def test_the_ledger_is_found_by_the_variable_of_the_production_environment(ledge
 
 
 def test_a_run_that_follows_is_well_while_it_says_that_it_lives(ledger: Ledger) -> None:
-    lock = RunLock.acquire(ledger, "orders", continuous=True)
+    lock = Lease.acquire(ledger, "orders", continuous=True)
     assert status(ledger, "--max-age", "1m").exit_code == 0
     with ledger.begin() as connection:
         ago = ledger.now(connection) - timedelta(minutes=5)
@@ -172,13 +172,13 @@ def test_a_run_that_follows_is_well_while_it_says_that_it_lives(ledger: Ledger) 
 
 
 def test_a_split_stream_is_well_when_each_of_its_partitions_is(ledger: Ledger) -> None:
-    RunLock.acquire(ledger, "orders").release("finished", COUNTS, 0)
-    shares = [RunLock.acquire(ledger, "orders", Partition(index, 3)) for index in (1, 2, 3)]
+    Lease.acquire(ledger, "orders").release("finished", COUNTS, 0)
+    shares = [Lease.acquire(ledger, "orders", Partition(index, 3)) for index in (1, 2, 3)]
     for lock in shares[:2]:
         lock.release("finished", COUNTS, 0)
     shares[2].release("failed", COUNTS, 0)
     assert "no run has finished within" in status(ledger, "--max-age", "1m").output
-    last = RunLock.acquire(ledger, "orders", Partition(3, 3))
+    last = Lease.acquire(ledger, "orders", Partition(3, 3))
     last.release("finished", COUNTS, 0)
     result = status(ledger, "--max-age", "1m")
     assert result.exit_code == 0

@@ -17,8 +17,8 @@ from pair_of_plugins import ORDERS, Shop
 
 from orders_sync.cli import main
 from sync_ledger.acks import Ack, Acks, write_acks
+from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
-from sync_ledger.runs import RunLock
 from sync_ledger.tables import RUN_COUNTS, AckStatus
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def opened(url: str) -> Iterator[Ledger]:
     """A ledger with a finished run."""
     ledger = Ledger.open(url)
     ledger.ensure_tables()
-    RunLock.acquire(ledger, "orders").release("finished", dict.fromkeys(RUN_COUNTS, 0), credits_spent=0)
+    Lease.acquire(ledger, "orders").release("finished", dict.fromkeys(RUN_COUNTS, 0), credits_spent=0)
     yield ledger
     ledger.close()
 
@@ -156,7 +156,7 @@ def test_a_table_that_does_not_answer_in_time_is_a_complaint_and_not_waited_for(
 ) -> None:
     elsewhere = Ledger.open(f"sqlite:///{tmp_path / 'elsewhere.sqlite'}")
     elsewhere.ensure_tables()
-    RunLock.acquire(elsewhere, "orders").release("finished", dict.fromkeys(RUN_COUNTS, 0), credits_spent=0)
+    Lease.acquire(elsewhere, "orders").release("finished", dict.fromkeys(RUN_COUNTS, 0), credits_spent=0)
     url = elsewhere.engine.url.render_as_string()
     shop = Shop(ledger.engine.url.render_as_string(hide_password=False), zoho_emulator, tmp_path, ack_url=url)
     shop.insert(["A-1"])

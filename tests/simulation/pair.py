@@ -16,8 +16,10 @@ from simulation.simulated_databases import simulated_connection
 from sqlalchemy import event
 
 from sync_databases.columns import Column
-from sync_ledger.ledger import Ledger, LedgerError
+from sync_databases.errors import DatabaseError
+from sync_ledger.ledger import Ledger
 from sync_ledger.recovery import release_uncreated
+from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
 from tap_legacy_orders.catalog import catalog_entry
 from tap_legacy_orders.connections import open_engine, reading
 from tap_legacy_orders.json_values import converter
@@ -26,7 +28,6 @@ from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.pages import ReadingSettings
 from tap_legacy_orders.record_encoding import LineEncoder, record_message
 from tap_legacy_orders.tap_errors import TapSyncError
-from tap_legacy_orders.unsynced_queries import KEY, VERSION
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 from target_zoho_crm.api.errors import ZohoError
 from target_zoho_crm.config_schema import CONFIG
@@ -130,7 +131,7 @@ def tap(source: Source, ledger_url: str, config: PairConfig, bookmark: str | Non
     ledger.ensure_tables()
     release_uncreated(ledger, STREAM)
     with ledger.connect() as connection:
-        read_since = ledger.now(connection).isoformat(" ")
+        read_since = ledger.now(connection)
     keys = [column.name for column in table.key]
     pipe.write(("SCHEMA", entry["schema"]["properties"], entry["schema"]["required"], keys, read_since))
     orders = UnsyncedOrders(
@@ -164,7 +165,7 @@ def tap(source: Source, ledger_url: str, config: PairConfig, bookmark: str | Non
 
 def _encoder(columns: tuple[Column, ...]) -> LineEncoder:
     converters = [converter(column, timezone.utc, LOGGER.warning) for column in columns]
-    names = [*(column.name for column in columns), KEY, VERSION]
+    names = [*(column.name for column in columns), KEY_PROPERTY, VERSION_PROPERTY]
     return LineEncoder(names, [*converters, _as_is, _as_is])
 
 
@@ -206,7 +207,7 @@ class TargetRun:
             self._listen(run)
         except Killed:
             raise
-        except (ZohoError, LedgerError, IncompleteError, SpoolError, _TerminatedError) as error:
+        except (ZohoError, DatabaseError, IncompleteError, SpoolError, _TerminatedError) as error:
             run.abort("failed")
             self.how_ended = f"{type(error).__name__}: {error}"
         except BaseException:
@@ -262,7 +263,7 @@ def start(
         def run() -> None:
             try:
                 program()
-            except (TapSyncError, BrokenPipeError, LedgerError):
+            except (TapSyncError, BrokenPipeError, DatabaseError):
                 if reader:
                     raise
             finally:

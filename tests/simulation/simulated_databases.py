@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from simulation.stand_ins import STAGE
 from sqlalchemy import event
 
+import sync_databases.writable_database
 import sync_ledger.ledger
 
 Points = Callable[[str], None]
@@ -87,7 +88,7 @@ def install() -> None:
     connection knows what SQLite has prepared.
     """
     engines: dict[str, sa.Engine] = {}
-    create = sync_ledger.ledger.create_engine
+    create = sync_databases.writable_database.create_engine
 
     def engine_of(url: sa.URL, **options: Any) -> sa.Engine:
         engine = engines.get(str(url))
@@ -97,7 +98,7 @@ def install() -> None:
             engine.dispose = lambda close=True: None  # type: ignore[method-assign] # noqa: ARG005 - as the real one
         return engine
 
-    sync_ledger.ledger.create_engine = engine_of
+    sync_databases.writable_database.create_engine = engine_of
     # One description of the tables: compiled statements are found again by it.
     sync_ledger.ledger.ledger_tables = cache(sync_ledger.ledger.ledger_tables)
 

@@ -11,16 +11,18 @@ from small_shop import LONG_AGO
 from sqlalchemy.dialects import mssql, oracle
 
 from sync_databases.columns import Column, Kind, kind_of
-from sync_databases.databases import database_for
+from sync_databases.drivers import create_engine
+from sync_databases.engines import ORACLE, SQL_SERVER, engine_of
 from sync_databases.flag_statements import FlagStatements
 from sync_databases.flags import FlaggedTable, index_columns, index_statement
-from sync_ledger.ledger import create_engine
+from sync_databases.value_sql import value_sql_for
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.tables import ledger_tables
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.unsynced_queries import Position, UnsyncedQueries, due_keys
 
 URLS = {"mssql": "mssql+pymssql://", "oracle": "oracle+oracledb://"}
+ENGINES = {"mssql": SQL_SERVER, "oracle": ORACLE}
 AFTER = Position("2024-01-01 00:00:00.1234567", ("42",))
 
 
@@ -30,7 +32,7 @@ def _queries(
     dialect = create_engine(sa.make_url(URLS[engine])).dialect
     number = Column("order_id", sa.BigInteger(), Kind.INTEGER, nullable=False)
     region = Column("region", sa.String(10), Kind.TEXT, nullable=False)
-    changed = Column("updated_at", replication, kind_of(replication, engine), nullable=False)
+    changed = Column("updated_at", replication, kind_of(replication, ENGINES[engine]), nullable=False)
     key = (region, number) if composite else (number,)
     table = OrdersTable(
         name="orders",
@@ -43,7 +45,9 @@ def _queries(
         filter="status = 'open'",
         partition=partition,
     )
-    return UnsyncedQueries(table, database_for(dialect), "orders", table.columns, ledger_tables(dialect.name).ack)
+    return UnsyncedQueries(
+        table, value_sql_for(dialect), "orders", table.columns, ledger_tables(engine_of(dialect)).ack
+    )
 
 
 def _sql(queries: UnsyncedQueries, statement: sa.Select[object]) -> str:
@@ -97,7 +101,7 @@ def test_no_cast_wraps_a_column_in_a_range_condition(engine: str, composite: boo
 @pytest.mark.parametrize("engine", URLS)
 def test_the_ledgers_due_keys_compile(engine: str) -> None:
     queries = _queries(engine, sa.DateTime())
-    sql = _sql(queries, due_keys(ledger_tables(engine, "ledger").ack, "orders", LONG_AGO, "k", 10))
+    sql = _sql(queries, due_keys(ledger_tables(ENGINES[engine], "ledger").ack, "orders", LONG_AGO, "k", 10))
     assert "ledger.zoho_sync_ack" in sql
 
 
@@ -110,7 +114,7 @@ def test_sql_servers_special_types_keep_their_digits_and_take_their_own_bounds()
         column = queries.table.replication
         element = queries.database.bound(column, "x")
         return str(element.compile(dialect=queries.database.dialect)), (
-            queries.database.moment_text(column, moment, zone) if column.kind is not Kind.BINARY else ""
+            queries.database.timestamp_text(column, moment, zone) if column.kind is not Kind.BINARY else ""
         )
 
     assert bound(mssql.DATETIMEOFFSET(7)) == (
@@ -151,7 +155,7 @@ def test_the_sync_flag_is_set_by_key_and_version(
 ) -> None:
     queries = _queries(engine, sa.DateTime())
     database = queries.database
-    flag = Column("synced", sql_type, kind_of(sql_type, engine), nullable=True)
+    flag = Column("synced", sql_type, kind_of(sql_type, ENGINES[engine]), nullable=True)
     key, changed = queries.table.key[0], queries.table.replication
     named = FlaggedTable(table="orders", schema="sales", key=("order_id",), version="updated_at", flag="synced")
     statements = FlagStatements(database, named, {each.name: each for each in (key, changed, flag)})

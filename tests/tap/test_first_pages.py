@@ -6,7 +6,8 @@ import sqlalchemy as sa
 
 from benchmarks.orders import make_orders
 from orders_sync.query_plans import explain
-from sync_databases.databases import database_for
+from sync_databases.clock import database_now
+from sync_databases.value_sql import value_sql_for
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.tap import TapLegacyOrders
@@ -19,12 +20,12 @@ def test_a_first_page_finds_acks_by_their_key_on_postgresql(postgresql_url: str)
     make_orders(postgresql_url, ORDERS)
     tap = TapLegacyOrders(config={"sqlalchemy_url": postgresql_url, "orders_table": "orders"})
     assert tap.ledger.tables.ack.name == "zoho_sync_ack"
-    database = database_for(tap.engine.dialect)
+    database = value_sql_for(tap.engine.dialect)
     table = tap.orders_table
     queries = UnsyncedQueries(table, database, tap.stream_name, table.columns, tap.ledger.tables.ack)
     with reading(tap.engine) as connection:
         newest = connection.execute(queries.newest(None)).scalar_one()
-        page = queries.range_page(None, newest, None, 25_000, database.now(connection))
+        page = queries.range_page(None, newest, None, 25_000, database_now(connection))
         plan = explain(connection, page)
     acks = plan.of("zoho_sync_ack")
     assert acks is not None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from small_shop import Shop, run
 
 from sync_databases.columns import Column, Kind
-from sync_databases.databases import PostgreSQL, SQLite
+from sync_databases.value_sql import PostgreSQLValueSql, SQLiteValueSql
 from tap_legacy_orders.moments import iso_moment, parse_moment, utc_column
 from tap_legacy_orders.ranges import Clock, Range, choose_range
 
@@ -68,7 +68,7 @@ def _range(kind: Kind, values: list[str], bookmark: str | None, clock: Clock = C
         return max((value for value in values if until is None or value <= until), default=None), "text"
 
     return choose_range(
-        _column(kind), SQLite(sa.create_engine("sqlite://").dialect), newest, bookmark, clock, own_version=own
+        _column(kind), SQLiteValueSql(sa.create_engine("sqlite://").dialect), newest, bookmark, clock, own_version=own
     )
 
 
@@ -111,7 +111,7 @@ def test_words_among_moments_do_not_become_the_bookmark() -> None:
 def test_when_clocks_were_set_back_the_repeated_hour_is_read_again() -> None:
     after = Clock(datetime(2024, 10, 27, 2), BERLIN, timedelta(0), timedelta(0))  # noqa: DTZ001 - 03:00 in Berlin again
     before = Clock(datetime(2024, 10, 27, 0, 55), BERLIN, timedelta(0), timedelta(0))  # noqa: DTZ001 - 02:55 in Berlin
-    database = PostgreSQL(sa.create_engine("postgresql+psycopg://").dialect)
+    database = PostgreSQLValueSql(sa.create_engine("postgresql+psycopg://").dialect)
 
     def lower(clock: Clock) -> str | None:
         column = _column(Kind.NAIVE_TIME)
@@ -124,7 +124,7 @@ def test_when_clocks_were_set_back_the_repeated_hour_is_read_again() -> None:
 
 
 def test_a_bookmark_ahead_of_the_clock_says_that_the_clock_was_set_back_and_all_is_read() -> None:
-    database = PostgreSQL(sa.create_engine("postgresql+psycopg://").dialect)
+    database = PostgreSQLValueSql(sa.create_engine("postgresql+psycopg://").dialect)
     clock = Clock(datetime(2024, 6, 1, 11), timezone.utc, timedelta(0), timedelta(0))  # noqa: DTZ001
     for bookmark, ahead in (("2024-06-01 12:00:00", True), ("2024-06-01 11:00:00", False)):
         for chosen in (

@@ -17,7 +17,7 @@ from full_pipe import HANG_SECONDS, blocked_tap
 from small_shop import START, Shop
 
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent
-from sync_ledger.runs import RunLock
+from sync_ledger.leases import Lease
 from sync_ledger.tables import RUN_COUNTS, AckStatus, JobStep
 from tap_legacy_orders.connections import open_engine
 
@@ -136,7 +136,7 @@ def test_orders_of_a_job_that_a_dead_run_never_created_are_streamed_at_once(eith
     shop.put((1, 1), (2, 2))
     first = shop.run()
     shop.ack("2", first.versions["2"])
-    lock = RunLock.acquire(shop.ledger, "orders")
+    lock = Lease.acquire(shop.ledger, "orders")
     with shop.ledger.begin() as connection:
         job = JournalledJob(
             "job", "orders", lock.run_id, "Orders", JobStep.INTENT, Manifest.of({"1": first.versions["1"]}), 0

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from small_shop import Shop
 
-from sync_ledger.ledger import Ledger, LedgerError, database_url
+from sync_databases.drivers import database_url
+from sync_databases.errors import DatabaseError
+from sync_ledger.ledger import Ledger
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError
 
@@ -62,14 +64,14 @@ def test_null_is_no_setting(sqlite_url: str) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite:///a\0b", "postgresql://u:p@h/\n", "sqlite:////\x1b[31m"])
 def test_a_url_with_what_no_url_has_is_refused_and_not_shown(url: str) -> None:
-    with pytest.raises(LedgerError, match="cannot be read") as caught:
+    with pytest.raises(DatabaseError, match="cannot be read") as caught:
         database_url(url)
     assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_a_ledger_that_forgets_is_refused(url: str) -> None:
-    with pytest.raises(LedgerError, match="forgets everything"):
+    with pytest.raises(DatabaseError, match="forgets everything"):
         Ledger.open(url)
 
 

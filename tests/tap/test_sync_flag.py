@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 from small_shop import LONG_AGO, Shop
 
-from sync_databases.databases import database_for
 from sync_databases.flags import index_columns, index_statement
+from sync_databases.value_sql import value_sql_for
 from sync_ledger.tables import AckStatus
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.tap_errors import TapConfigError
@@ -68,7 +68,7 @@ def test_an_index_tells_which_flags_are_unset(shop: Shop) -> None:
     shop.sql("INSERT INTO orders (id, name, updated_at, synced) VALUES (:i, 'n', :u, 1)", *rows)
     _flag(shop, "id IN (7, 3000)", "0")
     table = _table(shop)
-    database = database_for(shop.engine.dialect)
+    database = value_sql_for(shop.engine.dialect)
     assert table.flag is not None
     columns = index_columns(database, "synced", "updated_at", ["id"])
     shop.sql(index_statement(database, sa.table("orders"), table.flag, columns))

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from target_zoho_crm.writing.job_polling import USUAL, Pauses
+from sync_ledger.retry_schedules import JOB_POLLS
+from target_zoho_crm.writing.job_polling import Pauses
 
 
 def looks(pauses: Pauses, job_seconds: float) -> list[float]:
@@ -19,7 +20,7 @@ def looks(pauses: Pauses, job_seconds: float) -> list[float]:
 def test_the_end_of_a_job_is_noticed_soon_and_by_few_calls(job_seconds: float, most_calls: int) -> None:
     found = looks(Pauses(), job_seconds)
     late = found[-1] - job_seconds
-    assert late <= max(USUAL.shortest, min(USUAL.longest, job_seconds * 0.2))
+    assert late <= max(JOB_POLLS.shortest, min(JOB_POLLS.longest, job_seconds * 0.2))
     assert len(found) <= most_calls
 
 
@@ -29,7 +30,7 @@ def test_a_job_is_not_asked_for_long_before_the_fastest_of_the_last_ones_had_end
         pauses.took(seconds)
     found = looks(pauses, 10.5)
     assert found[0] == pytest.approx(7.0)
-    assert found[-1] - 10.5 <= 10.5 * USUAL.share_when_likely
+    assert found[-1] - 10.5 <= 10.5 * JOB_POLLS.share_when_likely
     assert len(found) <= 24
 
 
@@ -43,7 +44,7 @@ def test_once_it_is_known_how_long_jobs_take_their_ends_are_noticed_at_once(fast
         pauses.took(found[-1])
         if number:
             late, calls, took = late + found[-1] - seconds, calls + len(found), took + seconds
-    assert late / took < 0.025 or late / 199 < USUAL.shortest
+    assert late / took < 0.025 or late / 199 < JOB_POLLS.shortest
     assert calls / 199 <= 72
 
 
@@ -66,6 +67,6 @@ def test_a_look_that_took_long_is_followed_at_once() -> None:
     for _ in range(3):
         pauses.took(8.0)
     pause = pauses.after(8.0)
-    assert pause == pytest.approx(8.0 * USUAL.share_when_likely)
+    assert pause == pytest.approx(8.0 * JOB_POLLS.share_when_likely)
     assert pauses.after(8.0, looked=pause / 2) == pytest.approx(pause / 2)
     assert pauses.after(8.0, looked=1.0) == 0.0

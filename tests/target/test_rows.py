@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_ledger.tables import KEY_LENGTH, NO_VERSION
+from sync_databases.keys import KEY_LENGTH, NO_VERSION
 from target_zoho_crm.record_decoding import BadRecordError, RowReader, join_key, shortened_key
 
 PROPERTIES: dict[str, Any] = {

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 import pytest
 import sqlalchemy as sa
 
-from sync_databases.databases import database_for
 from sync_databases.flag_statements import LISTED, LISTED_FROM, FlagStatements
 from sync_databases.flags import FlaggedTable
 from sync_databases.reflection import columns_of
 from sync_databases.session_settings import pin_for_writing
-from sync_ledger.ledger import writable_engine
+from sync_databases.value_sql import value_sql_for
+from sync_databases.writable_database import writable_engine
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def _statements(engine: sa.Engine, *key: str) -> FlagStatements:
     with engine.connect() as connection:
         columns = columns_of(sa.inspect(connection), "orders", None)
     named = FlaggedTable(table="orders", schema=None, key=key, version="changed", flag="synced")
-    return FlagStatements(database_for(engine.dialect), named, columns)
+    return FlagStatements(value_sql_for(engine.dialect), named, columns)
 
 
 def _set(engine: sa.Engine, versions: Mapping[str, str], *key: str) -> list[str]:

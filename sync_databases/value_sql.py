@@ -1,4 +1,4 @@
-"""What differs between database engines: how a value becomes the database's own text, and how that text goes back.
+"""SQL that turns a value into the database's own text and that text back into a value, for each family of engines.
 
 Keys, versions and bookmarks travel as text that the database itself rendered, under session settings pinned here, so
 that no driver can lose a digit. A text that goes back is cast to the column's type: the cast stands on the value,
@@ -7,6 +7,7 @@ never on the column, so that the column's index stays usable.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone, tzinfo
 from typing import Any, ClassVar
 
@@ -16,22 +17,22 @@ from sqlalchemy.exc import UnsupportedCompilationError
 
 from sync_databases import dialects
 from sync_databases.columns import Column, Kind
+from sync_databases.engines import Family, engine_of
 
 Element = sa.ColumnElement[Any]
 MICROSECONDS_TEXT = "%Y-%m-%d %H:%M:%S.%f"
 TIME_KINDS = frozenset({Kind.NAIVE_TIME, Kind.ZONED_TIME, Kind.DATE})
 
 
-class Database:
-    """One engine's ways. This base class is standard SQL; each engine overrides what it does otherwise."""
+class ValueSql:
+    """How one engine does it. This base class is standard SQL; each family overrides what it does otherwise."""
 
-    now_query: ClassVar[str]
-    """Gives the database's clock as text: naive UTC."""
     length_function: ClassVar[str] = "length"
     """Counts the characters of a text."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
+        self.engine = engine_of(dialect)
 
     def text(self, column: Column, element: Element) -> Element:
         """Render the column as the database's own text."""
@@ -54,21 +55,12 @@ class Database:
         counted: Element = getattr(sa.func, self.length_function)(text, type_=sa.Integer())
         return counted
 
-    def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
-        """Write a naive UTC moment so that `bound` takes it; `zone` is where the column's naive moments belong."""
+    def timestamp_text(self, column: Column, timestamp: datetime, zone: tzinfo) -> str:
+        """Write a naive UTC timestamp so that `bound` takes it; `zone` is where the column's naive ones belong."""
         if column.kind is Kind.ZONED_TIME:
-            return moment.strftime(MICROSECONDS_TEXT) + "+00:00"
-        local = moment.replace(tzinfo=timezone.utc).astimezone(zone)
+            return timestamp.strftime(MICROSECONDS_TEXT) + "+00:00"
+        local = timestamp.replace(tzinfo=timezone.utc).astimezone(zone)
         return local.strftime("%Y-%m-%d" if column.kind is Kind.DATE else MICROSECONDS_TEXT)
-
-    def now(self, connection: sa.Connection) -> datetime:
-        """Tell the time by the database's clock: naive UTC."""
-        return self.moment(connection.exec_driver_sql(self.now_query).scalar_one())
-
-    @staticmethod
-    def moment(text: str) -> datetime:
-        """Read what `now_query` gives."""
-        return datetime.strptime(text, MICROSECONDS_TEXT)  # noqa: DTZ007 - naive UTC is what is asked for
 
 
 def _parameter(text: str) -> Element:
@@ -97,10 +89,8 @@ class _Named(sa.types.UserDefinedType[Any]):
         return self.name
 
 
-class SQLite(Database):
-    """SQLite: values have types, columns only an affinity, and moments are texts in whatever shape was written."""
-
-    now_query = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
+class SQLiteValueSql(ValueSql):
+    """SQLite: values have types, columns only an affinity, and times are texts in whatever shape was written."""
 
     def text(self, column: Column, element: Element) -> Element:
         """Render as this engine's text."""
@@ -125,15 +115,13 @@ class SQLite(Database):
             return _cast(element, "NUMERIC")
         return element  # the column's affinity is applied to the text
 
-    def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
+    def timestamp_text(self, column: Column, timestamp: datetime, zone: tzinfo) -> str:
         """Refuse: nothing may take this way."""
-        raise NotImplementedError  # moments are text here: ranges.py writes them in the shape that the column has
+        raise NotImplementedError  # times are text here: ranges.py writes them in the shape that the column has
 
 
-class PostgreSQL(Database):
+class PostgreSQLValueSql(ValueSql):
     """PostgreSQL by psycopg 3."""
-
-    now_query = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
 
     def text(self, column: Column, element: Element) -> Element:
         """Render as this engine's text."""
@@ -168,10 +156,9 @@ class PostgreSQL(Database):
         return _cast(element, sql_type.compile(dialect=self.dialect))
 
 
-class MySQL(Database):
+class MySQLValueSql(ValueSql):
     """MySQL and MariaDB by PyMySQL."""
 
-    now_query = "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)"
     length_function = "char_length"
 
     def text(self, column: Column, element: Element) -> Element:
@@ -200,15 +187,14 @@ class MySQL(Database):
             return _typed_cast(element, sa.Date())
         return element
 
-    def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
-        """Write a moment as this engine takes it."""
-        return super().moment_text(column, moment, zone).removesuffix("+00:00")  # the session's zone is UTC
+    def timestamp_text(self, column: Column, timestamp: datetime, zone: tzinfo) -> str:
+        """Write a timestamp as this engine takes it."""
+        return super().timestamp_text(column, timestamp, zone).removesuffix("+00:00")  # the session's zone is UTC
 
 
-class SQLServer(Database):
+class SQLServerValueSql(ValueSql):
     """SQL Server by pymssql."""
 
-    now_query = "SELECT CONVERT(VARCHAR(26), CAST(SYSUTCDATETIME() AS DATETIME2(6)), 121)"
     length_function = "len"
 
     def text(self, column: Column, element: Element) -> Element:
@@ -242,9 +228,9 @@ class SQLServer(Database):
             style, name = "2", "VARBINARY(8000)"
         return sa.func.convert(sa.literal_column(name), element, sa.literal_column(style), type_=sa.String())
 
-    def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
-        """Write a moment as this engine takes it."""
-        text = super().moment_text(column, moment, zone)
+    def timestamp_text(self, column: Column, timestamp: datetime, zone: tzinfo) -> str:
+        """Write a timestamp as this engine takes it."""
+        text = super().timestamp_text(column, timestamp, zone)
         has_microseconds = isinstance(column.type, (dialects.mssql.DATETIME2, dialects.mssql.DATETIMEOFFSET))
         return text if has_microseconds else text[: len(text) - 3]  # the older types take milliseconds only
 
@@ -255,20 +241,19 @@ class SQLServer(Database):
             return "NVARCHAR(4000)"
 
 
-class Oracle(Database):
+class OracleValueSql(ValueSql):
     """Oracle by python-oracledb."""
 
-    now_query = "SELECT TO_CHAR(SYS_EXTRACT_UTC(SYSTIMESTAMP), 'YYYY-MM-DD HH24:MI:SS.FF6') FROM dual"
-    _MOMENT = "'YYYY-MM-DD HH24:MI:SS.FF9'"
+    _TIMESTAMP = "'YYYY-MM-DD HH24:MI:SS.FF9'"
     _SECOND = "'YYYY-MM-DD HH24:MI:SS'"
 
     def text(self, column: Column, element: Element) -> Element:
         """Render as this engine's text."""
         if column.kind is Kind.ZONED_TIME:
             utc = sa.func.sys_extract_utc(element)
-            return self._call("to_char", utc, self._MOMENT).op("||")(sa.literal_column("'+00:00'"))
+            return self._call("to_char", utc, self._TIMESTAMP).op("||")(sa.literal_column("'+00:00'"))
         if column.kind is Kind.NAIVE_TIME:
-            return self._call("to_char", element, self._SECOND if self._is_date(column) else self._MOMENT)
+            return self._call("to_char", element, self._SECOND if self._is_date(column) else self._TIMESTAMP)
         if column.kind is Kind.BINARY:
             return sa.func.lower(sa.func.rawtohex(element), type_=sa.String())
         if column.kind in {Kind.INTEGER, Kind.NUMBER}:
@@ -293,9 +278,9 @@ class Oracle(Database):
             return self._call("to_number", element)
         return element
 
-    def moment_text(self, column: Column, moment: datetime, zone: tzinfo) -> str:
-        """Write a moment as this engine takes it."""
-        text = super().moment_text(column, moment, zone)
+    def timestamp_text(self, column: Column, timestamp: datetime, zone: tzinfo) -> str:
+        """Write a timestamp as this engine takes it."""
+        text = super().timestamp_text(column, timestamp, zone)
         return text.partition(".")[0] if self._is_date(column) else text
 
     @staticmethod
@@ -308,17 +293,19 @@ class Oracle(Database):
         return function
 
 
-_DATABASES: dict[str, type[Database]] = {
-    "sqlite": SQLite,
-    "postgresql": PostgreSQL,
-    "mysql": MySQL,
-    "mariadb": MySQL,
-    "mssql": SQLServer,
-    "oracle": Oracle,
+_OF_FAMILY: Mapping[Family, type[ValueSql]] = {
+    Family.SQLITE: SQLiteValueSql,
+    Family.POSTGRESQL: PostgreSQLValueSql,
+    Family.MYSQL: MySQLValueSql,
+    Family.SQL_SERVER: SQLServerValueSql,
+    Family.ORACLE: OracleValueSql,
 }
-SUPPORTED = tuple(_DATABASES)
 
 
-def database_for(dialect: Dialect) -> Database:
-    """Choose the engine's ways. `open_engine` has already refused engines that are not in `SUPPORTED`."""
-    return _DATABASES[dialect.name](dialect)
+def value_sql_for(dialect: Dialect) -> ValueSql:
+    """Choose the engine's SQL.
+
+    Raises:
+        DatabaseError: it is none of ours.
+    """
+    return _OF_FAMILY[engine_of(dialect).family](dialect)

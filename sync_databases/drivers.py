@@ -1,0 +1,50 @@
+"""From a database URL to an engine of SQLAlchemy, with the driver that our extras install."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+
+from sync_databases.engines import find_engine
+from sync_databases.errors import DatabaseError
+
+
+def database_url(text: str) -> sa.URL:
+    """Read a database URL and name the driver that we install where it names none.
+
+    Raises:
+        DatabaseError: the text is no URL.
+    """
+    try:
+        if not text.isprintable():
+            raise ValueError("a character that no URL has")  # noqa: TRY301 - reported as the others
+        url = sa.make_url(text)
+    except (SQLAlchemyError, ValueError) as error:
+        raise DatabaseError(
+            "the database URL cannot be read; expected e.g. postgresql://user:password@host:5432/database"
+        ) from error
+    engine = find_engine(url.drivername)  # none where the URL names a driver as well
+    return url if engine is None or engine.driver is None else url.set(drivername=f"{engine.name}+{engine.driver}")
+
+
+def create_engine(url: sa.URL, **options: Any) -> sa.Engine:
+    """Make an engine, or say which extra is missing.
+
+    Raises:
+        DatabaseError: unknown engine, or its driver is not installed.
+    """
+    try:
+        return sa.create_engine(url, **options)
+    except NoSuchModuleError as error:
+        raise DatabaseError(f"no database engine is called {url.drivername!r}") from error
+    except ModuleNotFoundError as error:
+        raise driver_missing(url.get_backend_name()) from error
+
+
+def driver_missing(name: str) -> DatabaseError:
+    """The error of an engine, known by its name, whose driver is not installed."""
+    engine = find_engine(name)
+    extra = engine and engine.extra
+    return DatabaseError(f"the driver for {name} is not installed; run: pip install 'orders-sync[{extra or ''}]'")

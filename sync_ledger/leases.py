@@ -1,0 +1,227 @@
+"""The lease that lets one run live for each stream and partition; a dead run's is taken over (`runs.py`).
+
+A run that was only asleep finds its lease lost before its next send or ledger write, and stops there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from sync_ledger.ledger import Ledger, LedgerError
+from sync_ledger.partitions import WHOLE, Partition
+from sync_ledger.retry_schedules import ACQUIRING_LEASE, LEASE_HEARTBEAT_SECONDS
+from sync_ledger.runs import DEAD_AFTER, FOLLOWING, described, mark_dead_runs
+from sync_processes.process_identity import awake_seconds, process_space
+
+GUARD_SECONDS = 15.0
+"""A send needs a heartbeat no older than this; well under a minute, so that nobody can have taken over meanwhile."""
+
+logger = logging.getLogger(__name__)
+
+
+class LeaseHeldError(LedgerError):
+    """Another run of this stream is alive, and has keys in common with this one."""
+
+
+class OutdatedError(LedgerError):
+    """Another run has written since these records were read: what it wrote may be newer."""
+
+
+class LeaseLostError(LedgerError):
+    """This run was taken for dead, and its work was handed to another."""
+
+
+class Lease:
+    """The lease of one live run of one stream and partition. Not for two threads before `start_heartbeat`."""
+
+    def __init__(self, ledger: Ledger, stream: str, partition: Partition, run_id: str) -> None:
+        """Use `Lease.acquire`."""
+        self.ledger = ledger
+        self.stream = stream
+        self.partition = partition
+        self.run_id = run_id
+        self._confirmed = awake_seconds()
+        self._lost = threading.Event()
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+        run = ledger.tables.run
+        self._beat = (
+            sa.update(run)
+            .where(run.c.run_id == run_id, run.c.finished_at.is_(None))
+            .values(heartbeat_at=sa.bindparam("now"), credits=sa.bindparam("spent"))
+        )
+        self.spent: Callable[[], int] = int
+        """The credits that this run has spent so far; written with each heartbeat, so that a kill loses none."""
+
+    @classmethod
+    def acquire(cls, ledger: Ledger, stream: str, partition: Partition = WHOLE, *, continuous: bool = False) -> Lease:
+        """Begin a run, taking over from dead ones. One that is `continuous` is known by that while it lives.
+
+        Partitions of one split live side by side. A run of another split has keys in common with this one; no index
+        excludes two such runs, so each checks for the other once its own row is there, and the later one ends.
+
+        Raises:
+            LeaseHeldError: a run of this stream and partition, or of another split, is alive; the text says which.
+        """
+        run_id, run = uuid.uuid4().hex, ledger.tables.run
+        lock_name = f"{stream} {partition.name}"
+        facts = {
+            "run_id": run_id,
+            "stream": stream,
+            "partition_name": partition.name,
+            "lock_name": lock_name,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "process_space": process_space(),
+            "how_ended": FOLLOWING if continuous else None,
+        }
+        others = sa.and_(
+            run.c.stream == stream,
+            run.c.finished_at.is_(None),
+            run.c.partition_name != partition.name,
+            sa.not_(partition.is_disjoint_from(run.c.partition_name)),
+        )
+        for failures in itertools.count(1):
+            mark_dead_runs(ledger, stream)
+            try:
+                ledger.transact(partial(_insert, ledger, facts))
+            except IntegrityError:
+                held = _holder(ledger, run.c.lock_name == lock_name)
+                if held and held[0].run_id != run_id:  # else it is ours, since a commit whose answer was lost
+                    raise LeaseHeldError(described(*held)) from None
+                if not held and ACQUIRING_LEASE.is_over(failures):
+                    break
+                if not held:
+                    continue
+            held = _holder(ledger, others)
+            if held:
+                ledger.transact(partial(_withdraw, run, run_id))
+                raise LeaseHeldError(described(*held))
+            return cls(ledger, stream, partition, run_id)
+        raise LeaseHeldError(f"other runs of stream {stream!r} keep starting; try again in a minute")
+
+    def refuse_outdated(self, read_since: datetime) -> None:
+        """Make sure that no other run of these keys has lived since the records of this one began to be read.
+
+        `read_since` is by the ledger database's clock: naive UTC.
+
+        Raises:
+            OutdatedError: one has, and this run would write older versions over newer ones.
+        """
+        run = self.ledger.tables.run
+        others = sa.select(sa.func.max(run.c.heartbeat_at)).where(
+            run.c.stream == self.stream,
+            sa.not_(self.partition.is_disjoint_from(run.c.partition_name)),
+            run.c.run_id != self.run_id,
+        )
+
+        def look_up() -> datetime | None:
+            with self.ledger.connect() as connection:
+                now = self.ledger.now(connection)  # what is later than now is from before the clock was set back
+                return connection.execute(others.where(run.c.heartbeat_at <= now)).scalar()
+
+        latest = self.ledger.with_retries(look_up)
+        if latest is not None and latest > read_since:
+            raise OutdatedError(
+                f"stream {self.stream!r} was read from {read_since} UTC on, and another run was at work after that, at "
+                f"{latest}: its orders may be newer than these, so none of these is sent; run the pair again"
+            )
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Open a transaction under the lease: a heartbeat and a check in one statement.
+
+        Raises:
+            LeaseLostError: another run has taken over; nothing of this transaction is committed.
+        """
+        began = awake_seconds()
+        with self.ledger.begin() as connection:
+            self._confirm(connection)
+            yield connection
+        self._confirmed = began
+
+    def _confirm(self, connection: sa.Connection) -> None:
+        facts = {"now": self.ledger.now(connection), "spent": self.spent()}
+        if self._lost.is_set() or connection.execute(self._beat, facts).rowcount != 1:
+            self._lost.set()
+            raise LeaseLostError(
+                f"this run of stream {self.stream!r} was silent for over {DEAD_AFTER.seconds} seconds and another "
+                "run has taken over its work; this one stops without writing more"
+            )
+
+    def guard(self) -> None:
+        """Make sure, before something is sent, that this run still holds its lease.
+
+        Raises:
+            LeaseLostError: it does not.
+        """
+        if self._lost.is_set() or awake_seconds() - self._confirmed >= GUARD_SECONDS:
+            self.beat()
+
+    def beat(self) -> None:
+        """Write a heartbeat at once."""
+        with self.transaction():
+            pass
+
+    def start_heartbeat(self) -> None:
+        """Keep writing heartbeats, from a thread of its own."""
+        self._thread = threading.Thread(target=self._keep_beating, name=f"heartbeat-{self.stream}", daemon=True)
+        self._thread.start()
+
+    def _keep_beating(self) -> None:
+        while not self._over.wait(LEASE_HEARTBEAT_SECONDS):
+            try:
+                self.beat()
+            except LeaseLostError:
+                return
+            except SQLAlchemyError as error:
+                logger.warning("The heartbeat could not be written, trying again: %s", type(error).__name__)
+
+    def release(self, how_ended: str, counts: Mapping[str, int], credits_spent: int) -> None:
+        """End the run and free the lease; one that was lost stays with its new holder."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+        run = self.ledger.tables.run
+        facts: dict[str, Any] = {f"{name}_count": count for name, count in counts.items()}
+        facts |= {"lock_name": self.run_id, "how_ended": how_ended, "credits": credits_spent}
+        end = sa.update(run).where(run.c.run_id == self.run_id, run.c.finished_at.is_(None))
+
+        def write(connection: sa.Connection) -> None:
+            connection.execute(end, {**facts, "finished_at": self.ledger.now(connection)})
+
+        self.ledger.transact(write)
+
+
+def _insert(ledger: Ledger, facts: Mapping[str, Any], connection: sa.Connection) -> None:
+    now = ledger.now(connection)
+    connection.execute(sa.insert(ledger.tables.run), {**facts, "started_at": now, "heartbeat_at": now})
+
+
+def _withdraw(run: sa.Table, run_id: str, connection: sa.Connection) -> None:
+    connection.execute(sa.delete(run).where(run.c.run_id == run_id))
+
+
+def _holder(ledger: Ledger, which: sa.ColumnElement[bool]) -> Any:
+    """One of those runs and the ledger's clock; None where there is none."""
+    run = ledger.tables.run
+
+    def look_up() -> Any:
+        with ledger.connect() as connection:
+            row = connection.execute(sa.select(run).where(which).limit(1)).one_or_none()
+            return row and (row, ledger.now(connection))
+
+    return ledger.with_retries(look_up)

@@ -1,0 +1,201 @@
+"""When something is tried again, and how often something is checked: every figure of ours, once.
+
+The places that wait import their schedule from here, and `docs/retries.md` is made of `RETRIES`, `POLLS` and
+`INTERVALS`. How long one statement or one call may take is not a matter of this module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sync_databases.retrying import UNLIMITED, Growth, RetrySchedule
+
+# Tried again after a failure
+
+API_CALLS = RetrySchedule(attempts=6, first_pause=0.5, growth=Growth.DOUBLING, longest_pause=60.0, shortest_share=0.5)
+API_CALLS_OF_CHECKS = RetrySchedule(
+    attempts=2, first_pause=0.2, growth=Growth.DOUBLING, longest_pause=60.0, shortest_share=0.5
+)
+TOKEN_RENEWAL = RetrySchedule(attempts=5, first_pause=1.0, growth=Growth.DOUBLING, longest_pause=30.0)
+TOKEN_RENEWAL_OF_CHECKS = RetrySchedule(attempts=5, first_pause=0.2, growth=Growth.DOUBLING, longest_pause=30.0)
+INSERT_CALLS = RetrySchedule(attempts=3, first_pause=1.0)
+SPLIT_CALLS = RetrySchedule(attempts=2, first_pause=1.0, shortest_share=0.5)
+JOB_CREATION = RetrySchedule(attempts=2)
+RESULT_READING = RetrySchedule(attempts=3)
+UNKNOWN_JOBS = RetrySchedule(attempts=UNLIMITED, first_pause=10.0)
+QUARANTINED_JOBS = RetrySchedule(attempts=2)
+DUE_ORDERS = RetrySchedule(attempts=UNLIMITED, first_pause=60.0, growth=Growth.DOUBLING, longest_pause=6 * 3600.0)
+LEDGER_STATEMENTS = RetrySchedule(
+    attempts=5,
+    first_pause=1.0,
+    growth=Growth.BY_THE_FIRST,
+    longest_pause=30.0,
+    shortest_share=0.5,
+    none_begun_after=60.0,  # each attempt may have waited for a lock already
+)
+ORDERS_DATABASE_STATEMENTS = LEDGER_STATEMENTS
+CREATING_TABLES = RetrySchedule(attempts=5, first_pause=0.1, growth=Growth.BY_THE_FIRST)
+ACQUIRING_LEASE = RetrySchedule(attempts=3)
+FOLLOWED_DATABASE = RetrySchedule(
+    attempts=UNLIMITED, first_pause=1.0, growth=Growth.DOUBLING, longest_pause=60.0, shortest_share=0.5
+)
+
+# Asked for again until it has ended
+
+
+@dataclass(frozen=True, slots=True)
+class PollSchedule:
+    """Seconds between two polls of a job, and the share of what a job took by which its end may be noticed late.
+
+    `share_when_likely` holds while the job is as old as others were when they ended: what waits for a place at Zoho
+    waits that much longer, and a poll costs a credit at most, where a job costs 500.
+    """
+
+    shortest: float
+    longest: float
+    share_of_elapsed: float
+    share_when_likely: float
+
+
+JOB_POLLS = PollSchedule(shortest=0.1, longest=30.0, share_of_elapsed=0.2, share_when_likely=0.02)
+JOB_POLLS_BESIDE_CALLBACKS = PollSchedule(shortest=5.0, longest=120.0, share_of_elapsed=1.0, share_when_likely=1.0)
+
+# Done again and again, in seconds
+
+LEASE_HEARTBEAT_SECONDS = 10.0
+CALLBACK_CHECK_SECONDS = 1.0
+MISSING_PARENT_SECONDS = 60.0
+BUSY_FLUSH_SECONDS = 0.02
+INPUT_CHECK_SECONDS = 0.5
+CALL_STOP_CHECK_SECONDS = 0.1
+LINES_STOP_CHECK_SECONDS = 0.5
+WORKER_STOP_CHECK_SECONDS = 1.0
+FOLLOW_POLL_SECONDS = 1
+FOLLOW_SHORTEST_POLL_SECONDS = 0.01
+FOLLOW_GATHERING_SECONDS = 0.05
+FOLLOW_STATE_SECONDS = 5.0
+FOLLOW_FULL_PASS_SECONDS = 300.0
+FOLLOW_WIDE_POLL_SECONDS = 10.0
+FOLLOW_LEDGER_POLL_SECONDS = 10.0
+
+
+# The same for people
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """One row of the table of retries: what fails, and what follows when it is not tried again any more."""
+
+    what: str
+    schedule: RetrySchedule
+    then: str
+    note: str = ""
+    """What else decides about it."""
+
+
+_NEXT_RUN = "the next run sends its orders"
+
+RETRIES = (
+    Retry(
+        "A call to Zoho's API that got no answer, a 429 or a 5xx",
+        API_CALLS,
+        "its orders stay unsynced; after 3 such calls in a row the run ends with 1",
+        "`Retry-After` of up to 120 s is waited for first; with `max_age_seconds` until an outage is over",
+    ),
+    Retry("The same in `doctor`, `init` and `plan`", API_CALLS_OF_CHECKS, "the check fails"),
+    Retry("Renewing the access token", TOKEN_RENEWAL, "the run ends", "each pause is up to a first one longer"),
+    Retry(
+        "The same in `doctor`, `init` and `plan`",
+        TOKEN_RENEWAL_OF_CHECKS,
+        "the check fails",
+        "each pause is up to a first one longer",
+    ),
+    Retry(
+        "An insert call without an answer (`operation: insert`)",
+        INSERT_CALLS,
+        "its orders are in doubt: the next run looks them up before it writes",
+    ),
+    Retry(
+        "A call that fails for all its orders and names none",
+        SPLIT_CALLS,
+        "its orders are sent in parts, until the one that fails is alone: `BREAKS_CALLS`",
+        "the second attempt is the one in parts",
+    ),
+    Retry(
+        "Creating a bulk write job, without an answer",
+        JOB_CREATION,
+        "the next run asks for the job",
+        "both jobs would write the same versions; jobs that insert are created once",
+    ),
+    Retry("A job's result that cannot be read", RESULT_READING, "its orders are due again: `JOB_WITHOUT_RESULT`"),
+    Retry(
+        "A job of which not enough is known, in a run with `max_age_seconds`",
+        UNKNOWN_JOBS,
+        "",
+        "other runs leave it to the next run",
+    ),
+    Retry(
+        "Orders whose jobs leave no result",
+        QUARANTINED_JOBS,
+        "no job takes them any more: they go by upsert calls",
+        "each job is one of the next runs",
+    ),
+    Retry(
+        "An order that was refused for a reason that passes",
+        DUE_ORDERS,
+        "it is parked",
+        "`max_attempts` (12) in all; the second attempt is due at once",
+    ),
+    Retry(
+        "A statement in the ledger: connection lost, deadlock, locked",
+        LEDGER_STATEMENTS,
+        "the run ends; " + _NEXT_RUN,
+        "none is begun after 60 s; with `max_age_seconds` until it works",
+    ),
+    Retry(
+        "The same in the orders' database, where the sync flag is set",
+        ORDERS_DATABASE_STATEMENTS,
+        "the run ends; the next one sets the flags",
+        "as in the ledger",
+    ),
+    Retry(
+        "Creating the ledger's tables: tap and target start together",
+        CREATING_TABLES,
+        "the run ends, with what the database says",
+    ),
+    Retry(
+        "Acquiring the lease, while others begin and end",
+        ACQUIRING_LEASE,
+        "the run ends with 3",
+        "a live run's lease is not waited for",
+    ),
+    Retry(
+        "Reading the orders with `follow`, after the database was lost",
+        FOLLOWED_DATABASE,
+        "",
+        "the first pause is `poll_interval_seconds`; the first poll of a run is not tried again",
+    ),
+)
+
+POLLS = (
+    ("A bulk write job", JOB_POLLS),
+    ("The same with `callback_url`", JOB_POLLS_BESIDE_CALLBACKS),
+)
+
+INTERVALS = (
+    ("A run's heartbeat in the ledger", LEASE_HEARTBEAT_SECONDS),
+    ("Whether a callback has come for a job that is waited for", CALLBACK_CHECK_SECONDS),
+    ("A parent record that was not found, until it is asked for again", MISSING_PARENT_SECONDS),
+    ("Whether a call has ended that held up waiting records (`max_age_seconds`)", BUSY_FLUSH_SECONDS),
+    ("While no input comes: whether records have waited long enough, and whether to stop", INPUT_CHECK_SECONDS),
+    ("Whether to stop, while a call waits for its place", CALL_STOP_CHECK_SECONDS),
+    ("Whether to stop, while lines wait for their turn", LINES_STOP_CHECK_SECONDS),
+    ("Whether to stop, while the target waits for calls and jobs", WORKER_STOP_CHECK_SECONDS),
+    ("`follow`: a poll for changes (`poll_interval_seconds`)", FOLLOW_POLL_SECONDS),
+    ("`follow`: the shortest interval that the setting gives", FOLLOW_SHORTEST_POLL_SECONDS),
+    ("`follow`: after a notification, for changes that come with it", FOLLOW_GATHERING_SECONDS),
+    ("`follow`: STATE, though nothing has changed", FOLLOW_STATE_SECONDS),
+    ("`follow`: everything is read as by a single run", FOLLOW_FULL_PASS_SECONDS),
+    ("`follow`: a poll that looks back by all of `lookback_seconds`", FOLLOW_WIDE_POLL_SECONDS),
+    ("`follow`: a poll of a ledger in another database", FOLLOW_LEDGER_POLL_SECONDS),
+)

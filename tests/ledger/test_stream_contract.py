@@ -1,0 +1,62 @@
+"""What the tap announces in a SCHEMA message is what the target reads, and nothing else is believed."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from sync_databases.flags import FlaggedTable
+from sync_ledger.partitions import WHOLE, Partition
+from sync_ledger.stream_contract import Announcement, AnnouncementError, announce, read_announcement
+
+FLAG = FlaggedTable(table="orders", schema="shop", key=("region", "id"), version="updated_at", flag="synced")
+READ_SINCE = datetime.fromisoformat("2026-01-02 03:04:05.678901")
+SCHEMA: dict[str, Any] = {"type": "object", "properties": {"id": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    "announcement",
+    [
+        Announcement(),
+        Announcement(READ_SINCE, Partition(2, 4), FLAG),
+        Announcement(READ_SINCE.replace(microsecond=0), WHOLE, None),  # a clock that has whole seconds
+    ],
+)
+def test_the_target_reads_what_the_tap_announces(announcement: Announcement) -> None:
+    message = json.loads(json.dumps(announce(SCHEMA, announcement)))
+    assert read_announcement(message) == announcement
+
+
+def test_an_announcement_leaves_the_schema_as_it_is() -> None:
+    before = json.dumps(SCHEMA)
+    announced = announce(SCHEMA, Announcement(READ_SINCE, Partition(1, 2), FLAG))
+    assert json.dumps(SCHEMA) == before
+    assert {name: announced[name] for name in SCHEMA} == SCHEMA
+    assert all(name.startswith("x-sync-") for name in announced.keys() - SCHEMA.keys())
+
+
+def test_a_tap_of_another_kind_announces_nothing() -> None:
+    assert read_announcement(SCHEMA) == Announcement(read_since=None, partition=WHOLE, sync_flag=None)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("x-sync-read-since", "yesterday"),
+        ("x-sync-read-since", "2026-01-01 00:00:00+00:00"),
+        ("x-sync-read-since", 20260101),
+        ("x-sync-partition", "5/4"),
+        ("x-sync-partition", "02/4"),
+        ("x-sync-partition", None),
+        ("x-sync-partition", 3),
+        ("x-sync-flag", "synced"),
+        ("x-sync-flag", {"table": "orders"}),
+        ("x-sync-flag", {"table": "o", "schema": None, "key": ["id"], "version": "v", "flag": "f", "url": "x"}),
+    ],
+)
+def test_what_no_tap_announces_is_refused_by_the_keywords_name(keyword: str, value: Any) -> None:
+    with pytest.raises(AnnouncementError, match=keyword):
+        read_announcement({**SCHEMA, keyword: value})
