@@ -29,7 +29,9 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     """Say in one line what was not held against Zoho's OpenAPI files, where those are not at hand."""
     reports = [report for each in terminalreporter.stats.values() for report in each if hasattr(report, "when")]
-    without = {report.nodeid: dict(report.user_properties).get("without_openapi_files") for report in reports}
+    without = {
+        report.nodeid: dict(getattr(report, "user_properties", ())).get("without_openapi_files") for report in reports
+    }
     folders = {folder for folder in without.values() if folder}
     if folders:
         tests = sum(folder is not None for folder in without.values())

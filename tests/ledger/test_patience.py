@@ -16,9 +16,9 @@ from sync_databases.waiting import Clock
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent
 from sync_ledger.leases import Lease
-from sync_ledger.ledger import ATTEMPTS, CREATE_ATTEMPTS, PATIENCE_SECONDS, Ledger, LedgerError
+from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.recovery import release_uncreated
-from sync_ledger.retry_schedules import LEDGER_STATEMENTS
+from sync_ledger.retry_schedules import CREATING_TABLES, LEDGER_STATEMENTS
 from sync_ledger.tables import AckStatus, JobStep
 
 
@@ -102,7 +102,7 @@ def test_a_ledger_that_never_answers_is_given_up_with_one_line(ledger: Ledger, c
         DatabaseUnavailableError, match=r"^the ledger cannot be written or read: server has gone away; what"
     ):
         ledger.transact(fail)
-    assert len(tries) == ATTEMPTS
+    assert len(tries) == LEDGER_STATEMENTS.attempts
     longest = [1.0, 2.0, 3.0, 4.0]  # seconds; each pause is half of that at least, and drawn
     assert all(most / 2 <= pause <= most for pause, most in zip(clock.waits, longest, strict=True))
 
@@ -112,7 +112,7 @@ def test_what_takes_too_long_is_not_begun_again(ledger: Ledger, clock: NoWaiting
 
     def fail(_connection: sa.Connection) -> None:
         tries.append(1)
-        clock.now += PATIENCE_SECONDS  # the database lets it wait for a lock
+        clock.now += LEDGER_STATEMENTS.none_begun_after  # the database lets it wait for a lock
         raise OperationalError("UPDATE ack", {}, Exception("lock wait timeout"))
 
     with pytest.raises(DatabaseUnavailableError):
@@ -124,7 +124,7 @@ def test_what_takes_too_long_is_not_begun_again(ledger: Ledger, clock: NoWaiting
 def test_tables_that_cannot_be_made_are_tried_again_by_the_same_clock(clock: NoWaiting) -> None:
     with pytest.raises(LedgerError, match="cannot be created or read"):
         Ledger.open("sqlite:////no/such/folder/ledger.sqlite", clock=clock).ensure_tables()
-    assert len(clock.waits) == CREATE_ATTEMPTS - 1
+    assert len(clock.waits) == CREATING_TABLES.attempts - 1
 
 
 def test_after_a_failure_each_thing_is_tried_once_until_one_succeeds(ledger: Ledger) -> None:
