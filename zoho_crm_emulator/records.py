@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any
 
 from zoho_crm_emulator.automations import asked
-from zoho_crm_emulator.batch import Operation, Outcome, Row, Rules
 from zoho_crm_emulator.calls import Answer, Call
 from zoho_crm_emulator.child_batch import batch_for
 from zoho_crm_emulator.dates import iso, zone
@@ -15,6 +14,7 @@ from zoho_crm_emulator.faults import ActiveFault, Faults
 from zoho_crm_emulator.record_checks import checks_for
 from zoho_crm_emulator.record_reading import named_record
 from zoho_crm_emulator.record_rules import RecordRules
+from zoho_crm_emulator.record_writing import Operation, Outcome, Row, Rules
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import Field, ModuleView
 from zoho_crm_emulator.switches import told_id
