@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from target_zoho_crm.api.codes import Standing, advice
 from target_zoho_crm.api.errors import CODES, CodeInfo, Family
 from zoho_crm_emulator.refusals import every_code
 
@@ -24,11 +25,19 @@ through, one order of the call is looked for ([poison](operating.md#poison)). A 
 `data` when it is about a record; for a whole request its HTTP status decides.
 """
 
+STATUSES = """\
+## By status
+
+What to do also depends on whether the order is tried again by itself. `orders-sync problems` and the last lines of a
+run go by code and status; the last column of the tables below is about the cause.
+"""
+
 FAMILIES = {
     Family.DATA: "The order is `rejected`. It is tried again when the legacy system changes it, or when somebody asks.",
     Family.TRANSIENT: (
         "The order is tried again with growing pauses, and then in the next runs by a\n"
-        "[schedule](operating.md#when-a-refused-order-is-tried-again), until it is parked."
+        "[schedule](operating.md#when-a-refused-order-is-tried-again). Once its retries are used up it is `parked`,\n"
+        "and not tried again by itself: then what to do goes [by status](#by-status)."
     ),
     Family.QUOTA: "The target stops sending. What was not sent stays unsynced, and goes in a later run.",
     Family.CONFIGURATION: "The run stops once and says what to do. No order is marked as rejected.",
@@ -40,7 +49,22 @@ def errors_page() -> str:
     lacking = sorted(every_code() - CODES.keys())
     if lacking:
         raise KeyError(f"target_zoho_crm/api/errors.py does not say what these codes mean: {', '.join(lacking)}")
-    return "\n".join([HEAD, *(_section(family, happens) for family, happens in FAMILIES.items())])
+    return "\n".join([HEAD, _by_status(), *(_section(family, happens) for family, happens in FAMILIES.items())])
+
+
+def _by_status() -> str:
+    rows = [
+        f"| `{'parked' if standing is Standing.PARKED else 'rejected'}`{', with a next attempt' * next_attempt} "
+        f"| {family.value} | {advice(None, standing, family)} |"
+        for standing, family, next_attempt in (
+            (Standing.DUE, Family.TRANSIENT, True),
+            (Standing.DUE, Family.DATA, True),
+            (Standing.PARKED, Family.TRANSIENT, False),
+            (Standing.PARKED, Family.DATA, False),
+        )
+    ]
+    head = "| Status | Family | What to do |\n|---|---|---|\n| `rejected` | data | as the code's line below says |"
+    return "\n".join([STATUSES, head, *rows, ""])
 
 
 def _section(family: Family, happens: str) -> str:
@@ -48,7 +72,8 @@ def _section(family: Family, happens: str) -> str:
         f"| `{code}` | {_who(code)} | {_told(info)} |" for code, info in CODES.items() if info.family is family
     )
     table = "\n".join(rows)
-    head = "| Code | Who | Meaning | What to do |\n|---|---|---|---|"
+    to_do = "While it is tried again" if family is Family.TRANSIENT else "What to do"
+    head = f"| Code | Who | Meaning | {to_do} |\n|---|---|---|---|"
     return f"## {family.value.capitalize()}\n\n{happens}\n\n{head}\n{table}\n"
 
 

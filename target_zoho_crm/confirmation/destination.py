@@ -11,6 +11,7 @@ from operator import attrgetter
 
 from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.codes import without_remedy
 from target_zoho_crm.api.errors import CREDIT_BUDGET, Family, QuotaError, TransientError, ZohoError, request_error
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.confirmation.confirmation import Confirmation
@@ -237,15 +238,15 @@ class Destination:
         if not of_budget:
             self.failed_calls.note(error)
 
-    def left_unsynced(self, batch: Batch, error: Exception) -> None:
+    def left_unsynced(self, batch: Batch, error: ZohoError) -> None:
         """Let go of orders that could not be sent; the next run reads them again."""
         self.failed_calls.note(error)
         if not batch.entries:
             return
         if self.continuous:  # no next run: the ledger holds them as due, and the tap sends them again
-            code = error.code if isinstance(error, ZohoError) else type(error).__name__
+            text = without_remedy(error)
             outcomes = [
-                Outcome(key, entry.version, Status.REJECTED, code=code, message=str(error), family=Family.TRANSIENT)
+                Outcome(key, entry.version, Status.REJECTED, code=error.code, message=text, family=Family.TRANSIENT)
                 for key, entry in batch.entries.items()
             ]
             self.conclude(batch.group, outcomes, Channel.UPSERT)

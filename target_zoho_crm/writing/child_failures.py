@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from target_zoho_crm.api.codes import without_remedy
 from target_zoho_crm.api.errors import Family, QuotaError, TransientError
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.mapping.field_values import MULTIPLE
@@ -55,7 +56,7 @@ def of_outcome(outcome: Outcome) -> Fault:
 
 def of_error(error: TransientError | QuotaError, of: str = LINES) -> Fault:
     """The fault of a call that failed as a whole, after all attempts, or that our own budget has no credits for."""
-    return Fault(error.code, Family.TRANSIENT, message=error.message, of=of)
+    return Fault(error.code, Family.TRANSIENT, message=without_remedy(error), of=of)
 
 
 def unwritten(why: str, of: str = LINES) -> Fault:
