@@ -11,7 +11,8 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from sync_ledger.ledger import LedgerError
 from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError
-from target_zoho_crm.api.errors import CODES, ZohoError
+from target_zoho_crm.api.codes import CODES
+from target_zoho_crm.api.errors import ZohoError
 
 EXPECTED = (TapConfigError, TapSyncError, LedgerError, ZohoError, ConfigValidationError)
 """What a faulty set-up makes tap, target and ledger say; anything else is a defect of ours."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,7 @@ from orders_sync.status import read_status, with_backlog
 from orders_sync.status_view import show_status
 from orders_sync.unsynced_count import count_unsynced
 from sync_ledger.problems import Problem, problems_of
-from target_zoho_crm.api.codes import Standing, advice
-from target_zoho_crm.api.errors import CODES, Family
+from target_zoho_crm.api.codes import Family, Standing, advice, find
 
 EXIT_UNHEALTHY = 1
 
@@ -125,19 +125,28 @@ def _advice_lines(problem: Problem) -> list[str]:
 
 
 def _meaning(problem: Problem) -> str:
-    info = CODES.get(problem.code or "")
+    info = find(problem.code)
     return info.meaning if info else ""
 
 
 def _remedies(problem: Problem) -> dict[Standing, str]:
-    family = Family(problem.family) if problem.family else None
-    return {each: advice(problem.code, each, family) for each, orders in _standings(problem).items() if orders}
+    return {each: advice(problem.code, each, _family(problem)) for each in _standings(problem)}
 
 
-def _standings(problem: Problem) -> dict[Standing, int]:
+def _standings(problem: Problem) -> Counter[Standing]:
     """How many of the orders are tried again by themselves, and how many not, and why."""
-    for_good = problem.rejected - problem.due
-    return {Standing.REJECTED: for_good, Standing.DUE: problem.due, Standing.PARKED: problem.parked}
+    counts = Counter[Standing]()
+    for orders, parked, due in (
+        (problem.rejected - problem.due, False, False),
+        (problem.due, False, True),
+        (problem.parked, True, False),
+    ):
+        counts[Standing.of(_family(problem), parked=parked, due=due)] += orders
+    return +counts
+
+
+def _family(problem: Problem) -> Family | None:
+    return Family(problem.family) if problem.family else None
 
 
 def _states(problem: Problem) -> str:

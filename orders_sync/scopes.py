@@ -13,7 +13,9 @@ from http import HTTPStatus
 from pathlib import Path
 
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.errors import SCOPES_NEEDED, ConfigurationError, Gone, TransientError, ZohoError
+from target_zoho_crm.api.codes import OwnCode, ZohoCode
+from target_zoho_crm.api.errors import ConfigurationError, Gone, TransientError, ZohoError
+from target_zoho_crm.api.scope_names import SCOPES_NEEDED
 
 NO_JOB = "0"
 """No bulk write job has this id."""
@@ -37,7 +39,7 @@ def _try(call: Callable[[ZohoClient, str], object], client: ZohoClient, module: 
     try:
         call(client, module)
     except ZohoError as error:
-        if error.code == "OAUTH_SCOPE_MISMATCH":
+        if error.code == ZohoCode.OAUTH_SCOPE_MISMATCH:
             return Scope.MISSING
         # Zoho's refusal for another reason comes after it has looked at the scope; any other error says nothing.
         refused = isinstance(error, (ConfigurationError, Gone)) and error.http_status != HTTPStatus.UNAUTHORIZED
@@ -50,7 +52,7 @@ def _upload_no_zip(client: ZohoClient, _module: str) -> None:
     try:
         client.org()
     except ZohoError as error:  # the upload names the org, which takes another scope to find out
-        raise TransientError("ORG_NOT_FOUND", error.message) from error
+        raise TransientError(OwnCode.ORG_NOT_FOUND, error.message) from error
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scope.zip"
         path.write_bytes(b"no zip")

@@ -11,8 +11,8 @@ from operator import attrgetter
 
 from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.codes import without_remedy
-from target_zoho_crm.api.errors import CREDIT_BUDGET, Family, QuotaError, TransientError, ZohoError, request_error
+from target_zoho_crm.api.codes import Family, OwnCode
+from target_zoho_crm.api.errors import QuotaError, TransientError, ZohoError, request_error
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.confirmation.confirmation import Confirmation
 from target_zoho_crm.confirmation.outcomes import Outcome, Status, refused_by_us
@@ -221,7 +221,7 @@ class Destination:
 
     def ends_budget(self, error: ZohoError) -> bool:
         """Whether an error says that our own budget is spent: what it kept from being sent is left to the next run."""
-        if error.code != CREDIT_BUDGET:
+        if error.code != OwnCode.CREDIT_BUDGET:
             return False
         self.credits.run_short()
         return True
@@ -244,9 +244,15 @@ class Destination:
         if not batch.entries:
             return
         if self.continuous:  # no next run: the ledger holds them as due, and the tap sends them again
-            text = without_remedy(error)
             outcomes = [
-                Outcome(key, entry.version, Status.REJECTED, code=error.code, message=text, family=Family.TRANSIENT)
+                Outcome(
+                    key,
+                    entry.version,
+                    Status.REJECTED,
+                    code=error.code,
+                    message=error.happened,
+                    family=Family.TRANSIENT,
+                )
                 for key, entry in batch.entries.items()
             ]
             self.conclude(batch.group, outcomes, Channel.UPSERT)

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from target_zoho_crm.api.errors import CODES, AnswerError, Family, family_of, request_error
+from target_zoho_crm.api.codes import CODES, Family, OwnCode, ZohoCode, family_of
+from target_zoho_crm.api.errors import AnswerError, request_error
 from target_zoho_crm.api.plain_text import (
     CODE_CHARACTERS,
     FIELD_CHARACTERS,
@@ -99,15 +100,14 @@ def refused(key: str, version: str, errors: Sequence[RecordError]) -> Outcome:
     It is transient only when every error is; a lasting one would only come back.
     """
     codes = dict.fromkeys(error.code for error in errors)
-    families = {family_of(code) for code in codes}
     code = next(iter(codes)) if len(codes) == 1 else MULTIPLE
-    family = next(each for each in _WORST_FIRST if each in families)
+    family = Family.deciding(map(family_of, codes))
     fields = dict.fromkeys(error.field for error in errors if error.field)
     texts = [error.message for error in errors if error.message]
     return Outcome(
         key=key,
         version=version,
-        status=Status.UNSYNCED if family in _STOPPING else Status.REJECTED,
+        status=Status.REJECTED if family.blames_order else Status.UNSYNCED,
         code=code,
         field=one_line(",".join(fields), FIELD_CHARACTERS) or None,
         message="; ".join(texts)[:_MESSAGE_CHARACTERS] or None,
@@ -124,10 +124,6 @@ def refused_by_us(key: str, version: str, refusal: Refusal) -> Outcome:
     """The outcome of a record that we refuse before it is sent."""
     causes = tuple(RecordError(part.code, part.field, part.message) for part in refusal.parts)
     return msgspec.structs.replace(refused(key, version, causes), causes=causes)
-
-
-_WORST_FIRST = (Family.CONFIGURATION, Family.QUOTA, Family.DATA, Family.TRANSIENT)
-_STOPPING = (Family.CONFIGURATION, Family.QUOTA)
 
 
 def upsert_outcomes(keys: Sequence[str], versions: Sequence[str], http_status: int, body: object) -> list[Outcome]:
@@ -147,7 +143,7 @@ def upsert_outcomes(keys: Sequence[str], versions: Sequence[str], http_status: i
         for position, (key, version, item) in enumerate(zip(keys, versions, items, strict=True))
     ]
     first = outcomes[0] if outcomes else None
-    if first is not None and first.code and all(each.family in _STOPPING for each in outcomes):
+    if first is not None and first.code and all(each.status is Status.UNSYNCED for each in outcomes):
         raise request_error(
             first.code, where="upsert", said=first.message or "", http_status=http_status, field=first.field
         )
@@ -165,11 +161,12 @@ def flat_error(body: object) -> tuple[str, str, str | None] | None:
         return None
     code = body.get("code")
     if isinstance(code, str) and code and body.get("status") in _ERROR_WORDS:
-        return code_of(code) or "?", said(body.get("message")), _fields_of(body.get("details"))
+        return code_of(code) or OwnCode.UNREADABLE, said(body.get("message")), _fields_of(body.get("details"))
     for name in ("x-info", "x-error", "info", "ERROR_MESSAGE"):
         text = body.get(name)
         if isinstance(text, str) and text:  # `info` is also where lists say which page they are
-            return ("LINK_NOT_VALID" if text.lower() == "link not valid" else "GATEWAY_ERROR"), said(text), None
+            gone = text.lower() == "link not valid"
+            return (ZohoCode.LINK_NOT_VALID if gone else OwnCode.GATEWAY_ERROR), said(text), None
     return None
 
 
@@ -206,7 +203,7 @@ def names_no_cause(http_status: int, body: object) -> bool:
     if field or _details_in(body):
         return False
     info = CODES.get(code)
-    return code == INTERNAL_ERROR or (refused and (info is None or info.family is Family.DATA))
+    return code == INTERNAL_ERROR or (refused and (info is None or info.family in (Family.DATA, None)))
 
 
 def _details_in(body: object) -> bool:
@@ -270,7 +267,7 @@ def _errors(position: int, item: Mapping[str, Any]) -> list[RecordError]:
         if isinstance(details.get(name), (str, int))
     ]
     text = f"{text} ({', '.join(hints)})" if hints else text
-    return [RecordError(code_of(item["code"]) or "?", field, text or None)]
+    return [RecordError(code_of(item["code"]) or OwnCode.UNREADABLE, field, text or None)]
 
 
 def _check_position(position: int, details: Mapping[str, Any]) -> None:

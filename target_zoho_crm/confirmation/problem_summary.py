@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from target_zoho_crm.api.codes import Standing, advice
-from target_zoho_crm.api.errors import CODES, Family
+from target_zoho_crm.api.codes import Family, Standing, advice, find
 from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status
 
 SAMPLE_KEYS = 5
@@ -65,15 +64,14 @@ class Problems:
 
 def standing_of(outcome: Outcome) -> Standing:
     """What the ledger says of a refused order, once it has the outcome."""
-    if outcome.status is Status.PARKED:
-        return Standing.PARKED
-    return Standing.DUE if outcome.family is Family.TRANSIENT else Standing.REJECTED
+    due = outcome.family is Family.TRANSIENT
+    return Standing.of(outcome.family, parked=outcome.status is Status.PARKED, due=due)
 
 
 def _line(
     stream: str, code: str, fields: str, standing: Standing, family: Family | None, text: str, found: Cause
 ) -> str:
-    info = CODES.get(code)
+    info = find(code)
     how_many = f"{found.count:,} order{'' if found.count == 1 else 's'}"
     where = f" in field {fields}" if fields else ""
     keys = ", ".join(found.keys) + (", ..." if found.count > len(found.keys) else "")

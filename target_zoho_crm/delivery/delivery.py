@@ -11,7 +11,8 @@ import msgspec
 
 from sync_ledger.quarantine import Quarantine
 from sync_ledger.tables import KEY_LENGTH
-from target_zoho_crm.api.errors import Family, QuotaError
+from target_zoho_crm.api.codes import Family
+from target_zoho_crm.api.errors import QuotaError
 from target_zoho_crm.confirmation.destination import Batch, Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.state_gate import Group

@@ -14,7 +14,8 @@ from pathlib import Path
 from sync_ledger.acks import chunks_of
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import OPEN_STEPS, JobStep
-from target_zoho_crm.api.errors import Family, QuotaError, Stopped, TransientError
+from target_zoho_crm.api.codes import Family
+from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.confirmation.destination import Batch, Destination
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of

@@ -17,21 +17,11 @@ from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
-from sync_ledger.in_doubt import NO_RESULT
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.client import JobAnswer
-from target_zoho_crm.api.errors import (
-    CODES,
-    AnswerError,
-    Family,
-    Gone,
-    LostAnswer,
-    Stopped,
-    TransientError,
-    ZohoError,
-    request_error,
-)
+from target_zoho_crm.api.codes import CODES, JOB_OUTDATED, Family, OwnCode
+from target_zoho_crm.api.errors import AnswerError, Gone, LostAnswer, Stopped, TransientError, ZohoError, request_error
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.confirmation.destination import Batch, Destination
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
@@ -56,11 +46,6 @@ RESULT_ATTEMPTS = 3
 
 CONTINUOUS_PAUSE_SECONDS = 10.0
 """Before a lasting run looks again for a job of which it does not know enough."""
-
-OUTDATED = frozenset(
-    {"INVALID_FILE_ID", "INVALID_FIELD", "INVALID_FIELD_NAME", "INVALID_FORMAT", "MANDATORY_FIELDS_NOT_MAPPED"}
-)
-"""Refusals of a dead run's job that no later attempt changes: Zoho forgot its file, or the module is another by now."""
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -251,10 +236,10 @@ class BulkWriter:
             except ZohoError as error:
                 if not may_exist:
                     raise NotCreatedError(error) from error
-                if before and error.code in OUTDATED:
-                    raise Gone(error.code, error.message) from error
+                if before and error.code in JOB_OUTDATED:
+                    raise error.turned(Gone) from error
                 if isinstance(error, TransientError) and not isinstance(error, Stopped):
-                    raise LostAnswer(error.code, error.message) from error
+                    raise error.turned(LostAnswer) from error
                 raise
         what = "orders" if job.parent_job_id is None else f"rows of {job.module}"
         credits_spent = before + attempt * BULK_JOB_CREDITS
@@ -295,7 +280,7 @@ class BulkWriter:
                     logger.warning("Bulk write job %s of stream %r: %s", job.zoho_job_id, job.stream, gone)
                     return None
                 return result
-        code = ended.code or f"JOB_{ended.status.value}"
+        code = ended.code or "no code"
         if code in CODES and CODES[code].family is Family.CONFIGURATION:
             to.confirmation.give_back(job, code)
             raise request_error(code, where=f"bulk write job {ended.job_id}")
@@ -369,6 +354,8 @@ def _halves(batch: Batch) -> list[Batch]:
 
 def _all_due_again(job: JournalledJob) -> list[Outcome]:
     return [
-        Outcome(key=key, version=version, status=Status.REJECTED, code=NO_RESULT, family=Family.TRANSIENT)
+        Outcome(
+            key=key, version=version, status=Status.REJECTED, code=OwnCode.JOB_WITHOUT_RESULT, family=Family.TRANSIENT
+        )
         for key, version in job.manifest.texts().items()
     ]

@@ -11,8 +11,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sync_ledger.quarantine import BREAKS_CALLS
-from target_zoho_crm.api.errors import Family, TransientError, UnattributedFailure, ZohoError
+from target_zoho_crm.api.codes import Family, OwnCode
+from target_zoho_crm.api.errors import TransientError, UnattributedFailure, ZohoError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.confirmation.destination import Batch, Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
@@ -116,7 +116,7 @@ class SplitCall:
                 key=key,
                 version=self.batch.entries[key].version,
                 status=Status.REJECTED,
-                code=BREAKS_CALLS,
+                code=OwnCode.BREAKS_CALLS,
                 message=f"calls with this order fail as a whole: {failure.code} (HTTP {failure.http_status})",
                 family=Family.TRANSIENT,
             )

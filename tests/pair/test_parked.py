@@ -78,10 +78,10 @@ def test_a_dismissed_order_is_said_to_be_dismissed(shop: Shop) -> None:
     operator(shop, "dismiss", "SO-1")
     operator(shop, "retry", "SO-2")
     (problem,) = problems(shop)
-    assert problem["remedies"].keys() == {"due again", "parked"}
-    assert "the next run sends it" in problem["remedies"]["due again"]
-    assert problem["remedies"]["parked"].startswith("Approve it, then retry the order. Somebody dismissed it")
-    assert "used up" not in problem["remedies"]["parked"]
+    assert problem["remedies"].keys() == {"retried", "dismissed"}
+    assert "the next run sends it" in problem["remedies"]["retried"]
+    assert problem["remedies"]["dismissed"].startswith("Approve it, then retry the order. Somebody dismissed it")
+    assert "used up" not in problem["remedies"]["dismissed"]
 
 
 def test_what_is_kept_of_an_error_promises_no_further_try(
