@@ -19,9 +19,10 @@ from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.auth import TokenSource
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
+from target_zoho_crm.api.codes import CODES
 from target_zoho_crm.api.costs import BULK_JOB_CREDITS
 from target_zoho_crm.api.data_centers import is_loopback
-from target_zoho_crm.api.errors import CODES, ConfigurationError, ZohoError, close_names, configuration_error
+from target_zoho_crm.api.errors import ConfigurationError, ZohoError, close_names, configuration_error
 from target_zoho_crm.api.http_sessions import new_session
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields

@@ -11,7 +11,8 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from sync_databases.errors import DatabaseError
 from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError
-from target_zoho_crm.api.errors import CODES, ZohoError
+from target_zoho_crm.api.codes import CODES
+from target_zoho_crm.api.errors import ZohoError
 
 EXPECTED = (TapConfigError, TapSyncError, DatabaseError, ZohoError, ConfigValidationError)
 """What tap, target and ledger raise for a wrong set-up; anything else is a defect of ours."""

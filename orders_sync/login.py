@@ -15,9 +15,11 @@ from orders_sync.grants import Grant, GrantCode, accounts_servers, exchange
 from orders_sync.scopes import Scope, try_scopes
 from target_zoho_crm.api.auth import Credentials
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
+from target_zoho_crm.api.codes import CODES
 from target_zoho_crm.api.data_centers import DATA_CENTERS, ENVIRONMENTS, Endpoints, endpoints
-from target_zoho_crm.api.errors import CODES, SCOPES_NEEDED, ZohoError
+from target_zoho_crm.api.errors import ZohoError
 from target_zoho_crm.api.limits import CreditMeter
+from target_zoho_crm.api.scope_names import SCOPES_NEEDED
 from target_zoho_crm.config_schema import DEFAULT_MODULE
 
 CONSOLE = "https://api-console.zoho.com"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -28,7 +30,7 @@ from orders_sync.status import read_status, with_backlog
 from orders_sync.status_view import display_status
 from orders_sync.unsynced_count import count_unsynced
 from sync_ledger.problems import Problem, problems_of
-from target_zoho_crm.api.errors import CODES
+from target_zoho_crm.api.codes import Family, Standing, advice, find
 
 EXIT_UNHEALTHY = 1
 
@@ -92,17 +94,15 @@ def problems(ack_url: str | None, ack_schema: str | None, stream: str | None, sa
         with ledger.connect() as connection:
             found = problems_of(connection, ledger.tables.ack, name, samples=samples)
     if as_json:
-        documents = [
-            dataclasses.asdict(each) | dict(zip(("meaning", "remedy"), _advice(each), strict=True)) for each in found
-        ]
-        print_json({"stream": name, "problems": documents})
+        print_json({"stream": name, "problems": [_document(each) for each in found]})
         return
     for each in found:
         field = f" in field {each.field}" if each.field else ""
         click.echo(f"{each.orders:,} orders: {each.code or 'no code'}{field} ({_states(each)})")
         for message in each.messages:
             click.echo(f"  {message.orders:,} of them: {message.message}")
-        click.echo(f"  {' '.join(filter(None, _advice(each))) or 'Check the orders in the CRM.'}")
+        for line in _advice_lines(each):
+            click.echo(f"  {line}")
         if each.sample_keys:
             more = ", ..." if each.orders > len(each.sample_keys) else ""
             click.echo(f"  {', '.join(each.sample_keys)}{more}")
@@ -110,9 +110,45 @@ def problems(ack_url: str | None, ack_schema: str | None, stream: str | None, sa
         click.echo(f"Stream {name}: no order is refused or parked.")
 
 
-def _advice(problem: Problem) -> tuple[str, str]:
-    info = CODES.get(problem.code or "")
-    return (info.meaning, info.remedy) if info else ("", "")
+def _document(problem: Problem) -> dict[str, Any]:
+    """A problem for other programs: `remedies` by what the ledger says of the orders, `remedy` all as one text."""
+    remedies = _remedies(problem)
+    facts = {"meaning": _meaning(problem), "remedy": " ".join(remedies.values())}
+    return dataclasses.asdict(problem) | facts | {"remedies": {each.value: text for each, text in remedies.items()}}
+
+
+def _advice_lines(problem: Problem) -> list[str]:
+    """What to do, on one line with the meaning where it is the same for all orders, else on a line for each status."""
+    meaning, remedies = _meaning(problem), _remedies(problem)
+    if len(remedies) == 1:
+        return [" ".join(filter(None, (meaning, *remedies.values())))]
+    counts = _standings(problem)
+    return [*filter(None, [meaning]), *(f"{counts[each]:,} {each.value}: {text}" for each, text in remedies.items())]
+
+
+def _meaning(problem: Problem) -> str:
+    info = find(problem.code)
+    return info.meaning if info else ""
+
+
+def _remedies(problem: Problem) -> dict[Standing, str]:
+    return {each: advice(problem.code, each, _family(problem)) for each in _standings(problem)}
+
+
+def _standings(problem: Problem) -> Counter[Standing]:
+    """How many of the orders are tried again by themselves, and how many not, and why."""
+    counts = Counter[Standing]()
+    for orders, parked, due in (
+        (problem.rejected - problem.due, False, False),
+        (problem.due, False, True),
+        (problem.parked, True, False),
+    ):
+        counts[Standing.of(_family(problem), parked=parked, due=due)] += orders
+    return +counts
+
+
+def _family(problem: Problem) -> Family | None:
+    return Family(problem.family) if problem.family else None
 
 
 def _states(problem: Problem) -> str:

@@ -12,7 +12,9 @@ from http import HTTPStatus
 from pathlib import Path
 
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.errors import SCOPES_NEEDED, ConfigurationError, Gone, TransientError, ZohoError
+from target_zoho_crm.api.codes import OwnCode, ZohoCode
+from target_zoho_crm.api.errors import ConfigurationError, Gone, TransientError, ZohoError
+from target_zoho_crm.api.scope_names import SCOPES_NEEDED
 
 NO_JOB = "0"
 """No bulk write job has this id."""
@@ -36,7 +38,7 @@ def _try(call: Callable[[ZohoClient, str], object], client: ZohoClient, module: 
     try:
         call(client, module)
     except ZohoError as error:
-        if error.code == "OAUTH_SCOPE_MISMATCH":
+        if error.code == ZohoCode.OAUTH_SCOPE_MISMATCH:
             return Scope.MISSING
         # Zoho checks the scope first: a refusal for another reason means that the scope is granted.
         refused = isinstance(error, (ConfigurationError, Gone)) and error.http_status != HTTPStatus.UNAUTHORIZED
@@ -49,7 +51,7 @@ def _upload_no_zip(client: ZohoClient, _module: str) -> None:
     try:
         client.org()
     except ZohoError as error:  # the upload names the org, which takes another scope to find out
-        raise TransientError("ORG_NOT_FOUND", error.message) from error
+        raise TransientError(OwnCode.ORG_NOT_FOUND, error.message) from error
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scope.zip"
         path.write_bytes(b"no zip")

@@ -11,7 +11,7 @@ from orders_sync.health import short
 from orders_sync.status import PastRun, StreamStatus
 from orders_sync.unsynced_count import NotCounted
 from sync_ledger.partitions import WHOLE
-from sync_ledger.tables import RUN_COUNTS
+from sync_ledger.tables import RUN_COUNTS, AckStatus
 from tap_legacy_orders.backlog import Backlog
 
 ALWAYS_DISPLAYED = ("read", "synced", "rejected")
@@ -38,6 +38,9 @@ def display_stream(console: Console, status: StreamStatus) -> None:
         console.print(f"  the oldest order in a job or due again: {age} since its ack", highlight=False)
     if status.refused:
         console.print(f"  refused: {status.refused:,}; see `orders-sync problems`", highlight=False)
+    parked = status.acks[AckStatus.PARKED.value]
+    if parked:
+        console.print(f"  parked: {parked:,}, until they change or `orders-sync retry` makes them due", highlight=False)
     console.print(f"  credits of the last 24 hours: {status.credits_of_a_day:,}", highlight=False)
     for job in status.open_jobs:
         name = f"open job {job.zoho_job_id}" if job.zoho_job_id else "open job"

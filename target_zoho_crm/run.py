@@ -23,7 +23,8 @@ from sync_ledger.recovery import adopt
 from sync_ledger.stream_contract import VERSION_PROPERTY
 from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
-from target_zoho_crm.api.errors import CREDIT_BUDGET, QuotaError, configuration_error
+from target_zoho_crm.api.codes import OwnCode
+from target_zoho_crm.api.errors import QuotaError, configuration_error
 from target_zoho_crm.api.layouts import KnownFields
 from target_zoho_crm.api.limits import CreditKind, CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
@@ -293,7 +294,7 @@ class Run:
         self._calls.check()
         self._jobs.check()
         if self.settings.continuous and self.credits.short:
-            raise QuotaError(CREDIT_BUDGET, "Nothing more can be sent; what is left goes with the next run.")
+            raise QuotaError(OwnCode.CREDIT_BUDGET, "Nothing more can be sent; what is left goes with the next run.")
 
     def flush_aged(self, *, input_pending: bool) -> float | None:
         """Send what has waited long enough; returns after how many seconds to look again, None where nothing waits."""

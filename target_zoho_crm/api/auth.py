@@ -28,7 +28,8 @@ import tenacity
 
 from sync_ledger.retry_schedules import TOKEN_RENEWAL
 from sync_processes.private_folders import private_folder
-from target_zoho_crm.api.errors import CODES, QuotaError, TransientError
+from target_zoho_crm.api.codes import CODES
+from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.api.token_endpoint import TIMEOUT, ask_for_token
 

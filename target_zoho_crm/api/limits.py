@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from sync_ledger.retry_schedules import CALL_STOP_CHECK_SECONDS
 from target_zoho_crm.api.call_window import CallWindow
-from target_zoho_crm.api.errors import CODES, CREDIT_BUDGET, QuotaError, Stopped
+from target_zoho_crm.api.codes import OwnCode
+from target_zoho_crm.api.errors import QuotaError, Stopped
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -218,8 +219,8 @@ def wait_or_stop(stop: threading.Event, seconds: float) -> None:
 
 def stopped() -> Stopped:
     """The error of a wait that a stop cut short."""
-    return Stopped("STOPPED", "The run was asked to stop; what was not confirmed is sent again by the next one.")
+    return Stopped(OwnCode.STOPPED, "The run was asked to stop; what was not confirmed is sent again by the next one.")
 
 
 def _over(what: str) -> QuotaError:
-    return QuotaError(CREDIT_BUDGET, f"{what} {CODES[CREDIT_BUDGET].remedy}")
+    return QuotaError(OwnCode.CREDIT_BUDGET, what, remedy=OwnCode.CREDIT_BUDGET.code.remedy)

@@ -21,14 +21,11 @@ from sync_ledger.payload_hashes import confirmed_payloads
 from sync_ledger.quarantine import Quarantine, quarantined
 from sync_ledger.statistics import AckStatistics
 from sync_ledger.tables import AckStatus, JobStep
-from target_zoho_crm.api.errors import Family
+from target_zoho_crm.api.codes import Family, OwnCode
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.retries import next_attempt_at
 from target_zoho_crm.mapping.key_folding import KeyFolding
-
-STOPPED_BY_ZOHO = "STOPPED_BY_ZOHO"
-"""Our own code of an order in a job that Zoho stopped for a reason that no order is to blame for."""
 
 _ACK_STATUS = {
     Status.REJECTED: AckStatus.REJECTED,
@@ -248,7 +245,7 @@ class Confirmation:
                 for outcome, ack in zip(others, acks, strict=True)
             ]
             if job is not None:
-                self._make_due(connection, job, [each.key for each in unknown], STOPPED_BY_ZOHO, now)
+                self._make_due(connection, job, [each.key for each in unknown], OwnCode.STOPPED_BY_ZOHO.value, now)
                 self._journal_applied(connection, job, len(good), len(others) - due, due, now)
 
         self._transact(write)

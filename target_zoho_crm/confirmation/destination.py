@@ -10,7 +10,8 @@ from enum import StrEnum
 
 from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.errors import CREDIT_BUDGET, Family, QuotaError, TransientError, ZohoError, request_error
+from target_zoho_crm.api.codes import Family, OwnCode
+from target_zoho_crm.api.errors import QuotaError, TransientError, ZohoError, request_error
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.batch import Batch, Channel, PendingRecords
 from target_zoho_crm.confirmation.confirmation import Confirmation
@@ -170,7 +171,7 @@ class Destination:
 
     def ends_budget(self, error: ZohoError) -> bool:
         """Whether an error says that our own budget is spent: what it kept from being sent is left to the next run."""
-        if error.code != CREDIT_BUDGET:
+        if error.code != OwnCode.CREDIT_BUDGET:
             return False
         self.credits.run_short()
         return True
@@ -187,15 +188,21 @@ class Destination:
         if not of_budget:
             self.failed_calls.note(error)
 
-    def left_unsynced(self, batch: Batch, error: Exception) -> None:
+    def left_unsynced(self, batch: Batch, error: ZohoError) -> None:
         """Let go of orders that could not be sent; the next run reads them again."""
         self.failed_calls.note(error)
         if not batch.entries:
             return
         if self.continuous:  # no next run: the ledger holds them as due, and the tap sends them again
-            code = error.code if isinstance(error, ZohoError) else type(error).__name__
             outcomes = [
-                Outcome(key, entry.version, Status.REJECTED, code=code, message=str(error), family=Family.TRANSIENT)
+                Outcome(
+                    key,
+                    entry.version,
+                    Status.REJECTED,
+                    code=error.code,
+                    message=error.happened,
+                    family=Family.TRANSIENT,
+                )
                 for key, entry in batch.entries.items()
             ]
             self.conclude(batch.group, outcomes, Channel.UPSERT)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from target_zoho_crm.api.errors import Family
+from target_zoho_crm.api.codes import Family
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.write_settings import Operation
 

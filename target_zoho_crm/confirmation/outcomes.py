@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from target_zoho_crm.api.answers import JSON_PATH, fields_of, flat_error
-from target_zoho_crm.api.errors import AnswerError, Family, family_of, request_error
+from target_zoho_crm.api.codes import Family, OwnCode, family_of
+from target_zoho_crm.api.errors import AnswerError, request_error
 from target_zoho_crm.api.plain_text import (
     CODE_CHARACTERS,
     FIELD_CHARACTERS,
@@ -84,15 +85,14 @@ def refused(key: str, version: str, errors: Sequence[RecordError]) -> Outcome:
     It is transient only when every error is; a lasting one would only come back.
     """
     codes = dict.fromkeys(error.code for error in errors)
-    families = {family_of(code) for code in codes}
     code = next(iter(codes)) if len(codes) == 1 else MULTIPLE
-    family = next(each for each in _WORST_FIRST if each in families)
+    family = Family.deciding(map(family_of, codes))
     fields = dict.fromkeys(error.field for error in errors if error.field)
     texts = [error.message for error in errors if error.message]
     return Outcome(
         key=key,
         version=version,
-        status=Status.UNSYNCED if family in _STOPPING else Status.REJECTED,
+        status=Status.REJECTED if family.blames_order else Status.UNSYNCED,
         code=code,
         field=one_line(",".join(fields), FIELD_CHARACTERS) or None,
         message="; ".join(texts)[:_MESSAGE_CHARACTERS] or None,
@@ -109,10 +109,6 @@ def refused_by_us(key: str, version: str, refusal: Refusal) -> Outcome:
     """The outcome of a record that we refuse before it is sent."""
     causes = tuple(RecordError(part.code, part.field, part.message) for part in refusal.parts)
     return msgspec.structs.replace(refused(key, version, causes), causes=causes)
-
-
-_WORST_FIRST = (Family.CONFIGURATION, Family.QUOTA, Family.DATA, Family.TRANSIENT)
-_STOPPING = (Family.CONFIGURATION, Family.QUOTA)
 
 
 def upsert_outcomes(keys: Sequence[str], versions: Sequence[str], http_status: int, body: object) -> list[Outcome]:
@@ -132,7 +128,7 @@ def upsert_outcomes(keys: Sequence[str], versions: Sequence[str], http_status: i
         for position, (key, version, item) in enumerate(zip(keys, versions, items, strict=True))
     ]
     first = outcomes[0] if outcomes else None
-    if first is not None and first.code and all(each.family in _STOPPING for each in outcomes):
+    if first is not None and first.code and all(each.status is Status.UNSYNCED for each in outcomes):
         raise request_error(
             first.code, where="upsert", said=first.message or "", http_status=http_status, field=first.field
         )
@@ -190,7 +186,7 @@ def _errors(position: int, item: Mapping[str, Any]) -> list[RecordError]:
         if isinstance(details.get(name), (str, int))
     ]
     text = f"{text} ({', '.join(hints)})" if hints else text
-    return [RecordError(code_of(item["code"]) or "?", field, text or None)]
+    return [RecordError(code_of(item["code"]) or OwnCode.UNREADABLE, field, text or None)]
 
 
 def _check_position(position: int, details: Mapping[str, Any]) -> None:

@@ -11,7 +11,8 @@ import msgspec
 
 from sync_databases.keys import KEY_LENGTH
 from sync_ledger.quarantine import Quarantine
-from target_zoho_crm.api.errors import Family, QuotaError
+from target_zoho_crm.api.codes import Family
+from target_zoho_crm.api.errors import QuotaError
 from target_zoho_crm.batch import Batch, Channel, Entry, PendingRecords
 from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, Status

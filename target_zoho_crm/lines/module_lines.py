@@ -6,8 +6,9 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from sync_databases.chunks import chunks_of
+from target_zoho_crm.api.codes import family_of
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
-from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError, family_of
+from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of, upsert_outcomes
 from target_zoho_crm.lines.existing_lines import surplus
 from target_zoho_crm.lines.line_calls import LinesByCalls

@@ -14,8 +14,9 @@ from pathlib import Path
 from sync_databases.chunks import chunks_of
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import OPEN_STEPS, JobStep
+from target_zoho_crm.api.codes import Family
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
-from target_zoho_crm.api.errors import Family, QuotaError, Stopped, TransientError
+from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.confirmation.destination import Destination

@@ -17,7 +17,6 @@ from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
-from sync_ledger.in_doubt import NO_RESULT
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.retry_schedules import (
     JOB_CREATION,
@@ -28,18 +27,9 @@ from sync_ledger.retry_schedules import (
 )
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.client import JobAnswer
+from target_zoho_crm.api.codes import CODES, JOB_OUTDATED, Family, OwnCode
 from target_zoho_crm.api.costs import BULK_JOB_CREDITS
-from target_zoho_crm.api.errors import (
-    CODES,
-    AnswerError,
-    Family,
-    Gone,
-    LostAnswer,
-    Stopped,
-    TransientError,
-    ZohoError,
-    request_error,
-)
+from target_zoho_crm.api.errors import AnswerError, Gone, LostAnswer, Stopped, TransientError, ZohoError, request_error
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.batch import Batch, Channel, PendingRecords
 from target_zoho_crm.confirmation.destination import Destination
@@ -64,11 +54,6 @@ RESULT_ATTEMPTS = RESULT_READING.attempts
 
 CONTINUOUS_PAUSE_SECONDS = UNKNOWN_JOBS.first_pause
 """Before a lasting run looks again for a job of which it does not know enough."""
-
-OUTDATED = frozenset(
-    {"INVALID_FILE_ID", "INVALID_FIELD", "INVALID_FIELD_NAME", "INVALID_FORMAT", "MANDATORY_FIELDS_NOT_MAPPED"}
-)
-"""Refusals of a dead run's job that no later attempt changes: Zoho forgot its file, or the module is another by now."""
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -259,10 +244,10 @@ class BulkWriter:
             except ZohoError as error:
                 if not may_exist:
                     raise NotCreatedError(error) from error
-                if before and error.code in OUTDATED:
-                    raise Gone(error.code, error.message) from error
+                if before and error.code in JOB_OUTDATED:
+                    raise error.turned(Gone) from error
                 if isinstance(error, TransientError) and not isinstance(error, Stopped):
-                    raise LostAnswer(error.code, error.message) from error
+                    raise error.turned(LostAnswer) from error
                 raise
         what = "orders" if job.parent_job_id is None else f"rows of {job.module}"
         credits_spent = before + attempt * BULK_JOB_CREDITS
@@ -303,7 +288,7 @@ class BulkWriter:
                     logger.warning("Bulk write job %s of stream %r: %s", job.zoho_job_id, job.stream, gone)
                     return None
                 return result
-        code = ended.code or f"JOB_{ended.status.value}"
+        code = ended.code or "no code"
         if code in CODES and CODES[code].family is Family.CONFIGURATION:
             to.confirmation.give_back(job, code)
             raise request_error(code, where=f"bulk write job {ended.job_id}")
@@ -377,6 +362,8 @@ def _halves(batch: Batch) -> list[Batch]:
 
 def _all_due_again(job: JournalledJob) -> list[Outcome]:
     return [
-        Outcome(key=key, version=version, status=Status.REJECTED, code=NO_RESULT, family=Family.TRANSIENT)
+        Outcome(
+            key=key, version=version, status=Status.REJECTED, code=OwnCode.JOB_WITHOUT_RESULT, family=Family.TRANSIENT
+        )
         for key, version in job.manifest.texts().items()
     ]

@@ -80,7 +80,7 @@ class Insertion:
                 wait_or_stop(to.stop, PAUSE_SECONDS)
             except TransientError as error:
                 if attempt > 1:  # an earlier attempt may have had its effect
-                    raise LostAnswer(error.code, error.message) from error
+                    raise error.turned(LostAnswer) from error
                 raise
             else:
                 outcomes = by_operation(outcomes, Operation.INSERT)
@@ -103,7 +103,7 @@ class Insertion:
         except Stopped:
             raise
         except TransientError as error:
-            raise LostAnswer(error.code, error.message) from error
+            raise error.turned(LostAnswer) from error
         return [
             _inserted(outcome.key, outcome.version, ours[outcome.key]) if outcome.key in ours else outcome
             for outcome in outcomes

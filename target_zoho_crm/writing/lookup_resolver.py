@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.errors import Family, TransientError, request_error
+from target_zoho_crm.api.codes import Family
+from target_zoho_crm.api.errors import TransientError, request_error
 from target_zoho_crm.batch import Batch, Channel, Entry
 from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status, refused

@@ -20,7 +20,8 @@ from typing import BinaryIO, NamedTuple, TextIO
 
 from msgspec import structs
 
-from target_zoho_crm.api.errors import AnswerError, Family
+from target_zoho_crm.api.codes import Family
+from target_zoho_crm.api.errors import AnswerError
 from target_zoho_crm.api.plain_text import code_of, digits_of, name_of, said
 from target_zoho_crm.confirmation.outcomes import ID_DIGITS, Outcome, RecordError, Status, refused
 from target_zoho_crm.mapping.references import missing_parent, parent_name
@@ -302,11 +303,8 @@ def _worst(one: Outcome, other: Outcome) -> Outcome:
     both = (one, other)
     if all(each.status is Status.SYNCED for each in both):
         return one if one.zoho_id == other.zoho_id else refused(one.key, one.version, [_CONFLICT])
-    for family in (Family.CONFIGURATION, Family.QUOTA, Family.DATA, Family.TRANSIENT):
-        for each in both:
-            if each.family is family:
-                return each
-    raise AssertionError("an outcome that is no success has a family")  # pragma: no cover - by construction
+    family = Family.deciding(each.family for each in both if each.family is not None)
+    return next(each for each in both if each.family is family)
 
 
 def _by_folded_key(rows: list[_Row], found: dict[str, Outcome], manifest: Mapping[str, str]) -> list[_Row]:

@@ -11,9 +11,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sync_ledger.quarantine import BREAKS_CALLS
 from sync_ledger.retry_schedules import SPLIT_CALLS
-from target_zoho_crm.api.errors import Family, TransientError, UnattributedFailure, ZohoError
+from target_zoho_crm.api.codes import Family, OwnCode
+from target_zoho_crm.api.errors import TransientError, UnattributedFailure, ZohoError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.confirmation.destination import Destination
@@ -115,7 +115,7 @@ class SplitCall:
                 key=key,
                 version=self.batch.entries[key].version,
                 status=Status.REJECTED,
-                code=BREAKS_CALLS,
+                code=OwnCode.BREAKS_CALLS,
                 message=f"calls with this order fail as a whole: {failure.code} (HTTP {failure.http_status})",
                 family=Family.TRANSIENT,
             )

@@ -11,10 +11,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import islice
 
-from sync_ledger.in_doubt import CALL_UNCONFIRMED
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.answers import names_no_cause
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
 from target_zoho_crm.api.errors import LostAnswer, QuotaError, Stopped, TransientError, UnattributedFailure, ZohoError
 from target_zoho_crm.batch import Batch, Channel
@@ -140,7 +140,7 @@ class UpsertWriter:
         if isinstance(error, QuotaError) and not of_budget:
             raise error
         if batch.job is not None:
-            code = CALL_UNCONFIRMED if isinstance(error, LostAnswer) else error.code
+            code = OwnCode.INSERT_UNCONFIRMED.value if isinstance(error, LostAnswer) else error.code
             to.confirmation.let_go(batch.job, keys, code)
             to.due_again(batch.group, len(keys))
         if not of_budget and not (to.continuous and batch.job is not None):

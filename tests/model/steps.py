@@ -29,8 +29,8 @@ from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 from target_zoho_crm.api.auth import Credentials
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
+from target_zoho_crm.api.codes import Family
 from target_zoho_crm.api.data_centers import endpoints
-from target_zoho_crm.api.errors import Family
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.batch import Channel, PendingRecords
 from target_zoho_crm.confirmation.confirmation import Confirmation

@@ -14,7 +14,8 @@ from dotenv import dotenv_values
 from orders_sync.cli import main
 from orders_sync.grants import GrantCode, accounts_servers, exchange
 from target_zoho_crm.api.data_centers import DATA_CENTERS
-from target_zoho_crm.api.errors import SCOPES_NEEDED, ConfigurationError, TransientError
+from target_zoho_crm.api.errors import ConfigurationError, TransientError
+from target_zoho_crm.api.scope_names import SCOPES_NEEDED
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess

@@ -8,16 +8,8 @@ import pytest
 
 import orders_sync
 import target_zoho_crm
-from target_zoho_crm.api.errors import (
-    CODES,
-    ConfigurationError,
-    Family,
-    QuotaError,
-    TransientError,
-    close_names,
-    family_of,
-    request_error,
-)
+from target_zoho_crm.api.codes import CODES, Family, family_of
+from target_zoho_crm.api.errors import ConfigurationError, QuotaError, TransientError, close_names, request_error
 
 # Every code that the contract names, so that none goes without a meaning.
 CONTRACT_CODES = [

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from target_zoho_crm.api.errors import AnswerError, ConfigurationError, Family, QuotaError, TransientError
+from target_zoho_crm.api.codes import Family
+from target_zoho_crm.api.errors import AnswerError, ConfigurationError, QuotaError, TransientError
 from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
 
 

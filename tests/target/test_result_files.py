@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_zoho_crm.api.errors import AnswerError, Family
+from target_zoho_crm.api.codes import Family
+from target_zoho_crm.api.errors import AnswerError
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.writing import result_files
 from target_zoho_crm.writing.result_files import job_outcomes
