@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -12,6 +13,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from engine_fixtures import engine_url, mariadb_url, postgresql_url, sqlite_url
 
 __all__ = ["engine_url", "mariadb_url", "postgresql_url", "sqlite_url"]
+
+# A loaded machine is slower, not wrong: no example has a time limit, and none is called slow.
+hypothesis.settings.register_profile("usual", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("usual")
 
 
 @pytest.fixture(autouse=True)
