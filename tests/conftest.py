@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 __all__ = ["engine_url", "mariadb_url", "postgresql_url", "sqlite_url"]
+
+# A loaded machine is slower, not wrong: no example has a time limit, and none is called slow.
+hypothesis.settings.register_profile("usual", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("usual")
 
 
 @pytest.fixture(autouse=True)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import forked
 from pair_of_plugins import TESTS, Finished, Shop
 
 FOLLOW = {"follow": True, "poll_interval_seconds": 0.2, "settle_seconds": 0}
 PATIENCE_SECONDS = 300
 """For hangs alone: a loaded machine is slower, not wrong."""
-WITH_GRACE = (sys.executable, TESTS / "with_grace.py")
-"""Nothing ends the pair but itself: a stop that works by the watchdog alone is found."""
+
+
+def with_grace(program: str, *arguments: str | Path) -> list[str]:
+    """The command of a plugin that nothing ends but itself: a stop that works by the watchdog alone is found."""
+    return forked.command(TESTS / "with_grace.py", [program, *arguments])
 
 
 class FollowingPair:
@@ -31,13 +35,13 @@ class FollowingPair:
         environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
         with self._logs[0].open("wb") as tap_log, self._logs[1].open("wb") as target_log:
             self.tap = subprocess.Popen(
-                [*WITH_GRACE, "tap-legacy-orders", "--config", tap, *state],
+                with_grace("tap-legacy-orders", "--config", tap, *state),
                 stdout=subprocess.PIPE,
                 stderr=tap_log,
                 env=environment,
             )
             self.target = subprocess.Popen(
-                [*WITH_GRACE, "target-zoho-crm", "--config", target],
+                with_grace("target-zoho-crm", "--config", target),
                 stdin=self.tap.stdout,
                 stdout=subprocess.PIPE,
                 stderr=target_log,

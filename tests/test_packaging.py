@@ -30,7 +30,7 @@ def command(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         check=False,
         cwd=ROOT,
         env={**os.environ, **variables},
-        timeout=120,
+        timeout=600,
     )
 
 

@@ -27,7 +27,7 @@ def run_sdk(emulator: EmulatorProcess, base: str, folder: Path, script: Path = S
     pytest.importorskip("zohocrmsdk", reason="Zoho's official SDK (zohocrmsdk8_0) is not installed")
     arguments = [base, emulator.client_id, emulator.client_secret, emulator.refresh_token, str(folder)]
     run = subprocess.run(
-        [sys.executable, str(script), *arguments], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, str(script), *arguments], capture_output=True, text=True, timeout=300, check=False
     )
     assert run.returncode == 0, run.stderr
     seen: dict[str, Any] = json.loads(run.stdout)
@@ -132,7 +132,7 @@ def test_what_the_files_tell_of_and_the_emulator_lacks_is_refused_as_zoho_refuse
     for method, path in others:
         (reason,) = {why for word, why in NOT_SERVED.items() if word in path.rpartition("settings/")[2]}
         address = path.replace("{module_api_name}", "Orders")
-        answer = crm.session.request(method, zoho_emulator.base_url + re.sub(r"{\w+}", "1", address), timeout=20)
+        answer = crm.session.request(method, zoho_emulator.base_url + re.sub(r"{\w+}", "1", address), timeout=120)
         body = answer.json()
         assert body.keys() == ERROR_KEYS
         assert (answer.status_code, body["code"]) in {(404, "INVALID_URL_PATTERN"), (400, "INVALID_REQUEST_METHOD")}

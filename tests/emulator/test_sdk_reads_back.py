@@ -86,7 +86,7 @@ def written_by_the_target(
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "messages.singer").write_text("".join(f"{json.dumps(message)}\n" for message in messages))
     command = [TARGET, "--config", folder / "config.json", "--input", folder / "messages.singer"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert ended.returncode == 0, ended.stderr
 
 
@@ -98,7 +98,7 @@ def read_by_the_sdk(emulator: EmulatorProcess, base: str, folder: Path, **wanted
         input=json.dumps({"modules": [], "records": {}, "jobs": [], **wanted}),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert run.returncode == 0, run.stderr

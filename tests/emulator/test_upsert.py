@@ -230,7 +230,7 @@ def test_plain_insert_and_update(crm: Client) -> None:
     again = crm.post("/crm/v8/Orders", json={"data": [{"parent_id": "A"}]}).json()["data"][0]
     assert again["code"] == "DUPLICATE_DATA"
     record = made["details"]["id"]
-    put = crm.session.put(f"{crm.base}/crm/v8/Orders/{record}", json={"data": [{"Country": "Peru"}]}, timeout=10)
+    put = crm.session.put(f"{crm.base}/crm/v8/Orders/{record}", json={"data": [{"Country": "Peru"}]}, timeout=120)
     assert put.json()["data"][0]["message"] == "record updated"
     assert crm.records()["A"]["Country"] == "Peru"
 

@@ -44,9 +44,9 @@ def fields(shop: Shop) -> dict[str, dict[str, Any]]:
     base, session = shop.emulator.base_url, requests.Session()
     form = {"grant_type": "refresh_token", "refresh_token": shop.emulator.refresh_token}
     client = {"client_id": shop.emulator.client_id, "client_secret": shop.emulator.client_secret}
-    token = session.post(f"{base}/oauth/v2/token", data=form | client, timeout=10).json()["access_token"]
+    token = session.post(f"{base}/oauth/v2/token", data=form | client, timeout=120).json()["access_token"]
     header = {"Authorization": f"Zoho-oauthtoken {token}"}
-    answer = session.get(f"{base}/crm/v8/settings/fields?module=Fresh_Orders", headers=header, timeout=10)
+    answer = session.get(f"{base}/crm/v8/settings/fields?module=Fresh_Orders", headers=header, timeout=120)
     return {field["api_name"]: field for field in answer.json()["fields"]}
 
 
@@ -156,7 +156,7 @@ def test_the_trigger_for_follow_mode_is_displayed_made_and_made_again(shop: Shop
         raw.autocommit = True
         raw.execute('LISTEN "orders_sync_orders"')
         shop.insert(["SO-1"])
-        told = list(raw.notifies(timeout=5, stop_after=1))
+        told = list(raw.notifies(timeout=120, stop_after=1))
     assert [each.payload for each in told] == [""]
 
 

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from following_pair import PATIENCE_SECONDS, WITH_GRACE
+from following_pair import PATIENCE_SECONDS, with_grace
 
 from benchmarks import freshness
 from benchmarks.freshness import Plan, measure
@@ -36,12 +36,12 @@ def test_changes_are_in_the_crm_and_none_is_lost_by_a_kill(
         start_seconds=0,
     )
 
-    def with_grace(program: str) -> str:
+    def ours(program: str) -> str:
         script = tmp_path / f"{program}.sh"
-        script.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, WITH_GRACE))} {program} "$@"\n')
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(with_grace(program))} "$@"\n')
         script.chmod(0o755)
         return str(script)
 
-    monkeypatch.setattr(freshness, "ours", with_grace)
+    monkeypatch.setattr(freshness, "ours", ours)
     figures = measure(plan, tmp_path, postgresql_server())  # fails where an order is lost, doubled or not its newest
     assert figures["changes"] > 100

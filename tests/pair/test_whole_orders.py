@@ -76,12 +76,12 @@ def kill_and_complete(shop: ShopWithLines, where: str) -> None:
     assert {job.step for job in shop.jobs()} <= {"applied", "abandoned"}
 
 
-@pytest.mark.timeout(0 if ORDERS > 1_000 else 300)
+@pytest.mark.timeout(0 if ORDERS > 1_000 else 900)
 @pytest.mark.parametrize(("way", "channel"), WAYS)
 def test_load_and_change_each_repeated_after_a_kill(
     shop_by: MakeShop, way: str, channel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pair_of_plugins, "PROCESS_SECONDS", 120 + ORDERS // 5)
+    monkeypatch.setattr(pair_of_plugins, "PROCESS_SECONDS", 600 + ORDERS // 5)
     shop = shop_by(way)
     rows = max(300, ORDERS * 40 // 50)  # some jobs of lines, whatever the size
     shop.target_config |= {"channel": channel, "max_connections": 1 if ORDERS < 1_000 else 10}

@@ -17,8 +17,8 @@ from tap_legacy_orders.read_ahead import reading_ahead
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
-SECONDS = 20
-"""Until a test gives up waiting."""
+SECONDS = 300
+"""Until a test gives up waiting: for hangs alone."""
 
 
 class Reading:

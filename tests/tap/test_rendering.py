@@ -121,7 +121,9 @@ def table(request: pytest.FixtureRequest) -> sa.Engine:
     return engine
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_both_ways_give_the_same_bytes(table: sa.Engine, data: st.DataObject) -> None:
     rows = data.draw(st.lists(row(table.dialect.name), min_size=1, max_size=40))

@@ -64,7 +64,7 @@ def test_processes_that_find_the_token_refused_renew_it_once(zoho_emulator: Emul
     secrets = [known.client_id, known.client_secret, known.refresh_token]
     command = [sys.executable, "-c", code, zoho_emulator.base_url, str(tmp_path), stale, *secrets]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    renewed = {process.communicate(timeout=60)[0].strip() for process in running}
+    renewed = {process.communicate(timeout=300)[0].strip() for process in running}
     assert len(renewed) == 1
     assert renewed != {stale, ""}
     assert refreshes(zoho_emulator) == 2

@@ -90,7 +90,7 @@ def test_orders_are_written_right_under_each_position(
     arguments = ["--config", tmp_path / "config.json", "--input", tmp_path / "in.singer"]
     command = forked.command("target-zoho-crm", arguments)
     for _ in range(2):  # the second time all of it is there
-        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         assert ended.returncode == 0, ended.stderr
         assert "read 4 = 3 synced" in ended.stderr
         assert "1 rejected" in ended.stderr
