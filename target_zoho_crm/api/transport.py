@@ -379,7 +379,7 @@ def _has_results(body: object) -> bool:
 
 
 def _worth_another(error: BaseException, call: Call) -> bool:
-    if not isinstance(error, TransientError) or isinstance(error, UnattributedFailure) or error.code == "STOPPED":
+    if not isinstance(error, TransientError) or isinstance(error, UnattributedFailure):
         return False
     if error.code in ("RESOURCE_NOT_FOUND", "LINK_NOT_VALID"):
         return False  # it will not come into being by asking again

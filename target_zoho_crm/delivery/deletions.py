@@ -17,7 +17,7 @@ from msgspec import structs
 from sync_ledger.deleted_records import MARKED, KnownRecord
 from sync_ledger.tables import AckStatus
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
-from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError
+from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.batch import Entry, PendingRecords
 from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status, refused, upsert_outcomes
@@ -162,8 +162,6 @@ class Deletions:
                 outcomes = self._delete(ids, versions)
             else:
                 outcomes = self._set(ids, versions, mark.api_name, mark.gone)
-        except Stopped:
-            raise
         except (TransientError, QuotaError) as error:
             if to.ends_budget(error):
                 return

@@ -15,7 +15,7 @@ from sync_ledger.acks import chunks_of
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import OPEN_STEPS, JobStep
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
-from target_zoho_crm.api.errors import Family, QuotaError, Stopped, TransientError
+from target_zoho_crm.api.errors import Family, QuotaError, TransientError
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.confirmation.destination import Destination
@@ -115,8 +115,6 @@ class LinkedOrderJobs(JobsWithChildren):
         key_of = {outcome.zoho_id or "": outcome.key for outcome in orders}
         try:
             held = links_held(self._to.client, column.field, key_of)
-        except Stopped:
-            raise
         except (TransientError, QuotaError) as error:
             self._failed(error, key_of.values(), faults)
             return {}
@@ -131,8 +129,6 @@ class LinkedOrderJobs(JobsWithChildren):
         key_of = {outcome.zoho_id or "": outcome.key for outcome in orders}
         try:
             found = filled(self._to.client, self._to.module, names, key_of)
-        except Stopped:
-            raise
         except (TransientError, QuotaError) as error:
             self._failed(error, key_of.values(), faults)
             return
@@ -201,8 +197,6 @@ class LinkedOrderJobs(JobsWithChildren):
         for call in chunks_of(orders, UPSERT_MAX_RECORDS):
             try:
                 told = change_fields(self._to, self._key_field, call, [changes[order.key] for order in call])
-            except Stopped:
-                raise
             except (TransientError, QuotaError) as error:
                 self._failed(error, [order.key for order in call], faults)
                 continue

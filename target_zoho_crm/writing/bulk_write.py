@@ -28,7 +28,6 @@ from target_zoho_crm.api.errors import (
     Family,
     Gone,
     LostAnswer,
-    Stopped,
     TransientError,
     ZohoError,
     request_error,
@@ -140,7 +139,7 @@ class BulkWriter:
             to.landed(flight)
             if to.ends_budget(failure.error):
                 return
-            if isinstance(failure.error, Stopped) or not isinstance(failure.error, TransientError):
+            if not isinstance(failure.error, TransientError):
                 raise failure.error from None
             to.failed_calls.note(failure.error)
             logger.warning("%d orders of stream %r are due again: %s", len(job.manifest), to.stream, failure.error)
@@ -254,7 +253,7 @@ class BulkWriter:
                     raise NotCreatedError(error) from error
                 if before and error.code in OUTDATED:
                     raise Gone(error.code, error.message) from error
-                if isinstance(error, TransientError) and not isinstance(error, Stopped):
+                if isinstance(error, TransientError):
                     raise LostAnswer(error.code, error.message) from error
                 raise
         what = "orders" if job.parent_job_id is None else f"rows of {job.module}"
@@ -356,7 +355,7 @@ def _left_for_later() -> Iterator[None]:
     """What keeps failing while a job exists leaves the job to be looked for again."""
     try:
         yield
-    except (Stopped, LostAnswer):
+    except LostAnswer:
         raise
     except TransientError as error:
         raise StillRunningError(str(error)) from error

@@ -15,7 +15,7 @@ import msgspec
 
 from sync_ledger.job_journal import JournalledJob
 from sync_ledger.tables import JobStep
-from target_zoho_crm.api.errors import Gone, QuotaError, Stopped, TransientError
+from target_zoho_crm.api.errors import Gone, QuotaError, TransientError
 from target_zoho_crm.batch import Channel, PendingRecords
 from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
@@ -66,7 +66,7 @@ class JobsWithChildren(BulkWriter, ABC):
         except NotCreatedError as failure:
             self._to.confirmation.give_back(child, failure.code)
             error = failure.error
-            if isinstance(error, Stopped) or not isinstance(error, (TransientError, QuotaError)):
+            if not isinstance(error, (TransientError, QuotaError)):
                 raise error from None
             self._to.call_failed(error)
             for order in set(child.manifest.texts().values()):

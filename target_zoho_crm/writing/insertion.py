@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sync_ledger.job_journal import JournalledJob
-from target_zoho_crm.api.errors import LostAnswer, Stopped, TransientError
+from target_zoho_crm.api.errors import LostAnswer, TransientError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.confirmation.destination import Destination
@@ -50,8 +50,6 @@ class Insertion:
             return batch
         try:
             ours = self._ours({key: asked - elapsed.total_seconds() for key, elapsed in doubtful.items()})
-        except Stopped:
-            raise
         except TransientError as error:
             self._to.left_unsynced(replace(batch, entries={key: batch.entries[key] for key in doubtful}), error)
             return _without(batch, doubtful)
@@ -99,8 +97,6 @@ class Insertion:
         began = asked - self._to.confirmation.since(job.job_id).total_seconds()
         try:
             ours = self._ours(dict.fromkeys(duplicates, began))
-        except Stopped:
-            raise
         except TransientError as error:
             raise LostAnswer(error.code, error.message) from error
         return [

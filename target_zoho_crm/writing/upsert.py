@@ -16,7 +16,7 @@ from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.answers import names_no_cause
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
-from target_zoho_crm.api.errors import LostAnswer, QuotaError, Stopped, TransientError, UnattributedFailure, ZohoError
+from target_zoho_crm.api.errors import LostAnswer, QuotaError, TransientError, UnattributedFailure, ZohoError
 from target_zoho_crm.batch import Batch, Channel
 from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.operation_outcomes import by_operation, not_in_crm
@@ -77,8 +77,6 @@ class UpsertWriter:
         if to.operation is Operation.UPDATE:
             try:
                 ids = {key: record.zoho_id for key, record in to.records.find(batch.entries).items()}
-            except Stopped:
-                raise
             except (TransientError, QuotaError) as error:
                 self._unsent(batch, batch.entries, error)
                 return []
@@ -93,8 +91,6 @@ class UpsertWriter:
             outcomes += self._links.settle(batch, self._call(batch, body, splits=batch.job is None))
         except UnattributedFailure as failure:
             return outcomes + self._split(batch, ids, failure)
-        except Stopped:
-            raise
         except (TransientError, QuotaError) as error:
             self._unsent(batch, batch.entries, error)
             return outcomes
@@ -123,8 +119,6 @@ class UpsertWriter:
         split = SplitCall(self._to, batch, send)
         try:
             split.search(failure)
-        except Stopped:
-            raise
         except (TransientError, QuotaError) as error:
             self._unsent(batch, split.unsent, error)
         return split.outcomes

@@ -13,7 +13,9 @@ from target_zoho_crm.api.errors import (
     ConfigurationError,
     Family,
     QuotaError,
+    Stopped,
     TransientError,
+    ZohoError,
     close_names,
     family_of,
     request_error,
@@ -117,6 +119,11 @@ def test_an_error_is_one_line_that_says_what_and_where_and_what_to_do() -> None:
     assert "ZohoFiles.files.ALL" in str(error)
     assert isinstance(request_error("MAX_RECORDS_LIMIT_REACHED", where="x"), QuotaError)
     assert isinstance(request_error("HTTP_502", where="x", http_status=502), TransientError)
+
+
+def test_a_stop_is_no_failure_that_is_tried_again() -> None:
+    assert issubclass(Stopped, ZohoError)
+    assert not issubclass(Stopped, (TransientError, QuotaError, ConfigurationError))
 
 
 def test_a_misspelt_name_is_answered_with_close_ones() -> None:
