@@ -55,7 +55,7 @@ class ModuleLines(LinesByCalls):
                 now = self._existing.of_ids([line.id for line in found])
                 gone = {line.id for line in found}
                 still = [line for line in now if line.id in gone and line.order_id in wanted]
-                refused = self._existing.delete(still, self._to.confirmation.guard)
+                refused = self._existing.delete(still, self._to.ledger.guard)
         except (TransientError, QuotaError) as error:
             self.failed(error, order_of.values(), faults)
             return
@@ -75,7 +75,7 @@ class ModuleLines(LinesByCalls):
         if refused:
             raise AssertionError("lines were checked before their orders were sent")
         try:
-            answer = to.client.upsert(lines.module, body, records=len(keys), guard=to.confirmation.guard)
+            answer = to.client.upsert(lines.module, body, records=len(keys), guard=to.ledger.guard)
             outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body)
         except (TransientError, QuotaError) as error:
             self.failed(error, set(orders), faults)

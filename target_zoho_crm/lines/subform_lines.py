@@ -118,7 +118,7 @@ class SubformLines(LinesByCalls):
                 to.module,
                 msgspec.json.encode(body),
                 records=len(keys),
-                guard=to.confirmation.guard,
+                guard=to.ledger.guard,
                 repeat=Repeat.ONCE if any(order.adds for order in call) else Repeat.SAFE,
             )
             outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body)

@@ -165,7 +165,7 @@ class LinkedOrderJobs(JobsWithChildren):
                 for field in [self._apart[name].field]
                 for part in chunks_of(_rows(ids, links), self._sizes.bulk_rows)
             ]
-        self._to.confirmation.intend_lines([child for child, _ in begun])
+        self._to.ledger.intend_child_jobs([child for child, _ in begun])
         with self._workers.at_zoho:
             created = [self._begin(child, file, faults, LINKS) for child, file in begun]
             for child in created:
@@ -224,7 +224,7 @@ class LinkedOrderJobs(JobsWithChildren):
 
     def _links_unknown(self, job: JournalledJob, outcomes: list[Outcome]) -> list[Outcome]:
         """A dead run's job: once its jobs of links are over, its orders are due again, whose links nobody knows."""
-        for child in self._to.confirmation.jobs_of_lines(job.job_id):
+        for child in self._to.ledger.child_jobs(job.job_id):
             if self._is_of_links(child) and child.step in OPEN_STEPS:
                 created = self._created(child, adds_rows=True, of=LINKS)
                 if created is not None:

@@ -45,7 +45,7 @@ class Insertion:
             ZohoError, LedgerError: what ends the run.
         """
         asked = time.monotonic()
-        doubtful = self._to.confirmation.doubtful(batch.manifest)
+        doubtful = self._to.ledger.in_doubt(batch.manifest)
         if not doubtful:
             return batch
         try:
@@ -56,7 +56,7 @@ class Insertion:
         outcomes = [_inserted(key, batch.entries[key].version, zoho_id) for key, zoho_id in ours.items()]
         if outcomes:
             logger.info("Stream %r: %d orders were inserted by an earlier run", self._to.stream, len(outcomes))
-            self._to.conclude(batch.group, outcomes, None, payloads=batch.payloads)
+            self._to.conclude(batch.pending, outcomes, None, payload_hashes=batch.payload_hashes)
         return _without(batch, ours)
 
     def call(self, body: bytes, sent: Mapping[str, str], job: JournalledJob) -> list[Outcome]:
@@ -69,7 +69,7 @@ class Insertion:
         to = self._to
         for attempt in range(1, CALL_ATTEMPTS + 1):
             try:
-                answer = to.client.insert(to.module, body, records=len(sent), guard=to.confirmation.guard)
+                answer = to.client.insert(to.module, body, records=len(sent), guard=to.ledger.guard)
                 outcomes = upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
             except LostAnswer:
                 if attempt == CALL_ATTEMPTS:
@@ -94,7 +94,7 @@ class Insertion:
         if not duplicates:
             return list(outcomes)
         asked = time.monotonic()
-        began = asked - self._to.confirmation.since(job.job_id).total_seconds()
+        began = asked - self._to.ledger.age_of(job.job_id).total_seconds()
         try:
             ours = self._ours(dict.fromkeys(duplicates, began))
         except TransientError as error:
