@@ -31,11 +31,13 @@ from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.api.transport import ATTEMPTS
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.config_schema import payload_settings
-from target_zoho_crm.confirmation.confirmation import Confirmation
-from target_zoho_crm.confirmation.destination import Destination, FailedCalls, OnRejection
+from target_zoho_crm.confirmation.destination import Destination, OnRejection
+from target_zoho_crm.confirmation.failed_calls import FailedCalls
+from target_zoho_crm.confirmation.in_flight import InFlight
 from target_zoho_crm.confirmation.outcomes import Status
 from target_zoho_crm.confirmation.problem_summary import Problems
 from target_zoho_crm.confirmation.state_gate import DUE_AGAIN, READ, StateGate
+from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.confirmation.sync_flags import SyncFlags
 from target_zoho_crm.delivery.deletions import Deletions
 from target_zoho_crm.delivery.delivery import Delivery
@@ -152,8 +154,9 @@ class Run:
             module=own.module,
             client=self.client,
             stop=self.stop,
-            confirmation=Confirmation(ledger, lock, max_attempts=self.settings.max_attempts, folding=folding),
+            ledger=StreamLedger(ledger, lock, max_attempts=self.settings.max_attempts, folding=folding),
             folding=folding,
+            in_flight=InFlight(folding),
             state_gate=self.state_gate,
             problems=self.problems,
             on_rejection=self.settings.on_rejection,

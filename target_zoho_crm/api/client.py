@@ -90,7 +90,7 @@ class ZohoClient:
     """Zoho CRM over HTTP, for any number of threads.
 
     Every method raises the `ZohoError` of the right family: ConfigurationError, QuotaError, TransientError (after all
-    attempts) and its kinds LostAnswer, AnswerError, Gone, Stopped.
+    attempts) and its kinds LostAnswer, AnswerError, Gone; or Stopped.
 
     Args:
         settings: where and how.

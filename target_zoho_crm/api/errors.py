@@ -92,8 +92,8 @@ class Gone(TransientError):  # noqa: N818 - as above
     """The job or its result does not exist (any more): asking again does not help, sending its records does."""
 
 
-class Stopped(TransientError):  # noqa: N818 - as above
-    """The run was asked to stop while it waited."""
+class Stopped(ZohoError):  # noqa: N818 - as above
+    """The run was asked to stop while it waited. No failure: it ends the run wherever it is raised."""
 
 
 _CLASSES: dict[Family, type[ZohoError]] = {

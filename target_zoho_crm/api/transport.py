@@ -379,7 +379,7 @@ def _has_results(body: object) -> bool:
 
 
 def _worth_another(error: BaseException, call: Call) -> bool:
-    if not isinstance(error, TransientError) or isinstance(error, UnattributedFailure) or error.code == OwnCode.STOPPED:
+    if not isinstance(error, TransientError) or isinstance(error, UnattributedFailure):
         return False
     if error.code in JOB_GONE:
         return False  # it will not come into being by asking again

@@ -23,6 +23,7 @@ from target_zoho_crm.api.plain_text import (
     one_line,
     said,
 )
+from target_zoho_crm.batch import Batch
 from target_zoho_crm.mapping.field_values import MULTIPLE, Refusal
 
 
@@ -109,6 +110,11 @@ def refused_by_us(key: str, version: str, refusal: Refusal) -> Outcome:
     """The outcome of a record that we refuse before it is sent."""
     causes = tuple(RecordError(part.code, part.field, part.message) for part in refusal.parts)
     return msgspec.structs.replace(refused(key, version, causes), causes=causes)
+
+
+def own_refusals(batch: Batch, refusals: Mapping[str, Refusal]) -> list[Outcome]:
+    """The outcomes of orders of a batch that we refuse, by key."""
+    return [refused_by_us(key, batch.entries[key].version, refusal) for key, refusal in refusals.items()]
 
 
 def upsert_outcomes(keys: Sequence[str], versions: Sequence[str], http_status: int, body: object) -> list[Outcome]:

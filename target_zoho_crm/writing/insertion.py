@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from sync_ledger.job_journal import JournalledJob
 from sync_ledger.retry_schedules import INSERT_CALLS
-from target_zoho_crm.api.errors import LostAnswer, Stopped, TransientError
+from target_zoho_crm.api.errors import LostAnswer, TransientError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.confirmation.destination import Destination
@@ -46,20 +46,18 @@ class Insertion:
             ZohoError, DatabaseError: what ends the run.
         """
         asked = time.monotonic()
-        doubtful = self._to.confirmation.doubtful(batch.manifest)
+        doubtful = self._to.ledger.in_doubt(batch.manifest)
         if not doubtful:
             return batch
         try:
             ours = self._ours({key: asked - elapsed.total_seconds() for key, elapsed in doubtful.items()})
-        except Stopped:
-            raise
         except TransientError as error:
             self._to.left_unsynced(replace(batch, entries={key: batch.entries[key] for key in doubtful}), error)
             return _without(batch, doubtful)
         outcomes = [_inserted(key, batch.entries[key].version, zoho_id) for key, zoho_id in ours.items()]
         if outcomes:
             logger.info("Stream %r: %d orders were inserted by an earlier run", self._to.stream, len(outcomes))
-            self._to.conclude(batch.group, outcomes, None, payloads=batch.payloads)
+            self._to.conclude(batch.pending, outcomes, None, payload_hashes=batch.payload_hashes)
         return _without(batch, ours)
 
     def call(self, body: bytes, sent: Mapping[str, str], job: JournalledJob) -> list[Outcome]:
@@ -72,7 +70,7 @@ class Insertion:
         to = self._to
         for attempt in range(1, CALL_ATTEMPTS + 1):
             try:
-                answer = to.client.insert(to.module, body, records=len(sent), guard=to.confirmation.guard)
+                answer = to.client.insert(to.module, body, records=len(sent), guard=to.ledger.guard)
                 outcomes = upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
             except LostAnswer:
                 if attempt == CALL_ATTEMPTS:
@@ -97,11 +95,9 @@ class Insertion:
         if not duplicates:
             return list(outcomes)
         asked = time.monotonic()
-        began = asked - self._to.confirmation.since(job.job_id).total_seconds()
+        began = asked - self._to.ledger.age_of(job.job_id).total_seconds()
         try:
             ours = self._ours(dict.fromkeys(duplicates, began))
-        except Stopped:
-            raise
         except TransientError as error:
             raise error.turned(LostAnswer) from error
         return [

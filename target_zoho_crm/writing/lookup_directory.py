@@ -95,8 +95,6 @@ class LookupDirectory:
             try:
                 found[folded] = answer.result()[folded]
             except TransientError as error:
-                if error.code == "STOPPED":
-                    raise
                 found[folded] = error
         return {value: found[folded] for value, folded in by_value.items()}
 
@@ -140,8 +138,6 @@ class LookupDirectory:
             try:
                 outcomes: Sequence[Outcome | TransientError] = task.answer.result()
             except TransientError as error:
-                if error.code == "STOPPED":
-                    raise
                 outcomes = [error] * len(batch)
             created.update(zip(map(self._fold, batch), outcomes, strict=True))
         with self._lock:

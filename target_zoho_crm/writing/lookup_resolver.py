@@ -11,7 +11,7 @@ from target_zoho_crm.api.codes import Family
 from target_zoho_crm.api.errors import TransientError, request_error
 from target_zoho_crm.batch import Batch, Channel, Entry
 from target_zoho_crm.confirmation.destination import Destination
-from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status, refused
+from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status, own_refusals, refused
 from target_zoho_crm.mapping.conversion import Conversion, Form
 from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal
 from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, reference_csv
@@ -87,23 +87,23 @@ class LookupResolver:
         mapping = _by_ids(batch.mapping, lookups)
         resolved = replace(batch, mapping=mapping, entries=result.entries)
         refusals = _refusals(batch, named.unfit | result.faults.keys(), channel)
-        outcomes = self._to.refusals(batch, refusals) + [
+        outcomes = own_refusals(batch, refusals) + [
             refused(key, batch.entries[key].version, [errors[position] for position in sorted(errors)])
             for key, errors in result.faults.items()
             if key not in refusals
         ]
         if outcomes:
-            self._to.conclude(batch.group, outcomes, channel)
+            self._to.conclude(batch.pending, outcomes, channel)
         for error, keys in result.waiting.items():
-            self._to.left_unsynced(replace(batch, entries={key: batch.entries[key] for key in keys}), error)
+            self._to.left_unsynced(batch.only(keys), error)
         gone = {outcome.key for outcome in outcomes}.union(*result.waiting.values())
         for position, lookup in lookups.items():
             self._note_left_out(mapping.columns[position].field.api_name, lookup, result.left_out[position], gone)
         entries = {key: entry for key, entry in result.entries.items() if key not in gone} if gone else result.entries
         # An order without its parent is sent again when it is touched: the parent may be there by then.
         unsure = set[str]().union(*result.left_out.values())
-        payloads = {key: payload for key, payload in batch.payloads.items() if key not in unsure}
-        return replace(resolved, entries=entries, payloads=payloads)
+        hashes = {key: each for key, each in batch.payload_hashes.items() if key not in unsure}
+        return replace(resolved, entries=entries, payload_hashes=hashes)
 
     def credits(self, batch: Batch, in_jobs: int) -> int:
         """What asking for the batch's parents costs, of whose orders the first `in_jobs` go by bulk jobs.
@@ -150,7 +150,7 @@ class LookupResolver:
         return answers
 
     def _create(self, directory: LookupDirectory, values: Collection[str]) -> dict[str, _Answer]:
-        guard = self._to.confirmation.guard
+        guard = self._to.ledger.guard
         created = directory.create(list(values), self._workers.submit, further=self._to.automations.body(), guard=guard)
         return {
             value: self._created(directory.kind.display_name(value), outcome)

@@ -48,7 +48,7 @@ class SplitCall:
         Raises:
             ZohoError: what ended the search, an outage for one; what is unsent by then is nobody's fault.
         """
-        if self.batch.suspects:
+        if self.batch.one_by_one:
             for key in list(self.unsent):
                 self._accuse(key, failure)
             return

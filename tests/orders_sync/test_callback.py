@@ -26,7 +26,7 @@ from sync_ledger.ledger import Ledger
 from sync_ledger.retry_schedules import CALLBACK_CHECK_SECONDS, JOB_POLLS_BESIDE_CALLBACKS
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.errors import Stopped
-from target_zoho_crm.writing.job_polling import LOOK_SECONDS, Waking
+from target_zoho_crm.writing.job_polling import Waking
 from zoho_crm_emulator.clock import SECOND
 
 if TYPE_CHECKING:

@@ -9,7 +9,15 @@ import pytest
 import orders_sync
 import target_zoho_crm
 from target_zoho_crm.api.codes import CODES, Family, family_of
-from target_zoho_crm.api.errors import ConfigurationError, QuotaError, TransientError, close_names, request_error
+from target_zoho_crm.api.errors import (
+    ConfigurationError,
+    QuotaError,
+    Stopped,
+    TransientError,
+    ZohoError,
+    close_names,
+    request_error,
+)
 
 # Every code that the contract names, so that none goes without a meaning.
 CONTRACT_CODES = [
@@ -111,6 +119,11 @@ def test_an_error_is_one_line_that_says_what_and_where_and_what_to_do() -> None:
     assert "ZohoFiles.files.ALL" in str(error)
     assert isinstance(request_error("MAX_RECORDS_LIMIT_REACHED", where="x"), QuotaError)
     assert isinstance(request_error("HTTP_502", where="x", http_status=502), TransientError)
+
+
+def test_a_stop_is_no_failure_that_is_tried_again() -> None:
+    assert issubclass(Stopped, ZohoError)
+    assert not issubclass(Stopped, (TransientError, QuotaError, ConfigurationError))
 
 
 def test_a_misspelt_name_is_answered_with_close_ones() -> None:
