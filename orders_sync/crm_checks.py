@@ -18,7 +18,7 @@ from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.auth import TokenSource
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
-from target_zoho_crm.api.codes import CODES
+from target_zoho_crm.api.codes import CODES, OwnCode, ZohoCode
 from target_zoho_crm.api.data_centers import is_loopback
 from target_zoho_crm.api.errors import ConfigurationError, ZohoError, close_names, configuration_error
 from target_zoho_crm.api.http_sessions import new_session
@@ -97,7 +97,7 @@ class CrmExamination:
         unknown = [name for name, state in tried.items() if state is Scope.UNKNOWN]
         if missing:
             says = f"the token lacks {', '.join(missing)}"
-            self._noted.add("Scopes", Verdict.FAULT, says, CODES["OAUTH_SCOPE_MISMATCH"].remedy)
+            self._noted.add("Scopes", Verdict.FAULT, says, CODES[ZohoCode.OAUTH_SCOPE_MISMATCH].remedy)
         elif unknown:
             self._noted.add(
                 "Scopes", Verdict.WARNING, f"no clear answer about {', '.join(unknown)}", "Try again later."
@@ -125,7 +125,7 @@ class CrmExamination:
             self._noted.add("Credits", Verdict.FITS, "more than half of the day's, or Zoho does not tell")
         elif left < BULK_JOB_CREDITS:
             says = f"{left:,} are left, less than one bulk write job costs ({BULK_JOB_CREDITS})"
-            self._noted.add("Credits", Verdict.WARNING, says, CODES["CREDITS_USED_UP"].remedy)
+            self._noted.add("Credits", Verdict.WARNING, says, CODES[OwnCode.CREDITS_USED_UP].remedy)
         else:
             self._noted.add("Credits", Verdict.FITS, f"{left:,} are left")
 
@@ -190,7 +190,7 @@ class CrmExamination:
             return
         missing = sorted(needed - written)
         if missing:
-            info = CODES["MANDATORY_FIELDS_NOT_MAPPED"]
+            info = CODES[ZohoCode.MANDATORY_FIELDS_NOT_MAPPED]
             says = f"no column goes to {', '.join(missing)}: Zoho would refuse every new order"
             self._noted.add("Mandatory fields", Verdict.FAULT, says, info.remedy)
         else:
@@ -213,7 +213,7 @@ def _token(settings: Settings) -> tuple[str, bool]:
 def _org(client: ZohoClient) -> tuple[str, dict[str, Any]]:
     org = client.org()
     if not org.get("zgid"):
-        raise ConfigurationError("ORG_NOT_FOUND", f"the org has no zgid. {CODES['ORG_NOT_FOUND'].remedy}")
+        raise ConfigurationError(OwnCode.ORG_NOT_FOUND, f"the org has no zgid. {CODES[OwnCode.ORG_NOT_FOUND].remedy}")
     return f"{org.get('company_name') or 'without a name'} (zgid {org['zgid']})", org
 
 
@@ -225,7 +225,7 @@ def _module(client: ZohoClient, name: str) -> tuple[str, ModuleFields]:
 def _key_field(fields: ModuleFields, name: str) -> tuple[str, bool]:
     if name not in fields:
         what = f"module {fields.module} has no field {name}.{close_names(name, fields)}"
-        raise configuration_error("NO_KEY_FIELD", what)
+        raise configuration_error(OwnCode.NO_KEY_FIELD, what)
     field = fields.key(name)
     case = "tells case apart" if field.case_sensitive else "takes upper and lower case for the same"
     return f"{name} is unique and {case}", True

@@ -25,6 +25,7 @@ import requests
 import tenacity
 
 from sync_processes.private_folders import private_folder
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import TransientError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.api.token_endpoint import TIMEOUT, ask_for_token
@@ -187,7 +188,7 @@ class _Cache:
             self._lock.acquire()
         except filelock.Timeout as error:
             raise TransientError(
-                "NO_CONNECTION", "Another process holds the token cache's lock; its call to Zoho hangs."
+                OwnCode.NO_CONNECTION, "Another process holds the token cache's lock; its call to Zoho hangs."
             ) from error
         except OSError as error:
             self._give_up(error)

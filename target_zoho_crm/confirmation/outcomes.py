@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from target_zoho_crm.api.codes import CODES, Family, OwnCode, ZohoCode, family_of
+from target_zoho_crm.api.codes import CODES, SUCCESS, Family, OwnCode, ZohoCode, family_of
 from target_zoho_crm.api.errors import AnswerError, request_error
 from target_zoho_crm.api.plain_text import (
     CODE_CHARACTERS,
@@ -25,7 +25,7 @@ from target_zoho_crm.api.plain_text import (
     one_line,
     said,
 )
-from target_zoho_crm.mapping.field_values import MULTIPLE, Refusal
+from target_zoho_crm.mapping.field_values import Refusal
 
 
 class Status(str, Enum):
@@ -75,9 +75,6 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 CREATED = "insert"
 """The action of an order that was not in the CRM before: it has no lines and no links there yet."""
 
-INTERNAL_ERROR = "INTERNAL_ERROR"
-"""Zoho's own code for a failure inside, which may be due to one record."""
-
 _OF_THE_CALLER = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.NOT_FOUND,
@@ -100,7 +97,7 @@ def refused(key: str, version: str, errors: Sequence[RecordError]) -> Outcome:
     It is transient only when every error is; a lasting one would only come back.
     """
     codes = dict.fromkeys(error.code for error in errors)
-    code = next(iter(codes)) if len(codes) == 1 else MULTIPLE
+    code = next(iter(codes)) if len(codes) == 1 else ZohoCode.MULTIPLE_OR_MULTI_ERRORS
     family = Family.deciding(map(family_of, codes))
     fields = dict.fromkeys(error.field for error in errors if error.field)
     texts = [error.message for error in errors if error.message]
@@ -190,7 +187,8 @@ def _unwrapped(body: object) -> Mapping[str, Any] | None:
 def names_no_cause(http_status: int, body: object) -> bool:
     """Whether a refusal of a whole write call leaves open what is wrong: one of its records may be.
 
-    So an INTERNAL_ERROR of the API, and a refusal whose code is none of ours, or one about records, without details.
+    So an INTERNAL_ERROR of the API, which one record may cause, and a refusal without details whose code is about
+    records, or none that we know.
     Not so what gateways say when the API is out of reach (502 to 504), and what is about the caller or the address.
     """
     if http_status in _OF_THE_CALLER or http_status > HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -203,7 +201,7 @@ def names_no_cause(http_status: int, body: object) -> bool:
     if field or _details_in(body):
         return False
     info = CODES.get(code)
-    return code == INTERNAL_ERROR or (refused and (info is None or info.family in (Family.DATA, None)))
+    return code == ZohoCode.INTERNAL_ERROR or (refused and (info is None or info.family in (Family.DATA, None)))
 
 
 def _details_in(body: object) -> bool:
@@ -226,7 +224,7 @@ def _items(count: int, http_status: int, body: object) -> list[Any]:
         raise request_error(code, where="upsert", said=said, http_status=http_status, field=field)
     got = len(data) if isinstance(data, list) else 0
     raise AnswerError(
-        "BAD_ANSWER",
+        OwnCode.BAD_ANSWER,
         f"upsert: the answer (HTTP {http_status}) has {got} results for {count} records; none is believed.",
         http_status=http_status,
     )
@@ -236,19 +234,19 @@ def _item_outcome(position: int, key: str, version: str, item: object) -> Outcom
     if not isinstance(item, dict):
         return _unclear(key, version)
     code, status, details = item.get("code"), item.get("status"), item.get("details")
-    if code == "SUCCESS" and status == "success":
+    if code == SUCCESS and status == "success":
         zoho_id = digits_of(details.get("id"), ID_DIGITS) if isinstance(details, dict) else None
         if zoho_id is None:
             return _unclear(key, version)
         action = item.get("action")
         return Outcome(key, version, Status.SYNCED, zoho_id, action if action in _ACTIONS else None)
-    if not code_of(code) or code == "SUCCESS" or status == "success":
+    if not code_of(code) or code == SUCCESS or status == "success":
         return _unclear(key, version)
     return refused(key, version, _errors(position, item))
 
 
 def _unclear(key: str, version: str) -> Outcome:
-    return refused(key, version, [RecordError("UNCLEAR_ANSWER", None, "neither a clear success nor an error")])
+    return refused(key, version, [RecordError(OwnCode.UNCLEAR_ANSWER, None, "neither a clear success nor an error")])
 
 
 def _errors(position: int, item: Mapping[str, Any]) -> list[RecordError]:
@@ -276,7 +274,8 @@ def _check_position(position: int, details: Mapping[str, Any]) -> None:
     match = _JSON_PATH.match(path) if isinstance(path, str) else None
     if match is not None and match[1] != str(position):
         raise AnswerError(
-            "BAD_ANSWER", f"upsert: result {position} speaks of record {match[1][:9]}; none of the answer is believed."
+            OwnCode.BAD_ANSWER,
+            f"upsert: result {position} speaks of record {match[1][:9]}; none of the answer is believed.",
         )
 
 

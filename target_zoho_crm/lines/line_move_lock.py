@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import Stopped
 
 _LOOK_SECONDS = 0.5  # how soon a wait notices that the run is to stop
@@ -59,5 +60,5 @@ class LineTraffic:
     def _wait(self, ready: Callable[[], bool]) -> None:
         while not ready():
             if self._stop.is_set():
-                raise Stopped("STOPPED", "the run was asked to stop while lines waited for their turn")
+                raise Stopped(OwnCode.STOPPED, "the run was asked to stop while lines waited for their turn")
             self._turn.wait(_LOOK_SECONDS)

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import TransientError, ZohoError
 from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
 from target_zoho_crm.mapping.field_values import any_to_text
@@ -96,7 +97,7 @@ class LookupDirectory:
             try:
                 found[folded] = answer.result()[folded]
             except TransientError as error:
-                if error.code == "STOPPED":
+                if error.code == OwnCode.STOPPED:
                     raise
                 found[folded] = error
         return {value: found[folded] for value, folded in by_value.items()}
@@ -141,7 +142,7 @@ class LookupDirectory:
             try:
                 outcomes: Sequence[Outcome | TransientError] = task.answer.result()
             except TransientError as error:
-                if error.code == "STOPPED":
+                if error.code == OwnCode.STOPPED:
                     raise
                 outcomes = [error] * len(batch)
             created.update(zip(map(self._fold, batch), outcomes, strict=True))

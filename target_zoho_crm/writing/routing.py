@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate
 
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 
 UPSERT_RECORDS_PER_CREDIT = 10  # one credit for each 10 records begun
@@ -35,7 +36,7 @@ def possible_channel(wanted: Channel, stream: str, upsert_only: Sequence[str]) -
         return wanted
     if wanted is Channel.BULK_WRITE:
         why = "; ".join(upsert_only)
-        raise configuration_error("NOT_FOR_BULK_WRITE", f"Stream {stream!r} and `channel` bulk_write: {why}.")
+        raise configuration_error(OwnCode.NOT_FOR_BULK_WRITE, f"Stream {stream!r} and `channel` bulk_write: {why}.")
     return Channel.UPSERT
 
 
