@@ -19,6 +19,7 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import ConfigurationError
 from target_zoho_crm.target import TargetZohoCRM
 
@@ -88,18 +89,18 @@ def _config(plugin: str, prefix: str, file: Path | None, variables: Mapping[str,
         if not given and not any(name.startswith(prefix) for name in os.environ):
             names = ", ".join(variables.values())
             raise ConfigurationError(
-                "NO_SETTINGS",
+                OwnCode.NO_SETTINGS,
                 f"there are no settings for {plugin}: set {names} in the environment or in .env, or give a config file",
             )
         return given
     try:
         config = msgspec.json.decode(file.read_bytes())
     except OSError as error:
-        raise ConfigurationError("NO_SETTINGS", f"{file} cannot be read: {error.strerror}") from error
+        raise ConfigurationError(OwnCode.NO_SETTINGS, f"{file} cannot be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
-        raise ConfigurationError("NO_SETTINGS", f"{file} is no JSON: {error}") from error
+        raise ConfigurationError(OwnCode.NO_SETTINGS, f"{file} is no JSON: {error}") from error
     if not isinstance(config, dict):
-        raise ConfigurationError("NO_SETTINGS", f"{file} holds no JSON object")
+        raise ConfigurationError(OwnCode.NO_SETTINGS, f"{file} holds no JSON object")
     return config
 
 

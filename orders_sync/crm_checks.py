@@ -19,7 +19,7 @@ from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.auth import TokenSource
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
-from target_zoho_crm.api.codes import CODES
+from target_zoho_crm.api.codes import CODES, OwnCode, ZohoCode
 from target_zoho_crm.api.costs import BULK_JOB_CREDITS
 from target_zoho_crm.api.data_centers import is_loopback
 from target_zoho_crm.api.errors import ConfigurationError, ZohoError, close_names, configuration_error
@@ -94,7 +94,7 @@ class CrmChecks:
         unknown = [name for name, state in tried.items() if state is Scope.UNKNOWN]
         if missing:
             message = f"the token lacks {', '.join(missing)}"
-            self._findings.add("Scopes", Result.ERROR, message, CODES["OAUTH_SCOPE_MISMATCH"].remedy)
+            self._findings.add("Scopes", Result.ERROR, message, CODES[ZohoCode.OAUTH_SCOPE_MISMATCH].remedy)
         elif unknown:
             self._findings.add(
                 "Scopes", Result.WARNING, f"no clear answer about {', '.join(unknown)}", "Try again later."
@@ -122,7 +122,7 @@ class CrmChecks:
             self._findings.add("Credits", Result.OK, "more than half of the day's are left, or Zoho gives no number")
         elif left < BULK_JOB_CREDITS:
             message = f"{left:,} are left, less than one bulk write job costs ({BULK_JOB_CREDITS})"
-            self._findings.add("Credits", Result.WARNING, message, CODES["CREDITS_USED_UP"].remedy)
+            self._findings.add("Credits", Result.WARNING, message, CODES[OwnCode.CREDITS_USED_UP].remedy)
         else:
             self._findings.add("Credits", Result.OK, f"{left:,} are left")
 
@@ -187,7 +187,7 @@ class CrmChecks:
             return
         missing = sorted(needed - written)
         if missing:
-            info = CODES["MANDATORY_FIELDS_NOT_MAPPED"]
+            info = CODES[ZohoCode.MANDATORY_FIELDS_NOT_MAPPED]
             message = f"no column goes to {', '.join(missing)}: Zoho would refuse every new order"
             self._findings.add("Mandatory fields", Result.ERROR, message, info.remedy)
         else:
@@ -211,7 +211,7 @@ def _token(settings: Settings) -> tuple[str, bool]:
 def _org(client: ZohoClient) -> tuple[str, dict[str, Any]]:
     org = client.org()
     if not org.get("zgid"):
-        raise ConfigurationError("ORG_NOT_FOUND", f"the org has no zgid. {CODES['ORG_NOT_FOUND'].remedy}")
+        raise ConfigurationError(OwnCode.ORG_NOT_FOUND, f"the org has no zgid. {CODES[OwnCode.ORG_NOT_FOUND].remedy}")
     return f"{org.get('company_name') or 'without a name'} (zgid {org['zgid']})", org
 
 
@@ -223,7 +223,7 @@ def _module(client: ZohoClient, name: str) -> tuple[str, ModuleFields]:
 def _key_field(fields: ModuleFields, name: str) -> tuple[str, bool]:
     if name not in fields:
         what = f"module {fields.module} has no field {name}.{close_names(name, fields)}"
-        raise configuration_error("NO_KEY_FIELD", what)
+        raise configuration_error(OwnCode.NO_KEY_FIELD, what)
     field = fields.key(name)
     case = "distinguishes upper and lower case" if field.case_sensitive else "takes upper and lower case for the same"
     return f"{name} is unique and {case}", True

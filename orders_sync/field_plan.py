@@ -10,6 +10,7 @@ from typing import Any
 from orders_sync.new_fields import NewField, field_for, key_field
 from sync_databases.columns import Column
 from tap_legacy_orders.orders_table import OrdersTable
+from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.errors import ConfigurationError
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.mapping.field_mapping import compile_mapping
@@ -93,7 +94,7 @@ def differently_named(made: Sequence[NewField], fields: ModuleFields) -> Configu
     if not missing:
         return None
     return ConfigurationError(
-        "INVALID_FIELD",
+        ZohoCode.INVALID_FIELD,
         f"Zoho made {', '.join(missing)} under another API name; look it up in the module's fields, and set "
         "`key_field` or `fields` to it.",
     )

@@ -16,6 +16,7 @@ from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.sync_flag import flagged_table
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.confirmation.sync_flags import SyncFlags
 from target_zoho_crm.settings import Settings
@@ -45,7 +46,7 @@ def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable, 
     where, here = settings.orders_url or settings.ack_url, tap.config["sqlalchemy_url"]
     if place_of(where, None) != place_of(here, None):
         raise configuration_error(
-            "SYNC_FLAG_NOT_WRITABLE",
+            OwnCode.SYNC_FLAG_NOT_WRITABLE,
             f"Orders are read from {display_url(here, None)}, flags set in {display_url(where, None)}.",
         )
     queries = UnsyncedQueries(table, value_sql_for(tap.engine.dialect), tap.stream_name, table.columns, None)

@@ -8,21 +8,14 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import requests
 
+from target_zoho_crm.api.codes import NEW_GRANT, OF_A_GRANT, OwnCode, ZohoCode
 from target_zoho_crm.api.data_centers import DATA_CENTERS
 from target_zoho_crm.api.errors import ConfigurationError, QuotaError, TransientError, ZohoError
 from target_zoho_crm.api.http_sessions import new_session
 from target_zoho_crm.api.token_endpoint import ask_for_token
 
-_NEW_CODE = "make a new one in the API console (Self Client, Generate Code) and enter it before its time is over."
-_MEANINGS = {
-    "invalid_code": f"the grant code is wrong, was used before, or is too old (it lives 3 to 10 minutes); {_NEW_CODE}",
-    "invalid_client": "no such client_id there; copy it again from the API console, and check the console's address: "
-    "its ending (.com, .eu, .in ...) is the data centre.",
-    "invalid_client_secret": "the client_secret does not belong to the client_id; copy it again from the API console.",
-    "invalid_redirect_uri": "the client is none of the kind Self Client; give the redirect URI it was registered with.",
-}
-_TELLING = ("invalid_code", "invalid_client_secret", "invalid_redirect_uri")
-"""Refusals by an accounts server that knows the client: they are worth more than the refusal of one that does not."""
+_TELLING = OF_A_GRANT.keys() - {ZohoCode.invalid_client}
+"""Refusals by an accounts server that knows the client: they say more than that another one does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +96,8 @@ def exchange(
         refresh_token = body.get("refresh_token")
         if not isinstance(refresh_token, str) or not refresh_token:
             raise ConfigurationError(
-                "NO_REFRESH_TOKEN",
-                f"{urlsplit(url).netloc} took the grant code and gave no refresh token; {_NEW_CODE} "
+                OwnCode.NO_REFRESH_TOKEN,
+                f"{urlsplit(url).netloc} took the grant code and gave no refresh token; {NEW_GRANT} "
                 "For a client that is no Self Client, ask for it with access_type=offline and prompt=consent.",
             )
         scopes, domain = body.get("scope"), body.get("api_domain")
@@ -125,9 +118,9 @@ def _most_telling(failures: Mapping[str, ZohoError], servers: Mapping[str, str])
         *failures.items(),
     ]
     name, error = ordered[0]
-    if error.code not in _MEANINGS:
+    if error.code not in OF_A_GRANT:
         return error
     asked = urlsplit(servers[name]).netloc
-    if error.code == "invalid_client" and len(failures) > 1:
+    if error.code == ZohoCode.invalid_client and len(failures) > 1:
         asked = f"none of the data centres {', '.join(failures)} knows the client"
-    return ConfigurationError(error.code, f"{asked}: {error.code}: {_MEANINGS[error.code]}")
+    return ConfigurationError(error.code, f"{asked}: {error.code}: {OF_A_GRANT[error.code]}")

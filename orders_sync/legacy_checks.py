@@ -17,6 +17,7 @@ from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.target import TargetZohoCRM
 
@@ -145,10 +146,12 @@ def check_ledger(findings: Findings, tap: TapLegacyOrders | None, target: Target
     def one_ledger() -> tuple[str, bool]:
         if theirs[0] is None:
             variable = TARGET_VARIABLES["ack_url"]
-            raise configuration_error("NO_ACK_URL", f"The target has no `ack_url` ({variable} in the environment).")
+            raise configuration_error(
+                OwnCode.NO_ACK_URL, f"The target has no `ack_url` ({variable} in the environment)."
+            )
         if place_of(*ours) != place_of(*theirs):
             raise configuration_error(
-                "NO_ACK_URL",
+                OwnCode.NO_ACK_URL,
                 f"The tap's ledger is {display_url(*ours)}, the target's {display_url(*theirs)}: "
                 "orders would be sent for ever.",
             )

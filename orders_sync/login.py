@@ -15,7 +15,7 @@ from orders_sync.grants import Grant, GrantCode, accounts_servers, exchange
 from orders_sync.scopes import Scope, try_scopes
 from target_zoho_crm.api.auth import Credentials
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
-from target_zoho_crm.api.codes import CODES
+from target_zoho_crm.api.codes import CODES, ZohoCode
 from target_zoho_crm.api.data_centers import DATA_CENTERS, ENVIRONMENTS, Endpoints, endpoints
 from target_zoho_crm.api.errors import ZohoError
 from target_zoho_crm.api.limits import CreditMeter
@@ -128,7 +128,9 @@ def _try(found: Endpoints, credentials: Credentials, module: str, grant: Grant) 
         _display(f"  {name}: {state.value}")
     missing = [name for name, state in scopes.items() if state is Scope.MISSING]
     if missing:
-        raise click.ClickException(f"The token lacks {', '.join(missing)}. {CODES['OAUTH_SCOPE_MISMATCH'].remedy}")
+        raise click.ClickException(
+            f"The token lacks {', '.join(missing)}. {CODES[ZohoCode.OAUTH_SCOPE_MISMATCH].remedy}"
+        )
     _display("Next: `orders-sync init` makes what is missing, `orders-sync doctor` checks the set-up.")
 
 

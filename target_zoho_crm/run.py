@@ -264,14 +264,14 @@ class Run:
             theirs = self.settings.stream(other)
             if other != stream and (theirs.module, theirs.key_field) == (own.module, own.key_field):
                 raise configuration_error(
-                    "ONE_MODULE_TWO_STREAMS",
+                    OwnCode.ONE_MODULE_TWO_STREAMS,
                     f"Streams {other!r} and {stream!r} both write to module {own.module} by {own.key_field}.",
                 )
         if own.lines is not None and own.writes.operation is Operation.INSERT:
             what = f"Stream {stream!r}: `operation` is insert, and `lines` is set; whole orders cannot be inserted."
-            raise configuration_error("INSERT_WITH_LINES", what)
+            raise configuration_error(OwnCode.INSERT_WITH_LINES, what)
         if VERSION_PROPERTY in properties and self.settings.ack_url is None:
-            raise configuration_error("NO_ACK_URL", f"Stream {stream!r} comes from tap-legacy-orders.")
+            raise configuration_error(OwnCode.NO_ACK_URL, f"Stream {stream!r} comes from tap-legacy-orders.")
 
     def finish(self) -> None:
         """Wait for all that is under way, end the run, and say what became of every record.

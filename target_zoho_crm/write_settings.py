@@ -9,6 +9,7 @@ from typing import Any
 
 from singer_sdk import typing as th
 
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.setting import Setting
@@ -162,6 +163,7 @@ class WriteSettings:
             for asked in (self.first_load, self.later):
                 if not asked.kept_by(self.jobs_run):
                     raise configuration_error(
-                        "NOT_FOR_JOBS", f"`channel` is bulk_write, and a bulk write job cannot be told to run {asked}."
+                        OwnCode.NOT_FOR_JOBS,
+                        f"`channel` is bulk_write, and a bulk write job cannot be told to run {asked}.",
                     )
         return wanted if automations.kept_by(self.jobs_run) else Channel.UPSERT

@@ -28,7 +28,7 @@ import tenacity
 
 from sync_ledger.retry_schedules import TOKEN_RENEWAL
 from sync_processes.private_folders import private_folder
-from target_zoho_crm.api.codes import CODES
+from target_zoho_crm.api.codes import CODES, OwnCode, ZohoCode
 from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.api.token_endpoint import TIMEOUT, ask_for_token
@@ -75,8 +75,8 @@ class TokensDenied(QuotaError):  # noqa: N818 - as Stopped and Gone
     def __init__(self, accounts_url: str, until: float) -> None:
         when = datetime.fromtimestamp(until, timezone.utc)
         super().__init__(
-            "ACCESS_DENIED",
-            f"{accounts_url.partition('://')[2]} gave no token: ACCESS_DENIED: {CODES['ACCESS_DENIED'].meaning} "
+            ZohoCode.ACCESS_DENIED,
+            f"{accounts_url.partition('://')[2]} gave no token: ACCESS_DENIED: {CODES[ZohoCode.ACCESS_DENIED].meaning} "
             f"Run again after {when:%Y-%m-%d %H:%M:%S} UTC; let processes share the token cache.",
         )
         self.until = until
@@ -245,7 +245,7 @@ class _Cache:
             self._lock.acquire()
         except filelock.Timeout as error:
             raise TransientError(
-                "NO_CONNECTION", "Another process holds the token cache's lock; its call to Zoho hangs."
+                OwnCode.NO_CONNECTION, "Another process holds the token cache's lock; its call to Zoho hangs."
             ) from error
         except OSError as error:
             self._give_up(error)

@@ -169,7 +169,8 @@ class OwnCode(_Row):
     CREDITS_USED_UP = ("CREDITS_USED_UP", _Q, "The org's API credits are used up (rolling 24 hours).",
         "Wait, buy credits, or send fewer orders.")
     CREDIT_BUDGET = ("CREDIT_BUDGET", _Q, "The credits that this run may spend are spent.",
-        "Nothing; the next run goes on. Or raise credit_budget, or lower credit_reserve.")
+        "Nothing; the next run goes on. Or raise credit_budget, or lower credit_reserve.",
+        "Raise credit_budget, or lower credit_reserve.")
     # Someone must change the set-up.
     ORG_NOT_FOUND = "ORG_NOT_FOUND", _C, "The token's user belongs to no CRM org.", "Check data_center and environment."
     INSECURE_URL = "INSECURE_URL", _C, "A URL is not https, and not loopback.", "Use https."

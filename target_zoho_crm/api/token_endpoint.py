@@ -83,6 +83,8 @@ def _read(host: str, answer: requests.Response, content: bytes) -> dict[str, Any
         raise kind(code, happened, remedy=remedy, http_status=answer.status_code)
     if not answer.ok or not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise AnswerError(
-            "BAD_ANSWER", f"{host} answered HTTP {answer.status_code} without a token.", http_status=answer.status_code
+            OwnCode.BAD_ANSWER,
+            f"{host} answered HTTP {answer.status_code} without a token.",
+            http_status=answer.status_code,
         )
     return body

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from target_zoho_crm.api.answers import JSON_PATH, fields_of, flat_error
-from target_zoho_crm.api.codes import Family, OwnCode, family_of
+from target_zoho_crm.api.codes import SUCCESS, Family, OwnCode, ZohoCode, family_of
 from target_zoho_crm.api.errors import AnswerError, request_error
 from target_zoho_crm.api.plain_text import (
     CODE_CHARACTERS,
@@ -24,7 +24,7 @@ from target_zoho_crm.api.plain_text import (
     said,
 )
 from target_zoho_crm.batch import Batch
-from target_zoho_crm.mapping.field_values import MULTIPLE, Refusal
+from target_zoho_crm.mapping.field_values import Refusal
 
 
 class Status(StrEnum):
@@ -86,7 +86,7 @@ def refused(key: str, version: str, errors: Sequence[RecordError]) -> Outcome:
     It is transient only when every error is; a lasting one would only come back.
     """
     codes = dict.fromkeys(error.code for error in errors)
-    code = next(iter(codes)) if len(codes) == 1 else MULTIPLE
+    code = next(iter(codes)) if len(codes) == 1 else ZohoCode.MULTIPLE_OR_MULTI_ERRORS
     family = Family.deciding(map(family_of, codes))
     fields = dict.fromkeys(error.field for error in errors if error.field)
     texts = [error.message for error in errors if error.message]
@@ -151,7 +151,7 @@ def _items(count: int, http_status: int, body: object) -> list[Any]:
         raise request_error(code, where="upsert", said=said, http_status=http_status, field=field)
     got = len(data) if isinstance(data, list) else 0
     raise AnswerError(
-        "BAD_ANSWER",
+        OwnCode.BAD_ANSWER,
         f"upsert: the answer (HTTP {http_status}) has {got} results for {count} records; none is believed.",
         http_status=http_status,
     )
@@ -161,19 +161,19 @@ def _item_outcome(position: int, key: str, version: str, item: object) -> Outcom
     if not isinstance(item, dict):
         return _unclear(key, version)
     code, status, details = item.get("code"), item.get("status"), item.get("details")
-    if code == "SUCCESS" and status == "success":
+    if code == SUCCESS and status == "success":
         zoho_id = digits_of(details.get("id"), ID_DIGITS) if isinstance(details, dict) else None
         if zoho_id is None:
             return _unclear(key, version)
         action = item.get("action")
         return Outcome(key, version, Status.SYNCED, zoho_id, action if action in _ACTIONS else None)
-    if not code_of(code) or code == "SUCCESS" or status == "success":
+    if not code_of(code) or code == SUCCESS or status == "success":
         return _unclear(key, version)
     return refused(key, version, _errors(position, item))
 
 
 def _unclear(key: str, version: str) -> Outcome:
-    return refused(key, version, [RecordError("UNCLEAR_ANSWER", None, "neither a clear success nor an error")])
+    return refused(key, version, [RecordError(OwnCode.UNCLEAR_ANSWER, None, "neither a clear success nor an error")])
 
 
 def _errors(position: int, item: Mapping[str, Any]) -> list[RecordError]:
@@ -201,5 +201,6 @@ def _check_position(position: int, details: Mapping[str, Any]) -> None:
     match = JSON_PATH.match(path) if isinstance(path, str) else None
     if match is not None and match[1] != str(position):
         raise AnswerError(
-            "BAD_ANSWER", f"upsert: result {position} speaks of record {match[1][:9]}; none of the answer is believed."
+            OwnCode.BAD_ANSWER,
+            f"upsert: result {position} speaks of record {match[1][:9]}; none of the answer is believed.",
         )

@@ -16,6 +16,7 @@ from msgspec import structs
 
 from sync_ledger.deleted_records import MARKED, KnownRecord
 from sync_ledger.tables import AckStatus
+from target_zoho_crm.api.codes import NO_SUCH_RECORD
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
 from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.batch import Entry, PendingRecords
@@ -25,9 +26,6 @@ from target_zoho_crm.lines.existing_lines import ExistingLines
 from target_zoho_crm.record_decoding import GONE, Rows
 from target_zoho_crm.writing.delete_settings import DeleteSettings, Mark, OnDelete
 from target_zoho_crm.writing.workers import Workers
-
-NO_SUCH_RECORD = "INVALID_DATA"
-"""What Zoho says of an id that leads to no record (any more)."""
 
 LINE_LEFT = "a line of the order could not be deleted"
 

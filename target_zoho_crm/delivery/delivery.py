@@ -11,7 +11,7 @@ import msgspec
 
 from sync_databases.keys import KEY_LENGTH
 from sync_ledger.quarantine import Quarantine
-from target_zoho_crm.api.codes import Family
+from target_zoho_crm.api.codes import Family, ZohoCode
 from target_zoho_crm.api.errors import QuotaError
 from target_zoho_crm.batch import Batch, Channel, Entry, PendingRecords
 from target_zoho_crm.confirmation.destination import Destination
@@ -174,7 +174,7 @@ class Delivery:
         unfit = {index for index, key in enumerate(rows.keys) if len(key) > KEY_LENGTH or "\0" in key}
         message = f"The key has more than {KEY_LENGTH} characters, or a NUL among them."
         outcomes = {
-            shortened: self._own_refusal(shortened, rows.versions[index], "INVALID_DATA", message)
+            shortened: self._own_refusal(shortened, rows.versions[index], ZohoCode.INVALID_DATA, message)
             for index in unfit
             for shortened in [shortened_key(rows.keys[index])]
         }
@@ -242,7 +242,7 @@ class Delivery:
             self._own_refusal(
                 key,
                 entries[key].version,
-                "DUPLICATE_DATA",
+                ZohoCode.DUPLICATE_DATA,
                 f"Zoho's unique field takes this key and that of order {other!r} for one; change one of them.",
             )
             for key, other in twins.items()

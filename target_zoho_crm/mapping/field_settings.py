@@ -9,6 +9,7 @@ from typing import Any
 
 from singer_sdk import typing as th
 
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, Converter, Refusal
@@ -144,7 +145,7 @@ class FieldSettings:
         for fault, found in faults.items():
             if found:
                 raise configuration_error(
-                    "INVALID_FIELD_OPTION", f"`fields`, {field.api_name}: {fault}.", field=field.api_name
+                    OwnCode.INVALID_FIELD_OPTION, f"`fields`, {field.api_name}: {fault}.", field=field.api_name
                 )
 
     def default_by(self, field: Field, convert: Converter) -> Any:
@@ -162,7 +163,7 @@ class FieldSettings:
                 return found
             why = "is empty"
         raise configuration_error(
-            "INVALID_FIELD_OPTION", f"`fields`, {field.api_name}: the default {why}.", field=field.api_name
+            OwnCode.INVALID_FIELD_OPTION, f"`fields`, {field.api_name}: the default {why}.", field=field.api_name
         )
 
 
@@ -195,5 +196,5 @@ def _claim(sources: dict[str, str], api_name: str, source: str) -> None:
     known = sources.setdefault(api_name, source)
     if known != source:
         raise configuration_error(
-            "AMBIGUOUS_FIELD", f"`fields` sends {known} and {source} to the one field {api_name}.", field=api_name
+            OwnCode.AMBIGUOUS_FIELD, f"`fields` sends {known} and {source} to the one field {api_name}.", field=api_name
         )

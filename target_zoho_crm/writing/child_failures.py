@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from target_zoho_crm.api.codes import Family
+from target_zoho_crm.api.codes import Family, OwnCode, ZohoCode
 from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
-from target_zoho_crm.mapping.field_values import MULTIPLE
 
 MESSAGE_CHARACTERS = 300
 
 LINES, LINKS = "its lines", "its links and tags"
 """What of an order a fault is about."""
 
-UNWRITTEN = {LINES: "LINES_NOT_WRITTEN", LINKS: "LINKS_NOT_WRITTEN"}
+UNWRITTEN = {LINES: OwnCode.LINES_NOT_WRITTEN, LINKS: OwnCode.LINKS_NOT_WRITTEN}
 """Our own codes of an order that is in the CRM, while nobody knows whether its lines or links are."""
 
 
@@ -83,7 +82,7 @@ def _refused(outcome: Outcome, faults: Sequence[Fault]) -> Outcome:
         version=outcome.version,
         status=Status.REJECTED if family.blames_order else Status.UNSYNCED,
         zoho_id=outcome.zoho_id,
-        code=next(iter(codes)) if len(codes) == 1 else MULTIPLE,
+        code=next(iter(codes)) if len(codes) == 1 else ZohoCode.MULTIPLE_OR_MULTI_ERRORS,
         field=",".join(fields) or None,
         message="; ".join(dict.fromkeys(fault.text for fault in faults))[:MESSAGE_CHARACTERS],
         family=family,

@@ -9,6 +9,7 @@ from typing import Any
 
 from singer_sdk import typing as th
 
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.setting import Setting
@@ -100,12 +101,12 @@ class DeleteSettings:
         if self.on_delete is not OnDelete.MARK:
             return None
         if self.field is None:
-            raise configuration_error("NO_DELETE_FIELD", "`on_delete` is mark, and no `delete_field` is named.")
+            raise configuration_error(OwnCode.NO_DELETE_FIELD, "`on_delete` is mark, and no `delete_field` is named.")
         field = fields.named(self.field)
         if not field.writable_on_update:
             where = f"{field.api_name} of module {fields.module}"
             raise configuration_error(
-                "FIELD_NOT_WRITABLE", f"`delete_field` {where} cannot be written.", field=field.api_name
+                OwnCode.FIELD_NOT_WRITABLE, f"`delete_field` {where} cannot be written.", field=field.api_name
             )
         return _mark(field, self.value)
 

@@ -15,11 +15,12 @@ from dataclasses import replace
 
 from sync_ledger.job_journal import JournalledJob
 from sync_ledger.retry_schedules import INSERT_CALLS
+from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.errors import LostAnswer, TransientError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.confirmation.destination import Destination
-from target_zoho_crm.confirmation.operation_outcomes import DUPLICATE, by_operation
+from target_zoho_crm.confirmation.operation_outcomes import by_operation
 from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
 from target_zoho_crm.write_settings import Operation
 
@@ -91,7 +92,7 @@ class Insertion:
         Raises:
             LostAnswer: the CRM could not be asked, so nobody knows.
         """
-        duplicates = [outcome.key for outcome in outcomes if outcome.code == DUPLICATE]
+        duplicates = [outcome.key for outcome in outcomes if outcome.code == ZohoCode.DUPLICATE_DATA]
         if not duplicates:
             return list(outcomes)
         asked = time.monotonic()

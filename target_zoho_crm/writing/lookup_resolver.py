@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.codes import Family
+from target_zoho_crm.api.codes import Family, OwnCode, ZohoCode
 from target_zoho_crm.api.errors import TransientError, request_error
 from target_zoho_crm.batch import Batch, Channel, Entry
 from target_zoho_crm.confirmation.destination import Destination
@@ -137,13 +137,15 @@ class LookupResolver:
         for value, answer in found.items():
             if answer is NotOne.SEVERAL:
                 name = kind.display_name(value)
-                answers[value] = RecordError("DUPLICATE_DATA", None, f"{name} is there more than once; merge them")
+                answers[value] = RecordError(
+                    ZohoCode.DUPLICATE_DATA, None, f"{name} is there more than once; merge them"
+                )
             elif answer is not NotOne.NONE:
                 answers[value] = answer
             elif lookup.on_missing is OnMissingParent.NULL:
                 answers[value] = None
             else:
-                answers[value] = RecordError("INVALID_DATA", None, missing_parent(kind.display_name(value)))
+                answers[value] = RecordError(ZohoCode.INVALID_DATA, None, missing_parent(kind.display_name(value)))
         if create:
             missing = [value for value, answer in found.items() if answer is NotOne.NONE]
             answers.update(self._create(directory, missing))
@@ -162,12 +164,12 @@ class LookupResolver:
     def _created(self, name: str, outcome: Outcome) -> _Answer:
         if outcome.status is Status.SYNCED:
             return outcome.zoho_id
-        code = outcome.code or "UNCLEAR_ANSWER"
+        code = outcome.code or OwnCode.UNCLEAR_ANSWER
         if outcome.status is Status.UNSYNCED:
             raise request_error(code, where=f"stream {self._to.stream!r}, creation of {name}", field=outcome.field)
         cause = f"{code}{f' in field {outcome.field}' if outcome.field else ''}"
         said = f"{name} does not exist and was not created: {cause}"
-        return RecordError("INVALID_DATA" if outcome.family is Family.DATA else code, None, said)
+        return RecordError(ZohoCode.INVALID_DATA if outcome.family is Family.DATA else code, None, said)
 
     def _note_left_out(self, name: str, lookup: ParentLookup, keys: Mapping[str, str], gone: Collection[str]) -> None:
         values = [value for key, value in keys.items() if key not in gone]
