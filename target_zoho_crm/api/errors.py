@@ -59,6 +59,11 @@ CODES: dict[str, CodeInfo] = {
     "DUPLICATE_DATA": CodeInfo(
         _D, "Another record holds this value of a unique field.", "Merge the records, or correct the value."
     ),
+    "KEY_CONFLICT": CodeInfo(
+        _D,
+        "Zoho wrote the order to a record that is another order's too, or that it found by another field than the key.",
+        "Correct the other unique field's value, or make that field not unique; then `orders-sync retry` the orders.",
+    ),
     "MULTIPLE_OR_MULTI_ERRORS": CodeInfo(_D, "Several fields were refused.", _FIX_RECORD),
     "DEPENDENT_FIELD_MISSING": CodeInfo(_D, "A field that another one depends on has no value.", _FIX_RECORD),
     "DEPENDENT_MISMATCH": CodeInfo(_D, "Two dependent fields do not fit each other.", _FIX_RECORD),

@@ -78,7 +78,8 @@ class ModuleLines(LinesByCalls):
             raise AssertionError("lines were checked before their orders were sent")
         try:
             answer = to.client.upsert(lines.module, body, records=len(keys), guard=to.confirmation.guard)
-            outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body)
+            key_field = lines.mapping.key_field.api_name
+            outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body, key_field=key_field)
         except Stopped:
             raise
         except (TransientError, QuotaError) as error:
