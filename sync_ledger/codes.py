@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class LedgerCode(StrEnum):
-    """Our own codes of orders that are due again, though Zoho has not said why."""
+    """Our own codes that acks get from the ledger, or that it acts upon."""
 
     BREAKS_CALLS = "BREAKS_CALLS"
     """Every call with the order fails as a whole."""
@@ -14,5 +14,7 @@ class LedgerCode(StrEnum):
     """Its bulk job never reached Zoho."""
     INSERT_UNCONFIRMED = "INSERT_UNCONFIRMED"
     """Its insert call had no answer, or its run died before it came."""
+    KEY_CONFLICT = "KEY_CONFLICT"
+    """Its record is, or became, another order's too."""
     JOB_WITHOUT_RESULT = "JOB_WITHOUT_RESULT"
     """Its job ended without saying what became of its rows; the log says why."""

@@ -130,6 +130,8 @@ def _ack_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         table.c.folded_key,
         **_where(engine, folded),
     )
+    # Whose record is it? Asked for records that an answer says were there already.
+    sa.Index("ix_zoho_sync_ack_record", table.c.zoho_id, **_where(engine, table.c.zoho_id.is_not(None)))
     if engine.fill_factor is not None:
         statement = engine.fill_factor.format(percent=FILLED_PERCENT)
         sa.event.listen(table, "after_create", sa.DDL(statement))  # type: ignore[no-untyped-call]

@@ -157,6 +157,8 @@ class Run:
     def _write_part(self, part: Part, connection: sqlite3.Connection, now: int) -> None:
         plan = part.plan
         match_by = [plan.find_by] if plan.find_by and plan.find_by.is_key else []
+        if match_by and plan.operation == "upsert" and self._switches.bulk_duplicate_checks == "all":
+            match_by += [field for field in plan.view.keys if field not in match_by]
         rules = Rules(
             plan.operation,
             match_by,

@@ -133,6 +133,9 @@ class OwnCode(_Row):
     """What we find ourselves: most of it before anything is sent, or because nothing can be believed."""
 
     # A record is refused.
+    KEY_CONFLICT = (LedgerCode.KEY_CONFLICT.value, _D,
+        "Zoho wrote the order to a record that is another order's too, or that it found by another field than the key.",
+        "Correct the other unique field's value, or make that field not unique; then `orders-sync retry` the orders.")
     NOT_IN_CRM = ("NOT_IN_CRM", _D, "The order is to be updated, and the CRM has no record of its key.",
         "Set `operation` to upsert, or create it.")
     # It passes by itself.

@@ -20,6 +20,7 @@ from target_zoho_crm.api.plain_text import (
     FIELD_CHARACTERS,
     code_of,
     digits_of,
+    name_of,
     one_line,
     said,
 )
@@ -57,6 +58,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     A refusal that passes by itself is REJECTED with family TRANSIENT; the ledger decides when it is due again.
     `field` names one field, or several joined by a comma. `causes` are there where we refused the record ourselves, so
     that equal ones can be counted; their texts hold nothing of the record but unknown values of picklists.
+    `conflict_id` is the record that was written for an order with code KEY_CONFLICT, and is not its own.
     """
 
     key: str
@@ -69,6 +71,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     message: str | None = None
     family: Family | None = None
     causes: tuple[RecordError, ...] = ()
+    conflict_id: str | None = None
 
 
 CREATED = "insert"
@@ -117,10 +120,13 @@ def own_refusals(batch: Batch, refusals: Mapping[str, Refusal]) -> list[Outcome]
     return [refused_by_us(key, batch.entries[key].version, refusal) for key, refusal in refusals.items()]
 
 
-def upsert_outcomes(keys: Sequence[str], versions: Sequence[str], http_status: int, body: object) -> list[Outcome]:
+def upsert_outcomes(
+    keys: Sequence[str], versions: Sequence[str], http_status: int, body: object, *, key_field: str | None = None
+) -> list[Outcome]:
     """The outcomes of one upsert call, in the order of `keys`.
 
-    A `data` list is read first, then the flat error form, also wrapped in `data`: a 2xx alone proves nothing.
+    A `data` list is read first, then the flat error form, also wrapped in `data`: a 2xx alone proves nothing. With
+    `key_field`, a record that Zoho found by another field is no success: it is another one's.
 
     Raises:
         AnswerError: the answer does not fit the call (count, positions, form).
@@ -130,7 +136,7 @@ def upsert_outcomes(keys: Sequence[str], versions: Sequence[str], http_status: i
         raise ValueError("as many versions as keys are needed")
     items = _items(len(keys), http_status, body)
     outcomes = [
-        _item_outcome(position, key, version, item)
+        _item_outcome(position, key, version, item, key_field)
         for position, (key, version, item) in enumerate(zip(keys, versions, items, strict=True))
     ]
     first = outcomes[0] if outcomes else None
@@ -157,7 +163,7 @@ def _items(count: int, http_status: int, body: object) -> list[Any]:
     )
 
 
-def _item_outcome(position: int, key: str, version: str, item: object) -> Outcome:
+def _item_outcome(position: int, key: str, version: str, item: object, key_field: str | None) -> Outcome:
     if not isinstance(item, dict):
         return _unclear(key, version)
     code, status, details = item.get("code"), item.get("status"), item.get("details")
@@ -166,10 +172,24 @@ def _item_outcome(position: int, key: str, version: str, item: object) -> Outcom
         if zoho_id is None:
             return _unclear(key, version)
         action = item.get("action")
+        # Of a new record some answers name the key field, others none.
+        other = name_of(item.get("duplicate_field")) if key_field is not None and action != CREATED else None
+        if other and key_field is not None and other.casefold() != key_field.casefold():
+            return _of_another(key, version, zoho_id, other)
         return Outcome(key, version, Status.SYNCED, zoho_id, action if action in _ACTIONS else None)
     if not code_of(code) or code == SUCCESS or status == "success":
         return _unclear(key, version)
     return refused(key, version, _errors(position, item))
+
+
+def matched_by(zoho_id: str, field: str) -> str:
+    """The message of an order for which Zoho overwrote a record that it found by another field than the key."""
+    return f"Zoho found record {zoho_id} by {field}, and overwrote it"
+
+
+def _of_another(key: str, version: str, zoho_id: str, field: str) -> Outcome:
+    refusal = refused(key, version, [RecordError(OwnCode.KEY_CONFLICT, field, matched_by(zoho_id, field))])
+    return msgspec.structs.replace(refusal, conflict_id=zoho_id)
 
 
 def _unclear(key: str, version: str) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,7 +24,9 @@ from sync_ledger.statistics import AckStatistics
 from sync_ledger.tables import AckStatus, JobStep
 from target_zoho_crm.api.codes import Family, OwnCode
 from target_zoho_crm.batch import Channel
+from target_zoho_crm.confirmation.key_conflicts import Conflicts, Lost, written_too
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
 from target_zoho_crm.confirmation.retries import next_attempt_at
 from target_zoho_crm.mapping.key_folding import KeyFolding
 
@@ -34,6 +37,8 @@ _ACK_STATUS = {
 
 _T = TypeVar("_T")
 _IN_THE_CRM = (Status.SYNCED, Status.UNCHANGED)
+
+logger = logging.getLogger("target-zoho-crm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class StreamLedger:
         self._max_attempts = max_attempts
         self._folding = folding
         self._statistics = AckStatistics(ledger)
+        self._conflicts = Conflicts(ledger.tables.ack, lease.stream)
 
     def guard(self) -> None:
         """Make sure, before something is sent, that this run still owns the stream."""
@@ -187,17 +193,21 @@ class StreamLedger:
         `payload_hashes` are of what was sent, by key; those of a job are in the ledger since it was intended.
         Outcomes with status UNSYNCED blame no record: their acks stay as they were, or are due again after a job.
         """
-        good = [outcome for outcome in outcomes if outcome.status in _IN_THE_CRM]
-        bad = (
-            [outcome for outcome in outcomes if outcome.status not in _IN_THE_CRM] if len(good) < len(outcomes) else []
-        )
-        others = [outcome for outcome in bad if outcome.status is not Status.UNSYNCED]
-        unknown = [outcome for outcome in bad if outcome.status is Status.UNSYNCED]
+        own = outcomes
+        good: list[Outcome] = []
+        others: list[Outcome] = []
         refused: list[Outcome] = []
+        lost: list[Lost] = []
         due = 0
 
         def write(connection: sa.Connection, now: datetime) -> None:
-            nonlocal refused, due
+            nonlocal own, good, others, refused, lost, due
+            own = self._conflicts.refuse(connection, own, look_at_new=_is_adopted(job))
+            lost = self._conflicts.disown(connection, own, now) or lost  # none where a commit's answer was lost
+            good = [outcome for outcome in own if outcome.status in _IN_THE_CRM]
+            bad = [outcome for outcome in own if outcome.status not in _IN_THE_CRM] if len(good) < len(own) else []
+            others = [outcome for outcome in bad if outcome.status is not Status.UNSYNCED]
+            unknown = [outcome for outcome in bad if outcome.status is Status.UNSYNCED]
             if good:
                 common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=1)
                 columns = _columns_of(good)
@@ -216,6 +226,11 @@ class StreamLedger:
         self._transact(write)
         if job is None:  # else they were counted when the job was intended
             self._statistics.wrote(len(good) + len(others))
+        for each in lost[:SAMPLE_KEYS]:
+            why = written_too(each.zoho_id, [each.by])
+            logger.warning("Stream %r: order %r is no longer called synced: %s", self._lease.stream, each.key, why)
+        if len(lost) > SAMPLE_KEYS:
+            logger.warning("Stream %r: so are %d more", self._lease.stream, len(lost) - SAMPLE_KEYS)
         return Confirmed(good, refused, due)
 
     def note_deleted(self, versions: Mapping[str, str], action: str) -> None:
@@ -223,6 +238,20 @@ class StreamLedger:
         ack, stream = self._ledger.tables.ack, self._lease.stream
         if versions:
             self._transact(lambda connection, now: note_deleted(connection, ack, stream, versions, action, now))
+
+    def without_conflicts(self, outcomes: Sequence[Outcome], job: JournalledJob | None = None) -> list[Outcome]:
+        """The outcomes, where orders whose record is another order's are refused: before lines or links go to it.
+
+        `confirm` looks once more, since another order may have been written meanwhile.
+        """
+        if not any(outcome.zoho_id for outcome in outcomes):
+            return list(outcomes)
+
+        def look_up() -> list[Outcome]:
+            with self._ledger.connect() as connection:
+                return self._conflicts.refuse(connection, outcomes, look_at_new=_is_adopted(job))
+
+        return self._ledger.with_retries(look_up)
 
     def _journal_applied(
         self, connection: sa.Connection, job: JournalledJob, synced: int, rejected: int, due: int, now: datetime
@@ -301,6 +330,11 @@ class StreamLedger:
                 write(connection, self._ledger.now(connection))
 
         self._ledger.with_retries(once)
+
+
+def _is_adopted(job: JournalledJob | None) -> bool:
+    """Whether an earlier run sent the job: one of this run is journalled under its name, and does not carry it."""
+    return job is not None and bool(job.run_id)
 
 
 def _columns_of(outcomes: Sequence[Outcome]) -> dict[str, Sequence[Any]]:

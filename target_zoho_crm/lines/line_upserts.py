@@ -33,7 +33,8 @@ class WholeOrderUpserts(UpsertWriter):
         outcomes = refusals(batch, refused)
         rest = without(batch, refused)
         if rest.entries:
-            written = self._lines.write(super()._write(rest), rows)
+            orders = self._to.ledger.without_conflicts(super()._write(rest))
+            written = self._lines.write(orders, rows)
             # Orders whose lines our own budget has no credits for are left as if they had not been sent.
             outcomes += [outcome for outcome in written if outcome.code != OwnCode.CREDIT_BUDGET]
         return outcomes

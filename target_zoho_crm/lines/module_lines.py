@@ -77,7 +77,8 @@ class ModuleLines(LinesByCalls):
             raise AssertionError("lines were checked before their orders were sent")
         try:
             answer = to.client.upsert(lines.module, body, records=len(keys), guard=to.ledger.guard)
-            outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body)
+            key_field = lines.mapping.key_field.api_name
+            outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body, key_field=key_field)
         except (TransientError, QuotaError) as error:
             self.failed(error, set(orders), faults)
             return

@@ -52,7 +52,7 @@ class JobsWithChildren(BulkWriter, ABC):
         """Turn the orders' result into acks, once their children are written."""
         with self._on_their_way:
             with self._by_row:
-                outcomes = self._outcomes(job, result)
+                outcomes = self._to.ledger.without_conflicts(self._outcomes(job, result), job)
             outcomes = self._complete(job, outcomes)
             with self._by_row:
                 self._to.conclude(pending, outcomes, Channel.BULK_WRITE, job)

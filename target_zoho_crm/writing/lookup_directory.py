@@ -128,7 +128,8 @@ class LookupDirectory:
         def send(batch: Sequence[str]) -> list[Outcome]:
             body = self.kind.creation(batch, further)
             answer = self._client.upsert(self.kind.module, body, records=len(batch), guard=guard)
-            return upsert_outcomes(batch, batch, answer.status, answer.body)
+            key_field = self.kind.field.api_name
+            return upsert_outcomes(batch, batch, answer.status, answer.body, key_field=key_field)
 
         batches = list(_batches(list(distinct.values()), UPSERT_MAX_RECORDS))
         tasks = [_Task(send, batch) for batch in batches]

@@ -147,7 +147,13 @@ class UpsertWriter:
         send = to.client.update if to.operation is Operation.UPDATE else to.client.upsert
         answer = send(to.module, body, records=len(sent), guard=to.ledger.guard, splits=splits)
         try:
-            outcomes = upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
+            outcomes = upsert_outcomes(
+                list(sent),
+                list(sent.values()),
+                answer.status,
+                answer.body,
+                key_field=batch.mapping.key_field.api_name,
+            )
         except ZohoError as error:
             if splits and names_no_cause(answer.status, answer.body):
                 raise UnattributedFailure(error) from error

@@ -373,3 +373,16 @@ def test_csv_written_by_anybody_is_read(crm: Client) -> None:
     held = crm.records()
     assert (held["A"]["Notes"], held["B"]["Notes"], held["C"]["Notes"]) == ('say "hi", ok', "short", None)
     assert list(csv.reader(io.StringIO(text)))
+
+
+def test_whether_a_job_finds_records_by_unique_fields_that_it_does_not_name(crm: Client) -> None:
+    crm.emulator.admin.alter_field("Orders", "Customer_Email", unique=True)
+    head = ["parent_id", "Customer_Email"]
+    ((_, _, added, one, _),) = crm.bulk([head, ["A", "a@example.com"]])[1]
+    assert added == "added"
+    ((*_, skipped, _, errors),) = crm.bulk([head, ["B", "a@example.com"]])[1]
+    assert (skipped, errors) == ("skipped", "DUPLICATE_DATA-Customer_Email")
+    crm.emulator.admin.switch(bulk_duplicate_checks="all")
+    ((_, _, updated, two, _),) = crm.bulk([head, ["B", "a@example.com"]])[1]
+    assert (updated, two) == ("updated", one)
+    assert set(crm.records()) == {"B"}

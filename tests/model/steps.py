@@ -348,7 +348,7 @@ class Run:
 
 def _outcome(key: str, version: str, fate: str) -> Outcome:
     if fate == SYNCED:
-        return Outcome(key, version, Status.SYNCED, zoho_id="1", action="update")
+        return Outcome(key, version, Status.SYNCED, zoho_id=str(ord(key)), action="update")
     if fate == REFUSED:
         return Outcome(key, version, Status.REJECTED, code="INVALID_DATA", family=Family.DATA)
     return Outcome(key, version, Status.REJECTED, code="RECORD_LOCKED", family=Family.TRANSIENT)

@@ -107,7 +107,7 @@ def test_nothing_is_made_where_there_is_no_ledger_yet(shop: Shop, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "named"),
     [
         ({"refresh_token": "1000.wrong"}, "invalid_code"),
         ({"module": "Ordesr"}, "has no module Ordesr"),
@@ -118,12 +118,12 @@ def test_nothing_is_made_where_there_is_no_ledger_yet(shop: Shop, tmp_path: Path
     ],
     ids=["token", "module", "module of a stream", "key field", "key field not unique", "ledger"],
 )
-def test_what_does_not_work_is_named_in_one_line(shop: Shop, settings: dict[str, Any], said: str) -> None:
+def test_what_does_not_work_is_named_in_one_line(shop: Shop, settings: dict[str, Any], named: str) -> None:
     shop.target_config = settings
     tested = shop.take(MESSAGES)
     assert tested.code in {1, 2}
     assert len(tested.errors) == 1, tested.err
-    assert said in tested.errors[0]
+    assert named in tested.errors[0]
     assert tested.err.splitlines()[-1] == tested.errors[0]
     assert "Traceback" not in tested.err
     assert sum(writes(shop).values()) == 0
