@@ -55,11 +55,11 @@ def backlog_of(tap: TapLegacyOrders, ledger: Ledger, within: timedelta) -> Backl
     theirs = str(tap.config.get("ack_url") or tap.config["sqlalchemy_url"])
     if place_of(theirs, tap.config.get("ack_schema")) != ours:
         return NotCounted("the tap's settings name another ledger")
-    tap.ledger = ledger  # asked as it is: the tap's own way would make its tables, and give orders back
     deadline = Deadline(tap.engine, within.total_seconds())
     try:
         with deadline.observed():
-            source = tap.orders_source(tap.stream_name, (), None)
+            # Not the tap's own ledger: opening that makes its tables, and makes orders due again.
+            source = tap.orders_source(tap.stream_name, (), None, ledger=ledger)
             acks_are_there = ledger.tables.ack.name not in ledger.missing_tables()
             return count_backlog(source, deadline, acks_are_there=acks_are_there)
     finally:

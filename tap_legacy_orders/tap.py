@@ -333,11 +333,17 @@ class TapLegacyOrders(SQLTap):
         return ledger
 
     def orders_source(
-        self, stream: str, columns: Sequence[Column], limit: int | None, rendering: Rendering | None = None
+        self,
+        stream: str,
+        columns: Sequence[Column],
+        limit: int | None,
+        rendering: Rendering | None = None,
+        ledger: Ledger | None = None,
     ) -> OrdersSource:
         """Get ready to read; `limit` is the SDK's limit of records, if it set one.
 
-        With a `rendering`, pages come in its form, as long as the database can.
+        With a `rendering`, pages come in its form, as long as the database can. A `ledger` is read as it is; the tap's
+        own gets its tables first.
         """
         page_size = self.config["page_size"]
         settings = ReadingSettings(
@@ -352,7 +358,7 @@ class TapLegacyOrders(SQLTap):
             engine=self.engine,
             table=self.orders_table,
             columns=columns,
-            ledger=self.ledger,
+            ledger=ledger or self.ledger,
             stream=stream,
             settings=settings,
             logger=self.logger,
