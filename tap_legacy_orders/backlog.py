@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sync_databases.timestamps import read_timestamp
 from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.deadline import Deadline
-from tap_legacy_orders.moments import parse_moment
 from tap_legacy_orders.pages import Row
 from tap_legacy_orders.ranges import Range
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries
@@ -143,5 +143,5 @@ class UnsyncedCount(UnsyncedOrders):
         if oldest is None:
             return None
         key, text = oldest
-        moment = parse_moment(text)
+        moment = read_timestamp(text)
         return OldestOrder(key, text, None if moment is None else moment.utc(self._settings.zone))

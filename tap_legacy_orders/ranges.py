@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from sync_databases import dialects
 from sync_databases.columns import Column, Kind
 from sync_databases.databases import TIME_KINDS, Database
-from tap_legacy_orders.moments import Moment, parse_moment
+from sync_databases.timestamps import Timestamp, read_timestamp
 from tap_legacy_orders.tap_errors import TapConfigError
 
 FUTURE_SLACK = timedelta(days=1)
@@ -71,10 +71,10 @@ def choose_range(
         return _by_moment(column, database, newest, bookmark, clock, own_version=own_version)
     if column.kind in {*TIME_KINDS, Kind.TEXT, Kind.ANY}:
         sample, storage = newest(None)
-        shape = parse_moment(sample) if sample is not None and storage in {"", "text"} else None
+        shape = read_timestamp(sample) if sample is not None and storage in {"", "text"} else None
         if sample is not None and shape is None and storage in {"", "text"}:
             sample, _ = newest(_AFTER_ALL_DATES)
-            shape = parse_moment(sample) if sample is not None else None
+            shape = read_timestamp(sample) if sample is not None else None
         if shape is not None and sample is not None:
             return _by_text(newest, bookmark, clock, sample, shape, own_version=own_version)
     _must_fit(column, bookmark)
@@ -109,7 +109,7 @@ def _tick(column: Column, dialect_name: str) -> timedelta:
 
 
 def _by_text(
-    newest: Newest, bookmark: str | None, clock: Clock, sample: str, shape: Moment, *, own_version: bool
+    newest: Newest, bookmark: str | None, clock: Clock, sample: str, shape: Timestamp, *, own_version: bool
 ) -> Range:
     """Moments kept as text compare as text: bounds are written in the shape of the newest one, rounded down."""
     if shape.separator is None:
@@ -136,17 +136,17 @@ def _by_text(
     return Range(lower, newest(held_after)[0], held_after, ahead, future, went_back)
 
 
-def _is_ahead(moment: Moment, zone: tzinfo, clock: Clock) -> bool:
+def _is_ahead(moment: Timestamp, zone: tzinfo, clock: Clock) -> bool:
     """Tell whether a bookmark is later than now. It was not when it was set, since orders are read up to the clock."""
     return moment.utc(zone) > clock.now
 
 
-def _start(moment: Moment, clock: Clock) -> datetime:
+def _start(moment: Timestamp, clock: Clock) -> datetime:
     at = moment.at if moment.offset is None else moment.at - moment.offset
     return at - _back(moment, clock)
 
 
-def _back(moment: Moment, clock: Clock) -> timedelta:
+def _back(moment: Timestamp, clock: Clock) -> timedelta:
     """How far before the bookmark to begin. When clocks were set back since, naive moments repeat themselves."""
     if moment.offset is not None:
         return clock.lookback
@@ -155,8 +155,8 @@ def _back(moment: Moment, clock: Clock) -> timedelta:
     return clock.lookback + max(timedelta(0), then - now)
 
 
-def _bookmark_moment(bookmark: str) -> Moment:
-    moment = parse_moment(bookmark)
+def _bookmark_moment(bookmark: str) -> Timestamp:
+    moment = read_timestamp(bookmark)
     if moment is None:
         raise TapConfigError(_no_bookmark(bookmark))
     return moment
@@ -184,7 +184,7 @@ def fits(column: Column, text: str) -> bool:
         return _is_hex(text)
     if column.kind is Kind.UUID:
         return _is_hex(text.replace("-", ""))
-    return column.kind not in TIME_KINDS or parse_moment(text) is not None
+    return column.kind not in TIME_KINDS or read_timestamp(text) is not None
 
 
 def _is_number(text: str) -> bool:
