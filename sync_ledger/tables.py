@@ -255,7 +255,6 @@ def _job_table(metadata: sa.MetaData, types: _Types) -> sa.Table:
         sa.Column("create_body", types.long_text()),
         sa.Column("zoho_job_id", sa.String(64)),
         sa.Column("called_back_at", types.moment()),
-        sa.Column("download_url", sa.Unicode(1000)),
         sa.Column("synced_count", sa.Integer),
         sa.Column("rejected_count", sa.Integer),
         sa.Column("due_again_count", sa.Integer),
