@@ -50,7 +50,11 @@ def named_engines(path: Path) -> list[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Constant) and node.value in NAMES:
             found.append(f"{node.lineno}: {node.value!r}")
-        if isinstance(node, ast.Attribute) and node.attr in {"name", "driver"} and ast.unparse(node.value).endswith("dialect"):
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr in {"name", "driver"}
+            and ast.unparse(node.value).endswith("dialect")
+        ):
             found.append(f"{node.lineno}: {ast.unparse(node)}")
     return found
 
