@@ -1,6 +1,6 @@
 # make demo | test | faults | whole-orders | simulate | simulate-day | mutants | fuzz | check | audit
 # | generate | bench | bench-quick | clean.
-# Needs only a POSIX make, and Python 3.10 or later with pip.
+# Needs only a POSIX make, and Python 3.11 or later with pip.
 PYTHON = python3
 BIN = .venv/bin
 

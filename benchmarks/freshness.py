@@ -31,10 +31,8 @@ from scripts.servers import NoServerError, postgresql_database, postgresql_serve
 from zoho_crm_emulator.control import EmulatorProcess
 
 MIB = 1 << 20
-CATCH_UP_SECONDS = 60.0
-STATISTICS_SECONDS = 20.0
-"""After so long PostgreSQL's statistics hold what came before: a session tells of its start up to ten seconds later."""
-START_SECONDS = 5.0
+END_SECONDS = 300.0
+"""For hangs alone: the pair ends by itself long before."""
 
 
 class FreshnessError(RuntimeError):
@@ -55,6 +53,10 @@ class Plan:
     poll_interval_seconds: float
     max_age_seconds: float
     call_seconds: float
+    catch_up_seconds: float = 60.0
+    statistics_seconds: float = 20.0
+    """After so long PostgreSQL's statistics hold what came before: a session tells of its start within ten seconds."""
+    start_seconds: float = 5.0
 
 
 @dataclass
@@ -98,7 +100,7 @@ class Pair:
             yield
         finally:
             tap.terminate()
-            tap.wait(60)
+            tap.wait(END_SECONDS)
 
     def start(self) -> None:
         """Start both, from the last STATE."""
@@ -155,7 +157,7 @@ class Pair:
             if process.poll() is None:
                 process.send_signal(number)
         for process in (life.tap, life.target):
-            process.wait(60)
+            process.wait(END_SECONDS)
 
 
 def measure(plan: Plan, folder: Path, server: str) -> dict[str, Any]:
@@ -174,7 +176,7 @@ def measure(plan: Plan, folder: Path, server: str) -> dict[str, Any]:
         idle = _idle_queries(plan, pair, shop, server)
         with shop.changing(plan.changes_per_second, plan.burst, _moments(plan.seconds, plan.bursts)):
             _live_through(plan, pair)
-        _catch_up(pair, shop, notes)
+        _catch_up(plan, pair, shop, notes)
         stopped_after = pair.stop()
         _must_agree(shop, emulator)
         figures = figures_of(shop.changes, notes.calls, [life.began for life in pair.lives[1:]])
@@ -183,7 +185,6 @@ def measure(plan: Plan, folder: Path, server: str) -> dict[str, Any]:
             **figures,
             "idle_queries_per_second": idle,
             "stopped_after_seconds": round(stopped_after, 2),
-            "memory_mib": [life.memory for life in pair.lives],
             "memory_growth_mib": _growth(pair.lives),
             "orders": len(shop.orders()),
         }
@@ -218,7 +219,7 @@ def _idle_queries(plan: Plan, pair: Pair, shop: LiveShop, server: str) -> dict[s
     """
 
     def a_second() -> float:
-        time.sleep(STATISTICS_SECONDS)
+        time.sleep(plan.statistics_seconds)
         before, began = shop.transactions(server), time.monotonic()
         time.sleep(plan.idle_seconds)
         return round((shop.transactions(server) - before) / (time.monotonic() - began), 3)
@@ -233,14 +234,14 @@ def _idle_queries(plan: Plan, pair: Pair, shop: LiveShop, server: str) -> dict[s
     with pair.tap_alone():
         of_the_tap = a_second()
     pair.start()
-    time.sleep(START_SECONDS)
+    time.sleep(plan.start_seconds)
     return {"tap": of_the_tap, "pair": of_the_pair}
 
 
 def _live_through(plan: Plan, pair: Pair) -> None:
     ends, kills = time.monotonic() + plan.seconds, _moments(plan.seconds, plan.kills * 2)[::2]
     began = time.monotonic()
-    while time.monotonic() < ends:
+    while kills or time.monotonic() < ends:
         if kills and time.monotonic() - began >= kills[0]:
             del kills[0]
             pair.kill()
@@ -250,9 +251,9 @@ def _live_through(plan: Plan, pair: Pair) -> None:
         time.sleep(1)
 
 
-def _catch_up(pair: Pair, shop: LiveShop, notes: CallNotes) -> None:
+def _catch_up(plan: Plan, pair: Pair, shop: LiveShop, notes: CallNotes) -> None:
     """Wait until the last change has been answered for."""
-    ends, newest = time.monotonic() + CATCH_UP_SECONDS, shop.newest_by_key()
+    ends, newest = time.monotonic() + plan.catch_up_seconds, shop.newest_by_key()
     while any(notes.written.get(key, -1) < number for key, number in newest.items()):
         if time.monotonic() > ends:
             missing = [key for key, number in newest.items() if notes.written.get(key, -1) < number]

@@ -16,6 +16,8 @@ BURST_SECONDS = 5.0
 RESTART_SECONDS = (10.0, 2.0)
 """So long before and after a restart a change may have waited for it."""
 
+QUANTILES = 200
+
 SMALL_CALL = 10
 TOGETHER_SECONDS = 0.2
 """Calls that come so close to each other were sent together: each thread has a connection of its own."""
@@ -25,7 +27,7 @@ ACK_SECONDS = 0.5
 
 
 def figures_of(changes: Sequence[Change], calls: Sequence[NotedCall], restarts: Sequence[float]) -> dict[str, Any]:
-    """Latencies in seconds from commit to the answer of the call that wrote this change, or a later one of its order.
+    """Waits in seconds from commit to the answer of the call that wrote this change, or a later one of its order.
 
     `restarts` are moments at which the pair was started again.
     """
@@ -54,7 +56,7 @@ def figures_of(changes: Sequence[Change], calls: Sequence[NotedCall], restarts: 
             }
             for came, waiting in too_small.items()
         ],
-        "latencies": [round(seen[each.number] - each.committed, 3) for each in usual],
+        "quantiles": _quantiles([seen[each.number] - each.committed for each in usual]),
     }
 
 
@@ -90,6 +92,11 @@ def percentile(values: Sequence[float], share: float) -> float:
     """The value that `share` of them do not exceed; 0 where there are none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+def _quantiles(latencies: Sequence[float]) -> list[float]:
+    """What every half per cent of them do not exceed, from none to all: enough to draw them by."""
+    return [round(percentile(latencies, number / QUANTILES), 3) for number in range(QUANTILES + 1)]
 
 
 def _visible_at(changes: Sequence[Change], calls: Sequence[NotedCall]) -> dict[int, float]:

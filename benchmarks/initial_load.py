@@ -216,7 +216,7 @@ def result_of(max_jobs: int, host: Load, load: Load) -> dict[str, Any]:
         "credits": load.stats["credits"]["spent"],
         "most_calls_at_once": load.stats["calls_at_once"]["most"],
         "processes": {role: asdict(usage) for role, usage in load.usages.items()},
-        "timeline": load.timeline,
+        "timeline": {step: [moments[step] for moments in load.timeline] for step in STEPS},
     }
 
 

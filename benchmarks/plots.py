@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,18 +17,26 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.cases import GROUPS
 from benchmarks.contenders import LABS, OURS, OURS_BY_FILES, PLAIN, PLAIN_LAX
 from benchmarks.figures import ratio
-from benchmarks.freshness_figures import percentile
+from benchmarks.freshness_figures import QUANTILES
 from benchmarks.results import Result, newest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.path import Path as Outline
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#9A9A9A"
 VERMILION, SKY, PURPLE = "#D55E00", "#56B4E9", "#CC79A7"
 MEMORY_LIMIT_MIB = 150
 """What neither tap nor target may exceed, at any size."""
-STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "orders-sync"}
+STYLE: Any = {
+    "font.size": 9,
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "orders-sync",
+    "svg.fonttype": "none",  # letters by the reader's fonts; drawn ones are most of a file
+}
 WIDTH = 8.0
 
 
@@ -54,7 +64,15 @@ def svg(name: str, sources: Sequence[Result]) -> str:
         drawn = io.StringIO()
         metadata = {"Date": None, "Creator": None, "Description": fingerprint(sources)}
         figure.savefig(drawn, format="svg", metadata=metadata)
-    return drawn.getvalue()
+    return _in_few_lines(drawn.getvalue())
+
+
+def _in_few_lines(drawing: str) -> str:
+    """Each tag in one line, or in lines of the usual length; matplotlib begins one at each point of a path."""
+    tags = (re.sub(r"\s+", " ", line).strip() for line in re.sub(r">\s*<", ">\n<", drawing).split(">\n"))
+    return "".join(
+        f"{textwrap.fill(tag + '>', 200, break_long_words=False, break_on_hyphens=False)}\n" for tag in tags if tag
+    )
 
 
 def _throughput(figure: Figure, sources: Sequence[Result]) -> None:
@@ -76,8 +94,9 @@ def _bars(axis: Axes, contenders: Sequence[Mapping[str, Any]]) -> None:
         rate = case["records_per_second"]
         axis.barh(at, rate["median"], color=_COLOURS[case["contender"]], height=0.72)
         axis.plot([rate["smallest"], rate["largest"]], [at, at], color="black", linewidth=1)
-        told = f"  {rate['median']:,.0f}   ({ratio(case, contenders):.1f} times plain)"
-        axis.text(max(rate["median"], rate["largest"]), at, told, va="center", fontsize=8)
+        told = f"{rate['median']:,.0f} ({ratio(case, contenders):.1f} times plain)"
+        end = (max(rate["median"], rate["largest"]), at)
+        axis.annotate(told, end, xytext=(5, 0), textcoords="offset points", va="center", fontsize=8)
     axis.set_yticks(range(len(contenders)), [case["contender"] for case in contenders])
     axis.invert_yaxis()
     axis.set_xlim(0, 1.4 * max(case["records_per_second"]["largest"] for case in contenders))
@@ -117,8 +136,8 @@ def _freshness(figure: Figure, sources: Sequence[Result]) -> None:
     furthest = 0.0
     for source in sources:
         label, colour, style = _WAYS[source.kind]
-        shares = [number / 2 for number in range(201)]
-        waits = [percentile(source.figures["latencies"], share / 100) for share in shares]
+        shares = [100 * number / QUANTILES for number in range(QUANTILES + 1)]
+        waits = source.figures["quantiles"]
         summary = source.figures["outside_bursts"]
         furthest = max(furthest, summary["p99"])
         told = f"{label}: half in {summary['p50']:.2f} s, 95 % in {summary['p95']:.2f} s"
@@ -132,18 +151,17 @@ def _freshness(figure: Figure, sources: Sequence[Result]) -> None:
 
 
 def _first_load(figure: Figure, sources: Sequence[Result]) -> None:
+    from matplotlib.patches import PathPatch  # noqa: PLC0415 - only who draws needs it
+
     runs = sources[0].figures["runs"]
     run = next((each for each in runs if each["max_jobs"] == _SHOWN_JOBS), runs[-1])
-    steps = run["timeline"]
-    figure.set_size_inches(WIDTH, 1.6 + 0.13 * len(steps))
+    timeline = run["timeline"]
+    figure.set_size_inches(WIDTH, 1.6 + 0.13 * run["jobs"])
     axis = figure.subplots()
     for label, begin, end, colour in _PHASES:
-        bars = [(step[begin], max(0.0, step[end] - step[begin])) for step in steps]
-        axis.barh(
-            range(1, len(steps) + 1), [width for _, width in bars], left=[left for left, _ in bars],
-            color=colour, height=0.8, label=label,
-        )  # fmt: skip
-    axis.set_ylim(len(steps) + 0.6, 0.4)
+        bars = [(left, max(0.0, right - left)) for left, right in zip(timeline[begin], timeline[end], strict=True)]
+        axis.add_patch(PathPatch(_rows_of_bars(bars), color=colour, linewidth=0, label=label))
+    axis.set_ylim(run["jobs"] + 0.6, 0.4)
     axis.set_xlim(0, 1.01 * run["seconds"])
     axis.set_xlabel("seconds from the start")
     axis.set_ylabel("bulk job")
@@ -154,6 +172,17 @@ def _first_load(figure: Figure, sources: Sequence[Result]) -> None:
         fontsize=9,
     )
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+
+
+def _rows_of_bars(bars: Sequence[tuple[float, float]]) -> Outline:
+    """One path of a bar (left, width) for each row, from row 1 on."""
+    from matplotlib.path import Path as Outline  # noqa: PLC0415 - only who draws needs it
+
+    outlines = []
+    for row, (left, width) in enumerate(bars, 1):
+        corners = [(left, row - 0.4), (left + width, row - 0.4), (left + width, row + 0.4), (left, row + 0.4)]
+        outlines.append(Outline([*corners, corners[0]], closed=True))
+    return Outline.make_compound_path(*outlines)
 
 
 def _few_ticks() -> Any:

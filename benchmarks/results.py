@@ -7,7 +7,8 @@ A benchmark is a module that measures, makes tables of its figures, and calls `k
 That writes `benchmarks/results/<kind>-<moment>.json` with the machine and the versions. docs/performance.md shows the
 newest result of each kind in the order of `benchmarks/suite.py`, its tables as they are kept; a kind that has no result
 is said to be not measured yet. A new kind is an entry there. Only plots read the figures; what shape they have is the
-business of the benchmark and of its plot in `benchmarks/plots.py`. Keep in them what the tables round away.
+business of the benchmark and of its plot in `benchmarks/plots.py`. Keep in them what the tables round away, and no
+single sample where a summary shows the same. The repository keeps the newest result of each kind alone.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 MOMENT = re.compile(r"20\d\d-\d\d-\d\dT\d{6}Z")
+LINE = 200
 LIBRARIES = ("orders-sync", "singer-sdk", "sqlalchemy", "msgspec", "psycopg", "pymysql", "meltano")
 
 
@@ -70,10 +72,24 @@ def keep(
     moment = f"{datetime.now(timezone.utc):%Y-%m-%dT%H%M%SZ}"
     result = Result(kind, moment, conditions(versions or {}), tables, figures)
     path = folder / result.name
-    path.write_text(json.dumps(asdict(result), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(as_text(asdict(result)) + "\n", encoding="utf-8")
     print("\n".join(markdown(table) for table in tables))
     print(f"\nKept in {path}")
     return path
+
+
+def as_text(value: Any, indent: str = "") -> str:
+    """JSON in few lines: what fits on one stands on one, and numbers fill several."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if len(indent + flat) <= LINE or not isinstance(value, (dict, list)):
+        return flat
+    deeper = indent + " "
+    if isinstance(value, dict):
+        parts = [f"{deeper}{json.dumps(name)}: {as_text(each, deeper)}" for name, each in value.items()]
+        return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
+    if all(isinstance(each, (int, float)) for each in value):
+        return textwrap.fill(flat, LINE, subsequent_indent=deeper)
+    return "[\n" + ",\n".join(deeper + as_text(each, deeper) for each in value) + f"\n{indent}]"
 
 
 def newest(kind: str, folder: Path = RESULTS) -> Result | None:

@@ -109,8 +109,8 @@ KINDS = (
         "partitions",
         "Partitions side by side",
         "Several pairs at once, each on its part of the keys, against one.",
-        ["benchmarks.partitions", "--rows", "500000"],
-        ["benchmarks.partitions", "--rows", "20000", "--runs", "1"],
+        ["benchmarks.parallel_pairs", "--rows", "500000"],
+        ["benchmarks.parallel_pairs", "--rows", "20000", "--runs", "1"],
     ),
 )
 

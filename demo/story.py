@@ -18,7 +18,7 @@ from demo.shop import ADDED, CHANGED, ORDERS_AT_FIRST, next_morning, open_shop
 from demo.shop_databases import Databases, DemoError
 from orders_sync.ledgers import streams_of
 from orders_sync.status import read_status
-from orders_sync.status_view import show_status
+from orders_sync.status_view import display_status
 from sync_ledger.ledger import Ledger
 from zoho_crm_emulator.control import EmulatorProcess
 
@@ -89,7 +89,7 @@ class Story:
         self.console.print("\nThe ledger says, by [bold]orders-sync status[/]:\n")
         ledger = Ledger.open(self.places.ledger_url)
         try:
-            show_status(self.console, read_status(ledger, streams_of(ledger), last_runs=number))
+            display_status(self.console, read_status(ledger, streams_of(ledger), last_runs=number))
         finally:
             ledger.close()
 

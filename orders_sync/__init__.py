@@ -1,1 +1,1 @@
-"""The operator's command line: what the ledger knows, in words."""
+"""The operator's command line: `cli.py` lists its commands."""

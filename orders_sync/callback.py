@@ -1,4 +1,4 @@
-"""`orders-sync callback`: takes Zoho's word that a job has ended, notes it in the ledger, and so wakes the target.
+"""`orders-sync callback`: receives Zoho's note that a job has ended, keeps it in the ledger, and so wakes the target.
 
 What comes in is a hint and nothing more: it is not signed, its form is not documented, and whoever knows the path can
 send it. So nothing of it is believed; the target that waits for a job asks Zoho itself how it stands.
@@ -82,7 +82,7 @@ def receiver(ledger: Ledger, path: str) -> Starlette:
         return Response(status_code=204)
 
     app = Starlette(routes=[Route("/{path:path}", receive, methods=["POST"])])
-    app.router.redirect_slashes = False  # a stranger is told nothing, not even that another path may exist
+    app.router.redirect_slashes = False  # no answer may show that another path exists
     return app
 
 

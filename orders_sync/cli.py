@@ -1,4 +1,8 @@
-"""The operator's command line."""
+"""The command line `orders-sync`: its commands, and the file of each.
+
+To add a command, write it with `@click.command()` in a file of its own and list it below. `ledgers.py` opens a ledger,
+`configs.py` reads the settings of tap and target; common options are in `plugin_options.py` and `ledgers.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,24 @@ from orders_sync.order_commands import dismiss, forget, retry
 from orders_sync.plan import plan
 from orders_sync.reports import jobs, problems, status
 
+COMMANDS = (
+    # Set up
+    login,
+    init,
+    doctor,
+    # Before a run, and between runs; these change nothing
+    plan,
+    status,
+    problems,
+    jobs,
+    # Decide about orders
+    retry,
+    dismiss,
+    forget,
+    # A service of its own
+    callback,
+)
+
 
 @click.group()
 @click.version_option(package_name="orders-sync")
@@ -21,5 +43,5 @@ def main() -> None:
     load_env_file()
 
 
-for command in (login, init, doctor, plan, status, problems, jobs, retry, dismiss, forget, callback):
+for command in COMMANDS:
     main.add_command(command)

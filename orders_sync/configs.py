@@ -19,6 +19,7 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import ConfigurationError
 from target_zoho_crm.target import TargetZohoCRM
 
@@ -73,13 +74,13 @@ def open_target(files: ConfigFiles) -> TargetZohoCRM:
         raise
 
 
-def _with_variables(says: str, variables: Mapping[str, str], file: Path | None) -> str:
-    """Put to each setting that is said to be missing the variable that sets it, where no file does."""
+def _with_variables(message: str, variables: Mapping[str, str], file: Path | None) -> str:
+    """Add to each setting that is missing the variable that sets it, where no file does."""
     if file is None:
         for name, variable in variables.items():
             missing = f"'{name}' is a required property"
-            says = says.replace(missing, f"{missing}: set {variable}")
-    return says
+            message = message.replace(missing, f"{missing}: set {variable}")
+    return message
 
 
 def _config(plugin: str, prefix: str, file: Path | None, variables: Mapping[str, str]) -> dict[str, Any]:
@@ -88,24 +89,24 @@ def _config(plugin: str, prefix: str, file: Path | None, variables: Mapping[str,
         if not given and not any(name.startswith(prefix) for name in os.environ):
             names = ", ".join(variables.values())
             raise ConfigurationError(
-                "NO_SETTINGS",
+                OwnCode.NO_SETTINGS,
                 f"there are no settings for {plugin}: set {names} in the environment or in .env, or give a config file",
             )
         return given
     try:
         config = msgspec.json.decode(file.read_bytes())
     except OSError as error:
-        raise ConfigurationError("NO_SETTINGS", f"{file} cannot be read: {error.strerror}") from error
+        raise ConfigurationError(OwnCode.NO_SETTINGS, f"{file} cannot be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
-        raise ConfigurationError("NO_SETTINGS", f"{file} is no JSON: {error}") from error
+        raise ConfigurationError(OwnCode.NO_SETTINGS, f"{file} is no JSON: {error}") from error
     if not isinstance(config, dict):
-        raise ConfigurationError("NO_SETTINGS", f"{file} holds no JSON object")
+        raise ConfigurationError(OwnCode.NO_SETTINGS, f"{file} holds no JSON object")
     return config
 
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Keep Ctrl-C as it is: a plugin takes the signals over, to end a run between two lines."""
+    """Keep Ctrl-C as it is: singer-sdk's plugins take the signals over, to end a run between two lines."""
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

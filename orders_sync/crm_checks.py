@@ -12,16 +12,17 @@ import click
 from orders_sync.callback import secret_path
 from orders_sync.editions import daily_credits
 from orders_sync.field_checks import fit
-from orders_sync.findings import EXPECTED, Examination, Verdict
+from orders_sync.findings import EXPECTED, Findings, Result
 from orders_sync.scopes import Scope, try_scopes
 from sync_ledger.retry_schedules import API_CALLS_OF_CHECKS, TOKEN_RENEWAL_OF_CHECKS
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.auth import TokenSource
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
+from target_zoho_crm.api.codes import CODES, OwnCode, ZohoCode
 from target_zoho_crm.api.costs import BULK_JOB_CREDITS
 from target_zoho_crm.api.data_centers import is_loopback
-from target_zoho_crm.api.errors import CODES, ConfigurationError, ZohoError, close_names, configuration_error
+from target_zoho_crm.api.errors import ConfigurationError, ZohoError, close_names, configuration_error
 from target_zoho_crm.api.http_sessions import new_session
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
@@ -48,29 +49,29 @@ def open_client(settings: Settings, credits: CreditMeter) -> Iterator[ZohoClient
         client.close()
 
 
-class CrmExamination:
+class CrmChecks:
     """The checks of one stream's destination, in the order in which they depend on each other."""
 
-    def __init__(self, examination: Examination, tap: TapLegacyOrders | None, table: OrdersTable | None) -> None:
+    def __init__(self, findings: Findings, tap: TapLegacyOrders | None, table: OrdersTable | None) -> None:
         """`tap` and `table` are None where the legacy side is not known."""
-        self._noted = examination
+        self._findings = findings
         self._tap = tap
         self._table = table
         self._credits = CreditMeter()
 
-    def examine(self, target: TargetZohoCRM | None) -> None:
+    def run(self, target: TargetZohoCRM | None) -> None:
         """Make all checks."""
         rest = ["Token", "Scopes", "Org", "Credits", "Module", "Key field", "Mapping"]
         settings = None
         if target is not None:
-            settings = self._noted.look("Zoho's addresses", lambda: _addresses(target))
+            settings = self._findings.check("Zoho's addresses", lambda: _addresses(target))
         if settings is None:
-            self._noted.skip(rest, "the target's settings are of no use")
+            self._findings.skip(rest, "the target's settings are of no use")
             return
         if settings.callback_url is not None:
             self._callback(settings.callback_url)
-        if self._noted.look("Token", lambda: _token(settings)) is None:
-            self._noted.skip(rest[1:], "there is no token")
+        if self._findings.check("Token", lambda: _token(settings)) is None:
+            self._findings.skip(rest[1:], "there is no token")
             return
         stream = settings.stream(self._tap.stream_name if self._tap else "")
         with open_client(settings, self._credits) as client:
@@ -79,63 +80,63 @@ class CrmExamination:
             self._module(client, settings, stream)
 
     def _callback(self, url: str) -> None:
-        """Neither the URL nor its path is shown: it ends with a secret."""
+        """Neither the URL nor its path is displayed: it ends with a secret."""
         try:
             secret_path(url)
         except click.UsageError as error:
-            self._noted.add("Callback", Verdict.WARNING, error.message)
+            self._findings.add("Callback", Result.WARNING, error.message)
         else:
-            self._noted.add("Callback", Verdict.FITS, f"asked for at {urlsplit(url).netloc}")
+            self._findings.add("Callback", Result.OK, f"asked for at {urlsplit(url).netloc}")
 
     def _scopes(self, client: ZohoClient, module: str) -> None:
         tried = try_scopes(client, module)
         missing = [name for name, state in tried.items() if state is Scope.MISSING]
         unknown = [name for name, state in tried.items() if state is Scope.UNKNOWN]
         if missing:
-            says = f"the token lacks {', '.join(missing)}"
-            self._noted.add("Scopes", Verdict.FAULT, says, CODES["OAUTH_SCOPE_MISMATCH"].remedy)
+            message = f"the token lacks {', '.join(missing)}"
+            self._findings.add("Scopes", Result.ERROR, message, CODES[ZohoCode.OAUTH_SCOPE_MISMATCH].remedy)
         elif unknown:
-            self._noted.add(
-                "Scopes", Verdict.WARNING, f"no clear answer about {', '.join(unknown)}", "Try again later."
+            self._findings.add(
+                "Scopes", Result.WARNING, f"no clear answer about {', '.join(unknown)}", "Try again later."
             )
         else:
-            self._noted.add("Scopes", Verdict.FITS, f"all {len(tried)} that are needed")
+            self._findings.add("Scopes", Result.OK, f"all {len(tried)} that are needed")
 
     def _org(self, client: ZohoClient) -> None:
-        org = self._noted.look("Org", lambda: _org(client))
+        org = self._findings.check("Org", lambda: _org(client))
         if org is None:
-            self._noted.skip(["Edition", "Credits"], "the org is not known")
+            self._findings.skip(["Edition", "Credits"], "the org is not known")
             return
         licence = org.get("license_details")
         licence = licence if isinstance(licence, dict) else {}
         edition, users = str(licence.get("paid_type") or "free"), int(licence.get("users_license_purchased") or 0)
         a_day = daily_credits(edition, users)
         allowed = f"{a_day:,} API credits a day" if a_day is not None else "its API credits a day are not known to us"
-        self._noted.add("Edition", Verdict.FITS, f"{edition}, {users} users: {allowed}")
+        self._findings.add("Edition", Result.OK, f"{edition}, {users} users: {allowed}")
         self._credits_left()
 
     def _credits_left(self) -> None:
-        """Zoho tells what is left only when more than half of a day's credits is spent."""
+        """Zoho's answers hold what is left only when more than half of a day's credits is spent."""
         left = self._credits.remaining
         if left is None:
-            self._noted.add("Credits", Verdict.FITS, "more than half of the day's, or Zoho does not tell")
+            self._findings.add("Credits", Result.OK, "more than half of the day's are left, or Zoho gives no number")
         elif left < BULK_JOB_CREDITS:
-            says = f"{left:,} are left, less than one bulk write job costs ({BULK_JOB_CREDITS})"
-            self._noted.add("Credits", Verdict.WARNING, says, CODES["CREDITS_USED_UP"].remedy)
+            message = f"{left:,} are left, less than one bulk write job costs ({BULK_JOB_CREDITS})"
+            self._findings.add("Credits", Result.WARNING, message, CODES[OwnCode.CREDITS_USED_UP].remedy)
         else:
-            self._noted.add("Credits", Verdict.FITS, f"{left:,} are left")
+            self._findings.add("Credits", Result.OK, f"{left:,} are left")
 
     def _module(self, client: ZohoClient, settings: Settings, stream: StreamSettings) -> None:
         name = stream.module
-        fields = self._noted.look("Module", lambda: _module(client, name))
+        fields = self._findings.check("Module", lambda: _module(client, name))
         if fields is None:
-            self._noted.skip(["Key field", "Mapping"], "there is no module to look at")
+            self._findings.skip(["Key field", "Mapping"], "the module is not known")
             return
-        if self._noted.look("Key field", lambda: _key_field(fields, stream.key_field)) is None:
-            self._noted.skip(["Mapping"], "there is no key field to write by")
+        if self._findings.check("Key field", lambda: _key_field(fields, stream.key_field)) is None:
+            self._findings.skip(["Mapping"], "there is no key field to write by")
             return
         if self._tap is None or self._table is None:
-            self._noted.skip(["Mapping"], "the columns of the orders' table are not known")
+            self._findings.skip(["Mapping"], "the columns of the orders' table are not known")
             return
         entry = self._tap.catalog_dict["streams"][0]
         properties = entry["schema"]["properties"]
@@ -156,41 +157,41 @@ class CrmExamination:
                 users=UserDirectory(client).users,
             )
         except EXPECTED as error:
-            self._noted.fault("Mapping", error)
+            self._findings.add_error("Mapping", error)
             return
         self._fields(properties, mapping)
         self._mandatory(client, fields, mapping)
         if stream.lines is not None:
-            self._noted.look("Lines", lambda: _lines(settings, stream, properties, fields_of))
+            self._findings.check("Lines", lambda: _lines(settings, stream, properties, fields_of))
 
     def _fields(self, properties: Mapping[str, Mapping[str, Any]], mapping: FieldMapping) -> None:
         for column in mapping.columns:
-            verdict, says = fit(properties[column.source], column.field)
-            self._noted.add(f"Column {column.source}", verdict, says)
+            result, message = fit(properties[column.source], column.field)
+            self._findings.add(f"Column {column.source}", result, message)
         for source in mapping.unmapped:
-            self._noted.add(
+            self._findings.add(
                 f"Column {source}",
-                Verdict.WARNING,
+                Result.WARNING,
                 "no field that can be written has a name like it, so it is not sent",
                 "Map it with `fields`, leave it out with the tap's `columns`, or let `orders-sync init` make a field.",
             )
 
     def _mandatory(self, client: ZohoClient, fields: ModuleFields, mapping: FieldMapping) -> None:
-        """Fields that new records need, as the module or a layout demands: the fields call tells of the first only."""
+        """Fields that new records need, as the module or a layout demands: Zoho's fields call has only the former."""
         written = {column.field.api_name for column in mapping.columns} | {mapping.key_field.api_name}
         needed = {field.api_name for field in fields.values() if field.mandatory and field.writable_on_create}
         try:
             needed |= _required_by_layout(client, fields)
         except ZohoError as error:
-            self._noted.fault("Mandatory fields", error)
+            self._findings.add_error("Mandatory fields", error)
             return
         missing = sorted(needed - written)
         if missing:
-            info = CODES["MANDATORY_FIELDS_NOT_MAPPED"]
-            says = f"no column goes to {', '.join(missing)}: Zoho would refuse every new order"
-            self._noted.add("Mandatory fields", Verdict.FAULT, says, info.remedy)
+            info = CODES[ZohoCode.MANDATORY_FIELDS_NOT_MAPPED]
+            message = f"no column goes to {', '.join(missing)}: Zoho would refuse every new order"
+            self._findings.add("Mandatory fields", Result.ERROR, message, info.remedy)
         else:
-            self._noted.add("Mandatory fields", Verdict.FITS, ", ".join(sorted(needed)) or "none")
+            self._findings.add("Mandatory fields", Result.OK, ", ".join(sorted(needed)) or "none")
 
 
 def _addresses(target: TargetZohoCRM) -> tuple[str, Settings]:
@@ -210,7 +211,7 @@ def _token(settings: Settings) -> tuple[str, bool]:
 def _org(client: ZohoClient) -> tuple[str, dict[str, Any]]:
     org = client.org()
     if not org.get("zgid"):
-        raise ConfigurationError("ORG_NOT_FOUND", f"the org has no zgid. {CODES['ORG_NOT_FOUND'].remedy}")
+        raise ConfigurationError(OwnCode.ORG_NOT_FOUND, f"the org has no zgid. {CODES[OwnCode.ORG_NOT_FOUND].remedy}")
     return f"{org.get('company_name') or 'without a name'} (zgid {org['zgid']})", org
 
 
@@ -222,9 +223,9 @@ def _module(client: ZohoClient, name: str) -> tuple[str, ModuleFields]:
 def _key_field(fields: ModuleFields, name: str) -> tuple[str, bool]:
     if name not in fields:
         what = f"module {fields.module} has no field {name}.{close_names(name, fields)}"
-        raise configuration_error("NO_KEY_FIELD", what)
+        raise configuration_error(OwnCode.NO_KEY_FIELD, what)
     field = fields.key(name)
-    case = "tells case apart" if field.case_sensitive else "takes upper and lower case for the same"
+    case = "distinguishes upper and lower case" if field.case_sensitive else "takes upper and lower case for the same"
     return f"{name} is unique and {case}", True
 
 

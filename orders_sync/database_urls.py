@@ -1,4 +1,4 @@
-"""Where a database lies: whether two URLs mean one place, and how one is shown to people."""
+"""Where a database lies: whether two URLs mean one place, and how one is displayed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def place_of(url: str | None, schema: str | None) -> tuple[object, ...]:
     return parsed.get_backend_name(), host, parsed.port, database, schema
 
 
-def shown(url: str | None, schema: str | None) -> str:
-    """The place for people, without its password."""
+def display_url(url: str | None, schema: str | None) -> str:
+    """The URL without its password, for messages."""
     text = database_url(url or "").render_as_string(hide_password=True)
     return f"{text}, schema {schema}" if schema else text

@@ -1,4 +1,4 @@
-"""What an edition of Zoho CRM allows a day. Source: Zoho's page on API limits (contract, section 4)."""
+"""What an edition of Zoho CRM allows a day, by the page "Zoho CRM API v8: API Limits"."""
 
 from __future__ import annotations
 

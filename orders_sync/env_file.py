@@ -1,4 +1,4 @@
-"""The file `.env` beside meltano.yml: where a set-up's secrets lie. Only its owner may read what we write."""
+"""The file `.env` beside meltano.yml: where the secrets of a set-up are. Only its owner may read what we write."""
 
 from __future__ import annotations
 

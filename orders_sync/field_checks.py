@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orders_sync.findings import Verdict
+from orders_sync.findings import Result
 from target_zoho_crm.api.metadata import Field
 
 _NUMBERS = frozenset({"integer", "bigint", "currency", "double", "decimal", "percent"})
 _TEXTS = frozenset({"text", "textarea", "email", "phone", "website"})
-_CHOICES_SHOWN = 8
+_CHOICES_DISPLAYED = 8
 
 
-def fit(schema: Mapping[str, Any], field: Field) -> tuple[Verdict, str]:
-    """Compare a property's JSON schema with a field; the text says why where it does not surely fit."""
+def fit(schema: Mapping[str, Any], field: Field) -> tuple[Result, str]:
+    """Compare a property's JSON schema with a field; the text names what may be refused."""
     types = _types(schema)
     what = _described(field)
     doubt = _doubt(schema, types, field)
-    return (Verdict.WARNING, f"{what}; {doubt}") if doubt else (Verdict.FITS, what)
+    return (Result.WARNING, f"{what}; {doubt}") if doubt else (Result.OK, what)
 
 
 def _doubt(schema: Mapping[str, Any], types: frozenset[str], field: Field) -> str:
@@ -26,7 +26,7 @@ def _doubt(schema: Mapping[str, Any], types: frozenset[str], field: Field) -> st
     kind = field.data_type
     doubts = (
         (kind in _NUMBERS and types == {"string"}, "the column holds text: what is no number is refused"),
-        (kind == "integer" and "number" in types, "the column holds decimals: what is no whole number is refused"),
+        (kind == "integer" and "number" in types, "the column holds decimals: what is no integer is refused"),
         (
             kind in {"date", "datetime"} and "format" not in schema,
             f"the column holds no dates: what cannot be read as a {kind} is refused",
@@ -42,9 +42,9 @@ def _doubt(schema: Mapping[str, Any], types: frozenset[str], field: Field) -> st
 
 
 def _choices(field: Field) -> str:
-    shown = ", ".join(field.picklist[:_CHOICES_SHOWN])
-    more = f" and {len(field.picklist) - _CHOICES_SHOWN} more" if len(field.picklist) > _CHOICES_SHOWN else ""
-    return f"values must be among {shown}{more}, unless the list is open to new ones"
+    listed = ", ".join(field.picklist[:_CHOICES_DISPLAYED])
+    more = f" and {len(field.picklist) - _CHOICES_DISPLAYED} more" if len(field.picklist) > _CHOICES_DISPLAYED else ""
+    return f"values must be among {listed}{more}, unless the list is open to new ones"
 
 
 def _too_long(schema: Mapping[str, Any], types: frozenset[str], field: Field) -> str:

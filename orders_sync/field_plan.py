@@ -1,4 +1,4 @@
-"""What a module lacks for a stream of orders, and which fields would mend that. Pure."""
+"""What a module lacks for a stream of orders, and which fields would supply it. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from orders_sync.new_fields import NewField, field_for, key_field
 from sync_databases.columns import Column
 from tap_legacy_orders.orders_table import OrdersTable
+from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.errors import ConfigurationError
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.mapping.field_mapping import compile_mapping
@@ -21,7 +22,7 @@ class FieldPlan:
     """The fields to be made.
 
     `needed` are the key field and those that the setting `fields` names; `offered` are for columns that go nowhere
-    yet. `not_possible` says of a column why no field can be made for it.
+    yet. `not_possible` holds, by column, why no field can be made for it.
     """
 
     needed: Sequence[NewField]
@@ -44,7 +45,7 @@ def plan_fields(
     `longest` holds the longest text now in columns without a limit of their own.
 
     Raises:
-        ConfigurationError: what is there cannot serve, and a new field cannot mend it (such as a key field that is not
+        ConfigurationError: what is there cannot serve, and a new field does not help (such as a key field that is not
             unique).
     """
     columns = {column.name: column for column in table.columns}
@@ -88,12 +89,12 @@ def plan_fields(
 
 
 def differently_named(made: Sequence[NewField], fields: ModuleFields) -> ConfigurationError | None:
-    """Say which of the new fields Zoho gave another API name than was asked for."""
+    """The error that names the new fields to which Zoho gave another API name; None where there is none."""
     missing = [each.api_name for each in made if each.api_name not in fields]
     if not missing:
         return None
     return ConfigurationError(
-        "INVALID_FIELD",
+        ZohoCode.INVALID_FIELD,
         f"Zoho made {', '.join(missing)} under another API name; look it up in the module's fields, and set "
         "`key_field` or `fields` to it.",
     )

@@ -1,69 +1,70 @@
-"""What an examination of a set-up found, check by check: what fits, what does not, why, and what to do."""
+"""The findings of `orders-sync doctor`, check by check: what is in order, what is not, why, and what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import TypeVar
 
 from singer_sdk.exceptions import ConfigValidationError
 
 from sync_databases.errors import DatabaseError
 from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError
-from target_zoho_crm.api.errors import CODES, ZohoError
+from target_zoho_crm.api.codes import CODES
+from target_zoho_crm.api.errors import ZohoError
 
 EXPECTED = (TapConfigError, TapSyncError, DatabaseError, ZohoError, ConfigValidationError)
-"""What a faulty set-up makes tap, target and ledger say; anything else is a defect of ours."""
+"""What tap, target and ledger raise for a wrong set-up; anything else is a defect of ours."""
 
 
-class Verdict(str, Enum):
+class Result(StrEnum):
     """How a check ended."""
 
-    FITS = "fits"
+    OK = "ok"
     WARNING = "warning"
-    FAULT = "fault"
+    ERROR = "error"
     NOT_CHECKED = "not checked"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check. `remedy` is empty where `says` tells what to do, or where nothing is to be done."""
+    """One check. `remedy` is empty where `message` names it, or where nothing is to be done."""
 
     subject: str
-    verdict: Verdict
-    says: str
+    result: Result
+    message: str
     remedy: str = ""
 
 
 _T = TypeVar("_T")
 
 
-def told(error: Exception) -> str:
-    """What an error says; the SDK's own says of a config only that something is wrong with it."""
+def error_message(error: Exception) -> str:
+    """The message of an error; singer-sdk's own says of a config only that something is wrong with it."""
     return "; ".join(error.errors) if isinstance(error, ConfigValidationError) else str(error)
 
 
 @dataclass
-class Examination:
+class Findings:
     """The findings so far, in the order in which they were made."""
 
-    findings: list[Finding] = field(default_factory=list)
+    all: list[Finding] = field(default_factory=list)
 
-    def look(self, subject: str, check: Callable[[], tuple[str, _T]]) -> _T | None:
-        """Make one check, which tells what it saw and gives a value; None, and a fault, where it fails."""
+    def check(self, subject: str, function: Callable[[], tuple[str, _T]]) -> _T | None:
+        """Make one check: `function` returns a message and a value; None, and an error is noted, where it fails."""
         try:
-            says, value = check()
+            message, value = function()
         except EXPECTED as error:
-            self.fault(subject, error)
+            self.add_error(subject, error)
             return None
-        self.add(subject, Verdict.FITS, says)
+        self.add(subject, Result.OK, message)
         return value
 
-    def fault(self, subject: str, error: Exception) -> None:
-        """Note what an error says."""
+    def add_error(self, subject: str, error: Exception) -> None:
+        """Note an error that was raised."""
         remedy = ""
-        says = told(error)
+        message = error_message(error)
         if isinstance(error, ConfigValidationError):
             remedy = (
                 "Set what is missing in the environment, in .env or in the config file; `orders-sync login` does so "
@@ -71,19 +72,19 @@ class Examination:
             remedy += "for client and token."
         if isinstance(error, ZohoError) and error.code in CODES:
             remedy = CODES[error.code].remedy
-            says = says.removesuffix(remedy).strip()
-        self.add(subject, Verdict.FAULT, says, remedy)
+            message = message.removesuffix(remedy).strip()
+        self.add(subject, Result.ERROR, message, remedy)
 
-    def add(self, subject: str, verdict: Verdict, says: str, remedy: str = "") -> None:
+    def add(self, subject: str, result: Result, message: str, remedy: str = "") -> None:
         """Note a finding."""
-        self.findings.append(Finding(subject, verdict, " ".join(says.split()), remedy))
+        self.all.append(Finding(subject, result, " ".join(message.split()), remedy))
 
     def skip(self, subjects: Iterable[str], because: str) -> None:
         """Note checks that could not be made."""
         for subject in subjects:
-            self.add(subject, Verdict.NOT_CHECKED, because)
+            self.add(subject, Result.NOT_CHECKED, because)
 
     @property
-    def sound(self) -> bool:
-        """Whether nothing stands in the way of a run."""
-        return not any(finding.verdict is Verdict.FAULT for finding in self.findings)
+    def ok(self) -> bool:
+        """Whether nothing prevents a run."""
+        return not any(finding.result is Result.ERROR for finding in self.all)

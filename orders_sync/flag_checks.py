@@ -1,4 +1,4 @@
-"""The flag column of `unsynced_by: sync_flag`: whether both mean it, it may be set, stays set, and has its index."""
+"""The flag column of `unsynced_by: sync_flag`: whether both plugins use one table, may set it, and find it quickly."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from contextlib import closing
 
 import sqlalchemy as sa
 
-from orders_sync.database_urls import place_of, shown
-from orders_sync.findings import Examination, Verdict
+from orders_sync.database_urls import display_url, place_of
+from orders_sync.findings import Findings, Result
 from sync_databases.columns import Column
 from sync_databases.flags import FlaggedTable, index_columns, index_statement
 from sync_databases.value_sql import value_sql_for
@@ -16,6 +16,7 @@ from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.sync_flag import flagged_table
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.confirmation.sync_flags import SyncFlags
 from target_zoho_crm.settings import Settings
@@ -25,19 +26,19 @@ SUBJECT = "Sync flag"
 INDEX = "Index of the sync flag"
 
 
-def examine_flag(
-    examination: Examination, tap: TapLegacyOrders | None, target: TargetZohoCRM | None, table: OrdersTable | None
+def check_flag_column(
+    findings: Findings, tap: TapLegacyOrders | None, target: TargetZohoCRM | None, table: OrdersTable | None
 ) -> None:
-    """Look at the flag, where the tap goes by one; changes nothing."""
-    flagged = None if table is None else flagged_table(table)
+    """Check the flag, where the tap uses one; changes nothing."""
+    flagged = None if table is None else flagged_table(table.flag_columns)
     if tap is None or table is None or table.flag is None or flagged is None:
         return
     if target is None:
-        examination.skip([SUBJECT], "the settings of the target are missing")
+        findings.skip([SUBJECT], "the settings of the target are missing")
     else:
-        examination.look(SUBJECT, lambda: (_rehearsed(tap, target, table, flagged), True))
+        findings.check(SUBJECT, lambda: (_rehearsed(tap, target, table, flagged), True))
     if not table.is_view:
-        _examine_index(examination, tap, table, table.flag)
+        _check_index(findings, tap, table, table.flag)
 
 
 def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable, flagged: FlaggedTable) -> str:
@@ -45,7 +46,8 @@ def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable, 
     where, here = settings.orders_url or settings.ack_url, tap.config["sqlalchemy_url"]
     if place_of(where, None) != place_of(here, None):
         raise configuration_error(
-            "SYNC_FLAG_NOT_WRITABLE", f"Orders are read from {shown(here, None)}, flags set in {shown(where, None)}."
+            OwnCode.SYNC_FLAG_NOT_WRITABLE,
+            f"Orders are read from {display_url(here, None)}, flags set in {display_url(where, None)}.",
         )
     queries = UnsyncedQueries(table, value_sql_for(tap.engine.dialect), tap.stream_name, table.columns, None)
     with reading(tap.engine) as connection:
@@ -56,20 +58,20 @@ def _rehearsed(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable, 
     return f"{flagged.flag} may be set; {tried}"
 
 
-def _examine_index(examination: Examination, tap: TapLegacyOrders, table: OrdersTable, flag: Column) -> None:
+def _check_index(findings: Findings, tap: TapLegacyOrders, table: OrdersTable, flag: Column) -> None:
     with reading(tap.engine) as connection:
         indexes = sa.inspect(connection).get_indexes(table.name, table.schema)
     for index in indexes:
         partial = " ".join(str(value) for name, value in index.get("dialect_options", {}).items() if "where" in name)
         if index["column_names"][:1] == [flag.name] or flag.name in partial:
-            examination.add(INDEX, Verdict.FITS, f"{index['name']}")
+            findings.add(INDEX, Result.OK, f"{index['name']}")
             return
     database = value_sql_for(tap.engine.dialect)
     columns = index_columns(database, flag.name, table.replication.name, [column.name for column in table.key])
     statement = index_statement(database, sa.table(table.name, schema=table.schema), flag, columns)
-    examination.add(
+    findings.add(
         INDEX,
-        Verdict.WARNING,
-        f"no index tells which orders have {flag.name} unset; every run reads the whole table",
+        Result.WARNING,
+        f"no index finds the orders with {flag.name} unset; every run reads the complete table",
         f"Make one: {statement}",
     )

@@ -8,26 +8,19 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import requests
 
+from target_zoho_crm.api.codes import NEW_GRANT, OF_A_GRANT, OwnCode, ZohoCode
 from target_zoho_crm.api.data_centers import DATA_CENTERS
-from target_zoho_crm.api.errors import ConfigurationError, TransientError, ZohoError
+from target_zoho_crm.api.errors import ConfigurationError, QuotaError, TransientError, ZohoError
 from target_zoho_crm.api.http_sessions import new_session
 from target_zoho_crm.api.token_endpoint import ask_for_token
 
-_NEW_CODE = "make a new one in the API console (Self Client, Generate Code) and enter it before its time is over."
-_MEANINGS = {
-    "invalid_code": f"the grant code is wrong, was used before, or is too old (it lives 3 to 10 minutes); {_NEW_CODE}",
-    "invalid_client": "no such client_id there; copy it again from the API console, and look at the console's address: "
-    "its ending (.com, .eu, .in ...) is the data centre.",
-    "invalid_client_secret": "the client_secret does not belong to the client_id; copy it again from the API console.",
-    "invalid_redirect_uri": "the client is none of the kind Self Client; give the redirect URI it was registered with.",
-}
-_TELLING = ("invalid_code", "invalid_client_secret", "invalid_redirect_uri")
+_TELLING = OF_A_GRANT.keys() - {ZohoCode.invalid_client}
 """Refusals by an accounts server that knows the client: they say more than that another one does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrantCode:
-    """A grant code, and what came with it when a whole redirect address was pasted."""
+    """A grant code, and what came with it when a complete redirect address was pasted."""
 
     code: str = field(repr=False)
     location: str | None = None
@@ -48,7 +41,7 @@ class GrantCode:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the exchange gave. `scopes` is empty where Zoho does not tell them."""
+    """What the exchange gave. `scopes` is empty where Zoho's answer has none."""
 
     data_center: str
     refresh_token: str = field(repr=False)
@@ -83,7 +76,7 @@ def exchange(
 
     Raises:
         ConfigurationError: none takes it; the message says what to do.
-        TransientError: none could be asked.
+        TransientError, QuotaError: none could be asked, or gives a token for now.
     """
     form = {
         "grant_type": "authorization_code",
@@ -97,14 +90,14 @@ def exchange(
     for name, url in servers.items():
         try:
             body = ask_for_token(url, form, lambda url=url: session(url))  # type: ignore[misc] # bound at once
-        except (ConfigurationError, TransientError) as error:
+        except (ConfigurationError, TransientError, QuotaError) as error:
             failures[name] = error
             continue
         refresh_token = body.get("refresh_token")
         if not isinstance(refresh_token, str) or not refresh_token:
             raise ConfigurationError(
-                "NO_REFRESH_TOKEN",
-                f"{urlsplit(url).netloc} took the grant code and gave no refresh token; {_NEW_CODE} "
+                OwnCode.NO_REFRESH_TOKEN,
+                f"{urlsplit(url).netloc} took the grant code and gave no refresh token; {NEW_GRANT} "
                 "For a client that is no Self Client, ask for it with access_type=offline and prompt=consent.",
             )
         scopes, domain = body.get("scope"), body.get("api_domain")
@@ -121,13 +114,13 @@ def _most_telling(failures: Mapping[str, ZohoError], servers: Mapping[str, str])
     """Of several refusals the one of the server that knows the client, else one that could not be asked."""
     ordered = [
         *(item for item in failures.items() if item[1].code in _TELLING),
-        *(item for item in failures.items() if isinstance(item[1], TransientError)),
+        *(item for item in failures.items() if isinstance(item[1], (TransientError, QuotaError))),
         *failures.items(),
     ]
     name, error = ordered[0]
-    if error.code not in _MEANINGS:
+    if error.code not in OF_A_GRANT:
         return error
     asked = urlsplit(servers[name]).netloc
-    if error.code == "invalid_client" and len(failures) > 1:
+    if error.code == ZohoCode.invalid_client and len(failures) > 1:
         asked = f"none of the data centres {', '.join(failures)} knows the client"
-    return ConfigurationError(error.code, f"{asked}: {error.code}: {_MEANINGS[error.code]}")
+    return ConfigurationError(error.code, f"{asked}: {error.code}: {OF_A_GRANT[error.code]}")

@@ -35,7 +35,7 @@ class Age(_ParamType):
 
 
 def complaints(stream: StreamStatus, *, max_age: timedelta | None, max_rejected: int | None) -> list[str]:
-    """What is beyond the limits; a limit of None is not looked at.
+    """What is beyond the limits; a limit of None is not checked.
 
     `max_age` holds for the last run that finished, for the oldest order that waits for its outcome or its next try, and
     for the oldest one that is unsynced, as far as the orders' table was asked; `max_rejected` for orders that were
@@ -58,7 +58,7 @@ def complaints(stream: StreamStatus, *, max_age: timedelta | None, max_rejected:
 def _beyond_in_table(backlog: Backlog | NotCounted, max_age: timedelta) -> list[str]:
     """A table that should have been asked and could not be is a complaint too: nobody knows how old its orders are."""
     if isinstance(backlog, NotCounted):
-        return [f"unsynced orders cannot be counted: {backlog.why}"] if backlog.fault else []
+        return [f"unsynced orders cannot be counted: {backlog.why}"] if backlog.is_error else []
     age = backlog.oldest_age
     if age is None or age <= max_age or backlog.oldest is None:
         return []
@@ -66,7 +66,7 @@ def _beyond_in_table(backlog: Backlog | NotCounted, max_age: timedelta) -> list[
 
 
 def short(age: timedelta) -> str:
-    """An age as people say it: 45 s, 12 min, 3 h, 2 d."""
+    """An age in one unit: 45 s, 12 min, 3 h, 2 d."""
     seconds = max(0, round(age.total_seconds()))
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:

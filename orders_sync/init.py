@@ -1,4 +1,4 @@
-"""`orders-sync init`: makes the ledger's tables, and the fields that the module lacks, after showing what they are."""
+"""`orders-sync init`: displays which ledger tables and fields of the module are missing, and makes them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from orders_sync.configs import ConfigFiles, open_tap, open_target
 from orders_sync.crm_checks import open_client
 from orders_sync.field_plan import FieldPlan, differently_named, plan_fields
-from orders_sync.findings import EXPECTED, told
+from orders_sync.findings import EXPECTED, error_message
 from orders_sync.new_fields import NewField
 from orders_sync.notify_trigger import Trigger, trigger_of
 from orders_sync.plugin_options import tap_config_option, target_config_option
@@ -33,7 +33,7 @@ from target_zoho_crm.settings import Settings, StreamSettings
 @tap_config_option
 @target_config_option
 @click.option("--all-columns", is_flag=True, help="Make fields also for columns that go nowhere yet.")
-@click.option("--notify", is_flag=True, help="Also the trigger by which PostgreSQL tells `follow` of changes.")
+@click.option("--notify", is_flag=True, help="Also the trigger by which PostgreSQL notifies `follow` of changes.")
 @click.option("--dry-run", is_flag=True, help="Show what would be made, and make nothing.")
 @click.option("--yes", is_flag=True, help="Make it without asking.")
 def init(
@@ -59,7 +59,7 @@ def init(
             fields = ModuleFields.fetch(client, stream.module)
             plan = _plan(tap, settings, stream, fields)
             work = _Work(ledger, ledger.missing_tables(), client, stream.module, list(plan.needed))
-            _show(work, plan, all_columns=all_columns)
+            _display(work, plan, all_columns=all_columns)
             if notify:
                 work.trigger = trigger_of(tap)
             if all_columns:
@@ -70,7 +70,7 @@ def init(
                 click.confirm("Make these?", abort=True)
             _make(work)
     except EXPECTED as error:
-        raise click.ClickException(told(error)) from error
+        raise click.ClickException(error_message(error)) from error
 
 
 @dataclass
@@ -118,7 +118,7 @@ def _longest_texts(tap: TapLegacyOrders, table: OrdersTable, names: Sequence[str
     return {name: int(longest or 0) for name, longest in zip(names, row, strict=True)}
 
 
-def _show(work: _Work, plan: FieldPlan, *, all_columns: bool) -> None:
+def _display(work: _Work, plan: FieldPlan, *, all_columns: bool) -> None:
     where = work.ledger.engine.url.render_as_string(hide_password=True)
     if work.tables:
         click.echo(f"Ledger at {where}: the tables {', '.join(work.tables)} are to be made.")

@@ -1,4 +1,4 @@
-"""How the commands that look after orders find the ledger, name its streams, and speak to other programs."""
+"""What commands on the ledger share: how they find it, name its streams, and print JSON."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sync_ledger.ledger import Ledger
 from target_zoho_crm.settings import default_ledger_url
 
 LEDGER_VARIABLES = ("LEDGER_DATABASE_URL", "TARGET_ZOHO_CRM_ACK_URL")
-"""Where the ledger's URL is looked for: as the environment `prod` of meltano.yml names it, then as the target does."""
+"""Where the ledger's URL is read from: as the environment `prod` of meltano.yml names it, then as the target does."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def ledger_options(command: _Command) -> _Command:
-    """Add the options that say where the ledger is."""
+    """Add the options for the ledger's place."""
     command = click.option("--ack-schema", envvar="TARGET_ZOHO_CRM_ACK_SCHEMA", help="Schema of the ledger's tables.")(
         command
     )
@@ -51,7 +51,7 @@ def existing_ledger(ack_url: str | None, ack_schema: str | None) -> Iterator[Led
         raise click.ClickException(str(error)) from error
     try:
         if {table.name for table in ledger.tables.of_records} & set(ledger.missing_tables()):
-            where = shown(ledger)
+            where = ledger_url(ledger)
             raise click.ClickException(
                 f"there is no ledger at {where}; the first run of the tap or the target makes it"
             )
@@ -62,14 +62,14 @@ def existing_ledger(ack_url: str | None, ack_schema: str | None) -> Iterator[Led
     except (DBAPIError, OSError) as error:
         cause = str(getattr(error, "orig", error)).strip().splitlines()
         raise click.ClickException(
-            f"the ledger cannot be read at {shown(ledger)}: {cause[0] if cause else type(error).__name__}"
+            f"the ledger cannot be read at {ledger_url(ledger)}: {cause[0] if cause else type(error).__name__}"
         ) from error
     finally:
         ledger.close()
 
 
-def shown(ledger: Ledger) -> str:
-    """Where the ledger lies, without its password."""
+def ledger_url(ledger: Ledger) -> str:
+    """The ledger's URL, without its password."""
     return ledger.engine.url.render_as_string(hide_password=True)
 
 
@@ -90,7 +90,7 @@ def the_stream(ledger: Ledger, named: str | None) -> str:
     if named is not None and named not in streams:
         raise click.ClickException(f"the ledger has no stream {named!r}; it has {', '.join(streams) or 'none yet'}")
     if named is None and len(streams) != 1:
-        raise click.ClickException(f"say which stream by --stream; the ledger has {', '.join(streams) or 'none yet'}")
+        raise click.ClickException(f"name the stream by --stream; the ledger has {', '.join(streams) or 'none yet'}")
     return named or streams[0]
 
 

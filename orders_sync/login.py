@@ -15,9 +15,11 @@ from orders_sync.grants import Grant, GrantCode, accounts_servers, exchange
 from orders_sync.scopes import Scope, try_scopes
 from target_zoho_crm.api.auth import Credentials
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
+from target_zoho_crm.api.codes import CODES, ZohoCode
 from target_zoho_crm.api.data_centers import DATA_CENTERS, ENVIRONMENTS, Endpoints, endpoints
-from target_zoho_crm.api.errors import CODES, SCOPES_NEEDED, ZohoError
+from target_zoho_crm.api.errors import ZohoError
 from target_zoho_crm.api.limits import CreditMeter
+from target_zoho_crm.api.scope_names import SCOPES_NEEDED
 from target_zoho_crm.config_schema import DEFAULT_MODULE
 
 CONSOLE = "https://api-console.zoho.com"
@@ -55,10 +57,10 @@ def login(
     *,
     printed: bool,
 ) -> None:
-    """Get a refresh token for a grant code, and see whether it can do all that is needed.
+    """Get a refresh token for a grant code, and check whether it can do all that is needed.
 
     Client secret and grant code are asked for without showing them, or taken from ZOHO_CLIENT_SECRET and
-    ZOHO_GRANT_CODE. In place of the code, the whole address can be given that a browser was sent back to.
+    ZOHO_GRANT_CODE. In place of the code, the complete address can be given that a browser was sent back to.
     """
     client_id = client_id or click.prompt("Client id", err=True)
     client_secret = _secret("Client secret", "ZOHO_CLIENT_SECRET")
@@ -68,15 +70,15 @@ def login(
     code = GrantCode.read(_secret("Grant code", "ZOHO_GRANT_CODE"))
     urls = {"accounts_url": accounts_url, "api_url": api_url, "upload_url": upload_url}
     try:
-        endpoints(data_center or "us", environment, urls)  # faulty URLs must not cost the code, which works once
+        endpoints(data_center or "us", environment, urls)  # wrong URLs must not cost the code, which works once
         servers = accounts_servers(data_center, accounts_url, code.location)
         grant = exchange(code, client_id, client_secret, servers)
         found = endpoints(grant.data_center, environment, urls)
     except ZohoError as error:
         raise click.ClickException(error.message) from error
     variables = _variables(grant, client_id, client_secret, environment, urls)
-    _keep(variables, None if printed else env_file)
-    _say(f"Data centre: {grant.data_center} ({found.accounts_url}), {environment}")
+    _save(variables, None if printed else env_file)
+    _display(f"Data centre: {grant.data_center} ({found.accounts_url}), {environment}")
     _try(found, Credentials(client_id, client_secret, grant.refresh_token), module, grant)
 
 
@@ -95,15 +97,15 @@ def _variables(
     return variables | {f"TARGET_ZOHO_CRM_{name.upper()}": url for name, url in urls.items() if url}
 
 
-def _keep(variables: Mapping[str, str], env_file: Path | None) -> None:
-    """Put the token away before anything else can go wrong: its code cannot be used again."""
+def _save(variables: Mapping[str, str], env_file: Path | None) -> None:
+    """Save the token before anything else can go wrong: its code cannot be used again."""
     if env_file is not None:
         try:
             write_env_file(env_file, variables)
         except OSError as error:
-            _say(f"{env_file} cannot be written ({error.strerror}); the token follows on stdout, keep it yourself.")
+            _display(f"{env_file} cannot be written ({error.strerror}); the token follows on stdout, keep it yourself.")
         else:
-            _say(f"Kept in {env_file}, readable by you alone: {', '.join(variables)}")
+            _display(f"Kept in {env_file}, readable by you alone: {', '.join(variables)}")
             return
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
@@ -119,15 +121,17 @@ def _try(found: Endpoints, credentials: Credentials, module: str, grant: Grant) 
         raise click.ClickException(f"The token is kept, but it cannot be used yet: {error.message}") from error
     finally:
         client.close()
-    _say(f"Org: {org.get('company_name') or 'not told'}")
+    _display(f"Org: {org.get('company_name') or 'not named'}")
     if grant.scopes:
-        _say(f"Scopes as Zoho tells them: {', '.join(grant.scopes)}")
+        _display(f"Scopes by Zoho's answer: {', '.join(grant.scopes)}")
     for name, state in scopes.items():
-        _say(f"  {name}: {state.value}")
+        _display(f"  {name}: {state.value}")
     missing = [name for name, state in scopes.items() if state is Scope.MISSING]
     if missing:
-        raise click.ClickException(f"The token lacks {', '.join(missing)}. {CODES['OAUTH_SCOPE_MISMATCH'].remedy}")
-    _say("Next: `orders-sync init` makes what is missing, `orders-sync doctor` looks at the whole set-up.")
+        raise click.ClickException(
+            f"The token lacks {', '.join(missing)}. {CODES[ZohoCode.OAUTH_SCOPE_MISMATCH].remedy}"
+        )
+    _display("Next: `orders-sync init` makes what is missing, `orders-sync doctor` checks the set-up.")
 
 
 def _secret(what: str, variable: str) -> str:
@@ -135,6 +139,6 @@ def _secret(what: str, variable: str) -> str:
     return given or str(click.prompt(what, hide_input=True, err=True))
 
 
-def _say(text: str) -> None:
+def _display(text: str) -> None:
     """Stdout is for `--print` alone."""
     click.echo(text, err=True)

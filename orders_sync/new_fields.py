@@ -52,7 +52,7 @@ class NewField:
 
     @property
     def field(self) -> Field:
-        """The field as the module will have it, as far as a mapping looks at it."""
+        """The field as the module will have it, as far as a mapping uses it."""
         return Field(
             self.api_name,
             self.data_type,

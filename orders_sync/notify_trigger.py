@@ -1,4 +1,4 @@
-"""`orders-sync init --notify`: the trigger that tells follow mode of changes, shown and made."""
+"""`orders-sync init --notify`: the trigger that notifies follow mode of changes, displayed and made."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Trigger:
         """Make it, as the user of `sqlalchemy_url`: the one change to the legacy database that we ever make.
 
         Raises:
-            ClickException: the database refuses; its administrator can run what was shown.
+            ClickException: the database refuses; its administrator can run what was displayed.
         """
         engine = create_engine(self.url)
         try:
@@ -43,14 +43,16 @@ class Trigger:
 
 
 def trigger_of(tap: TapLegacyOrders) -> Trigger:
-    """Show the statements and get ready to run them.
+    """Display the statements and get ready to run them.
 
     Raises:
         TapConfigError: the orders are not in a table of PostgreSQL.
     """
     table = tap.orders_table
     if not engine_of(tap.engine.dialect).notifies or table.is_view:
-        raise TapConfigError("orders_table: only a table of PostgreSQL can tell of changes; elsewhere they are polled")
+        raise TapConfigError(
+            "orders_table: only a table of PostgreSQL can notify of changes; elsewhere they are polled"
+        )
     statements = notify_statements(table.name, table.schema)
     click.echo(f"Table {table.name}: this trigger is to be made:")
     for statement in statements:

@@ -1,4 +1,4 @@
-"""The bulk write jobs that are not settled, of all streams, and which run looks after each."""
+"""The bulk write jobs that are not settled, of all streams, and which run settles each."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from orders_sync.ledgers import (
     existing_ledger,
     json_option,
     ledger_options,
+    ledger_url,
     print_json,
-    shown,
     stream_option,
     the_stream,
 )
@@ -26,7 +26,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def _orders_options(command: _Command) -> _Command:
-    """Add the options that say which orders are meant, and where their ledger is."""
+    """Add the options for the orders that are meant, and for their ledger."""
     options = (
         click.argument("keys", nargs=-1, metavar="[KEY]..."),
         click.option("--code", help="All orders that were refused with this code."),
@@ -74,7 +74,7 @@ def forget(ack_url: str | None, ack_schema: str | None, stream: str | None, *, y
         name = the_stream(ledger, stream)
         if not yes:
             click.echo(
-                f"This deletes every ack of stream {name} at {shown(ledger)}; all orders are sent again.", err=True
+                f"This deletes every ack of stream {name} at {ledger_url(ledger)}; all orders are sent again.", err=True
             )
             click.confirm("Forget them?", abort=True, err=True)
         count = decisions.forget(ledger, name)
@@ -82,7 +82,7 @@ def forget(ack_url: str | None, ack_schema: str | None, stream: str | None, *, y
         print_json({"stream": name, "forgotten": count})
         return
     click.echo(
-        f"Stream {name}: {count:,} acks are forgotten. Now run with `--full-refresh`, since the bookmark still says "
+        f"Stream {name}: {count:,} acks are forgotten. Now run with `--full-refresh`, since the bookmark still holds "
         "how far the stream was read."
     )
 
@@ -118,9 +118,9 @@ def _decide(
 
 
 def _choice(keys: Sequence[str], code: str | None, *, everything: bool) -> Choice:
-    """Exactly one way to say which orders, so that nobody means one and gets all."""
+    """Exactly one way to name the orders, so that nobody means one and gets all."""
     if sum((bool(keys), code is not None, everything)) != 1:
-        raise click.UsageError("say which orders: their keys, or --code CODE, or --all")
+        raise click.UsageError("name the orders: by their keys, or --code CODE, or --all")
     return Choice(keys=keys or None, code=code)
 
 

@@ -1,4 +1,4 @@
-"""`orders-sync plan`: shows what a run that began now would do, and changes nothing."""
+"""`orders-sync plan`: displays what a run that began now would do, and changes nothing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import click
 from rich.console import Console
 
 from orders_sync.configs import ConfigFiles, open_tap, open_target
-from orders_sync.findings import EXPECTED, told
-from orders_sync.ledgers import json_option, print_json, shown
+from orders_sync.findings import EXPECTED, error_message
+from orders_sync.ledgers import json_option, ledger_url, print_json
 from orders_sync.plugin_options import tap_config_option, target_config_option, within_option
-from orders_sync.run_forecast import Forecast, forecast
-from orders_sync.status_view import show_backlog
+from orders_sync.run_forecast import Forecast, forecast_run
+from orders_sync.status_view import display_backlog
 from sync_ledger.ledger import Ledger
 from target_zoho_crm.settings import Settings
 
@@ -38,42 +38,42 @@ def plan(
         with closing(Ledger.open(url, settings.ack_schema)) as ledger:
             if not ledger.lacks_file():
                 ledger.check_version()
-            outlook = forecast(tap, settings, ledger, within, offline=offline)
-            where = shown(ledger)
+            forecast = forecast_run(tap, settings, ledger, within, offline=offline)
+            where = ledger_url(ledger)
     except EXPECTED as error:
-        raise click.ClickException(told(error)) from error
+        raise click.ClickException(error_message(error)) from error
     if as_json:
-        document = dataclasses.asdict(outlook)
-        document["backlog"] |= {"next_run": outlook.backlog.next_run, "unsynced": outlook.backlog.unsynced}
+        document = dataclasses.asdict(forecast)
+        document["backlog"] |= {"next_run": forecast.backlog.next_run, "unsynced": forecast.backlog.unsynced}
         print_json({"ledger": where, **document})
     else:
-        show(Console(), outlook)
+        display(Console(), forecast)
 
 
-def show(console: Console, outlook: Forecast) -> None:
+def display(console: Console, forecast: Forecast) -> None:
     """Print it for a person."""
 
-    def say(text: str) -> None:
+    def line(text: str) -> None:
         console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
 
-    known = outlook.in_ledger
-    console.print(f"Stream [bold]{outlook.stream}[/] to module {outlook.module}", highlight=False)
+    known = forecast.in_ledger
+    console.print(f"Stream [bold]{forecast.stream}[/] to module {forecast.module}", highlight=False)
     if known.live_run is not None:
-        say(f"a run that began now would end at once: {known.live_run}")
-    show_backlog(console, outlook.backlog)
+        line(f"a run that began now would end at once: {known.live_run}")
+    display_backlog(console, forecast.backlog)
     if known.given_back:
-        say(f"{known.given_back:,} orders of jobs that never came into being are sent again")
+        line(f"{known.given_back:,} orders of jobs that never came into being are sent again")
     if known.adopted_jobs:
-        say(f"{known.adopted_jobs:,} jobs of earlier runs, with {known.adopted_orders:,} orders, are adopted first")
+        line(f"{known.adopted_jobs:,} jobs of earlier runs, with {known.adopted_orders:,} orders, are adopted first")
     console.print(
-        f"A run would send {outlook.orders - outlook.left:,} orders: {outlook.by_jobs:,} in {outlook.jobs:,} jobs, "
-        f"{outlook.by_calls:,} in {outlook.calls:,} calls; {outlook.credits + outlook.reading_credits:,} credits",
+        f"A run would send {forecast.orders - forecast.left:,} orders: {forecast.by_jobs:,} in {forecast.jobs:,} jobs, "
+        f"{forecast.by_calls:,} in {forecast.calls:,} calls; {forecast.credits + forecast.reading_credits:,} credits",
         highlight=False,
     )
-    for line in outlook.why:
-        say(line)
-    if outlook.reading_credits:
-        say(f"about {outlook.reading_credits:,} credits for reading the module's fields, as this plan has spent too")
-    if outlook.credit_budget is not None:
-        say(f"`credit_budget` {outlook.credit_budget:,}: {outlook.left:,} orders would be left to later runs")
-    say(f"credits of the last 24 hours: {known.credits_of_a_day:,}")
+    for reason in forecast.why:
+        line(reason)
+    if forecast.reading_credits:
+        line(f"about {forecast.reading_credits:,} credits for reading the module's fields, as this plan has spent too")
+    if forecast.credit_budget is not None:
+        line(f"`credit_budget` {forecast.credit_budget:,}: {forecast.left:,} orders would be left to later runs")
+    line(f"credits of the last 24 hours: {known.credits_of_a_day:,}")

@@ -20,7 +20,7 @@ target_config_option = click.option(
 
 
 def within_option(default: str) -> Callable[[_Command], _Command]:
-    """Add the option that says how long the orders' table may take to answer."""
+    """Add the option for how long the orders' table may take to answer."""
     return click.option(
         "--within",
         type=Age(),

@@ -1,4 +1,4 @@
-"""How a database would run a query: its own plan, and what that says of the tables that it reads."""
+"""How a database would run a query: its own plan, and how that reads each table."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _EXPLAIN: Mapping[Family, str] = {
 
 @dataclass(frozen=True, slots=True)
 class TableAccess:
-    """How a plan reads one table. `index` None: every row is looked at."""
+    """How a plan reads one table. `index` None: every row is read."""
 
     alias: str
     index: str | None
     rows: int | None
-    """Rows that the database expects to look at, where it says so."""
+    """Rows that the database expects to read, where its plan has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """What a database says about a query."""
+    """How a database would run a query."""
 
     accesses: tuple[TableAccess, ...]
     cost: float | None
-    """In the database's own unit, where it says so."""
+    """In the database's own unit, where its plan has it."""
 
     def of(self, alias: str) -> TableAccess | None:
         """How the table of this alias is read."""
@@ -88,7 +88,7 @@ def _of_postgresql(connection: sa.Connection, node: dict[str, Any]) -> Iterator[
             yield from _of_postgresql(connection, child)
     if "Relation Name" in node:
         rows = int(node["Plan Rows"])
-        if index is None:  # the plan tells only how many rows are left of those that are looked at
+        if index is None:  # PostgreSQL's plan has only the number of rows that are left of those that are read
             size = sa.text(
                 "SELECT c.reltuples FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
                 "WHERE n.nspname = :schema AND c.relname = :name"
@@ -110,7 +110,7 @@ def _of_mysql(node: Any) -> Iterator[TableAccess]:
     elif isinstance(node, dict):
         for name, child in node.items():
             if name == "table" and isinstance(child, dict) and "table_name" in child:
-                whole = child.get("access_type") in {"ALL", "index"}
+                full_scan = child.get("access_type") in {"ALL", "index"}
                 rows = child.get("rows", child.get("rows_examined_per_scan"))
-                yield TableAccess(child["table_name"], None if whole else child.get("key"), rows)
+                yield TableAccess(child["table_name"], None if full_scan else child.get("key"), rows)
             yield from _of_mysql(child)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex
 
-from orders_sync.findings import EXPECTED, Examination, Verdict
+from orders_sync.findings import EXPECTED, Findings, Result
 from orders_sync.query_plans import QueryPlan, TableAccess, can_explain, explain
 from sync_databases.clock import database_now
 from sync_databases.engines import engine_of
@@ -21,33 +21,33 @@ SMALL_ROWS = 10_000
 """Up to so many rows a database is right to read them all, whatever indexes there are."""
 
 
-def examine_reading(examination: Examination, tap: TapLegacyOrders, table: OrdersTable, *, indexed: bool) -> None:
+def check_reading(findings: Findings, tap: TapLegacyOrders, table: OrdersTable, *, indexed: bool) -> None:
     """Ask for the plan of a page that begins at the newest order; `indexed` says that an index begins there.
 
     No query is run but for the newest order.
     """
     name = engine_of(tap.engine.dialect).name
     if not can_explain(tap.engine.dialect):
-        examination.skip([SUBJECT], f"the plans of {name} are not read here")
+        findings.skip([SUBJECT], f"the plans of {name} are not read here")
         return
     try:
         plan = _plan(tap, table)
     except EXPECTED as error:
-        examination.fault(SUBJECT, error)
+        findings.add_error(SUBJECT, error)
         return
     if plan is None:
-        examination.add(SUBJECT, Verdict.FITS, f"{table.name} has no order yet, so no plan tells anything")
+        findings.add(SUBJECT, Result.OK, f"{table.name} has no order yet, so there is no plan to read")
         return
     ours = {"o", table.name, "zoho_sync_ack"}  # a view reads tables of other names
     accesses = [each for each in plan.accesses if table.is_view or each.alias in ours]
-    says = "; ".join(_told(access, table) for access in accesses)
+    message = "; ".join(_describe(access, table) for access in accesses)
     if plan.cost is not None:
-        says += f"; cost {plan.cost:,.2f} by {name}'s own measure"
+        message += f"; cost {plan.cost:,.2f} by {name}'s own measure"
     if any(_is_large(access) for access in accesses):
-        remedy = f"{table.name} has an index that is not used: ANALYZE tells the database how large its tables are."
-        examination.add(SUBJECT, Verdict.WARNING, says, remedy if indexed else helpful_index(table, tap.engine.dialect))
+        remedy = f"{table.name} has an index that is not used: ANALYZE shows the database how large its tables are."
+        findings.add(SUBJECT, Result.WARNING, message, remedy if indexed else helpful_index(table, tap.engine.dialect))
     else:
-        examination.add(SUBJECT, Verdict.FITS, says)
+        findings.add(SUBJECT, Result.OK, message)
 
 
 def helpful_index(table: OrdersTable, dialect: sa.Dialect) -> str:
@@ -85,7 +85,7 @@ def _is_large(access: TableAccess) -> bool:
     return access.index is None and (access.rows is None or access.rows > SMALL_ROWS)
 
 
-def _told(access: TableAccess, table: OrdersTable) -> str:
+def _describe(access: TableAccess, table: OrdersTable) -> str:
     name = table.name if access.alias == "o" else access.alias
     if access.index is not None:
         return f"{name} by index {access.index}"

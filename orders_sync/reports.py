@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -16,8 +18,8 @@ from orders_sync.ledgers import (
     existing_ledger,
     json_option,
     ledger_options,
+    ledger_url,
     print_json,
-    shown,
     stream_option,
     streams_of,
     the_stream,
@@ -25,10 +27,10 @@ from orders_sync.ledgers import (
 from orders_sync.open_jobs import read_open_jobs
 from orders_sync.plugin_options import tap_config_option, within_option
 from orders_sync.status import read_status, with_backlog
-from orders_sync.status_view import show_status
+from orders_sync.status_view import display_status
 from orders_sync.unsynced_count import count_unsynced
 from sync_ledger.problems import Problem, problems_of
-from target_zoho_crm.api.errors import CODES
+from target_zoho_crm.api.codes import Family, Standing, advice, find
 
 EXIT_UNHEALTHY = 1
 
@@ -36,7 +38,7 @@ EXIT_UNHEALTHY = 1
 @click.command()
 @ledger_options
 @click.option(
-    "--runs", "last_runs", type=click.IntRange(0), default=5, show_default=True, help="How many runs to show."
+    "--runs", "last_runs", type=click.IntRange(0), default=5, show_default=True, help="How many runs to display."
 )
 @click.option("--max-age", type=Age(), help="End 1 when no run has finished for so long, or an order waits longer.")
 @click.option("--max-rejected", type=click.IntRange(0), help="End 1 when more orders than this are refused.")
@@ -56,9 +58,9 @@ def status(
     ledger_only: bool,
     as_json: bool,
 ) -> None:
-    """Say what became of the orders, by the ledger and the orders' table; with limits, whether all is well."""
+    """Display what became of the orders, by the ledger and the orders' table; with limits, whether all is well."""
     with existing_ledger(ack_url, ack_schema) as ledger:
-        where = shown(ledger)
+        where = ledger_url(ledger)
         counted = {} if ledger_only else count_unsynced(ConfigFiles(tap_config, None), ledger, within)
         names = sorted({*streams_of(ledger), *filter(None, counted)})
         streams = with_backlog(read_status(ledger, names, last_runs=last_runs), counted)
@@ -71,7 +73,7 @@ def status(
     else:
         console = Console()
         console.print(f"Ledger: {where}", highlight=False)
-        show_status(console, streams)
+        display_status(console, streams)
         for line in wrong:
             click.secho(line, fg="red")
     if wrong:
@@ -81,26 +83,26 @@ def status(
 @click.command()
 @ledger_options
 @stream_option
-@click.option("--samples", type=click.IntRange(0), default=5, show_default=True, help="Keys to show of each problem.")
+@click.option(
+    "--samples", type=click.IntRange(0), default=5, show_default=True, help="Keys to display of each problem."
+)
 @json_option
 def problems(ack_url: str | None, ack_schema: str | None, stream: str | None, samples: int, *, as_json: bool) -> None:
-    """Say why orders are not in the CRM: by code and field, with what was said most, some keys, and what to do."""
+    """Display why orders are not in the CRM, by code and field: the commonest messages, some keys, and a remedy."""
     with existing_ledger(ack_url, ack_schema) as ledger:
         name = the_stream(ledger, stream)
         with ledger.connect() as connection:
             found = problems_of(connection, ledger.tables.ack, name, samples=samples)
     if as_json:
-        told = [
-            dataclasses.asdict(each) | dict(zip(("meaning", "remedy"), _advice(each), strict=True)) for each in found
-        ]
-        print_json({"stream": name, "problems": told})
+        print_json({"stream": name, "problems": [_document(each) for each in found]})
         return
     for each in found:
         field = f" in field {each.field}" if each.field else ""
         click.echo(f"{each.orders:,} orders: {each.code or 'no code'}{field} ({_states(each)})")
-        for most in each.messages:
-            click.echo(f"  {most.orders:,} of them: {most.message}")
-        click.echo(f"  {' '.join(filter(None, _advice(each))) or 'Look at the orders in the CRM.'}")
+        for message in each.messages:
+            click.echo(f"  {message.orders:,} of them: {message.message}")
+        for line in _advice_lines(each):
+            click.echo(f"  {line}")
         if each.sample_keys:
             more = ", ..." if each.orders > len(each.sample_keys) else ""
             click.echo(f"  {', '.join(each.sample_keys)}{more}")
@@ -108,9 +110,45 @@ def problems(ack_url: str | None, ack_schema: str | None, stream: str | None, sa
         click.echo(f"Stream {name}: no order is refused or parked.")
 
 
-def _advice(problem: Problem) -> tuple[str, str]:
-    info = CODES.get(problem.code or "")
-    return (info.meaning, info.remedy) if info else ("", "")
+def _document(problem: Problem) -> dict[str, Any]:
+    """A problem for other programs: `remedies` by what the ledger says of the orders, `remedy` all as one text."""
+    remedies = _remedies(problem)
+    facts = {"meaning": _meaning(problem), "remedy": " ".join(remedies.values())}
+    return dataclasses.asdict(problem) | facts | {"remedies": {each.value: text for each, text in remedies.items()}}
+
+
+def _advice_lines(problem: Problem) -> list[str]:
+    """What to do, on one line with the meaning where it is the same for all orders, else on a line for each status."""
+    meaning, remedies = _meaning(problem), _remedies(problem)
+    if len(remedies) == 1:
+        return [" ".join(filter(None, (meaning, *remedies.values())))]
+    counts = _standings(problem)
+    return [*filter(None, [meaning]), *(f"{counts[each]:,} {each.value}: {text}" for each, text in remedies.items())]
+
+
+def _meaning(problem: Problem) -> str:
+    info = find(problem.code)
+    return info.meaning if info else ""
+
+
+def _remedies(problem: Problem) -> dict[Standing, str]:
+    return {each: advice(problem.code, each, _family(problem)) for each in _standings(problem)}
+
+
+def _standings(problem: Problem) -> Counter[Standing]:
+    """How many of the orders are tried again by themselves, and how many not, and why."""
+    counts = Counter[Standing]()
+    for orders, parked, due in (
+        (problem.rejected - problem.due, False, False),
+        (problem.due, False, True),
+        (problem.parked, True, False),
+    ):
+        counts[Standing.of(_family(problem), parked=parked, due=due)] += orders
+    return +counts
+
+
+def _family(problem: Problem) -> Family | None:
+    return Family(problem.family) if problem.family else None
 
 
 def _states(problem: Problem) -> str:
@@ -123,7 +161,7 @@ def _states(problem: Problem) -> str:
 @ledger_options
 @json_option
 def jobs(ack_url: str | None, ack_schema: str | None, *, as_json: bool) -> None:
-    """List the bulk write jobs whose outcome is not settled, and who looks after them."""
+    """List the bulk write jobs whose outcome is not settled, and which run settles them."""
     with existing_ledger(ack_url, ack_schema) as ledger:
         found = read_open_jobs(ledger)
     if as_json:
@@ -133,7 +171,7 @@ def jobs(ack_url: str | None, ack_schema: str | None, *, as_json: bool) -> None:
         click.echo("No job is open.")
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("Stream", "Zoho's id", "Step", "Rows", "Age", "Looked after by"):
+    for heading in ("Stream", "Zoho's id", "Step", "Rows", "Age", "Settled by"):
         table.add_column(heading, justify="right" if heading in {"Rows", "Age"} else "left")
     for job in found:
         table.add_row(job.stream, job.zoho_job_id or "", job.step, f"{job.rows:,}", short(job.age), job.keeper)

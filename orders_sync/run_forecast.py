@@ -39,7 +39,7 @@ GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
 
 @dataclass(frozen=True)
 class InLedger:
-    """What the ledger says that a run would take up; all 0 where there is no ledger yet."""
+    """What a run would find in the ledger; all 0 where there is none yet."""
 
     given_back: int = 0
     """Orders of jobs that never came into being."""
@@ -56,7 +56,7 @@ class InLedger:
 
 @dataclass(frozen=True)
 class Forecast:
-    """A run, foretold. Sizes are orders; `credits` are those of the writes, `reading_credits` of what comes before."""
+    """What a run would do. Sizes are orders; `credits` are for the writes, `reading_credits` for what comes before."""
 
     stream: str
     module: str
@@ -76,8 +76,10 @@ class Forecast:
     """The arithmetic, as the run will log it, and what else decides."""
 
 
-def forecast(tap: TapLegacyOrders, settings: Settings, ledger: Ledger, within: timedelta, *, offline: bool) -> Forecast:
-    """Look at orders, ledger and, unless `offline`, at the fields of the CRM's module.
+def forecast_run(
+    tap: TapLegacyOrders, settings: Settings, ledger: Ledger, within: timedelta, *, offline: bool
+) -> Forecast:
+    """Read orders, ledger and, unless `offline`, the fields of the CRM's module.
 
     Raises:
         TapConfigError, TapSyncError, DatabaseError, ZohoError: a run would end here too.
@@ -100,7 +102,7 @@ def forecast(tap: TapLegacyOrders, settings: Settings, ledger: Ledger, within: t
     if settings.skip_unchanged:
         why.append("`skip_unchanged`: orders that hold what was last written cost nothing")
     if tap.find_deleted:
-        why.append("`find_deleted`: orders that are gone or came back are not counted here")
+        why.append("`find_deleted`: orders that were deleted or came back are not counted here")
     plans = [each.plan for each in routes]
     return Forecast(
         stream=tap.stream_name,
@@ -149,7 +151,7 @@ def _channel(settings: Settings, stream: StreamSettings, known: InLedger, why: l
     automations = writes.first_load if known.first_load else writes.later
     channel = writes.channel(settings.channel, automations)
     if channel is not settings.channel:
-        why.append(f"by upsert calls only, since a job cannot be told to run {automations}")
+        why.append(f"by upsert calls only, since a job cannot be set to run {automations}")
     return channel
 
 
@@ -209,10 +211,10 @@ def _routes(
     lines: tuple[float, bool] | None,
     reading_credits: int,
 ) -> list[_Route]:
-    """Plan as the target does: each full batch for itself, within what the budget still has room for."""
-    room = None if settings.credit_budget is None else max(0, settings.credit_budget - reading_credits)
+    """Plan as the target does: each full batch for itself, within what is left of the budget."""
+    remaining = None if settings.credit_budget is None else max(0, settings.credit_budget - reading_credits)
     routes = []
-    alone = min(known.alone, orders, orders if room is None else room)
+    alone = min(known.alone, orders, orders if remaining is None else remaining)
     if alone:
         routes.append(_Route(Plan((), alone, alone, f"{alone:,} records alone, since calls with them failed"), alone))
     by_calls = min(known.by_calls, orders - alone)
@@ -220,7 +222,7 @@ def _routes(
     full, rest = divmod(orders - alone - by_calls, settings.bulk_rows)
     shares += [(settings.bulk_rows, channel)] * full + ([(rest, channel)] if rest else [])
     for records, way in shares:
-        left = None if room is None else max(0, room - sum(each.plan.credits for each in routes))
+        left = None if remaining is None else max(0, remaining - sum(each.plan.credits for each in routes))
         planned = plan(
             records,
             channel=way,

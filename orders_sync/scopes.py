@@ -1,25 +1,26 @@
-"""Which of the scopes we need a refresh token really has: Zoho says it best when it is asked for each.
+"""Which of the scopes that we need a refresh token has: each is tried by a call that changes nothing.
 
-A token's own list of scopes is not always told, and names narrower scopes that may do as well; so each scope is tried
-by a call that changes nothing, whatever its answer.
+Zoho's token answer does not always list the scopes, and may list narrower ones that do as well.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from enum import Enum
+from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
 
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.errors import SCOPES_NEEDED, ConfigurationError, Gone, TransientError, ZohoError
+from target_zoho_crm.api.codes import OwnCode, ZohoCode
+from target_zoho_crm.api.errors import ConfigurationError, Gone, TransientError, ZohoError
+from target_zoho_crm.api.scope_names import SCOPES_NEEDED
 
 NO_JOB = "0"
 """No bulk write job has this id."""
 
 
-class Scope(str, Enum):
+class Scope(StrEnum):
     """What became of the try."""
 
     GRANTED = "granted"
@@ -37,9 +38,9 @@ def _try(call: Callable[[ZohoClient, str], object], client: ZohoClient, module: 
     try:
         call(client, module)
     except ZohoError as error:
-        if error.code == "OAUTH_SCOPE_MISMATCH":
+        if error.code == ZohoCode.OAUTH_SCOPE_MISMATCH:
             return Scope.MISSING
-        # Zoho's refusal for another reason comes after it has looked at the scope; any other error says nothing.
+        # Zoho checks the scope first: a refusal for another reason means that the scope is granted.
         refused = isinstance(error, (ConfigurationError, Gone)) and error.http_status != HTTPStatus.UNAUTHORIZED
         return Scope.GRANTED if refused and error.http_status is not None else Scope.UNKNOWN
     return Scope.GRANTED
@@ -50,7 +51,7 @@ def _upload_no_zip(client: ZohoClient, _module: str) -> None:
     try:
         client.org()
     except ZohoError as error:  # the upload names the org, which takes another scope to find out
-        raise TransientError("ORG_NOT_FOUND", error.message) from error
+        raise TransientError(OwnCode.ORG_NOT_FOUND, error.message) from error
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scope.zip"
         path.write_bytes(b"no zip")

@@ -1,6 +1,6 @@
-"""What the ledger says, stream by stream: acks by status, what is due again, open jobs, the last runs. Only reads.
+"""What the ledger holds, stream by stream: acks by status, what is due again, open jobs, the last runs. Only reads.
 
-What no run has read yet is not in the ledger: `backlog` is what the tap says of it, where it was asked.
+What no run has read yet is not in the ledger: `backlog` is what the tap counts, where it was asked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NOT_ASKED = NotCounted("the orders' table was not asked")
 
 @dataclass(frozen=True)
 class OpenJob:
-    """A bulk write job whose outcome is not settled. Moments are naive UTC."""
+    """A bulk write job whose outcome is not settled. Times are naive UTC."""
 
     job_id: str
     zoho_job_id: str | None
@@ -57,7 +57,7 @@ class PastRun:
 
 @dataclass(frozen=True)
 class StreamStatus:
-    """Everything about one stream, at the moment `now` of the ledger database's clock."""
+    """Everything about one stream, at `now` of the ledger database's clock."""
 
     stream: str
     now: datetime
@@ -66,10 +66,10 @@ class StreamStatus:
     """Orders that the next run sends again although they have not changed."""
     due_later: int
     oldest_waiting_at: datetime | None
-    """When the oldest order that is in a job or due again was last written of."""
+    """When the oldest order that is in a job or due again got its ack."""
     open_jobs: Sequence[OpenJob]
     last_finished_at: datetime | None
-    """When the last run that came to its end did so; or when one that follows last said that it lives.
+    """When the last run that came to its end did so; or when one that follows last sent its heartbeat.
 
     Where the stream is split, that is of the partition for which it is longest ago; None where one had no such run.
     """
@@ -86,7 +86,7 @@ class StreamStatus:
         return self.acks[AckStatus.REJECTED.value] - self.due_now - self.due_later
 
     def document(self) -> dict[str, Any]:
-        """All of it for other programs; what is not known is null, and `not_counted` says why."""
+        """All of it for other programs; what is not known is null, and `not_counted` holds why."""
         counted = self.backlog if isinstance(self.backlog, Backlog) else None
         age = counted and counted.oldest_age
         return asdict(self) | {
@@ -134,12 +134,12 @@ def _last_finished(connection: sa.Connection, run: sa.Table, stream: str) -> dat
     if name is None:
         return None
     follows = run.c.finished_at.is_(None) & (run.c.how_ended == FOLLOWING)
-    moment = sa.case((run.c.how_ended == "finished", run.c.finished_at), (follows, run.c.heartbeat_at))
-    query = sa.select(run.c.partition_name, sa.func.max(moment)).where(run.c.stream == stream)
+    ended = sa.case((run.c.how_ended == "finished", run.c.finished_at), (follows, run.c.heartbeat_at))
+    query = sa.select(run.c.partition_name, sa.func.max(ended)).where(run.c.stream == stream)
     by_partition = {row[0]: row[1] for row in connection.execute(query.group_by(run.c.partition_name))}
     of = Partition.named(name).of  # how the stream is split now
-    moments = [by_partition.get(Partition(index, of).name) for index in range(1, of + 1)]
-    known = [moment for moment in moments if moment is not None]
+    times = [by_partition.get(Partition(index, of).name) for index in range(1, of + 1)]
+    known = [each for each in times if each is not None]
     return min(known) if len(known) == of else None
 
 

@@ -11,33 +11,36 @@ from orders_sync.health import short
 from orders_sync.status import PastRun, StreamStatus
 from orders_sync.unsynced_count import NotCounted
 from sync_ledger.partitions import WHOLE
-from sync_ledger.tables import RUN_COUNTS
+from sync_ledger.tables import RUN_COUNTS, AckStatus
 from tap_legacy_orders.backlog import Backlog
 
-ALWAYS_SHOWN = ("read", "synced", "rejected")
+ALWAYS_DISPLAYED = ("read", "synced", "rejected")
 """Counts of runs that have a column even when all are 0."""
 
 
-def show_status(console: Console, streams: Sequence[StreamStatus]) -> None:
+def display_status(console: Console, streams: Sequence[StreamStatus]) -> None:
     """Print every stream's status."""
     if not streams:
         console.print("The ledger is there, and empty: no run has written to it yet.")
     for status in streams:
-        show_stream(console, status)
+        display_stream(console, status)
 
 
-def show_stream(console: Console, status: StreamStatus) -> None:
+def display_stream(console: Console, status: StreamStatus) -> None:
     """Print one stream's status."""
     acks = " + ".join(f"{count:,} {name}" for name, count in status.acks.items() if count) or "none yet"
     console.print(f"Stream [bold]{status.stream}[/]: {sum(status.acks.values()):,} acks = {acks}", highlight=False)
-    show_backlog(console, status.backlog)
+    display_backlog(console, status.backlog)
     if status.due_now or status.due_later:
         console.print(f"  due again: {status.due_now:,} with the next run, {status.due_later:,} later", highlight=False)
     if status.oldest_waiting_at is not None:
         age = short(status.now - status.oldest_waiting_at)
-        console.print(f"  the oldest order in a job or due again: {age} since it was last written of", highlight=False)
+        console.print(f"  the oldest order in a job or due again: {age} since its ack", highlight=False)
     if status.refused:
-        console.print(f"  refused: {status.refused:,}; `orders-sync problems` says why", highlight=False)
+        console.print(f"  refused: {status.refused:,}; see `orders-sync problems`", highlight=False)
+    parked = status.acks[AckStatus.PARKED.value]
+    if parked:
+        console.print(f"  parked: {parked:,}, until they change or `orders-sync retry` makes them due", highlight=False)
     console.print(f"  credits of the last 24 hours: {status.credits_of_a_day:,}", highlight=False)
     for job in status.open_jobs:
         name = f"open job {job.zoho_job_id}" if job.zoho_job_id else "open job"
@@ -49,11 +52,11 @@ def show_stream(console: Console, status: StreamStatus) -> None:
         console.print(_runs_table(status.runs))
 
 
-def show_backlog(console: Console, backlog: Backlog | NotCounted) -> None:
+def display_backlog(console: Console, backlog: Backlog | NotCounted) -> None:
     """Print how many orders of the table are unsynced, and since when the oldest is."""
     if isinstance(backlog, NotCounted):
-        says = f"  unsynced: orders that no run has read yet are not counted: {backlog.why}"
-        console.print(says, highlight=False, markup=False, soft_wrap=True)
+        message = f"  unsynced: orders that no run has read yet are not counted: {backlog.why}"
+        console.print(message, highlight=False, markup=False, soft_wrap=True)
         return
     parts = {
         "new or changed": backlog.new_or_changed,
@@ -71,7 +74,7 @@ def show_backlog(console: Console, backlog: Backlog | NotCounted) -> None:
 
 
 def _runs_table(runs: Sequence[PastRun]) -> Table:
-    names = [name for name in RUN_COUNTS if name in ALWAYS_SHOWN or any(run.counts[name] for run in runs)]
+    names = [name for name in RUN_COUNTS if name in ALWAYS_DISPLAYED or any(run.counts[name] for run in runs)]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("Run began (UTC)")
     table.add_column("Ended")

@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "installed.txt"
-OLDEST = (3, 10)
+OLDEST = (3, 11)
 EXTRAS = {"demo": "demo", "dev": "bench,check,test"}
 """Purpose to extras; `dev` contains `demo`."""
 
@@ -54,10 +54,8 @@ def compile_code() -> None:
 def main() -> int:
     """Run the command line."""
     if sys.version_info < OLDEST:
-        print(  # noqa: T201
-            f"Python {sys.version.split()[0]} is too old; 3.10 or later is needed: make PYTHON=python3.12",
-            file=sys.stderr,
-        )
+        found, needed = sys.version.split()[0], ".".join(map(str, OLDEST))
+        print(f"Python {found} is too old; {needed} or later is needed: make PYTHON=python3.12", file=sys.stderr)  # noqa: T201
         return 1
     purpose = sys.argv[1]
     if not up_to_date(purpose):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -19,8 +18,10 @@ from sync_databases.engines import BUSY_SECONDS, find_engine, unsupported
 from sync_databases.errors import DatabaseError, DatabaseUnavailableError
 from sync_databases.retrying import RetrySchedule
 from sync_databases.session_settings import limit_waiting
+from sync_databases.waiting import CLOCK, Clock
 
-logger = logging.getLogger(__name__)
+COMMAND_LINE = logging.getLogger("orders-sync")
+"""The logger of a program that gives none of its own."""
 
 POOL_SECONDS = 300.0
 """How long a thread waits for a connection: more threads wait for Zoho than the pool has connections."""
@@ -68,9 +69,14 @@ class WritableDatabase:
     retries: RetrySchedule
     """When a statement is tried again that a broken connection, a deadlock or another session's lock cut short."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        """Use `engine`, which must have come from `writable_engine` or be set up alike."""
+    def __init__(self, engine: sa.Engine, logger: logging.Logger = COMMAND_LINE, clock: Clock = CLOCK) -> None:
+        """Use `engine`, which must have come from `writable_engine` or be set up alike.
+
+        `logger` is the program's, and `clock` what is waited by.
+        """
         self.engine = engine
+        self.log = logger
+        self._clock = clock
         self._writer = engine.execution_options(ledger_write=True)
         self._given_up = False
         self.retries_until: threading.Event | None = None
@@ -105,7 +111,7 @@ class WritableDatabase:
         Raises:
             DatabaseUnavailableError: the database does not answer, time and again.
         """
-        began = time.monotonic()
+        began = self._clock.seconds()
         for failures in itertools.count(1):
             try:
                 result = action()
@@ -113,7 +119,7 @@ class WritableDatabase:
                 raise
             except DBAPIError as error:
                 passing = isinstance(error, (OperationalError, InterfaceError))
-                over = self._given_up or self.retries.is_over(failures, time.monotonic() - began)
+                over = self._given_up or self.retries.is_over(failures, self._clock.seconds() - began)
                 if self.retries_until is not None:
                     over = self.retries_until.is_set()
                 if over or not passing:
@@ -121,11 +127,11 @@ class WritableDatabase:
                     raise DatabaseUnavailableError(
                         f"the {self.what} cannot be written or read: {cause_of(error)}; {self.what_is_lost}"
                     ) from error
-                logger.warning("The %s does not answer (%s), trying again", self.what, cause_of(error))
+                self.log.warning("The %s does not answer (%s), trying again", self.what, cause_of(error))
             else:
                 self._given_up = False
                 return result
-            (self.retries_until or threading.Event()).wait(self.retries.pause_after(failures))
+            self._clock.wait(self.retries.pause_after(failures), self.retries_until)
         raise AssertionError("the loop returns or raises")
 
     @contextmanager

@@ -8,13 +8,10 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from sync_databases.chunks import lookup_chunks
+from sync_ledger.codes import LedgerCode
 from sync_ledger.tables import AckStatus, LedgerTables
 
-CALL_UNCONFIRMED = "INSERT_UNCONFIRMED"
-"""Our own code of an order whose insert call had no answer, or whose run died before it came."""
-
-NO_RESULT = "JOB_WITHOUT_RESULT"
-"""Our own code of an order whose job ended without a result for its rows; the log has the reason."""
+_DOUBTFUL = (LedgerCode.INSERT_UNCONFIRMED.value, LedgerCode.JOB_WITHOUT_RESULT.value)
 
 
 def in_doubt_since(
@@ -32,7 +29,7 @@ def in_doubt_since(
         .where(
             ack.c.stream == stream,
             ack.c.status == AckStatus.REJECTED.value,
-            ack.c.error_code.in_([CALL_UNCONFIRMED, NO_RESULT]),
+            ack.c.error_code.in_(_DOUBTFUL),
         )
     )
     keys: Collection[str] = versions.keys()

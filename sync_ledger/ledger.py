@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import time
+import logging
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sync_databases.clock import database_now
 from sync_databases.engines import engine_of
 from sync_databases.errors import DatabaseError
-from sync_databases.writable_database import WritableDatabase, cause_of, writable_engine
+from sync_databases.waiting import CLOCK, Clock
+from sync_databases.writable_database import COMMAND_LINE, WritableDatabase, cause_of, writable_engine
 from sync_ledger.retry_schedules import CREATING_TABLES, LEDGER_STATEMENTS
 from sync_ledger.tables import LedgerTables, ledger_tables
 from sync_ledger.versions import LEDGER_VERSION, OtherVersionError, bring_up_to_date, version_of
@@ -30,19 +31,31 @@ class Ledger(WritableDatabase):
     what_is_lost = "what was sent and not confirmed is sent again by the next run"
     retries = LEDGER_STATEMENTS
 
-    def __init__(self, engine: sa.Engine, schema: str | None = None) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        schema: str | None = None,
+        logger: logging.Logger = COMMAND_LINE,
+        clock: Clock = CLOCK,
+    ) -> None:
         """Use `engine` as a writable database does."""
-        super().__init__(engine)
+        super().__init__(engine, logger, clock)
         self.tables: LedgerTables = ledger_tables(engine_of(engine.dialect), schema)
 
     @classmethod
-    def open(cls, url: str, schema: str | None = None) -> Ledger:
-        """Open the ledger at `url`; connects on first use.
+    def open(
+        cls,
+        url: str,
+        schema: str | None = None,
+        logger: logging.Logger = COMMAND_LINE,
+        clock: Clock = CLOCK,
+    ) -> Ledger:
+        """Open the ledger at `url`; connects on first use. What is logged goes to `logger`, the program's own.
 
         Raises:
             DatabaseError: the URL or its driver is of no use.
         """
-        return cls(writable_engine(url), schema)
+        return cls(writable_engine(url), schema, logger, clock)
 
     def now(self, connection: sa.Connection) -> datetime:
         """The time by the ledger database's clock: naive UTC."""
@@ -66,7 +79,7 @@ class Ledger(WritableDatabase):
             except (DBAPIError, OSError) as error:
                 if CREATING_TABLES.is_over(failures):
                     raise self.unusable(error) from error
-                time.sleep(CREATING_TABLES.pause_after(failures))
+                self._clock.wait(CREATING_TABLES.pause_after(failures))
             else:
                 return
 

@@ -11,11 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_databases.chunks import lookup_chunks
-from sync_ledger.in_doubt import NO_RESULT
+from sync_ledger.codes import LedgerCode
 from sync_ledger.retry_schedules import QUARANTINED_JOBS
 
-BREAKS_CALLS = "BREAKS_CALLS"
-"""Our own code of an order with which every call fails for all its orders."""
+_BREAKS_CALLS, _NO_RESULT = LedgerCode.BREAKS_CALLS.value, LedgerCode.JOB_WITHOUT_RESULT.value
 
 MOST_JOBS = QUARANTINED_JOBS.attempts
 """Attempts after which orders whose job left no result go by calls, where the one that fails can be found."""
@@ -32,11 +31,11 @@ class Quarantine:
 @cache
 def _is_quarantined(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
     """Which orders of a `stream` are in quarantine: only what is due again is streamed at the same version."""
-    of_jobs = sa.and_(table.c.error_code == NO_RESULT, table.c.attempts >= MOST_JOBS)
+    of_jobs = sa.and_(table.c.error_code == _NO_RESULT, table.c.attempts >= MOST_JOBS)
     return (
         table.c.stream == sa.bindparam("stream"),
         table.c.next_attempt_at.is_not(None),
-        sa.or_(table.c.error_code == BREAKS_CALLS, of_jobs),
+        sa.or_(table.c.error_code == _BREAKS_CALLS, of_jobs),
     )
 
 
@@ -51,7 +50,7 @@ def count_due_quarantined(connection: sa.Connection, table: sa.Table, stream: st
     due = sa.select(table.c.error_code, sa.func.count()).where(*_is_quarantined(table), table.c.next_attempt_at <= now)
     rows = connection.execute(due.group_by(table.c.error_code), {"stream": stream})
     counted = {code: count for code, count in rows}  # noqa: C416 - rows are no pairs to mypy
-    return counted.get(BREAKS_CALLS, 0), counted.get(NO_RESULT, 0)
+    return counted.get(_BREAKS_CALLS, 0), counted.get(_NO_RESULT, 0)
 
 
 def quarantined(connection: sa.Connection, table: sa.Table, stream: str, versions: Mapping[str, str]) -> Quarantine:
@@ -64,5 +63,5 @@ def quarantined(connection: sa.Connection, table: sa.Table, stream: str, version
             query = those.where(table.c.record_key.in_(chunk))
             for key, version, code in connection.execute(query, {"stream": stream}):
                 if versions[key] == version:
-                    (alone if code == BREAKS_CALLS else by_calls).add(key)
+                    (alone if code == _BREAKS_CALLS else by_calls).add(key)
     return Quarantine(frozenset(alone), frozenset(by_calls))

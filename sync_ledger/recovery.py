@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_ledger.acks import make_due
-from sync_ledger.in_doubt import CALL_UNCONFIRMED
+from sync_ledger.codes import LedgerCode
 from sync_ledger.job_journal import JournalledJob, journal_step, list_jobs, open_of_stream
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
@@ -17,8 +17,6 @@ from sync_ledger.runs import mark_dead_runs
 from sync_ledger.tables import JobStep, LedgerTables
 
 _GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
-NEVER_CREATED = "JOB_NEVER_CREATED"
-"""Our own error code of an order whose bulk job never reached Zoho."""
 
 
 def release_uncreated(ledger: Ledger, stream: str) -> int:
@@ -34,7 +32,7 @@ def release_uncreated(ledger: Ledger, stream: str) -> int:
 def _release(connection: sa.Connection, ledger: Ledger, orphan: JournalledJob) -> int:
     if not _claim(connection, ledger, orphan, orphan.run_id):
         return 0
-    now = ledger.now(connection)
+    now, never_called = ledger.now(connection), orphan.step is JobStep.INTENT
     released = make_due(
         connection,
         ledger.tables.ack,
@@ -42,7 +40,7 @@ def _release(connection: sa.Connection, ledger: Ledger, orphan: JournalledJob) -
         keys=orphan.manifest.texts(),
         job_id=orphan.job_id,
         now=now,
-        code=NEVER_CREATED if orphan.step is JobStep.INTENT else CALL_UNCONFIRMED,
+        code=(LedgerCode.JOB_NEVER_CREATED if never_called else LedgerCode.INSERT_UNCONFIRMED).value,
     )
     facts = {"due_again_count": len(orphan.manifest)}
     journal_step(connection, ledger.tables.job, orphan.job_id, JobStep.ABANDONED, now, **facts)

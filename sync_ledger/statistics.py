@@ -7,7 +7,6 @@ all that are written while it is read. The other engines analyze a new table by 
 
 from __future__ import annotations
 
-import logging
 import threading
 
 import sqlalchemy as sa
@@ -25,8 +24,6 @@ GROWTH = 8
 # A query of the table itself, such as for its size, waits for whoever locks it.
 _ESTIMATE = sa.text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name)")
 _SKIP_LOCKED_SINCE = 12  # PostgreSQL's first version that passes over a table that is locked
-
-logger = logging.getLogger(__name__)
 
 
 def few_are_estimated(connection: sa.Connection, ledger: Ledger) -> bool:
@@ -69,7 +66,9 @@ def refresh_statistics(ledger: Ledger, *, fewer_than: int = 1) -> None:
             how = "(SKIP_LOCKED) " if version[0] >= _SKIP_LOCKED_SINCE else ""
             connection.exec_driver_sql(f"ANALYZE {how}{_name(connection, ledger)}")
     except DBAPIError as error:  # the table is used all the same, and the server may analyze it by itself
-        logger.warning("PostgreSQL did not analyze the ack table and may read it slowly: %s", type(error.orig).__name__)
+        ledger.log.warning(
+            "PostgreSQL did not analyze the ack table and may read it slowly: %s", type(error.orig).__name__
+        )
 
 
 def _estimated(connection: sa.Connection, ledger: Ledger) -> float | None:

@@ -6,7 +6,7 @@ Keys are exact: every text that identifies something is compared byte by byte on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from functools import cache
 from typing import Any
 
@@ -26,7 +26,7 @@ DELETED_VERSION = "(deleted)"
 """The version of a deleted order; none that a database renders, so an order that comes back is unsynced."""
 
 
-class AckStatus(str, Enum):
+class AckStatus(StrEnum):
     """What the ledger says of one order."""
 
     SUBMITTED = "submitted"
@@ -40,7 +40,7 @@ class AckStatus(str, Enum):
     """Deleted from the legacy table, and the CRM knows: its record is deleted or marked, as `action` says."""
 
 
-class JobStep(str, Enum):
+class JobStep(StrEnum):
     """How far a bulk job has come; each step is journalled before the next one begins."""
 
     INTENT = "intent"
@@ -130,6 +130,8 @@ def _ack_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         table.c.folded_key,
         **_where(engine, folded),
     )
+    # Whose record is it? Asked for records that an answer says were there already.
+    sa.Index("ix_zoho_sync_ack_record", table.c.zoho_id, **_where(engine, table.c.zoho_id.is_not(None)))
     if engine.fill_factor is not None:
         statement = engine.fill_factor.format(percent=FILLED_PERCENT)
         sa.event.listen(table, "after_create", sa.DDL(statement))  # type: ignore[no-untyped-call]

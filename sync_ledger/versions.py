@@ -14,8 +14,8 @@ from sqlalchemy.schema import CreateColumn
 
 from sync_ledger.tables import LedgerTables
 
-LEDGER_VERSION = 1
-"""Ledgers made before versions were noted count as 0."""
+LEDGER_VERSION = 2
+"""Ledgers made before versions were noted count as 0. Version 2 finds acks by the id of their record."""
 
 
 class OtherVersionError(Exception):

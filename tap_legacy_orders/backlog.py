@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sync_databases.clock import database_now
-from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.deadline import Deadline
 from tap_legacy_orders.moments import parse_moment
-from tap_legacy_orders.pages import Row
-from tap_legacy_orders.ranges import Range
+from tap_legacy_orders.order_filter import EveryOrder, FoundOrders
+from tap_legacy_orders.orders_source import OrdersSource
+from tap_legacy_orders.page_reader import PageReader
+from tap_legacy_orders.reading_scope import ReadingScope, choose_scope
+from tap_legacy_orders.row_layout import Row
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries
-from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
 
 @dataclass(frozen=True, slots=True)
 class OldestOrder:
-    """The unsynced order that changed first. `at` is naive UTC; None where the replication key is no moment."""
+    """The unsynced order that changed first. `at` is naive UTC; None where the replication key is no time."""
 
     key: str
     replication_value: str
@@ -62,87 +61,89 @@ class Backlog:
         return max(timedelta(0), self.now - self.oldest.at)
 
 
-class UnsyncedCount(UnsyncedOrders):
-    """Counts the unsynced orders of one stream."""
+class Tally(EveryOrder):
+    """Counts what pages find."""
 
-    def __init__(self, **options: Any) -> None:
-        """As for a run; of `columns` none are needed."""
-        super().__init__(**options)
-        self._oldest: tuple[str, str] | None = None
-        self._behind = 0
+    def __init__(self) -> None:
+        self.left_out = 0
+        self.oldest: tuple[str, str] | None = None
+        """Key and replication key of the first order that was found."""
 
-    def backlog(self, deadline: Deadline, *, acks_are_there: bool = True) -> Backlog:
-        """Count; without acks every order is unsynced.
+    def select(self, found: FoundOrders) -> list[Row]:
+        """Count a page."""
+        self.left_out += len(found.left_out)
+        firsts = [rows[0] for rows in (found.unsynced, found.left_out) if rows]
+        if self.oldest is None and firsts:  # pages are in order, and so are their rows
+            first = min(firsts, key=found.rows.index)
+            self.oldest = found.layout.key(first), found.layout.replication(first)
+        return super().select(found)
 
-        Raises:
-            TapSyncError: a database does not answer, or not in time.
-        """
-        with reading(self._engine) as connection:
-            now = database_now(connection)
-        with self._reading_ledger() as connection:
-            cutoff = self._ledger.now(connection)
-        chosen, ahead = self._choose_range(None)
-        due = 0
-        if acks_are_there:
-            for page in self._due_pages(cutoff, chosen):
-                deadline.check()
-                due += page.count
-        if self._joined or not acks_are_there:
-            found = self._count_by_query(chosen, cutoff, acks_are_there=acks_are_there)
-        else:
-            found = self._count_by_pages(chosen, cutoff, deadline, ahead)
-        settling = self._count_settling(chosen)
-        return Backlog(
-            now=now,
-            new_or_changed=found - self._behind,
-            due=due,
-            behind_a_job=self._behind,
-            settling=settling,
-            oldest=self._named(self._oldest),
-        )
 
-    def _count_by_query(self, chosen: Range, cutoff: datetime, *, acks_are_there: bool) -> int:
-        queries = self._queries
-        if not acks_are_there:
-            queries = UnsyncedQueries(self._table, self._database, self._stream, (), None)
-        with reading(self._engine) as connection:
-            query = queries.count_unsettled(chosen.upper, chosen.future, cutoff)
-            count, behind, first = fetch_rows(connection, query)[0]
-            self._behind = int(behind or 0)
-            if first is not None:
-                rows = fetch_rows(connection, queries.range_page(first, first, None, 1, cutoff))
-                self._oldest = (self._key(rows[0]), first) if rows else None
-        return int(count or 0)
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Orders that are unsynced whatever their retries, those left out among them."""
 
-    def _count_by_pages(self, chosen: Range, cutoff: datetime, deadline: Deadline, ahead: int) -> int:
-        outside = [*([None] if self._any_undated() else []), *([chosen.future] if ahead else [])]
-        count = sum(page.count for future in outside for page in self._outside_pages(cutoff, future))
-        self._oldest = None
-        if chosen.upper is not None:
-            for page in self._range_pages(cutoff, chosen, chosen.upper):
-                deadline.check()
-                count += page.count
-        return count + self._behind
+    orders: int
+    left_out: int
+    oldest: tuple[str, str] | None
 
-    def _judge(self, rows: list[Row], cutoff: datetime) -> tuple[list[Row], list[Row]]:
-        send, left_out = super()._judge(rows, cutoff)
-        self._behind += len(left_out)
-        if self._oldest is None and (send or left_out):  # pages are in order, and so are their rows
-            first = min((part[0] for part in (send, left_out) if part), key=rows.index)
-            self._oldest = self._key(first), self._replication(first)
-        return send, left_out
 
-    def _count_settling(self, chosen: Range) -> int:
-        if chosen.held_after is None or chosen.ahead is None or chosen.future is None:
-            return 0
-        query = self._queries.count_late(chosen.held_after, chosen.ahead, chosen.future)
-        with reading(self._engine) as connection:
-            late, _, future = fetch_rows(connection, query)[0]
-        return int(late) - int(future or 0)
+def count_backlog(source: OrdersSource, deadline: Deadline, *, acks_are_there: bool = True) -> Backlog:
+    """Count the unsynced orders of a stream; without acks every order is one.
 
-    def _named(self, oldest: tuple[str, str] | None) -> OldestOrder | None:
-        if oldest is None:
-            return None
-        key, text = oldest
-        moment = parse_moment(text)
-        return OldestOrder(key, text, None if moment is None else moment.utc(self._settings.zone))
+    Raises:
+        TapSyncError: a database does not answer, or not in time.
+    """
+    now = source.now()
+    scope = choose_scope(source, None)
+    due = 0
+    if acks_are_there:
+        for page in PageReader(source).due_pages(scope.cutoff, scope.range):
+            deadline.check()
+            due += page.count
+    if not acks_are_there:
+        found = _count_by_query(source, UnsyncedQueries(source.table, source.database, source.stream, (), None), scope)
+    elif source.settings.ledger_beside_orders:
+        found = _count_by_query(source, source.queries, scope)
+    else:
+        found = _count_by_pages(source, scope, deadline)
+    late, _, future = source.count_late(scope.range)
+    return Backlog(
+        now=now,
+        new_or_changed=found.orders - found.left_out,
+        due=due,
+        behind_a_job=found.left_out,
+        settling=late - future,
+        oldest=_oldest_order(source, found.oldest),
+    )
+
+
+def _count_by_query(source: OrdersSource, queries: UnsyncedQueries, scope: ReadingScope) -> _Counted:
+    query = queries.count_unsettled(scope.range.upper, scope.range.future, scope.cutoff)
+    count, left_out, first = source.ask(query)[0]
+    oldest = None
+    if first is not None:
+        rows = source.ask(queries.range_page(first, first, None, 1, scope.cutoff))
+        oldest = (queries.layout.key(rows[0]), first) if rows else None
+    return _Counted(int(count or 0), int(left_out or 0), oldest)
+
+
+def _count_by_pages(source: OrdersSource, scope: ReadingScope, deadline: Deadline) -> _Counted:
+    outside, within = Tally(), Tally()
+    reader = PageReader(source, outside)
+    futures = [*([None] if source.any_undated() else []), *([scope.range.future] if scope.dated_far_ahead else [])]
+    count = sum(page.count for future in futures for page in reader.outside_pages(scope.cutoff, future))
+    if scope.range.upper is not None:
+        for page in PageReader(source, within).range_pages(scope.cutoff, scope.range, scope.range.upper):
+            deadline.check()
+            count += page.count
+    left_out = outside.left_out + within.left_out
+    return _Counted(count + left_out, left_out, within.oldest)
+
+
+def _oldest_order(source: OrdersSource, oldest: tuple[str, str] | None) -> OldestOrder | None:
+    if oldest is None:
+        return None
+    key, text = oldest
+    timestamp = parse_moment(text)
+    return OldestOrder(key, text, None if timestamp is None else timestamp.utc(source.settings.zone))

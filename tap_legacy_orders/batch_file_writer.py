@@ -56,7 +56,7 @@ class BatchFiles:
                 self._fill(file, blocks)
         except OSError as error:
             raise TapSyncError(
-                f"batch_config: {path} cannot be written: {error.strerror or error}; make room there, or set another "
+                f"batch_config: {path} cannot be written: {error.strerror or error}; free space there, or set another "
                 "`root`, and run again"
             ) from error
         return path.as_uri()

@@ -17,7 +17,7 @@ from tap_legacy_orders.tap_errors import TapConfigError
 def catalog_entry(
     stream: str, table: OrdersTable, lines: LinesTable | None, *, find_deleted: bool = False
 ) -> dict[str, Any]:
-    """Describe the stream; it is selected as a whole unless a catalog says otherwise."""
+    """Describe the stream; all of it is selected unless a catalog selects otherwise."""
     keys = [column.name for column in table.key]
     properties = {column.name: json_schema(column, required=column.name in keys) for column in table.columns}
     if lines is not None:

@@ -1,4 +1,4 @@
-"""The tap's command: how it ends where the SDK would show a traceback."""
+"""The tap's command: how it ends where the SDK would print a traceback."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sync_processes.shutdown import ending_in_time
 from tap_legacy_orders.tap_errors import CONFIGURATION_EXIT, StoppedBySignal, TapConfigError, TapSyncError
 
 GC_THRESHOLDS = (100_000, 50, 1000)
-"""A page is many short-lived rows without cycles: looking for some after every 700 rows took a fifth of the time."""
+"""A page is many short-lived rows without cycles: the search after every 700 rows took a fifth of the time."""
 
 
 class OneLineErrors(SingerCommand):
-    """The SDK's command, ending with one line and an exit code where it would show a traceback."""
+    """The SDK's command, ending with one line and an exit code where it would print a traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command."""
@@ -26,10 +26,10 @@ class OneLineErrors(SingerCommand):
             with ending_in_time(self.logger.error):
                 return super().main(*args, **kwargs)
         except (TapConfigError, TapSyncError, StoppedBySignal) as error:
-            self.logger.error("%s", error)  # noqa: TRY400 - the line says it all
+            self.logger.error("%s", error)  # noqa: TRY400 - the line is enough
             sys.exit(error.exit_code)
         except (ValueError, FileExistsError, FileNotFoundError) as error:
-            # The SDK says FileExistsError too of a file that is not there; it reads JSON by a library of its choice.
+            # singer-sdk raises FileExistsError for a missing file too, and reads JSON by a library of its choice.
             if isinstance(error, ValueError) and type(error).__name__ != "JSONDecodeError":
                 raise
             self.logger.error("--config, --catalog or --state: the file cannot be read: %s", error)  # noqa: TRY400

@@ -39,7 +39,7 @@ def open_engine(text: str, *, ping: bool = True) -> sa.Engine:
 
 @contextmanager
 def reading(engine: sa.Engine, what: str = "orders", check: str = ORDERS_CHECK) -> Iterator[sa.Connection]:
-    """Lend a connection for one short query.
+    """Open a connection for one short query.
 
     Raises:
         TapSyncError: the database is out of reach, or refused the query; it names `what` it is for and what to `check`.
@@ -89,14 +89,14 @@ def _fetch_damaged_text(connection: sa.Connection, statement: sa.Select[Any]) ->
 
 
 def open_ledger(url: str, schema: str | None, stream: str, logger: logging.Logger) -> Ledger:
-    """Open the ledger at `url`, with its tables, and make due again what dead runs of `stream` left undone.
+    """Open the ledger at `url`, with its tables, and make due again the orders of jobs that dead runs never created.
 
     Raises:
         TapConfigError: the URL is of no use, or the tables cannot be made.
         TapSyncError: the ledger does not answer any more.
     """
     try:
-        ledger = Ledger.open(url, schema)
+        ledger = Ledger.open(url, schema, logger)
         ledger.ensure_tables()
         refresh_statistics(ledger)
         released = release_uncreated(ledger, stream)
@@ -113,7 +113,7 @@ def open_ledger(url: str, schema: str | None, stream: str, logger: logging.Logge
 
 
 def find_acks_by_index(engine: sa.Engine, ledger: Ledger) -> None:
-    """Have orders that lie beside the ledger joined by the acks' index, however many are written while this run reads.
+    """Make a database that holds orders and ledger join them by the acks' index, however many are written meanwhile.
 
     Raises:
         TapSyncError: the ledger does not answer any more.

@@ -1,4 +1,4 @@
-"""Until when a reading may last that somebody waits for; a run has no such limit."""
+"""The time limit of a reading that somebody waits for; a run has none."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sqlalchemy import event
 from sync_databases.engines import engine_of, server_behind
 from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError, where
 
-_LOOK_EVERY = 100_000
-"""SQLite's steps between two looks at the clock, a few milliseconds."""
+_CHECK_EVERY = 100_000
+"""SQLite's steps between two checks of the clock, a few milliseconds."""
 
 
 class Deadline:
-    """Until when a reading may last: the server ends a statement that takes longer, and `check` what goes on."""
+    """The time limit of a reading: the server ends a statement that takes longer, `check` what goes on after it."""
 
     def __init__(self, engine: sa.Engine, seconds: float) -> None:
         """Begin now. Counts for connections that `engine` has yet to make."""
@@ -29,7 +29,7 @@ class Deadline:
 
     @contextmanager
     def observed(self) -> Iterator[None]:
-        """Say of an error that came of the time limit that it did.
+        """Turn an error that the time limit caused into one that names it.
 
         Raises:
             TapConfigError, TapSyncError: any error of the reading.
@@ -42,10 +42,10 @@ class Deadline:
             raise
 
     def check(self) -> None:
-        """Go no further where time is up.
+        """End the reading where time is up.
 
         Raises:
-            TapSyncError: it is.
+            TapSyncError: time is up.
         """
         if self._passed:
             raise self._too_slow()
@@ -60,7 +60,7 @@ class Deadline:
     def _limit(self, dbapi_connection: Any, _record: object) -> None:
         engine = engine_of(self._engine.dialect)
         if not engine.is_server:  # SQLite has no setting, but asks a handler now and then
-            dbapi_connection.set_progress_handler(lambda: self._passed, _LOOK_EVERY)
+            dbapi_connection.set_progress_handler(lambda: self._passed, _CHECK_EVERY)
             dbapi_connection.execute(f"PRAGMA busy_timeout = {round(self._seconds * 1000) + 100}")
             return
         limit = server_behind(engine, dbapi_connection).statement_time_limit

@@ -1,6 +1,6 @@
-"""Orders that are gone: in the CRM by the ledger's word, and no longer in the table.
+"""Deleted orders: in the CRM according to the ledger, and no longer in the table.
 
-They are looked for in the whole table, whatever `filter` says: an order that is only filtered out still exists.
+The complete table is searched, whatever `filter` says: an order that is only filtered out still exists.
 """
 
 from __future__ import annotations
@@ -28,17 +28,26 @@ from tap_legacy_orders.record_encoding import LineEncoder
 from tap_legacy_orders.tap_errors import TapSyncError
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 
+DELETED_AT = "_sdc_deleted_at"
+"""Singer's usual name for the time at which a deletion was noticed; targets that delete use it."""
+
+DELETED_AT_SCHEMA: dict[str, Any] = {
+    "type": ["string", "null"],
+    "format": "date-time",
+    "description": "When the order was found to be deleted; the record then holds its key and nothing else",
+}
+
 KEYS_PER_PAGE = 5_000
 KEYS_PER_QUERY = 500
 
 
 class DeletedOrders:
-    """The orders of one stream that are gone from its table."""
+    """The orders of one stream that were deleted from its table."""
 
     def __init__(
         self, engine: sa.Engine, table: OrdersTable, ledger: Ledger, stream: str, logger: logging.Logger
     ) -> None:
-        """Compare `table` with what `ledger` says of `stream`."""
+        """Compare `table` with the acks of `stream` in `ledger`."""
         self._engine = engine
         self._table = replace(table, filter=None)
         self._ledger = ledger
@@ -49,12 +58,12 @@ class DeletedOrders:
         self.encoder = LineEncoder(names, [_as_is] * len(names))
 
     def pages(self) -> Iterator[list[Sequence[Any]]]:
-        """Give the gone orders in columns, as `encoder` takes them.
+        """Give the deleted orders in columns, as `encoder` takes them.
 
         Raises:
-            TapSyncError: the table has no row at all, which no shop means; nothing is given then.
+            TapSyncError: the table has no row at all, which is hardly meant; nothing is given then.
         """
-        strangers = 0
+        foreign = 0
         checked = False
         for keys in self._known_keys():
             if not checked and self._table_is_empty():
@@ -64,15 +73,15 @@ class DeletedOrders:
                 )
             checked = True
             parts = {key: self._split(key) for key in keys if self._table.partition.holds(key)}
-            strangers += sum(part is None for part in parts.values())
+            foreign += sum(part is None for part in parts.values())
             present = self._present([part for part in parts.values() if part is not None])
-            gone = {key: part for key, part in parts.items() if part is not None and key not in present}
-            if gone:
-                yield self._columns(gone)
-        if strangers:
+            deleted = {key: part for key, part in parts.items() if part is not None and key not in present}
+            if deleted:
+                yield self._columns(deleted)
+        if foreign:
             self._log.warning(
-                "%d orders of the ledger have keys that %s cannot hold; whether they are gone cannot be told",
-                strangers,
+                "%d orders of the ledger have keys that %s cannot hold; whether they were deleted is not known",
+                foreign,
                 self._table.name,
             )
 
@@ -108,11 +117,11 @@ class DeletedOrders:
             return None
         return parts
 
-    def _columns(self, gone: dict[str, tuple[str, ...]]) -> list[Sequence[Any]]:
-        values = zip(*gone.values(), strict=True)
+    def _columns(self, deleted: dict[str, tuple[str, ...]]) -> list[Sequence[Any]]:
+        values = zip(*deleted.values(), strict=True)
         keys = [[_value(column, text) for text in texts] for column, texts in zip(self._table.key, values, strict=True)]
         now = datetime.now(timezone.utc).isoformat()
-        return [*keys, list(gone), [DELETED_VERSION] * len(gone), [now] * len(gone)]
+        return [*keys, list(deleted), [DELETED_VERSION] * len(deleted), [now] * len(deleted)]
 
 
 def _value(column: Column, text: str) -> Any:

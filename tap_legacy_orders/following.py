@@ -1,6 +1,6 @@
-"""Follow mode: the tap goes on until it is told to stop, polling for what has become unsynced.
+"""Follow mode: the tap goes on until it is stopped, polling for what has become unsynced.
 
-It outlives the loss of its database, and says so; while nothing changes it sends STATE now and then, so that whoever
+It outlives the loss of its database, and logs it; while nothing changes it sends STATE now and then, so that whoever
 keeps the state is never far behind.
 """
 
@@ -25,14 +25,14 @@ from sync_ledger.retry_schedules import (
 )
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.pages import Page
-from tap_legacy_orders.poll_wakeup import Waking
+from tap_legacy_orders.poll_wakeup import PollWakeup
 from tap_legacy_orders.tap_errors import OutputClosedError, TapSyncError
 
 HEARTBEAT_SECONDS = FOLLOW_STATE_SECONDS
 """How often STATE is sent though nothing has changed: Meltano loses the last one when it is stopped."""
 
-ROUND_SECONDS = FOLLOW_FULL_PASS_SECONDS
-"""How often everything is read as by a single run: orders without a date, or dated far ahead, are only found so."""
+FULL_PASS_SECONDS = FOLLOW_FULL_PASS_SECONDS
+"""How often everything is read as by a single run: only that finds orders without a date, or dated far ahead."""
 
 PROPERTIES = (
     th.Property(
@@ -47,7 +47,7 @@ PROPERTIES = (
         th.NumberType(minimum=0),
         default=FOLLOW_POLL_SECONDS,
         title="Poll interval",
-        description="How often `follow` looks for changes",
+        description="How often `follow` polls for changes",
     ),
 )
 
@@ -62,7 +62,7 @@ class Following:
         self,
         orders: FollowedOrders,
         attach: Attach,
-        waking: Waking,
+        wakeup: PollWakeup,
         *,
         poll_interval: float,
         forget_connections: Callable[[], None],
@@ -71,11 +71,11 @@ class Following:
     ) -> None:
         """`poll_interval` is in seconds; `forget_connections` is called when one was lost.
 
-        `send_state` writes STATE with a bookmark, also if it says the same as the last one.
+        `send_state` writes STATE with a bookmark, also if it equals the last one.
         """
         self._orders = orders
         self._attach = attach
-        self._waking = waking
+        self._wakeup = wakeup
         self._interval = max(poll_interval, FOLLOW_SHORTEST_POLL_SECONDS)
         self._forget_connections = forget_connections
         self._send_state = send_state
@@ -83,71 +83,71 @@ class Following:
         self._lost_since: float | None = None
         self._losses = 0
         self._state_at = 0.0
-        self._round_at = 0.0
+        self._full_pass_at = 0.0
 
     def pages(self, bookmark: str | None) -> Iterator[Page]:
-        """Give pages until the run is told to stop; `bookmark` is where an earlier run came to.
+        """Give pages until the run is stopped; `bookmark` is where an earlier run came to.
 
         Raises:
-            TapSyncError: the first look failed, or a later one for a reason that does not pass by itself.
+            TapSyncError: the first poll failed, or a later one for a reason that does not pass by itself.
         """
-        self._log.info("Following: a look each %g s, and STATE at least each %g s", self._interval, HEARTBEAT_SECONDS)
+        self._log.info("Following: a poll every %g s, and STATE at least every %g s", self._interval, HEARTBEAT_SECONDS)
         worked = False
-        while not self._waking.stopped:
+        while not self._wakeup.stopped:
             began, found = time.monotonic(), 0
             try:
-                for page in self._look(bookmark):
+                for page in self._poll(bookmark):
                     found += page.count
                     self._state_at = time.monotonic() + HEARTBEAT_SECONDS
                     yield page
-                    if self._waking.stopped:
+                    if self._wakeup.stopped:
                         return
             except TapSyncError as error:
-                if not worked or not _passes(error):
+                if not worked or not _is_passing(error):
                     raise
-                self._lost(error)
+                self._wait_after_loss(error)
                 continue
             worked = True
-            self._found_again()
+            self._note_recovery()
             bookmark = self._orders.bookmark or bookmark
             if time.monotonic() >= self._state_at:
                 self._state_at = time.monotonic() + HEARTBEAT_SECONDS
                 self._send_state(bookmark)
             self._pause(began, 1 if found else self._orders.queries)
 
-    def _look(self, bookmark: str | None) -> Iterator[Page]:
-        if time.monotonic() < self._round_at:
-            return self._attach(self._orders.news())
-        pages = self._attach(self._orders.round(bookmark))
-        self._round_at = time.monotonic() + ROUND_SECONDS
+    def _poll(self, bookmark: str | None) -> Iterator[Page]:
+        if time.monotonic() < self._full_pass_at:
+            return self._attach(self._orders.new_pages())
+        pages = self._attach(self._orders.full_pass(bookmark))
+        self._full_pass_at = time.monotonic() + FULL_PASS_SECONDS
         return pages
 
     def _pause(self, began: float, intervals: int) -> None:
-        """Wait for the next look; a look that found nothing pays one interval for each of its queries."""
-        self._orders.listen(self._waking)
-        told = self._waking.wait(max(0.0, began + self._interval * intervals - time.monotonic()))
-        if told:
-            self._waking.wait(self._orders.settle_seconds + FOLLOW_GATHERING_SECONDS)
+        """Wait for the next poll; one that found nothing waits an interval for each of its queries."""
+        self._orders.listen(self._wakeup)
+        notified = self._wakeup.wait(max(0.0, began + self._interval * intervals - time.monotonic()))
+        if notified:
+            self._wakeup.wait(self._orders.min_age_seconds + FOLLOW_GATHERING_SECONDS)
 
-    def _lost(self, error: TapSyncError) -> None:
+    def _wait_after_loss(self, error: TapSyncError) -> None:
         if self._lost_since is None:
             self._lost_since = time.monotonic()
         self._losses += 1
         pause = replace(FOLLOWED_DATABASE, first_pause=self._interval).pause_after(self._losses)
-        self._round_at = 0.0
+        self._full_pass_at = 0.0
         self._log.warning("%s; trying again in %.1f s", error, pause)
-        self._waking.deafen()
+        self._wakeup.stop_listening()
         self._forget_connections()
-        self._waking.wait(pause)
+        self._wakeup.wait(pause)
 
-    def _found_again(self) -> None:
+    def _note_recovery(self) -> None:
         if self._lost_since is not None:
             self._log.info("The database answers again, after %.0f s", time.monotonic() - self._lost_since)
             self._lost_since, self._losses = None, 0
 
 
-def _passes(error: TapSyncError) -> bool:
-    """Whether a failure is one of the way to the database, which may mend itself."""
+def _is_passing(error: TapSyncError) -> bool:
+    """Whether a failure is one of the connection, which may pass by itself."""
     if isinstance(error, OutputClosedError):
         return False
     cause = error.__cause__

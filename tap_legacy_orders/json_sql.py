@@ -1,4 +1,4 @@
-"""What each engine can write as JSON, byte for byte as `values.py` and msgspec would."""
+"""What each engine can write as JSON, byte for byte as `json_values.py` and msgspec would."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ PLAIN_SCALE = 6
 """With more digits behind the point Python writes small decimals with an exponent, and the engines do not."""
 
 
-class JsonTexts:
-    """One engine's ways. This base class is PostgreSQL."""
+class JsonSql:
+    """The JSON functions of one engine. This base class is PostgreSQL."""
 
     def __init__(self, database: ValueSql, zone: tzinfo) -> None:
-        """`zone` is where moments without an offset belong."""
+        """`zone` is where times without an offset belong."""
         self.database = database
         self._utc = zone is timezone.utc
 
@@ -31,8 +31,8 @@ class JsonTexts:
         """Render the column; None if the engine writes no value of it exactly, in SQL NULL for a value it does not."""
         kind, text = column.kind, self.database.text(column, element)
         if kind in {Kind.NAIVE_TIME, Kind.ZONED_TIME}:
-            is_moment = self._is_moment(column, element)
-            return None if is_moment is None else _unless_null(element, self._moment(column, element), is_moment)
+            has_iso_form = self._has_iso_form(column, element)
+            return None if has_iso_form is None else _unless_null(element, self._iso(column, element), has_iso_form)
         if kind is Kind.NUMBER:
             return _unless_null(element, text, self._is_number(element)) if _is_plain_decimal(column.type) else None
         if kind is Kind.INTEGER:
@@ -51,8 +51,8 @@ class JsonTexts:
         """Join texts to one; NULL where one of them is."""
         return reduce(add, texts)
 
-    def _is_moment(self, column: Column, element: Element) -> Element | None:
-        """Say that a moment has an ISO form; others keep the engine's own text, which is for `values.py` to say."""
+    def _has_iso_form(self, column: Column, element: Element) -> Element | None:
+        """The condition that a time has an ISO form; others keep the engine's own text, as `json_values.py` has it."""
         if column.kind is Kind.NAIVE_TIME and not self._utc:
             return None
         offset = "" if column.kind is Kind.NAIVE_TIME else "+00"
@@ -60,7 +60,7 @@ class JsonTexts:
             element >= literal(f"0001-01-01 00:00:00{offset}"), element < literal(f"10000-01-01 00:00:00{offset}")
         )
 
-    def _moment(self, column: Column, element: Element) -> Element:
+    def _iso(self, column: Column, element: Element) -> Element:
         zoned: Element = element if column.kind is Kind.ZONED_TIME else element.op("AT TIME ZONE")(literal("UTC"))
         return self.quoted(zoned)
 
@@ -71,8 +71,8 @@ class JsonTexts:
         return text
 
 
-class MySQLJsonTexts(JsonTexts):
-    """MySQL and MariaDB. `row_to_json` and its like are not there, but JSON_QUOTE is."""
+class MySQLJsonSql(JsonSql):
+    """MySQL and MariaDB: they have no `row_to_json`, but JSON_QUOTE."""
 
     def of(self, column: Column, element: Element) -> Element | None:
         """Render the column."""
@@ -87,17 +87,17 @@ class MySQLJsonTexts(JsonTexts):
         return sa.func.json_quote(text, type_=sa.String())
 
     def joined(self, texts: Sequence[Element]) -> Element:
-        """Join in one go: a chain would copy the text again and again."""
+        """Join by one call: a chain would copy the text again and again."""
         return sa.func.concat(*texts, type_=sa.String())
 
-    def _is_moment(self, column: Column, element: Element) -> Element | None:
-        """Leave out what can stand in a column and is no moment: 0000-00-00, February 30."""
+    def _has_iso_form(self, column: Column, element: Element) -> Element | None:
+        """Leave out what MySQL and MariaDB keep in such a column and is no time: 0000-00-00, February 30."""
         if column.kind is Kind.NAIVE_TIME and not self._utc:
             return None
         day = sa.func.dayofmonth(element)
         return sa.and_(sa.func.year(element) > 0, day > 0, day <= sa.func.dayofmonth(sa.func.last_day(element)))
 
-    def _moment(self, column: Column, element: Element) -> Element:
+    def _iso(self, column: Column, element: Element) -> Element:
         iso = sa.func.replace(self.database.text(column, element), literal(" "), literal("T"), type_=sa.String())
         return self.joined([literal('"'), iso, literal('+00:00"')])
 
@@ -111,11 +111,11 @@ class MySQLJsonTexts(JsonTexts):
         return sa.case((element == zero, literal("false")), (element == one, literal("true")), else_=text)
 
 
-_OF_FAMILY: Mapping[Family, type[JsonTexts]] = {Family.POSTGRESQL: JsonTexts, Family.MYSQL: MySQLJsonTexts}
+_OF_FAMILY: Mapping[Family, type[JsonSql]] = {Family.POSTGRESQL: JsonSql, Family.MYSQL: MySQLJsonSql}
 
 
-def json_texts_for(database: ValueSql, zone: tzinfo) -> JsonTexts | None:
-    """Choose the engine's ways; None where it is not left to the engine.
+def json_sql_for(database: ValueSql, zone: tzinfo) -> JsonSql | None:
+    """Choose by the engine; None where it writes no JSON for us.
 
     SQLite would write real numbers with 15 digits, and its own JSON was measured to be no faster.
     """

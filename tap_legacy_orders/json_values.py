@@ -36,10 +36,10 @@ _DATE_LENGTH = len("YYYY-MM-DD")
 def converter(column: Column, zone: tzinfo, warn: Warn) -> Converter:
     """Make the function that turns a page's values of `column` into JSON values.
 
-    `zone` is where moments without an offset belong. `warn` is told once a column of values that JSON cannot hold.
+    `zone` is where times without an offset belong. `warn` is called once a column for values that JSON cannot hold.
     """
     if column.kind in {Kind.NAIVE_TIME, Kind.ZONED_TIME}:
-        return _moments(timezone.utc if column.kind is Kind.ZONED_TIME else zone)
+        return _timestamps(timezone.utc if column.kind is Kind.ZONED_TIME else zone)
     if column.kind in {Kind.NUMBER, Kind.ANY, Kind.INTEGER}:
         return _numbers(column, warn)
     return _SIMPLE.get(column.kind, _texts)
@@ -53,7 +53,7 @@ def _numbers(column: Column, warn: Warn) -> Converter:
         if not _is_finite(value):
             if not warned:
                 warned = True
-                warn(f"column {column.name!r} holds NaN or Infinity, which JSON cannot say: sent as null")
+                warn(f"column {column.name!r} holds NaN or Infinity, which JSON cannot hold: sent as null")
             return None
         return _plain(value) if isinstance(value, bytes) else value
 
@@ -81,7 +81,7 @@ def _present(values: Sequence[Any]) -> Sequence[Any]:
     return [value for value in values if value is not None] if None in values else values
 
 
-def _moments(zone: tzinfo) -> Converter:
+def _timestamps(zone: tzinfo) -> Converter:
     def one(value: Any) -> Any:
         if value is None:
             return None
@@ -123,8 +123,8 @@ def _dates(values: Sequence[Any]) -> Sequence[Any]:
             return None if value is None else _plain(value)
         if len(value) == _DATE_LENGTH:
             return value
-        moment = parse_moment(value)
-        midnight = moment is not None and moment.at.time() == time.min and not moment.fraction.strip("0")
+        timestamp = parse_moment(value)
+        midnight = timestamp and timestamp.at.time() == time.min and not timestamp.fraction.strip("0")
         return value[:_DATE_LENGTH] if midnight else value
 
     if set(map(type, values)) <= _TEXT_ONLY and set(map(len, _present(values))) <= {_DATE_LENGTH}:

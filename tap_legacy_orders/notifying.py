@@ -1,4 +1,4 @@
-"""The trigger by which PostgreSQL tells of changes, so that follow mode need not wait for its next poll."""
+"""The trigger by which PostgreSQL notifies of changes, so that follow mode need not wait for its next poll."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from tap_legacy_orders.poll_wakeup import channel_of
 
 
 def notify_statements(table: str, schema: str | None) -> list[str]:
-    """The statements that make the trigger on a table, each for itself; safe to run again (PostgreSQL 14 or later).
+    """The statements that make the trigger on a table, one by one; safe to run again (PostgreSQL 14 or later).
 
-    A transaction tells of its changes once, when it commits. Nothing is told of what has changed.
+    A transaction notifies once, when it commits. The notification does not say what has changed.
     """
     postgresql = dialects.postgresql.dialect()  # type: ignore[no-untyped-call]
     quoted = postgresql.identifier_preparer.quote_identifier

@@ -1,6 +1,6 @@
 """Each order's lines from a table of their own, read with the page of orders and nested in the order's record.
 
-One query gives the lines of many orders; it joins the orders, so that the database itself says which line belongs to
+One query gives the lines of many orders; it joins the orders, so that the database itself decides which line belongs to
 which order (by its types and collations), and each line comes with its order's own key.
 """
 
@@ -102,7 +102,7 @@ class OrderLines:
     """The lines of the orders of a page."""
 
     def __init__(self, engine: sa.Engine, orders: OrdersTable, lines: LinesTable, *, zone: tzinfo, warn: Warn) -> None:
-        """`zone` is where moments without an offset belong; `warn` is told of values that JSON cannot hold."""
+        """`zone` is where times without an offset belong; `warn` is called for values that JSON cannot hold."""
         self.property = lines.property
         self._engine = engine
         self._orders = orders
@@ -164,7 +164,7 @@ class OrderLines:
         )
 
     def _wanted(self, keys: Sequence[str]) -> sa.ColumnElement[bool]:
-        """Say which orders: one list of values where the driver takes the key as it is, else value by value."""
+        """The condition for these orders: a list of values where the driver takes keys as they are, else one by one."""
         if self._key_type is None:
             parts = [split_key(key, len(self._orders.key)) for key in keys]
             return self._queries.is_one_of([each for each in parts if each is not None])

@@ -19,7 +19,7 @@ from sync_databases.engines import engine_of
 from sync_databases.reflection import columns_of, table_names, typed
 from sync_ledger.partitions import WHOLE, Partition
 from tap_legacy_orders.partition_setting import read_partition
-from tap_legacy_orders.sync_flag import check_flag, wanted_flag
+from tap_legacy_orders.sync_flag import FlagColumns, check_flag, wanted_flag
 from tap_legacy_orders.tap_errors import TapConfigError, where
 
 REPLICATION_NAMES = (
@@ -32,7 +32,7 @@ REPLICATION_NAMES = (
     "lastupdated",
     "changedat",
 )
-"""Normalised names of a column that usually holds the moment of the last change."""
+"""Normalised names of a column that usually holds the time of the last change."""
 
 _ORDERABLE = frozenset(Kind) - {Kind.JSON, Kind.ARRAY, Kind.BOOLEAN}
 _KEYS = frozenset(Kind) - {Kind.JSON, Kind.ARRAY}
@@ -55,12 +55,27 @@ class OrdersTable:
     partition: Partition = WHOLE
     """The share of its keys that is read."""
     flag: Column | None = None
-    """What says whether an order is synced, where that is what the tap goes by."""
+    """The column that shows whether an order is synced, where the tap uses one."""
 
     @property
     def version_is_replication(self) -> bool:
         """True when the version is the replication key's own text."""
         return self.version.name == self.replication.name
+
+    @property
+    def flag_columns(self) -> FlagColumns | None:
+        """The flag with the columns that it is set by; None where there is none."""
+        if self.flag is None:
+            return None
+        return FlagColumns(
+            table=self.name,
+            schema=self.schema,
+            is_view=self.is_view,
+            key=self.key,
+            replication=self.replication,
+            version=self.version,
+            flag=self.flag,
+        )
 
 
 def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapping[str, Any]) -> OrdersTable:
@@ -98,8 +113,8 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
         partition=read_partition(config.get("partition")),
         flag=None if flag is None else find_column(every, flag, "sync_flag_column", table),
     )
-    if found.flag is not None:
-        check_flag(found, found.flag, engine_of(engine.dialect))
+    if found.flag_columns is not None:
+        check_flag(found.flag_columns, engine_of(engine.dialect))
     return found
 
 
@@ -172,7 +187,7 @@ def find_column(every: Mapping[str, Column], name: str, setting: str, table: str
 def find_key(
     every: Mapping[str, Column], setting: Any, primary: Sequence[str], table: str, option: str = "key_column"
 ) -> tuple[Column, ...]:
-    """Settle which columns identify a row: those that `setting` names, else the primary key.
+    """Find the columns that identify a row: those that `setting` names, else the primary key.
 
     Raises:
         TapConfigError: no such columns, or none that can be a key.
@@ -210,7 +225,7 @@ def _replication(every: Mapping[str, Column], setting: str | None, table: str) -
         if column.kind not in _ORDERABLE:
             raise TapConfigError(
                 f"replication_key: {column.name!r} of {table} is of type {column.type}, which has no order; "
-                "name a column that grows with each change, such as the moment of the last change"
+                "name a column that grows with each change, such as the time of the last change"
             )
         return column
     found = [column for column in every.values() if _normalised(column.name) in REPLICATION_NAMES]
@@ -219,8 +234,8 @@ def _replication(every: Mapping[str, Column], setting: str | None, table: str) -
         return found[0]
     if found:
         raise TapConfigError(f"replication_key: {table} has several candidates, name one: {_names(found)}")
-    moments = [c for c in every.values() if c.kind in {Kind.NAIVE_TIME, Kind.ZONED_TIME, Kind.DATE}]
-    hint = f"perhaps {_names(moments)}" if moments else f"it has {', '.join(every)}"
+    times = [c for c in every.values() if c.kind in {Kind.NAIVE_TIME, Kind.ZONED_TIME, Kind.DATE}]
+    hint = f"perhaps {_names(times)}" if times else f"it has {', '.join(every)}"
     raise TapConfigError(
         f"replication_key: {table} has no column named like updated_at or modified_at; "
         f"name the one that grows with each change of an order ({hint})"

@@ -21,7 +21,7 @@ class BlockWriter(SimpleSingerWriter):
         self._signal: int | None = None
 
     def stop(self, signum: int) -> None:
-        """End the run: at once, or when the block in the middle of being written is out.
+        """End the run: at once, or when the block that is being written is out.
 
         A second signal does not wait: whoever reads us may have stopped reading for good.
         """
@@ -42,7 +42,7 @@ class BlockWriter(SimpleSingerWriter):
 
         Raises:
             OutputClosedError: the reader has ended.
-            StoppedBySignal: a signal came meanwhile; the block is out.
+            StoppedBySignal: a signal came meanwhile; the block was written.
         """
         self._guarded(_write_all, block)
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from tap_legacy_orders.rendering import Rendering
 
-Row = tuple[Any, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -32,9 +30,10 @@ class ReadingSettings:
 
     page_size: int
     lookback: timedelta
-    settle: timedelta
+    min_age: timedelta
+    """How long an order must be unchanged before it is read: the setting `settle_seconds`."""
     zone: tzinfo
     ledger_beside_orders: bool
     """True when the ack table can be joined; else acks are looked up page by page."""
     find_deleted: bool
-    """Whether orders that were deleted in the CRM are looked for by key: they may have come back with an old date."""
+    """Whether orders that were deleted in the CRM are read by key: they may have come back with an old date."""

@@ -23,7 +23,7 @@ PROPERTY = th.Property(
 
 
 def read_partition(setting: Mapping[str, int] | None) -> Partition:
-    """Read the setting, which the schema has looked at.
+    """Read the setting, which the schema has checked.
 
     Raises:
         TapConfigError: there is no such partition.

@@ -1,4 +1,4 @@
-"""What ends a pause of follow mode early: a signal, or PostgreSQL's word that an order has changed."""
+"""What ends a pause of follow mode early: a signal, or PostgreSQL's notification that an order has changed."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ NAME_BYTES = 63
 
 
 def channel_of(table: str) -> str:
-    """The channel on which changes of a table are told; one name in two schemas only wakes more often."""
+    """The channel of the notifications about a table; one name in two schemas only wakes more often."""
     return (CHANNEL_PREFIX + table).encode()[:NAME_BYTES].decode("utf-8", "ignore")
 
 
-class Waking:
-    """Pauses that end early. One thread waits; `stop` may be called by a signal's handler amid anything."""
+class PollWakeup:
+    """Pauses that end early. One thread waits; `stop` may be called by a signal's handler at any point."""
 
     def __init__(self) -> None:
         """Start with signals alone."""
-        self._deaf = False
+        self._cannot_listen = False
         self._listener: Any = None
         self._read, self._write = os.pipe()
         self.stopped = False
@@ -42,7 +42,7 @@ class Waking:
 
     def listen(self, engine: sa.Engine, table: str) -> None:
         """Listen on PostgreSQL for changes of `table`, unless that is done already."""
-        if self._deaf or self._listener is not None or not engine_of(engine.dialect).notifies:
+        if self._cannot_listen or self._listener is not None or not engine_of(engine.dialect).notifies:
             return
         try:
             listener = engine.raw_connection()
@@ -51,39 +51,40 @@ class Waking:
             listener.cursor().execute(f"LISTEN {channel}")
             self._listener = listener
         except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
-            self._deaf = True
+            self._cannot_listen = True
             logger.warning("No notifications of changes (%s): the orders are polled", type(error).__name__)
 
-    def deafen(self) -> None:
-        """Let go of a connection that may be broken."""
+    def stop_listening(self) -> None:
+        """Close the connection, which may be broken."""
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.close()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for so long at most; True when a change was told."""
+        """Wait for so long at most; True when a change was notified."""
         until = time.monotonic() + seconds
         while not self.stopped:
             left = max(0.0, until - time.monotonic())
-            told = None if self._listener is None else self._listener.dbapi_connection
-            ready = select.select([self._read] if told is None else [self._read, told], [], [], left)[0]
+            connection = None if self._listener is None else self._listener.dbapi_connection
+            ready = select.select([self._read] if connection is None else [self._read, connection], [], [], left)[0]
             if not ready:
                 return False
-            if told in ready and self._told(told):
+            if connection in ready and self._is_notified(connection):
                 return True
         return False
 
-    def _told(self, connection: Any) -> bool:
+    def _is_notified(self, connection: Any) -> bool:
+        # A readable socket may hold something else than a notification, e.g. the end of the connection.
         try:
             return bool(list(connection.notifies(timeout=0)))
         except Exception as error:
             if type(error).__module__.partition(".")[0] != "psycopg":
                 raise
-            self.deafen()  # the next poll meets the same and says so
+            self.stop_listening()  # the next poll meets the same failure and reports it
             return False
 
     def close(self) -> None:
-        """Give everything back."""
-        self.deafen()
+        """Close connection and pipe."""
+        self.stop_listening()
         os.close(self._read)
         os.close(self._write)

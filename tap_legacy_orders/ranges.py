@@ -31,14 +31,15 @@ Newest = Callable[[str | None], tuple[str | None, str]]
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What a run goes by in time."""
+    """The clock of a run, and how far from it a run keeps."""
 
     now: datetime
     """The orders' database's clock: naive UTC."""
     zone: tzinfo
-    """Where moments without an offset belong."""
+    """Where times without an offset belong."""
     lookback: timedelta
-    settle: timedelta
+    min_age: timedelta
+    """How long an order must be unchanged before it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +49,26 @@ class Range:
     lower: str | None
     upper: str | None
     """None: there is nothing to read."""
-    held_after: str | None = None
+    too_recent_after: str | None = None
     """Orders dated after this wait for a later run."""
     ahead: str | None = None
-    """What is dated after this is ahead of the database's clock, not just settling."""
+    """What is dated after this is ahead of the database's clock, not just changed."""
     future: str | None = None
     """Orders dated after this are sent all the same, outside the range."""
     clock_went_back: bool = False
-    """The bookmark is ahead of the clock, so it says nothing about orders changed since: all are looked at."""
+    """The bookmark is ahead of the clock, so it does not cover orders changed since: all are compared."""
 
 
 def choose_range(
     column: Column, database: ValueSql, newest: Newest, bookmark: str | None, clock: Clock, *, own_version: bool
 ) -> Range:
-    """Choose this run's range. `own_version` says that a column other than `column` tells versions apart.
+    """Choose this run's range. `own_version`: a column other than `column` distinguishes versions.
 
     Raises:
         TapConfigError: the bookmark is none for this column.
     """
     if column.kind in TIME_KINDS and not database.engine.values_have_types:
-        return _by_moment(column, database, newest, bookmark, clock, own_version=own_version)
+        return _by_timestamp(column, database, newest, bookmark, clock, own_version=own_version)
     if column.kind in {*TIME_KINDS, Kind.TEXT, Kind.ANY}:
         sample, storage = newest(None)
         shape = parse_moment(sample) if sample is not None and storage in {"", "text"} else None
@@ -80,29 +81,29 @@ def choose_range(
     return Range(bookmark, newest(None)[0])
 
 
-def _by_moment(
+def _by_timestamp(
     column: Column, database: ValueSql, newest: Newest, bookmark: str | None, clock: Clock, *, own_version: bool
 ) -> Range:
-    tick = tick_of(column, database.engine)
-    hold = timedelta(0) if own_version else tick
-    held_after = database.timestamp_text(column, clock.now - clock.settle - hold, clock.zone)
+    # Without a version of its own, an order could change again within the tick, under the same version.
+    wait = timedelta(0) if own_version else tick_of(column, database.engine)
+    too_recent_after = database.timestamp_text(column, clock.now - clock.min_age - wait, clock.zone)
     ahead, future = (
         database.timestamp_text(column, clock.now + slack, clock.zone) for slack in (CLOCK_SKEW, FUTURE_SLACK)
     )
     lower, went_back = None, False
     if bookmark is not None:
-        moment = _bookmark_moment(bookmark)
-        went_back = _is_ahead(moment, clock.zone, clock)
+        timestamp = _bookmark_timestamp(bookmark)
+        went_back = _is_ahead(timestamp, clock.zone, clock)
         if not went_back:
             # A naive bookmark already stands in the zone that it is to be written in.
-            lower = database.timestamp_text(column, _start(moment, clock), timezone.utc)
-    return Range(lower, newest(held_after)[0], held_after, ahead, future, went_back)
+            lower = database.timestamp_text(column, _start(timestamp, clock), timezone.utc)
+    return Range(lower, newest(too_recent_after)[0], too_recent_after, ahead, future, went_back)
 
 
 def _by_text(
     newest: Newest, bookmark: str | None, clock: Clock, sample: str, shape: Moment, *, own_version: bool
 ) -> Range:
-    """Moments kept as text compare as text: bounds are written in the shape of the newest one, rounded down."""
+    """Times kept as text compare as text: bounds are written in the shape of the newest one, rounded down."""
     if shape.separator is None:
         form, tick = "%Y-%m-%d", timedelta(days=1)
     elif len(sample) == len("YYYY-MM-DD HH:MM"):
@@ -111,46 +112,46 @@ def _by_text(
         form, tick = f"%Y-%m-%d{shape.separator}%H:%M:%S", timedelta(0)
     zone = clock.zone if shape.offset is None else timezone(shape.offset)
 
-    def written(moment: datetime) -> str:
-        return moment.replace(tzinfo=timezone.utc).astimezone(zone).strftime(form)
+    def written(timestamp: datetime) -> str:
+        return timestamp.replace(tzinfo=timezone.utc).astimezone(zone).strftime(form)
 
-    held_after = written(clock.now - clock.settle - (timedelta(0) if own_version else tick))
+    too_recent_after = written(clock.now - clock.min_age - (timedelta(0) if own_version else tick))
     lower, went_back = None, False
     if bookmark is not None:
-        moment = _bookmark_moment(bookmark)
-        went_back = _is_ahead(moment, zone, clock)
+        timestamp = _bookmark_timestamp(bookmark)
+        went_back = _is_ahead(timestamp, zone, clock)
         if not went_back:
             # A blank sorts before every other separator: where shapes are mixed, at most a day is read again.
             blank = "%Y-%m-%d" if shape.separator is None else "%Y-%m-%d %H:%M:%S"
-            lower = min(bookmark, (moment.at - _back(moment, clock)).strftime(blank))
+            lower = min(bookmark, (timestamp.at - _back(timestamp, clock)).strftime(blank))
     ahead, future = written(clock.now + CLOCK_SKEW), written(clock.now + FUTURE_SLACK)
-    return Range(lower, newest(held_after)[0], held_after, ahead, future, went_back)
+    return Range(lower, newest(too_recent_after)[0], too_recent_after, ahead, future, went_back)
 
 
-def _is_ahead(moment: Moment, zone: tzinfo, clock: Clock) -> bool:
-    """Tell whether a bookmark is later than now. It was not when it was set, since orders are read up to the clock."""
-    return moment.utc(zone) > clock.now
+def _is_ahead(timestamp: Moment, zone: tzinfo, clock: Clock) -> bool:
+    """Whether a bookmark is later than now. It was not when it was set, since orders are read up to the clock."""
+    return timestamp.utc(zone) > clock.now
 
 
-def _start(moment: Moment, clock: Clock) -> datetime:
-    at = moment.at if moment.offset is None else moment.at - moment.offset
-    return at - _back(moment, clock)
+def _start(timestamp: Moment, clock: Clock) -> datetime:
+    at = timestamp.at if timestamp.offset is None else timestamp.at - timestamp.offset
+    return at - _back(timestamp, clock)
 
 
-def _back(moment: Moment, clock: Clock) -> timedelta:
-    """How far before the bookmark to begin. When clocks were set back since, naive moments repeat themselves."""
-    if moment.offset is not None:
+def _back(timestamp: Moment, clock: Clock) -> timedelta:
+    """How far before the bookmark to begin. When clocks were set back since, naive times repeat themselves."""
+    if timestamp.offset is not None:
         return clock.lookback
-    then = moment.at.replace(tzinfo=clock.zone).utcoffset() or timedelta(0)
+    then = timestamp.at.replace(tzinfo=clock.zone).utcoffset() or timedelta(0)
     now = clock.now.replace(tzinfo=timezone.utc).astimezone(clock.zone).utcoffset() or timedelta(0)
     return clock.lookback + max(timedelta(0), then - now)
 
 
-def _bookmark_moment(bookmark: str) -> Moment:
-    moment = parse_moment(bookmark)
-    if moment is None:
+def _bookmark_timestamp(bookmark: str) -> Moment:
+    timestamp = parse_moment(bookmark)
+    if timestamp is None:
         raise TapConfigError(_no_bookmark(bookmark))
-    return moment
+    return timestamp
 
 
 def _must_fit(column: Column, bookmark: str | None) -> None:
@@ -166,7 +167,7 @@ def _no_bookmark(bookmark: str) -> str:
 
 
 def fits(column: Column, text: str) -> bool:
-    """Tell whether a text can be a value of the column's type, before a database stumbles over it."""
+    """Whether a text can be a value of the column's type, before a database stumbles over it."""
     if column.kind is Kind.INTEGER:
         return text.removeprefix("-").isdecimal() and text.isascii() and abs(int(text)) < 1 << 63
     if column.kind is Kind.NUMBER:

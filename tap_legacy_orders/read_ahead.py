@@ -1,4 +1,4 @@
-"""Has a database server work on the next page while this one is written out."""
+"""Lets a database server work on the next page while this one is written out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Rows = TypeVar("_Rows")
 def reading_ahead(
     fetch: Callable[[_Query], _Rows], *, by_server: bool
 ) -> Iterator[Callable[[_Query], Callable[[], _Rows]]]:
-    """Give what asks by `fetch` and returns at once; what it returns waits for the rows, or raises what went wrong.
+    """Give a function that asks by `fetch` and returns at once; its result waits for the rows, or raises the error.
 
     A database that is no server works in this process, in the time that writing needs: it is asked when its rows are
     wanted. What was asked of a server and is not wanted any more is read to its end before the block is left.

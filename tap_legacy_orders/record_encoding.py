@@ -29,7 +29,7 @@ BARE = Frame(b"", b"\n")
 
 
 def record_message(stream: str, extracted: str) -> Frame:
-    """Make a RECORD message of each record; `extracted` is the moment of the page's query."""
+    """Make a RECORD message of each record; `extracted` is the time of the page's query."""
     return Frame(
         b'{"type":"RECORD","stream":' + msgspec.json.encode(stream) + b',"record":',
         b',"time_extracted":"' + extracted.encode("ascii") + b'"}\n',

@@ -1,7 +1,7 @@
-"""Records of which the database itself writes the JSON: whole runs of columns come as one text a row.
+"""Records of which the database itself writes the JSON: columns that stand together come as one text a row.
 
 Only such columns are left to the database of which it writes exactly what this tap would write; the others come as
-values, between the texts. Where a text cannot be exact for some value (NaN, a moment before Christ) it is NULL, and
+values, between the texts. Where a text cannot be exact for some value (NaN, a date before Christ) it is NULL, and
 the reader then takes all columns as values.
 """
 
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from singer_sdk.singerlib.json import serialize_json
 
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
-from tap_legacy_orders.json_sql import JsonTexts, literal
+from tap_legacy_orders.json_sql import JsonSql, literal
 from tap_legacy_orders.json_values import Converter
 from tap_legacy_orders.record_encoding import RECORDS_PER_BLOCK, UNNAMEABLE, Frame
 
@@ -37,46 +37,46 @@ class Rendering:
 
     parts: tuple[Column | tuple[Column, ...], ...]
     """Single columns come as values, tuples of columns as one text; the last one, with key and version, is a text."""
-    texts: JsonTexts
+    json_sql: JsonSql
 
     def select(self, elements: Mapping[str, Element], own: tuple[Element, Element]) -> list[Element]:
         """Give what to select for the parts; `own` are the record's key and version."""
-        texts = self.texts
+        json_sql = self.json_sql
         selected = []
         for index, part in enumerate(self.parts):
             if not isinstance(part, tuple):
-                selected.append(texts.database.fetched(part, elements[part.name]))
+                selected.append(json_sql.database.fetched(part, elements[part.name]))
                 continue
-            properties = [(column.name, texts.of(column, elements[column.name])) for column in part]
+            properties = [(column.name, json_sql.of(column, elements[column.name])) for column in part]
             if index == len(self.parts) - 1:
-                properties += zip((KEY_PROPERTY, VERSION_PROPERTY), map(texts.quoted, own), strict=True)
+                properties += zip((KEY_PROPERTY, VERSION_PROPERTY), map(json_sql.quoted, own), strict=True)
             pieces: list[Element] = []
             for name, value in properties:
                 if value is None:
                     raise AssertionError("a column is rendered that the database cannot render")
                 pieces += [literal(("," if pieces else "") + _json(name) + ":"), value]
-            selected.append(texts.joined(pieces))
+            selected.append(json_sql.joined(pieces))
         return selected
 
-    def is_whole(self, rows: Sequence[tuple[Any, ...]]) -> bool:
-        """Tell whether the database has written every text of these rows."""
+    def is_complete(self, rows: Sequence[tuple[Any, ...]]) -> bool:
+        """Whether the database has written every text of these rows."""
         texts = [index for index, part in enumerate(self.parts) if isinstance(part, tuple)]
         return not any(None in [row[index] for row in rows] for index in texts)
 
 
 def find_rendering(
-    texts: JsonTexts | None, columns: Sequence[Column], ask: Callable[[sa.Select[Any]], Any]
+    json_sql: JsonSql | None, columns: Sequence[Column], ask: Callable[[sa.Select[Any]], Any]
 ) -> Rendering | None:
     """Divide a record of these columns; None where the database can write none of it.
 
     `ask` runs a query and gives its one value.
     """
-    if texts is None or any(UNNAMEABLE.intersection(column.name) for column in columns):
+    if json_sql is None or any(UNNAMEABLE.intersection(column.name) for column in columns):
         return None
     parts: list[Column | tuple[Column, ...]] = []
     for column in columns:
         last = parts[-1] if parts else None
-        if texts.of(column, sa.column(column.name)) is None:
+        if json_sql.of(column, sa.column(column.name)) is None:
             parts.append(column)
         elif isinstance(last, tuple):
             parts[-1] = (*last, column)
@@ -84,12 +84,12 @@ def find_rendering(
             parts.append((column,))
     if not any(isinstance(part, tuple) for part in parts):
         return None
-    probe = sa.select(texts.quoted(sa.bindparam(None, _PROBE, type_=sa.String())))
+    probe = sa.select(json_sql.quoted(sa.bindparam(None, _PROBE, type_=sa.String())))
     if _lowered(ask(probe)) != _json(_PROBE):
         return None  # this server, or what calls itself one, escapes otherwise
     if not isinstance(parts[-1], tuple):
         parts.append(())
-    return Rendering(tuple(parts), texts)
+    return Rendering(tuple(parts), json_sql)
 
 
 def _json(text: str) -> str:
@@ -101,10 +101,6 @@ def _lowered(text: str) -> str:
     if "\\u00" not in text:
         return text
     return _ESCAPE.sub(lambda found: found[0].lower() if found[1].startswith("u") else found[0], text)
-
-
-def _named(name: str, value: Element) -> tuple[str, Element]:
-    return msgspec.json.encode(name).decode(), value
 
 
 class RenderedEncoder:

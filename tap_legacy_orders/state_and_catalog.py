@@ -1,4 +1,4 @@
-"""The STATE and the catalog that a run is given, checked before anything reads them. Pure."""
+"""The STATE and the catalog of a run, checked before anything reads them. Pure."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class _Bookmark(msgspec.Struct):
     progress_markers: dict[str, Any] = {}
     partitions: list[Any] = []
     partition: str = WHOLE.name
-    """The share of the keys that the bookmark speaks of."""
+    """The share of the keys that the bookmark is of."""
 
     def __post_init__(self) -> None:
-        """See that there is such a share."""
+        """Check that there is such a share."""
         try:
             Partition.named(self.partition)
         except ValueError:
@@ -57,27 +57,27 @@ class _Catalog(msgspec.Struct):
 
 
 def check_state(state: object) -> Mapping[str, Any]:
-    """The state as it was given.
+    """The state, unchanged.
 
     Raises:
-        TapConfigError: it is none; the message says where.
+        TapConfigError: it is no STATE; the message names the place.
     """
     return _checked("state", state, _State, "take one that this tap wrote, or none to start anew")
 
 
 def check_catalog(catalog: object) -> Mapping[str, Any]:
-    """The catalog as it was given.
+    """The catalog, unchanged.
 
     Raises:
-        TapConfigError: it is none; the message says where.
+        TapConfigError: it is no catalog; the message names the place.
     """
     return _checked("catalog", catalog, _Catalog, "run discovery again")
 
 
-def _checked(name: str, given: object, shape: type[msgspec.Struct], remedy: str) -> Mapping[str, Any]:
+def _checked(name: str, document: object, shape: type[msgspec.Struct], remedy: str) -> Mapping[str, Any]:
     try:
-        msgspec.convert(given, shape)
+        msgspec.convert(document, shape)
     except msgspec.ValidationError as error:
         raise TapConfigError(f"{name}: {error}; {remedy}") from None
-    assert isinstance(given, Mapping)  # noqa: S101 - what fits a struct is one
-    return given
+    assert isinstance(document, Mapping)  # noqa: S101 - what fits a struct is one
+    return document

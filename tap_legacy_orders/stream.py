@@ -35,7 +35,7 @@ from tap_legacy_orders.batch_file_writer import BatchFiles
 from tap_legacy_orders.connections import fetch_rows, reading
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
-from tap_legacy_orders.json_sql import json_texts_for
+from tap_legacy_orders.json_sql import json_sql_for
 from tap_legacy_orders.json_values import Converter, converter
 from tap_legacy_orders.order_lines import OrderLines
 from tap_legacy_orders.pages import Page
@@ -43,6 +43,7 @@ from tap_legacy_orders.record_encoding import BARE, LineEncoder, record_message
 from tap_legacy_orders.rendering import RenderedEncoder, Rendering, find_rendering
 from tap_legacy_orders.sync_flag import flagged_table
 from tap_legacy_orders.tap_errors import OutputClosedError, TapConfigError, TapSyncError
+from tap_legacy_orders.tap_protocol import OrdersTap
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
 
     from sync_databases.columns import Column
     from tap_legacy_orders.output import BlockWriter
-    from tap_legacy_orders.tap import TapLegacyOrders
 
 
 class UnsyncedOrdersStream(SQLStream):
@@ -64,17 +64,17 @@ class UnsyncedOrdersStream(SQLStream):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.tap = cast("TapLegacyOrders", self._tap)
-        self.logger.addFilter(_tells_more_than_a_traceback)
+        self.tap: OrdersTap = cast("OrdersTap", self._tap)
+        self.logger.addFilter(_is_not_reported_twice)
         entry = self._singer_catalog_entry
-        self._follow(entry.replication_key, entry.replication_method)
+        self._set_replication(entry.replication_key, entry.replication_method)
 
     # What the SDK asks
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Take what a given catalog selects; keys are the settings' matter."""
+        """Take what a given catalog selects; the keys come from the settings."""
         super().apply_catalog(catalog)
-        self._follow(self.replication_key, self.forced_replication_method)
+        self._set_replication(self.replication_key, self.forced_replication_method)
 
     @property
     def is_sorted(self) -> bool:
@@ -100,7 +100,8 @@ class UnsyncedOrdersStream(SQLStream):
             with self.tap.ledger.connect() as connection:
                 now = self.tap.ledger.now(connection)
             table = self.tap.orders_table
-            message.schema = announce(message.schema, Announcement(now, table.partition, flagged_table(table)))
+            flag = flagged_table(table.flag_columns)
+            message.schema = announce(message.schema, Announcement(now, table.partition, flag))
             yield message
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
@@ -114,7 +115,7 @@ class UnsyncedOrdersStream(SQLStream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
-        if not write_messages or not self._records_pass_unseen:
+        if not write_messages or not self._can_write_blocks:
             yield from super()._sync_records(context, write_messages=write_messages)
             return
         writer = cast("BlockWriter", self._tap.message_writer)
@@ -129,8 +130,8 @@ class UnsyncedOrdersStream(SQLStream):
                 self._finalize_state(self.stream_state)
                 self._write_state_message()
             except OutputClosedError:
-                if not (self.tap.follows and self.tap.waking.stopped):
-                    raise  # else both were told to stop, and the target was faster
+                if not (self.tap.follows and self.tap.wakeup.stopped):
+                    raise  # else both got a signal to stop, and the target was faster
 
     def get_batch_config(self, config: Mapping[str, Any]) -> BatchConfig | None:
         """Take the setting, but for a run that follows: some orders a second are no files.
@@ -161,8 +162,8 @@ class UnsyncedOrdersStream(SQLStream):
 
     # Our own
 
-    def _follow(self, replication_key: str | None, method: str | None) -> None:
-        """Settle replication: incremental by the table's replication key, unless a full table is asked for.
+    def _set_replication(self, replication_key: str | None, method: str | None) -> None:
+        """Set replication: incremental by the table's replication key, unless a full table is asked for.
 
         Raises:
             TapConfigError: the catalog names another replication key than the settings.
@@ -170,15 +171,15 @@ class UnsyncedOrdersStream(SQLStream):
         ours = self.tap.orders_table.replication.name
         if replication_key not in {None, ours}:
             raise TapConfigError(
-                f"catalog: it says replication key {replication_key!r}, the settings say {ours!r}; "
+                f"catalog: its replication key is {replication_key!r}, that of the settings {ours!r}; "
                 "set `replication_key`, then run discovery again"
             )
         self.replication_key = ours
         self.forced_replication_method = REPLICATION_FULL_TABLE if method == REPLICATION_FULL_TABLE else None
 
     @property
-    def _records_pass_unseen(self) -> bool:
-        """True when nothing in the SDK has to look at each record."""
+    def _can_write_blocks(self) -> bool:
+        """True when nothing in the SDK needs to see each record."""
         return self.ABORT_AT_RECORD_COUNT is None and self._records_stay_the_same
 
     @property
@@ -197,16 +198,16 @@ class UnsyncedOrdersStream(SQLStream):
         """The table's columns that the catalog selects.
 
         Raises:
-            TapConfigError: the catalog knows columns that the table has no more.
+            TapConfigError: the catalog has columns that the table no longer has.
         """
         known = {column.name: column for column in self.tap.orders_table.columns}
         lines = self.tap.lines_table
         own = {KEY_PROPERTY, VERSION_PROPERTY, DELETED_AT_PROPERTY, lines and lines.property}
         stated = [name for name in self.schema["properties"] if name not in own]
-        gone = [name for name in stated if name not in known]
-        if gone:
+        missing = [name for name in stated if name not in known]
+        if missing:
             raise TapConfigError(
-                f"catalog: {self.tap.orders_table.name} has no column {', '.join(gone)}; run discovery again"
+                f"catalog: {self.tap.orders_table.name} has no column {', '.join(missing)}; run discovery again"
             )
         mask = self.mask
         return [known[name] for name in stated if mask[("properties", name)]]
@@ -233,11 +234,12 @@ class UnsyncedOrdersStream(SQLStream):
             with reading(engine) as connection:
                 return fetch_rows(connection, query)[0][0]
 
-        texts = json_texts_for(value_sql_for(engine.dialect), self.tap.zone)
+        json_sql = json_sql_for(value_sql_for(engine.dialect), self.tap.zone)
         try:
-            return find_rendering(texts, self._columns, ask)
+            return find_rendering(json_sql, self._columns, ask)
         except TapSyncError:
-            return None  # an old server without such functions; one that is out of reach says so to the next query
+            # An old server without such functions; one that is out of reach fails the next query too.
+            return None
 
     @cached_property
     def _order_lines(self) -> OrderLines | None:
@@ -282,19 +284,19 @@ class UnsyncedOrdersStream(SQLStream):
             yield page, encoder if page.rendering is None or rendered is None else rendered
 
     def _pages(self, rendering: Rendering | None = None) -> Iterator[tuple[LineEncoder, Page]]:
-        """Give pages with what encodes their columns: unsynced orders, then those that are gone."""
+        """Give pages with what encodes their columns: unsynced orders, then those that were deleted."""
         if self.tap.follows and self.ABORT_AT_RECORD_COUNT is None:
             for page in self._following(rendering).pages(self._bookmark()):
                 yield self._encoder, page
             return
         limit = self.ABORT_AT_RECORD_COUNT
-        orders = self.tap.unsynced_orders(self.name, self._columns, limit, UnsyncedOrders, rendering)
+        orders = UnsyncedOrders(self.tap.orders_source(self.name, self._columns, limit, rendering))
         for page in self._with_lines(orders.pages(self._bookmark())):
             yield self._encoder, page
         if self.tap.find_deleted and self.ABORT_AT_RECORD_COUNT is None:
-            gone = orders.deleted_orders()
-            for columns in gone.pages():
-                yield gone.encoder, Page(columns, len(columns[0]), None)
+            deleted = orders.deleted_orders()
+            for columns in deleted.pages():
+                yield deleted.encoder, Page(columns, len(columns[0]), None)
 
     def _with_lines(self, pages: Iterator[Page]) -> Iterator[Page]:
         return pages if self._order_lines is None else self._order_lines.attach(pages)
@@ -303,16 +305,16 @@ class UnsyncedOrdersStream(SQLStream):
         """The pages of a run that lasts.
 
         Raises:
-            TapConfigError: `find_deleted` is set: what is gone is judged when a run ends.
+            TapConfigError: `find_deleted` is set: deletions are found when a run ends.
         """
         tap = self.tap
         if tap.find_deleted:
             raise TapConfigError("find_deleted: deletions are found by runs that end; set it without `follow`")
-        orders = tap.unsynced_orders(self.name, self._columns, None, FollowedOrders, rendering)
+        orders = FollowedOrders(tap.orders_source(self.name, self._columns, None, rendering))
         return Following(
             orders,
             self._with_lines,
-            tap.waking,
+            tap.wakeup,
             poll_interval=float(tap.config["poll_interval_seconds"]),
             forget_connections=orders.forget_connections,
             send_state=self._send_state,
@@ -353,7 +355,7 @@ class UnsyncedOrdersStream(SQLStream):
         self.state_manager.is_flushed = False
 
     def _send_state(self, bookmark: str | None) -> None:
-        """Write STATE by the tap's own writer: the SDK's keeps back what says the same as the last one."""
+        """Write STATE by the tap's own writer: the SDK's keeps back one that equals the last one."""
         if bookmark is not None:
             self._set_bookmark(bookmark)
         self._tap.write_message(StateMessage(copy.deepcopy(self.tap_state)))
@@ -363,7 +365,7 @@ def _as_is(values: Any) -> Any:
     return values
 
 
-def _tells_more_than_a_traceback(record: logging.LogRecord) -> bool:
+def _is_not_reported_twice(record: logging.LogRecord) -> bool:
     """Drop the SDK's "unhandled error" where our own line follows, and where it stops itself at a record limit."""
     unhandled = record.levelno == logging.ERROR and isinstance(record.msg, str) and "unhandled error" in record.msg
     return not (unhandled and isinstance(sys.exc_info()[1], (TapConfigError, TapSyncError, SyncLifecycleSignal)))

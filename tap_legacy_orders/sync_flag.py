@@ -1,9 +1,10 @@
-"""`unsynced_by: sync_flag`: a flag column of the orders' table says which orders are unsynced."""
+"""`unsynced_by: sync_flag`: a flag column of the orders' table shows which orders are unsynced."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from singer_sdk import typing as th
 
@@ -11,9 +12,6 @@ from sync_databases.columns import Column, is_row_version
 from sync_databases.engines import Engine
 from sync_databases.flags import FlaggedTable, is_flag
 from tap_legacy_orders.tap_errors import TapConfigError
-
-if TYPE_CHECKING:
-    from tap_legacy_orders.orders_table import OrdersTable
 
 ACK_TABLE = "ack_table"
 SYNC_FLAG = "sync_flag"
@@ -25,7 +23,7 @@ PROPERTIES = (
         default=ACK_TABLE,
         allowed_values=[ACK_TABLE, SYNC_FLAG],
         title="Unsynced by",
-        description="What tells that an order is unsynced: the ledger alone, or `sync_flag_column` (docs/sync-flag.md)",
+        description="What decides whether an order is unsynced: the ledger, or `sync_flag_column` (docs/sync-flag.md)",
     ),
     th.Property(
         "sync_flag_column",
@@ -36,8 +34,21 @@ PROPERTIES = (
 )
 
 
+@dataclass(frozen=True)
+class FlagColumns:
+    """The flag, and the columns by which the target finds the row whose flag it sets."""
+
+    table: str
+    schema: str | None
+    is_view: bool
+    key: tuple[Column, ...]
+    replication: Column
+    version: Column
+    flag: Column
+
+
 def wanted_flag(config: Mapping[str, Any]) -> str | None:
-    """Name the column that the settings want for a flag; None where the ledger alone tells.
+    """Name the column that the settings want for a flag; None where the ledger alone decides.
 
     Raises:
         TapConfigError: a flag is wanted, and no column is named.
@@ -50,36 +61,38 @@ def wanted_flag(config: Mapping[str, Any]) -> str | None:
     return name
 
 
-def check_flag(table: OrdersTable, flag: Column, engine: Engine) -> None:
-    """Make sure that a column can be the flag of its table.
+def check_flag(columns: FlagColumns, engine: Engine) -> None:
+    """Make sure that the flag can be set.
 
     Raises:
-        TapConfigError: it cannot, or the table cannot be written.
+        TapConfigError: the column is no flag, or the table cannot be written.
     """
+    flag, table = columns.flag, columns.table
     if not is_flag(flag):
         raise TapConfigError(
-            f"sync_flag_column: {flag.name!r} of {table.name} is of type {flag.type}, which is no flag; name a "
+            f"sync_flag_column: {flag.name!r} of {table} is of type {flag.type}, which is no flag; name a "
             "boolean, a number (0 and 1) or a text (N and Y)"
         )
-    if flag.name in {column.name for column in (*table.key, table.replication, table.version)}:
-        raise TapConfigError(f"sync_flag_column: {flag.name!r} is key, replication key or version of {table.name}")
-    if is_row_version(table.version, engine):
+    if flag.name in {column.name for column in (*columns.key, columns.replication, columns.version)}:
+        raise TapConfigError(f"sync_flag_column: {flag.name!r} is key, replication key or version of {table}")
+    # SQL Server gives a rowversion (TIMESTAMP) a new value with each UPDATE of its row, also of the flag alone.
+    if is_row_version(columns.version, engine):
         raise TapConfigError(
-            f"version_column: {table.version.name!r} changes whenever the flag is set; name another, or leave "
+            f"version_column: {columns.version.name!r} changes whenever the flag is set; name another, or leave "
             "`unsynced_by` at ack_table"
         )
-    if table.is_view and not engine.views_take_updates:
-        raise TapConfigError(f"orders_table: {table.name} is a view, in which SQLite sets no flag; name the table")
+    if columns.is_view and not engine.views_take_updates:
+        raise TapConfigError(f"orders_table: {table} is a view, in which SQLite sets no flag; name the table")
 
 
-def flagged_table(table: OrdersTable) -> FlaggedTable | None:
-    """What the target must know to set the flag; None where the tap goes by none."""
-    if table.flag is None:
+def flagged_table(columns: FlagColumns | None) -> FlaggedTable | None:
+    """What the target must know to set the flag; None where the tap uses none."""
+    if columns is None:
         return None
     return FlaggedTable(
-        table=table.name,
-        schema=table.schema,
-        key=tuple(column.name for column in table.key),
-        version=table.version.name,
-        flag=table.flag.name,
+        table=columns.table,
+        schema=columns.schema,
+        key=tuple(column.name for column in columns.key),
+        version=columns.version.name,
+        flag=columns.flag.name,
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from datetime import timedelta, timezone, tzinfo
 from functools import cached_property
 from types import FrameType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
@@ -25,15 +26,15 @@ from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.command import OneLineErrors
 from tap_legacy_orders.connections import find_acks_by_index, open_engine, open_ledger, reading
 from tap_legacy_orders.order_lines import DEFAULT_NAME, LinesTable, find_lines_table
+from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.output import BlockWriter
 from tap_legacy_orders.pages import ReadingSettings
-from tap_legacy_orders.poll_wakeup import Waking
+from tap_legacy_orders.poll_wakeup import PollWakeup
 from tap_legacy_orders.rendering import Rendering
 from tap_legacy_orders.state_and_catalog import check_catalog, check_state
 from tap_legacy_orders.stream import UnsyncedOrdersStream
 from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError
-from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
 if TYPE_CHECKING:
     from singer_sdk.streams.core import Stream
@@ -65,8 +66,6 @@ LINES = th.ObjectType(
     th.Property("columns", th.ArrayType(th.StringType), description="Columns to send; all by default"),
     th.Property("name", th.StringType, description=f"The property that holds the lines; `{DEFAULT_NAME}` by default"),
 )
-
-_Orders = TypeVar("_Orders", bound=UnsyncedOrders)
 
 
 class TapLegacyOrders(SQLTap):
@@ -140,7 +139,7 @@ class TapLegacyOrders(SQLTap):
             th.BooleanType,
             default=False,
             title="Find deleted orders",
-            description="Whether orders in the CRM that are gone from the table are sent as deleted; see "
+            description="Whether orders in the CRM that were deleted from the table are sent as deleted; see "
             "docs/operations.md",
         ),
         th.Property(
@@ -192,10 +191,12 @@ class TapLegacyOrders(SQLTap):
     # What the SDK asks
 
     def __init__(self, *, catalog: Any = None, state: Any = None, **options: Any) -> None:
-        """As the SDK makes taps, after a look at what it would take for granted."""
+        """Check catalog and state, which the SDK takes as they are, then go on as it does."""
         if catalog is not None and not isinstance(catalog, Catalog):
             catalog = check_catalog(catalog)
         super().__init__(catalog=catalog, state=None if state is None else dict(check_state(state)), **options)
+        # singer-sdk 0.54 gives the logger of metrics a level of its own, which Meltano's --log-level does not reach.
+        self.metrics_logger.setLevel(logging.NOTSET)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
@@ -206,10 +207,10 @@ class TapLegacyOrders(SQLTap):
         for name in [name for name, value in self._config.items() if value is None]:
             del self._config[name]  # null is no setting: the default holds
         # Declared as text, since the SDK cannot read "text or list" from the environment.
-        _lists_as_text(self._config, ("key_column",))
+        _write_lists_as_text(self._config, ("key_column",))
         if isinstance(self._config.get("lines"), dict):
             self._config["lines"] = dict(self._config["lines"])
-            _lists_as_text(self._config["lines"], ("parent_key", "key_column"))
+            _write_lists_as_text(self._config["lines"], ("parent_key", "key_column"))
         try:
             return super()._validate_config(raise_errors=raise_errors)
         except ConfigValidationError as error:
@@ -250,8 +251,8 @@ class TapLegacyOrders(SQLTap):
 
         Where the tap follows, a signal is how a run ends; only a second one cuts it short.
         """
-        if self.follows and not self.waking.stopped:
-            self.waking.stop()
+        if self.follows and not self.wakeup.stopped:
+            self.wakeup.stop()
         else:
             cast("BlockWriter", self.message_writer).stop(signum)
 
@@ -272,7 +273,7 @@ class TapLegacyOrders(SQLTap):
 
     @property
     def find_deleted(self) -> bool:
-        """Whether orders are looked for that are gone from the table."""
+        """Whether orders are sent that were deleted from the table."""
         return bool(self.config["find_deleted"])
 
     @property
@@ -281,13 +282,13 @@ class TapLegacyOrders(SQLTap):
         return bool(self.config.get("follow"))
 
     @cached_property
-    def waking(self) -> Waking:
+    def wakeup(self) -> PollWakeup:
         """What ends the pauses of follow mode early."""
-        return Waking()
+        return PollWakeup()
 
     @cached_property
     def zone(self) -> tzinfo:
-        """Where moments without an offset belong."""
+        """Where times without an offset belong."""
         name: str = self.config["timezone"]
         if name.upper() == "UTC":
             return timezone.utc
@@ -324,39 +325,40 @@ class TapLegacyOrders(SQLTap):
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The ledger; what dead runs left undone in it is due again."""
+        """The ledger; orders of jobs that dead runs never created are due again."""
         url = self.config.get("ack_url") or self.config["sqlalchemy_url"]
         ledger = open_ledger(url, self.config.get("ack_schema"), self.stream_name, self.logger)
         if self.ledger_beside_orders:
             find_acks_by_index(self.engine, ledger)
         return ledger
 
-    def unsynced_orders(
+    def orders_source(
         self,
         stream: str,
         columns: Sequence[Column],
         limit: int | None,
-        kind: type[_Orders],
         rendering: Rendering | None = None,
-    ) -> _Orders:
+        ledger: Ledger | None = None,
+    ) -> OrdersSource:
         """Get ready to read; `limit` is the SDK's limit of records, if it set one.
 
-        With a `rendering`, pages come as it says, as long as the database can.
+        With a `rendering`, pages come in its form, as long as the database can. A `ledger` is read as it is; the tap's
+        own gets its tables first.
         """
         page_size = self.config["page_size"]
         settings = ReadingSettings(
             page_size=page_size if limit is None else min(page_size, limit + 1),
             lookback=self._seconds("lookback_seconds"),
-            settle=self._seconds("settle_seconds"),
+            min_age=self._seconds("settle_seconds"),
             zone=self.zone,
             ledger_beside_orders=self.ledger_beside_orders,
             find_deleted=self.find_deleted,
         )
-        return kind(
+        return OrdersSource(
             engine=self.engine,
             table=self.orders_table,
             columns=columns,
-            ledger=self.ledger,
+            ledger=ledger or self.ledger,
             stream=stream,
             settings=settings,
             logger=self.logger,
@@ -376,7 +378,7 @@ class TapLegacyOrders(SQLTap):
         return not url or database_url(url) == database_url(self.config["sqlalchemy_url"])
 
 
-def _lists_as_text(config: dict[str, Any], names: Sequence[str]) -> None:
+def _write_lists_as_text(config: dict[str, Any], names: Sequence[str]) -> None:
     for name in names:
         if isinstance(config.get(name), list):
             config[name] = json.dumps(config[name])

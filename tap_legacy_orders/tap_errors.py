@@ -1,4 +1,4 @@
-"""What can go wrong for the tap, as one line that says what, where and what to do.
+"""What can go wrong for the tap, as one line: what, where, and what to do.
 
 The command line turns these into that line and an exit code; no traceback, no password.
 """
@@ -31,7 +31,7 @@ class TapSyncError(SyncError):
 
 
 class OutputClosedError(TapSyncError):
-    """Whoever read our output has ended."""
+    """The program that read our output has ended."""
 
 
 class StoppedBySignal(BaseException):
@@ -46,7 +46,7 @@ class StoppedBySignal(BaseException):
 
 
 def cause_of(error: BaseException, url: sa.URL) -> str:
-    """Say in one line what a database or its driver complained about, without the URL's password."""
+    """The complaint of a database or its driver in one line, without the URL's password."""
     inner = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     texts = _texts(inner.args)
     lines = (texts[-1] if texts else str(inner)).strip().splitlines()

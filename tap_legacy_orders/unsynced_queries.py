@@ -1,6 +1,6 @@
-"""Which orders are unsynced: the law, once in SQL for a ledger beside the orders, once in Python for one elsewhere.
+"""Which orders are unsynced: the rule, once in SQL for a ledger beside the orders, once in Python for one elsewhere.
 
-Builds statements and runs none. `docs/selection.md` tells the whole story.
+Builds statements and runs none. `docs/selection.md` explains the rule.
 """
 
 from __future__ import annotations
@@ -22,39 +22,40 @@ from sync_databases.value_sql import Element, ValueSql
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
 from sync_ledger.tables import AckStatus
 from tap_legacy_orders.orders_table import OrdersTable
+from tap_legacy_orders.row_layout import RowLayout
 
 _POSITION = "_sync_position"
 _LEFT_OUT = "_sync_left_out"
 
 
-class Verdict(IntEnum):
-    """What to do with an order that a page came across."""
+class Action(IntEnum):
+    """What to do with an order of a page."""
 
     SEND = 0
-    LEFT_OUT = 1
+    LEAVE_OUT = 1
     """Changed while its earlier version is in flight: not sent now, and the bookmark must not pass it."""
     SKIP = 2
 
 
 @dataclass(frozen=True, slots=True)
 class AckState:
-    """What the ledger says of one order, as far as the choice needs it."""
+    """One order's ack, as far as the choice needs it."""
 
     version: str
     status: str
     next_attempt_at: datetime | None
 
 
-def verdict(ack: AckState | None, version: str, cutoff: datetime, *, by_flag: bool = False) -> Verdict:
-    """Judge an order at `version`; due retries are skipped, since they were sent before the pages began.
+def action_for(ack: AckState | None, version: str, cutoff: datetime, *, by_flag: bool = False) -> Action:
+    """Decide about an order at `version`; due retries are skipped, since they were sent before the pages began.
 
     `by_flag`: its flag is unset; if it is synced all the same, the target sets the flag and sends nothing.
     """
     if ack is None or (by_flag and ack.version == version and ack.status == AckStatus.SYNCED.value):
-        return Verdict.SEND
+        return Action.SEND
     if ack.version == version or _is_due(ack, cutoff):
-        return Verdict.SKIP
-    return Verdict.LEFT_OUT if ack.status == AckStatus.SUBMITTED.value else Verdict.SEND
+        return Action.SKIP
+    return Action.LEAVE_OUT if ack.status == AckStatus.SUBMITTED.value else Action.SEND
 
 
 def _is_due(ack: AckState, cutoff: datetime) -> bool:
@@ -70,7 +71,7 @@ class Position:
 
 
 ValuesOf = Callable[[Mapping[str, Element], tuple[Element, Element]], list[Element]]
-"""Says what to select for a record, of the table's columns by name, and of the record's key and version as text."""
+"""Makes what to select for a record, of the table's columns by name, and of the record's key and version as text."""
 
 
 class UnsyncedQueries:
@@ -85,7 +86,7 @@ class UnsyncedQueries:
         ack: sa.Table | None,
         values: ValuesOf | None = None,
     ) -> None:
-        """Select `columns` for records, or what `values` says; join `ack` when it lies in the same database."""
+        """Select `columns` for records, or what `values` gives; join `ack` when it lies in the same database."""
         self.table = table
         self.database = database
         self.columns = tuple(columns)
@@ -101,8 +102,8 @@ class UnsyncedQueries:
             self._values = [database.fetched(column, self.orders.c[column.name]) for column in self.columns]
         else:
             self._values = values(dict(self.orders.c.items()), (self.key_text, self.version_text))
-        self.width = len(self._values)
-        """How many values a row begins with; then come key, version, and what else a query selects."""
+        self.layout = RowLayout(len(self._values), table.version_is_replication)
+        """Where a row holds key, version and replication key; behind them is what else a query selects."""
 
     def _source(self) -> sa.FromClause:
         """The table, or its filtered rows: a subquery, so that the filter's names cannot meet the ack table's."""
@@ -124,14 +125,14 @@ class UnsyncedQueries:
         query = sa.select(self.database.text(self.table.replication, largest), storage).select_from(self.orders)
         return query if until is None else query.where(self._replication <= self._bound_replication(until))
 
-    def count_late(self, held_after: str, ahead: str, future: str) -> sa.Select[Any]:
-        """Count the orders dated after `held_after`, of these the ones after `ahead`, and those after `future`."""
+    def count_late(self, too_recent_after: str, ahead: str, future: str) -> sa.Select[Any]:
+        """Count the orders dated after `too_recent_after`, of these those after `ahead`, and those after `future`."""
         counts: list[Element] = [sa.func.count()]
         counts += [sa.func.sum(sa.case((self._after(text), 1), else_=0)) for text in (ahead, future)]
-        return sa.select(*counts).select_from(self.orders).where(self._after(held_after))
+        return sa.select(*counts).select_from(self.orders).where(self._after(too_recent_after))
 
     def any_undated(self) -> sa.Select[Any]:
-        """Find out whether an order lacks a replication value; an index tells at once."""
+        """Find out whether an order lacks a replication value; with an index that is quick."""
         return sa.select(sa.literal_column("1")).select_from(self.orders).where(self._replication.is_(None)).limit(1)
 
     def count_keyless(self) -> sa.Select[Any]:
@@ -139,11 +140,11 @@ class UnsyncedQueries:
         return sa.select(sa.func.count()).select_from(self.orders).where(sa.not_(self._has_key()))
 
     def count_unsettled(self, upper: str | None, future: str | None, cutoff: datetime) -> sa.Select[Any]:
-        """Count what the pages of a whole table would find, of these the orders left out; and find where they begin.
+        """Count what pages of the complete table would find, of these the orders left out; and find where they begin.
 
-        The last is the text of the smallest replication key, NULL where there is none. Which orders count is said in
-        the sums and not in the condition: of that, planners without fresh statistics expect few rows, and then compare
-        each with every ack.
+        The last is the text of the smallest replication key, NULL where there is none. Which orders count stands
+        in the sums and not in the condition: planners without fresh statistics expect few rows of a condition, and
+        then compare each with every ack.
         """
         read: list[Element] = [self._replication.is_(None)]
         if upper is not None:
@@ -172,12 +173,16 @@ class UnsyncedQueries:
         """Read the key texts of those orders that have one of these keys, given as texts of the key's columns."""
         return sa.select(self.key_text).select_from(self.orders).where(self.is_one_of(keys))
 
-    def glance(self, lower: str | None, held_after: str | None, cutoff: datetime) -> sa.Select[Any]:
-        """Ask in one statement what is new: the clock, the newest order of age, if any is unsettled, if a retry is due.
+    def poll_query(self, lower: str | None, too_recent_after: str | None, cutoff: datetime) -> sa.Select[Any]:
+        """Ask in one statement what is new: the clock, the newest order, if any is unsettled, if a retry is due.
+
+        Orders that changed after `too_recent_after` wait for a later poll.
 
         The last two are NULL where the ledger lies elsewhere.
         """
-        bounds: list[Element] = [] if held_after is None else [self._replication <= self._bound_replication(held_after)]
+        bounds: list[Element] = []
+        if too_recent_after is not None:
+            bounds.append(self._replication <= self._bound_replication(too_recent_after))
         largest = sa.select(sa.func.max(self._replication).label("at")).select_from(self.orders).where(*bounds)
         newest = largest.subquery("n")
         clock = sa.literal_column(f"({self.database.engine.clock_query})", sa.String())
@@ -204,7 +209,7 @@ class UnsyncedQueries:
         if after is not None and after.replication is not None:
             reached = self._bound_replication(after.replication)
             conditions += [
-                self._replication >= reached,  # lets the index find the start; the next line alone would not
+                self._replication >= reached,  # lets the index find the start; the OR alone would not
                 sa.or_(self._replication > reached, self._beyond_key(after.key)),
             ]
         elif lower is not None:
@@ -219,18 +224,21 @@ class UnsyncedQueries:
             conditions.append(self._beyond_key(after.key))
         return self._page(conditions, self._key, limit, cutoff)
 
-    def by_key(self, keys: Sequence[tuple[str, ...]], held_after: str | None, future: str | None) -> sa.Select[Any]:
-        """Read orders by key; those dated after `held_after` wait, unless after `future`."""
+    def by_key(
+        self, keys: Sequence[tuple[str, ...]], too_recent_after: str | None, future: str | None
+    ) -> sa.Select[Any]:
+        """Read orders by key; those dated after `too_recent_after` wait, unless after `future`."""
         query = self._selected().select_from(self.orders).where(self.is_one_of(keys), self._is_ours())
-        if held_after is None:
+        if too_recent_after is None:
             return query
-        settled: Element = sa.or_(self._replication.is_(None), self._replication <= self._bound_replication(held_after))
+        bound = self._bound_replication(too_recent_after)
+        may_go: Element = sa.or_(self._replication.is_(None), self._replication <= bound)
         if future is not None:
-            settled = sa.or_(settled, self._after(future))
-        return query.where(settled)
+            may_go = sa.or_(may_go, self._after(future))
+        return query.where(may_go)
 
     def is_one_of(self, keys: Sequence[tuple[str, ...]]) -> Element:
-        """Say that an order has one of these keys; each is the texts of its columns."""
+        """The condition that an order has one of these keys; each is the texts of its columns."""
         return is_one_of(self.database, self.table.key, self._key, keys)
 
     def _unflagged(self) -> list[Element]:
@@ -253,7 +261,7 @@ class UnsyncedQueries:
         return self.orders.outerjoin(ack, sa.and_(ack.c.stream == self._stream, ack.c.record_key == key))
 
     def _unsettled(self, ack: sa.Table, cutoff: datetime) -> Element:
-        """Say `verdict` is SEND or LEFT_OUT."""
+        """The condition under which `action_for` is SEND or LEAVE_OUT."""
         current = exact_key(self.version_text, self.database.dialect)
         due = sa.and_(
             ack.c.status == AckStatus.REJECTED.value,
@@ -267,7 +275,7 @@ class UnsyncedQueries:
         return sa.or_(ack.c.record_key.is_(None), changed, unflagged)
 
     def _selected(self, *more: Element) -> sa.Select[Any]:
-        """Select the record's columns, key, version, the position where the version does not tell it, and `more`."""
+        """Select the record's columns, key, version, the replication key where the version is not it, and `more`."""
         texts = [self.key_text.label(KEY_PROPERTY), self.version_text.label(VERSION_PROPERTY)]
         if not self.table.version_is_replication:
             texts.append(self.replication_text.label(_POSITION))
@@ -283,7 +291,7 @@ class UnsyncedQueries:
         return sa.and_(*(element.is_not(None) for element in self._key))
 
     def _is_ours(self) -> Element:
-        """Say that an order has a key, and one of the partition that is read."""
+        """The condition that an order has a key, and one of the partition that is read."""
         partition = self.table.partition
         if partition.is_whole:
             return self._has_key()
@@ -291,7 +299,7 @@ class UnsyncedQueries:
         return sa.and_(self._has_key(), partition.condition(texts, self.database.dialect))
 
     def _has_usable_key(self) -> Element:
-        """Say in SQL what `usable_keys` says."""
+        """`usable_keys` as a condition in SQL."""
         length = self.database.length(self.key_text)
         return sa.and_(self._is_ours(), length > sa.literal_column("0"), length <= sa.literal_column(str(KEY_LENGTH)))
 
@@ -320,13 +328,13 @@ def due_keys(ack: sa.Table, stream: str, cutoff: datetime, after: str | None, li
 
 
 def ack_states(ack: sa.Table, stream: str, keys: Sequence[str]) -> sa.Select[Any]:
-    """Look up what the ledger says of some keys."""
+    """Look up the acks of some keys."""
     return sa.select(ack.c.record_key, ack.c.version, ack.c.status, ack.c.next_attempt_at).where(
         ack.c.stream == stream, ack.c.record_key.in_(keys)
     )
 
 
 def usable_keys(keys: Sequence[str]) -> bool:
-    """Tell whether these texts can stand in the ledger as keys."""
+    """Whether these texts can stand in the ledger as keys."""
     lengths = set(map(len, keys))
     return min(lengths) > 0 and max(lengths) <= KEY_LENGTH

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
@@ -14,7 +14,7 @@ from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 
 
-class Channel(str, Enum):
+class Channel(StrEnum):
     """The way that records take into the CRM."""
 
     AUTO = "auto"
@@ -42,25 +42,35 @@ class PendingRecords:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Orders that go together by one mapping, and the group of records whose outcomes they are.
+    """Orders that go together by one mapping, and the pending records that they are of.
 
-    `entries` is keyed by the order's key; its values stand in the order of the mapping's columns. `payloads` holds
-    their hashes by key where they were asked for, `job` the journal's line of an insert call. `suspects`: earlier calls
-    with these orders failed as a whole, so each goes alone. `links` holds, for a job, the ids of the records that
-    orders are linked to, by key and field; it may name further orders.
+    `entries` is keyed by the order's key; its values stand in the order of the mapping's columns. `payload_hashes` are
+    there by key where they were asked for, `job` is the journal's line of an insert call. `one_by_one`: earlier calls
+    with these orders failed as a whole, so each goes in a call of its own. `links` holds, for a job, the ids of the
+    records that orders are linked to, by key and field; it may name further orders.
     """
 
-    group: PendingRecords
+    pending: PendingRecords
     mapping: FieldMapping
     entries: Mapping[str, Entry]
-    payloads: Mapping[str, str] = field(default_factory=dict)
+    payload_hashes: Mapping[str, str] = field(default_factory=dict)
     job: JournalledJob | None = None
-    suspects: bool = False
+    one_by_one: bool = False
     links: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+
+    def only(self, keys: Iterable[str]) -> Batch:
+        """Some orders of the batch; all of these keys must be in it."""
+        return replace(self, entries={key: self.entries[key] for key in keys})
+
+    def without(self, keys: Collection[str]) -> Batch:
+        """The batch without some orders."""
+        if not keys:
+            return self
+        return replace(self, entries={key: entry for key, entry in self.entries.items() if key not in keys})
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """As `manifest`, but only looked at: it costs nothing to make."""
+        """As `manifest`, but a view: it costs nothing to make."""
         return _Versions(self.entries)
 
     @property

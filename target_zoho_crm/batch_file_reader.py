@@ -17,10 +17,12 @@ from upath import UPath
 
 from target_zoho_crm.confirmation.state_gate import StateGate
 from target_zoho_crm.message_reader import BLOCK_BYTES
+from target_zoho_crm.setting import Setting
 
-PROPERTY = th.Property(
+PROPERTY = Setting(
     "delete_batch_files",
     th.BooleanType,
+    in_payload=False,
     default=False,
     description="Whether files that BATCH messages name are removed once their records are settled; see docs/batch.md.",
 )
@@ -36,7 +38,7 @@ class BatchFiles:
         batch_config = config.get("batch_config")
         self._storage = None if batch_config is None else BatchConfig.from_dict(dict(batch_config)).storage
         self._delete: bool = config["delete_batch_files"]
-        self._settlement = state_gate
+        self._state_gate = state_gate
         self._read: set[str] = set()
 
     def lines(self, url: str, encoding: Mapping[str, Any]) -> Iterator[list[bytes]]:
@@ -60,7 +62,7 @@ class BatchFiles:
             raise InvalidInputLine(f"{_name(url)}, which a BATCH message names, cannot be read: {error}") from error
         if self._delete:
             self._read.add(url)
-            self._settlement.then(partial(self._remove, url))
+            self._state_gate.when_settled(partial(self._remove, url))
 
     def close(self) -> None:
         """Remove what has been read and is not settled, where files are removed: the tap reads it anew."""

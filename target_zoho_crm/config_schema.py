@@ -5,6 +5,9 @@ A theme that has settings of its own keeps their properties beside the code that
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from singer_sdk import typing as th
 
 from target_zoho_crm import batch_file_reader, write_settings
@@ -15,6 +18,7 @@ from target_zoho_crm.confirmation import sync_flags
 from target_zoho_crm.confirmation.destination import OnRejection
 from target_zoho_crm.lines.line_settings import LINES
 from target_zoho_crm.mapping.field_settings import FIELDS
+from target_zoho_crm.setting import Setting, counted
 from target_zoho_crm.writing import delete_settings
 
 BULK_ROWS_MOST = 25_000
@@ -24,162 +28,218 @@ DEFAULT_MODULE = "Orders"
 DEFAULT_KEY_FIELD = "parent_id"
 
 _STREAM = th.ObjectType(
-    th.Property("module", th.StringType, description="API name of the stream's module."),
-    th.Property("key_field", th.StringType, description="API name of the stream's unique key field."),
-    th.Property("fields", FIELDS, description="As `fields`."),
+    Setting("module", th.StringType, in_payload=True, description="API name of the stream's module."),
+    Setting("key_field", th.StringType, in_payload=True, description="API name of the stream's unique key field."),
+    Setting("fields", FIELDS, in_payload=True, description="As `fields`."),
     *write_settings.STREAM_PROPERTIES,
-    th.Property("lines", LINES, description="As `lines`."),
+    Setting("lines", LINES, in_payload=True, description="As `lines`."),
     *delete_settings.STREAM_PROPERTIES,
 )
 
 CONFIG = th.PropertiesList(
-    th.Property("client_id", th.StringType, required=True, secret=True, description="OAuth client id."),
-    th.Property("client_secret", th.StringType, required=True, secret=True, description="OAuth client secret."),
-    th.Property("refresh_token", th.StringType, required=True, secret=True, description="OAuth refresh token."),
-    th.Property(
+    Setting("client_id", th.StringType, in_payload=False, required=True, secret=True, description="OAuth client id."),
+    Setting(
+        "client_secret", th.StringType, in_payload=False, required=True, secret=True, description="OAuth client secret."
+    ),
+    Setting(
+        "refresh_token", th.StringType, in_payload=False, required=True, secret=True, description="OAuth refresh token."
+    ),
+    Setting(
         "data_center",
         th.StringType,
+        in_payload=True,
         default="us",
         allowed_values=list(DATA_CENTERS),
         description="Zoho data centre where the org lives.",
     ),
-    th.Property(
+    Setting(
         "environment",
         th.StringType,
+        in_payload=True,
         default="production",
         allowed_values=list(ENVIRONMENTS),
         description="Org environment.",
     ),
-    th.Property("accounts_url", th.StringType, description="Own base URL for tokens."),
-    th.Property("api_url", th.StringType, description="Own base URL for the API."),
-    th.Property("upload_url", th.StringType, description="Own base URL for bulk write uploads."),
-    th.Property("module", th.StringType, default=DEFAULT_MODULE, description="API name of the module."),
-    th.Property(
+    Setting("accounts_url", th.StringType, in_payload=True, description="Own base URL for tokens."),
+    Setting("api_url", th.StringType, in_payload=True, description="Own base URL for the API."),
+    Setting("upload_url", th.StringType, in_payload=True, description="Own base URL for bulk write uploads."),
+    Setting("module", th.StringType, in_payload=True, default=DEFAULT_MODULE, description="API name of the module."),
+    Setting(
         "key_field",
         th.StringType,
+        in_payload=True,
         default=DEFAULT_KEY_FIELD,
         description="API name of the unique field that holds the order's key.",
     ),
-    th.Property(
+    Setting(
         "fields",
         FIELDS,
+        in_payload=True,
         description="Field API name by property, where the names do not tell; or options by field API name "
         "(docs/mapping.md).",
     ),
-    th.Property(
+    Setting(
         "lines",
         LINES,
+        in_payload=True,
         description="How an order's lines are written (docs/lines.md); if absent, they are not.",
     ),
-    th.Property(
+    Setting(
         "streams",
         th.ObjectType(additional_properties=_STREAM),
+        in_payload=True,
         description="Overrides by stream: module, key_field, fields, triggers, deletions, lines.",
     ),
-    th.Property(
+    Setting(
         "ack_url",
         th.StringType,
+        in_payload=False,
         secret=True,
         description="SQLAlchemy URL of the ledger's database; a local SQLite file if absent.",
     ),
-    th.Property("ack_schema", th.StringType, description="Schema of the ledger's tables."),
+    Setting("ack_schema", th.StringType, in_payload=False, description="Schema of the ledger's tables."),
     *sync_flags.PROPERTIES,
-    th.Property(
+    Setting(
         "channel",
         th.StringType,
+        in_payload=False,
         default=Channel.AUTO.value,
         allowed_values=[channel.value for channel in Channel],
         description="How records are written; `auto` takes what costs fewer credits.",
     ),
-    th.Property(
+    Setting(
         "bulk_threshold",
         th.IntegerType(minimum=1),
+        in_payload=False,
         description="Records from which a bulk write job is made, whatever it costs.",
     ),
-    th.Property(
+    Setting(
         "bulk_rows",
         th.IntegerType(minimum=1, maximum=BULK_ROWS_MOST),
+        in_payload=False,
         default=BULK_ROWS_MOST,
         description="Most rows in one bulk write job.",
     ),
-    th.Property(
+    Setting(
         "max_connections",
         th.IntegerType(minimum=1, maximum=25),
+        in_payload=False,
         default=UPSERTS_AT_ONCE,
         description="Most API calls at once. Fewer go where Zoho refuses so many.",
     ),
-    th.Property(
+    Setting(
         "max_jobs",
         th.IntegerType(minimum=1, maximum=50),
+        in_payload=False,
         default=8,
         description="Most bulk write jobs that Zoho has at a time; each takes less than a megabyte of memory here.",
     ),
-    th.Property(
+    Setting(
         "job_wait_seconds",
         th.NumberType(minimum=0),
+        in_payload=False,
         default=3600,
         description="How long a run waits for one job; a job that takes longer is left to the next run.",
     ),
-    th.Property(
+    Setting(
         "callback_url",
         th.StringType,
+        in_payload=False,
         secret=True,
         description="Where Zoho says that a job has ended: the public address of `orders-sync callback`, with a secret "
         "at the end of its path. Jobs are asked for more rarely then.",
     ),
-    th.Property(
+    Setting(
         "credit_budget",
         th.IntegerType(minimum=1),
+        in_payload=False,
         description="Most API credits that one run spends; what they do not suffice for is left to the next run.",
     ),
-    th.Property(
+    Setting(
         "credit_reserve",
         th.IntegerType(minimum=0),
+        in_payload=False,
         default=0,
         description="Credits of the org's day that are left to people and other programs.",
     ),
-    th.Property(
+    Setting(
         "max_age_seconds",
         th.NumberType(minimum=0),
+        in_payload=False,
         description="How long a record may wait for others, if the tap never ends (`follow`); see docs/operating.md.",
     ),
-    th.Property(
+    Setting(
         "max_attempts",
         th.IntegerType(minimum=1),
+        in_payload=False,
         default=12,
         description="Tries of an order whose refusal passes by itself, before it is parked.",
     ),
-    th.Property(
+    Setting(
         "on_rejection",
         th.StringType,
+        in_payload=False,
         default=OnRejection.SKIP.value,
         allowed_values=[each.value for each in OnRejection],
         description="`skip` ends 0 with a warning, `fail` ends 1, `fail_fast` stops at the first.",
     ),
-    th.Property(
+    Setting(
         "skip_unchanged",
         th.BooleanType,
+        in_payload=False,
         default=False,
         description="Whether an order whose mapped columns hold what was last written is acknowledged without a call.",
     ),
     *write_settings.PROPERTIES,
     *delete_settings.PROPERTIES,
-    th.Property(
+    Setting(
         "on_missing_key",
         th.StringType,
+        in_payload=True,
         default="fail",
         allowed_values=["fail", "hash"],
         description="What to do with a stream that names no key: `hash` takes a hash of each record for its key, "
         "so a changed record is a new one in the CRM.",
     ),
     batch_file_reader.PROPERTY,
-    th.Property(
-        "timezone", th.StringType, default="UTC", description="Zone of times that carry no offset, e.g. Europe/Berlin."
+    Setting(
+        "timezone",
+        th.StringType,
+        in_payload=True,
+        default="UTC",
+        description="Zone of times that carry no offset, e.g. Europe/Berlin.",
     ),
-    th.Property(
+    Setting(
         "validate",
         th.BooleanType,
+        in_payload=True,
         default=True,
         description="Refuse before sending what the module's metadata rules out; false leaves that to Zoho.",
     ),
 ).to_dict()
+
+OF_THE_SDK: Mapping[str, bool] = {
+    "add_record_metadata": True,
+    "load_method": True,
+    "batch_size_rows": False,
+    "batch_config": False,
+    "validate_records": True,
+    "stream_maps": True,
+    "stream_map_config": True,
+    "faker_config": True,
+    "flattening_enabled": True,
+    "flattening_max_depth": True,
+    "flattening_max_key_length": True,
+    "flattening_separator": True,
+}
+"""The settings that the SDK adds to ours, and whether they count for payload hashes: all that change records do, and
+so do those two whose defaults have always been in the hashes."""
+
+_COUNTED_ONCE = {"delete_batch_files": False}
+"""Defaults of settings that no longer count. They stay in the hash, so that those of ledgers in use stay true."""
+
+
+def payload_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a config, all defaults filled in, that counts for payload hashes."""
+    ours = {name: value for name, value in config.items() if OF_THE_SDK.get(name, True)}
+    return {**counted(ours, CONFIG), **_COUNTED_ONCE}

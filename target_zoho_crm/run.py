@@ -23,17 +23,21 @@ from sync_ledger.recovery import adopt
 from sync_ledger.stream_contract import VERSION_PROPERTY
 from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
-from target_zoho_crm.api.errors import CREDIT_BUDGET, QuotaError, configuration_error
+from target_zoho_crm.api.codes import OwnCode
+from target_zoho_crm.api.errors import QuotaError, configuration_error
 from target_zoho_crm.api.layouts import KnownFields
 from target_zoho_crm.api.limits import CreditKind, CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.api.transport import ATTEMPTS
 from target_zoho_crm.batch import Channel
-from target_zoho_crm.confirmation.confirmation import Confirmation
-from target_zoho_crm.confirmation.destination import Destination, FailedCalls, OnRejection
+from target_zoho_crm.config_schema import payload_settings
+from target_zoho_crm.confirmation.destination import Destination, OnRejection
+from target_zoho_crm.confirmation.failed_calls import FailedCalls
+from target_zoho_crm.confirmation.in_flight import InFlight
 from target_zoho_crm.confirmation.outcomes import Status
 from target_zoho_crm.confirmation.problem_summary import Problems
 from target_zoho_crm.confirmation.state_gate import DUE_AGAIN, READ, StateGate
+from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.confirmation.sync_flags import SyncFlags
 from target_zoho_crm.delivery.deletions import Deletions
 from target_zoho_crm.delivery.delivery import Delivery
@@ -150,8 +154,9 @@ class Run:
             module=own.module,
             client=self.client,
             stop=self.stop,
-            confirmation=Confirmation(ledger, lock, max_attempts=self.settings.max_attempts, folding=folding),
+            ledger=StreamLedger(ledger, lock, max_attempts=self.settings.max_attempts, folding=folding),
             folding=folding,
+            in_flight=InFlight(folding),
             state_gate=self.state_gate,
             problems=self.problems,
             on_rejection=self.settings.on_rejection,
@@ -226,7 +231,7 @@ class Run:
     def _unchanged(self, destination: Destination) -> UnchangedOrders | None:
         if not self.settings.skip_unchanged:
             return None
-        return UnchangedOrders(destination, PayloadHasher(self.settings.config, destination.stream))
+        return UnchangedOrders(destination, PayloadHasher(payload_settings(self.settings.config), destination.stream))
 
     def _ask_for_set_up(self, own: StreamSettings) -> None:
         """Ask the CRM at once for all that must be known before an order can be sent."""
@@ -259,14 +264,14 @@ class Run:
             theirs = self.settings.stream(other)
             if other != stream and (theirs.module, theirs.key_field) == (own.module, own.key_field):
                 raise configuration_error(
-                    "ONE_MODULE_TWO_STREAMS",
+                    OwnCode.ONE_MODULE_TWO_STREAMS,
                     f"Streams {other!r} and {stream!r} both write to module {own.module} by {own.key_field}.",
                 )
         if own.lines is not None and own.writes.operation is Operation.INSERT:
             what = f"Stream {stream!r}: `operation` is insert, and `lines` is set; whole orders cannot be inserted."
-            raise configuration_error("INSERT_WITH_LINES", what)
+            raise configuration_error(OwnCode.INSERT_WITH_LINES, what)
         if VERSION_PROPERTY in properties and self.settings.ack_url is None:
-            raise configuration_error("NO_ACK_URL", f"Stream {stream!r} comes from tap-legacy-orders.")
+            raise configuration_error(OwnCode.NO_ACK_URL, f"Stream {stream!r} comes from tap-legacy-orders.")
 
     def finish(self) -> None:
         """Wait for all that is under way, end the run, and say what became of every record.
@@ -292,7 +297,7 @@ class Run:
         self._calls.check()
         self._jobs.check()
         if self.settings.continuous and self.credits.short:
-            raise QuotaError(CREDIT_BUDGET, "Nothing more can be sent; what is left goes with the next run.")
+            raise QuotaError(OwnCode.CREDIT_BUDGET, "Nothing more can be sent; what is left goes with the next run.")
 
     def flush_aged(self, *, input_pending: bool) -> float | None:
         """Send what has waited long enough; returns after how many seconds to look again, None where nothing waits."""
@@ -340,7 +345,7 @@ class Run:
             if url is None:
                 url = default_ledger_url()
                 logger.warning("No `ack_url` is set: the ledger is kept in %s", url.removeprefix("sqlite:///"))
-            self._ledger = Ledger.open(url, self.settings.ack_schema)
+            self._ledger = Ledger.open(url, self.settings.ack_schema, logger)
             self._ledger.ensure_tables()
             self._ledger.retries_until = self.stop if self.settings.continuous else None
         return self._ledger

@@ -14,6 +14,7 @@ import platformdirs
 
 from sync_processes.private_folders import private_folder
 from target_zoho_crm.api.auth import Credentials
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.data_centers import Endpoints, endpoints
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.batch import Channel
@@ -144,4 +145,4 @@ def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise configuration_error("INVALID_TIMEZONE", f"timezone {name!r} is not known.") from error
+        raise configuration_error(OwnCode.INVALID_TIMEZONE, f"timezone {name!r} is not known.") from error

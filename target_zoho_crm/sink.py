@@ -18,6 +18,7 @@ from sync_databases.exact_numbers import exact_number
 from sync_databases.flags import FlaggedTable
 from sync_ledger.partitions import WHOLE
 from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY
+from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.delivery.delivery import Delivery
 from target_zoho_crm.mapping.field_mapping import Refusal
 from target_zoho_crm.message_reader import BlockReader
@@ -194,7 +195,7 @@ class ZohoSink(BatchSink):
         version = record.get(VERSION_PROPERTY) or record.get(self._target.replication_key(self.stream_name) or "")
         if isinstance(version, (dict, list)):
             version = None  # no replication key holds such
-        refusal = Refusal("INVALID_DATA", error.field, str(error))
+        refusal = Refusal(ZohoCode.INVALID_DATA, error.field, str(error))
         self._open_delivery.refuse(key, version_text(version or None), refusal)
 
     def process_batch(self, context: dict[str, Any]) -> None:  # noqa: ARG002

@@ -35,6 +35,7 @@ from target_zoho_crm.api.errors import ConfigurationError, Stopped, ZohoError
 from target_zoho_crm.batch_file_reader import BatchFiles
 from target_zoho_crm.config_schema import CONFIG
 from target_zoho_crm.confirmation.destination import RejectedError
+from target_zoho_crm.meltano_test import TEST_STREAM, look_at_set_up
 from target_zoho_crm.message_reader import BlockReader, BlockTaker
 from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
@@ -82,6 +83,8 @@ class TargetZohoCRM(Target):
     def __init__(self, **options: Any) -> None:
         """As the SDK makes targets; nothing is opened before the first SCHEMA message."""
         super().__init__(**options)
+        # singer-sdk 0.54 gives the logger of metrics a level of its own, which Meltano's --log-level does not reach.
+        self.metrics_logger.setLevel(logging.NOTSET)
         self.max_parallelism = 1  # sinks share the run's threads; the SDK's own would only fight for them
         self._run: Run | None = None
         self._batch_files: BatchFiles | None = None
@@ -132,6 +135,9 @@ class TargetZohoCRM(Target):
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         bookmarks = message_dict.get("bookmark_properties") or []
         stream = message_dict.get("stream", "")
+        if stream == TEST_STREAM:
+            look_at_set_up(self.run)
+            return
         if bookmarks:
             self._replication_keys[stream] = bookmarks[0]
         self._plain_sinks.clear()
@@ -139,6 +145,11 @@ class TargetZohoCRM(Target):
         announced = _announced(message_dict["schema"])
         own = {KEY_PROPERTY, VERSION_PROPERTY} & message_dict["schema"]["properties"].keys()
         for stream_map in self.mapper.stream_maps[stream]:
+            if stream_map.stream_alias == TEST_STREAM:
+                raise InvalidInputLine(
+                    f"the stream map of {stream!r} calls it {TEST_STREAM!r}, which is Meltano's test stream and "
+                    "is never written; choose another name"
+                )
             lost = own - stream_map.transformed_schema["properties"].keys()
             if lost:
                 raise InvalidInputLine(
@@ -152,9 +163,15 @@ class TargetZohoCRM(Target):
                 sink.sync_flag = announced.sync_flag
                 sink.open()
 
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        if message_dict.get("stream") != TEST_STREAM:
+            super()._process_record_message(message_dict)
+
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """Read the files as if their records had come by the pipe, stream maps and all."""
         stream = message_dict["stream"]
+        if stream == TEST_STREAM:
+            return
         self._assert_sink_exists(stream)
         sink = self._plain_sink(stream)
         if self._batch_files is None:
@@ -169,6 +186,8 @@ class TargetZohoCRM(Target):
                 self._look_around()
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        if message_dict["stream"] == TEST_STREAM:
+            return
         self._assert_sink_exists(message_dict["stream"])
         super()._process_activate_version_message(message_dict)
 

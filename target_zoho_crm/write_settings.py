@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from singer_sdk import typing as th
 
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.batch import Channel
+from target_zoho_crm.setting import Setting
 
 TRIGGERS = ("workflow", "approval", "blueprint", "pathfinder", "orchestration")
 _TRIGGER = th.ArrayType(th.StringType(allowed_values=list(TRIGGERS)))
 
 
-class Operation(str, Enum):
+class Operation(StrEnum):
     """What a write does with an order whose key the CRM has, and with one whose key it has not."""
 
     UPSERT = "upsert"
@@ -27,7 +29,7 @@ class Operation(str, Enum):
 _OPERATION = th.StringType(allowed_values=[each.value for each in Operation])
 
 
-class JobAutomations(str, Enum):
+class JobAutomations(StrEnum):
     """Which automations a bulk write job runs; its request cannot say, and Zoho's documents do not."""
 
     UNKNOWN = "unknown"
@@ -36,48 +38,54 @@ class JobAutomations(str, Enum):
 
 
 PROPERTIES = (
-    th.Property(
+    Setting(
         "operation",
         _OPERATION,
+        in_payload=True,
         default=Operation.UPSERT.value,
         description="`update` refuses orders that are not in the CRM, `insert` those that are.",
     ),
-    th.Property("trigger", _TRIGGER, description="Automations that writes run: absent all, `[]` none."),
-    th.Property(
+    Setting("trigger", _TRIGGER, in_payload=False, description="Automations that writes run: absent all, `[]` none."),
+    Setting(
         "first_load_trigger",
         _TRIGGER,
+        in_payload=False,
         description="As `trigger`, while the stream's first load lasts; absent: `trigger` holds for it too.",
     ),
-    th.Property(
+    Setting(
         "skip_feature_execution",
         th.ArrayType(th.StringType),
+        in_payload=False,
         description="Features that writes do not run although they would, such as cadences.",
     ),
-    th.Property(
+    Setting(
         "apply_feature_execution",
         th.ArrayType(th.StringType),
+        in_payload=False,
         description="Features that writes run although they would not, such as layout_rules.",
     ),
-    th.Property(
+    Setting(
         "bulk_automations",
         th.StringType,
+        in_payload=False,
         default=JobAutomations.UNKNOWN.value,
         allowed_values=[each.value for each in JobAutomations],
         description="Which automations bulk write jobs run in your org, as you found out; with `unknown` none of the "
         "settings above is left to a job.",
     ),
-    th.Property(
+    Setting(
         "ignore_empty",
         th.BooleanType,
+        in_payload=True,
         default=False,
         description="Whether an empty value leaves the field as it is; else it clears the field.",
     ),
 )
 
 STREAM_PROPERTIES = (
-    th.Property("operation", _OPERATION, description="As `operation`."),
-    th.Property("trigger", _TRIGGER, description="As `trigger`."),
-    th.Property("first_load_trigger", _TRIGGER, description="As `first_load_trigger`."),
+    Setting("operation", _OPERATION, in_payload=True, description="As `operation`."),
+    Setting("trigger", _TRIGGER, in_payload=False, description="As `trigger`."),
+    Setting("first_load_trigger", _TRIGGER, in_payload=False, description="As `first_load_trigger`."),
 )
 
 
@@ -155,6 +163,7 @@ class WriteSettings:
             for asked in (self.first_load, self.later):
                 if not asked.kept_by(self.jobs_run):
                     raise configuration_error(
-                        "NOT_FOR_JOBS", f"`channel` is bulk_write, and a bulk write job cannot be told to run {asked}."
+                        OwnCode.NOT_FOR_JOBS,
+                        f"`channel` is bulk_write, and a bulk write job cannot be told to run {asked}.",
                     )
         return wanted if automations.kept_by(self.jobs_run) else Channel.UPSERT

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from engine_fixtures import engine_url, mariadb_url, postgresql_url, sqlite_url
 
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
 __all__ = ["engine_url", "mariadb_url", "postgresql_url", "sqlite_url"]
+
+# A loaded machine is slower, not wrong: no example has a time limit, and none is called slow.
+hypothesis.settings.register_profile("usual", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("usual")
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +29,19 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Say in one line what was not held against Zoho's OpenAPI files, where those are not at hand."""
+    reports = [report for each in terminalreporter.stats.values() for report in each if hasattr(report, "when")]
+    without = {
+        report.nodeid: dict(getattr(report, "user_properties", ())).get("without_openapi_files") for report in reports
+    }
+    folders = {folder for folder in without.values() if folder}
+    if folders:
+        tests = sum(folder is not None for folder in without.values())
+        terminalreporter.write_line(
+            f"Zoho's OpenAPI files are not in {folders.pop()}: {tests} of the tests checked only the form of answers "
+            "(docs/emulator.md)",
+            yellow=True,
+        )

@@ -23,6 +23,7 @@ def main(url: str, ledger_url: str, unset: str) -> None:
     orders, ledger = (sa.create_engine(each, connect_args=_patience(each)) for each in (url, ledger_url))
     change = sa.text(f"UPDATE orders SET notes = :note, updated_at = :now, synced = {unset} WHERE order_id = :key")
     changed: set[str] = set()
+    print("ready", flush=True)  # noqa: T201 - whoever started it waits for it
     while not sa.inspect(ledger).has_table("zoho_sync_ack"):
         time.sleep(PAUSE_SECONDS)
     while not select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:

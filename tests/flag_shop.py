@@ -116,7 +116,9 @@ class FlagShop(Shop):
         """Another process changes orders all the while, and each one at a moment when it is in flight."""
         command = [sys.executable, str(TESTS / "flag_changer.py"), self.url, self.ack_url, self.kind.unset]
         changer = start(command, stdin=subprocess.PIPE)
+        assert changer.stdout is not None
         try:
+            assert changer.stdout.readline() == "ready\n"
             yield changer
         finally:
             changer.kill()
@@ -152,7 +154,7 @@ def all_in_flight_are_changed(shop: FlagShop, count: int, *, job_rows: int) -> i
         for _ in range(2):
             assert shop.run().code == 0
             shop.assert_no_flag_without_its_write()
-        out, err = changer.communicate(timeout=60)
+        out, err = changer.communicate(timeout=300)
     assert changer.returncode == 0, err
     shop.run_until_quiet()
     shop.assert_all_flagged()

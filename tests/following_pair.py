@@ -9,11 +9,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from pair_of_plugins import BIN, Finished, Shop
+import forked
+from pair_of_plugins import TESTS, Finished, Shop
 
 FOLLOW = {"follow": True, "poll_interval_seconds": 0.2, "settle_seconds": 0}
-PATIENCE_SECONDS = 40
+PATIENCE_SECONDS = 300
+"""For hangs alone: a loaded machine is slower, not wrong."""
+
+
+def with_grace(program: str, *arguments: str | Path) -> list[str]:
+    """The command of a plugin that nothing ends but itself: a stop that works by the watchdog alone is found."""
+    return forked.command(TESTS / "with_grace.py", [program, *arguments])
 
 
 class FollowingPair:
@@ -27,13 +35,13 @@ class FollowingPair:
         environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
         with self._logs[0].open("wb") as tap_log, self._logs[1].open("wb") as target_log:
             self.tap = subprocess.Popen(
-                [BIN / "tap-legacy-orders", "--config", tap, *state],
+                with_grace("tap-legacy-orders", "--config", tap, *state),
                 stdout=subprocess.PIPE,
                 stderr=tap_log,
                 env=environment,
             )
             self.target = subprocess.Popen(
-                [BIN / "target-zoho-crm", "--config", target],
+                with_grace("target-zoho-crm", "--config", target),
                 stdin=self.tap.stdout,
                 stdout=subprocess.PIPE,
                 stderr=target_log,
@@ -63,11 +71,9 @@ class FollowingPair:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
-    def stop(self, *, within: float = 10) -> Finished:
+    def stop(self) -> Finished:
         """SIGTERM to both, as a service manager or a container gives it; the target's result."""
-        began = time.monotonic()
         self._end(signal.SIGTERM)
-        assert time.monotonic() - began < within, self.log
         assert self.tap.returncode == 0, self.log
         return Finished(self.target.returncode, "".join(self.states), self.log)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from benchmarks.figures import Samples, ratio, tables
 from benchmarks.measured import Usage, run_measured
 from benchmarks.memory_use import spreads
 from benchmarks.orders import COLUMNS, make_orders
-from benchmarks.results import Table, keep, newest
+from benchmarks.results import MOMENT, RESULTS, Table, as_text, keep, newest
 from scripts.performance_page import draw, performance_page, stale_plots
 
 SIZES = [
@@ -79,6 +80,23 @@ def test_the_newest_result_of_a_kind_is_not_one_of_a_kind_whose_name_begins_alik
     assert kept.figures == {"a": 1}
     assert old.exists()
     assert newest("fresh", tmp_path) is None
+
+
+def test_the_repository_keeps_the_newest_result_of_each_kind_alone_and_all_in_few_lines() -> None:
+    results = sorted(RESULTS.glob("*.json"))
+    kinds = [MOMENT.sub("", path.stem) for path in results]
+    assert len(kinds) == len(set(kinds))
+    drawn = [path for path in (RESULTS.parents[1] / "docs" / "plots").iterdir() if path.suffix == ".svg"]
+    assert sum(path.read_text(encoding="utf-8").count("\n") for path in [*results, *drawn]) < 3_000
+
+
+@pytest.mark.parametrize(
+    "value", [{"a": [0.25] * 200, "b": {"c": ["text with blanks " * 30, None]}}, [], {}, [[1], "x"]]
+)
+def test_a_result_is_kept_in_few_lines_and_reads_the_same(value: object) -> None:
+    text = as_text(value)
+    assert json.loads(text) == value
+    assert text.count("\n") < 20
 
 
 def test_the_page_shows_what_was_measured_and_says_what_was_not(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ def test_a_change_is_visible_with_the_first_call_that_holds_it_or_a_later_one_of
     changes = [change(0, "a", 10.0), change(1, "a", 10.5), change(2, "b", 11.0)]
     calls = [NotedCall(11.0, 11.4, {"a": 1}), NotedCall(11.1, 13.0, {"b": 2})]
     figures = figures_of(changes, calls, [])
-    assert figures["latencies"] == [1.4, 0.9, 2.0]
+    waits = figures["quantiles"]
+    assert (waits[0], waits[100], waits[-1], len(waits)) == (0.9, 1.4, 2.0, 201)
+    assert set(waits) == {0.9, 1.4, 2.0}
     assert figures["small_calls"] == 2
 
 

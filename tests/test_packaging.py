@@ -6,12 +6,14 @@ import os
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from scripts.environment import OLDEST
 from scripts.plugins import ask
 from scripts.skipped_engines import main as check_skipped
 from zoho_crm_emulator import oauth
@@ -28,7 +30,7 @@ def command(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         check=False,
         cwd=ROOT,
         env={**os.environ, **variables},
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -99,6 +101,19 @@ def test_a_variable_missing_in_production_stops_the_run_by_name_and_meltano_leav
     assert missing.returncode != 0
     assert "ZOHO_CLIENT_ID" in missing.stdout + missing.stderr
     assert (ROOT / "meltano.yml").read_bytes() == before
+
+
+def test_every_place_names_the_same_pythons() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    oldest = ".".join(map(str, OLDEST))
+    named = [each.rpartition(" :: ")[2] for each in project["project"]["classifiers"] if ":: Python ::" in each]
+    assert project["project"]["requires-python"] == f">={oldest}"
+    assert project["tool"]["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"
+    assert project["tool"]["mypy"]["python_version"] == named[0] == oldest
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"Python {oldest} or later" in readme
+    assert f"Python {oldest} to {named[-1]}" in readme
+    assert f"Python {oldest} or later" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def test_a_skipped_test_of_an_engine_that_answers_fails_the_run(

@@ -60,7 +60,7 @@ def upsert(client: ZohoClient, count: int, made: FieldMapping | None = None) -> 
 
 
 def ended(client: ZohoClient, job_id: str) -> JobAnswer:
-    for _ in range(400):
+    for _ in range(10_000):
         answer = client.job(job_id)
         if answer.status.ended:
             return answer

@@ -1,1 +1,1 @@
-"""A Zoho CRM that runs on loopback: OAuth, metadata, upsert, bulk write, COQL, limits and faults on demand."""
+"""A Zoho CRM that runs on loopback: its API (`endpoints.py` lists it), limits, and faults on demand."""

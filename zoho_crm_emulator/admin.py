@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from zoho_crm_emulator.batch import Row, Rules
 from zoho_crm_emulator.calls import Answer
 from zoho_crm_emulator.child_batch import batch_for
 from zoho_crm_emulator.criteria import condition_of
@@ -23,6 +22,7 @@ from zoho_crm_emulator.faults import Fault
 from zoho_crm_emulator.jobs import Jobs
 from zoho_crm_emulator.oauth import ALL_SCOPES
 from zoho_crm_emulator.record_reading import dump
+from zoho_crm_emulator.record_writing import Row, Rules
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import Dependency, Field, Layout, Module, ModuleView, SchemaError, Validation
 from zoho_crm_emulator.standard import system_fields

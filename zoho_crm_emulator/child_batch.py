@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from zoho_crm_emulator.batch import Batch, Outcome, Row, Rules, State
+from zoho_crm_emulator.record_writing import Batch, Outcome, Row, Rules, State
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import PARENT, ModuleView
 from zoho_crm_emulator.store import Store

@@ -171,7 +171,7 @@ def _milliseconds(text: str) -> int:
     from datetime import datetime  # noqa: PLC0415 - used by one comparison only
 
     try:
-        return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+        return int(datetime.fromisoformat(text).timestamp() * 1000)
     except ValueError:
         raise Refused(
             "INVALID_QUERY", {"expected_data_type": "datetime"}, "value given seems to be invalid for the column"

@@ -11,18 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import msgspec
 import requests
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 READY = re.compile(r"ready at (\S+) client_id=(\S+) client_secret=(\S+) refresh_token=(\S+)")
 RECORD = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
-STOP_SECONDS = 10
-CALL_SECONDS = 60
+STOP_SECONDS = 60
+CALL_SECONDS = 300
+WAIT_SECONDS = 300
+"""Limits for what hangs; a loaded machine is slower, not wrong."""
 
 
 class EmulatorError(RuntimeError):
@@ -92,7 +91,7 @@ class Admin:
         """Switch all faults off; what they hold goes on."""
         self._call("DELETE", "/faults")
 
-    def wait_held(self, fault: int, count: int = 1, timeout: float = 20) -> None:
+    def wait_held(self, fault: int, count: int = 1, timeout: float = WAIT_SECONDS) -> None:
         """Wait until a hold fault holds `count` requests; raises EmulatorError after `timeout` seconds."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -121,7 +120,7 @@ class Admin:
         """The last bulk write jobs, newest first."""
         return list(self._call("GET", f"/jobs?last={last}")["jobs"])
 
-    def wait_jobs(self, timeout: float = 60) -> None:
+    def wait_jobs(self, timeout: float = WAIT_SECONDS) -> None:
         """Wait until no job is under way; raises EmulatorError after `timeout` seconds."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:

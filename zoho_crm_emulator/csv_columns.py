@@ -7,12 +7,12 @@ from itertools import zip_longest
 from typing import Any
 
 from zoho_crm_emulator.accepted_values import checker
-from zoho_crm_emulator.batch import Row
 from zoho_crm_emulator.cells import Read, ReadColumn, all_at_once, read_column, reader
 from zoho_crm_emulator.emulator import CURRENT_USER, USERS, Emulator
 from zoho_crm_emulator.job_plan import Column, Plan
 from zoho_crm_emulator.record_checks import layout_given
 from zoho_crm_emulator.record_reading import fetch
+from zoho_crm_emulator.record_writing import Row
 from zoho_crm_emulator.refusals import Refused, together
 from zoho_crm_emulator.schema import LAYOUT, TAG, Field, ModuleView
 from zoho_crm_emulator.switches import Switches

@@ -75,7 +75,7 @@ def json_datetime(tz: tzinfo, *, z_allowed: bool) -> Callable[[str], str]:
         if match is None or (match[1] == "Z" and not z_allowed):
             raise Refused("INVALID_DATA", {"expected_data_type": "datetime"})
         try:
-            moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+            moment = datetime.fromisoformat(text)
         except ValueError:
             raise Refused("INVALID_DATA", {"expected_data_type": "datetime"}) from None
         return text if match[1] == tail else in_zone(moment, tz)

@@ -31,6 +31,7 @@ CANNED: dict[str, tuple[int, Any]] = {
     "unavailable": (503, GATEWAY_PAGE.format("503 Service Temporarily Unavailable")),
     "gateway_timeout": (504, GATEWAY_PAGE.format("504 Gateway Time-out")),
     "invalid_token": (401, problem("INVALID_TOKEN")),
+    "authentication_failure": (401, problem("AUTHENTICATION_FAILURE")),
     "scope_mismatch": (401, problem("OAUTH_SCOPE_MISMATCH")),
     "storage_full": (400, problem("MAX_RECORDS_LIMIT_REACHED")),
     "access_denied": (400, ACCESS_DENIED),

@@ -152,7 +152,7 @@ class Gate:
             raise Refused("AUTHENTICATION_FAILURE", status=401)
         access = self._emulator.oauth.access(header.removeprefix(SCHEME).strip())
         if access is None:
-            raise Refused("INVALID_TOKEN", status=401)
+            raise Refused(call.switches.unauthorized_code, status=401)
         for needed in self._endpoint.scopes(call):
             if not allows(access.scopes, needed):
                 raise Refused("OAUTH_SCOPE_MISMATCH", status=401)

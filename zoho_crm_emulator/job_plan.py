@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoho_crm_emulator.batch import Operation
 from zoho_crm_emulator.calls import Call
 from zoho_crm_emulator.dates import pattern_regex
 from zoho_crm_emulator.emulator import Emulator
+from zoho_crm_emulator.record_writing import Operation
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import LAYOUT, PARENT, ROW_TYPES, Field, ModuleView
 from zoho_crm_emulator.sheet import Sheet, member

@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 
 from zoho_crm_emulator.automations import Asked
-from zoho_crm_emulator.batch import Outcome, Row, Rules
 from zoho_crm_emulator.child_batch import batch_for
 from zoho_crm_emulator.csv_columns import RowReader
 from zoho_crm_emulator.emulator import CURRENT_USER, Emulator
 from zoho_crm_emulator.job_plan import Plan, file_of, plans
 from zoho_crm_emulator.record_rules import RecordRules
+from zoho_crm_emulator.record_writing import Outcome, Row, Rules
 from zoho_crm_emulator.records import fail_by_fault, new_choices, refuse_by_fault
 from zoho_crm_emulator.refusals import Refused, by_code
 from zoho_crm_emulator.schema import PARENT
@@ -157,6 +157,8 @@ class Run:
     def _write_part(self, part: Part, connection: sqlite3.Connection, now: int) -> None:
         plan = part.plan
         match_by = [plan.find_by] if plan.find_by and plan.find_by.is_key else []
+        if match_by and plan.operation == "upsert" and self._switches.bulk_duplicate_checks == "all":
+            match_by += [field for field in plan.view.keys if field not in match_by]
         rules = Rules(
             plan.operation,
             match_by,

@@ -12,7 +12,6 @@ import msgspec
 
 from zoho_crm_emulator.accepted_values import given_id
 from zoho_crm_emulator.automations import asked
-from zoho_crm_emulator.batch import Outcome, Row, Rules
 from zoho_crm_emulator.calls import Answer, Call
 from zoho_crm_emulator.child_batch import batch_for
 from zoho_crm_emulator.conditions import found
@@ -22,6 +21,7 @@ from zoho_crm_emulator.emulator import CURRENT_USER, Emulator, user_reference
 from zoho_crm_emulator.jobs import Jobs
 from zoho_crm_emulator.record_checks import Checks, checks_for
 from zoho_crm_emulator.record_rules import RecordRules
+from zoho_crm_emulator.record_writing import Outcome, Row, Rules
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import ModuleView
 from zoho_crm_emulator.switches import Switches

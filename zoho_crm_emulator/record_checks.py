@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from zoho_crm_emulator.accepted_values import Check, checker, given_id
-from zoho_crm_emulator.batch import Row
 from zoho_crm_emulator.emulator import Emulator
+from zoho_crm_emulator.record_writing import Row
 from zoho_crm_emulator.refusals import Refused, together
 from zoho_crm_emulator.schema import LAYOUT, TAG, Field, ModuleView
 from zoho_crm_emulator.subforms import RowsCheck

@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any
 
 from zoho_crm_emulator.automations import asked
-from zoho_crm_emulator.batch import Operation, Outcome, Row, Rules
 from zoho_crm_emulator.calls import Answer, Call
 from zoho_crm_emulator.child_batch import batch_for
 from zoho_crm_emulator.dates import iso, zone
@@ -15,6 +14,7 @@ from zoho_crm_emulator.faults import ActiveFault, Faults
 from zoho_crm_emulator.record_checks import checks_for
 from zoho_crm_emulator.record_reading import named_record
 from zoho_crm_emulator.record_rules import RecordRules
+from zoho_crm_emulator.record_writing import Operation, Outcome, Row, Rules
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import Field, ModuleView
 from zoho_crm_emulator.switches import told_id
@@ -74,7 +74,7 @@ class Write:
         return body
 
     def rules(self) -> Rules:
-        """How records are matched: `duplicate_check_fields` gives the order, never the set."""
+        """How records are matched: `duplicate_check_fields` gives the order; by a switch also the set."""
         of_records = RecordRules.of(self.view, self.call.switches)
         links_repeat = self.call.switches.repeated_links == "again"
         if self.operation != "upsert":
@@ -97,7 +97,8 @@ class Write:
                     {"api_name": "duplicate_check_fields", "json_path": f"$.duplicate_check_fields[{index}]"},
                 )
         order = [keys[name] for name in named if name in keys]
-        order += [field for field in self.view.keys if field not in order]
+        if self.call.switches.duplicate_checks == "all":
+            order += [field for field in self.view.keys if field not in order]
         refuse_repeats = self.call.switches.same_key_twice == "refuse"
         return Rules("upsert", order, refuse_repeats, by_value, links_repeat, of_records)
 
@@ -161,9 +162,20 @@ class Write:
             item["details"] = {name.lower(): value for name, value in item["details"].items()}
         if self.operation != "upsert":
             del item["duplicate_field"], item["action"]
-        elif outcome.duplicate_field is None and self.call.switches.duplicate_field_on_insert == "absent":
-            del item["duplicate_field"]
+        else:
+            self._name_duplicate_field(item)
         return item
+
+    def _name_duplicate_field(self, item: dict[str, Any]) -> None:
+        """Leave out the field by which a record was found, or name one for a new record, as the switches say."""
+        switches, new = self.call.switches, item["action"] == "insert"
+        how = switches.duplicate_field_on_insert if new else switches.duplicate_field_on_update
+        if how == "absent":
+            del item["duplicate_field"]
+        elif how == "null":
+            item["duplicate_field"] = None
+        elif new:
+            item["duplicate_field"] = next(iter(self.body.get("duplicate_check_fields") or []), None)
 
     @staticmethod
     def _placed_problem(refusal: Refused, index: int) -> dict[str, Any]:

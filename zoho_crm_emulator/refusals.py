@@ -21,6 +21,8 @@ MESSAGES = {
     "INVALID_MODULE": "The module name given seems to be invalid",
     "INVALID_TOKEN": "invalid oauth token",
     "AUTHENTICATION_FAILURE": "Authentication failed",
+    "INVALID_OAUTHTOKEN": "invalid oauth token",
+    "AUTHENTICATION_FAILED": "Authentication failed",
     "OAUTH_SCOPE_MISMATCH": "invalid oauth scope to access this URL",
     "INVALID_URL_PATTERN": "Please check if the URL trying to access is a correct one",
     "INVALID_REQUEST_METHOD": "The http request method type is not a valid one",

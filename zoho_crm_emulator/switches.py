@@ -21,7 +21,9 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     same_key_twice: Literal["update", "refuse"] = "update"
     repeated_links: Literal["once", "again"] = "once"  # what a link that is there already becomes, by calls and jobs
     unknown_keys: Literal["ignore", "refuse"] = "ignore"
-    duplicate_field_on_insert: Literal["null", "absent"] = "null"
+    duplicate_checks: Literal["all", "named"] = "all"  # unique fields behind those of `duplicate_check_fields`
+    duplicate_field_on_insert: Literal["null", "absent", "name"] = "null"
+    duplicate_field_on_update: Literal["name", "null", "absent"] = "name"
     details_spelling: Literal["title", "lower"] = "title"  # Created_Time of a success's details; v2 wrote created_time
     ids: Literal["text", "number"] = "text"  # of records, jobs and files in answers to writes; 19 digits fit no float
     bigint_numbers: Literal["accept", "refuse"] = "accept"  # the official SDK sends numbers, the documents strings
@@ -44,6 +46,9 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cost_bulk_result: int = 0
     wrong_method_status: Literal[400, 405] = 400  # the pages of the endpoints say 400, the list of statuses 405
     # OAuth and metadata
+    unauthorized_code: Literal[
+        "INVALID_TOKEN", "AUTHENTICATION_FAILURE", "INVALID_OAUTHTOKEN", "AUTHENTICATION_FAILED"
+    ] = "INVALID_TOKEN"  # what an unknown, ended or revoked access token is called
     answers_scope: Literal["present", "absent"] = "absent"
     unique_spelling: Literal["case_sensitive", "casesensitive"] = "case_sensitive"
     time_zone: str = "UTC"  # an IANA name; date-times are answered in it, and bulk cells without offset read in it
@@ -52,6 +57,7 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     upload_details: Literal["full", "short"] = "full"
     file_too_large: Literal[413, 400] = 413
     ignore_empty_at: Literal["both", "request", "resource"] = "both"  # where a bulk request's `ignore_empty` counts
+    bulk_duplicate_checks: Literal["named", "all"] = "named"  # unique fields behind `find_by`
     bulk_checks_at: Literal["create", "job"] = "create"
     max_rows: int = 25_000
     default_date_format: str = "yyyy-MM-dd"

@@ -7,11 +7,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from target_zoho_crm.api.errors import CODES, Family
+from target_zoho_crm.api.codes import CODES, Family, OwnCode, ZohoCode
 from target_zoho_crm.api.plain_text import code_of, name_of, said
-
-INTERNAL_ERROR = "INTERNAL_ERROR"
-"""Zoho's own code for a failure inside, which may be due to one record."""
 
 _OF_THE_CALLER = (
     HTTPStatus.UNAUTHORIZED,
@@ -37,11 +34,12 @@ def flat_error(body: object) -> tuple[str, str, str | None] | None:
         return None
     code = body.get("code")
     if isinstance(code, str) and code and body.get("status") in _ERROR_WORDS:
-        return code_of(code) or "?", said(body.get("message")), fields_of(body.get("details"))
+        return code_of(code) or OwnCode.UNREADABLE, said(body.get("message")), fields_of(body.get("details"))
     for name in ("x-info", "x-error", "info", "ERROR_MESSAGE"):
         text = body.get(name)
         if isinstance(text, str) and text:  # `info` is also where lists say which page they are
-            return ("LINK_NOT_VALID" if text.lower() == "link not valid" else "GATEWAY_ERROR"), said(text), None
+            expired = text.lower() == "link not valid"
+            return (ZohoCode.LINK_NOT_VALID if expired else OwnCode.GATEWAY_ERROR), said(text), None
     return None
 
 
@@ -78,7 +76,7 @@ def names_no_cause(http_status: int, body: object) -> bool:
     if field or _details_in(body):
         return False
     info = CODES.get(code)
-    return code == INTERNAL_ERROR or (refused and (info is None or info.family is Family.DATA))
+    return code == ZohoCode.INTERNAL_ERROR or (refused and (info is None or info.family in (Family.DATA, None)))
 
 
 def _details_in(body: object) -> bool:

@@ -6,9 +6,9 @@ import logging
 import re
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
+from target_zoho_crm.api.codes import JOB_GONE, SUCCESS, OwnCode, http_code
 from target_zoho_crm.api.costs import BULK_JOB_CREDITS, query_credits, upsert_credits
 from target_zoho_crm.api.data_centers import is_plain_url
 from target_zoho_crm.api.errors import (
@@ -36,7 +37,7 @@ __all__ = ["Answer", "ConnectionSettings", "JobAnswer", "JobCounts", "JobStatus"
 Guard = Callable[[], None]
 """Called right before something is sent: raises where the run may not send any more."""
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("target-zoho-crm")
 
 API_VERSION = "v8"
 RESULT_BYTES_MOST = 256 * 1024 * 1024
@@ -45,11 +46,11 @@ ID_CHARACTERS = 64
 
 _ID = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 _REDIRECTS_MOST = 5
-_GONE_CODES = ("RESOURCE_NOT_FOUND", "LINK_NOT_VALID")
-_NOT_FOUND = ("HTTP_404", "HTTP_410")
+_NOT_FOUND = frozenset({http_code(HTTPStatus.NOT_FOUND), http_code(HTTPStatus.GONE)})
+"""A gateway's word, or Zoho's."""
 
 
-class JobStatus(str, Enum):
+class JobStatus(StrEnum):
     """Where a bulk write job stands."""
 
     ADDED = "ADDED"
@@ -89,7 +90,7 @@ class ZohoClient:
     """Zoho CRM over HTTP, for any number of threads.
 
     Every method raises the `ZohoError` of the right family: ConfigurationError, QuotaError, TransientError (after all
-    attempts) and its kinds LostAnswer, AnswerError, Gone, Stopped.
+    attempts) and its kinds LostAnswer, AnswerError, Gone; or Stopped.
 
     Args:
         settings: where and how.
@@ -203,9 +204,7 @@ class ZohoClient:
         try:
             return _id_in(self._transport.json(call), "id", call.where)
         except AnswerError as error:
-            raise LostAnswer(
-                error.code, f"{error.message} The job may exist.", http_status=error.http_status
-            ) from error
+            raise error.turned(LostAnswer, "The job may exist.") from error
 
     def job(self, job_id: str) -> JobAnswer:
         """Where a job stands.
@@ -218,10 +217,10 @@ class ZohoClient:
             body = self._transport.json(call).body
         except ZohoError as error:
             if error.code in _NOT_FOUND:  # a gateway's word: the job may well be running
-                raise TransientError(error.code, error.message, http_status=error.http_status) from error
-            raise _gone(error, _GONE_CODES) from error
+                raise error.turned(TransientError) from error
+            raise _gone(error, JOB_GONE) from error
         if not isinstance(body, dict) or not isinstance(body.get("status"), str):
-            raise AnswerError("BAD_ANSWER", f"{call.where}: no job in the answer.")
+            raise AnswerError(OwnCode.BAD_ANSWER, f"{call.where}: no job in the answer.")
         return _job_answer(job_id, body)
 
     def download(self, url: str, target: Path) -> None:
@@ -241,16 +240,16 @@ class ZohoClient:
                     partial.replace(target)
                     return
                 link = _joined(link, answer.headers.get("Location", ""))
-            raise AnswerError("BAD_ANSWER", "The result's link leads in circles.")
+            raise AnswerError(OwnCode.BAD_ANSWER, "The result's link leads in circles.")
         except ZohoError as error:
-            raise _gone(error, _GONE_CODES + _NOT_FOUND) from error
+            raise _gone(error, JOB_GONE | _NOT_FOUND) from error
         finally:
             partial.unlink(missing_ok=True)
 
     def resolve(self, url: str) -> str:
         """The full URL of a download link, which comes as absolute, as a path, and as a path with two slashes."""
         if not is_plain_url(url):
-            raise configuration_error("HOST_NOT_ALLOWED", "The link to the job's result is no plain URL.")
+            raise configuration_error(OwnCode.HOST_NOT_ALLOWED, "The link to the job's result is no plain URL.")
         if urlsplit(url).scheme:
             return url
         base = self._transport.api_base()
@@ -316,7 +315,7 @@ class ZohoClient:
     def _only(self, path: str, name: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         found = _list_in(self.get(path, params), name)
         if not found:
-            raise configuration_error("ORG_NOT_FOUND", f"GET {path}: the answer is empty.")
+            raise configuration_error(OwnCode.ORG_NOT_FOUND, f"GET {path}: the answer is empty.")
         return found[0]
 
     def _api(self, path: str) -> str:
@@ -329,7 +328,7 @@ class ZohoClient:
 def _joined(link: str, location: str) -> str:
     """Where a redirect leads."""
     if not is_plain_url(location):
-        raise configuration_error("HOST_NOT_ALLOWED", "A redirect leads to what is no plain URL.")
+        raise configuration_error(OwnCode.HOST_NOT_ALLOWED, "A redirect leads to what is no plain URL.")
     return urljoin(link, location)
 
 
@@ -339,7 +338,9 @@ def _id_in(answer: Answer, name: str, where: str) -> str:
     value = details.get(name) if isinstance(details, dict) else None
     text = value if isinstance(value, str) and _ID.fullmatch(value) else digits_of(value, ID_CHARACTERS)
     if text is None:
-        raise AnswerError("BAD_ANSWER", f"{where}: HTTP {answer.status} without {name}.", http_status=answer.status)
+        raise AnswerError(
+            OwnCode.BAD_ANSWER, f"{where}: HTTP {answer.status} without {name}.", http_status=answer.status
+        )
     return text
 
 
@@ -365,7 +366,7 @@ def _job_answer(job_id: str, body: Mapping[str, Any]) -> JobAnswer:
         status=_job_status(job_id, body["status"]),
         download_url=link if isinstance(link, str) and link else None,
         counts=JobCounts(*(_count(file.get(f"{name}_count")) for name in ("added", "updated", "skipped", "total"))),
-        code=code if code not in ("", "SUCCESS") else None,
+        code=code if code not in ("", SUCCESS) else None,
     )
 
 
@@ -383,7 +384,5 @@ def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _gone(error: ZohoError, codes: tuple[str, ...]) -> ZohoError:
-    if error.code in codes:
-        return Gone(error.code, error.message, http_status=error.http_status)
-    return error
+def _gone(error: ZohoError, codes: Collection[str]) -> ZohoError:
+    return error.turned(Gone) if error.code in codes else error

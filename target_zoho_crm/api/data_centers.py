@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import close_names, configuration_error
 
 
@@ -77,11 +78,11 @@ def endpoints(
     hosts = DATA_CENTERS.get(data_center)
     if hosts is None:
         known = ", ".join(DATA_CENTERS)
-        raise configuration_error("UNKNOWN_DATA_CENTER", f"data_center {data_center!r} is none of {known}.")
+        raise configuration_error(OwnCode.UNKNOWN_DATA_CENTER, f"data_center {data_center!r} is none of {known}.")
     if environment not in ENVIRONMENTS:
         hint = close_names(environment, ENVIRONMENTS)
         raise configuration_error(
-            "UNKNOWN_DATA_CENTER", f"environment {environment!r} is none of {', '.join(ENVIRONMENTS)}.{hint}"
+            OwnCode.UNKNOWN_DATA_CENTER, f"environment {environment!r} is none of {', '.join(ENVIRONMENTS)}.{hint}"
         )
     given = {name: url for name, url in (overrides or {}).items() if url}
     api_host = hosts.api.replace("www.", ENVIRONMENTS[environment] + ".", 1)
@@ -136,7 +137,9 @@ def _port(parts: SplitResult) -> int | None:
 
 def _checked(name: str, url: str) -> str:
     if not is_plain_url(url) or not (parts := urlsplit(url)).hostname or "@" in parts.netloc or _port(parts) == -1:
-        raise configuration_error("INVALID_URL", f"{name} is not a URL of the form https://host.")
+        raise configuration_error(OwnCode.INVALID_URL, f"{name} is not a URL of the form https://host.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
-        raise configuration_error("INSECURE_URL", f"{name} ({parts.scheme}://{parts.hostname}) would show the token.")
+        raise configuration_error(
+            OwnCode.INSECURE_URL, f"{name} ({parts.scheme}://{parts.hostname}) would show the token."
+        )
     return url.rstrip("/")

@@ -9,6 +9,7 @@ import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.data_centers import is_loopback
 from target_zoho_crm.api.errors import ConfigurationError, LostAnswer, TransientError, ZohoError, configuration_error
 
@@ -50,15 +51,15 @@ def connection_error(where: str, url: str, error: Exception) -> ZohoError:
     causes = _causes(error)
     if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes):
         host = urlsplit(url).netloc
-        return configuration_error("TLS_FAILED", f"{where}: {host} showed no acceptable certificate.")
+        return configuration_error(OwnCode.TLS_FAILED, f"{where}: {host} showed no acceptable certificate.")
     unsent = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
     kind = type(error).__name__
     if any(isinstance(each, (*unsent, requests.exceptions.ConnectTimeout)) for each in causes):
         host = urlsplit(url).netloc
-        return NotSent("NO_CONNECTION", f"{where}: {host} cannot be reached ({kind}).")
+        return NotSent(OwnCode.NO_CONNECTION, f"{where}: {host} cannot be reached ({kind}).")
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
-        return ConfigurationError("INVALID_URL", f"{where}: the URL or a header is malformed ({kind}).")
-    return LostAnswer("LOST_ANSWER", f"{where}: the connection broke before the answer came ({kind}).")
+        return ConfigurationError(OwnCode.INVALID_URL, f"{where}: the URL or a header is malformed ({kind}).")
+    return LostAnswer(OwnCode.LOST_ANSWER, f"{where}: the connection broke before the answer came ({kind}).")
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -8,18 +8,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from enum import Enum
+from enum import StrEnum
 
 from sync_ledger.retry_schedules import CALL_STOP_CHECK_SECONDS, RETRY_AFTER_MOST_SECONDS
 from target_zoho_crm.api.call_window import CallWindow
-from target_zoho_crm.api.errors import CODES, CREDIT_BUDGET, QuotaError, Stopped
+from target_zoho_crm.api.codes import OwnCode
+from target_zoho_crm.api.errors import QuotaError, Stopped
 
 logger = logging.getLogger("target-zoho-crm")
 
 UPSERTS_AT_ONCE = 10  # Zoho's limit for upserts of more than 10 records, in all editions
 
 
-class CreditKind(str, Enum):
+class CreditKind(StrEnum):
     """What credits were spent for."""
 
     UPSERT = "upsert"
@@ -217,8 +218,8 @@ def wait_or_stop(stop: threading.Event, seconds: float) -> None:
 
 def stopped() -> Stopped:
     """The error of a wait that a stop cut short."""
-    return Stopped("STOPPED", "The run was asked to stop; what was not confirmed is sent again by the next one.")
+    return Stopped(OwnCode.STOPPED, "The run was asked to stop; what was not confirmed is sent again by the next one.")
 
 
 def _over(what: str) -> QuotaError:
-    return QuotaError(CREDIT_BUDGET, f"{what} {CODES[CREDIT_BUDGET].remedy}")
+    return QuotaError(OwnCode.CREDIT_BUDGET, what, remedy=OwnCode.CREDIT_BUDGET.code.remedy)

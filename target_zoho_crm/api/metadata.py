@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.codes import NO_SUCH_MODULE, OwnCode, ZohoCode
 from target_zoho_crm.api.errors import ConfigurationError, close_names, configuration_error
 
-_MODULE_CODES = ("INVALID_MODULE", "MODULE_NOT_AVAILABLE", "NOT_SUPPORTED", "INVALID_DATA", "INVALID_URL_PATTERN")
 _KEY_TYPES = frozenset({"text", "email", "phone", "website"})
 _NEVER_WRITTEN = frozenset({"autonumber", "formula", "rollup_summary", "fileupload", "imageupload", "profileimage"})
 TAG = "tag"
@@ -99,7 +99,7 @@ class ModuleFields(Mapping[str, Field]):
         try:
             body = client.get("settings/fields", {"module": module}).body
         except ConfigurationError as error:
-            if error.code not in _MODULE_CODES:
+            if error.code not in NO_SUCH_MODULE:
                 raise
             raise _no_module(client, module) from error
         found = body.get("fields") if isinstance(body, dict) else None
@@ -117,11 +117,11 @@ class ModuleFields(Mapping[str, Field]):
         field = self.named(name)
         where = f"key_field {field.api_name} of module {self.module}"
         if not field.unique:
-            raise configuration_error("KEY_NOT_UNIQUE", f"{where} is not unique.", field=name)
+            raise configuration_error(OwnCode.KEY_NOT_UNIQUE, f"{where} is not unique.", field=name)
         if not field.writable:
-            raise configuration_error("KEY_NOT_WRITABLE", f"{where} cannot be written.", field=name)
+            raise configuration_error(OwnCode.KEY_NOT_WRITABLE, f"{where} cannot be written.", field=name)
         if field.data_type not in _KEY_TYPES:
-            raise configuration_error("KEY_NOT_TEXT", f"{where} has type {field.data_type}.", field=name)
+            raise configuration_error(OwnCode.KEY_NOT_TEXT, f"{where} has type {field.data_type}.", field=name)
         return field
 
     def demanding(self, names: Collection[str]) -> ModuleFields:
@@ -138,7 +138,9 @@ class ModuleFields(Mapping[str, Field]):
         field = self._fields.get(name)
         if field is None:
             hint = close_names(name, self._fields)
-            raise configuration_error("INVALID_FIELD", f"Module {self.module} has no field {name}.{hint}", field=name)
+            raise configuration_error(
+                ZohoCode.INVALID_FIELD, f"Module {self.module} has no field {name}.{hint}", field=name
+            )
         return field
 
     def __getitem__(self, name: str) -> Field:
@@ -154,7 +156,7 @@ class ModuleFields(Mapping[str, Field]):
 def _no_module(client: ZohoClient, module: str) -> ConfigurationError:
     names = [str(each["api_name"]) for each in client.modules() if each.get("api_name")]
     hint = close_names(module, names)
-    return configuration_error("INVALID_MODULE", f"The org has no module {module}.{hint}")
+    return configuration_error(ZohoCode.INVALID_MODULE, f"The org has no module {module}.{hint}")
 
 
 def _holds_tags(item: Mapping[str, Any]) -> bool:

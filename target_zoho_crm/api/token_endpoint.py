@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from target_zoho_crm.api.errors import CODES, AnswerError, ConfigurationError, TransientError
+from target_zoho_crm.api.codes import CODES, OwnCode, ZohoCode
+from target_zoho_crm.api.errors import AnswerError, ConfigurationError, QuotaError, TransientError, configuration_error
 from target_zoho_crm.api.plain_text import NotJsonError, code_of, json_of
 
 TIMEOUT = (10.0, 60.0)
@@ -29,7 +30,8 @@ def ask_for_token(
 
     Raises:
         ConfigurationError: Zoho does not take the credentials; the message says which and what to do.
-        TransientError: the accounts server cannot be reached, or gives no more tokens for now.
+        TransientError: the accounts server cannot be reached.
+        QuotaError: it gives no more tokens for now.
         AnswerError: the answer is none of Zoho's.
     """
     host = urlsplit(accounts_url).netloc
@@ -45,10 +47,10 @@ def ask_for_token(
             )
             content = _start_of(answer)
     except requests.exceptions.SSLError as error:
-        raise ConfigurationError("TLS_FAILED", f"{host}: {CODES['TLS_FAILED'].remedy}") from error
+        raise configuration_error(OwnCode.TLS_FAILED, f"{host}:") from error
     except requests.exceptions.RequestException as error:
-        message = f"No token from {host} ({type(error).__name__}). {CODES['NO_CONNECTION'].remedy}"
-        raise TransientError("NO_CONNECTION", message) from error
+        happened, remedy = f"No token from {host} ({type(error).__name__}).", OwnCode.NO_CONNECTION.code.remedy
+        raise TransientError(OwnCode.NO_CONNECTION, happened, remedy=remedy) from error
     return _read(host, answer, content)
 
 
@@ -71,13 +73,18 @@ def _read(host: str, answer: requests.Response, content: bytes) -> dict[str, Any
     body = body if isinstance(body, dict) else {}
     error, value = code_of(body.get("error")), body.get("access_token")
     if error:
-        code = "ACCESS_DENIED" if error.lower().replace("_", " ") == "access denied" else error
+        denied = error.lower().replace("_", " ") == "access denied"
+        code = ZohoCode.ACCESS_DENIED if denied else error
         info = CODES.get(code)
-        text = f"{info.meaning} {info.remedy}" if info else "Check the credentials and data_center."
-        kind = TransientError if code == "ACCESS_DENIED" else ConfigurationError
-        raise kind(code, f"{host} gave no token: {code}: {text}", http_status=answer.status_code)
+        happened, remedy = f"{host} gave no token: {code}:", "Check the credentials and data_center."
+        if info is not None:
+            happened, remedy = f"{happened} {info.meaning}", info.remedy
+        kind = QuotaError if denied else ConfigurationError
+        raise kind(code, happened, remedy=remedy, http_status=answer.status_code)
     if not answer.ok or not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise AnswerError(
-            "BAD_ANSWER", f"{host} answered HTTP {answer.status_code} without a token.", http_status=answer.status_code
+            OwnCode.BAD_ANSWER,
+            f"{host} answered HTTP {answer.status_code} without a token.",
+            http_status=answer.status_code,
         )
     return body

@@ -24,6 +24,7 @@ import urllib3.exceptions
 from sync_ledger.retry_schedules import API_CALLS
 from target_zoho_crm.api.answers import flat_error, names_no_cause
 from target_zoho_crm.api.auth import AccessToken, Credentials, TokenSource
+from target_zoho_crm.api.codes import JOB_GONE, OwnCode, ZohoCode, http_code
 from target_zoho_crm.api.data_centers import Endpoints, host_of
 from target_zoho_crm.api.errors import (
     AnswerError,
@@ -137,6 +138,7 @@ class Transport:
             timeout=(settings.connect_seconds, settings.read_seconds),
             stop=stop,
             first_pause=settings.first_pause_seconds,
+            patient=settings.max_attempts is None,
         )
 
     def api_base(self) -> str:
@@ -181,7 +183,7 @@ class Transport:
         settings = self._settings
         if not settings.endpoints.may_see_token(call.url):
             host = one_line(host_of(call.url), WHERE_CHARACTERS)
-            raise configuration_error("HOST_NOT_ALLOWED", f"{call.where}: host {host} may not see the token.")
+            raise configuration_error(OwnCode.HOST_NOT_ALLOWED, f"{call.where}: host {host} may not see the token.")
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: _worth_another(error, call)),
             wait=self._pause,
@@ -281,7 +283,7 @@ class Transport:
         for block in response.iter_content(_BLOCK_BYTES):
             size += len(block)
             if size > limit:
-                raise AnswerError("BAD_ANSWER", f"The answer is longer than {limit:,} bytes; it is not read.")
+                raise AnswerError(OwnCode.BAD_ANSWER, f"The answer is longer than {limit:,} bytes; it is not read.")
             if time.monotonic() > ends:
                 raise requests.exceptions.ReadTimeout("the answer took too long as a whole")
             take(block)
@@ -302,16 +304,16 @@ class Transport:
         status = response.status_code
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             return self._throttled(call, response)
-        code, said, field_name = flat_error(body) or (f"HTTP_{status}", "", None)
+        code, said, field_name = flat_error(body) or (http_code(status), "", None)
         if status < HTTPStatus.MULTIPLE_CHOICES and body is _NOT_JSON:
-            return AnswerError("BAD_ANSWER", f"{call.where}: HTTP {status}, but not JSON.", http_status=status)
+            return AnswerError(OwnCode.BAD_ANSWER, f"{call.where}: HTTP {status}, but not JSON.", http_status=status)
         error = request_error(code, where=call.where, said=said, http_status=status, field=field_name)
-        if status == HTTPStatus.UNAUTHORIZED and code not in ("OAUTH_SCOPE_MISMATCH", "AUTHENTICATION_FAILURE"):
+        if status == HTTPStatus.UNAUTHORIZED and code != ZohoCode.OAUTH_SCOPE_MISMATCH:
             return _TokenRefused(error)
         if call.splits and names_no_cause(status, None if body is _NOT_JSON else body):
             return UnattributedFailure(error)
         if call.repeat is Repeat.ONCE and isinstance(error, TransientError):
-            return LostAnswer(code, f"{error.message} It may have been carried out.", http_status=status)
+            return error.turned(LostAnswer, "It may have been carried out.")
         return error
 
     def _throttled(self, call: Call, response: requests.Response) -> ZohoError:
@@ -319,12 +321,12 @@ class Transport:
         told = _credits_left(response)
         left = self._credits.remaining  # without this call's, which are reserved
         if told < max(call.credits, 1) if told is not None else left is not None and left < 0:
-            return request_error("CREDITS_USED_UP", where=call.where, http_status=response.status_code)
+            return request_error(OwnCode.CREDITS_USED_UP, where=call.where, http_status=response.status_code)
         seconds = retry_after(response.headers.get("Retry-After"))
         if seconds is not None:
             self._gate.pause(seconds)
-        error = request_error("TOO_MANY_REQUESTS", where=call.where, http_status=response.status_code)
-        return _Throttled(error.code, error.message, http_status=error.http_status)
+        throttled = request_error(ZohoCode.TOO_MANY_REQUESTS, where=call.where, http_status=response.status_code)
+        return throttled.turned(_Throttled)
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
         """Doubling, with jitter, so that threads that fail together do not come back together."""
@@ -377,8 +379,8 @@ def _has_results(body: object) -> bool:
 
 
 def _worth_another(error: BaseException, call: Call) -> bool:
-    if not isinstance(error, TransientError) or isinstance(error, UnattributedFailure) or error.code == "STOPPED":
+    if not isinstance(error, TransientError) or isinstance(error, UnattributedFailure):
         return False
-    if error.code in ("RESOURCE_NOT_FOUND", "LINK_NOT_VALID"):
+    if error.code in JOB_GONE:
         return False  # it will not come into being by asking again
     return call.repeat is Repeat.SAFE or isinstance(error, (NotSent, _Throttled))

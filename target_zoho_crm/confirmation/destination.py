@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.errors import CREDIT_BUDGET, Family, QuotaError, TransientError, ZohoError, request_error
+from target_zoho_crm.api.codes import Family, OwnCode
+from target_zoho_crm.api.errors import QuotaError, TransientError, ZohoError, request_error
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.batch import Batch, Channel, PendingRecords
-from target_zoho_crm.confirmation.confirmation import Confirmation
-from target_zoho_crm.confirmation.outcomes import Outcome, Status, refused_by_us
+from target_zoho_crm.confirmation.failed_calls import FailedCalls
+from target_zoho_crm.confirmation.in_flight import InFlight
+from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.problem_summary import Problems
-from target_zoho_crm.confirmation.state_gate import Flight, StateGate
+from target_zoho_crm.confirmation.state_gate import StateGate
+from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.confirmation.sync_flags import SyncFlags, unflagged
 from target_zoho_crm.confirmation.unattributed_failures import UnattributedFailures
-from target_zoho_crm.mapping.field_mapping import Refusal
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.write_settings import Automations, Operation
 from target_zoho_crm.writing.records_by_key import RecordsByKey
@@ -27,7 +29,7 @@ from target_zoho_crm.writing.records_by_key import RecordsByKey
 logger = logging.getLogger("target-zoho-crm")
 
 
-class OnRejection(str, Enum):
+class OnRejection(StrEnum):
     """What a refused record does to the run."""
 
     SKIP = "skip"
@@ -39,37 +41,6 @@ class RejectedError(Exception):
     """A record was refused and the user wants no run to go past that."""
 
 
-class FailedCalls:
-    """Calls that failed as a whole after all retries; several in a row, with no success between, end the run."""
-
-    IN_A_ROW = 3
-
-    def __init__(self, *, continuous: bool = False) -> None:
-        """Start with none. A `continuous` run does not end for them."""
-        self._continuous = continuous
-        self._lock = threading.Lock()
-        self._in_a_row = 0
-        self.total = 0
-
-    def note(self, error: Exception) -> None:
-        """Count a failed call.
-
-        Raises:
-            Exception: `error` itself, when nothing gets through any more.
-        """
-        with self._lock:
-            self.total += 1
-            self._in_a_row += 1
-            over = self._in_a_row >= self.IN_A_ROW and not self._continuous
-        if over:
-            raise error
-
-    def succeeded(self) -> None:
-        """Note that a call got through."""
-        with self._lock:
-            self._in_a_row = 0
-
-
 @dataclass(frozen=True)
 class Destination:
     """One stream's module in the CRM, with all that writing to it needs."""
@@ -78,8 +49,9 @@ class Destination:
     module: str
     client: ZohoClient
     stop: threading.Event
-    confirmation: Confirmation
+    ledger: StreamLedger
     folding: KeyFolding
+    in_flight: InFlight
     state_gate: StateGate
     problems: Problems
     on_rejection: OnRejection
@@ -98,11 +70,11 @@ class Destination:
 
     def conclude(
         self,
-        group: PendingRecords | None,
+        pending: PendingRecords | None,
         outcomes: Sequence[Outcome],
         channel: Channel | None,
         job: JournalledJob | None = None,
-        payloads: Mapping[str, str] | None = None,
+        payload_hashes: Mapping[str, str] | None = None,
     ) -> None:
         """Write outcomes to the ledger, then count them; only then may STATE pass their records.
 
@@ -110,11 +82,11 @@ class Destination:
             ConfigurationError, QuotaError: Zoho refused one for a reason that no record is to blame for.
             RejectedError: one was refused and `on_rejection` is fail_fast; the ledger knows all of them by then.
         """
-        confirmed = self.confirmation.confirm(outcomes, channel, job, payloads)
+        confirmed = self.ledger.confirm(outcomes, channel, job, payload_hashes)
         if self.flags is not None:
             self.flags.set(confirmed.in_the_crm)
-        if group is not None:  # else an earlier run has read these records, and they are not of this run's sum
-            self.state_gate.confirmed(group, (*confirmed.in_the_crm, *confirmed.refused), confirmed.due_again)
+        if pending is not None:  # else an earlier run has read these records, and they are not of this run's sum
+            self.state_gate.confirmed(pending, (*confirmed.in_the_crm, *confirmed.refused), confirmed.due_again)
         if len(confirmed.in_the_crm) == len(outcomes):
             return
         self.problems.note(self.stream, confirmed.refused)
@@ -133,44 +105,25 @@ class Destination:
         if self.flags is None:
             return batch
         versions = batch.manifest
-        known = self.confirmation.synced_at(versions)
+        known = self.ledger.synced_at(versions)
         if not known:
             return batch
         outcomes = unflagged({key: versions[key] for key in known})
         self.flags.set(outcomes)
-        self.state_gate.confirmed(batch.group, outcomes, 0)
-        return replace(batch, entries={key: entry for key, entry in batch.entries.items() if key not in known})
+        self.state_gate.confirmed(batch.pending, outcomes, 0)
+        return batch.without(known)
 
-    def due_again(self, group: PendingRecords | None, orders: int) -> None:
+    def due_again(self, pending: PendingRecords | None, orders: int) -> None:
         """Count orders that the ledger now holds as due again; a lasting run lets STATE pass them.
 
         The tap finds them by the ledger, wherever its bookmark stands.
         """
-        if self.continuous and group is not None:
-            self.state_gate.due_again(group, orders)
-
-    def take_off(self, keys: Collection[str]) -> Flight:
-        """Note that writes for these keys are under way; returns what `landed` wants back."""
-        return self.state_gate.sent(self.module, self.folding.folded(keys))
-
-    def landed(self, flight: Flight) -> None:
-        """Note that the writes that `take_off` gave this flight for are over, or never happened."""
-        self.state_gate.returned(self.module, flight)
-
-    def flying(self, keys: Collection[str]) -> set[str]:
-        """Tell which of these keys have a write under way, as Zoho compares keys."""
-        folded = self.folding.changed(keys)
-        as_compared = [folded.get(key, key) for key in keys] if folded else keys
-        found = self.state_gate.in_flight(self.module, as_compared)
-        return {key for key in keys if folded.get(key, key) in found} if found else set()
-
-    def refusals(self, batch: Batch, refused: Mapping[str, Refusal]) -> list[Outcome]:
-        """Turn our own refusals into outcomes."""
-        return [refused_by_us(key, batch.entries[key].version, refusal) for key, refusal in refused.items()]
+        if self.continuous and pending is not None:
+            self.state_gate.due_again(pending, orders)
 
     def ends_budget(self, error: ZohoError) -> bool:
         """Whether an error says that our own budget is spent: what it kept from being sent is left to the next run."""
-        if error.code != CREDIT_BUDGET:
+        if error.code != OwnCode.CREDIT_BUDGET:
             return False
         self.credits.run_short()
         return True
@@ -185,20 +138,26 @@ class Destination:
         if isinstance(error, QuotaError) and not of_budget:
             raise error
         if not of_budget:
-            self.failed_calls.note(error)
+            self.failed_calls.failed(error)
 
-    def left_unsynced(self, batch: Batch, error: Exception) -> None:
+    def left_unsynced(self, batch: Batch, error: ZohoError) -> None:
         """Let go of orders that could not be sent; the next run reads them again."""
-        self.failed_calls.note(error)
+        self.failed_calls.failed(error)
         if not batch.entries:
             return
         if self.continuous:  # no next run: the ledger holds them as due, and the tap sends them again
-            code = error.code if isinstance(error, ZohoError) else type(error).__name__
             outcomes = [
-                Outcome(key, entry.version, Status.REJECTED, code=code, message=str(error), family=Family.TRANSIENT)
+                Outcome(
+                    key,
+                    entry.version,
+                    Status.REJECTED,
+                    code=error.code,
+                    message=error.happened,
+                    family=Family.TRANSIENT,
+                )
                 for key, entry in batch.entries.items()
             ]
-            self.conclude(batch.group, outcomes, Channel.UPSERT)
+            self.conclude(batch.pending, outcomes, Channel.UPSERT)
             logger.warning("%d orders of stream %r are due again: %s", len(outcomes), self.stream, error)
             return
         logger.warning(

@@ -6,20 +6,15 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from target_zoho_crm.api.errors import Family
+from target_zoho_crm.api.codes import NO_SUCH_KEY, Family, OwnCode, ZohoCode
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.write_settings import Operation
-
-NOT_IN_CRM = "NOT_IN_CRM"
-DUPLICATE = "DUPLICATE_DATA"
-_NO_ROW = "RESOURCE_NOT_FOUND"  # what a bulk update says of a key without a record; elsewhere it speaks of jobs
-_NO_REASON = "SKIPPED"
 
 
 def not_in_crm(key: str, version: str) -> Outcome:
     """The refusal of an order that is to be updated and that the CRM does not have."""
     message = "No record has this key, and `operation` is update."
-    return Outcome(key, version, Status.REJECTED, code=NOT_IN_CRM, message=message, family=Family.DATA)
+    return Outcome(key, version, Status.REJECTED, code=OwnCode.NOT_IN_CRM, message=message, family=Family.DATA)
 
 
 def by_operation(outcomes: Sequence[Outcome], operation: Operation) -> list[Outcome]:
@@ -34,12 +29,12 @@ def by_operation(outcomes: Sequence[Outcome], operation: Operation) -> list[Outc
 def _updated(outcome: Outcome) -> Outcome:
     if outcome.status is Status.SYNCED:
         return structs.replace(outcome, action=Operation.UPDATE.value)
-    return not_in_crm(outcome.key, outcome.version) if outcome.code == _NO_ROW else outcome
+    return not_in_crm(outcome.key, outcome.version) if outcome.code == NO_SUCH_KEY else outcome
 
 
 def _inserted(outcome: Outcome) -> Outcome:
     if outcome.status is Status.SYNCED:
         return structs.replace(outcome, action=Operation.INSERT.value)
-    if outcome.code == _NO_REASON:  # an insert skips rows whose key is there
-        return structs.replace(outcome, code=DUPLICATE)
+    if outcome.code == ZohoCode.SKIPPED:  # an insert skips rows whose key is there
+        return structs.replace(outcome, code=ZohoCode.DUPLICATE_DATA)
     return outcome

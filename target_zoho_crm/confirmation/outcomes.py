@@ -7,25 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from target_zoho_crm.api.answers import JSON_PATH, fields_of, flat_error
-from target_zoho_crm.api.errors import AnswerError, Family, family_of, request_error
+from target_zoho_crm.api.codes import SUCCESS, Family, OwnCode, ZohoCode, family_of
+from target_zoho_crm.api.errors import AnswerError, request_error
 from target_zoho_crm.api.plain_text import (
     CODE_CHARACTERS,
     FIELD_CHARACTERS,
     code_of,
     digits_of,
+    name_of,
     one_line,
     said,
 )
-from target_zoho_crm.mapping.field_values import MULTIPLE, Refusal
+from target_zoho_crm.batch import Batch
+from target_zoho_crm.mapping.field_values import Refusal
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """What became of a record."""
 
     SYNCED = "synced"
@@ -55,6 +58,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     A refusal that passes by itself is REJECTED with family TRANSIENT; the ledger decides when it is due again.
     `field` names one field, or several joined by a comma. `causes` are there where we refused the record ourselves, so
     that equal ones can be counted; their texts hold nothing of the record but unknown values of picklists.
+    `conflict_id` is the record that was written for an order with code KEY_CONFLICT, and is not its own.
     """
 
     key: str
@@ -67,6 +71,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     message: str | None = None
     family: Family | None = None
     causes: tuple[RecordError, ...] = ()
+    conflict_id: str | None = None
 
 
 CREATED = "insert"
@@ -84,15 +89,14 @@ def refused(key: str, version: str, errors: Sequence[RecordError]) -> Outcome:
     It is transient only when every error is; a lasting one would only come back.
     """
     codes = dict.fromkeys(error.code for error in errors)
-    families = {family_of(code) for code in codes}
-    code = next(iter(codes)) if len(codes) == 1 else MULTIPLE
-    family = next(each for each in _WORST_FIRST if each in families)
+    code = next(iter(codes)) if len(codes) == 1 else ZohoCode.MULTIPLE_OR_MULTI_ERRORS
+    family = Family.deciding(map(family_of, codes))
     fields = dict.fromkeys(error.field for error in errors if error.field)
     texts = [error.message for error in errors if error.message]
     return Outcome(
         key=key,
         version=version,
-        status=Status.UNSYNCED if family in _STOPPING else Status.REJECTED,
+        status=Status.REJECTED if family.blames_order else Status.UNSYNCED,
         code=code,
         field=one_line(",".join(fields), FIELD_CHARACTERS) or None,
         message="; ".join(texts)[:_MESSAGE_CHARACTERS] or None,
@@ -111,14 +115,18 @@ def refused_by_us(key: str, version: str, refusal: Refusal) -> Outcome:
     return msgspec.structs.replace(refused(key, version, causes), causes=causes)
 
 
-_WORST_FIRST = (Family.CONFIGURATION, Family.QUOTA, Family.DATA, Family.TRANSIENT)
-_STOPPING = (Family.CONFIGURATION, Family.QUOTA)
+def own_refusals(batch: Batch, refusals: Mapping[str, Refusal]) -> list[Outcome]:
+    """The outcomes of orders of a batch that we refuse, by key."""
+    return [refused_by_us(key, batch.entries[key].version, refusal) for key, refusal in refusals.items()]
 
 
-def upsert_outcomes(keys: Sequence[str], versions: Sequence[str], http_status: int, body: object) -> list[Outcome]:
+def upsert_outcomes(
+    keys: Sequence[str], versions: Sequence[str], http_status: int, body: object, *, key_field: str | None = None
+) -> list[Outcome]:
     """The outcomes of one upsert call, in the order of `keys`.
 
-    A `data` list is read first, then the flat error form, also wrapped in `data`: a 2xx alone proves nothing.
+    A `data` list is read first, then the flat error form, also wrapped in `data`: a 2xx alone proves nothing. With
+    `key_field`, a record that Zoho found by another field is no success: it is another one's.
 
     Raises:
         AnswerError: the answer does not fit the call (count, positions, form).
@@ -128,11 +136,11 @@ def upsert_outcomes(keys: Sequence[str], versions: Sequence[str], http_status: i
         raise ValueError("as many versions as keys are needed")
     items = _items(len(keys), http_status, body)
     outcomes = [
-        _item_outcome(position, key, version, item)
+        _item_outcome(position, key, version, item, key_field)
         for position, (key, version, item) in enumerate(zip(keys, versions, items, strict=True))
     ]
     first = outcomes[0] if outcomes else None
-    if first is not None and first.code and all(each.family in _STOPPING for each in outcomes):
+    if first is not None and first.code and all(each.status is Status.UNSYNCED for each in outcomes):
         raise request_error(
             first.code, where="upsert", said=first.message or "", http_status=http_status, field=first.field
         )
@@ -149,29 +157,43 @@ def _items(count: int, http_status: int, body: object) -> list[Any]:
         raise request_error(code, where="upsert", said=said, http_status=http_status, field=field)
     got = len(data) if isinstance(data, list) else 0
     raise AnswerError(
-        "BAD_ANSWER",
+        OwnCode.BAD_ANSWER,
         f"upsert: the answer (HTTP {http_status}) has {got} results for {count} records; none is believed.",
         http_status=http_status,
     )
 
 
-def _item_outcome(position: int, key: str, version: str, item: object) -> Outcome:
+def _item_outcome(position: int, key: str, version: str, item: object, key_field: str | None) -> Outcome:
     if not isinstance(item, dict):
         return _unclear(key, version)
     code, status, details = item.get("code"), item.get("status"), item.get("details")
-    if code == "SUCCESS" and status == "success":
+    if code == SUCCESS and status == "success":
         zoho_id = digits_of(details.get("id"), ID_DIGITS) if isinstance(details, dict) else None
         if zoho_id is None:
             return _unclear(key, version)
         action = item.get("action")
+        # Of a new record some answers name the key field, others none.
+        other = name_of(item.get("duplicate_field")) if key_field is not None and action != CREATED else None
+        if other and key_field is not None and other.casefold() != key_field.casefold():
+            return _of_another(key, version, zoho_id, other)
         return Outcome(key, version, Status.SYNCED, zoho_id, action if action in _ACTIONS else None)
-    if not code_of(code) or code == "SUCCESS" or status == "success":
+    if not code_of(code) or code == SUCCESS or status == "success":
         return _unclear(key, version)
     return refused(key, version, _errors(position, item))
 
 
+def matched_by(zoho_id: str, field: str) -> str:
+    """The message of an order for which Zoho overwrote a record that it found by another field than the key."""
+    return f"Zoho found record {zoho_id} by {field}, and overwrote it"
+
+
+def _of_another(key: str, version: str, zoho_id: str, field: str) -> Outcome:
+    refusal = refused(key, version, [RecordError(OwnCode.KEY_CONFLICT, field, matched_by(zoho_id, field))])
+    return msgspec.structs.replace(refusal, conflict_id=zoho_id)
+
+
 def _unclear(key: str, version: str) -> Outcome:
-    return refused(key, version, [RecordError("UNCLEAR_ANSWER", None, "neither a clear success nor an error")])
+    return refused(key, version, [RecordError(OwnCode.UNCLEAR_ANSWER, None, "neither a clear success nor an error")])
 
 
 def _errors(position: int, item: Mapping[str, Any]) -> list[RecordError]:
@@ -190,7 +212,7 @@ def _errors(position: int, item: Mapping[str, Any]) -> list[RecordError]:
         if isinstance(details.get(name), (str, int))
     ]
     text = f"{text} ({', '.join(hints)})" if hints else text
-    return [RecordError(code_of(item["code"]) or "?", field, text or None)]
+    return [RecordError(code_of(item["code"]) or OwnCode.UNREADABLE, field, text or None)]
 
 
 def _check_position(position: int, details: Mapping[str, Any]) -> None:
@@ -199,5 +221,6 @@ def _check_position(position: int, details: Mapping[str, Any]) -> None:
     match = JSON_PATH.match(path) if isinstance(path, str) else None
     if match is not None and match[1] != str(position):
         raise AnswerError(
-            "BAD_ANSWER", f"upsert: result {position} speaks of record {match[1][:9]}; none of the answer is believed."
+            OwnCode.BAD_ANSWER,
+            f"upsert: result {position} speaks of record {match[1][:9]}; none of the answer is believed.",
         )

@@ -5,13 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from target_zoho_crm.api.errors import CODES
-from target_zoho_crm.confirmation.outcomes import Outcome, RecordError
+from target_zoho_crm.api.codes import Family, Standing, advice, find
+from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status
 
 SAMPLE_KEYS = 5
 TEXTS_MOST = 20
 """Causes told apart by their text for one code and field; all others are counted together."""
+
+
+_Place: TypeAlias = "tuple[str, str, str, Standing, Family | None]"
+"""Stream, code, fields, what the ledger says of the orders, and the family by which it does."""
 
 
 @dataclass
@@ -28,7 +33,7 @@ class Problems:
     def __init__(self) -> None:
         """Start with none."""
         self._lock = threading.Lock()
-        self._causes: dict[tuple[str, str, str], dict[str, Cause]] = {}
+        self._causes: dict[_Place, dict[str, Cause]] = {}
 
     def note(self, stream: str, outcomes: Sequence[Outcome]) -> None:
         """Take in those outcomes that are refusals."""
@@ -36,13 +41,13 @@ class Problems:
             for outcome in outcomes:
                 if outcome.code is None:
                     continue
+                standing = standing_of(outcome)
                 for cause in outcome.causes or (RecordError(outcome.code, outcome.field, None),):
-                    self._count(stream, cause, outcome.key)
+                    place = (stream, cause.code, cause.field or "", standing, outcome.family)
+                    self._count(place, cause.message or "", outcome.key)
 
-    def _count(self, stream: str, cause: RecordError, key: str) -> None:
-        place = (stream, cause.code, cause.field or "")
+    def _count(self, place: _Place, text: str, key: str) -> None:
         texts = self._causes.setdefault(place, {})
-        text = cause.message or ""
         if text not in texts and len(texts) >= TEXTS_MOST:
             text = ""
         found = texts.setdefault(text, Cause())
@@ -57,12 +62,21 @@ class Problems:
         return [_line(*each) for each in sorted(every, key=lambda each: -each[-1].count)]
 
 
-def _line(stream: str, code: str, fields: str, text: str, found: Cause) -> str:
-    info = CODES.get(code)
+def standing_of(outcome: Outcome) -> Standing:
+    """What the ledger says of a refused order, once it has the outcome."""
+    due = outcome.family is Family.TRANSIENT
+    return Standing.of(outcome.family, parked=outcome.status is Status.PARKED, due=due)
+
+
+def _line(
+    stream: str, code: str, fields: str, standing: Standing, family: Family | None, text: str, found: Cause
+) -> str:
+    info = find(code)
     how_many = f"{found.count:,} order{'' if found.count == 1 else 's'}"
     where = f" in field {fields}" if fields else ""
     keys = ", ".join(found.keys) + (", ..." if found.count > len(found.keys) else "")
     why = f"{text}; " if text else ""
     meaning = f" {info.meaning}" if info and not text else ""
-    remedy = f" {info.remedy}" if info else ""
-    return f"Stream {stream!r}, {how_many}: {why}{code}{where} (orders {keys}).{meaning}{remedy}"
+    parked = ", parked" if standing is Standing.PARKED else ""
+    remedy = advice(code, standing, family)
+    return f"Stream {stream!r}, {how_many}{parked}: {why}{code}{where} (orders {keys}).{meaning} {remedy}"

@@ -7,11 +7,11 @@ before that reads those records again. Nothing here sends or writes, so the rule
 from __future__ import annotations
 
 import threading
-from array import array
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any
 
 from target_zoho_crm.batch import PendingRecords
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
@@ -22,8 +22,12 @@ READ = "read"
 DUE_AGAIN = "due_again"
 
 
-Flight: TypeAlias = "array[int]"
-"""The hashes of keys under way, in place of the keys: some bytes each. A strange key of the same hash only waits."""
+@dataclass(slots=True)
+class _Waiting:
+    """A STATE message, or something to be done, until the records that were read before it are settled."""
+
+    release: Mapping[str, Any] | Callable[[], None]
+    waits_for: set[PendingRecords]
 
 
 class StateGate:
@@ -33,51 +37,50 @@ class StateGate:
         """`emit` writes one STATE message; it is called with the latest one that may go out."""
         self._emit = emit
         self._lock = threading.Lock()
-        self._groups: set[PendingRecords] = set()
-        self._held: deque[tuple[Mapping[str, Any] | Callable[[], None], set[PendingRecords]]] = deque()
+        self._pending: set[PendingRecords] = set()
+        self._queue: deque[_Waiting] = deque()
         self._counts: dict[str, Counter[str]] = {}
-        self._in_flight: dict[str, list[Flight]] = {}
 
-    def received(self, group: PendingRecords, records: int) -> None:
-        """Count records that were read into `group`."""
+    def received(self, pending: PendingRecords, records: int) -> None:
+        """Count records that were read into `pending`."""
         with self._lock:
-            self._count(group.stream, READ, records)
-            group.unsettled += records
-            self._groups.add(group)
+            self._count(pending.stream, READ, records)
+            pending.unsettled += records
+            self._pending.add(pending)
 
-    def superseded(self, group: PendingRecords, records: int) -> None:
-        """Count records of `group` that a later record of the same key has replaced."""
+    def superseded(self, pending: PendingRecords, records: int) -> None:
+        """Count those of the `pending` records that a later record of the same key has replaced."""
         with self._lock:
-            self._count(group.stream, Status.SUPERSEDED.value, records)
-            self._settle(group, records)
+            self._count(pending.stream, Status.SUPERSEDED.value, records)
+            self._count_down(pending, records)
 
-    def moved(self, source: PendingRecords, target: PendingRecords, records: int) -> None:
-        """Move records that must wait into another group; STATE that waited for them waits for that one too."""
+    def move(self, records: int, source: PendingRecords, target: PendingRecords) -> None:
+        """Let records that must wait be of those that are read next; STATE that waited for them waits for these too."""
         if not records or source is target:
             return
         with self._lock:
             target.unsettled += records
-            self._groups.add(target)
-            for _, waits_for in self._held:
-                if source in waits_for:
-                    waits_for.add(target)
-            self._settle(source, records)
+            self._pending.add(target)
+            for waiting in self._queue:
+                if source in waiting.waits_for:
+                    waiting.waits_for.add(target)
+            self._count_down(source, records)
 
-    def confirmed(self, group: PendingRecords, outcomes: Iterable[Outcome], due_again: int) -> None:
+    def confirmed(self, pending: PendingRecords, outcomes: Iterable[Outcome], due_again: int) -> None:
         """Count outcomes that are in the ledger; `due_again` of them are refusals that pass by themselves."""
         with self._lock:
             counts = Counter(map(_STATUS, outcomes))
             for status, count in counts.items():
-                self._count(group.stream, status.value, count)
-            self._count(group.stream, DUE_AGAIN, due_again)
-            self._settle(group, sum(counts.values()))
+                self._count(pending.stream, status.value, count)
+            self._count(pending.stream, DUE_AGAIN, due_again)
+            self._count_down(pending, sum(counts.values()))
 
-    def due_again(self, group: PendingRecords, records: int) -> None:
+    def due_again(self, pending: PendingRecords, records: int) -> None:
         """Count records whose refusal passes by itself, and of which the ledger knows without an outcome."""
         with self._lock:
-            self._count(group.stream, Status.REJECTED.value, records)
-            self._count(group.stream, DUE_AGAIN, records)
-            self._settle(group, records)
+            self._count(pending.stream, Status.REJECTED.value, records)
+            self._count(pending.stream, DUE_AGAIN, records)
+            self._count_down(pending, records)
 
     def hold(self, state: Mapping[str, Any]) -> None:
         """Take a STATE message; it goes out when all that was read before it is settled.
@@ -87,73 +90,49 @@ class StateGate:
         """
         with self._lock:
             waits_for = self._unsettled()
-            if self._held and self._held[-1][1] == waits_for and not callable(self._held[-1][0]):
-                self._held.pop()
-            self._held.append((state, waits_for))
+            last = self._queue[-1] if self._queue else None
+            if last is not None and last.waits_for == waits_for and not callable(last.release):
+                self._queue.pop()
+            self._queue.append(_Waiting(state, waits_for))
             self._release()
 
-    def then(self, act: Callable[[], None]) -> None:
+    def when_settled(self, act: Callable[[], None]) -> None:
         """Call `act`, which must not take long, once all that was read before is settled; maybe by another thread."""
         with self._lock:
-            self._held.append((act, self._unsettled()))
+            self._queue.append(_Waiting(act, self._unsettled()))
             self._release()
-
-    def sent(self, module: str, keys: Iterable[str]) -> Flight:
-        """Note that writes for these keys are under way; returns what `returned` wants back."""
-        flight = array("q", map(hash, keys))
-        with self._lock:
-            self._in_flight.setdefault(module, []).append(flight)
-        return flight
-
-    def returned(self, module: str, flight: Flight) -> None:
-        """Note that the writes that `sent` gave this flight for are over, or never happened."""
-        with self._lock:
-            flying = self._in_flight.get(module, [])
-            self._in_flight[module] = [each for each in flying if each is not flight]
-
-    def in_flight(self, module: str, keys: Collection[str]) -> set[str]:
-        """Tell which of these keys have a write under way."""
-        with self._lock:
-            flying = list(self._in_flight.get(module, ()))
-        if not flying:
-            return set()
-        wanted, found = set(map(hash, keys)), set[int]()
-        for each in flying:
-            found.update(wanted.intersection(each))
-        return {key for key in keys if hash(key) in found} if found else set()
 
     def counts(self, stream: str) -> dict[str, int]:
         """Counts by outcome; `unsynced` are the records without one, and `read` is counted on its own."""
         with self._lock:
             found = self._counts.get(stream, Counter())
             counts = {name: found[name] for name in (READ, *(status.value for status in Status), DUE_AGAIN)}
-            waiting = (group.unsettled for group in self._groups if group.stream == stream)
-            counts[Status.UNSYNCED.value] = sum(waiting)
+            counts[Status.UNSYNCED.value] = sum(each.unsettled for each in self._pending if each.stream == stream)
             return counts
 
     def _unsettled(self) -> set[PendingRecords]:
-        return {group for group in self._groups if group.unsettled}
+        return {pending for pending in self._pending if pending.unsettled}
 
     def _count(self, stream: str, name: str, records: int) -> None:
         self._counts.setdefault(stream, Counter())[name] += records
 
-    def _settle(self, group: PendingRecords, records: int) -> None:
-        group.unsettled -= records
-        if group.unsettled < 0:
+    def _count_down(self, pending: PendingRecords, records: int) -> None:
+        pending.unsettled -= records
+        if pending.unsettled < 0:
             raise AssertionError("more outcomes than records")  # a defect of ours: nothing may be believed any more
-        if not group.unsettled:
-            self._groups.discard(group)
-            for _, waits_for in self._held:
-                waits_for.discard(group)
+        if not pending.unsettled:
+            self._pending.discard(pending)
+            for waiting in self._queue:
+                waiting.waits_for.discard(pending)
         self._release()
 
     def _release(self) -> None:
         latest = None
-        while self._held and not self._held[0][1]:
-            held, _ = self._held.popleft()
-            if callable(held):
-                held()
+        while self._queue and not self._queue[0].waits_for:
+            release = self._queue.popleft().release
+            if callable(release):
+                release()
             else:
-                latest = held
+                latest = release
         if latest is not None:
             self._emit(latest)

@@ -5,6 +5,7 @@ What a run dies over between ack and flag is streamed again by the tap; its ack 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -21,26 +22,33 @@ from sync_databases.session_settings import pin_for_writing
 from sync_databases.value_sql import value_sql_for
 from sync_databases.writable_database import WritableDatabase, writable_engine
 from sync_ledger.retry_schedules import ORDERS_DATABASE_STATEMENTS
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import ConfigurationError, configuration_error
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.setting import Setting
 
 LOOKED_AT = 20
 """Orders among which one is sought that nobody has changed yet, to see whether its flag stays."""
 
 PROPERTIES = (
-    th.Property(
+    Setting(
         "sync_flag_column",
         th.StringType,
+        in_payload=False,
         description="The flag column that is set once an order is in the CRM, where the tap goes by one "
         "(docs/sync-flag.md).",
     ),
-    th.Property(
+    Setting(
         "orders_url",
         th.StringType,
+        in_payload=False,
         secret=True,
         description="SQLAlchemy URL of the orders' database, where flags are set; the ledger's database if absent.",
     ),
 )
+
+
+logger = logging.getLogger("target-zoho-crm")
 
 
 class OrdersDatabase(WritableDatabase):
@@ -76,15 +84,15 @@ class SyncFlags:
         try:
             engine = writable_engine(url)
         except DatabaseError as error:
-            raise configuration_error("SYNC_FLAG_NOT_WRITABLE", f"orders_url: {error}.") from error
+            raise configuration_error(OwnCode.SYNC_FLAG_NOT_WRITABLE, f"orders_url: {error}.") from error
         try:
-            return cls(OrdersDatabase(engine), _statements(engine, table), table)
+            return cls(OrdersDatabase(engine, logger), _statements(engine, table), table)
         except (DBAPIError, NoSuchTableError, KeyError, ConfigurationError, OSError) as error:
             engine.dispose()
             if isinstance(error, ConfigurationError):
                 raise
             raise configuration_error(
-                "SYNC_FLAG_NOT_WRITABLE", f"Column {table.flag} of {table.table}: {_cause(error)}."
+                OwnCode.SYNC_FLAG_NOT_WRITABLE, f"Column {table.flag} of {table.table}: {_cause(error)}."
             ) from error
 
     def retry_until(self, stop: threading.Event) -> None:
@@ -120,7 +128,7 @@ class SyncFlags:
         if witness is not None:
             if self._state(connection, witness) != (versions[witness], False):
                 raise configuration_error(
-                    "SYNC_FLAG_UNDONE",
+                    OwnCode.SYNC_FLAG_UNDONE,
                     f"Setting {self._table.flag} of order {witness!r} in {self._table.table} changes its version, or "
                     "does not last.",
                 )
@@ -159,7 +167,7 @@ def _statements(engine: sa.Engine, table: FlaggedTable) -> FlagStatements:
 
 
 def _differs(stream: str, what: str) -> ConfigurationError:
-    return configuration_error("SYNC_FLAG_DIFFERS", f"Stream {stream!r}: {what}")
+    return configuration_error(OwnCode.SYNC_FLAG_DIFFERS, f"Stream {stream!r}: {what}")
 
 
 def _cause(error: Exception) -> str:

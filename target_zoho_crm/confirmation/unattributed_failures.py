@@ -56,9 +56,7 @@ class UnattributedFailures:
         with self._lock:
             over = self._accused >= self.MOST_ACCUSED
         if over:
-            raise TransientError(
-                failure.code,
-                f"{failure.message} This run has singled out {self.MOST_ACCUSED} orders with which calls fail, and "
-                "looks for no more.",
-                http_status=failure.http_status,
+            raise failure.turned(
+                TransientError,
+                f"This run has singled out {self.MOST_ACCUSED} orders with which calls fail, and looks for no more.",
             )

@@ -16,8 +16,9 @@ from msgspec import structs
 
 from sync_ledger.deleted_records import MARKED, KnownRecord
 from sync_ledger.tables import AckStatus
+from target_zoho_crm.api.codes import NO_SUCH_RECORD
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
-from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError
+from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.batch import Entry, PendingRecords
 from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status, refused, upsert_outcomes
@@ -26,9 +27,6 @@ from target_zoho_crm.record_decoding import GONE, Rows
 from target_zoho_crm.writing.delete_settings import DeleteSettings, Mark, OnDelete
 from target_zoho_crm.writing.workers import Workers
 
-NO_SUCH_RECORD = "INVALID_DATA"
-"""What Zoho says of an id that leads to no record (any more)."""
-
 LINE_LEFT = "a line of the order could not be deleted"
 
 logger = logging.getLogger("target-zoho-crm")
@@ -36,10 +34,10 @@ logger = logging.getLogger("target-zoho-crm")
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """One order that is gone: the version by which the source says so, and the group of records that it is one of."""
+    """One order that was deleted: the version by which the source says so, and the pending records it is of."""
 
     version: str
-    group: PendingRecords
+    pending: PendingRecords
 
 
 class Deletions:
@@ -68,13 +66,13 @@ class Deletions:
         self.refusal: str | None = None
         """Why none was carried out, if that is so."""
 
-    def collect(self, group: PendingRecords, entries: dict[str, Entry]) -> None:
+    def collect(self, pending: PendingRecords, entries: dict[str, Entry]) -> None:
         """Take out what is gone; they stay unsettled, and STATE behind them waits."""
         gone = {key: entry for key, entry in entries.items() if entry.values is GONE}
         for key, entry in gone.items():
             del entries[key]
             self._supersede(key)
-            self._collected[key] = Deletion(entry.version, group)
+            self._collected[key] = Deletion(entry.version, pending)
 
     def superseded_by(self, rows: Rows) -> None:
         """Forget the deletion of orders that came back within the run."""
@@ -85,7 +83,7 @@ class Deletions:
     def _supersede(self, key: str) -> None:
         earlier = self._collected.pop(key, None)
         if earlier is not None:
-            self._to.state_gate.superseded(earlier.group, 1)
+            self._to.state_gate.superseded(earlier.pending, 1)
 
     def unmark(self, entries: Mapping[str, Entry], mapped: Sequence[str]) -> None:
         """Clear the mark of orders that are back, before they are written, unless a column is `mapped` to its field.
@@ -96,7 +94,7 @@ class Deletions:
         mark = self._mark
         if mark is None or mark.api_name in mapped:
             return
-        known = self._to.confirmation.known_records(entries)
+        known = self._to.ledger.known_records(entries)
         back = {
             key: record.zoho_id
             for key, record in known.items()
@@ -130,7 +128,7 @@ class Deletions:
             )
             self._settle(list(self._collected), Status.UNCHANGED)
             return
-        known = self._to.confirmation.known_records(self._collected)
+        known = self._to.ledger.known_records(self._collected)
         ids: dict[str, str] = {}
         absent = []
         for key in self._collected:
@@ -140,7 +138,7 @@ class Deletions:
             elif not self._in_a_job(key, record):
                 ids[key] = record.zoho_id
         self._settle(absent, Status.UNCHANGED)
-        self.refusal = self._settings.refuses(len(ids), self._to.confirmation.count_in_crm())
+        self.refusal = self._settings.refuses(len(ids), self._to.ledger.count_in_crm())
         if self.refusal is not None:
             return
         for chunk in _chunks(ids):
@@ -162,28 +160,26 @@ class Deletions:
                 outcomes = self._delete(ids, versions)
             else:
                 outcomes = self._set(ids, versions, mark.api_name, mark.gone)
-        except Stopped:
-            raise
         except (TransientError, QuotaError) as error:
             if to.ends_budget(error):
                 return
             if isinstance(error, QuotaError):
                 raise
-            to.failed_calls.note(error)
+            to.failed_calls.failed(error)
             logger.warning("%d deletions of stream %r are left to the next run: %s", len(ids), to.stream, error)
             return
         to.failed_calls.succeeded()
         done = {each.key: each.version for each in outcomes if each.status is Status.DELETED}
         there = {each.key for each in outcomes if each.status is Status.DELETED and each.action == MARKED}
-        to.confirmation.note_deleted({key: done[key] for key in done if key not in there}, OnDelete.DELETE.value)
-        to.confirmation.note_deleted({key: done[key] for key in there}, MARKED)
+        to.ledger.note_deleted({key: done[key] for key in done if key not in there}, OnDelete.DELETE.value)
+        to.ledger.note_deleted({key: done[key] for key in there}, MARKED)
         self._settle(list(done), Status.DELETED)
         failed: dict[PendingRecords, list[Outcome]] = {}
         for outcome in outcomes:
             if outcome.status is not Status.DELETED:
-                failed.setdefault(self._collected[outcome.key].group, []).append(outcome)
-        for group, some in failed.items():
-            to.conclude(group, some, None)
+                failed.setdefault(self._collected[outcome.key].pending, []).append(outcome)
+        for pending, some in failed.items():
+            to.conclude(pending, some, None)
 
     def _delete(self, ids: Mapping[str, str], versions: Mapping[str, str]) -> list[Outcome]:
         to = self._to
@@ -197,7 +193,7 @@ class Deletions:
         if free:
             workflows = to.automations.trigger is None or "workflow" in to.automations.trigger
             own = [ids[key] for key in free]
-            answer = to.client.delete(to.module, own, workflows=workflows, guard=to.confirmation.guard)
+            answer = to.client.delete(to.module, own, workflows=workflows, guard=to.ledger.guard)
             outcomes += upsert_outcomes(free, [versions[key] for key in free], answer.status, answer.body)
         return [_as_deleted(outcome, OnDelete.DELETE.value) for outcome in outcomes]
 
@@ -206,25 +202,25 @@ class Deletions:
         if self._lines is None:
             return {}
         there = list(self._lines.of_orders(ids))
-        codes = self._lines.delete(there, self._to.confirmation.guard)
+        codes = self._lines.delete(there, self._to.ledger.guard)
         return {line.order_id: codes[line.id] for line in there if line.id in codes}
 
     def _set(self, ids: Mapping[str, str], versions: Mapping[str, str], field: str, value: object) -> list[Outcome]:
         to = self._to
         records = [{"id": zoho_id, field: value} for zoho_id in ids.values()]
         body = msgspec.json.encode({"data": records, **to.automations.body()})
-        answer = to.client.update(to.module, body, records=len(records), guard=to.confirmation.guard)
+        answer = to.client.update(to.module, body, records=len(records), guard=to.ledger.guard)
         outcomes = upsert_outcomes(list(ids), list(versions.values()), answer.status, answer.body)
         return [_as_deleted(outcome, MARKED) for outcome in outcomes]
 
     def _settle(self, keys: Sequence[str], status: Status) -> None:
         """Count orders that need no ack of the usual kind."""
-        by_group: dict[PendingRecords, list[Outcome]] = {}
+        by_pending: dict[PendingRecords, list[Outcome]] = {}
         for key in keys:
             deletion = self._collected[key]
-            by_group.setdefault(deletion.group, []).append(Outcome(key, deletion.version, status))
-        for group, outcomes in by_group.items():
-            self._to.state_gate.confirmed(group, outcomes, 0)
+            by_pending.setdefault(deletion.pending, []).append(Outcome(key, deletion.version, status))
+        for pending, outcomes in by_pending.items():
+            self._to.state_gate.confirmed(pending, outcomes, 0)
 
 
 def _as_deleted(outcome: Outcome, action: str) -> Outcome:

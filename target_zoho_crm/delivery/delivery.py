@@ -11,10 +11,11 @@ import msgspec
 
 from sync_databases.keys import KEY_LENGTH
 from sync_ledger.quarantine import Quarantine
-from target_zoho_crm.api.errors import Family, QuotaError
+from target_zoho_crm.api.codes import Family, ZohoCode
+from target_zoho_crm.api.errors import QuotaError
 from target_zoho_crm.batch import Batch, Channel, Entry, PendingRecords
 from target_zoho_crm.confirmation.destination import Destination
-from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.outcomes import Outcome, Status, own_refusals
 from target_zoho_crm.delivery.buffer import Buffer
 from target_zoho_crm.delivery.deletions import Deletions
 from target_zoho_crm.delivery.flush_timer import FlushTimer, Waiting
@@ -77,7 +78,7 @@ class Delivery:
         self._cadence = flush_timer
         self._linked = LinkedRecords(destination.client)
         self._buffer = Buffer()
-        self._group = PendingRecords(destination.stream)
+        self._pending = PendingRecords(destination.stream)
         self._partial = False
         self._refusing = False
         self._deleting = False
@@ -97,14 +98,14 @@ class Delivery:
         if self._kept:
             rows = self._without_kept_nulls(rows)
         state_gate = self._to.state_gate
-        state_gate.received(self._group, len(rows.keys))
+        state_gate.received(self._pending, len(rows.keys))
         self._partial = self._partial or rows.partial
         self._deleting = self._deleting or rows.deletions
         if self._deleting:
             self.deletions.superseded_by(rows)
         if max(map(len, rows.keys), default=0) > KEY_LENGTH or "\0" in "".join(rows.keys):
             rows = self._refuse_unfit_keys(rows)
-        state_gate.superseded(self._group, self._buffer.add(rows))
+        state_gate.superseded(self._pending, self._buffer.add(rows))
         if self._cadence is not None:
             self._cadence.arrived()
         self._jobs.check()
@@ -151,7 +152,7 @@ class Delivery:
         if self._cadence is None:
             return None
         if self._cadence.is_time(input_pending=input_pending):
-            flying = self._to.flying(self._buffer.keys)
+            flying = self._to.in_flight.among(self._buffer.keys)
             ready = len(self._buffer) - len(flying)
             by_jobs = ready > 0 and bool(self._plan(ready, None).job_sizes)
             portion = self._cadence.portion(Waiting(ready, self._calls.free, self._jobs.free, by_jobs))
@@ -173,12 +174,12 @@ class Delivery:
         unfit = {index for index, key in enumerate(rows.keys) if len(key) > KEY_LENGTH or "\0" in key}
         message = f"The key has more than {KEY_LENGTH} characters, or a NUL among them."
         outcomes = {
-            shortened: self._own_refusal(shortened, rows.versions[index], "INVALID_DATA", message)
+            shortened: self._own_refusal(shortened, rows.versions[index], ZohoCode.INVALID_DATA, message)
             for index in unfit
             for shortened in [shortened_key(rows.keys[index])]
         }
-        self._to.state_gate.superseded(self._group, len(unfit) - len(outcomes))
-        self._to.conclude(self._group, list(outcomes.values()), None)
+        self._to.state_gate.superseded(self._pending, len(unfit) - len(outcomes))
+        self._to.conclude(self._pending, list(outcomes.values()), None)
         kept = [index for index in range(len(rows.keys)) if index not in unfit]
         return Rows(
             [rows.keys[index] for index in kept],
@@ -190,47 +191,47 @@ class Delivery:
     def _send(self, most: int, leaving: Collection[str] = ()) -> int:
         """Send up to `most` orders of the buffer, but none of `leaving`; returns how many left it for good."""
         entries = self._buffer.take(most, leaving)
-        group, self._group = self._group, PendingRecords(self._to.stream)
-        if len(self._buffer):  # the rest belongs to the next group
-            self._to.state_gate.moved(group, self._group, len(self._buffer))
-        self._hold_back(group, entries)
+        pending, self._pending = self._pending, PendingRecords(self._to.stream)
+        if len(self._buffer):  # the rest belongs to the next ones
+            self._to.state_gate.move(len(self._buffer), pending, self._pending)
+        self._hold_back(pending, entries)
         if not entries:
             return 0
         taken = len(entries)
         if self._deleting:
-            self.deletions.collect(group, entries)
-        self._refuse_marked(group, entries)
-        self._refuse_twins(group, entries)
+            self.deletions.collect(pending, entries)
+        self._refuse_marked(pending, entries)
+        self._refuse_twins(pending, entries)
         for mapping, same in self._by_mapping(entries):
-            batch = Batch(group, mapping, same)
+            batch = Batch(pending, mapping, same)
             self.deletions.unmark(same, [column.field.api_name for column in mapping.columns])
             batch = self._to.without_unflagged(batch)
             self._route(batch if self._unchanged is None else self._unchanged.sift(batch))
         return taken
 
-    def _hold_back(self, group: PendingRecords, entries: dict[str, Entry]) -> None:
+    def _hold_back(self, pending: PendingRecords, entries: dict[str, Entry]) -> None:
         """Put back what has an older version in flight: two writes for one key are never under way together."""
-        flying = self._to.flying(entries)
+        flying = self._to.in_flight.among(entries)
         if flying:
             held = {key: entries.pop(key) for key in list(entries) if key in flying}
-            self._to.state_gate.moved(group, self._group, len(held))
-            self._to.state_gate.superseded(self._group, self._buffer.put_back(held))
+            self._to.state_gate.move(len(held), pending, self._pending)
+            self._to.state_gate.superseded(self._pending, self._buffer.put_back(held))
 
-    def _refuse_marked(self, group: PendingRecords, entries: dict[str, Entry]) -> None:
+    def _refuse_marked(self, pending: PendingRecords, entries: dict[str, Entry]) -> None:
         """Conclude the records that were refused when they were read."""
         if not self._refusing:
             return
         marked = {key: entry for key, entry in entries.items() if entry.values and isinstance(entry.values[0], Refusal)}
         for key in marked:
             del entries[key]
-        batch = Batch(group, self._mapping, marked)
+        batch = Batch(pending, self._mapping, marked)
         refusals = {key: entry.values[0] for key, entry in marked.items()}
-        self._to.conclude(group, self._to.refusals(batch, refusals), None)
+        self._to.conclude(pending, own_refusals(batch, refusals), None)
 
-    def _refuse_twins(self, group: PendingRecords, entries: dict[str, Entry]) -> None:
+    def _refuse_twins(self, pending: PendingRecords, entries: dict[str, Entry]) -> None:
         """Refuse orders whose keys Zoho's unique field would take for one, and keys that it cannot hold."""
         folded = self._to.folding.changed(entries)
-        twins = self._to.confirmation.twins(entries, folded)
+        twins = self._to.ledger.keys_folded_alike(entries, folded)
         if folded:
             first: dict[str, str] = {}
             for key in entries:
@@ -241,7 +242,7 @@ class Delivery:
             self._own_refusal(
                 key,
                 entries[key].version,
-                "DUPLICATE_DATA",
+                ZohoCode.DUPLICATE_DATA,
                 f"Zoho's unique field takes this key and that of order {other!r} for one; change one of them.",
             )
             for key, other in twins.items()
@@ -249,7 +250,7 @@ class Delivery:
         if outcomes:
             for key in twins:
                 del entries[key]
-            self._to.conclude(group, outcomes, None)
+            self._to.conclude(pending, outcomes, None)
 
     def _own_refusal(self, key: str, version: str, code: str, message: str) -> Outcome:
         return Outcome(
@@ -289,7 +290,7 @@ class Delivery:
             batch = Insertion(self._to).settle_in_doubt(batch)
         if not batch.entries:
             return
-        suspects = self._to.confirmation.quarantined(batch.versions)
+        suspects = self._to.ledger.quarantined(batch.versions)
         if suspects.alone or suspects.by_calls:
             batch = self._set_apart(batch, suspects)
         self._send_by(self._channel, batch)
@@ -303,7 +304,7 @@ class Delivery:
             apart = {key: entry for key, entry in batch.entries.items() if key in keys}
             if apart:
                 logger.info("Stream %r: %d orders go %s", self._to.stream, len(apart), how)
-                self._send_by(Channel.UPSERT, replace(batch, entries=apart, suspects=alone))
+                self._send_by(Channel.UPSERT, replace(batch, entries=apart, one_by_one=alone))
         either = suspects.alone | suspects.by_calls
         return replace(batch, entries={key: entry for key, entry in batch.entries.items() if key not in either})
 

@@ -21,23 +21,6 @@ HASH_BYTES = 16
 _FORM = 1
 """To be raised when the same values would be sent otherwise than before."""
 
-_NOT_OF_THE_PAYLOAD = frozenset(
-    {"client_id", "client_secret", "refresh_token", "ack_url", "ack_schema", "channel", "bulk_threshold", "bulk_rows"}
-    | {
-        "max_connections",
-        "max_jobs",
-        "job_wait_seconds",
-        "callback_url",
-        "max_attempts",
-        "credit_budget",
-        "credit_reserve",
-        "on_rejection",
-    }
-    | {"trigger", "first_load_trigger", "bulk_automations", "skip_feature_execution", "apply_feature_execution"}
-    | {"skip_unchanged", "on_delete", "max_delete_percent", "delete_field", "delete_value"}
-)
-"""Settings that say how orders travel. All others count, so that a setting that is new here is not forgotten."""
-
 _LEFT_OUT = ("columns", "unmapped")  # the columns are described one by one
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -45,9 +28,9 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 class PayloadHasher:
     """Hashes the orders of one stream."""
 
-    def __init__(self, config: Mapping[str, Any], stream: str) -> None:
-        """`config` as it was given, all defaults filled in."""
-        self._settings = {name: value for name, value in config.items() if name not in _NOT_OF_THE_PAYLOAD}
+    def __init__(self, settings: Mapping[str, Any], stream: str) -> None:
+        """`settings` are those that count, all defaults filled in: `config_schema.payload_settings`."""
+        self._settings = settings
         self._stream = stream
 
     def hashes(self, mapping: FieldMapping, entries: Mapping[str, Entry]) -> dict[str, str]:

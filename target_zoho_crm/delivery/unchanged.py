@@ -27,16 +27,15 @@ class UnchangedOrders:
         Raises:
             DatabaseError: the ledger cannot be read or written.
         """
-        payloads = self._hasher.hashes(batch.mapping, batch.entries)
-        confirmed = self._to.confirmation.payloads(payloads)
-        unchanged = {key for key, known in confirmed.items() if payloads[key] == known}
+        hashes = self._hasher.hashes(batch.mapping, batch.entries)
+        confirmed = self._to.ledger.payload_hashes(hashes)
+        unchanged = {key for key, known in confirmed.items() if hashes[key] == known}
         if not unchanged:
-            return replace(batch, payloads=payloads)
+            return replace(batch, payload_hashes=hashes)
         outcomes = [
             Outcome(key, entry.version, Status.UNCHANGED, action=Status.UNCHANGED.value)
             for key, entry in batch.entries.items()
             if key in unchanged
         ]
-        self._to.conclude(batch.group, outcomes, None, payloads=payloads)
-        rest = {key: entry for key, entry in batch.entries.items() if key not in unchanged}
-        return replace(batch, entries=rest, payloads=payloads)
+        self._to.conclude(batch.pending, outcomes, None, payload_hashes=hashes)
+        return replace(batch.without(unchanged), payload_hashes=hashes)

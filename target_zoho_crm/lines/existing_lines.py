@@ -13,13 +13,14 @@ from typing import Any
 from sync_databases.chunks import chunks_of
 from target_zoho_crm.api.answers import flat_error
 from target_zoho_crm.api.client import Answer, ZohoClient
+from target_zoho_crm.api.codes import NO_SUCH_RECORD, SUCCESS, OwnCode
 from target_zoho_crm.api.coql_rows import all_rows, among, id_in
 from target_zoho_crm.api.costs import IDS_PER_QUERY
 from target_zoho_crm.api.errors import AnswerError, request_error
+from target_zoho_crm.api.plain_text import code_of
 from target_zoho_crm.lines.line_mapping import CompiledLines
 
 DELETED_PER_CALL = 100
-_GONE = "INVALID_DATA"  # what Zoho says of an id that is not there (any more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +87,10 @@ def _refused(ids: Sequence[str], answer: Answer) -> dict[str, str]:
         found = flat_error(answer.body)
         if found is not None:
             raise request_error(found[0], where="delete of lines", said=found[1], http_status=answer.status)
-        raise AnswerError("BAD_ANSWER", f"delete: the answer (HTTP {answer.status}) does not fit {len(ids)} ids.")
+        raise AnswerError(OwnCode.BAD_ANSWER, f"delete: the answer (HTTP {answer.status}) does not fit {len(ids)} ids.")
     refused = {}
     for line, item in zip(ids, data, strict=True):
         code = item.get("code") if isinstance(item, dict) else None
-        if code not in ("SUCCESS", _GONE):
-            refused[line] = str(code)
+        if code not in (SUCCESS, NO_SUCH_RECORD):
+            refused[line] = code_of(code) or OwnCode.UNREADABLE
     return refused

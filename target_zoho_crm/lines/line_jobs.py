@@ -61,7 +61,7 @@ class WholeOrderJobs(LinkedOrderJobs):
         for part in chunks_of(lines_of(batch).items(), _ORDERS_AT_ONCE):
             refused.update(self._lines.lines.check(self._lines.lines.read(dict(part), owners)))
         if refused:
-            self._to.conclude(batch.group, refusals(batch, refused), Channel.BULK_WRITE)
+            self._to.conclude(batch.pending, refusals(batch, refused), Channel.BULK_WRITE)
         rest = without(batch, refused)
         if rest.entries:
             super().start(rest)
@@ -133,7 +133,7 @@ class WholeOrderJobs(LinkedOrderJobs):
         with self._by_row:
             for rows in kept.in_portions(ids, self._lines.lines, self._sizes.bulk_rows):
                 begun += self._files(job, ids, rows)
-        to.confirmation.intend_lines([child for child, _ in begun])
+        to.ledger.intend_child_jobs([child for child, _ in begun])
         with self._workers.at_zoho, self._lines.traffic.writing():
             created = [self._begin(child, file, faults) for child, file in begun]
             for child in created:
@@ -168,7 +168,7 @@ class WholeOrderJobs(LinkedOrderJobs):
 
     def _resumed(self, job: JournalledJob, outcomes: list[Outcome]) -> list[Outcome]:
         module = self._lines.lines.module
-        children = [each for each in self._to.confirmation.jobs_of_lines(job.job_id) if each.module == module]
+        children = [each for each in self._to.ledger.child_jobs(job.job_id) if each.module == module]
         faults: Faults = {}
         keys: dict[str, set[str]] = {}
         lost = not children

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
+from target_zoho_crm.api.codes import OwnCode, ZohoCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.lines.line_reader import LineReader, LineRows, count_lines
@@ -62,7 +63,7 @@ class CompiledLines:
             for order, count in _counts(rows).items():
                 if count > SUBFORM_ROWS_MOST:
                     said = f"{count} lines, and a subform takes {SUBFORM_ROWS_MOST}"
-                    rows.refusals[order] = Refusal("LIMIT_EXCEEDED", self.settings.subform, said)
+                    rows.refusals[order] = Refusal(ZohoCode.LIMIT_EXCEEDED, self.settings.subform, said)
         return rows
 
     def check(self, rows: LineRows) -> dict[str, Refusal]:
@@ -108,7 +109,9 @@ def compile_lines(
     parent = _parent(settings, fields, module)
     if any(each.source and name == parent.api_name for name, each in settings.fields.items()):
         raise configuration_error(
-            "AMBIGUOUS_FIELD", f"`lines.fields` writes {parent.api_name}, which holds the order.", field=parent.api_name
+            OwnCode.AMBIGUOUS_FIELD,
+            f"`lines.fields` writes {parent.api_name}, which holds the order.",
+            field=parent.api_name,
         )
     _refuse_options(settings.fields)
     mapping = compile_mapping(
@@ -139,7 +142,7 @@ def _refuse_options(fields: Mapping[str, FieldSettings]) -> None:
         option = "find_by" if each.find_by else "null: keep" if each.null is OnNull.KEEP else "append" * each.append
         if option:
             raise configuration_error(
-                "INVALID_FIELD", f"`lines.fields`: {name} of a line cannot have `{option}`.", field=name
+                ZohoCode.INVALID_FIELD, f"`lines.fields`: {name} of a line cannot have `{option}`.", field=name
             )
 
 
@@ -152,11 +155,13 @@ class _SubformFields(ModuleFields):
         field = fields_of(module).named(subform)
         if field.data_type != "subform":
             raise configuration_error(
-                "INVALID_FIELD", f"`lines.subform`: {subform} of module {module} is a {field.data_type}.", field=subform
+                ZohoCode.INVALID_FIELD,
+                f"`lines.subform`: {subform} of module {module} is a {field.data_type}.",
+                field=subform,
             )
         if field.mandatory:
             what = f"Subform {subform} of module {module} is mandatory: Zoho would refuse each new order."
-            raise configuration_error("SUBFORM_MANDATORY", what, field=subform)
+            raise configuration_error(OwnCode.SUBFORM_MANDATORY, what, field=subform)
         rows = fields_of(field.subform_module or subform)
         return cls(rows.module, {PARENT_ID: Field(PARENT_ID, "lookup", lookup_module=module), **rows})
 
@@ -170,11 +175,12 @@ def _line_properties(settings: LinesSettings, properties: Mapping[str, Any]) -> 
     line = (lines.get("items") or {}).get("properties") if isinstance(lines, dict) else None
     if not line:
         raise configuration_error(
-            "NO_LINES", f"`lines.property`: the stream has no property {settings.property!r} that is an array of lines."
+            OwnCode.NO_LINES,
+            f"`lines.property`: the stream has no property {settings.property!r} that is an array of lines.",
         )
     if settings.key_property not in line:
         raise configuration_error(
-            "NO_LINES", f"`lines.key_property`: a line has no property {settings.key_property!r}."
+            OwnCode.NO_LINES, f"`lines.key_property`: a line has no property {settings.key_property!r}."
         )
     return dict(line)
 
@@ -183,7 +189,7 @@ def _parent(settings: LinesSettings, fields: ModuleFields, module: str) -> Field
     field = fields.named(PARENT_ID if settings.write_to is WriteTo.SUBFORM else settings.order_field)
     if field.data_type != "lookup" or field.lookup_module != module:
         raise configuration_error(
-            "INVALID_FIELD",
+            ZohoCode.INVALID_FIELD,
             f"`lines.order_field`: {field.api_name} of module {fields.module} is no lookup to {module}.",
             field=field.api_name,
         )

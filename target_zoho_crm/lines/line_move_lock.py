@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sync_ledger.retry_schedules import LINES_STOP_CHECK_SECONDS
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import Stopped
 
 
@@ -58,5 +59,5 @@ class LineTraffic:
     def _wait(self, ready: Callable[[], bool]) -> None:
         while not ready():
             if self._stop.is_set():
-                raise Stopped("STOPPED", "the run was asked to stop while lines waited for their turn")
+                raise Stopped(OwnCode.STOPPED, "the run was asked to stop while lines waited for their turn")
             self._turn.wait(LINES_STOP_CHECK_SECONDS)

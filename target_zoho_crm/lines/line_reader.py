@@ -12,6 +12,7 @@ import msgspec
 
 from sync_databases.exact_numbers import exact_number
 from sync_databases.keys import KEY_LENGTH
+from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.mapping.field_values import Refusal
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.record_decoding import SCALARS, BadRecordError, join_key
@@ -107,7 +108,7 @@ class LineReader:
                         _refuse_double(found, key, order, owners[folded])
                     owners[folded] = order
             except (msgspec.MsgspecError, BadRecordError) as error:
-                found.refusals[order] = Refusal("INVALID_DATA", None, f"its lines cannot be read: {error}")
+                found.refusals[order] = Refusal(ZohoCode.INVALID_DATA, None, f"its lines cannot be read: {error}")
                 continue
             found.stated.append(order)
             found.orders += [order] * len(keys)
@@ -123,7 +124,9 @@ class LineReader:
 def _refuse_double(found: LineRows, key: str, order: str, other: str) -> None:
     for one, elsewhere in ((order, other), (other, order)):
         where = "twice" if one == elsewhere else f"also in order {elsewhere!r}"
-        found.refusals[one] = Refusal("DUPLICATE_DATA", None, f"line {key!r} is there {where}, as Zoho compares keys")
+        found.refusals[one] = Refusal(
+            ZohoCode.DUPLICATE_DATA, None, f"line {key!r} is there {where}, as Zoho compares keys"
+        )
 
 
 def _key_text(value: Any) -> str:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from singer_sdk import typing as th
 
 from sync_ledger.stream_contract import KEY_PROPERTY
 from target_zoho_crm.mapping.field_settings import FIELDS, FieldSettings, read_fields
+from target_zoho_crm.setting import Setting
 
 PARENT_ID = "Parent_Id"
 """The field by which Zoho's subform rows point to their record."""
 
 
-class WriteTo(str, Enum):
+class WriteTo(StrEnum):
     """What an order's lines become."""
 
     MODULE = "module"
@@ -25,25 +26,41 @@ class WriteTo(str, Enum):
 
 # No property may name a `default`: the SDK would make `lines` of every config that has none.
 LINES = th.ObjectType(
-    th.Property("property", th.StringType, description="Property that holds the lines; `lines` if absent."),
-    th.Property(
+    Setting(
+        "property", th.StringType, in_payload=True, description="Property that holds the lines; `lines` if absent."
+    ),
+    Setting(
         "write_to",
         th.StringType(allowed_values=[each.value for each in WriteTo]),
+        in_payload=True,
         description="`module` (if absent): records of a module of their own; `subform`: rows of the order's subform.",
     ),
-    th.Property("module", th.StringType, description="API name of the lines' module; `Order_Lines` if absent."),
-    th.Property("subform", th.StringType, description="API name of the order's subform; `Lines` if absent."),
-    th.Property(
+    Setting(
+        "module", th.StringType, in_payload=True, description="API name of the lines' module; `Order_Lines` if absent."
+    ),
+    Setting(
+        "subform", th.StringType, in_payload=True, description="API name of the order's subform; `Lines` if absent."
+    ),
+    Setting(
         "key_field",
         th.StringType,
+        in_payload=True,
         description="Text field that holds the line's key, unique in a module; `line_id`, in a subform `Line_Id`, "
         "if absent.",
     ),
-    th.Property("order_field", th.StringType, description="Lookup of the module to the order; `Order` if absent."),
-    th.Property(
-        "key_property", th.StringType, description=f"Property of a line that is its key; `{KEY_PROPERTY}` if absent."
+    Setting(
+        "order_field",
+        th.StringType,
+        in_payload=True,
+        description="Lookup of the module to the order; `Order` if absent.",
     ),
-    th.Property("fields", FIELDS, description="As `fields`, for the lines."),
+    Setting(
+        "key_property",
+        th.StringType,
+        in_payload=True,
+        description=f"Property of a line that is its key; `{KEY_PROPERTY}` if absent.",
+    ),
+    Setting("fields", FIELDS, in_payload=True, description="As `fields`, for the lines."),
 )
 
 

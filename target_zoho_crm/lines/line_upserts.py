@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from target_zoho_crm.api.errors import CREDIT_BUDGET
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, refused_by_us
@@ -33,9 +33,10 @@ class WholeOrderUpserts(UpsertWriter):
         outcomes = refusals(batch, refused)
         rest = without(batch, refused)
         if rest.entries:
-            written = self._lines.write(super()._write(rest), rows)
+            orders = self._to.ledger.without_conflicts(super()._write(rest))
+            written = self._lines.write(orders, rows)
             # Orders whose lines our own budget has no credits for are left as if they had not been sent.
-            outcomes += [outcome for outcome in written if outcome.code != CREDIT_BUDGET]
+            outcomes += [outcome for outcome in written if outcome.code != OwnCode.CREDIT_BUDGET]
         return outcomes
 
 

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from sync_databases.chunks import chunks_of
+from target_zoho_crm.api.codes import family_of
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
-from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError, family_of
+from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of, upsert_outcomes
 from target_zoho_crm.lines.existing_lines import surplus
 from target_zoho_crm.lines.line_calls import LinesByCalls
@@ -55,9 +56,7 @@ class ModuleLines(LinesByCalls):
                 now = self._existing.of_ids([line.id for line in found])
                 gone = {line.id for line in found}
                 still = [line for line in now if line.id in gone and line.order_id in wanted]
-                refused = self._existing.delete(still, self._to.confirmation.guard)
-        except Stopped:
-            raise
+                refused = self._existing.delete(still, self._to.ledger.guard)
         except (TransientError, QuotaError) as error:
             self.failed(error, order_of.values(), faults)
             return
@@ -77,10 +76,9 @@ class ModuleLines(LinesByCalls):
         if refused:
             raise AssertionError("lines were checked before their orders were sent")
         try:
-            answer = to.client.upsert(lines.module, body, records=len(keys), guard=to.confirmation.guard)
-            outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body)
-        except Stopped:
-            raise
+            answer = to.client.upsert(lines.module, body, records=len(keys), guard=to.ledger.guard)
+            key_field = lines.mapping.key_field.api_name
+            outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body, key_field=key_field)
         except (TransientError, QuotaError) as error:
             self.failed(error, set(orders), faults)
             return

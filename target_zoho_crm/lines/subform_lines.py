@@ -15,7 +15,7 @@ import msgspec
 
 from sync_databases.chunks import chunks_of
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
-from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError
+from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.api.transport import Repeat
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of, upsert_outcomes
 from target_zoho_crm.lines.existing_lines import ExistingLine
@@ -60,8 +60,6 @@ class SubformLines(LinesByCalls):
         stated = rows.stated
         try:
             there = self._there(ids[order] for order in stated if order not in created)
-        except Stopped:
-            raise
         except (TransientError, QuotaError) as error:
             self.failed(error, stated, faults)
             return whole(outcomes, faults)
@@ -120,12 +118,10 @@ class SubformLines(LinesByCalls):
                 to.module,
                 msgspec.json.encode(body),
                 records=len(keys),
-                guard=to.confirmation.guard,
+                guard=to.ledger.guard,
                 repeat=Repeat.ONCE if any(order.adds for order in call) else Repeat.SAFE,
             )
             outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body)
-        except Stopped:
-            raise
         except (TransientError, QuotaError) as error:
             self.failed(error, keys, faults)
             return

@@ -9,7 +9,7 @@ from typing import Any
 from sync_databases.chunks import chunks_of
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.costs import IDS_PER_QUERY
-from target_zoho_crm.api.errors import QuotaError, Stopped, TransientError
+from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.links.link_rows import link_of
 from target_zoho_crm.mapping.converters import SecondStep
@@ -123,8 +123,6 @@ class LinkedRecords:
             query = f"select id from {module} where id in ({listed}) limit {IDS_PER_QUERY}"  # noqa: S608 - COQL, of ids
             try:
                 rows, _ = self._client.query(query)
-            except Stopped:
-                raise
             except (TransientError, QuotaError):
                 return
             known.update(str(row["id"]) for row in rows)

@@ -31,7 +31,7 @@ def change_fields(
         to.module,
         msgspec.json.encode({"data": data, "duplicate_check_fields": [key_field], **to.automations.body()}),
         records=len(data),
-        guard=to.confirmation.guard,
+        guard=to.ledger.guard,
         repeat=Repeat.ONCE if any(any(fields.values()) for fields in changes) else Repeat.SAFE,
     )
     keys, versions = [order.key for order in orders], [order.version for order in orders]

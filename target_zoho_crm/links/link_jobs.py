@@ -14,8 +14,9 @@ from pathlib import Path
 from sync_databases.chunks import chunks_of
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import OPEN_STEPS, JobStep
+from target_zoho_crm.api.codes import Family
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
-from target_zoho_crm.api.errors import Family, QuotaError, Stopped, TransientError
+from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.confirmation.destination import Destination
@@ -115,8 +116,6 @@ class LinkedOrderJobs(JobsWithChildren):
         key_of = {outcome.zoho_id or "": outcome.key for outcome in orders}
         try:
             held = links_held(self._to.client, column.field, key_of)
-        except Stopped:
-            raise
         except (TransientError, QuotaError) as error:
             self._failed(error, key_of.values(), faults)
             return {}
@@ -131,8 +130,6 @@ class LinkedOrderJobs(JobsWithChildren):
         key_of = {outcome.zoho_id or "": outcome.key for outcome in orders}
         try:
             found = filled(self._to.client, self._to.module, names, key_of)
-        except Stopped:
-            raise
         except (TransientError, QuotaError) as error:
             self._failed(error, key_of.values(), faults)
             return
@@ -169,7 +166,7 @@ class LinkedOrderJobs(JobsWithChildren):
                 for field in [self._apart[name].field]
                 for part in chunks_of(_rows(ids, links), self._sizes.bulk_rows)
             ]
-        self._to.confirmation.intend_lines([child for child, _ in begun])
+        self._to.ledger.intend_child_jobs([child for child, _ in begun])
         with self._workers.at_zoho:
             created = [self._begin(child, file, faults, LINKS) for child, file in begun]
             for child in created:
@@ -201,8 +198,6 @@ class LinkedOrderJobs(JobsWithChildren):
         for call in chunks_of(orders, UPSERT_MAX_RECORDS):
             try:
                 told = change_fields(self._to, self._key_field, call, [changes[order.key] for order in call])
-            except Stopped:
-                raise
             except (TransientError, QuotaError) as error:
                 self._failed(error, [order.key for order in call], faults)
                 continue
@@ -230,7 +225,7 @@ class LinkedOrderJobs(JobsWithChildren):
 
     def _links_unknown(self, job: JournalledJob, outcomes: list[Outcome]) -> list[Outcome]:
         """A dead run's job: once its jobs of links are over, its orders are due again, whose links nobody knows."""
-        for child in self._to.confirmation.jobs_of_lines(job.job_id):
+        for child in self._to.ledger.child_jobs(job.job_id):
             if self._is_of_links(child) and child.step in OPEN_STEPS:
                 created = self._created(child, adds_rows=True, of=LINKS)
                 if created is not None:

@@ -29,6 +29,8 @@ class Links:
         Raises:
             ZohoError: the links could not be read or taken away, so the orders are not what they should be.
         """
+        if any(column.field.data_type in LINKS for column in batch.mapping.columns):
+            outcomes = self._to.ledger.without_conflicts(outcomes)
         ids = ids_of([each for each in outcomes if each.action != CREATED])
         surplus: dict[str, Changes] = {}
         for position, column in enumerate(batch.mapping.columns):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.mapping.field_mapping import FieldMapping, MappedColumn
 from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, Converter, Refusal, refusal_of
 from target_zoho_crm.mapping.value_checks import texts_fit
@@ -140,9 +141,9 @@ def check_text(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if "\0" in value:
-        raise Refusal("INVALID_DATA", None, "holds a NUL character")
+        raise Refusal(ZohoCode.INVALID_DATA, None, "holds a NUL character")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise Refusal("INVALID_DATA", None, "holds half a surrogate pair") from None
+        raise Refusal(ZohoCode.INVALID_DATA, None, "holds half a surrogate pair") from None
     return value

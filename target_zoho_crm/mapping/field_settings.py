@@ -4,46 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from singer_sdk import typing as th
 
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, Converter, Refusal
 from target_zoho_crm.mapping.references import OnMissingParent
+from target_zoho_crm.setting import IN_PAYLOAD
 
 # No subschema here may name a `default`: the SDK would put it into entries that are text, and fail.
 FIELD_OPTIONS: dict[str, dict[str, Any]] = {
-    "source": {"type": "string", "description": "The property; by default the one of the field's name."},
+    "source": {
+        "type": "string",
+        "description": "The property; by default the one of the field's name.",
+        IN_PAYLOAD: True,
+    },
     "find_by": {
         "type": "string",
         "description": "Of a reference: the field of the record it points at that holds the value; `email` for users.",
+        IN_PAYLOAD: True,
     },
     "on_missing_parent": {
         "enum": [each.value for each in OnMissingParent],
         "description": "With find_by: what becomes of an order whose parent is not in the CRM; by default `reject`.",
+        IN_PAYLOAD: True,
     },
     "default": {
         "type": ["string", "number", "boolean", "array"],
         "description": "What is written where a record has no value, or the stream no such property.",
+        IN_PAYLOAD: True,
     },
     "on_too_long": {
         "enum": ["reject", "truncate"],
         "description": "Text longer than the field, or more decimal places: by default `reject`.",
+        IN_PAYLOAD: True,
     },
     "on_unknown_picklist": {
         "enum": ["reject", "add", "default"],
         "description": "A value that is not in the picklist: by default `reject`; `add` leaves it to Zoho.",
+        IN_PAYLOAD: True,
     },
     "null": {
         "enum": ["clear", "keep"],
         "description": "What null does to the field: by default `clear`; `keep` leaves what the CRM has.",
+        IN_PAYLOAD: True,
     },
     "append": {
         "type": "boolean",
         "description": "Of a multi-select: add to the entries that the CRM has, by a call for the order.",
+        IN_PAYLOAD: True,
     },
 }
 
@@ -56,14 +69,14 @@ FIELDS = th.ObjectType(
 environment."""
 
 
-class OnTooLong(str, Enum):
+class OnTooLong(StrEnum):
     """What becomes of a value that is longer than its field."""
 
     REJECT = "reject"
     TRUNCATE = "truncate"
 
 
-class OnUnknownPicklist(str, Enum):
+class OnUnknownPicklist(StrEnum):
     """What becomes of a value that is not in the picklist."""
 
     REJECT = "reject"
@@ -71,7 +84,7 @@ class OnUnknownPicklist(str, Enum):
     DEFAULT = "default"
 
 
-class OnNull(str, Enum):
+class OnNull(StrEnum):
     """What null does to the field."""
 
     CLEAR = "clear"
@@ -132,7 +145,7 @@ class FieldSettings:
         for fault, found in faults.items():
             if found:
                 raise configuration_error(
-                    "INVALID_FIELD_OPTION", f"`fields`, {field.api_name}: {fault}.", field=field.api_name
+                    OwnCode.INVALID_FIELD_OPTION, f"`fields`, {field.api_name}: {fault}.", field=field.api_name
                 )
 
     def default_by(self, field: Field, convert: Converter) -> Any:
@@ -150,7 +163,7 @@ class FieldSettings:
                 return found
             why = "is empty"
         raise configuration_error(
-            "INVALID_FIELD_OPTION", f"`fields`, {field.api_name}: the default {why}.", field=field.api_name
+            OwnCode.INVALID_FIELD_OPTION, f"`fields`, {field.api_name}: the default {why}.", field=field.api_name
         )
 
 
@@ -183,5 +196,5 @@ def _claim(sources: dict[str, str], api_name: str, source: str) -> None:
     known = sources.setdefault(api_name, source)
     if known != source:
         raise configuration_error(
-            "AMBIGUOUS_FIELD", f"`fields` sends {known} and {source} to the one field {api_name}.", field=api_name
+            OwnCode.AMBIGUOUS_FIELD, f"`fields` sends {known} and {source} to the one field {api_name}.", field=api_name
         )

@@ -14,10 +14,9 @@ from typing import Any
 
 import msgspec
 
-Converter = Callable[[Any], Any]
+from target_zoho_crm.api.codes import ZohoCode
 
-MULTIPLE = "MULTIPLE_OR_MULTI_ERRORS"
-"""Zoho's code for a record that is refused for several reasons."""
+Converter = Callable[[Any], Any]
 
 _JSON = msgspec.json.Encoder(decimal_format="number")
 DIGITS_MOST = 60  # no field takes more; keeps 1E+999999 from being written out
@@ -50,7 +49,7 @@ class Refusal(Exception):  # noqa: N818 - the field's word; it is an outcome, no
         codes = {each.code for each in refusals}
         fields = dict.fromkeys(each.field for each in refusals if each.field is not None)
         whole = cls(
-            codes.pop() if len(codes) == 1 else MULTIPLE,
+            codes.pop() if len(codes) == 1 else ZohoCode.MULTIPLE_OR_MULTI_ERRORS,
             ",".join(fields) or None,
             "; ".join(each.message for each in refusals),
         )
@@ -68,7 +67,7 @@ UNCONVERTIBLE = (Refusal, TypeError, ValueError, KeyError, ArithmeticError)
 
 def refuse(expected: str) -> Refusal:
     """The refusal of a value of the wrong kind; the field is filled in where it is known."""
-    return Refusal("INVALID_DATA", None, f"is not {expected}")
+    return Refusal(ZohoCode.INVALID_DATA, None, f"is not {expected}")
 
 
 def refusal_of(error: Exception, field: str) -> Refusal:

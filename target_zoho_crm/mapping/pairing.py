@@ -6,6 +6,7 @@ from collections import abc, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.mapping.field_settings import FieldSettings
@@ -86,7 +87,7 @@ def _named(api_name: str, own: FieldSettings, fields: ModuleFields, can_write: C
     if not can_write(field):
         what = f"sends {own.source} to" if own.source is not None else "names"
         raise configuration_error(
-            "FIELD_NOT_WRITABLE",
+            OwnCode.FIELD_NOT_WRITABLE,
             f"`fields` {what} {field.api_name} ({field.data_type}) of module {fields.module}, which cannot be written.",
             field=field.api_name,
         )
@@ -102,7 +103,7 @@ def _named_so(
         return 1, [field for field in similar if field.api_name == source]
     if len(similar) > 1:
         names = " and ".join(field.api_name for field in similar)
-        raise configuration_error("AMBIGUOUS_FIELD", f"Property {source} fits the fields {names}.")
+        raise configuration_error(OwnCode.AMBIGUOUS_FIELD, f"Property {source} fits the fields {names}.")
     return 0, similar
 
 
@@ -112,7 +113,7 @@ def _surest(api_name: str, claimed: list[tuple[int, str]]) -> str:
     winners = [source for sureness, source in claimed if sureness == surest]
     if len(winners) > 1:
         names = " and ".join(winners)
-        raise configuration_error("AMBIGUOUS_FIELD", f"Properties {names} fit the one field {api_name}.")
+        raise configuration_error(OwnCode.AMBIGUOUS_FIELD, f"Properties {names} fit the one field {api_name}.")
     return winners[0]
 
 

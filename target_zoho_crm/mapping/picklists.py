@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
+from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.mapping.field_settings import FieldSettings, OnUnknownPicklist
 from target_zoho_crm.mapping.field_values import Refusal, any_to_text, choices_json
@@ -48,7 +49,7 @@ class Picklist:
             if self._longest is not None and len(value) > self._longest:
                 raise too_long(self._longest)
             return value
-        raise Refusal("INVALID_DATA", None, self._hint(value))
+        raise Refusal(ZohoCode.INVALID_DATA, None, self._hint(value))
 
     def several(self, values: Sequence[str]) -> list[str] | None:
         """The entries of a multi-select, each once; of unknown ones as for a single one."""

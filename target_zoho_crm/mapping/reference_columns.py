@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Mapping as Dictionary
 from dataclasses import replace
 
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.mapping.field_mapping import FieldMapping, MappedColumn
@@ -92,4 +93,4 @@ def _lookup(field: Field, find_by: str, on_missing: OnMissingParent, parents: Mo
 
 
 def _unfit(field: Field, what: str) -> Exception:
-    return configuration_error("REFERENCE_UNFIT", f"Field {field.api_name} {what}.", field=field.api_name)
+    return configuration_error(OwnCode.REFERENCE_UNFIT, f"Field {field.api_name} {what}.", field=field.api_name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ _NUMBERS = frozenset({"integer", "bigint"})
 _TEXTS = frozenset({"text", "email", "phone", "website", "autonumber"})
 
 
-class OnMissingParent(str, Enum):
+class OnMissingParent(StrEnum):
     """What becomes of an order whose parent is not in the CRM."""
 
     REJECT = "reject"

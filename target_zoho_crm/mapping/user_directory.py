@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.errors import close_names
 from target_zoho_crm.mapping.field_values import Refusal, any_to_text
 
@@ -62,9 +63,11 @@ class Users:
         if user is None:
             active = [each.email for each in self._by_email.values() if each.active]
             hint = close_names(email, active)
-            raise Refusal("INVALID_DATA", None, f"is not the e-mail of a user: nobody in the org has {shown}.{hint}")
+            raise Refusal(
+                ZohoCode.INVALID_DATA, None, f"is not the e-mail of a user: nobody in the org has {shown}.{hint}"
+            )
         if not user.active:
-            raise Refusal("INVALID_DATA", None, f"is not the e-mail of an active user: {shown} is not active")
+            raise Refusal(ZohoCode.INVALID_DATA, None, f"is not the e-mail of an active user: {shown} is not active")
         return user
 
     def to_json(self, value: Any) -> dict[str, str] | None:

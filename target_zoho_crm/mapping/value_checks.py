@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.mapping.field_values import DIGITS_MOST, Converter, Refusal
 
@@ -36,7 +37,7 @@ def text_check(field: Field, *, truncate: bool = False) -> Converter | None:
                 raise too_long(longest)
             text = text[:longest]
         if shape is not None and shape[0].fullmatch(text) is None:
-            raise Refusal("INVALID_DATA", None, f"is not {shape[1]}")
+            raise Refusal(ZohoCode.INVALID_DATA, None, f"is not {shape[1]}")
         return text
 
     return check
@@ -44,7 +45,7 @@ def text_check(field: Field, *, truncate: bool = False) -> Converter | None:
 
 def too_long(longest: int) -> Refusal:
     """The refusal of a text; Zoho gives the same code for it as for a wrong type."""
-    return Refusal("INVALID_DATA", None, f"is longer than the field's {longest:,} characters")
+    return Refusal(ZohoCode.INVALID_DATA, None, f"is longer than the field's {longest:,} characters")
 
 
 def texts_fit(field: Field) -> ColumnLook:
@@ -68,7 +69,7 @@ def whole_check(field: Field) -> Converter | None:
 
     def check(number: int) -> int:
         if not -limit < number < limit:
-            raise Refusal("INVALID_DATA", None, f"has more than {field.length} digits")
+            raise Refusal(ZohoCode.INVALID_DATA, None, f"has more than {field.length} digits")
         return number
 
     return check
@@ -89,11 +90,11 @@ def decimal_check(field: Field, *, round_off: bool = False) -> Converter | None:
         if quantum is not None and _places(number) > (places or 0):
             if not round_off:
                 hint = f"has more than {places} decimal places (on_too_long: truncate would round it)"
-                raise Refusal("INVALID_DATA", None, hint)
+                raise Refusal(ZohoCode.INVALID_DATA, None, hint)
             if limit is None or abs(number) < limit:  # else too many digits to write out
                 number = number.quantize(quantum, ROUND_HALF_UP)
         if limit is not None and abs(number) >= limit:
-            raise Refusal("INVALID_DATA", None, f"has more than {before} digits before the point")
+            raise Refusal(ZohoCode.INVALID_DATA, None, f"has more than {before} digits before the point")
         return number
 
     return check
@@ -122,7 +123,7 @@ def demanded(convert: Converter) -> Converter:
     def check(value: Any) -> Any:
         found = convert(value)
         if found is None:
-            raise Refusal("MANDATORY_NOT_FOUND", None, "has no value, and the field is mandatory")
+            raise Refusal(ZohoCode.MANDATORY_NOT_FOUND, None, "has no value, and the field is mandatory")
         return found
 
     return check

@@ -17,7 +17,6 @@ from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
-from sync_ledger.in_doubt import NO_RESULT
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.retry_schedules import (
     JOB_CREATION,
@@ -28,24 +27,15 @@ from sync_ledger.retry_schedules import (
 )
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.client import JobAnswer
+from target_zoho_crm.api.codes import CODES, JOB_OUTDATED, Family, OwnCode
 from target_zoho_crm.api.costs import BULK_JOB_CREDITS
-from target_zoho_crm.api.errors import (
-    CODES,
-    AnswerError,
-    Family,
-    Gone,
-    LostAnswer,
-    Stopped,
-    TransientError,
-    ZohoError,
-    request_error,
-)
+from target_zoho_crm.api.errors import AnswerError, Gone, LostAnswer, TransientError, ZohoError, request_error
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.batch import Batch, Channel, PendingRecords
 from target_zoho_crm.confirmation.destination import Destination
+from target_zoho_crm.confirmation.in_flight import Flight
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
-from target_zoho_crm.confirmation.outcomes import Outcome, Status
-from target_zoho_crm.confirmation.state_gate import Flight
+from target_zoho_crm.confirmation.outcomes import Outcome, Status, own_refusals
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.references import parents_in_job
 from target_zoho_crm.write_settings import Operation
@@ -64,11 +54,6 @@ RESULT_ATTEMPTS = RESULT_READING.attempts
 
 CONTINUOUS_PAUSE_SECONDS = UNKNOWN_JOBS.first_pause
 """Before a lasting run looks again for a job of which it does not know enough."""
-
-OUTDATED = frozenset(
-    {"INVALID_FILE_ID", "INVALID_FIELD", "INVALID_FIELD_NAME", "INVALID_FORMAT", "MANDATORY_FIELDS_NOT_MAPPED"}
-)
-"""Refusals of a dead run's job that no later attempt changes: Zoho forgot its file, or the module is another by now."""
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -109,47 +94,49 @@ class BulkWriter:
                 self.start(half)
             return
         if written.refusals:
-            to.conclude(batch.group, to.refusals(batch, written.refusals), Channel.BULK_WRITE)
+            to.conclude(batch.pending, own_refusals(batch, written.refusals), Channel.BULK_WRITE)
         manifest = batch.manifest
         for key in written.refusals:
             del manifest[key]
         if not manifest:
             path.unlink()
             return
-        flight = to.take_off(manifest)
+        flight = to.in_flight.begin(manifest)
         job = JournalledJob(job_id, to.stream, "", to.module, JobStep.INTENT, Manifest.of(manifest), credits=0)
-        payloads = Manifest.of(batch.payloads) if batch.payloads else None
-        file = BulkFile(path, mapping, to.ignore_empty, to.operation, payloads)
+        hashes = Manifest.of(batch.payload_hashes) if batch.payload_hashes else None
+        file = BulkFile(path, mapping, to.ignore_empty, to.operation, hashes)
         self._keep(job, batch)
-        self._workers.submit(self._deliver, batch.group, job, flight, file)
+        self._workers.submit(self._deliver, batch.pending, job, flight, file)
 
     def _keep(self, job: JournalledJob, batch: Batch) -> None:
         """Keep what is to be written once the job's orders are in the CRM: here nothing."""
 
     def resume(self, job: JournalledJob) -> None:
         """Go on with a dead run's job where it stopped."""
-        self._workers.submit(self._deliver, None, job, self._to.take_off(job.manifest.texts()), None)
+        self._workers.submit(self._deliver, None, job, self._to.in_flight.begin(job.manifest.texts()), None)
 
-    def _deliver(self, group: PendingRecords | None, job: JournalledJob, flight: Flight, file: BulkFile | None) -> None:
+    def _deliver(
+        self, pending: PendingRecords | None, job: JournalledJob, flight: Flight, file: BulkFile | None
+    ) -> None:
         """Take a job through all steps that are left."""
         to = self._to
         try:
             if file is not None:
                 with self._by_row:
-                    to.confirmation.intend(job, file.payloads.texts() if file.payloads is not None else {})
+                    to.ledger.intend(job, file.payload_hashes.texts() if file.payload_hashes is not None else {})
                 job = self._upload(job, file)
             job, result = self._result(job, may_exist=file is None)
             to.failed_calls.succeeded()
-            self._settle(group, job, result)
+            self._settle(pending, job, result)
         except NotCreatedError as failure:
-            to.confirmation.give_back(job, failure.code)
-            to.due_again(group, len(job.manifest))
-            to.landed(flight)
+            to.ledger.give_back(job, failure.code)
+            to.due_again(pending, len(job.manifest))
+            to.in_flight.end(flight)
             if to.ends_budget(failure.error):
                 return
-            if isinstance(failure.error, Stopped) or not isinstance(failure.error, TransientError):
+            if not isinstance(failure.error, TransientError):
                 raise failure.error from None
-            to.failed_calls.note(failure.error)
+            to.failed_calls.failed(failure.error)
             logger.warning("%d orders of stream %r are due again: %s", len(job.manifest), to.stream, failure.error)
             return
         except (LostAnswer, StillRunningError) as still:
@@ -160,7 +147,7 @@ class BulkWriter:
                 still,
             )
             return
-        to.landed(flight)
+        to.in_flight.end(flight)
 
     def _result(self, job: JournalledJob, *, may_exist: bool) -> tuple[JournalledJob, Path | None]:
         """Create the job where it is only uploaded, and wait for its result; a lasting run does so until it has it."""
@@ -181,10 +168,10 @@ class BulkWriter:
                 may_exist = True
             wait_or_stop(self._to.stop, CONTINUOUS_PAUSE_SECONDS)
 
-    def _settle(self, group: PendingRecords | None, job: JournalledJob, result: Path | None) -> None:
+    def _settle(self, pending: PendingRecords | None, job: JournalledJob, result: Path | None) -> None:
         """Turn a result into acks."""
         with self._by_row:
-            self._to.conclude(group, self._outcomes(job, result), Channel.BULK_WRITE, job)
+            self._to.conclude(pending, self._outcomes(job, result), Channel.BULK_WRITE, job)
 
     def _outcomes(self, job: JournalledJob, result: Path | None) -> list[Outcome]:
         """Read a result; without one nothing is known, and an upsert by key may be repeated."""
@@ -225,14 +212,14 @@ class BulkWriter:
     def _upload(self, job: JournalledJob, file: BulkFile) -> JournalledJob:
         to = self._to
         try:
-            to.confirmation.guard()
+            to.ledger.guard()
             file_id = to.client.upload(file.path)
         except ZohoError as error:
             raise NotCreatedError(error) from error
         finally:
             file.path.unlink(missing_ok=True)
         body = file.body(job.module, file_id)
-        to.confirmation.step(job.job_id, JobStep.UPLOADED, file_id=file_id, create_body=body)
+        to.ledger.step(job.job_id, JobStep.UPLOADED, file_id=file_id, create_body=body)
         return replace(job, step=JobStep.UPLOADED, file_id=file_id, create_body=body)
 
     def _create(self, job: JournalledJob, *, may_exist: bool, attempts: int = CREATE_ATTEMPTS) -> JournalledJob:
@@ -250,7 +237,7 @@ class BulkWriter:
         before = BULK_JOB_CREDITS if may_exist else 0
         for attempt in range(1, attempts + 1):
             try:
-                zoho_job_id = to.client.create_job(body.encode(), guard=to.confirmation.guard)
+                zoho_job_id = to.client.create_job(body.encode(), guard=to.ledger.guard)
                 break
             except LostAnswer:
                 may_exist = True
@@ -259,14 +246,14 @@ class BulkWriter:
             except ZohoError as error:
                 if not may_exist:
                     raise NotCreatedError(error) from error
-                if before and error.code in OUTDATED:
-                    raise Gone(error.code, error.message) from error
-                if isinstance(error, TransientError) and not isinstance(error, Stopped):
-                    raise LostAnswer(error.code, error.message) from error
+                if before and error.code in JOB_OUTDATED:
+                    raise error.turned(Gone) from error
+                if isinstance(error, TransientError):
+                    raise error.turned(LostAnswer) from error
                 raise
         what = "orders" if job.parent_job_id is None else f"rows of {job.module}"
         credits_spent = before + attempt * BULK_JOB_CREDITS
-        to.confirmation.step(job.job_id, JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
+        to.ledger.step(job.job_id, JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
         logger.info("Bulk write job %s: %d %s of stream %r", zoho_job_id, len(job.manifest), what, to.stream)
         return replace(job, step=JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
 
@@ -303,9 +290,9 @@ class BulkWriter:
                     logger.warning("Bulk write job %s of stream %r: %s", job.zoho_job_id, job.stream, gone)
                     return None
                 return result
-        code = ended.code or f"JOB_{ended.status.value}"
+        code = ended.code or "no code"
         if code in CODES and CODES[code].family is Family.CONFIGURATION:
-            to.confirmation.give_back(job, code)
+            to.ledger.give_back(job, code)
             raise request_error(code, where=f"bulk write job {ended.job_id}")
         logger.warning("Bulk write job %s of stream %r: %s, %s", ended.job_id, job.stream, ended.status.value, code)
         return None
@@ -313,7 +300,7 @@ class BulkWriter:
     def _poll(self, job: JournalledJob) -> JobAnswer:
         to, zoho_job_id = self._to, job.zoho_job_id or ""
         asked = to.callback_url is not None
-        waking = Waking(to.stop, partial(to.confirmation.called_back, job.job_id) if asked else None)
+        waking = Waking(to.stop, partial(to.ledger.called_back, job.job_id) if asked else None)
         began = time.monotonic()
         looked = 0.0
         while True:
@@ -336,7 +323,7 @@ class BulkFile:
     mapping: FieldMapping
     ignore_empty: bool
     operation: Operation = Operation.UPSERT
-    payloads: Manifest | None = None
+    payload_hashes: Manifest | None = None
 
     def body(self, module: str, file_id: str) -> str:
         """The JSON that creates the job, once the file is uploaded."""
@@ -363,7 +350,7 @@ def _left_for_later() -> Iterator[None]:
     """What keeps failing while a job exists leaves the job to be looked for again."""
     try:
         yield
-    except (Stopped, LostAnswer):
+    except LostAnswer:
         raise
     except TransientError as error:
         raise StillRunningError(str(error)) from error
@@ -377,6 +364,8 @@ def _halves(batch: Batch) -> list[Batch]:
 
 def _all_due_again(job: JournalledJob) -> list[Outcome]:
     return [
-        Outcome(key=key, version=version, status=Status.REJECTED, code=NO_RESULT, family=Family.TRANSIENT)
+        Outcome(
+            key=key, version=version, status=Status.REJECTED, code=OwnCode.JOB_WITHOUT_RESULT, family=Family.TRANSIENT
+        )
         for key, version in job.manifest.texts().items()
     ]

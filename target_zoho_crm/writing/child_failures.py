@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from target_zoho_crm.api.errors import Family, QuotaError, TransientError
+from target_zoho_crm.api.codes import Family, OwnCode, ZohoCode
+from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
-from target_zoho_crm.mapping.field_values import MULTIPLE
 
 MESSAGE_CHARACTERS = 300
-_WORST_FIRST = (Family.CONFIGURATION, Family.QUOTA, Family.DATA, Family.TRANSIENT)
-_STOPPING = (Family.CONFIGURATION, Family.QUOTA)
 
 LINES, LINKS = "its lines", "its links and tags"
 """What of an order a fault is about."""
 
-UNWRITTEN = {LINES: "LINES_NOT_WRITTEN", LINKS: "LINKS_NOT_WRITTEN"}
+UNWRITTEN = {LINES: OwnCode.LINES_NOT_WRITTEN, LINKS: OwnCode.LINKS_NOT_WRITTEN}
 """Our own codes of an order that is in the CRM, while nobody knows whether its lines or links are."""
 
 
@@ -55,7 +53,7 @@ def of_outcome(outcome: Outcome) -> Fault:
 
 def of_error(error: TransientError | QuotaError, of: str = LINES) -> Fault:
     """The fault of a call that failed as a whole, after all attempts, or that our own budget has no credits for."""
-    return Fault(error.code, Family.TRANSIENT, message=error.message, of=of)
+    return Fault(error.code, Family.TRANSIENT, message=error.happened, of=of)
 
 
 def unwritten(why: str, of: str = LINES) -> Fault:
@@ -77,15 +75,14 @@ def whole(outcomes: Sequence[Outcome], faults: Mapping[str, Sequence[Fault]]) ->
 
 def _refused(outcome: Outcome, faults: Sequence[Fault]) -> Outcome:
     codes = dict.fromkeys(fault.code for fault in faults)
-    families = {fault.family for fault in faults}
-    family = next(each for each in _WORST_FIRST if each in families)
+    family = Family.deciding(fault.family for fault in faults)
     fields = dict.fromkeys(fault.field for fault in faults if fault.field)
     return Outcome(
         key=outcome.key,
         version=outcome.version,
-        status=Status.UNSYNCED if family in _STOPPING else Status.REJECTED,
+        status=Status.REJECTED if family.blames_order else Status.UNSYNCED,
         zoho_id=outcome.zoho_id,
-        code=next(iter(codes)) if len(codes) == 1 else MULTIPLE,
+        code=next(iter(codes)) if len(codes) == 1 else ZohoCode.MULTIPLE_OR_MULTI_ERRORS,
         field=",".join(fields) or None,
         message="; ".join(dict.fromkeys(fault.text for fault in faults))[:MESSAGE_CHARACTERS],
         family=family,

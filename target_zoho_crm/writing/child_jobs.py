@@ -15,7 +15,7 @@ import msgspec
 
 from sync_ledger.job_journal import JournalledJob
 from sync_ledger.tables import JobStep
-from target_zoho_crm.api.errors import Gone, QuotaError, Stopped, TransientError
+from target_zoho_crm.api.errors import Gone, QuotaError, TransientError
 from target_zoho_crm.batch import Channel, PendingRecords
 from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
@@ -48,14 +48,14 @@ class JobsWithChildren(BulkWriter, ABC):
     def _complete(self, job: JournalledJob, outcomes: list[Outcome]) -> list[Outcome]:
         """Write what belongs to the orders that are in the CRM; the orders' outcomes with those of their children."""
 
-    def _settle(self, group: PendingRecords | None, job: JournalledJob, result: Path | None) -> None:
+    def _settle(self, pending: PendingRecords | None, job: JournalledJob, result: Path | None) -> None:
         """Turn the orders' result into acks, once their children are written."""
         with self._on_their_way:
             with self._by_row:
-                outcomes = self._outcomes(job, result)
+                outcomes = self._to.ledger.without_conflicts(self._outcomes(job, result), job)
             outcomes = self._complete(job, outcomes)
             with self._by_row:
-                self._to.conclude(group, outcomes, Channel.BULK_WRITE, job)
+                self._to.conclude(pending, outcomes, Channel.BULK_WRITE, job)
 
     def _begin(self, child: JournalledJob, file: BulkFile, faults: Faults, of: str = LINES) -> JournalledJob | None:
         """Create a child's job; None where Zoho surely has none, and its orders are due again."""
@@ -64,9 +64,9 @@ class JobsWithChildren(BulkWriter, ABC):
             attempts = 1 if isinstance(file, RowsFile) else CREATE_ATTEMPTS
             return self._create(self._upload(child, file), may_exist=False, attempts=attempts)
         except NotCreatedError as failure:
-            self._to.confirmation.give_back(child, failure.code)
+            self._to.ledger.give_back(child, failure.code)
             error = failure.error
-            if isinstance(error, Stopped) or not isinstance(error, (TransientError, QuotaError)):
+            if not isinstance(error, (TransientError, QuotaError)):
                 raise error from None
             self._to.call_failed(error)
             for order in set(child.manifest.texts().values()):
@@ -90,12 +90,12 @@ class JobsWithChildren(BulkWriter, ABC):
         if child.step is not JobStep.UPLOADED:
             return child
         if adds_rows:
-            self._to.confirmation.give_back(child, UNWRITTEN[of])
+            self._to.ledger.give_back(child, UNWRITTEN[of])
             return None
         try:
             return self._create(child, may_exist=True)
         except Gone:
-            self._to.confirmation.give_back(child, UNWRITTEN[of])
+            self._to.ledger.give_back(child, UNWRITTEN[of])
             return None
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from singer_sdk import typing as th
 
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field, ModuleFields
+from target_zoho_crm.setting import Setting
 
 
-class OnDelete(str, Enum):
+class OnDelete(StrEnum):
     """What becomes of the record of an order that is gone."""
 
     IGNORE = "ignore"
@@ -25,32 +27,40 @@ _ON_DELETE = th.StringType(allowed_values=[each.value for each in OnDelete])
 MOST_PERCENT = 20
 
 PROPERTIES = (
-    th.Property(
+    Setting(
         "on_delete",
         _ON_DELETE,
+        in_payload=False,
         default=OnDelete.IGNORE.value,
         description="What to do with records of orders that are gone from the source (`_sdc_deleted_at`): leave them, "
         "delete them, or mark them by setting `delete_field`.",
     ),
-    th.Property(
+    Setting(
         "max_delete_percent",
         th.NumberType(minimum=0, maximum=100),
+        in_payload=False,
         default=MOST_PERCENT,
         description="Most of the stream's orders in the CRM that one run deletes or marks; if more are gone, none is.",
     ),
-    th.Property("delete_field", th.StringType, description="API name of the field that marks an order as gone."),
-    th.Property(
+    Setting(
+        "delete_field",
+        th.StringType,
+        in_payload=False,
+        description="API name of the field that marks an order as gone.",
+    ),
+    Setting(
         "delete_value",
         th.StringType,
+        in_payload=False,
         default="true",
         description="What `delete_field` is set to; cleared when the order comes back.",
     ),
 )
 STREAM_PROPERTIES = (
-    th.Property("on_delete", _ON_DELETE, description="As `on_delete`."),
-    th.Property("max_delete_percent", th.NumberType, description="As `max_delete_percent`."),
-    th.Property("delete_field", th.StringType, description="As `delete_field`."),
-    th.Property("delete_value", th.StringType, description="As `delete_value`."),
+    Setting("on_delete", _ON_DELETE, in_payload=False, description="As `on_delete`."),
+    Setting("max_delete_percent", th.NumberType, in_payload=False, description="As `max_delete_percent`."),
+    Setting("delete_field", th.StringType, in_payload=False, description="As `delete_field`."),
+    Setting("delete_value", th.StringType, in_payload=False, description="As `delete_value`."),
 )
 
 
@@ -91,12 +101,12 @@ class DeleteSettings:
         if self.on_delete is not OnDelete.MARK:
             return None
         if self.field is None:
-            raise configuration_error("NO_DELETE_FIELD", "`on_delete` is mark, and no `delete_field` is named.")
+            raise configuration_error(OwnCode.NO_DELETE_FIELD, "`on_delete` is mark, and no `delete_field` is named.")
         field = fields.named(self.field)
         if not field.writable_on_update:
             where = f"{field.api_name} of module {fields.module}"
             raise configuration_error(
-                "FIELD_NOT_WRITABLE", f"`delete_field` {where} cannot be written.", field=field.api_name
+                OwnCode.FIELD_NOT_WRITABLE, f"`delete_field` {where} cannot be written.", field=field.api_name
             )
         return _mark(field, self.value)
 

@@ -15,11 +15,12 @@ from dataclasses import replace
 
 from sync_ledger.job_journal import JournalledJob
 from sync_ledger.retry_schedules import INSERT_CALLS
-from target_zoho_crm.api.errors import LostAnswer, Stopped, TransientError
+from target_zoho_crm.api.codes import ZohoCode
+from target_zoho_crm.api.errors import LostAnswer, TransientError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.confirmation.destination import Destination
-from target_zoho_crm.confirmation.operation_outcomes import DUPLICATE, by_operation
+from target_zoho_crm.confirmation.operation_outcomes import by_operation
 from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
 from target_zoho_crm.write_settings import Operation
 
@@ -46,20 +47,18 @@ class Insertion:
             ZohoError, DatabaseError: what ends the run.
         """
         asked = time.monotonic()
-        doubtful = self._to.confirmation.doubtful(batch.manifest)
+        doubtful = self._to.ledger.in_doubt(batch.manifest)
         if not doubtful:
             return batch
         try:
             ours = self._ours({key: asked - elapsed.total_seconds() for key, elapsed in doubtful.items()})
-        except Stopped:
-            raise
         except TransientError as error:
             self._to.left_unsynced(replace(batch, entries={key: batch.entries[key] for key in doubtful}), error)
             return _without(batch, doubtful)
         outcomes = [_inserted(key, batch.entries[key].version, zoho_id) for key, zoho_id in ours.items()]
         if outcomes:
             logger.info("Stream %r: %d orders were inserted by an earlier run", self._to.stream, len(outcomes))
-            self._to.conclude(batch.group, outcomes, None, payloads=batch.payloads)
+            self._to.conclude(batch.pending, outcomes, None, payload_hashes=batch.payload_hashes)
         return _without(batch, ours)
 
     def call(self, body: bytes, sent: Mapping[str, str], job: JournalledJob) -> list[Outcome]:
@@ -72,7 +71,7 @@ class Insertion:
         to = self._to
         for attempt in range(1, CALL_ATTEMPTS + 1):
             try:
-                answer = to.client.insert(to.module, body, records=len(sent), guard=to.confirmation.guard)
+                answer = to.client.insert(to.module, body, records=len(sent), guard=to.ledger.guard)
                 outcomes = upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
             except LostAnswer:
                 if attempt == CALL_ATTEMPTS:
@@ -80,7 +79,7 @@ class Insertion:
                 wait_or_stop(to.stop, PAUSE_SECONDS)
             except TransientError as error:
                 if attempt > 1:  # an earlier attempt may have had its effect
-                    raise LostAnswer(error.code, error.message) from error
+                    raise error.turned(LostAnswer) from error
                 raise
             else:
                 outcomes = by_operation(outcomes, Operation.INSERT)
@@ -93,17 +92,15 @@ class Insertion:
         Raises:
             LostAnswer: the CRM could not be asked, so nobody knows.
         """
-        duplicates = [outcome.key for outcome in outcomes if outcome.code == DUPLICATE]
+        duplicates = [outcome.key for outcome in outcomes if outcome.code == ZohoCode.DUPLICATE_DATA]
         if not duplicates:
             return list(outcomes)
         asked = time.monotonic()
-        began = asked - self._to.confirmation.since(job.job_id).total_seconds()
+        began = asked - self._to.ledger.age_of(job.job_id).total_seconds()
         try:
             ours = self._ours(dict.fromkeys(duplicates, began))
-        except Stopped:
-            raise
         except TransientError as error:
-            raise LostAnswer(error.code, error.message) from error
+            raise error.turned(LostAnswer) from error
         return [
             _inserted(outcome.key, outcome.version, ours[outcome.key]) if outcome.key in ours else outcome
             for outcome in outcomes

@@ -95,8 +95,6 @@ class LookupDirectory:
             try:
                 found[folded] = answer.result()[folded]
             except TransientError as error:
-                if error.code == "STOPPED":
-                    raise
                 found[folded] = error
         return {value: found[folded] for value, folded in by_value.items()}
 
@@ -130,7 +128,8 @@ class LookupDirectory:
         def send(batch: Sequence[str]) -> list[Outcome]:
             body = self.kind.creation(batch, further)
             answer = self._client.upsert(self.kind.module, body, records=len(batch), guard=guard)
-            return upsert_outcomes(batch, batch, answer.status, answer.body)
+            key_field = self.kind.field.api_name
+            return upsert_outcomes(batch, batch, answer.status, answer.body, key_field=key_field)
 
         batches = list(_batches(list(distinct.values()), UPSERT_MAX_RECORDS))
         tasks = [_Task(send, batch) for batch in batches]
@@ -140,8 +139,6 @@ class LookupDirectory:
             try:
                 outcomes: Sequence[Outcome | TransientError] = task.answer.result()
             except TransientError as error:
-                if error.code == "STOPPED":
-                    raise
                 outcomes = [error] * len(batch)
             created.update(zip(map(self._fold, batch), outcomes, strict=True))
         with self._lock:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.errors import Family, TransientError, request_error
+from target_zoho_crm.api.codes import Family, OwnCode, ZohoCode
+from target_zoho_crm.api.errors import TransientError, request_error
 from target_zoho_crm.batch import Batch, Channel, Entry
 from target_zoho_crm.confirmation.destination import Destination
-from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status, refused
+from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status, own_refusals, refused
 from target_zoho_crm.mapping.conversion import Conversion, Form
 from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal
 from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, reference_csv
@@ -86,23 +87,23 @@ class LookupResolver:
         mapping = _by_ids(batch.mapping, lookups)
         resolved = replace(batch, mapping=mapping, entries=result.entries)
         refusals = _refusals(batch, named.unfit | result.faults.keys(), channel)
-        outcomes = self._to.refusals(batch, refusals) + [
+        outcomes = own_refusals(batch, refusals) + [
             refused(key, batch.entries[key].version, [errors[position] for position in sorted(errors)])
             for key, errors in result.faults.items()
             if key not in refusals
         ]
         if outcomes:
-            self._to.conclude(batch.group, outcomes, channel)
+            self._to.conclude(batch.pending, outcomes, channel)
         for error, keys in result.waiting.items():
-            self._to.left_unsynced(replace(batch, entries={key: batch.entries[key] for key in keys}), error)
+            self._to.left_unsynced(batch.only(keys), error)
         gone = {outcome.key for outcome in outcomes}.union(*result.waiting.values())
         for position, lookup in lookups.items():
             self._note_left_out(mapping.columns[position].field.api_name, lookup, result.left_out[position], gone)
         entries = {key: entry for key, entry in result.entries.items() if key not in gone} if gone else result.entries
         # An order without its parent is sent again when it is touched: the parent may be there by then.
         unsure = set[str]().union(*result.left_out.values())
-        payloads = {key: payload for key, payload in batch.payloads.items() if key not in unsure}
-        return replace(resolved, entries=entries, payloads=payloads)
+        hashes = {key: each for key, each in batch.payload_hashes.items() if key not in unsure}
+        return replace(resolved, entries=entries, payload_hashes=hashes)
 
     def credits(self, batch: Batch, in_jobs: int) -> int:
         """What asking for the batch's parents costs, of whose orders the first `in_jobs` go by bulk jobs.
@@ -136,20 +137,22 @@ class LookupResolver:
         for value, answer in found.items():
             if answer is NotOne.SEVERAL:
                 name = kind.display_name(value)
-                answers[value] = RecordError("DUPLICATE_DATA", None, f"{name} is there more than once; merge them")
+                answers[value] = RecordError(
+                    ZohoCode.DUPLICATE_DATA, None, f"{name} is there more than once; merge them"
+                )
             elif answer is not NotOne.NONE:
                 answers[value] = answer
             elif lookup.on_missing is OnMissingParent.NULL:
                 answers[value] = None
             else:
-                answers[value] = RecordError("INVALID_DATA", None, missing_parent(kind.display_name(value)))
+                answers[value] = RecordError(ZohoCode.INVALID_DATA, None, missing_parent(kind.display_name(value)))
         if create:
             missing = [value for value, answer in found.items() if answer is NotOne.NONE]
             answers.update(self._create(directory, missing))
         return answers
 
     def _create(self, directory: LookupDirectory, values: Collection[str]) -> dict[str, _Answer]:
-        guard = self._to.confirmation.guard
+        guard = self._to.ledger.guard
         created = directory.create(list(values), self._workers.submit, further=self._to.automations.body(), guard=guard)
         return {
             value: self._created(directory.kind.display_name(value), outcome)
@@ -161,12 +164,12 @@ class LookupResolver:
     def _created(self, name: str, outcome: Outcome) -> _Answer:
         if outcome.status is Status.SYNCED:
             return outcome.zoho_id
-        code = outcome.code or "UNCLEAR_ANSWER"
+        code = outcome.code or OwnCode.UNCLEAR_ANSWER
         if outcome.status is Status.UNSYNCED:
             raise request_error(code, where=f"stream {self._to.stream!r}, creation of {name}", field=outcome.field)
         cause = f"{code}{f' in field {outcome.field}' if outcome.field else ''}"
         said = f"{name} does not exist and was not created: {cause}"
-        return RecordError("INVALID_DATA" if outcome.family is Family.DATA else code, None, said)
+        return RecordError(ZohoCode.INVALID_DATA if outcome.family is Family.DATA else code, None, said)
 
     def _note_left_out(self, name: str, lookup: ParentLookup, keys: Mapping[str, str], gone: Collection[str]) -> None:
         values = [value for key, value in keys.items() if key not in gone]

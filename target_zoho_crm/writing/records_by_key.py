@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import AnswerError
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.mapping.references import quoted
@@ -70,7 +71,7 @@ class RecordsByKey:
         users = answer.body.get("users") if isinstance(answer.body, dict) else None
         date = answer.headers.get("Date")
         if not users or not date:
-            raise AnswerError("BAD_ANSWER", "GET users: the answer names no user, or its header no date.")
+            raise AnswerError(OwnCode.BAD_ANSWER, "GET users: the answer names no user, or its header no date.")
         elapsed = timedelta(seconds=time.monotonic() - began)
         since = parsedate_to_datetime(date).astimezone(timezone.utc) - elapsed - CLOCK_TICK
         us = str(users[0].get("id"))

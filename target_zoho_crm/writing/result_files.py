@@ -20,12 +20,13 @@ from typing import BinaryIO, NamedTuple, TextIO
 
 from msgspec import structs
 
-from target_zoho_crm.api.errors import AnswerError, Family
+from target_zoho_crm.api.codes import Family, OwnCode, ZohoCode
+from target_zoho_crm.api.errors import AnswerError
 from target_zoho_crm.api.plain_text import code_of, digits_of, name_of, said
 from target_zoho_crm.confirmation.outcomes import ID_DIGITS, Outcome, RecordError, Status, refused
 from target_zoho_crm.mapping.references import missing_parent, parent_name
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("target-zoho-crm")
 
 CSV_BYTES_MOST = 256 * 1024 * 1024  # 25,000 rows of three long texts stay far below it; a zip bomb does not
 RATIO_MOST = 200
@@ -89,9 +90,9 @@ def _read_zip(
 
 
 _Row = tuple[str, str, str, str]  # key, STATUS, RECORD_ID, ERRORS
-_NOT_IN_RESULT = RecordError("NOT_IN_RESULT", None, "the job's result does not name the order")
-_UNCLEAR = RecordError("UNCLEAR_ANSWER", None, "neither a clear success nor an error")
-_CONFLICT = RecordError("CONFLICTING_RESULT", None, "the job's result names the order twice, differently")
+_NOT_IN_RESULT = RecordError(OwnCode.NOT_IN_RESULT, None, "the job's result does not name the order")
+_UNCLEAR = RecordError(OwnCode.UNCLEAR_ANSWER, None, "neither a clear success nor an error")
+_CONFLICT = RecordError(OwnCode.CONFLICTING_RESULT, None, "the job's result names the order twice, differently")
 
 
 def _only_csv(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -236,7 +237,7 @@ class _MissingParents(NamedTuple):
 
     def named(self, outcome: Outcome, row: list[str]) -> Outcome:
         """The outcome with the names of missing parents, as far as the result repeats them."""
-        if outcome.code != "INVALID_DATA" or not self.parents:
+        if outcome.code != ZohoCode.INVALID_DATA or not self.parents:
             return outcome
         cells = dict(zip(self.repeated, row, strict=False))
         at_fault = {name: self.parents[name] for name in (outcome.field or "").split(",") if name in self.parents}
@@ -282,7 +283,7 @@ def _row_outcome(key: str, version: str, status: str, zoho_id: str, errors: str)
     if word == "skipped":
         return refused(key, version, _errors(errors))
     if word == "unprocessed":
-        return refused(key, version, [RecordError("UNPROCESSED", None, said(errors) or None)])
+        return refused(key, version, [RecordError(ZohoCode.UNPROCESSED, None, said(errors) or None)])
     return refused(key, version, [_UNCLEAR])
 
 
@@ -294,7 +295,7 @@ def _errors(text: str) -> list[RecordError]:
         if code:
             names = [name.strip() for name in fields.split(",") if name.strip()]
             found.append(RecordError(code_of(code.strip()), name_of(",".join(names)) or None, None))
-    return found or [RecordError("SKIPPED", None, "skipped without a reason")]
+    return found or [RecordError(ZohoCode.SKIPPED, None, "skipped without a reason")]
 
 
 def _worst(one: Outcome, other: Outcome) -> Outcome:
@@ -302,11 +303,8 @@ def _worst(one: Outcome, other: Outcome) -> Outcome:
     both = (one, other)
     if all(each.status is Status.SYNCED for each in both):
         return one if one.zoho_id == other.zoho_id else refused(one.key, one.version, [_CONFLICT])
-    for family in (Family.CONFIGURATION, Family.QUOTA, Family.DATA, Family.TRANSIENT):
-        for each in both:
-            if each.family is family:
-                return each
-    raise AssertionError("an outcome that is no success has a family")  # pragma: no cover - by construction
+    family = Family.deciding(each.family for each in both if each.family is not None)
+    return next(each for each in both if each.family is family)
 
 
 def _by_folded_key(rows: list[_Row], found: dict[str, Outcome], manifest: Mapping[str, str]) -> list[_Row]:
@@ -332,4 +330,4 @@ def _folded(key: str) -> str:
 
 
 def _unreadable(why: str) -> AnswerError:
-    return AnswerError("BAD_ANSWER", f"The job's result cannot be read: {why}.")
+    return AnswerError(OwnCode.BAD_ANSWER, f"The job's result cannot be read: {why}.")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.costs import (
     BULK_JOB_CREDITS,
     IDS_PER_QUERY,
@@ -28,7 +29,7 @@ def possible_channel(wanted: Channel, stream: str, upsert_only: Sequence[str]) -
         return wanted
     if wanted is Channel.BULK_WRITE:
         why = "; ".join(upsert_only)
-        raise configuration_error("NOT_FOR_BULK_WRITE", f"Stream {stream!r} and `channel` bulk_write: {why}.")
+        raise configuration_error(OwnCode.NOT_FOR_BULK_WRITE, f"Stream {stream!r} and `channel` bulk_write: {why}.")
     return Channel.UPSERT
 
 

@@ -11,9 +11,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sync_ledger.quarantine import BREAKS_CALLS
 from sync_ledger.retry_schedules import SPLIT_CALLS
-from target_zoho_crm.api.errors import Family, TransientError, UnattributedFailure, ZohoError
+from target_zoho_crm.api.codes import Family, OwnCode
+from target_zoho_crm.api.errors import TransientError, UnattributedFailure, ZohoError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.confirmation.destination import Destination
@@ -48,7 +48,7 @@ class SplitCall:
         Raises:
             ZohoError: what ended the search, an outage for one; what is unsent by then is nobody's fault.
         """
-        if self.batch.suspects:
+        if self.batch.one_by_one:
             for key in list(self.unsent):
                 self._accuse(key, failure)
             return
@@ -115,7 +115,7 @@ class SplitCall:
                 key=key,
                 version=self.batch.entries[key].version,
                 status=Status.REJECTED,
-                code=BREAKS_CALLS,
+                code=OwnCode.BREAKS_CALLS,
                 message=f"calls with this order fail as a whole: {failure.code} (HTTP {failure.http_status})",
                 family=Family.TRANSIENT,
             )

@@ -11,17 +11,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import islice
 
-from sync_ledger.in_doubt import CALL_UNCONFIRMED
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.answers import names_no_cause
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
-from target_zoho_crm.api.errors import LostAnswer, QuotaError, Stopped, TransientError, UnattributedFailure, ZohoError
+from target_zoho_crm.api.errors import LostAnswer, QuotaError, TransientError, UnattributedFailure, ZohoError
 from target_zoho_crm.batch import Batch, Channel
 from target_zoho_crm.confirmation.destination import Destination
+from target_zoho_crm.confirmation.in_flight import Flight
 from target_zoho_crm.confirmation.operation_outcomes import by_operation, not_in_crm
-from target_zoho_crm.confirmation.outcomes import Outcome, upsert_outcomes
-from target_zoho_crm.confirmation.state_gate import Flight
+from target_zoho_crm.confirmation.outcomes import Outcome, own_refusals, upsert_outcomes
 from target_zoho_crm.links.link_upserts import Links
 from target_zoho_crm.mapping.field_values import Refusal
 from target_zoho_crm.write_settings import Operation
@@ -47,18 +47,18 @@ class UpsertWriter:
             ZohoError, DatabaseError, RejectedError: what ended an earlier call and so the run.
         """
         entries = iter(batch.entries.items())
-        while call := dict(islice(entries, 1 if batch.suspects else UPSERT_MAX_RECORDS)):
-            self._workers.submit(self._deliver, replace(batch, entries=call), self._to.take_off(call))
+        while call := dict(islice(entries, 1 if batch.one_by_one else UPSERT_MAX_RECORDS)):
+            self._workers.submit(self._deliver, replace(batch, entries=call), self._to.in_flight.begin(call))
 
     def _deliver(self, batch: Batch, flight: Flight) -> None:
         to = self._to
         job = self._journalled(batch) if to.operation is Operation.INSERT else None
         outcomes = self._write(batch if job is None else replace(batch, job=job))
         if outcomes:
-            to.conclude(batch.group, outcomes, Channel.UPSERT, job, payloads=batch.payloads)
+            to.conclude(batch.pending, outcomes, Channel.UPSERT, job, payload_hashes=batch.payload_hashes)
         elif job is not None:
-            to.confirmation.step(job.job_id, JobStep.ABANDONED)
-        to.landed(flight)
+            to.ledger.step(job.job_id, JobStep.ABANDONED)
+        to.in_flight.end(flight)
 
     def _journalled(self, batch: Batch) -> JournalledJob:
         """Note an insert call before it is sent: it cannot be repeated as if nothing had been."""
@@ -66,7 +66,7 @@ class UpsertWriter:
         job = JournalledJob(
             uuid.uuid4().hex, to.stream, "", to.module, JobStep.CALLING, Manifest.of(batch.manifest), credits=0
         )
-        to.confirmation.intend(job, {})
+        to.ledger.intend(job, {})
         return job
 
     def _write(self, batch: Batch) -> list[Outcome]:
@@ -77,15 +77,13 @@ class UpsertWriter:
         if to.operation is Operation.UPDATE:
             try:
                 ids = {key: record.zoho_id for key, record in to.records.find(batch.entries).items()}
-            except Stopped:
-                raise
             except (TransientError, QuotaError) as error:
                 self._unsent(batch, batch.entries, error)
                 return []
             outcomes = [not_in_crm(key, entry.version) for key, entry in batch.entries.items() if key not in ids]
             batch = replace(batch, entries={key: entry for key, entry in batch.entries.items() if key in ids})
         body, refused = self._body(batch, ids)
-        outcomes += to.refusals(batch, refused)
+        outcomes += own_refusals(batch, refused)
         batch = replace(batch, entries={key: entry for key, entry in batch.entries.items() if key not in refused})
         if not batch.entries:
             return outcomes
@@ -93,8 +91,6 @@ class UpsertWriter:
             outcomes += self._links.settle(batch, self._call(batch, body, splits=batch.job is None))
         except UnattributedFailure as failure:
             return outcomes + self._split(batch, ids, failure)
-        except Stopped:
-            raise
         except (TransientError, QuotaError) as error:
             self._unsent(batch, batch.entries, error)
             return outcomes
@@ -123,8 +119,6 @@ class UpsertWriter:
         split = SplitCall(self._to, batch, send)
         try:
             split.search(failure)
-        except Stopped:
-            raise
         except (TransientError, QuotaError) as error:
             self._unsent(batch, split.unsent, error)
         return split.outcomes
@@ -140,9 +134,9 @@ class UpsertWriter:
         if isinstance(error, QuotaError) and not of_budget:
             raise error
         if batch.job is not None:
-            code = CALL_UNCONFIRMED if isinstance(error, LostAnswer) else error.code
-            to.confirmation.let_go(batch.job, keys, code)
-            to.due_again(batch.group, len(keys))
+            code = OwnCode.INSERT_UNCONFIRMED.value if isinstance(error, LostAnswer) else error.code
+            to.ledger.make_due(batch.job, keys, code)
+            to.due_again(batch.pending, len(keys))
         if not of_budget and not (to.continuous and batch.job is not None):
             to.left_unsynced(replace(batch, entries={key: batch.entries[key] for key in keys}), error)
 
@@ -151,9 +145,15 @@ class UpsertWriter:
         if batch.job is not None:
             return Insertion(to).call(body, sent, batch.job)
         send = to.client.update if to.operation is Operation.UPDATE else to.client.upsert
-        answer = send(to.module, body, records=len(sent), guard=to.confirmation.guard, splits=splits)
+        answer = send(to.module, body, records=len(sent), guard=to.ledger.guard, splits=splits)
         try:
-            outcomes = upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
+            outcomes = upsert_outcomes(
+                list(sent),
+                list(sent.values()),
+                answer.status,
+                answer.body,
+                key_field=batch.mapping.key_field.api_name,
+            )
         except ZohoError as error:
             if splits and names_no_cause(answer.status, answer.body):
                 raise UnattributedFailure(error) from error

@@ -53,22 +53,22 @@ class Client:
             "client_secret": self.emulator.client_secret,
             **changes,
         }
-        return self.session.post(f"{self.base}/oauth/v2/token", data=form, timeout=20)
+        return self.session.post(f"{self.base}/oauth/v2/token", data=form, timeout=120)
 
     def get(self, path: str, **options: Any) -> requests.Response:
-        return self.session.get(f"{self.base}{path}", timeout=20, **options)
+        return self.session.get(f"{self.base}{path}", timeout=120, **options)
 
     def post(self, path: str, **options: Any) -> requests.Response:
-        return self.session.post(f"{self.base}{path}", timeout=20, **options)
+        return self.session.post(f"{self.base}{path}", timeout=120, **options)
 
     def put(self, path: str, **options: Any) -> requests.Response:
-        return self.session.put(f"{self.base}{path}", timeout=20, **options)
+        return self.session.put(f"{self.base}{path}", timeout=120, **options)
 
     def patch(self, path: str, **options: Any) -> requests.Response:
-        return self.session.patch(f"{self.base}{path}", timeout=20, **options)
+        return self.session.patch(f"{self.base}{path}", timeout=120, **options)
 
     def delete(self, path: str, **options: Any) -> requests.Response:
-        return self.session.delete(f"{self.base}{path}", timeout=20, **options)
+        return self.session.delete(f"{self.base}{path}", timeout=120, **options)
 
     def upsert(self, records: Sequence[Any], module: str = "Orders", **more: Any) -> requests.Response:
         body = {"data": records, "duplicate_check_fields": ["parent_id"], "trigger": [], **more}
@@ -101,7 +101,7 @@ class Client:
         return told
 
     def finished(self, job: str) -> dict[str, Any]:
-        for _ in range(1000):
+        for _ in range(30_000):
             told = self.job(job)
             if told["status"] in FINAL:
                 return told
@@ -110,7 +110,7 @@ class Client:
 
     def results(self, told: dict[str, Any]) -> dict[str, list[list[str]]]:
         address = told["result"]["download_url"]
-        answer = self.session.get(address if "://" in address else self.base + address, timeout=20)
+        answer = self.session.get(address if "://" in address else self.base + address, timeout=120)
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
             texts = {name: archive.read(name).decode() for name in archive.namelist()}
         return {name: list(csv.reader(io.StringIO(text, newline=""))) for name, text in texts.items()}

@@ -1,6 +1,7 @@
 """Zoho's OpenAPI files as a check of answers, and a proxy that records what passes.
 
-The files lie beside the repository, not in it. They are taken as they are but for these oddities:
+The files are Zoho's and lie beside the repository, or where the variable ZOHO_OPENAPI says. Where they are not there,
+`Forms` checks what holds of every answer. They are taken as they are but for these oddities:
 - `$ref`s name raw web addresses of sibling files; those resolve to the files at hand, an absent one to anything.
 - `oneOf` lists forms that overlap (few name required keys), so it is read as `anyOf`; in return an answer with `data`
   has to match the form with `data`, and an error has to have code, details, message and status.
@@ -16,22 +17,20 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "zoho-openapi"
+FOLDER = Path(os.environ.get("ZOHO_OPENAPI") or Path(__file__).resolve().parents[2].parent / "shared" / "zoho-openapi")
 FILES = ("bulk_write", "coql", "fields", "layouts", "modules", "org", "record", "users", "common")
 CODES_OF_THE_PAGES = ["MULTIPLE_OR_MULTI_ERRORS", "INVALID_CALLBACK_URL"]
 INVALID_MODULE_IN_LAYOUTS = "InvalidModule"  # layouts.json alone writes it so
@@ -55,10 +54,68 @@ class Answer:
     body: bytes
 
 
-class Checker:
-    """Validates answers; `checked` lists each endpoint, status and form it saw."""
+class Forms:
+    """Checks what holds of every answer; `checked` lists each endpoint and status that it saw."""
+
+    against = "for their form, without Zoho's OpenAPI files"
 
     def __init__(self) -> None:
+        self.checked: dict[tuple[str, str, int], int] = {}
+
+    def faults(self, answers: list[Answer]) -> list[str]:
+        """What is not as it has to be, each once; answers about tokens are in no file."""
+        told: dict[str, None] = {}
+        for answer in answers:
+            if "/oauth/" not in answer.path:
+                try:
+                    self.check(answer)
+                except AssertionError as error:
+                    told[str(error)] = None
+        return list(told)
+
+    def check(self, answer: Answer) -> None:
+        """Raise AssertionError unless the answer has the form that its kind has everywhere."""
+        path = urlsplit(answer.path).path.replace("//", "/")
+        if "/bulk-write/" in path:
+            self._check_download(answer)
+            return
+        self._count(answer.method, re.sub(r"/\d+(?=/|$)", "/{id}", path), answer.status)
+        if answer.status == 204:
+            assert answer.body == b"", answer
+            return
+        body = json.loads(answer.body)
+        assert isinstance(body, dict), answer
+        if answer.status >= 400:
+            assert "data" in body or "fields" in body or self.is_error(body), answer
+        for error in (body, *body.get("data", []), *body.get("fields", [])):
+            assert error.get("status") != "error" or self.is_error(error), answer
+
+    def is_error(self, body: Any) -> bool:
+        """Whether a body has what every error has."""
+        return isinstance(body, dict) and body.keys() >= ERROR_KEYS
+
+    def _check_download(self, answer: Answer) -> None:
+        assert answer.content_type == "application/octet-stream", answer
+        assert answer.body[:2] == b"PK", answer
+        self._count(answer.method, "/{download_url}", answer.status)
+
+    def _count(self, method: str, template: str, status: int) -> None:
+        key = (method, template, status)
+        self.checked[key] = self.checked.get(key, 0) + 1
+
+    def report(self) -> str:
+        return "\n".join(
+            f"  {method:6} {path} {status} x{count}" for (method, path, status), count in sorted(self.checked.items())
+        )
+
+
+class Checker(Forms):
+    """Holds answers against the files; the paths of `checked` are written as in the files."""
+
+    against = "against Zoho's OpenAPI files"
+
+    def __init__(self) -> None:
+        super().__init__()
         raw = {name: json.loads((FOLDER / f"{name}.json").read_text()) for name in FILES}
         self._documents = {name: self._read(document, name) for name, document in raw.items()}
         self._registry = Registry().with_resources(
@@ -67,7 +124,6 @@ class Checker:
                 for name, document in self._documents.items()
             ]
         )
-        self.checked: dict[tuple[str, str, int], int] = {}
         self._paths: list[tuple[str, str, str, re.Pattern[str]]] = []
         for name, document in self._documents.items():
             for path, operations in document["paths"].items():
@@ -112,26 +168,13 @@ class Checker:
         schema = {"$ref": "oas:/record.json#/components/schemas/API_Exception"}
         return Draft202012Validator(schema, registry=self._registry).is_valid(body)
 
-    def faults(self, answers: list[Answer]) -> list[str]:
-        """What does not satisfy its schema, each once; answers about tokens are in no file."""
-        told: dict[str, None] = {}
-        for answer in answers:
-            if "/oauth/" not in answer.path:
-                try:
-                    self.check(answer)
-                except AssertionError as error:
-                    told[str(error)] = None
-        return list(told)
-
     def check(self, answer: Answer) -> None:
         """Raise AssertionError, naming the place, unless the answer satisfies its schema."""
         path = urlsplit(answer.path).path.replace("//", "/")
         found = self.described(answer.method, path)
         if found is None:
             if "/bulk-write/" in path:
-                assert answer.content_type == "application/octet-stream", answer
-                assert answer.body[:2] == b"PK", answer
-                self._count(answer.method, "/{download_url}", answer.status)
+                self._check_download(answer)
                 return
             raise AssertionError(f"no OpenAPI file tells of {answer.method} {path}")
         name, template, method, _ = found
@@ -178,15 +221,6 @@ class Checker:
         for part in fragment.strip("/").split("/"):
             node = node[part]
         return node
-
-    def _count(self, method: str, template: str, status: int) -> None:
-        key = (method, template, status)
-        self.checked[key] = self.checked.get(key, 0) + 1
-
-    def report(self) -> str:
-        return "\n".join(
-            f"  {method:6} {path} {status} x{count}" for (method, path, status), count in sorted(self.checked.items())
-        )
 
 
 def _told(error: Any) -> str:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from emulator_client import Client
 from every_call import call_everything
-from openapi import ERROR_KEYS, FOLDER, Checker, Recorder
+from openapi import ERROR_KEYS, Checker, Forms, Recorder
 
-from zoho_crm_emulator.app import endpoints
 from zoho_crm_emulator.emulator import Emulator, Settings
+from zoho_crm_emulator.endpoints import endpoints
 from zoho_crm_emulator.jobs import Jobs
 
 if TYPE_CHECKING:
@@ -22,16 +22,12 @@ if TYPE_CHECKING:
 SDK_FLOW = Path(__file__).with_name("sdk_flow.py")
 SDK_FURTHER = Path(__file__).with_name("sdk_further.py")
 
-needs_openapi = pytest.mark.skipif(
-    not FOLDER.is_dir(), reason="Zoho's OpenAPI files do not lie beside the repository (shared/zoho-openapi)"
-)
-
 
 def run_sdk(emulator: EmulatorProcess, base: str, folder: Path, script: Path = SDK_FLOW) -> dict[str, Any]:
     pytest.importorskip("zohocrmsdk", reason="Zoho's official SDK (zohocrmsdk8_0) is not installed")
     arguments = [base, emulator.client_id, emulator.client_secret, emulator.refresh_token, str(folder)]
     run = subprocess.run(
-        [sys.executable, str(script), *arguments], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, str(script), *arguments], capture_output=True, text=True, timeout=300, check=False
     )
     assert run.returncode == 0, run.stderr
     seen: dict[str, Any] = json.loads(run.stdout)
@@ -80,16 +76,14 @@ def test_the_official_sdk_searches_counts_updates_deletes_and_bulk_reads(
     assert seen["bulk"] == {"count": 1, "rows": [["Id", "parent_id", "Country"], [ids[3], "P-3", "Peru"]]}
 
 
-@needs_openapi
 def test_every_answer_the_sdk_got_satisfies_zohos_openapi_files(
-    zoho_emulator: EmulatorProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    zoho_emulator: EmulatorProcess, checker: Forms, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checker = Checker()
     with Recorder(zoho_emulator.base_url) as recorder:
         run_sdk(zoho_emulator, recorder.base_url, tmp_path)
     assert checker.faults(recorder.answers) == []
     with capsys.disabled():
-        print(f"\nofficial SDK, answers checked against OpenAPI:\n{checker.report()}")  # noqa: T201
+        print(f"\nofficial SDK, answers checked {checker.against}:\n{checker.report()}")  # noqa: T201
     assert len(checker.checked) >= 11
 
 
@@ -102,36 +96,43 @@ NOT_SERVED = {
 }
 
 
-@needs_openapi
+NOT_SERVED_CALLS = {
+    ("GET", "/crm/v8/org/photo"),
+    ("POST", "/crm/v8/{module_api_name}/{id}/actions/assign_territories"),
+    ("POST", "/crm/v8/users"),
+    ("PUT", "/crm/v8/settings/modules"),
+    ("DELETE", "/crm/v8/settings/layouts/{id}"),
+}
+"""One for each reason, for want of the files."""
+
+
 def test_answers_of_every_endpoint_and_status_satisfy_zohos_openapi_files(
-    zoho_emulator: EmulatorProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    zoho_emulator: EmulatorProcess, checker: Forms, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checker = Checker()
     with Recorder(zoho_emulator.base_url) as recorder:
         call_everything(Client(zoho_emulator, base=recorder.base_url))
     assert {200, 201, 204, 207, 400, 429} <= {answer.status for answer in recorder.answers}
     assert checker.faults(recorder.answers) == []
     checked = {(method, path) for method, path, _ in checker.checked}
+    assert len(checked) >= 34
+    if not isinstance(checker, Checker):
+        return
     served = served_and_described(checker, tmp_path)
     with capsys.disabled():
-        print(f"\nplain calls, answers checked against OpenAPI ({len(checked)} endpoints):\n{checker.report()}")  # noqa: T201
+        print(f"\nplain calls, answers checked {checker.against} ({len(checked)} endpoints):\n{checker.report()}")  # noqa: T201
     assert len(served) >= 34
     assert sorted(served - checked) == []
 
 
-@needs_openapi
 def test_what_the_files_tell_of_and_the_emulator_lacks_is_refused_as_zoho_refuses_unknown_calls(
-    zoho_emulator: EmulatorProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    crm: Client, zoho_emulator: EmulatorProcess, checker: Forms, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checker, crm = Checker(), Client(zoho_emulator)
-    known = {(method, shape_of(path)) for method, path in served_and_described(checker, tmp_path)}
-    known.add(("GET", shape_of("/{download_url}")))  # the address that a job tells
-    others = [one for one in sorted(checker.all_described()) if (one[0], shape_of(one[1])) not in known]
+    others = not_served(checker, tmp_path) if isinstance(checker, Checker) else sorted(NOT_SERVED_CALLS)
     told = []
     for method, path in others:
         (reason,) = {why for word, why in NOT_SERVED.items() if word in path.rpartition("settings/")[2]}
         address = path.replace("{module_api_name}", "Orders")
-        answer = crm.session.request(method, zoho_emulator.base_url + re.sub(r"{\w+}", "1", address), timeout=20)
+        answer = crm.session.request(method, zoho_emulator.base_url + re.sub(r"{\w+}", "1", address), timeout=120)
         body = answer.json()
         assert body.keys() == ERROR_KEYS
         assert (answer.status_code, body["code"]) in {(404, "INVALID_URL_PATTERN"), (400, "INVALID_REQUEST_METHOD")}
@@ -141,6 +142,13 @@ def test_what_the_files_tell_of_and_the_emulator_lacks_is_refused_as_zoho_refuse
         print(f"\ndescribed by the files, and not served by the emulator ({len(told)}):", *told, sep="\n")  # noqa: T201
     assert zoho_emulator.admin.stats()["requests"]["unknown"] == len(others)
     assert len(others) <= 28
+
+
+def not_served(checker: Checker, folder: Path) -> list[tuple[str, str]]:
+    """Each method and path that Zoho's files tell of and the emulator does not serve."""
+    known = {(method, shape_of(path)) for method, path in served_and_described(checker, folder)}
+    known.add(("GET", shape_of("/{download_url}")))  # the address that a job tells
+    return [one for one in sorted(checker.all_described()) if (one[0], shape_of(one[1])) not in known]
 
 
 def shape_of(path: str) -> str:

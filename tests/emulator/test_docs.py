@@ -5,9 +5,9 @@ from typing import get_args
 
 import pytest
 
-from zoho_crm_emulator.app import endpoints
 from zoho_crm_emulator.control import Admin
 from zoho_crm_emulator.emulator import Emulator, Settings
+from zoho_crm_emulator.endpoints import endpoints
 from zoho_crm_emulator.faults import CANNED, JobKind, RequestKind
 from zoho_crm_emulator.jobs import Jobs
 from zoho_crm_emulator.schema import Field

@@ -25,6 +25,7 @@ LOST = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
         ("unavailable", 503, "<html>"),
         ("gateway_timeout", 504, "<html>"),
         ("invalid_token", 401, "INVALID_TOKEN"),
+        ("authentication_failure", 401, "AUTHENTICATION_FAILURE"),
         ("scope_mismatch", 401, "OAUTH_SCOPE_MISMATCH"),
         ("storage_full", 400, "MAX_RECORDS_LIMIT_REACHED"),
         ("ok_but_error", 200, "INTERNAL_ERROR"),
@@ -106,9 +107,10 @@ def test_a_cut_answer_breaks_off_in_its_middle(crm: Client) -> None:
 
 
 def test_a_delay_delays(crm: Client) -> None:
-    crm.emulator.admin.add_fault("org", kind="delay", seconds=0.3, times=1)
+    fault = crm.emulator.admin.add_fault("org", kind="delay", seconds=0.3, times=1)
     assert crm.get("/crm/v8/org").elapsed.total_seconds() >= 0.3
-    assert crm.get("/crm/v8/org").elapsed.total_seconds() < 0.3
+    assert crm.get("/crm/v8/org").status_code == 200
+    assert crm.emulator.admin.fired(fault) == 1
 
 
 @pytest.mark.parametrize(("kind", "there"), [("hold_before", False), ("hold_after", True)])
@@ -121,7 +123,7 @@ def test_a_held_request_waits_before_or_after_its_effect(crm: Client, kind: str,
         assert bool(crm.records()) is there
         assert not held.done()
         assert admin.release(fault) == 1
-        assert held.result(10).status_code == 200
+        assert held.result(120).status_code == 200
     assert set(crm.records()) == {"A"}
 
 
@@ -132,7 +134,7 @@ def test_clearing_faults_lets_held_requests_go(crm: Client) -> None:
         held = pool.submit(crm.get, "/crm/v8/org")
         admin.wait_held(fault)
         admin.clear_faults()
-        assert held.result(10).status_code == 200
+        assert held.result(120).status_code == 200
     assert admin.faults() == []
 
 
@@ -230,7 +232,7 @@ class Listener:
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/done?secret=1"
 
     def received(self, count: int) -> int:
-        end = time.monotonic() + 3
+        end = time.monotonic() + 120
         while len(self.bodies) < count and time.monotonic() < end:
             time.sleep(0.01)
         time.sleep(0.1)

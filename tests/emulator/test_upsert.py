@@ -145,6 +145,31 @@ def test_every_unique_field_is_checked_and_the_caller_only_orders_them(crm: Clie
     assert (other_order["code"], other_order["details"]["duplicate_record"]["id"]) == ("DUPLICATE_DATA", two)
 
 
+def test_by_a_switch_only_the_named_fields_are_checked(crm: Client) -> None:
+    crm.emulator.admin.alter_field("Orders", "Customer_Email", unique=True)
+    crm.emulator.admin.switch(duplicate_checks="named")
+    one = first(crm.upsert([{"parent_id": "A", "Customer_Email": "a@example.com"}]))["details"]["id"]
+    clash = first(crm.upsert([{"parent_id": "B", "Customer_Email": "a@example.com"}]))
+    assert (clash["code"], clash["details"]["api_name"], clash["details"]["id"]) == (
+        "DUPLICATE_DATA",
+        "Customer_Email",
+        one,
+    )
+    both = ["parent_id", "Customer_Email"]
+    found = first(crm.upsert([{"parent_id": "B", "Customer_Email": "a@example.com"}], duplicate_check_fields=both))
+    assert (found["duplicate_field"], found["details"]["id"]) == ("Customer_Email", one)
+
+
+def test_switches_of_the_field_by_which_a_record_was_found(crm: Client) -> None:
+    admin = crm.emulator.admin
+    admin.switch(duplicate_field_on_insert="name", duplicate_field_on_update="null")
+    made, known = (first(crm.upsert([{"parent_id": "A"}])) for _ in range(2))
+    assert (made["action"], made["duplicate_field"]) == ("insert", "parent_id")
+    assert (known["action"], known["duplicate_field"]) == ("update", None)
+    admin.switch(duplicate_field_on_update="absent")
+    assert "duplicate_field" not in first(crm.upsert([{"parent_id": "A"}]))
+
+
 def test_without_duplicate_check_fields_the_modules_own_field_decides_first(crm: Client) -> None:
     ours = first(crm.upsert([{"parent_id": "A", "Name": "Spring order"}]))["details"]["id"]
     body = {"data": [{"parent_id": "B", "Name": "spring order"}]}
@@ -230,7 +255,7 @@ def test_plain_insert_and_update(crm: Client) -> None:
     again = crm.post("/crm/v8/Orders", json={"data": [{"parent_id": "A"}]}).json()["data"][0]
     assert again["code"] == "DUPLICATE_DATA"
     record = made["details"]["id"]
-    put = crm.session.put(f"{crm.base}/crm/v8/Orders/{record}", json={"data": [{"Country": "Peru"}]}, timeout=10)
+    put = crm.session.put(f"{crm.base}/crm/v8/Orders/{record}", json={"data": [{"Country": "Peru"}]}, timeout=120)
     assert put.json()["data"][0]["message"] == "record updated"
     assert crm.records()["A"]["Country"] == "Peru"
 

@@ -23,8 +23,8 @@ import sqlalchemy as sa
 
 UNPRIVILEGED = "nobody"
 """PostgreSQL does not run as root."""
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+START_SECONDS = 300.0
+STOP_SECONDS = 120.0
 
 
 def free_port() -> int:

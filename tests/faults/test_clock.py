@@ -101,7 +101,7 @@ def test_the_clock_that_processes_go_by_can_be_set(clock: Clock) -> None:
     clock.set(-AN_HOUR)
     environment = {**os.environ, **clock.environment}
     told = subprocess.run(["date", "-u", "+%FT%T"], env=environment, capture_output=True, text=True, check=True).stdout
-    assert abs(datetime.fromisoformat(told.strip()) - clock.now()) < timedelta(seconds=5)
+    assert abs(datetime.fromisoformat(told.strip()) - clock.now()) < timedelta(minutes=5)
 
 
 @on(*ENGINES)

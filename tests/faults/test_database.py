@@ -198,7 +198,7 @@ def test_a_run_that_waits_for_a_locked_ledger_ends_in_time_when_asked_to(
         case.shop.emulator.admin.release(hold)
         time.sleep(1)
         pair.signal("both", number)
-        ended = case.ends(pair, tap=[128 + number, 0], target=[128 + number], within=10)
+        ended = case.ends(pair, tap=[128 + number, 0], target=[128 + number])
     case.seen(f"tap {ended.tap}, target {ended.target}")
     case.law()
 
@@ -212,6 +212,6 @@ def test_a_ledger_that_stays_locked_ends_the_run_by_one_line(case: Case) -> None
     with locked(case):
         pair.fault_is_now()
         case.shop.emulator.admin.release(hold)
-        ended = case.ends(pair, tap=[0, 1], target=[1], within=180)
+        ended = case.ends(pair, tap=[0, 1], target=[1])
     case.seen(ended.complaints(ended.target_log)[0].rpartition("| ")[2][:90])
     case.law()

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
-READY_SECONDS = 60
+READY_SECONDS = 300
 
 
 def command(program: str | Path, arguments: Sequence[str | Path]) -> list[str]:

@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import requests
 from urllib3.util import parse_url
@@ -17,9 +17,6 @@ from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.data_centers import DATA_CENTERS, endpoints
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.transport import Answer, Call, ConnectionSettings, Transport
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 BASE = "http://127.0.0.1:8600"
 ZOHO = re.compile(

@@ -12,20 +12,43 @@ from sqlalchemy.exc import OperationalError
 
 from sync_databases import engines, session_settings
 from sync_databases.errors import DatabaseUnavailableError
-from sync_ledger import ledger as ledger_module
+from sync_databases.waiting import Clock
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent
 from sync_ledger.leases import Lease
-from sync_ledger.ledger import Ledger
+from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.recovery import release_uncreated
-from sync_ledger.retry_schedules import LEDGER_STATEMENTS
+from sync_ledger.retry_schedules import CREATING_TABLES, LEDGER_STATEMENTS
 from sync_ledger.tables import AckStatus, JobStep
 
 
+class NoWaiting(Clock):
+    """Goes forward by what is waited for, at once."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.waits: list[float] = []
+
+    def seconds(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float, until: threading.Event | None = None) -> None:
+        del until
+        self.now += seconds
+        self.waits.append(seconds)
+
+
+HANG_SECONDS = 300
+
+
 @pytest.fixture
-def ledger(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
-    monkeypatch.setattr(ledger_module.time, "sleep", lambda _seconds: None)
-    ledger = Ledger.open(engine_url)
+def clock() -> NoWaiting:
+    return NoWaiting()
+
+
+@pytest.fixture
+def ledger(engine_url: str, clock: NoWaiting) -> Iterator[Ledger]:
+    ledger = Ledger.open(engine_url, clock=clock)
     ledger.ensure_tables()
     yield ledger
     ledger.close()
@@ -41,7 +64,7 @@ def put_acks(ledger: Ledger, *keys: str) -> None:
 def test_two_transactions_that_wait_for_each_other_both_have_their_effect(ledger: Ledger) -> None:
     put_acks(ledger, "A", "B")
     ack = ledger.tables.ack
-    both_hold_one = threading.Barrier(2, timeout=20)
+    both_hold_one = threading.Barrier(2, timeout=HANG_SECONDS)
     tries: list[str] = []
 
     def add_one(first: str, second: str) -> None:
@@ -62,13 +85,13 @@ def test_two_transactions_that_wait_for_each_other_both_have_their_effect(ledger
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(HANG_SECONDS)
     with ledger.connect() as connection:
         assert connection.execute(sa.select(ack.c.attempts)).scalars().all() == [3, 3]
     assert len(tries) == (2 if ledger.engine.dialect.name == "sqlite" else 3)  # one of two was told to begin anew
 
 
-def test_a_ledger_that_never_answers_is_given_up_with_one_line(ledger: Ledger) -> None:
+def test_a_ledger_that_never_answers_is_given_up_with_one_line(ledger: Ledger, clock: NoWaiting) -> None:
     tries = []
 
     def fail(_connection: sa.Connection) -> None:
@@ -80,19 +103,28 @@ def test_a_ledger_that_never_answers_is_given_up_with_one_line(ledger: Ledger) -
     ):
         ledger.transact(fail)
     assert len(tries) == LEDGER_STATEMENTS.attempts
+    longest = [1.0, 2.0, 3.0, 4.0]  # seconds; each pause is half of that at least, and drawn
+    assert all(most / 2 <= pause <= most for pause, most in zip(clock.waits, longest, strict=True))
 
 
-def test_what_takes_too_long_is_not_begun_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Ledger, "retries", replace(LEDGER_STATEMENTS, none_begun_after=0))
+def test_what_takes_too_long_is_not_begun_again(ledger: Ledger, clock: NoWaiting) -> None:
     tries = []
 
     def fail(_connection: sa.Connection) -> None:
         tries.append(1)
+        clock.now += LEDGER_STATEMENTS.none_begun_after  # the database lets it wait for a lock
         raise OperationalError("UPDATE ack", {}, Exception("lock wait timeout"))
 
     with pytest.raises(DatabaseUnavailableError):
         ledger.transact(fail)
     assert len(tries) == 1
+    assert clock.waits == []
+
+
+def test_tables_that_cannot_be_made_are_tried_again_by_the_same_clock(clock: NoWaiting) -> None:
+    with pytest.raises(LedgerError, match="cannot be created or read"):
+        Ledger.open("sqlite:////no/such/folder/ledger.sqlite", clock=clock).ensure_tables()
+    assert len(clock.waits) == CREATING_TABLES.attempts - 1
 
 
 def test_after_a_failure_each_thing_is_tried_once_until_one_succeeds(ledger: Ledger) -> None:

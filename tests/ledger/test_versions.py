@@ -20,8 +20,10 @@ from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.tables import AckStatus, ledger_tables
 from sync_ledger.versions import LEDGER_VERSION
 
-DEFINITION = "3fbc0141"
-"""The start of the SHA-256 of version 1's columns and indexes."""
+DEFINITION = "b42bf52f"
+"""The start of the SHA-256 of version 2's columns and indexes."""
+
+ADDED_INDEXES = {"ix_zoho_sync_ack_folded", "ix_zoho_sync_ack_record"}
 
 
 def early_ledger(url: str) -> Ledger:
@@ -36,7 +38,7 @@ def early_ledger(url: str) -> Ledger:
     with ledger.begin() as connection:
         ledger.tables.version.drop(connection)
         for index in ledger.tables.ack.indexes:
-            if index.name == "ix_zoho_sync_ack_folded":
+            if index.name in ADDED_INDEXES:
                 index.drop(connection)
         for column in ("zoho_sync_ack.folded_key", "zoho_sync_job.called_back_at", "zoho_sync_run.unchanged_count"):
             table, _, name = column.partition(".")
@@ -66,12 +68,27 @@ def test_an_earlier_ledger_is_brought_up_to_date_and_loses_nothing(engine_url: s
     ledger.check_version()
     assert columns(ledger) == wanted
     indexes = {index["name"] for index in sa.inspect(ledger.engine).get_indexes("zoho_sync_ack")}
-    assert "ix_zoho_sync_ack_folded" in indexes
+    assert indexes >= ADDED_INDEXES
     with ledger.connect() as connection:
         ack = connection.execute(sa.select(ledger.tables.ack)).one()
         run = connection.execute(sa.select(ledger.tables.run)).one()
     assert (ack.record_key, ack.status, ack.folded_key) == ("SO-1", "synced", None)
     assert (run.how_ended, run.unchanged_count) == ("finished", None)
+    ledger.close()
+
+
+def test_a_ledger_of_version_1_gets_the_index_of_record_ids(engine_url: str) -> None:
+    ledger = Ledger.open(engine_url)
+    ledger.ensure_tables()
+    with ledger.begin() as connection:
+        connection.execute(sa.update(ledger.tables.version).values(version=1))
+        next(index for index in ledger.tables.ack.indexes if index.name == "ix_zoho_sync_ack_record").drop(connection)
+    with pytest.raises(LedgerError, match="is of an earlier version; the next run"):
+        ledger.check_version()
+    ledger.ensure_tables()
+    ledger.check_version()
+    indexes = {index["name"]: index for index in sa.inspect(ledger.engine).get_indexes("zoho_sync_ack")}
+    assert indexes["ix_zoho_sync_ack_record"]["column_names"] == ["zoho_id"]
     ledger.close()
 
 
@@ -141,6 +158,6 @@ def test_a_change_of_the_tables_needs_a_new_version() -> None:
     indexes = [index for table in tables for index in table.indexes]
     told += sorted(f"{index.name} {[column.name for column in index.columns]} {index.unique}" for index in indexes)
     found = hashlib.sha256("\n".join(told).encode()).hexdigest()
-    assert (LEDGER_VERSION, found[: len(DEFINITION)]) == (1, DEFINITION), (
+    assert (LEDGER_VERSION, found[: len(DEFINITION)]) == (2, DEFINITION), (
         "the ledger's tables have changed: raise LEDGER_VERSION, see that bring_up_to_date suffices, and note both here"
     )

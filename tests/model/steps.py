@@ -23,20 +23,22 @@ from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.recovery import adopt, release_uncreated
 from sync_ledger.tables import DELETED_VERSION, RUN_COUNTS, AckStatus, JobStep
+from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.pages import ReadingSettings
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 from target_zoho_crm.api.auth import Credentials
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
+from target_zoho_crm.api.codes import Family
 from target_zoho_crm.api.data_centers import endpoints
-from target_zoho_crm.api.errors import Family
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.batch import Channel, PendingRecords
-from target_zoho_crm.confirmation.confirmation import Confirmation
 from target_zoho_crm.confirmation.destination import Destination, OnRejection
+from target_zoho_crm.confirmation.in_flight import Flight, InFlight
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.problem_summary import Problems
-from target_zoho_crm.confirmation.state_gate import Flight, StateGate
+from target_zoho_crm.confirmation.state_gate import StateGate
+from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.write_settings import Automations, Operation
 from target_zoho_crm.writing.records_by_key import RecordsByKey
@@ -147,7 +149,7 @@ class Shop:
         return ReadingSettings(
             page_size=page_size,
             lookback=LOOKBACK,
-            settle=SETTLE,
+            min_age=SETTLE,
             zone=timezone.utc,
             ledger_beside_orders=not self.elsewhere,
             find_deleted=find_deleted,
@@ -171,13 +173,15 @@ class Run:
         release_uncreated(shop.ledger, STREAM)  # as the tap does before it reads
         table = shop.tap.orders_table
         self.orders = UnsyncedOrders(
-            engine=shop.tap.engine,
-            table=table,
-            columns=table.columns,
-            ledger=shop.ledger,
-            stream=STREAM,
-            settings=settings,
-            logger=logging.getLogger(__name__),
+            OrdersSource(
+                engine=shop.tap.engine,
+                table=table,
+                columns=table.columns,
+                ledger=shop.ledger,
+                stream=STREAM,
+                settings=settings,
+                logger=logging.getLogger(__name__),
+            )
         )
         self.buffer: dict[str, Sent] = {}
         self.gone: dict[str, PendingRecords] = {}
@@ -217,8 +221,9 @@ class Run:
             module="Orders",
             client=self.shop.client,
             stop=threading.Event(),
-            confirmation=Confirmation(ledger, self.lock, max_attempts=max_attempts, folding=folding),
+            ledger=StreamLedger(ledger, self.lock, max_attempts=max_attempts, folding=folding),
             folding=folding,
+            in_flight=InFlight(folding),
             state_gate=self.state_gate,
             problems=Problems(),
             on_rejection=OnRejection.SKIP,
@@ -229,7 +234,7 @@ class Run:
             records=RecordsByKey(self.shop.client, "Orders", "parent_id", folding),
         )
         for orphan in adopt(ledger, self.lock):
-            self.jobs.append(Job(orphan, None, self._to.take_off(orphan.manifest.texts())))
+            self.jobs.append(Job(orphan, None, self._to.in_flight.begin(orphan.manifest.texts())))
 
     def _keep_state(self, state: Mapping[str, Any]) -> None:
         self.shop.bookmark = state["bookmark"]
@@ -249,7 +254,7 @@ class Run:
 
     def take(self) -> dict[str, Sent]:
         """Take orders that may go now from the buffer, those that were read together."""
-        flying = self._to.flying(self.buffer)
+        flying = self._to.in_flight.among(self.buffer)
         ready = {key: sent for key, sent in self.buffer.items() if key not in flying}
         first = next(iter(ready.values()), None)
         rows = {key: sent for key, sent in ready.items() if first is not None and sent.group is first.group}
@@ -267,23 +272,23 @@ class Run:
 
     def guard(self) -> None:
         """What every send begins with."""
-        self._to.confirmation.guard()
+        self._to.ledger.guard()
 
     def called(self, rows: dict[str, Sent], fates: Fates) -> None:
         """Note in memory that Zoho has answered a call."""
-        self.calls.append(Call(rows, fates, self._to.take_off(rows)))
+        self.calls.append(Call(rows, fates, self._to.in_flight.begin(rows)))
 
     def lose(self, call: Call) -> None:
         """Give a call up; its orders stay unsettled."""
         self.calls.remove(call)
-        self._to.landed(call.flight)
+        self._to.in_flight.end(call.flight)
 
     def hear(self, call: Call) -> None:
         """Note the answer of a call."""
         self.calls.remove(call)
         outcomes = [_outcome(key, sent.version, call.fates[key]) for key, sent in call.rows.items()]
         self._to.conclude(next(iter(call.rows.values())).group, outcomes, Channel.UPSERT)
-        self._to.landed(call.flight)
+        self._to.in_flight.end(call.flight)
 
     def intend(self, rows: dict[str, Sent]) -> Job:
         """Note a job of these orders."""
@@ -291,19 +296,19 @@ class Run:
         journalled = JournalledJob(
             uuid.uuid4().hex, STREAM, "", "Orders", JobStep.INTENT, Manifest.of(manifest), credits=0
         )
-        job = Job(journalled, next(iter(rows.values())).group, self._to.take_off(manifest))
-        self._to.confirmation.intend(journalled, {})
+        job = Job(journalled, next(iter(rows.values())).group, self._to.in_flight.begin(manifest))
+        self._to.ledger.intend(journalled, {})
         self.jobs.append(job)
         return job
 
     def step(self, job: Job, step: JobStep, **facts: Any) -> None:
         """Note how far a job has come."""
-        self._to.confirmation.step(job.job_id, step, **facts)
+        self._to.ledger.step(job.job_id, step, **facts)
         job.journalled = replace(job.journalled, step=step)
 
     def give_back(self, job: Job) -> None:
         """Note that a job surely never came into being."""
-        self._to.confirmation.give_back(job.journalled, "INTERNAL_ERROR")
+        self._to.ledger.give_back(job.journalled, "INTERNAL_ERROR")
         self._over(job)
 
     def settle(self, job: Job, fates: Fates) -> None:
@@ -314,16 +319,16 @@ class Run:
 
     def _over(self, job: Job) -> None:
         self.jobs.remove(job)
-        self._to.landed(job.flight)
+        self._to.in_flight.end(job.flight)
 
     def deletable(self) -> list[str]:
         """Those of the orders that are gone whose record can be deleted now."""
-        known = self._to.confirmation.known_records(self.gone)
+        known = self._to.ledger.known_records(self.gone)
         return [key for key in self.gone if known[key].zoho_id and known[key].status is not AckStatus.SUBMITTED]
 
     def delete(self, keys: list[str]) -> None:
         """Note that Zoho has deleted records."""
-        self._to.confirmation.note_deleted(dict.fromkeys(keys, DELETED_VERSION), "delete")
+        self._to.ledger.note_deleted(dict.fromkeys(keys, DELETED_VERSION), "delete")
         for key in keys:
             self.state_gate.confirmed(self.gone[key], [Outcome(key, DELETED_VERSION, Status.DELETED)], 0)
 
@@ -343,7 +348,7 @@ class Run:
 
 def _outcome(key: str, version: str, fate: str) -> Outcome:
     if fate == SYNCED:
-        return Outcome(key, version, Status.SYNCED, zoho_id="1", action="update")
+        return Outcome(key, version, Status.SYNCED, zoho_id=str(ord(key)), action="update")
     if fate == REFUSED:
         return Outcome(key, version, Status.REJECTED, code="INVALID_DATA", family=Family.DATA)
     return Outcome(key, version, Status.REJECTED, code="RECORD_LOCKED", family=Family.TRANSIENT)

@@ -32,62 +32,62 @@ def run(shop: Shop, *options: str) -> Result:
     return CliRunner().invoke(main, ["doctor", "--tap-config", str(tap), "--target-config", str(target), *options])
 
 
-def findings(shop: Shop, *, sound: bool) -> dict[str, dict[str, str]]:
+def findings(shop: Shop, *, ok: bool) -> dict[str, dict[str, str]]:
     result = run(shop, "--json")
     document = json.loads(result.output)
-    assert (document["sound"], result.exit_code) == (sound, 0 if sound else 1), result.output
+    assert (document["ok"], result.exit_code) == (ok, 0 if ok else 1), result.output
     return {finding["subject"]: finding for finding in document["findings"]}
 
 
-def the_fault(shop: Shop) -> dict[str, str]:
-    """The only fault; what depends on it was not checked, and no other is made of it."""
-    faults = [finding for finding in findings(shop, sound=False).values() if finding["verdict"] == "fault"]
-    assert len(faults) == 1, faults
-    return faults[0]
+def the_error(shop: Shop) -> dict[str, str]:
+    """The only error; what depends on it was not checked, and no other is made of it."""
+    errors = [finding for finding in findings(shop, ok=False).values() if finding["result"] == "error"]
+    assert len(errors) == 1, errors
+    return errors[0]
 
 
 def assert_named(shop: Shop, subject: str, *words: str) -> None:
-    """The fault has this subject, and fault or remedy have these words; people read the same."""
-    fault = the_fault(shop)
-    assert fault["subject"] == subject
-    told = f"{fault['says']} {fault['remedy']}"
+    """The error has this subject, and message or remedy have these words; people read the same."""
+    error = the_error(shop)
+    assert error["subject"] == subject
+    text = f"{error['message']} {error['remedy']}"
     for word in words:
-        assert word in told
+        assert word in text
     result = run(shop)
     assert result.exit_code == 1
     for word in words:
         assert word in result.output
 
 
-def test_a_sound_set_up_has_no_fault_and_nothing_is_changed(shop: Shop) -> None:
+def test_a_correct_set_up_has_no_error_and_nothing_is_changed(shop: Shop) -> None:
     before = shop.emulator.admin.stats()["records"]
-    found = findings(shop, sound=True)
-    assert {finding["verdict"] for finding in found.values()} == {"fits", "warning"}
+    found = findings(shop, ok=True)
+    assert {finding["result"] for finding in found.values()} == {"ok", "warning"}
     for subject in (
         "Database", "Orders table", "Key", "Replication key", "One ledger", "Ledger rights", "Token", "Scopes", "Org",
         "Edition", "Credits", "Module", "Key field", "Column total_amount", "Mandatory fields",
     ):  # fmt: skip
-        assert found[subject]["verdict"] == "fits", found[subject]
-    assert "55,000 API credits a day" in found["Edition"]["says"]
+        assert found[subject]["result"] == "ok", found[subject]
+    assert "55,000 API credits a day" in found["Edition"]["message"]
     assert shop.emulator.admin.stats()["records"] == before
     assert shop.crm() == {}
     assert sa.inspect(shop.engine).get_table_names() == ["orders"]
 
 
-def test_of_each_column_it_says_whether_it_fits_and_why_not(shop: Shop) -> None:
+def test_each_column_is_compared_with_its_field(shop: Shop) -> None:
     with shop.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE orders ADD COLUMN mystery VARCHAR(10)")
         connection.exec_driver_sql("ALTER TABLE orders ADD COLUMN item_count VARCHAR(10)")
-    found = findings(shop, sound=True)
-    assert found["Column order_date"]["verdict"] == "fits"
-    assert "longer texts than 120" in found["Column customer_name"]["says"]
-    assert "must be among New, Paid" in found["Column status"]["says"]
-    assert "what is no number is refused" in found["Column item_count"]["says"]
-    assert "not sent" in found["Column mystery"]["says"]
+    found = findings(shop, ok=True)
+    assert found["Column order_date"]["result"] == "ok"
+    assert "longer texts than 120" in found["Column customer_name"]["message"]
+    assert "must be among New, Paid" in found["Column status"]["message"]
+    assert "what is no number is refused" in found["Column item_count"]["message"]
+    assert "not sent" in found["Column mystery"]["message"]
     assert "`fields`" in found["Column mystery"]["remedy"]
 
 
-# The broken set-ups: the fault is named, and what to do.
+# The wrong set-ups: the error is named, and what to do.
 
 
 def test_a_database_out_of_reach(shop: Shop) -> None:
@@ -206,10 +206,10 @@ def test_a_proxy_or_wrong_address_in_place_of_zoho(shop: Shop) -> None:
 
 def test_a_callback_that_could_be_guessed_is_a_warning_and_a_secret_is_not_shown(shop: Shop) -> None:
     shop.target_config["callback_url"] = "https://hooks.example.com/zoho"
-    assert findings(shop, sound=True)["Callback"]["verdict"] == "warning"
+    assert findings(shop, ok=True)["Callback"]["result"] == "warning"
     shop.target_config["callback_url"] = "https://hooks.example.com/zoho/nobody-guesses-this"
-    assert findings(shop, sound=True)["Callback"] == {
-        "subject": "Callback", "verdict": "fits", "says": "asked for at hooks.example.com", "remedy": "",
+    assert findings(shop, ok=True)["Callback"] == {
+        "subject": "Callback", "result": "ok", "message": "asked for at hooks.example.com", "remedy": "",
     }  # fmt: skip
 
 
@@ -291,15 +291,15 @@ def _with_flag(shop: Shop) -> None:
 
 def test_a_flag_column_that_fits_is_tried_and_left_as_it_was_and_its_index_is_shown(shop: Shop) -> None:
     _with_flag(shop)
-    found = findings(shop, sound=True)
-    assert found["Sync flag"]["verdict"] == "fits", found["Sync flag"]
-    assert "set for one order, and taken back" in found["Sync flag"]["says"]
+    found = findings(shop, ok=True)
+    assert found["Sync flag"]["result"] == "ok", found["Sync flag"]
+    assert "set for one order, and taken back" in found["Sync flag"]["message"]
     with shop.engine.begin() as connection:
         assert connection.exec_driver_sql("SELECT synced FROM orders").scalars().all() == [0]
-        assert found["Index of the sync flag"]["verdict"] == "warning"
+        assert found["Index of the sync flag"]["result"] == "warning"
         statement = found["Index of the sync flag"]["remedy"].removeprefix("Make one: ")
         connection.exec_driver_sql(statement)
-    assert findings(shop, sound=True)["Index of the sync flag"]["verdict"] == "fits"
+    assert findings(shop, ok=True)["Index of the sync flag"]["result"] == "ok"
 
 
 def test_a_flag_column_that_is_not_there(shop: Shop) -> None:

@@ -14,7 +14,8 @@ from dotenv import dotenv_values
 from orders_sync.cli import main
 from orders_sync.grants import GrantCode, accounts_servers, exchange
 from target_zoho_crm.api.data_centers import DATA_CENTERS
-from target_zoho_crm.api.errors import SCOPES_NEEDED, ConfigurationError, TransientError
+from target_zoho_crm.api.errors import ConfigurationError, TransientError
+from target_zoho_crm.api.scope_names import SCOPES_NEEDED
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
@@ -55,7 +56,7 @@ def test_a_new_user_types_secret_and_code_and_the_doctor_is_content(
     for scope in SCOPES_NEEDED:
         assert f"{scope}: granted" in result.output
     assert "Org: Emulator Shop" in result.output
-    examined = CliRunner().invoke(main, ["doctor"])  # nothing but the file tells it how to reach Zoho
+    examined = CliRunner().invoke(main, ["doctor"])  # only the file holds how to reach Zoho
     assert "Token: Zoho takes client and refresh token" in examined.output
 
 

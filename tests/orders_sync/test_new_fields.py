@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import mysql, postgresql
 
 from orders_sync.field_checks import fit
-from orders_sync.findings import Verdict
+from orders_sync.findings import Result
 from orders_sync.new_fields import TEXT_MOST, TEXTAREAS, field_for, key_field
 from sync_databases.columns import Column, json_schema, kind_of
 from sync_databases.engines import MYSQL, POSTGRESQL, Engine
@@ -66,7 +66,7 @@ def test_a_made_field_fits_its_column(length: int) -> None:
     text = column(sa.String(length))
     made = field_for(text, "Some_Column", None)
     assert made is not None
-    assert fit(json_schema(text, required=False), made.field)[0] is Verdict.FITS
+    assert fit(json_schema(text, required=False), made.field)[0] is Result.OK
 
 
 def test_the_key_field_is_unique_text_that_tells_case_apart() -> None:

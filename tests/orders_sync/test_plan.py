@@ -137,7 +137,7 @@ def test_what_keeps_orders_from_jobs_is_named(small: Shop) -> None:
     small.insert(["A-1", "A-2"])
     foretold = plan(small)
     assert (foretold["jobs"], foretold["calls"]) == (0, 1)
-    assert "by upsert calls only, since a job cannot be told to run no automation" in foretold["why"]
+    assert "by upsert calls only, since a job cannot be set to run no automation" in foretold["why"]
     assert plan(small, "--offline")["reading_credits"] == 0
 
 

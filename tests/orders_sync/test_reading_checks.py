@@ -11,8 +11,8 @@ from engine_fixtures import fresh_database
 from sqlalchemy.dialects import mssql, oracle
 
 from benchmarks.large_shop import LargeShop
-from orders_sync.findings import Examination, Finding
-from orders_sync.legacy_checks import examine_orders
+from orders_sync.findings import Finding, Findings
+from orders_sync.legacy_checks import check_orders
 from orders_sync.reading_checks import helpful_index
 from sync_databases.columns import Column, Kind
 from tap_legacy_orders.orders_table import OrdersTable
@@ -38,42 +38,42 @@ def change(url: str, *statements: str) -> None:
 
 
 def found(url: str, **config: Any) -> dict[str, Finding]:
-    examination = Examination()
+    findings = Findings()
     tap = TapLegacyOrders(config={"sqlalchemy_url": url, "orders_table": "orders", **config})
-    examine_orders(examination, tap)
+    check_orders(findings, tap)
     tap.engine.dispose()
-    return {finding.subject: finding for finding in examination.findings}
+    return {finding.subject: finding for finding in findings.all}
 
 
 def test_without_an_index_it_names_the_one_that_helps_and_with_it_all_is_well(url: str) -> None:
     before = found(url)
-    assert before["Reading"].verdict == before["Replication key"].verdict == "warning"
-    assert "orders row by row" in before["Reading"].says
+    assert before["Reading"].result == before["Replication key"].result == "warning"
+    assert "orders row by row" in before["Reading"].message
     statement = before["Reading"].remedy
     assert statement == before["Replication key"].remedy
     assert statement.endswith("ON orders (updated_at, order_id);")
     change(url, statement)
     after = found(url)
-    assert after["Reading"].verdict == after["Replication key"].verdict == "fits"
-    assert "orders by index ix_orders_updated_at" in after["Reading"].says
-    assert "zoho_sync_ack by index" in after["Reading"].says
-    assert "row by row" not in after["Reading"].says
+    assert after["Reading"].result == after["Replication key"].result == "ok"
+    assert "orders by index ix_orders_updated_at" in after["Reading"].message
+    assert "zoho_sync_ack by index" in after["Reading"].message
+    assert "row by row" not in after["Reading"].message
     if "postgresql" in url:
-        assert "cost " in after["Reading"].says
+        assert "cost " in after["Reading"].message
 
 
 def test_a_filter_and_a_partition_leave_the_plan_as_it_is(url: str) -> None:
     change(url, found(url)["Reading"].remedy)
-    says = found(url, filter="status <> 'Draft'", partition={"index": 2, "of": 4})["Reading"].says
-    assert "orders by index ix_orders_updated_at" in says
+    message = found(url, filter="status <> 'Draft'", partition={"index": 2, "of": 4})["Reading"].message
+    assert "orders by index ix_orders_updated_at" in message
 
 
 def test_a_ledger_elsewhere_and_a_view_are_told_too(url: str, tmp_path: Path) -> None:
     with fresh_database("sqlite", tmp_path) as other:
-        assert "zoho_sync_ack" not in found(url, ack_url=other)["Reading"].says
+        assert "zoho_sync_ack" not in found(url, ack_url=other)["Reading"].message
     change(url, "CREATE VIEW shown AS SELECT * FROM orders")
     view = found(url, orders_table="shown", key_column="order_id")
-    assert "orders row by row" in view["Reading"].says
+    assert "orders row by row" in view["Reading"].message
 
 
 @pytest.mark.parametrize("dialect", [mssql.dialect(), oracle.dialect()], ids=["mssql", "oracle"])

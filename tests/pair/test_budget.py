@@ -139,7 +139,7 @@ def test_the_credits_of_a_day_are_kept_over_runs_and_kills(shop: Shop) -> None:
     shop.insert(f"SO-{number}" for number in range(500))
     assert shop.run().code == 0
     shop.insert(f"NEW-{number}" for number in range(300))
-    shop.run(kill_at="after:target_zoho_crm.confirmation.confirmation.Confirmation.confirm")
+    shop.run(kill_at="after:target_zoho_crm.confirmation.stream_ledger.StreamLedger.confirm")
     shop.insert(["LAST"])
     told = shop.run().err
     kept = status(shop)["credits_of_a_day"]

@@ -7,20 +7,20 @@ import signal
 import pytest
 from pair_of_plugins import Shop
 
-CONFIRMATION = "target_zoho_crm.confirmation.confirmation.Confirmation"
+STREAM_LEDGER = "target_zoho_crm.confirmation.stream_ledger.StreamLedger"
 CLIENT = "target_zoho_crm.api.client.ZohoClient"
 
 POINTS = {
-    "before anything is journalled": f"before:{CONFIRMATION}.intend",
-    "after the intent, before the upload": f"after:{CONFIRMATION}.intend",
+    "before anything is journalled": f"before:{STREAM_LEDGER}.intend",
+    "after the intent, before the upload": f"after:{STREAM_LEDGER}.intend",
     "after the upload, before it is journalled": f"after:{CLIENT}.upload",
     "after the upload is journalled, before the job is created": f"before:{CLIENT}.create_job",
     "between Zoho's answer and the journal": f"after:{CLIENT}.create_job",
     "while polling": f"before:{CLIENT}.job:3",
     "before the result is fetched": f"before:{CLIENT}.download",
     "after the result is fetched": f"after:{CLIENT}.download",
-    "before the ack": f"before:{CONFIRMATION}.confirm",
-    "after the ack, before STATE": f"after:{CONFIRMATION}.confirm",
+    "before the ack": f"before:{STREAM_LEDGER}.confirm",
+    "after the ack, before STATE": f"after:{STREAM_LEDGER}.confirm",
     "before an upsert call": f"before:{CLIENT}.upsert:2",
     "after an upsert call, before its ack": f"after:{CLIENT}.upsert:2",
 }

@@ -81,8 +81,8 @@ def test_a_lost_answer_to_an_insert_is_no_refusal(shop: Shop, fault: str) -> Non
     [
         "before:target_zoho_crm.api.client.ZohoClient.insert",
         "after:target_zoho_crm.api.client.ZohoClient.insert",
-        "before:target_zoho_crm.confirmation.confirmation.Confirmation.confirm",
-        "after:target_zoho_crm.confirmation.confirmation.Confirmation.confirm",
+        "before:target_zoho_crm.confirmation.stream_ledger.StreamLedger.confirm",
+        "after:target_zoho_crm.confirmation.stream_ledger.StreamLedger.confirm",
     ],
 )
 def test_a_killed_insert_is_no_refusal(shop: Shop, point: str) -> None:

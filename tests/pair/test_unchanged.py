@@ -108,6 +108,36 @@ def test_another_mapping_is_another_payload(shop: Shop) -> None:
     assert (shop.crm()["SO-1"]["Customer_Name"], shop.crm()["SO-1"]["Notes"]) == ("hello", "Ada")
 
 
+@pytest.mark.parametrize(
+    ("setting", "before", "after"),
+    [
+        (
+            "orders_url",
+            "postgresql://shop:old-password@127.0.0.1/shop",
+            "postgresql://shop:new-password@127.0.0.1/shop",
+        ),
+        ("max_age_seconds", None, 0.1),
+        ("delete_batch_files", False, True),
+        ("sync_flag_column", None, "is_synced"),
+        ("streams", {"orders": {"on_delete": "ignore"}}, {"orders": {"on_delete": "delete"}}),
+    ],
+    ids=["orders_url", "max_age_seconds", "delete_batch_files", "sync_flag_column", "streams"],
+)
+def test_a_setting_that_changes_no_payload_sends_nothing_again(
+    shop: Shop, setting: str, before: object, after: object
+) -> None:
+    shop.insert(f"SO-{number}" for number in range(20))
+    shop.target_config = {"skip_unchanged": True, setting: before}
+    assert shop.run().summary["synced"] == 20
+    spent = shop.written_credits()
+    touch(shop)
+    shop.target_config = {"skip_unchanged": True, setting: after}
+    second = shop.run()
+    assert second.code == 0, second.err
+    assert (second.summary["read"], second.summary["unchanged"]) == (20, 20)
+    assert shop.written_credits() == spent
+
+
 def test_a_job_that_dies_keeps_what_it_was_made_of(shop: Shop) -> None:
     shop.target_config = {"channel": "bulk_write", "skip_unchanged": True}
     shop.insert(f"SO-{number}" for number in range(20))

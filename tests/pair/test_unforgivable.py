@@ -23,7 +23,7 @@ from sync_ledger.quarantine import MOST_JOBS
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
-CONFIRMATION = "target_zoho_crm.confirmation.confirmation.Confirmation"
+STREAM_LEDGER = "target_zoho_crm.confirmation.stream_ledger.StreamLedger"
 CLIENT = "target_zoho_crm.api.client.ZohoClient"
 KEYS = [f"SO-{number}" for number in range(40)]
 OF_ONE_NAME = {"fields": {"Name": {"default": "Web order"}}}
@@ -68,9 +68,9 @@ def test_an_order_is_never_lost(mariadb_url: str, zoho_emulator: EmulatorProcess
         assert good(shop.run()).summary["synced"] == 9
         # What was left out then and what was never tried is written, and nobody notes it; then noted, and no STATE.
         killed(shop.run(kill_at=f"after:{CLIENT}.upsert"))
-        killed(shop.run(kill_at=f"before:{CONFIRMATION}.confirm"))
+        killed(shop.run(kill_at=f"before:{STREAM_LEDGER}.confirm"))
         shop.change(["NEW-0"], updated_at=hour(4))
-        killed(shop.run(kill_at=f"after:{CONFIRMATION}.confirm"))
+        killed(shop.run(kill_at=f"after:{STREAM_LEDGER}.confirm"))
         # A transaction that began before the newest order is committed when a run is past both.
         with shop.engine.begin() as slow:
             slow.execute(sa.insert(ORDERS), [shop.order("LATE", updated_at=hour(5) - timedelta(seconds=200))])

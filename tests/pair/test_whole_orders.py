@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MakeShop = Callable[[str], ShopWithLines]
 ORDERS = int(os.environ.get("WHOLE_ORDERS", "160"))
-CONFIRMATION = "target_zoho_crm.confirmation.confirmation.Confirmation"
+STREAM_LEDGER = "target_zoho_crm.confirmation.stream_ledger.StreamLedger"
 CLIENT = "target_zoho_crm.api.client.ZohoClient"
 
 WAYS = {
@@ -33,14 +33,14 @@ WAYS = {
 
 POINTS = {
     "calls, after the orders": ("module", "upsert", f"after:{CLIENT}.upsert:1"),
-    "calls, before the acks": ("module", "upsert", f"before:{CONFIRMATION}.confirm"),
-    "jobs, before those of lines are journalled": ("module", "bulk_write", f"before:{CONFIRMATION}.intend_lines"),
-    "jobs, after those of lines are journalled": ("module", "bulk_write", f"after:{CONFIRMATION}.intend_lines"),
+    "calls, before the acks": ("module", "upsert", f"before:{STREAM_LEDGER}.confirm"),
+    "jobs, before those of lines are journalled": ("module", "bulk_write", f"before:{STREAM_LEDGER}.intend_child_jobs"),
+    "jobs, after those of lines are journalled": ("module", "bulk_write", f"after:{STREAM_LEDGER}.intend_child_jobs"),
     "jobs, with one of lines created unjournalled": ("module", "bulk_write", f"after:{CLIENT}.create_job:2"),
-    "jobs, before the acks": ("module", "bulk_write", f"before:{CONFIRMATION}.confirm"),
-    "rows by calls, before the acks": ("subform", "upsert", f"before:{CONFIRMATION}.confirm"),
+    "jobs, before the acks": ("module", "bulk_write", f"before:{STREAM_LEDGER}.confirm"),
+    "rows by calls, before the acks": ("subform", "upsert", f"before:{STREAM_LEDGER}.confirm"),
     "rows by a job that is created unjournalled": ("subform", "bulk_write", f"after:{CLIENT}.create_job:2"),
-    "rows by a job, before the acks": ("subform", "bulk_write", f"before:{CONFIRMATION}.confirm"),
+    "rows by a job, before the acks": ("subform", "bulk_write", f"before:{STREAM_LEDGER}.confirm"),
 }
 
 
@@ -76,12 +76,12 @@ def kill_and_complete(shop: ShopWithLines, where: str) -> None:
     assert {job.step for job in shop.jobs()} <= {"applied", "abandoned"}
 
 
-@pytest.mark.timeout(0 if ORDERS > 1_000 else 300)
+@pytest.mark.timeout(0 if ORDERS > 1_000 else 900)
 @pytest.mark.parametrize(("way", "channel"), WAYS)
 def test_load_and_change_each_repeated_after_a_kill(
     shop_by: MakeShop, way: str, channel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pair_of_plugins, "PROCESS_SECONDS", 120 + ORDERS // 5)
+    monkeypatch.setattr(pair_of_plugins, "PROCESS_SECONDS", 600 + ORDERS // 5)
     shop = shop_by(way)
     rows = max(300, ORDERS * 40 // 50)  # some jobs of lines, whatever the size
     shop.target_config |= {"channel": channel, "max_connections": 1 if ORDERS < 1_000 else 10}
@@ -108,7 +108,7 @@ def test_killed_during_the_first_load(shop_by: MakeShop, point: str) -> None:
     kill_and_complete(shop, where)
 
 
-@pytest.mark.parametrize("killed_at", [None, f"before:{CONFIRMATION}.confirm"])
+@pytest.mark.parametrize("killed_at", [None, f"before:{STREAM_LEDGER}.confirm"])
 def test_lines_that_would_not_fill_another_job_go_by_calls(
     shop_by: MakeShop, zoho_emulator: EmulatorProcess, killed_at: str | None
 ) -> None:

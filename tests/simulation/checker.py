@@ -17,7 +17,7 @@ from simulation.legacy import Shop, number_of
 from simulation.network import Zoho
 from simulation.simulated_databases import plain
 
-from sync_ledger.in_doubt import NO_RESULT
+from sync_ledger.codes import LedgerCode
 from sync_ledger.job_journal import Manifest
 
 OPEN = ("intent", "calling", "uploaded", "created")
@@ -185,7 +185,9 @@ class Checker:
             if key in refused:
                 wanted = "parked" if refused[key] == "RECORD_LOCKED" or used_up else "rejected"
                 # The last of its tries may have met a fault instead.
-                truths = {refused[key], NO_RESULT, "UNPROCESSED"} if used_up else {refused[key]}
+                truths = (
+                    {refused[key], LedgerCode.JOB_WITHOUT_RESULT.value, "UNPROCESSED"} if used_up else {refused[key]}
+                )
                 told = ack is not None and ack["error_code"] in truths
                 if at != (text, wanted) or not told:
                     left.append(f"{key}: {at} though Zoho refuses it with {refused[key]}")

@@ -19,10 +19,10 @@ import sqlalchemy as sa
 from simulation import simulated_databases, stand_ins
 from simulation.chance import Chance, Injection
 from simulation.checker import Checker
+from simulation.history_plan import Plan
 from simulation.legacy import INDEX, TABLE, Shop
 from simulation.network import Zoho
 from simulation.pair import Pipe, Source, TargetRun, start, tap
-from simulation.plan import Plan
 from simulation.scheduler import Hang, Killed, Process, Scheduler, Task
 from simulation.simulated_databases import HOOKS, plain
 from simulation.stand_ins import STAGE

@@ -23,6 +23,7 @@ from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
 from tap_legacy_orders.catalog import catalog_entry
 from tap_legacy_orders.connections import open_engine, reading
 from tap_legacy_orders.json_values import converter
+from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.pages import ReadingSettings
 from tap_legacy_orders.record_encoding import LineEncoder, record_message
@@ -134,20 +135,22 @@ def tap(source: Source, ledger_url: str, config: PairConfig, bookmark: str | Non
     keys = [column.name for column in table.key]
     pipe.write(("SCHEMA", entry["schema"]["properties"], entry["schema"]["required"], keys, read_since))
     orders = UnsyncedOrders(
-        engine=source.engine,
-        table=table,
-        columns=table.columns,
-        ledger=ledger,
-        stream=STREAM,
-        settings=ReadingSettings(
-            page_size=config.page_size,
-            lookback=timedelta(seconds=config.lookback),
-            settle=timedelta(seconds=2),
-            zone=timezone.utc,
-            ledger_beside_orders=ledger_url == source.url,
-            find_deleted=False,
-        ),
-        logger=LOGGER,
+        OrdersSource(
+            engine=source.engine,
+            table=table,
+            columns=table.columns,
+            ledger=ledger,
+            stream=STREAM,
+            settings=ReadingSettings(
+                page_size=config.page_size,
+                lookback=timedelta(seconds=config.lookback),
+                min_age=timedelta(seconds=2),
+                zone=timezone.utc,
+                ledger_beside_orders=ledger_url == source.url,
+                find_deleted=False,
+            ),
+            logger=LOGGER,
+        )
     )
     encoder, frame = _encoder(table.columns), record_message(STREAM, EXTRACTED)
     for page in orders.pages(bookmark):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulation.chance import Chance
 from simulation.history import History, Theatre, Verdict
-from simulation.plan import Plan
+from simulation.history_plan import Plan
 
 ROUNDS = 3
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
@@ -102,6 +103,16 @@ class Shop:
     def put_at(self, number: int, moment: datetime) -> None:
         row = {"i": number, "u": moment.isoformat(" ", timespec="microseconds")}
         self.sql("INSERT INTO orders VALUES (:i, 'dated', :u)", row)
+
+    def wait_for_the_next_second(self) -> None:
+        """Where moments are texts of whole seconds (SQLite), what changed in this one is read in the next at last."""
+        if self.engine.dialect.name != "sqlite":
+            return
+        with self.engine.connect() as connection:
+            now = "SELECT strftime('%s', 'now')"
+            began = connection.exec_driver_sql(now).scalar_one()
+            while connection.exec_driver_sql(now).scalar_one() == began:
+                time.sleep(0.01)
 
     def ack(
         self,

@@ -165,7 +165,7 @@ def test_a_catalog_without_our_properties_gets_them_and_one_that_is_out_of_date_
     output = run(config, catalog={"streams": [entry]})
     assert output.records[0]["_sync_key"] == "1"
     assert "_sync_version" in output.messages[0]["schema"]["properties"]
-    with pytest.raises(TapConfigError, match="says replication key 'updated_at', the settings say 'other_at'"):
+    with pytest.raises(TapConfigError, match="its replication key is 'updated_at', that of the settings 'other_at'"):
         run(config | {"replication_key": "other_at"}, catalog={"streams": [entry]})
     with pytest.raises(TapConfigError, match="has no stream 'sales'; run discovery again"):
         run(config | {"stream_name": "sales"}, catalog={"streams": [entry]})

@@ -8,18 +8,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import forked
 import pytest
 import sqlalchemy as sa
+from full_pipe import HANG_SECONDS, TAP, blocked_tap
 
 from tap_legacy_orders.output import BlockWriter
 from tap_legacy_orders.tap_errors import StoppedBySignal
 
-TAP = str(Path(sys.executable).parent / "tap-legacy-orders")
 ORDERS = 30_000
 
 
@@ -47,7 +46,7 @@ def _config(tmp_path: Path, **config: Any) -> str:
 
 def _tap(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     command = forked.command("tap-legacy-orders", arguments)
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=HANG_SECONDS, check=False, **options)
 
 
 def _complaints(stderr: str) -> list[str]:
@@ -130,7 +129,11 @@ def test_a_missing_driver_is_named_with_the_extra_that_brings_it(tmp_path: Path)
         "from tap_legacy_orders.tap import TapLegacyOrders; TapLegacyOrders.cli()"
     )
     output = subprocess.run(
-        [sys.executable, "-c", program, "--config", config], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program, "--config", config],
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
     )
     assert output.returncode == 2
     assert "run: pip install 'orders-sync[postgres]'" in _complaints(output.stderr)[-1]
@@ -160,7 +163,7 @@ def test_a_reader_that_ends_early_gives_one_line_and_no_traceback(tmp_path: Path
         tap.stdout.read(1000)
         tap.stdout.close()
         stderr = tap.stderr.read().decode()
-        assert tap.wait(30) == 1
+        assert tap.wait(HANG_SECONDS) == 1
     (line,) = _complaints(stderr)
     assert "the program that reads this tap's output has ended" in line
 
@@ -171,18 +174,12 @@ def test_sigterm_ends_after_a_whole_line_and_not_as_if_complete(tmp_path: Path, 
         tmp_path, sqlalchemy_url=_orders(tmp_path / "big.sqlite", ORDERS), orders_table="orders", page_size=5000
     )
     environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
-    with subprocess.Popen(
-        [TAP, "--config", config], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    ) as tap:
-        assert tap.stdout is not None
-        assert tap.stderr is not None
-        start = tap.stdout.read(100_000)
-        time.sleep(0.3)  # the pipe is full: the tap is in the middle of a block
-        tap.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
-        output = start + tap.stdout.read()
-        stderr = tap.stderr.read().decode()
-        assert tap.wait(30) == 128 + signal.SIGTERM
+    with blocked_tap(config, environment) as tap:  # the pipe is full: the tap is in the middle of a block
+        tap.process.send_signal(signal.SIGTERM)
+        output = tap.output.read()
+        assert tap.process.stderr is not None
+        stderr = tap.process.stderr.read().decode()
+        assert tap.process.wait(HANG_SECONDS) == 128 + signal.SIGTERM
     lines = output.decode().split("\n")
     assert lines.pop() == ""
     messages = [json.loads(line) for line in lines]
@@ -208,12 +205,17 @@ def test_sigterm_while_a_query_runs_ends_at_once(tmp_path: Path, postgresql_url:
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE raw (id INTEGER PRIMARY KEY, updated_at TIMESTAMP NOT NULL)")
         connection.exec_driver_sql("INSERT INTO raw VALUES (1, '2024-01-01')")
-        connection.exec_driver_sql("CREATE VIEW orders AS SELECT raw.* FROM raw, pg_sleep(60)")
-    engine.dispose()
+        connection.exec_driver_sql("CREATE VIEW orders AS SELECT raw.* FROM raw, pg_sleep(3600)")
     config = _config(tmp_path, sqlalchemy_url=postgresql_url, orders_table="orders", key_column="id")
     with subprocess.Popen([TAP, "--config", config], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tap:
-        assert tap.stdout is not None
-        tap.stdout.readline()
-        time.sleep(0.5)
+        assert tap.stderr is not None
+        asleep = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            while not connection.exec_driver_sql(asleep).all():
+                assert tap.poll() is None
         tap.send_signal(signal.SIGTERM)
-        assert tap.wait(10) == 128 + signal.SIGTERM
+        stderr = tap.stderr.read().decode()
+        assert tap.wait(HANG_SECONDS) == 128 + signal.SIGTERM
+    engine.dispose()
+    (line,) = _complaints(stderr)
+    assert "stopped by SIGTERM: the run is not complete" in line

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from small_shop import LONG_AGO, Shop
 
 from sync_ledger.tables import AckStatus
-from tap_legacy_orders.unsynced_queries import AckState, Verdict, verdict
+from tap_legacy_orders.unsynced_queries import AckState, Action, action_for
 
 FAR_OFF = datetime(2090, 1, 1)  # noqa: DTZ001 - the ledger's moments are naive UTC
 
@@ -131,10 +131,10 @@ def _sent_before(messages: list[dict[str, object]], state: dict[str, object]) ->
 def test_the_law_in_python_says_what_the_design_says(ack: Ack | None, later: timedelta) -> None:
     cutoff = LONG_AGO + later
     state = ack and AckState("v" if ack.current else "another", ack.status.value, ack.due)
-    found = verdict(state, "v", cutoff)
+    found = action_for(state, "v", cutoff)
     if ack is not None and _is_due(ack):
-        assert found is Verdict.SKIP  # sent before the pages
+        assert found is Action.SKIP  # sent before the pages
     elif ack is not None and ack.status is AckStatus.SUBMITTED and not ack.current:
-        assert found is Verdict.LEFT_OUT
+        assert found is Action.LEAVE_OUT
     else:
-        assert (found is Verdict.SEND) == _expected(ack)
+        assert (found is Action.SEND) == _expected(ack)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,8 +44,7 @@ def test_each_change_of_a_line_is_found(shop: Shop) -> None:
         ("DELETE FROM order_lines WHERE line_no = 11", {"1": []}),
     ):
         shop.sql(change)
-        if shop.engine.dialect.name == "sqlite":
-            time.sleep(1.1)  # moments that are text are held back by whole seconds
+        shop.wait_for_the_next_second()
         output = shop.run(state)
         found = {r["_sync_key"]: [(line["line_no"], line["price"]) for line in r["lines"]] for r in output.records}
         assert found == expected, change

@@ -73,7 +73,7 @@ def _range(kind: Kind, values: list[str], bookmark: str | None, clock: Clock = C
 
 
 @pytest.mark.parametrize(
-    ("values", "held_after", "lower"),
+    ("values", "recent", "lower"),
     [
         (["2024-05-01 10:00:00"], "2024-06-01 11:59:58", "2024-05-01 09:55:00"),
         (["2024-05-01T10:00:00Z"], "2024-06-01T11:59:58", "2024-05-01 09:55:00"),
@@ -82,9 +82,9 @@ def _range(kind: Kind, values: list[str], bookmark: str | None, clock: Clock = C
         (["2024-05-01"], "2024-05-31", "2024-04-30"),
     ],
 )
-def test_bounds_are_written_in_the_shape_that_the_column_has(values: list[str], held_after: str, lower: str) -> None:
+def test_bounds_are_written_in_the_shape_that_the_column_has(values: list[str], recent: str, lower: str) -> None:
     chosen = _range(Kind.TEXT, values, values[0])
-    assert (chosen.held_after, chosen.lower, chosen.upper) == (held_after, lower, values[0])
+    assert (chosen.too_recent_after, chosen.lower, chosen.upper) == (recent, lower, values[0])
 
 
 def test_without_lookback_the_bookmark_itself_is_read_again_in_every_shape() -> None:

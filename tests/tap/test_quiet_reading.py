@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from engine_fixtures import fresh_database
+from full_pipe import HANG_SECONDS, blocked_tap
 from small_shop import START, Shop
 
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent
@@ -24,21 +21,16 @@ from sync_ledger.leases import Lease
 from sync_ledger.tables import RUN_COUNTS, AckStatus, JobStep
 from tap_legacy_orders.connections import open_engine
 
-TAP = str(Path(sys.executable).parent / "tap-legacy-orders")
+SESSIONS = """
+    SELECT state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND backend_type = 'client backend'
+"""
 
 
-@contextmanager
-def _blocked_tap(tmp_path: Path, config: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the tap until its output pipe is full, and leave it there."""
+def _config(shop: Shop, tmp_path: Path) -> str:
     path = tmp_path / "config.json"
-    path.write_text(json.dumps(config))
-    with subprocess.Popen([TAP, "--config", str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tap:
-        assert tap.stdout is not None
-        tap.stdout.read(100)
-        time.sleep(0.5)
-        assert tap.poll() is None
-        yield tap
-        tap.stdout.read()
+    path.write_text(json.dumps(shop.config | {"page_size": 1000}))
+    return str(path)
 
 
 def _fill(shop: Shop, count: int) -> None:
@@ -49,7 +41,7 @@ def _fill(shop: Shop, count: int) -> None:
 def test_another_process_can_write_to_sqlite_while_the_output_waits(sqlite_url: str, tmp_path: Path) -> None:
     with Shop.opened(sqlite_url) as shop:
         _fill(shop, 3000)
-        with _blocked_tap(tmp_path, shop.config | {"page_size": 1000}):
+        with blocked_tap(_config(shop, tmp_path)):
             writer = sqlite3.connect(sa.make_url(sqlite_url).database or "", timeout=0)
             writer.execute("UPDATE orders SET name = 'changed meanwhile' WHERE id = 1")
             writer.commit()
@@ -59,12 +51,13 @@ def test_another_process_can_write_to_sqlite_while_the_output_waits(sqlite_url: 
 def test_no_transaction_stays_open_on_postgresql_while_the_output_waits(postgresql_url: str, tmp_path: Path) -> None:
     with Shop.opened(postgresql_url) as shop:
         _fill(shop, 3000)
-        with _blocked_tap(tmp_path, shop.config | {"page_size": 1000}), shop.engine.connect() as connection:
-            states = connection.exec_driver_sql(
-                "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                " AND backend_type = 'client backend'"
-            )
-            assert set(states.scalars()) <= {"idle"}
+        watching = shop.engine.execution_options(isolation_level="AUTOCOMMIT")  # else it sees one picture for ever
+        with blocked_tap(_config(shop, tmp_path)), watching.connect() as connection:
+            # The statement that reads the next page may still run; it ends by itself, and its transaction with it.
+            ends = time.monotonic() + HANG_SECONDS
+            while states := set(connection.exec_driver_sql(SESSIONS).scalars()) - {"idle"}:
+                assert time.monotonic() < ends, f"still {states}, and nobody reads what the tap writes"
+                time.sleep(0.01)
 
 
 def test_a_filter_cannot_change_the_orders(engine_url: str) -> None:

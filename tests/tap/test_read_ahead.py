@@ -17,8 +17,8 @@ from tap_legacy_orders.read_ahead import reading_ahead
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
-SECONDS = 20
-"""Until a test gives up waiting."""
+SECONDS = 300
+"""Until a test gives up waiting: for hangs alone."""
 
 
 class Reading:
@@ -34,7 +34,7 @@ class Reading:
 
     def pages(self) -> Iterator[Page]:
         columns = self._tap.orders_table.columns
-        return self._tap.unsynced_orders("orders", columns, None, UnsyncedOrders).pages(None)
+        return UnsyncedOrders(self._tap.orders_source("orders", columns, None)).pages(None)
 
     def read(self, at_least: int) -> int:
         """How many pages were read; waits for so many."""

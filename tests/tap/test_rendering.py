@@ -91,7 +91,7 @@ def lines(url: str, *, rendered: bool, **config: Any) -> tuple[bytes, bool]:
     last_page: list[type] = []
     with redirect_stdout(out), ExitStack() as stack:
         if not rendered:
-            stack.enter_context(mock.patch.object(stream, "json_texts_for", return_value=None))
+            stack.enter_context(mock.patch.object(stream, "json_sql_for", return_value=None))
         for encoder in (LineEncoder, RenderedEncoder):
             stack.enter_context(mock.patch.object(encoder, "blocks", _noting(last_page, encoder, encoder.blocks)))
         tap = TapLegacyOrders(config={"sqlalchemy_url": url, "orders_table": "orders", "page_size": 7, **config})
@@ -121,7 +121,9 @@ def table(request: pytest.FixtureRequest) -> sa.Engine:
     return engine
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_both_ways_give_the_same_bytes(table: sa.Engine, data: st.DataObject) -> None:
     rows = data.draw(st.lists(row(table.dialect.name), min_size=1, max_size=40))

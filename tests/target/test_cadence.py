@@ -58,7 +58,7 @@ def test_states_that_wait_for_the_same_records_are_held_once() -> None:
     state_gate.received(group, 1)
     for number in range(1_000):
         state_gate.hold({"at": number})
-    assert len(state_gate._held) == 1  # noqa: SLF001 - what it keeps is the promise
+    assert len(state_gate._queue) == 1  # noqa: SLF001 - what it keeps is the promise
     state_gate.superseded(group, 1)
     assert sent == [{"at": 999}]
 

@@ -41,13 +41,13 @@ def read(*lines: bytes) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("number", [b"1e999999999", b"1E+999999999", b"-1e999999999", b"1e-999999999"])
 def test_a_number_with_a_billion_digits_is_not_written_out(number: bytes) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     whole = rows(count={"type": "integer"})
     record = BlockReader().deserialize_json(b'{"id":"A","count":' + number + b"}")
     with pytest.raises(BadRecordError):
         whole.read_record(record)
     assert len(join_key([record["count"]])) < 20
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 5, "a billion digits take far longer"
 
 
 @pytest.mark.parametrize("word", [b"NaN", b"Infinity", b"-Infinity"])
@@ -128,12 +128,14 @@ def test_an_input_without_line_ends_does_not_fill_the_memory(monkeypatch: pytest
 
 def test_a_long_line_costs_its_length_and_not_its_square() -> None:
     def seconds(size: int) -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         (message,) = read(b'{"type":"STATE","value":{"x":"' + b"y" * size + b'"}}')
         assert len(message["value"]["x"]) == size
-        return time.perf_counter() - began
+        return time.process_time() - began
 
-    assert seconds(64_000_000) < 5, "in pieces of 256 KiB, 64 MB joined anew for each would be 8 GB copied"
+    seconds(1_000_000)
+    short, long = seconds(16_000_000), seconds(64_000_000)
+    assert long < 8 * short, "in pieces of 256 KiB, 64 MB joined anew for each would be 8 GB copied"
 
 
 def test_null_is_no_setting() -> None:

@@ -15,7 +15,7 @@ from some_tap import Sales
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 300
 
 
 @pytest.mark.parametrize("channel", ["upsert", "bulk_write"])

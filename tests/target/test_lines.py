@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from target_zoho_crm.api.codes import Family
 from target_zoho_crm.api.costs import BULK_JOB_CREDITS, upsert_credits
-from target_zoho_crm.api.errors import Family, Stopped
+from target_zoho_crm.api.errors import Stopped
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.lines.line_move_lock import LineTraffic

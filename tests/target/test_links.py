@@ -11,7 +11,7 @@ from some_tap import Sales
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
-CONFIRMATION = "target_zoho_crm.confirmation.confirmation.Confirmation"
+STREAM_LEDGER = "target_zoho_crm.confirmation.stream_ledger.StreamLedger"
 CLIENT = "target_zoho_crm.api.client.ZohoClient"
 CLERKS = ["4876876000000000301", "4876876000000000302"]
 ALL = {"Partners": {}, "Clerks": {}, "Tag": {}}
@@ -139,11 +139,11 @@ def test_an_order_that_is_written_again_has_each_link_once(sales: Linked, channe
 @pytest.mark.parametrize(
     "point",
     [
-        f"before:{CONFIRMATION}.intend_lines",
-        f"after:{CONFIRMATION}.intend_lines",
+        f"before:{STREAM_LEDGER}.intend_child_jobs",
+        f"after:{STREAM_LEDGER}.intend_child_jobs",
         f"before:{CLIENT}.create_job:2",
         f"after:{CLIENT}.download:2",
-        f"before:{CONFIRMATION}.confirm",
+        f"before:{STREAM_LEDGER}.confirm",
     ],
 )
 def test_a_run_killed_among_its_links_is_made_up_for_by_the_next(sales: Linked, point: str, repeated: str) -> None:
@@ -207,7 +207,7 @@ def test_an_order_with_links_and_lines_is_synced_when_both_are_there(sales: Link
     sales.send(order, lines={})
     assert sales.emulator.admin.fired(fault) == 1
     assert sales.statuses()["A"][:2] == ("rejected", "JOB_WITHOUT_RESULT")
-    sales.send(order, lines={}, kill_at=f"before:{CONFIRMATION}.confirm")
+    sales.send(order, lines={}, kill_at=f"before:{STREAM_LEDGER}.confirm")
     sales.send(lines={})
     assert sales.statuses()["A"][:2] == ("rejected", "LINKS_NOT_WRITTEN")
     sales.send(order, lines={})
@@ -235,7 +235,7 @@ def test_a_dead_runs_job_of_links_is_over_before_a_newer_version_is_sent(sales: 
     admin = sales.emulator.admin
     admin.settings(job_seconds=3)
     # Steps: uploaded and created, of the orders' job and then of that of links.
-    sales.send({"id": "A", "Partners": [a, b]}, kill_at=f"after:{CONFIRMATION}.step:4")
+    sales.send({"id": "A", "Partners": [a, b]}, kill_at=f"after:{STREAM_LEDGER}.step:4")
     admin.settings(job_seconds=0)
     assert sales.jobs() == [("upsert", "Orders"), ("insert", "Orders_Partners")]
     sales.send({"id": "A", "Partners": [a]})

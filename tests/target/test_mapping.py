@@ -378,8 +378,8 @@ def test_text_and_matching_scalars_cost_nothing_in_csv_and_times_cost_little() -
     assert column.csv_format == DATETIME_FORMAT
     for form in ("2024-07-01T10:20:30+00:00", "2024-07-01T10:20:30.123456+02:00"):
         many = [form] * 20_000
-        start = time.perf_counter()
+        start = time.process_time()
         list(map(column.to_csv, many))
-        each = (time.perf_counter() - start) / len(many) * 1e6
+        each = (time.process_time() - start) / len(many) * 1e6
         print(f"{form}: {each:.2f} us")  # noqa: T201
         assert each < 10, "far above a quiet machine's 0.5 and 0.9"

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from target_zoho_crm.api.errors import AnswerError, ConfigurationError, Family, QuotaError, TransientError
+from target_zoho_crm.api.codes import Family
+from target_zoho_crm.api.errors import AnswerError, ConfigurationError, QuotaError, TransientError
 from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
 
 
@@ -124,3 +125,27 @@ def test_several_errors_of_one_record_are_joined() -> None:
 def test_the_field_is_found_in_the_path_too() -> None:
     made = outcomes(error("INVALID_DATA", json_path="$.data[0].Ship_To.City"))
     assert made[0].field == "Ship_To.City"
+
+
+def found_by(name: object, action: str = "update") -> Outcome:
+    """The outcome of an order whose answer names this field as the one by which it was found."""
+    body = {"data": [{**success(), "action": action, "duplicate_field": name}]}
+    (outcome,) = upsert_outcomes(["A"], ["1"], 200, body, key_field="parent_id")
+    return outcome
+
+
+@pytest.mark.parametrize("name", [None, "", "parent_id", "Parent_Id", 7, ["Email"]])
+def test_a_record_found_by_the_key_or_by_no_named_field_is_a_success(name: object) -> None:
+    assert found_by(name).status is Status.SYNCED
+
+
+def test_a_record_found_by_another_field_is_a_conflict_and_names_it() -> None:
+    outcome = found_by("Email")
+    assert (outcome.status, outcome.code, outcome.field) == (Status.REJECTED, "KEY_CONFLICT", "Email")
+    assert (outcome.zoho_id, outcome.family) == (None, Family.DATA)
+    assert outcome.conflict_id is not None
+    assert outcome.conflict_id in (outcome.message or "")
+
+
+def test_a_new_record_is_its_own_whatever_field_is_named() -> None:
+    assert found_by("Email", action="insert").status is Status.SYNCED

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_zoho_crm.api.errors import AnswerError, Family
+from target_zoho_crm.api.codes import Family
+from target_zoho_crm.api.errors import AnswerError
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.writing import result_files
 from target_zoho_crm.writing.result_files import job_outcomes
@@ -285,9 +286,9 @@ def test_25000_rows_are_read_in_a_moment() -> None:
     manifest = {f"ORD-{n:08}": "2024-01-01 00:00:00" for n in range(25_000)}
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         made = job_outcomes(file, manifest)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert sum(each.status is Status.SYNCED for each in made) == 25_000
     print(f"25,000 rows in {min(seconds):.3f} s at best")  # noqa: T201
     assert min(seconds) < 1.5, "far above a quiet machine's 0.13"

@@ -71,11 +71,14 @@ def test_another_split_takes_over_what_an_earlier_one_left_in_flight(any_shop: S
     shop.target_config = {"channel": "bulk_write", "job_wait_seconds": 0}
     keys = [f"SO-{number}" for number in range(200)]
     shop.insert(keys)
-    shop.emulator.admin.settings(job_seconds=8)
+    admin = shop.emulator.admin
+    admin.set_clock("manual")  # no job ends before it was left in flight
+    admin.settings(job_seconds=2)
     assert sum(read([pair(shop, index, 2).run() for index in (1, 2)])) == 200
     assert {ack.status for ack in shop.acks().values()} == {"submitted"}
     shop.change(keys[:20])  # while their older version is in flight
     shop.target_config = {"channel": "upsert"}
+    admin.set_clock("real")
     counts = read(at_once(shop, 3))
     for _ in range(2):
         counts += read(at_once(shop, 3))

@@ -26,7 +26,7 @@ def test_sixty_thousand_orders_each_changed_while_in_flight(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pair_of_plugins, "PROCESS_SECONDS", 600)
+    monkeypatch.setattr(pair_of_plugins, "PROCESS_SECONDS", 1500)
     emulator = zoho_emulator_factory(data=tmp_path / "crm.sqlite", job_seconds=5)
     shop = FlagShop.open(database_url, emulator, tmp_path)
     assert all_in_flight_are_changed(shop, ORDERS, job_rows=25_000) == ORDERS, engine

@@ -1,4 +1,4 @@
-"""Four pairs side by side against one: `python -m benchmarks.partitions`, on a PostgreSQL server.
+"""Four pairs side by side against one: `python -m benchmarks.parallel_pairs`, on a PostgreSQL server.
 
 Each round is a first load of the same orders. The emulator's jobs take no time and its limits are high, but it works on
 the same machine, as the database does; the CPU of all plugins together says what partitions cost, the seconds what they
@@ -144,7 +144,7 @@ def _median(rounds: Sequence[Round]) -> float:
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="benchmarks.partitions", description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks.parallel_pairs", description=__doc__)
     parser.add_argument("--rows", type=int, default=500_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--of", type=int, default=4)

@@ -29,14 +29,15 @@ class Look:
         settings = {**shop.config, "follow": True, "settle_seconds": 0, **config}
         self.tap = TapLegacyOrders(config=settings)
         stream = self.tap.streams["orders"]
-        self.orders: FollowedOrders = self.tap.unsynced_orders("orders", stream._columns, None, FollowedOrders)
+        self.source = self.tap.orders_source("orders", stream._columns, None)
+        self.orders = FollowedOrders(self.source)
         self.sent: dict[str, str] = {}
 
     def first(self, bookmark: str | None = None) -> list[str]:
-        return self._keys(self.orders.round(bookmark))
+        return self._keys(self.orders.full_pass(bookmark))
 
     def new(self) -> list[str]:
-        return self._keys(self.orders.news())
+        return self._keys(self.orders.new_pages())
 
     def wide(self) -> list[str]:
         """A look as far back as the lookback allows."""
@@ -89,7 +90,7 @@ def test_an_order_is_emitted_once_while_its_ack_is_awaited_and_again_when_it_cha
     assert look.wide() == []
     look.acked(shop, "1", "2", "3")
     assert look.wide() == []
-    assert look.orders._emitted == {}  # what is settled is remembered no longer
+    assert look.orders._sent.in_flight == {}  # what is settled is remembered no longer
 
 
 def test_a_look_that_finds_nothing_is_one_statement(shop: Shop, looking: Callable[..., Look]) -> None:
@@ -98,7 +99,7 @@ def test_a_look_that_finds_nothing_is_one_statement(shop: Shop, looking: Callabl
     look.first()
     look.acked(shop, "1", "2")
     look.wide()
-    seen, ledgers = statements(look.tap.engine), statements(look.orders._ledger.engine)
+    seen, ledgers = statements(look.tap.engine), statements(look.source.ledger.engine)
     for _ in range(3):
         assert look.new() == look.wide() == []
     assert len(seen) + len(ledgers) == 6
@@ -126,7 +127,7 @@ def test_the_lookback_closes_while_nothing_happens(
     look.wide()
     real = time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: real() + 60)
-    shop.put((2, 950), (3, 970))  # by the writer's clock it is 1,060 now: no commit is older than 960
+    shop.put((2, 950), (3, 999))  # by the writer's clock it is 1,060 now: no commit is older than 960
     assert look.wide() == ["3"]
 
 
@@ -183,13 +184,13 @@ def test_an_order_whose_page_did_not_go_out_is_emitted_again(shop: Shop, looking
     shop.put((1, 0))
     look.first()
     shop.put((2, 1))
-    pages = look.orders.news()
+    pages = look.orders.new_pages()
     next(pages)
     pages.close()  # the page was given, and whoever took it failed
     assert look.new() == ["2"]
 
 
-def test_orders_without_a_date_are_found_by_the_rounds(shop: Shop, looking: Callable[..., Look]) -> None:
+def test_orders_without_a_date_are_found_by_the_full_passes(shop: Shop, looking: Callable[..., Look]) -> None:
     look = looking()
     shop.put((1, 0))
     look.first()
@@ -205,13 +206,16 @@ def test_an_empty_table_is_followed_too(shop: Shop, looking: Callable[..., Look]
     assert look.new() == ["1"]
 
 
-def test_settling_time_holds_in_follow_mode(shop: Shop, looking: Callable[..., Look]) -> None:
-    look = looking(settle_seconds=1)
+def test_settling_time_holds_in_follow_mode(
+    shop: Shop, looking: Callable[..., Look], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = looking(settle_seconds=3600)
     shop.put((1, 0))
     look.first()
     shop.put_at(2, datetime.now(timezone.utc).replace(tzinfo=None))
     assert look.new() == []
-    time.sleep(2.1)  # SQLite's texts are compared by whole seconds
+    real = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + 3602)  # SQLite's texts are compared by whole seconds
     assert look.new() == ["2"]
 
 

@@ -1,11 +1,12 @@
-"""Confirmation: outcomes become acks, and the journal moves with them, in transactions that hold the run's lock."""
+"""One stream's part of the ledger: outcomes become acks, and the journal moves with them, under the run's lease."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from msgspec import structs
@@ -21,21 +22,23 @@ from sync_ledger.payload_hashes import confirmed_payloads
 from sync_ledger.quarantine import Quarantine, quarantined
 from sync_ledger.statistics import AckStatistics
 from sync_ledger.tables import AckStatus, JobStep
-from target_zoho_crm.api.errors import Family
+from target_zoho_crm.api.codes import Family, OwnCode
 from target_zoho_crm.batch import Channel
+from target_zoho_crm.confirmation.key_conflicts import Conflicts, Lost, written_too
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
 from target_zoho_crm.confirmation.retries import next_attempt_at
 from target_zoho_crm.mapping.key_folding import KeyFolding
-
-STOPPED_BY_ZOHO = "STOPPED_BY_ZOHO"
-"""Our own code of an order in a job that Zoho stopped for a reason that no order is to blame for."""
 
 _ACK_STATUS = {
     Status.REJECTED: AckStatus.REJECTED,
     Status.PARKED: AckStatus.PARKED,
 }
 
+_T = TypeVar("_T")
 _IN_THE_CRM = (Status.SYNCED, Status.UNCHANGED)
+
+logger = logging.getLogger("target-zoho-crm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,122 +50,108 @@ class Confirmed:
     due_again: int
 
 
-class Confirmation:
-    """Writes one stream's acks and journal."""
+class StreamLedger:
+    """One stream's part of the ledger: its acks and its journal, written under the run's lease."""
 
-    def __init__(self, ledger: Ledger, lock: Lease, *, max_attempts: int, folding: KeyFolding) -> None:
+    def __init__(self, ledger: Ledger, lease: Lease, *, max_attempts: int, folding: KeyFolding) -> None:
         """`max_attempts` counts the tries of an order whose refusals pass by themselves."""
         self._ledger = ledger
-        self._lock = lock
+        self._lease = lease
         self._max_attempts = max_attempts
         self._folding = folding
         self._statistics = AckStatistics(ledger)
+        self._conflicts = Conflicts(ledger.tables.ack, lease.stream)
 
     def guard(self) -> None:
         """Make sure, before something is sent, that this run still owns the stream."""
-        self._ledger.with_retries(self._lock.guard)
+        self._ledger.with_retries(self._lease.guard)
 
-    def twins(self, keys: Collection[str], folded: Mapping[str, str]) -> dict[str, str]:
+    # Questions
+
+    def keys_folded_alike(self, keys: Collection[str], folded: Mapping[str, str]) -> dict[str, str]:
         """Find orders of the ledger that Zoho's unique field would take for one of these: key -> other key."""
-
-        def look_up() -> dict[str, str]:
-            with self._ledger.connect() as connection:
-                return keys_folded_alike(connection, self._ledger.tables.ack, self._lock.stream, keys, folded)
-
-        return self._ledger.with_retries(look_up)
+        ack, stream = self._ledger.tables.ack, self._lease.stream
+        return self._read(lambda connection: keys_folded_alike(connection, ack, stream, keys, folded))
 
     def quarantined(self, versions: Mapping[str, str]) -> Quarantine:
         """Look up which of these orders made earlier calls or jobs fail; `versions` by key."""
-
-        def look_up() -> Quarantine:
-            with self._ledger.connect() as connection:
-                return quarantined(connection, self._ledger.tables.ack, self._lock.stream, versions)
-
-        return self._ledger.with_retries(look_up)
+        ack, stream = self._ledger.tables.ack, self._lease.stream
+        return self._read(lambda connection: quarantined(connection, ack, stream, versions))
 
     def synced_at(self, versions: Mapping[str, str]) -> set[str]:
         """Look up which orders are confirmed to be in the CRM at just these versions, given by key."""
+        ack, stream = self._ledger.tables.ack, self._lease.stream
+        return self._read(lambda connection: synced_at(connection, ack, stream, versions))
 
-        def look_up() -> set[str]:
-            with self._ledger.connect() as connection:
-                return synced_at(connection, self._ledger.tables.ack, self._lock.stream, versions)
-
-        return self._ledger.with_retries(look_up)
-
-    def payloads(self, keys: Collection[str]) -> dict[str, str]:
+    def payload_hashes(self, keys: Collection[str]) -> dict[str, str]:
         """Look up the payload hashes of orders that are confirmed to be in the CRM."""
-
-        def look_up() -> dict[str, str]:
-            with self._ledger.connect() as connection:
-                return confirmed_payloads(connection, self._ledger.tables.ack, self._lock.stream, keys)
-
-        return self._ledger.with_retries(look_up)
-
-    def called_back(self, job_id: str) -> datetime | None:
-        """When the last callback about a job came, if any has."""
-
-        def look_up() -> datetime | None:
-            with self._ledger.connect() as connection:
-                return called_back_at(connection, self._ledger.tables.job, job_id)
-
-        return self._ledger.with_retries(look_up)
+        ack, stream = self._ledger.tables.ack, self._lease.stream
+        return self._read(lambda connection: confirmed_payloads(connection, ack, stream, keys))
 
     def known_records(self, keys: Collection[str]) -> dict[str, KnownRecord]:
-        """Look up what the ledger says of these orders' records in the CRM."""
-
-        def look_up() -> dict[str, KnownRecord]:
-            with self._ledger.connect() as connection:
-                return known_records(connection, self._ledger.tables.ack, self._lock.stream, keys)
-
-        return self._ledger.with_retries(look_up)
+        """Look up what the ledger knows of these orders' records in the CRM."""
+        ack, stream = self._ledger.tables.ack, self._lease.stream
+        return self._read(lambda connection: known_records(connection, ack, stream, keys))
 
     def count_in_crm(self) -> int:
         """Count the orders of this run's partition that have a record in the CRM."""
+        ack, stream, partition = self._ledger.tables.ack, self._lease.stream, self._lease.partition
+        return self._read(lambda connection: count_in_crm(connection, ack, stream, partition))
 
-        def count() -> int:
-            with self._ledger.connect() as connection:
-                return count_in_crm(connection, self._ledger.tables.ack, self._lock.stream, self._lock.partition)
+    def in_doubt(self, versions: Mapping[str, str]) -> dict[str, timedelta]:
+        """How long ago the last write of these orders began that may have had its effect, by key."""
 
-        return self._ledger.with_retries(count)
+        def look_up(connection: sa.Connection) -> dict[str, timedelta]:
+            now = self._ledger.now(connection)
+            began = in_doubt_since(connection, self._ledger.tables, self._lease.stream, versions)
+            return {key: now - then for key, then in began.items()}
 
-    def note_deleted(self, versions: Mapping[str, str], action: str) -> None:
-        """Note that the CRM knows of these orders' deletion: `versions` by key, `action` delete or mark."""
-        ack, stream = self._ledger.tables.ack, self._lock.stream
-        if versions:
-            self._transact(lambda connection, now: note_deleted(connection, ack, stream, versions, action, now))
+        return self._read(look_up)
 
-    def intend(self, job: JournalledJob, payloads: Mapping[str, str]) -> None:
-        """Note a job and make its orders `submitted`, before anything of it is sent. `payloads`: hashes by key."""
+    def age_of(self, job_id: str) -> timedelta:
+        """How long ago a job, or an insert call, was journalled."""
+        job = self._ledger.tables.job
+        query = sa.select(job.c.intended_at).where(job.c.job_id == job_id)
+
+        def look_up(connection: sa.Connection) -> timedelta:
+            began: datetime = connection.execute(query).scalar_one()
+            return self._ledger.now(connection) - began
+
+        return self._read(look_up)
+
+    def child_jobs(self, parent_job_id: str) -> list[JournalledJob]:
+        """Look up the jobs that belong to one job of orders: those of their lines and links."""
+        return self._read(lambda connection: jobs_of_lines(connection, self._ledger.tables.job, parent_job_id))
+
+    def called_back(self, job_id: str) -> datetime | None:
+        """When the last callback about a job came, if any has."""
+        return self._read(lambda connection: called_back_at(connection, self._ledger.tables.job, job_id))
+
+    # Jobs, before their orders have outcomes
+
+    def intend(self, job: JournalledJob, payload_hashes: Mapping[str, str]) -> None:
+        """Note a job and make its orders `submitted`, before anything of it is sent; `payload_hashes` by key."""
         versions = job.manifest.texts()
 
         def write(connection: sa.Connection, now: datetime) -> None:
-            own = replace(job, run_id=self._lock.run_id)
+            own = replace(job, run_id=self._lease.run_id)
             journal_intent(connection, self._ledger.tables.job, own, now)
             channel = Channel.UPSERT if job.step is JobStep.CALLING else Channel.BULK_WRITE
             common = self._common(AckStatus.SUBMITTED, channel, now, job_id=job.job_id, attempts=0)
             differing = {"record_key": list(versions), "version": list(versions.values())}
-            self._write(connection, common, differing | _payload_column(versions, payloads))
+            self._write(connection, common, differing | _hash_column(versions, payload_hashes))
 
         self._transact(write)
         self._statistics.wrote(len(versions))
 
-    def intend_lines(self, jobs: Sequence[JournalledJob]) -> None:
-        """Note all jobs of one job's lines at once: a run that adopts them then knows whether it sees them all."""
+    def intend_child_jobs(self, jobs: Sequence[JournalledJob]) -> None:
+        """Note all jobs that belong to one job of orders at once: a run that adopts it then sees all or none."""
 
         def write(connection: sa.Connection, now: datetime) -> None:
             for job in jobs:
-                journal_intent(connection, self._ledger.tables.job, replace(job, run_id=self._lock.run_id), now)
+                journal_intent(connection, self._ledger.tables.job, replace(job, run_id=self._lease.run_id), now)
 
         self._transact(write)
-
-    def jobs_of_lines(self, parent_job_id: str) -> list[JournalledJob]:
-        """Look up the jobs of the lines of one job's orders."""
-
-        def look_up() -> list[JournalledJob]:
-            with self._ledger.connect() as connection:
-                return jobs_of_lines(connection, self._ledger.tables.job, parent_job_id)
-
-        return self._ledger.with_retries(look_up)
 
     def step(self, job_id: str, step: JobStep, **facts: Any) -> None:
         """Note how far a job has come."""
@@ -170,30 +159,7 @@ class Confirmation:
             lambda connection, now: journal_step(connection, self._ledger.tables.job, job_id, step, now, **facts)
         )
 
-    def doubtful(self, versions: Mapping[str, str]) -> dict[str, timedelta]:
-        """How long ago the last write of these orders began that may have had its effect, by key."""
-
-        def look_up() -> dict[str, timedelta]:
-            with self._ledger.connect() as connection:
-                now = self._ledger.now(connection)
-                began = in_doubt_since(connection, self._ledger.tables, self._lock.stream, versions)
-                return {key: now - moment for key, moment in began.items()}
-
-        return self._ledger.with_retries(look_up)
-
-    def since(self, job_id: str) -> timedelta:
-        """How long ago a job, or an insert call, was journalled."""
-        job = self._ledger.tables.job
-
-        def look_up() -> timedelta:
-            with self._ledger.connect() as connection:
-                query = sa.select(job.c.intended_at).where(job.c.job_id == job_id)
-                began: datetime = connection.execute(query).scalar_one()
-                return self._ledger.now(connection) - began
-
-        return self._ledger.with_retries(look_up)
-
-    def let_go(self, job: JournalledJob, keys: Collection[str], code: str) -> None:
+    def make_due(self, job: JournalledJob, keys: Collection[str], code: str) -> None:
         """Make some orders of an insert call due again; the others get their outcomes."""
         self._transact(lambda connection, now: self._make_due(connection, job, keys, code, now))
 
@@ -210,36 +176,42 @@ class Confirmation:
     def _make_due(
         self, connection: sa.Connection, job: JournalledJob, keys: Iterable[str], code: str, now: datetime
     ) -> None:
-        ack, stream = self._ledger.tables.ack, self._lock.stream
+        ack, stream = self._ledger.tables.ack, self._lease.stream
         make_due(connection, ack, stream=stream, keys=keys, job_id=job.job_id, now=now, code=code)
+
+    # Outcomes
 
     def confirm(
         self,
         outcomes: Sequence[Outcome],
         channel: Channel | None,
         job: JournalledJob | None = None,
-        payloads: Mapping[str, str] | None = None,
+        payload_hashes: Mapping[str, str] | None = None,
     ) -> Confirmed:
         """Write what became of records; with `job`, note in the same transaction that it is applied.
 
-        `payloads` holds the hashes of what was sent, by key; those of a job are in the ledger since it was intended.
+        `payload_hashes` are of what was sent, by key; those of a job are in the ledger since it was intended.
         Outcomes with status UNSYNCED blame no record: their acks stay as they were, or are due again after a job.
         """
-        good = [outcome for outcome in outcomes if outcome.status in _IN_THE_CRM]
-        bad = (
-            [outcome for outcome in outcomes if outcome.status not in _IN_THE_CRM] if len(good) < len(outcomes) else []
-        )
-        others = [outcome for outcome in bad if outcome.status is not Status.UNSYNCED]
-        unknown = [outcome for outcome in bad if outcome.status is Status.UNSYNCED]
+        own = outcomes
+        good: list[Outcome] = []
+        others: list[Outcome] = []
         refused: list[Outcome] = []
+        lost: list[Lost] = []
         due = 0
 
         def write(connection: sa.Connection, now: datetime) -> None:
-            nonlocal refused, due
+            nonlocal own, good, others, refused, lost, due
+            own = self._conflicts.refuse(connection, own, look_at_new=_is_adopted(job))
+            lost = self._conflicts.disown(connection, own, now) or lost  # none where a commit's answer was lost
+            good = [outcome for outcome in own if outcome.status in _IN_THE_CRM]
+            bad = [outcome for outcome in own if outcome.status not in _IN_THE_CRM] if len(good) < len(own) else []
+            others = [outcome for outcome in bad if outcome.status is not Status.UNSYNCED]
+            unknown = [outcome for outcome in bad if outcome.status is Status.UNSYNCED]
             if good:
                 common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=1)
                 columns = _columns_of(good)
-                self._write(connection, common, columns | _payload_column(columns["record_key"], payloads or {}))
+                self._write(connection, common, columns | _hash_column(columns["record_key"], payload_hashes or {}))
             acks = self._refusals(connection, others, channel, job, now)
             write_acks(connection, self._ledger.tables.ack, Acks.of(acks))
             due = sum(ack.next_attempt_at is not None for ack in acks)
@@ -248,13 +220,38 @@ class Confirmation:
                 for outcome, ack in zip(others, acks, strict=True)
             ]
             if job is not None:
-                self._make_due(connection, job, [each.key for each in unknown], STOPPED_BY_ZOHO, now)
+                self._make_due(connection, job, [each.key for each in unknown], OwnCode.STOPPED_BY_ZOHO.value, now)
                 self._journal_applied(connection, job, len(good), len(others) - due, due, now)
 
         self._transact(write)
         if job is None:  # else they were counted when the job was intended
             self._statistics.wrote(len(good) + len(others))
+        for each in lost[:SAMPLE_KEYS]:
+            why = written_too(each.zoho_id, [each.by])
+            logger.warning("Stream %r: order %r is no longer called synced: %s", self._lease.stream, each.key, why)
+        if len(lost) > SAMPLE_KEYS:
+            logger.warning("Stream %r: so are %d more", self._lease.stream, len(lost) - SAMPLE_KEYS)
         return Confirmed(good, refused, due)
+
+    def note_deleted(self, versions: Mapping[str, str], action: str) -> None:
+        """Note that the CRM knows of these orders' deletion: `versions` by key, `action` delete or mark."""
+        ack, stream = self._ledger.tables.ack, self._lease.stream
+        if versions:
+            self._transact(lambda connection, now: note_deleted(connection, ack, stream, versions, action, now))
+
+    def without_conflicts(self, outcomes: Sequence[Outcome], job: JournalledJob | None = None) -> list[Outcome]:
+        """The outcomes, where orders whose record is another order's are refused: before lines or links go to it.
+
+        `confirm` looks once more, since another order may have been written meanwhile.
+        """
+        if not any(outcome.zoho_id for outcome in outcomes):
+            return list(outcomes)
+
+        def look_up() -> list[Outcome]:
+            with self._ledger.connect() as connection:
+                return self._conflicts.refuse(connection, outcomes, look_at_new=_is_adopted(job))
+
+        return self._ledger.with_retries(look_up)
 
     def _journal_applied(
         self, connection: sa.Connection, job: JournalledJob, synced: int, rejected: int, due: int, now: datetime
@@ -273,7 +270,7 @@ class Confirmation:
     ) -> list[Ack]:
         """Acks of what is not in the CRM; when it is tried again depends on how often it was."""
         failing = [outcome.key for outcome in outcomes if outcome.family is Family.TRANSIENT]
-        tried = attempts_of(connection, self._ledger.tables.ack, self._lock.stream, failing)
+        tried = attempts_of(connection, self._ledger.tables.ack, self._lease.stream, failing)
         folded = self._folding.changed([outcome.key for outcome in outcomes])
         acks = []
         for outcome in outcomes:
@@ -285,7 +282,7 @@ class Confirmation:
                 status = AckStatus.REJECTED if due else AckStatus.PARKED
             acks.append(
                 Ack(
-                    stream=self._lock.stream,
+                    stream=self._lease.stream,
                     record_key=outcome.key,
                     version=outcome.version,
                     status=status,
@@ -298,7 +295,7 @@ class Confirmation:
                     error_message=outcome.message,
                     next_attempt_at=due,
                     job_id=job.job_id if job else None,
-                    run_id=self._lock.run_id,
+                    run_id=self._lease.run_id,
                     folded_key=folded.get(outcome.key),
                 )
             )
@@ -306,11 +303,11 @@ class Confirmation:
 
     def _common(self, status: AckStatus, channel: Channel | None, now: datetime, **facts: Any) -> dict[str, Any]:
         return {
-            "stream": self._lock.stream,
+            "stream": self._lease.stream,
             "status": status,
             "acked_at": now,
             "channel": channel.value if channel else None,
-            "run_id": self._lock.run_id,
+            "run_id": self._lease.run_id,
             **facts,
         }
 
@@ -320,12 +317,24 @@ class Confirmation:
             differing["folded_key"] = [folded.get(key) for key in differing["record_key"]]
         write_acks(connection, self._ledger.tables.ack, Acks(common, differing))
 
+    def _read(self, ask: Callable[[sa.Connection], _T]) -> _T:
+        def look_up() -> _T:
+            with self._ledger.connect() as connection:
+                return ask(connection)
+
+        return self._ledger.with_retries(look_up)
+
     def _transact(self, write: Callable[[sa.Connection, datetime], None]) -> None:
         def once() -> None:
-            with self._lock.transaction() as connection:
+            with self._lease.transaction() as connection:
                 write(connection, self._ledger.now(connection))
 
         self._ledger.with_retries(once)
+
+
+def _is_adopted(job: JournalledJob | None) -> bool:
+    """Whether an earlier run sent the job: one of this run is journalled under its name, and does not carry it."""
+    return job is not None and bool(job.run_id)
 
 
 def _columns_of(outcomes: Sequence[Outcome]) -> dict[str, Sequence[Any]]:
@@ -337,5 +346,5 @@ def _columns_of(outcomes: Sequence[Outcome]) -> dict[str, Sequence[Any]]:
     }
 
 
-def _payload_column(keys: Iterable[str], payloads: Mapping[str, str]) -> dict[str, Sequence[Any]]:
-    return {"payload_hash": [payloads.get(key) for key in keys]} if payloads else {}
+def _hash_column(keys: Iterable[str], hashes: Mapping[str, str]) -> dict[str, Sequence[Any]]:
+    return {"payload_hash": [hashes.get(key) for key in keys]} if hashes else {}

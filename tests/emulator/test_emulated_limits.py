@@ -83,10 +83,15 @@ def test_a_429_takes_each_documented_form(crm: Client) -> None:
 
 
 def hold_calls(crm: Client, endpoint: str, count: int, call: Callable[[int], int]) -> list[int]:
-    """Let `count` calls run at once, each at work until all have come, and return their statuses."""
-    crm.emulator.admin.settings(call_seconds={endpoint: 0.7})
+    """Let `count` calls begin at one moment, each at work until all have begun, and return their statuses."""
+    admin = crm.emulator.admin
+    admin.settings(call_seconds={endpoint: 0.5})
+    hold = admin.add_fault(endpoint, kind="hold_before")
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
-        return sorted(pool.map(call, range(count)))
+        statuses = pool.map(call, range(count))
+        admin.wait_held(hold, count)
+        admin.release(hold)
+        return sorted(statuses)
 
 
 def test_more_calls_at_once_than_the_edition_allows_are_refused(crm: Client) -> None:

@@ -151,7 +151,7 @@ def test_which_orders_must_be_said_in_one_way(ledger: Ledger, command: str, argu
     before = acks(ledger)
     result = call(ledger, command, *arguments)
     assert (result.exit_code, acks(ledger)) == (2, before)
-    assert "say which orders" in result.output
+    assert "name the orders" in result.output
 
 
 # status as a health check

@@ -1,0 +1,20 @@
+"""The codes that the ledger itself writes, or acts upon; what they mean stands with all others in the target's."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class LedgerCode(StrEnum):
+    """Our own codes that acks get from the ledger, or that it acts upon."""
+
+    BREAKS_CALLS = "BREAKS_CALLS"
+    """Every call with the order fails as a whole."""
+    JOB_NEVER_CREATED = "JOB_NEVER_CREATED"
+    """Its bulk job never reached Zoho."""
+    INSERT_UNCONFIRMED = "INSERT_UNCONFIRMED"
+    """Its insert call had no answer, or its run died before it came."""
+    KEY_CONFLICT = "KEY_CONFLICT"
+    """Its record is, or became, another order's too."""
+    JOB_WITHOUT_RESULT = "JOB_WITHOUT_RESULT"
+    """Its job ended without saying what became of its rows; the log says why."""

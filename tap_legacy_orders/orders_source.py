@@ -1,0 +1,200 @@
+"""The orders of one stream and the acks of the ledger, read by statements of their own; no transaction stays open."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from sync_databases.chunks import lookup_chunks
+from sync_databases.clock import database_now
+from sync_databases.columns import Column
+from sync_databases.keys import split_key
+from sync_databases.value_sql import value_sql_for
+from sync_ledger.deleted_records import keys_of_deleted
+from sync_ledger.ledger import Ledger
+from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
+from tap_legacy_orders.orders_table import OrdersTable
+from tap_legacy_orders.pages import Page, ReadingSettings
+from tap_legacy_orders.ranges import Clock, Newest, Range, choose_range, fits
+from tap_legacy_orders.rendering import Rendering
+from tap_legacy_orders.row_layout import Row, RowLayout
+from tap_legacy_orders.unsynced_queries import AckState, UnsyncedQueries, ack_states, action_for, due_keys, usable_keys
+
+
+class OrdersSource:
+    """What a reading needs of the databases. It remembers nothing of the orders that it gave."""
+
+    def __init__(
+        self,
+        *,
+        engine: sa.Engine,
+        table: OrdersTable,
+        columns: Sequence[Column],
+        ledger: Ledger,
+        stream: str,
+        settings: ReadingSettings,
+        logger: logging.Logger,
+        rendering: Rendering | None = None,
+    ) -> None:
+        """Read `columns` for records; with a `rendering`, as it says, for as long as the database can."""
+        self.engine = engine
+        self.table = table
+        self.ledger = ledger
+        self.stream = stream
+        self.settings = settings
+        self.log = logger
+        self.database = value_sql_for(engine.dialect)
+        self._columns = tuple(columns)
+        self._ack = ledger.tables.ack
+        self._rendering = rendering
+        self._queries = self._make_queries()
+
+    def _make_queries(self) -> UnsyncedQueries:
+        values = None if self._rendering is None else self._rendering.select
+        ack = self._ack if self.settings.ledger_beside_orders else None
+        return UnsyncedQueries(self.table, self.database, self.stream, self._columns, ack, values)
+
+    @property
+    def queries(self) -> UnsyncedQueries:
+        """The statements as they are made up now."""
+        return self._queries
+
+    @property
+    def layout(self) -> RowLayout:
+        """Where the rows of these statements hold key, version and replication key."""
+        return self._queries.layout
+
+    # The orders' database
+
+    def ask(self, query: sa.Select[Any]) -> list[Row]:
+        """Run one statement."""
+        with reading(self.engine) as connection:
+            return fetch_rows(connection, query)
+
+    def fetch(self, query: Callable[[UnsyncedQueries], sa.Select[Any]]) -> list[Row]:
+        """Read orders by one statement; as values from then on, if the database could not write one of them as JSON."""
+        with reading(self.engine) as connection:
+            rows = fetch_rows(connection, query(self._queries))
+            if self._rendering is not None and not self._rendering.is_complete(rows):
+                self._rendering = None
+                self._queries = self._make_queries()
+                rows = fetch_rows(connection, query(self._queries))
+        return rows
+
+    def now(self) -> datetime:
+        """The orders' database's clock: naive UTC."""
+        with reading(self.engine) as connection:
+            return database_now(connection)
+
+    def newest(self, until: str | None) -> tuple[str | None, str]:
+        """The largest replication key up to `until`: its text, and on SQLite its storage class."""
+        text, storage = self.ask(self._queries.newest(until))[0]
+        return text, storage
+
+    def any_undated(self) -> bool:
+        """Ask before reading by key: with nothing to find, a page would go through all of the table."""
+        return self.table.replication.nullable and bool(self.ask(self._queries.any_undated()))
+
+    def count_keyless(self) -> int:
+        """Count the orders that no key identifies."""
+        if not any(column.nullable for column in self.table.key):
+            return 0
+        count: int = self.ask(self._queries.count_keyless())[0][0]
+        return count
+
+    def count_late(self, chosen: Range) -> tuple[int, int, int]:
+        """Count the orders that changed too recently, of these those ahead of the clock, and those far ahead of it."""
+        if chosen.too_recent_after is None or chosen.ahead is None or chosen.future is None:
+            return 0, 0, 0
+        counts = self.ask(self._queries.count_late(chosen.too_recent_after, chosen.ahead, chosen.future))[0]
+        late, ahead, future = (int(count or 0) for count in counts)
+        return late, ahead, future
+
+    def by_key(self, wanted: Sequence[str], chosen: Range) -> list[Row]:
+        """Read the orders of these keys, as far as they are there and not too recent."""
+        split = [parts for parts in map(self._split, wanted) if parts is not None]
+        if not split:
+            return []
+        rows = self.fetch(lambda queries: queries.by_key(split, chosen.too_recent_after, chosen.future))
+        # Engines that fold case find 'a1' for 'A1'; the ledger does not.
+        exact = set(wanted)
+        return [row for row in rows if self.layout.key(row) in exact]
+
+    # The ledger
+
+    def ledger_now(self) -> datetime:
+        """The ledger's clock: naive UTC."""
+        with self._reading_ledger() as connection:
+            return self.ledger.now(connection)
+
+    def due(self, cutoff: datetime, after: str | None, limit: int) -> Mapping[str, datetime]:
+        """The keys of retries that came due up to `cutoff`, and when each did, in the order of their keys."""
+        with self._reading_ledger() as connection:
+            rows = connection.execute(due_keys(self._ack, self.stream, cutoff, after, limit))
+            return {key: since for key, since in rows}  # noqa: C416 - rows are no pairs to mypy
+
+    def deleted_in_crm(self, after: str | None, limit: int) -> list[str]:
+        """The keys of orders whose records were deleted."""
+        with self._reading_ledger() as connection:
+            return keys_of_deleted(connection, self._ack, self.stream, after, limit)
+
+    def look_up(self, rows: Sequence[Row], cutoff: datetime) -> list[int]:
+        """Decide what to do with each order by a ledger in another database."""
+        key, version = self.layout.key, self.layout.version
+        keys = [each for each in map(key, rows) if usable_keys((each,))]
+        states: dict[str, AckState] = {}
+        with self._reading_ledger() as connection:
+            for chunk in lookup_chunks(connection, keys):
+                found = connection.execute(ack_states(self._ack, self.stream, chunk))
+                states.update((each, AckState(*state)) for each, *state in found)
+        by_flag = self.table.flag is not None
+        return [action_for(states.get(key(row)), version(row), cutoff, by_flag=by_flag) for row in rows]
+
+    def _reading_ledger(self) -> AbstractContextManager[sa.Connection]:
+        return reading(self.ledger.engine, "ledger", LEDGER_CHECK)
+
+    # Ranges, rows and keys
+
+    def choose_range(self, newest: Newest, bookmark: str | None, now: datetime, lookback: timedelta) -> Range:
+        """Choose what to read, from `lookback` before the bookmark on; `newest` finds where it ends.
+
+        Raises:
+            TapConfigError: the bookmark is none for the replication key.
+        """
+        chosen = choose_range(
+            self.table.replication,
+            self.database,
+            newest,
+            bookmark,
+            Clock(now, self.settings.zone, lookback, self.settings.min_age),
+            own_version=not self.table.version_is_replication,
+        )
+        # Where a flag says what is unsynced, an order of any age may be.
+        return chosen if self.table.flag is None else replace(chosen, lower=None)
+
+    def page(self, rows: Sequence[Row], bookmark: str | None) -> Page:
+        """Turn rows into a page."""
+        key_at = self.layout.key_at
+        width = key_at + 2
+        columns = list(zip(*rows, strict=True))[:width] if rows else [()] * width
+        return Page(columns, len(rows), bookmark, key_at, self._rendering)
+
+    def key_parts(self, row: Row) -> tuple[str, ...]:
+        """The texts of the key's columns."""
+        parts = split_key(self.layout.key(row), len(self.table.key))
+        if parts is None:
+            raise AssertionError("the database joined a key otherwise than keys.py splits it")
+        return parts
+
+    def _split(self, key: str) -> tuple[str, ...] | None:
+        """Split a ledger's key into its columns' texts; None when it cannot be a key of this table."""
+        parts = split_key(key, len(self.table.key))
+        if parts is None or not all(map(fits, self.table.key, parts)):
+            return None
+        return parts

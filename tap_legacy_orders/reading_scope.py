@@ -1,0 +1,69 @@
+"""What one run reads, chosen before its first page and written to the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tap_legacy_orders.orders_source import OrdersSource
+from tap_legacy_orders.ranges import Range
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingScope:
+    """What one run reads."""
+
+    cutoff: datetime
+    """Retries that came due up to here, by the ledger's clock: naive UTC."""
+    range: Range
+    dated_far_ahead: int
+    """Orders dated so far ahead that they are read outside the range."""
+
+
+def choose_scope(source: OrdersSource, bookmark: str | None) -> ReadingScope:
+    """Choose what a run reads; `bookmark` is where an earlier run came to.
+
+    Raises:
+        TapConfigError: the bookmark is none for the replication key.
+        TapSyncError: a database does not answer.
+    """
+    cutoff = source.ledger_now()
+    chosen = source.choose_range(source.newest, bookmark, source.now(), source.settings.lookback)
+    _log_range(source, chosen, bookmark)
+    late, ahead, future = source.count_late(chosen)
+    _log_late(source, chosen, late, ahead, future)
+    return ReadingScope(cutoff, chosen, future)
+
+
+def _log_range(source: OrdersSource, chosen: Range, bookmark: str | None) -> None:
+    source.log.info(
+        "Reading %s by %s from %s to %s (bookmark %s)",
+        source.table.name,
+        source.table.replication.name,
+        chosen.lower or "the start",
+        chosen.upper or "nowhere: there is no order, or all changed just now",
+        bookmark or "none",
+    )
+    if chosen.clock_went_back:
+        source.log.warning(
+            "The bookmark is ahead of the database's clock, which was set back: every order is compared again"
+        )
+
+
+def _log_late(source: OrdersSource, chosen: Range, late: int, ahead: int, future: int) -> None:
+    if late - future:
+        source.log.info("%d orders changed after %s wait for a later run", late - future, chosen.too_recent_after)
+    if ahead - future:
+        source.log.warning(
+            "%d orders are dated after %s, ahead of the database's clock, and wait until then: "
+            "is `timezone` the one that the application writes in?",
+            ahead - future,
+            chosen.ahead,
+        )
+    if future:
+        source.log.warning(
+            "%d orders are dated after %s, more than a day ahead of the database's clock: "
+            "they are sent, but the bookmark does not follow them",
+            future,
+            chosen.future,
+        )

@@ -1,0 +1,393 @@
+"""Every code of a refusal: its family, what it means, and what to do about it by what becomes of the order.
+
+The one home of codes: docs and messages are made from it, and nobody else spells one. A new code of ours is a line of
+`OwnCode`, one of Zoho's a line of `ZohoCode`. Source of Zoho's: the Zoho CRM v8 API documentation and OpenAPI files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Self
+
+from sync_ledger.codes import LedgerCode
+from target_zoho_crm.api.scope_names import SCOPES_NEEDED
+
+
+class Family(StrEnum):
+    """What to do about an error. In the order in which one of several errors decides about their order."""
+
+    CONFIGURATION = "configuration"  # the run stops and says what to do; no record is blamed
+    QUOTA = "quota"  # stop sending; the rest stays unsynced
+    DATA = "data"  # the record is refused until it changes
+    TRANSIENT = "transient"  # again with backoff, then in the next run
+
+    @property
+    def blames_order(self) -> bool:
+        """Whether the order is at fault, or may be; else it is left unsynced."""
+        return self in (Family.DATA, Family.TRANSIENT)
+
+    @classmethod
+    def deciding(cls, families: Iterable[Family]) -> Family:
+        """The family of an order with several errors: a lasting one would only come back after a passing one."""
+        return min(families, key=list(cls).index)
+
+
+class Standing(StrEnum):
+    """What the ledger says of an order that was refused."""
+
+    REJECTED = "rejected"  # for good: not tried again until it changes, or somebody retries it
+    DUE = "due again"  # rejected, with a next attempt
+    RETRIED = "retried"  # rejected for good, with a next attempt because somebody asked
+    PARKED = "parked"  # its retries are used up (or somebody dismissed it before they were)
+    DISMISSED = "dismissed"  # parked by somebody
+
+    @classmethod
+    def of(cls, family: Family | None, *, parked: bool, due: bool) -> Standing:
+        """By status, next attempt and family of its ack."""
+        passes = family is Family.TRANSIENT
+        if parked:
+            return cls.PARKED if passes else cls.DISMISSED
+        if due:
+            return cls.DUE if passes else cls.RETRIED
+        return cls.REJECTED
+
+
+NEW_GRANT = "make a new one in the API console (Self Client, Generate Code) and enter it before its time is over."
+
+REPORT = "Check the module, the mapping and the API version; if they are right, report it with this line."
+
+_HTTP = "HTTP_"
+_T, _D, _C, _Q = Family.TRANSIENT, Family.DATA, Family.CONFIGURATION, Family.QUOTA
+_LOOK = "Look at the orders in the CRM."
+_IF_IT_STAYS = "If it stays, check api_url, and the proxies between here and Zoho."
+_USUAL = {
+    _T: "Nothing; it is tried again.",
+    _D: "Correct the order in the legacy system; it is sent again when it changes.",
+    _C: REPORT,
+}
+"""What to do where a code's own line does not say more."""
+
+
+_TOKEN_REFUSED = (
+    "Zoho refuses the access token, also after a renewal.",
+    "Check data_center, and make a new refresh_token.",
+)
+_NO_AUTHENTICATION = (  # at times a renewal mends it
+    "Zoho finds no valid authentication.",
+    "Check api_url and data_center, and that no proxy drops headers.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One code. A `family` of None goes by the HTTP status; without one, which is about a record, it is `data`."""
+
+    name: str
+    family: Family | None
+    meaning: str
+    remedy: str
+    """What to do about the cause: of an order, a call or a run."""
+    once_parked: str = ""
+    """The same where nothing is tried again by itself; empty where one can only try again."""
+
+    def advice(self, standing: Standing) -> str:
+        """What to do about orders of this standing."""
+        if standing is Standing.RETRIED:
+            return "Nothing; somebody retried it, and the next run sends it."
+        if standing in (Standing.REJECTED, Standing.DUE):
+            return self.remedy
+        why = "The retries are used up, or somebody" if standing is Standing.PARKED else "Somebody"
+        retry = f"`orders-sync retry KEY`{f' (or `--code {self.name}`)' if self.name else ''}"
+        return f"{self.once_parked} {why} dismissed it: it is tried again when it changes, or after {retry}.".strip()
+
+
+class _Row(StrEnum):
+    """A code that is a plain string wherever it goes, and knows what it means.
+
+    Its value begins with name, family and meaning; what to do follows where it is not the usual of the family.
+    """
+
+    _value_: str
+    code: Code
+
+    def __new__(
+        cls, name: str, family: Family | None, meaning: str, remedy: str | None = None, once_parked: str | None = None
+    ) -> Self:
+        """Make a member of its line."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        remedy = remedy or _USUAL[family or _C]
+        once_parked = once_parked or ("" if family is _T else remedy)
+        member.code = Code(name, family, meaning, remedy, once_parked)
+        return member
+
+    __str__ = str.__str__
+    __hash__ = str.__hash__
+
+
+# fmt: off
+class OwnCode(_Row):
+    """What we find ourselves: most of it before anything is sent, or because nothing can be believed."""
+
+    # A record is refused.
+    KEY_CONFLICT = (LedgerCode.KEY_CONFLICT.value, _D,
+        "Zoho wrote the order to a record that is another order's too, or that it found by another field than the key.",
+        "Correct the other unique field's value, or make that field not unique; then `orders-sync retry` the orders.")
+    NOT_IN_CRM = ("NOT_IN_CRM", _D, "The order is to be updated, and the CRM has no record of its key.",
+        "Set `operation` to upsert, or create it.")
+    # It passes by itself.
+    BREAKS_CALLS = (LedgerCode.BREAKS_CALLS.value, _T,
+        "Each call that holds the order fails as a whole, and Zoho does not say why; the others of these calls went.",
+        "Look at the order's values for what Zoho may not bear; it is tried alone, and parked after max_attempts.",
+        "Look at the order's values for what Zoho may not bear.")
+    JOB_NEVER_CREATED = (LedgerCode.JOB_NEVER_CREATED.value, _T,
+        "The order's bulk job never reached Zoho: its run died before.", "Nothing; the next run sends the order again.")
+    INSERT_UNCONFIRMED = (LedgerCode.INSERT_UNCONFIRMED.value, _T,
+        "The order's insert call had no answer, or its run died before it came: it may have had its effect.",
+        "Nothing; the next run looks whether the record is there and ours, and inserts it where it is not.",
+        "Look whether the CRM has the order.")
+    JOB_WITHOUT_RESULT = (LedgerCode.JOB_WITHOUT_RESULT.value, _T,
+        "The bulk job ended and left no result that can be read, so nobody knows what became of its rows.",
+        "Nothing; the orders are sent again: by one more job, then by calls. The run's log says how the job ended.",
+        "Look in the run's log for how the job ended.")
+    STOPPED_BY_ZOHO = ("STOPPED_BY_ZOHO", _T,
+        "Zoho left out the order's row of a bulk job for what is no order's fault, a full storage for one.",
+        "Do what the run's last line says; the next run sends the order again.")
+    LOST_ANSWER = "LOST_ANSWER", _T, "The connection broke before the answer came."
+    NO_CONNECTION = ("NO_CONNECTION", _T, "Zoho could not be reached.",
+        "Check network, proxy and the data centre.", "Check network, proxy and the data centre.")
+    BAD_ANSWER = "BAD_ANSWER", _T, "The answer does not fit the request, so nothing of it is believed."
+    UNCLEAR_ANSWER = "UNCLEAR_ANSWER", _T, "Zoho neither confirmed nor refused the record clearly."
+    NOT_IN_RESULT = "NOT_IN_RESULT", _T, "The bulk job's result does not name the order."
+    LINES_NOT_WRITTEN = ("LINES_NOT_WRITTEN", _T, "The order is in the CRM; of its lines nobody knows.",
+        "Nothing; the whole order is sent again.")
+    LINKS_NOT_WRITTEN = ("LINKS_NOT_WRITTEN", _T, "The order is in the CRM; of its links nobody knows.",
+        "Nothing; the whole order is sent again.")
+    CONFLICTING_RESULT = "CONFLICTING_RESULT", _T, "The bulk job's result names the order twice, differently."
+    STOPPED = "STOPPED", _T, "The run was asked to stop.", "Start it again."
+    # Nothing more goes for now.
+    CREDITS_USED_UP = ("CREDITS_USED_UP", _Q, "The org's API credits are used up (rolling 24 hours).",
+        "Wait, buy credits, or send fewer orders.")
+    CREDIT_BUDGET = ("CREDIT_BUDGET", _Q, "The credits that this run may spend are spent.",
+        "Nothing; the next run goes on. Or raise credit_budget, or lower credit_reserve.",
+        "Raise credit_budget, or lower credit_reserve.")
+    # Someone must change the set-up.
+    ORG_NOT_FOUND = "ORG_NOT_FOUND", _C, "The token's user belongs to no CRM org.", "Check data_center and environment."
+    INSECURE_URL = "INSECURE_URL", _C, "A URL is not https, and not loopback.", "Use https."
+    INVALID_URL = "INVALID_URL", _C, "A configured URL is no URL.", "Write scheme and host: https://host."
+    INVALID_TIMEZONE = ("INVALID_TIMEZONE", _C, "There is no such time zone.",
+        "Name one as IANA does, e.g. Europe/Berlin.")
+    UNKNOWN_DATA_CENTER = "UNKNOWN_DATA_CENTER", _C, "There is no such data centre.", "Check `data_center`."
+    HOST_NOT_ALLOWED = ("HOST_NOT_ALLOWED", _C, "Zoho sent us to a host that is neither configured nor Zoho's.",
+        "Check api_url and any proxy.")
+    TLS_FAILED = "TLS_FAILED", _C, "The server's certificate was not accepted.", "Check the URL, proxy and CA bundle."
+    KEY_NOT_UNIQUE = ("KEY_NOT_UNIQUE", _C, "The key field is not unique.",
+        "In the module's layout editor tick `Do not allow duplicate values`.")
+    KEY_NOT_TEXT = ("KEY_NOT_TEXT", _C, "The key field holds no text.",
+        "Choose a single-line text field, so that 1 and 01 stay two keys.")
+    ONE_MODULE_TWO_STREAMS = ("ONE_MODULE_TWO_STREAMS", _C, "Two streams would overwrite each other's records.",
+        "Give each its own module with `streams`, or leave one out of the run.")
+    NO_LINES = ("NO_LINES", _C, "The stream does not hold lines where `lines` says.",
+        "Set `lines` in the tap's settings too, and the same property in both; `lines` can be set by stream.")
+    NO_SETTINGS = ("NO_SETTINGS", _C, "There are no settings, or their file cannot be read.",
+        "Set them in the environment or in .env, or name a config file.")
+    NO_KEY_FIELD = ("NO_KEY_FIELD", _C, "The module lacks the key field.",
+        "`orders-sync init` makes it; or check `key_field`.")
+    NO_REFRESH_TOKEN = ("NO_REFRESH_TOKEN", _C, "Zoho took the grant code and gave no refresh token.",
+        "Make a new code; of a client that is no Self Client with access_type=offline and prompt=consent.")
+    NO_ACK_URL = ("NO_ACK_URL", _C, "Tap and target must share one ledger.",
+        "Set `ack_url` to the database where the tap has it: its own `ack_url`, or else the orders' database.")
+    SYNC_FLAG_DIFFERS = ("SYNC_FLAG_DIFFERS", _C, "Tap and target must mean the same flag column.",
+        "Set `sync_flag_column` of the target to the tap's, or the tap's `unsynced_by` to ack_table.")
+    SYNC_FLAG_NOT_WRITABLE = ("SYNC_FLAG_NOT_WRITABLE", _C, "The flag column of the orders' table cannot be written.",
+        "Set `orders_url` to the orders' database, as a user who may read the table and update that column.")
+    SYNC_FLAG_UNDONE = ("SYNC_FLAG_UNDONE", _C,
+        "A trigger answers the flag's update as if the order had changed, so it would be sent for ever.",
+        "Let the trigger pass over updates of the flag alone, or set `unsynced_by` to ack_table.")
+    INSERT_WITH_LINES = ("INSERT_WITH_LINES", _C, "An order whose lines failed could not be inserted again.",
+        "Set `operation` to upsert or update, or leave `lines` out.")
+    SUBFORM_MANDATORY = ("SUBFORM_MANDATORY", _C,
+        "Zoho demands rows with a new order, and lines are written after their order.",
+        "Take `Required` off the subform in the layout editor, or set `lines.write_to` to module.")
+    NO_DELETE_FIELD = ("NO_DELETE_FIELD", _C, "No field marks an order as gone.",
+        "Name a field of the module in `delete_field`.")
+    NOT_FOR_JOBS = ("NOT_FOR_JOBS", _C, "A bulk write job's request has no place for what is asked.",
+        "Leave `channel` at auto, or say in `bulk_automations` what jobs run in your org.")
+    KEY_NOT_WRITABLE = ("KEY_NOT_WRITABLE", _C, "The key field cannot be written.",
+        "Choose a writable unique text field.")
+    AMBIGUOUS_FIELD = "AMBIGUOUS_FIELD", _C, "A name fits two fields, or two names fit one.", "Say which with `fields`."
+    REFERENCE_UNFIT = ("REFERENCE_UNFIT", _C, "A reference cannot be given in this way.",
+        "Correct `find_by` and `on_missing_parent` in `fields`.")
+    NOT_FOR_BULK_WRITE = ("NOT_FOR_BULK_WRITE", _C, "Bulk write cannot write what is mapped.",
+        "Set `channel` to auto or upsert, or change `fields`.")
+    INVALID_FIELD_OPTION = ("INVALID_FIELD_OPTION", _C, "An option of a field does not suit it.",
+        "Check the entry in `fields`.")
+    FIELD_NOT_WRITABLE = "FIELD_NOT_WRITABLE", _C, "The field cannot be written.", "Take it out of `fields`."
+    # The HTTP status decides.
+    GATEWAY_ERROR = ("GATEWAY_ERROR", None, "A gateway before Zoho's API refused the call, in words alone.",
+        _IF_IT_STAYS, _IF_IT_STAYS)
+    HTTP = ("HTTP_<status>", None, "Zoho, or a gateway before it, answered by this HTTP status alone.",
+        _IF_IT_STAYS, _IF_IT_STAYS)
+    UNREADABLE = "?", None, "Zoho refused, and gave no code that can be read.", _LOOK
+
+
+class ZohoCode(_Row):
+    """What Zoho says."""
+
+    # A record is refused.
+    INVALID_DATA = "INVALID_DATA", _D, "A value does not fit its field (type, length, or picklist)."
+    MANDATORY_NOT_FOUND = "MANDATORY_NOT_FOUND", _D, "A mandatory field has no value."
+    DUPLICATE_DATA = ("DUPLICATE_DATA", _D, "Another record holds this value of a unique field.",
+        "Merge the records, or correct the value.")
+    MULTIPLE_OR_MULTI_ERRORS = "MULTIPLE_OR_MULTI_ERRORS", _D, "Several fields were refused."
+    DEPENDENT_FIELD_MISSING = "DEPENDENT_FIELD_MISSING", _D, "A field that another one depends on has no value."
+    DEPENDENT_MISMATCH = "DEPENDENT_MISMATCH", _D, "Two dependent fields do not fit each other."
+    MAPPING_MISMATCH = "MAPPING_MISMATCH", _D, "A value does not go with that of the field it depends on."
+    NOT_APPROVED = ("NOT_APPROVED", _D, "The record waits for an approval in the CRM.",
+        "Approve it, then retry the order.")
+    RECORD_IN_BLUEPRINT = ("RECORD_IN_BLUEPRINT", _D, "The record is in a blueprint that forbids the change.",
+        "Finish the transition, then retry.")
+    BLOCKED_RECORD = "BLOCKED_RECORD", _D, "The record is blocked in the CRM.", "Unblock it, then retry the order."
+    CANNOT_PROCESS = ("CANNOT_PROCESS", _D, "Zoho could not process the record; a validation rule may be against it.",
+        "Look at the module's rules.")
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED", _D, "The record has more entries than Zoho takes."
+    NO_PERMISSION = ("NO_PERMISSION", _D, "The API user may not do this.",
+        "Give the user's profile the right, then retry the order.")
+    SKIPPED = "SKIPPED", _D, "The bulk job skipped the row and gave no reason.", "Look at the record in the CRM."
+    # It passes by itself.
+    RECORD_LOCKED = "RECORD_LOCKED", _T, "Someone else is changing the record."
+    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS", _T, "Too many calls, at once or in a short time."
+    INTERNAL_ERROR = "INTERNAL_ERROR", _T, "Zoho failed inside."
+    UNPROCESSED = "UNPROCESSED", _T, "The bulk job ended before it tried the row."
+    RESOURCE_NOT_FOUND = "RESOURCE_NOT_FOUND", _T, "Zoho does not know the job.", "Nothing; its orders are sent again."
+    LINK_NOT_VALID = ("LINK_NOT_VALID", _T, "The job's result is gone (kept for 7 days).",
+        "Nothing; its orders are sent again.")
+    # Nothing more goes for now.
+    ACCESS_DENIED = ("ACCESS_DENIED", _Q, "Zoho gives no more access tokens for a while (at most 10 in 10 minutes).",
+        "Run again in ten minutes; let processes share the token cache.")
+    STORAGE_SPACE_EXCEEDED = "STORAGE_SPACE_EXCEEDED", _Q, "The CRM's storage is full.", "Free or buy storage."
+    MAX_RECORDS_LIMIT_REACHED = ("MAX_RECORDS_LIMIT_REACHED", _Q, "The CRM holds as many records as it may.",
+        "Free or buy storage.")
+    # Someone must change the set-up.
+    INVALID_TOKEN = "INVALID_TOKEN", _C, *_TOKEN_REFUSED
+    INVALID_OAUTHTOKEN = "INVALID_OAUTHTOKEN", _C, *_TOKEN_REFUSED
+    AUTHENTICATION_FAILURE = "AUTHENTICATION_FAILURE", _C, *_NO_AUTHENTICATION
+    AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED", _C, *_NO_AUTHENTICATION
+    OAUTH_SCOPE_MISMATCH = ("OAUTH_SCOPE_MISMATCH", _C, "The refresh token lacks a scope.",
+        "Make a new refresh_token with the scopes " + ",".join(SCOPES_NEEDED) + ", by `orders-sync login`.")
+    invalid_code = ("invalid_code", _C, "The refresh_token is wrong or was revoked.",
+        "Make a new refresh_token by `orders-sync login`.")
+    invalid_client = ("invalid_client", _C, "This accounts server does not know the client_id.",
+        "Check client_id, and that data_center is where the client was registered.")
+    invalid_client_secret = ("invalid_client_secret", _C, "The client_secret does not belong to the client_id.",
+        "Copy client_secret again from the API console.")
+    invalid_redirect_uri = ("invalid_redirect_uri", _C, "The client was registered with another redirect URI.",
+        "Give `orders-sync login` the redirect URI of the client, or use a Self Client.")
+    invalid_request = ("invalid_request", _C, "The accounts server misses something in the request.",
+        "Check accounts_url.")
+    unsupported_grant_type = ("unsupported_grant_type", _C, "The accounts server takes no such grant.",
+        "Check accounts_url.")
+    REQUIRED_PARAM_MISSING = "REQUIRED_PARAM_MISSING", _C, "The address lacks a parameter."
+    INVALID_QUERY = ("INVALID_QUERY", _C, "A query names a module or field that is not there.",
+        "Check `find_by` and the modules' names.")
+    SYNTAX_ERROR = "SYNTAX_ERROR", _C, "Zoho could not read a query."
+    DISCRETE_PAGINATION_LIMIT_EXCEEDED = ("DISCRETE_PAGINATION_LIMIT_EXCEEDED", _C,
+        "Records were read too far by page number.")
+    INVALID_MODULE = "INVALID_MODULE", _C, "The org has no such module.", "Check the setting `module`."
+    MODULE_NOT_AVAILABLE = "MODULE_NOT_AVAILABLE", _C, "The org has no such module.", "Check the setting `module`."
+    NOT_SUPPORTED = "NOT_SUPPORTED", _C, "The module does not take part in this API.", "Choose another module."
+    INVALID_FIELD = "INVALID_FIELD", _C, "The module has no such field.", "Check `fields` and `key_field`."
+    INVALID_FIELD_NAME = "INVALID_FIELD_NAME", _C, "The module has no such field.", "Check `fields` and `key_field`."
+    INVALID_FORMAT = "INVALID_FORMAT", _C, "A column's date format was refused."
+    MANDATORY_FIELDS_NOT_MAPPED = ("MANDATORY_FIELDS_NOT_MAPPED", _C, "A mandatory field of the layout has no column.",
+        "Map every mandatory field with `fields`.")
+    MISSING_REQUIRED_KEY = "MISSING_REQUIRED_KEY", _C, "The request lacks a key."
+    INVALID_FILE_ID = "INVALID_FILE_ID", _C, "Zoho does not know the uploaded file."
+    INVALID_FILE_FORMAT = "INVALID_FILE_FORMAT", _C, "Zoho takes only a zip."
+    FILE_NOT_SUPPORTED = "FILE_NOT_SUPPORTED", _C, "Zoho does not take the file."
+    FILE_TOO_LARGE = "FILE_TOO_LARGE", _C, "The zip is larger than 25 MB.", "Lower `bulk_rows`."
+    HEADER_LIMIT_EXCEEDED = "HEADER_LIMIT_EXCEEDED", _C, "The CSV has more than 200 columns.", "Map fewer fields."
+    COLUMN_INDEX_NOT_FOUND = "COLUMN_INDEX_NOT_FOUND", _C, "A mapped column is not in the CSV."
+    NOT_SUPPORTED_FEATURE = ("NOT_SUPPORTED_FEATURE", _C, "The upload host does not take bulk write files.",
+        "Check upload_url.")
+    INVALID_CALLBACK_URL = "INVALID_CALLBACK_URL", _C, "Zoho does not take the callback URL.", "Check `callback_url`."
+    INVALID_CALLBACK_METHOD = "INVALID_CALLBACK_METHOD", _C, "Zoho does not take the callback method."
+    COEXISTENCE_NOT_ALLOWED = "COEXISTENCE_NOT_ALLOWED", _C, "Two keys of the request exclude each other."
+    INVALID_URL_PATTERN = "INVALID_URL_PATTERN", _C, "Zoho does not know the address.", "Check api_url and upload_url."
+    INVALID_REQUEST_METHOD = ("INVALID_REQUEST_METHOD", _C, "Zoho does not take this method here.",
+        "Check api_url and upload_url.")
+    NO_RECORDS_FOUND = "NO_RECORDS_FOUND", _C, "No record meets the criteria of a mass update."
+    EXPECTED_FIELD_MISSING = "EXPECTED_FIELD_MISSING", _C, "A mass update names no field."
+    INVALID_REQUEST = "INVALID_REQUEST", _C, "The request of a bulk read job is not what it should be."
+    QUERY_NOT_SUPPORTED = "QUERY_NOT_SUPPORTED", _C, "Bulk read does not take such a query."
+    PAGE_NOT_SUPPORTED = "PAGE_NOT_SUPPORTED", _C, "Bulk read has no such page."
+    FIELD_NOT_AVAILABLE = "FIELD_NOT_AVAILABLE", _C, "A bulk read job asks for a field that is not there."
+
+NO_SUCH_MODULE = frozenset({ZohoCode.INVALID_MODULE, ZohoCode.MODULE_NOT_AVAILABLE, ZohoCode.NOT_SUPPORTED,
+    ZohoCode.INVALID_DATA, ZohoCode.INVALID_URL_PATTERN})
+"""What Zoho says to a question about a module's fields where there is no such module."""
+JOB_OUTDATED = frozenset({ZohoCode.INVALID_FILE_ID, ZohoCode.INVALID_FIELD, ZohoCode.INVALID_FIELD_NAME,
+    ZohoCode.INVALID_FORMAT, ZohoCode.MANDATORY_FIELDS_NOT_MAPPED})
+"""Refusals of a dead run's job that no later attempt changes: Zoho forgot its file, or the module is another by now."""
+OF_A_GRANT: Mapping[str, str] = {
+    ZohoCode.invalid_code: "the grant code is wrong, was used before, or is too old (it lives 3 to 10 minutes); "
+        + NEW_GRANT,
+    ZohoCode.invalid_client: "no such client_id there; copy it again from the API console, and look at the console's "
+        "address: its ending (.com, .eu, .in ...) is the data centre.",
+    ZohoCode.invalid_client_secret:
+        "the client_secret does not belong to the client_id; copy it again from the API console.",
+    ZohoCode.invalid_redirect_uri:
+        "the client is none of the kind Self Client; give the redirect URI it was registered with.",
+}
+"""What these say, and what to do, where a grant code was to become a refresh token: nothing else was tried by then."""
+# fmt: on
+
+JOB_GONE = frozenset({ZohoCode.RESOURCE_NOT_FOUND, ZohoCode.LINK_NOT_VALID})
+"""The job or its result does not come into being by asking again."""
+NO_SUCH_RECORD = ZohoCode.INVALID_DATA
+"""What Zoho says of an id that leads to no record (any more)."""
+NO_SUCH_KEY = ZohoCode.RESOURCE_NOT_FOUND
+"""What a bulk update says of a key without a record; elsewhere the code speaks of jobs."""
+SUCCESS = "SUCCESS"
+"""What Zoho says in place of a code of a refusal."""
+CODES: Mapping[str, Code] = {row.value: row.code for rows in (OwnCode, ZohoCode) for row in rows}
+"""Every code that is known by its whole name."""
+
+
+def http_code(status: int) -> str:
+    """The code of an answer that has none of its own."""
+    return f"{_HTTP}{status}"
+
+
+def find(code: str | None) -> Code | None:
+    """What is known of a code; None where it is none of those that we know."""
+    if code is not None and code.startswith(_HTTP):
+        return replace(OwnCode.HTTP.code, name=code)
+    return CODES.get(code or "")
+
+
+def advice(code: str | None, standing: Standing, family: Family | None) -> str:
+    """What to do about orders of this standing; `family` is that of their acks, for codes that are not known."""
+    return (find(code) or Code("", family, "", _USUAL[_T] if standing is Standing.DUE else _LOOK)).advice(standing)
+
+
+def family_of(code: str, http_status: int | None = None) -> Family:
+    """The family of a code.
+
+    Without a status the code is about one record (or CSV row): an unknown one is DATA. With a status it is about a
+    whole request or job: DATA codes then speak of how the request was built, which no record can be blamed for, so
+    they are CONFIGURATION; unknown codes go by the status.
+    """
+    info = CODES.get(code)
+    if info is not None and info.family is not None:
+        blames_record = info.family is Family.DATA
+        return Family.CONFIGURATION if blames_record and http_status is not None else info.family
+    if http_status is None:
+        return Family.DATA
+    retriable = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+    if http_status in retriable or http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Family.TRANSIENT
+    return Family.CONFIGURATION if http_status >= HTTPStatus.BAD_REQUEST else Family.TRANSIENT
