@@ -13,6 +13,7 @@ from scripts.errors_page import errors_page
 from scripts.meltano_yml import meltano_project
 from scripts.performance_page import draw, performance_page, stale_plots
 from scripts.plugins import ask
+from scripts.retries_page import retries_page
 from scripts.settings_page import settings_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,7 @@ def contents() -> Mapping[Path, str]:
         ROOT / "meltano.yml": meltano_project(tap, target),
         DOCS / "settings.md": settings_page(tap, target),
         DOCS / "errors.md": errors_page(),
+        DOCS / "retries.md": retries_page(),
         DOCS / "performance.md": performance_page(RESULTS),
     }
 

@@ -13,6 +13,7 @@ from sync_databases.retrying import UNLIMITED, Growth, RetrySchedule
 # Tried again after a failure
 
 API_CALLS = RetrySchedule(attempts=6, first_pause=0.5, growth=Growth.DOUBLING, longest_pause=60.0, shortest_share=0.5)
+RETRY_AFTER_MOST_SECONDS = 120.0  # a longer one is not waited for in one piece: the call is sent and refused again
 API_CALLS_OF_CHECKS = RetrySchedule(
     attempts=2, first_pause=0.2, growth=Growth.DOUBLING, longest_pause=60.0, shortest_share=0.5
 )
@@ -91,16 +92,17 @@ class Retry:
     then: str
     note: str = ""
     """What else decides about it."""
+    attempts_setting: str = ""
+    """The setting that limits the attempts, where one does."""
 
-
-_NEXT_RUN = "the next run sends its orders"
 
 RETRIES = (
     Retry(
         "A call to Zoho's API that got no answer, a 429 or a 5xx",
         API_CALLS,
-        "its orders stay unsynced; after 3 such calls in a row the run ends with 1",
-        "`Retry-After` of up to 120 s is waited for first; with `max_age_seconds` until an outage is over",
+        "its orders stay unsynced: the next run sends them",
+        f"`Retry-After` decides where it is given, up to {RETRY_AFTER_MOST_SECONDS:g} s; "
+        "with `max_age_seconds` there is no limit while an outage lasts",
     ),
     Retry("The same in `doctor`, `init` and `plan`", API_CALLS_OF_CHECKS, "the check fails"),
     Retry("Renewing the access token", TOKEN_RENEWAL, "the run ends", "each pause is up to a first one longer"),
@@ -124,8 +126,8 @@ RETRIES = (
     Retry(
         "Creating a bulk write job, without an answer",
         JOB_CREATION,
-        "the next run asks for the job",
-        "both jobs would write the same versions; jobs that insert are created once",
+        "the next run creates it again",
+        "both jobs write the same versions; a job of links, which adds rows, is created once",
     ),
     Retry("A job's result that cannot be read", RESULT_READING, "its orders are due again: `JOB_WITHOUT_RESULT`"),
     Retry(
@@ -138,18 +140,19 @@ RETRIES = (
         "Orders whose jobs leave no result",
         QUARANTINED_JOBS,
         "no job takes them any more: they go by upsert calls",
-        "each job is one of the next runs",
+        "one job a run",
     ),
     Retry(
         "An order that was refused for a reason that passes",
         DUE_ORDERS,
         "it is parked",
-        "`max_attempts` (12) in all; the second attempt is due at once",
+        "the second attempt is due at once, and these pauses follow it",
+        "max_attempts",
     ),
     Retry(
         "A statement in the ledger: connection lost, deadlock, locked",
         LEDGER_STATEMENTS,
-        "the run ends; " + _NEXT_RUN,
+        "the run ends; the next run sends its orders",
         "none is begun after 60 s; with `max_age_seconds` until it works",
     ),
     Retry(

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
-from sync_ledger.retry_schedules import CALL_STOP_CHECK_SECONDS
+from sync_ledger.retry_schedules import CALL_STOP_CHECK_SECONDS, RETRY_AFTER_MOST_SECONDS
 from target_zoho_crm.api.call_window import CallWindow
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import QuotaError, Stopped
@@ -18,7 +18,6 @@ from target_zoho_crm.api.errors import QuotaError, Stopped
 logger = logging.getLogger("target-zoho-crm")
 
 UPSERTS_AT_ONCE = 10  # Zoho's limit for upserts of more than 10 records, in all editions
-RETRY_AFTER_CAP_SECONDS = 120.0  # a longer wish is not honoured in one piece: the call is tried again and told again
 
 
 class CreditKind(StrEnum):
@@ -208,7 +207,7 @@ def retry_after(value: str | None, now: Callable[[], float] = time.time) -> floa
             return None
     if seconds != seconds:  # noqa: PLR0124 - NaN
         return None
-    return min(max(seconds, 0.0), RETRY_AFTER_CAP_SECONDS)
+    return min(max(seconds, 0.0), RETRY_AFTER_MOST_SECONDS)
 
 
 def wait_or_stop(stop: threading.Event, seconds: float) -> None:

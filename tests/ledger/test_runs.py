@@ -12,10 +12,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from sync_databases.errors import DatabaseError
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent, journal_step, list_jobs, open_of_stream
 from sync_ledger.leases import Lease, LeaseHeldError, LeaseLostError, OutdatedError
-from sync_ledger.ledger import Ledger, LedgerError
+from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.recovery import adopt, release_uncreated
 from sync_ledger.runs import DEAD_AFTER, mark_dead_runs
@@ -26,7 +27,7 @@ COUNTS = {"read": 3, "synced": 3}
 HOLDER = """
 import sys, time
 from sync_ledger.ledger import Ledger
-from sync_ledger.runs import Lease
+from sync_ledger.leases import Lease
 lock = Lease.acquire(Ledger.open(sys.argv[1]), "orders")
 print(lock.run_id, flush=True)
 time.sleep(600)
@@ -36,7 +37,7 @@ START = """
 import sys
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
-from sync_ledger.runs import LeaseHeldError, Lease
+from sync_ledger.leases import Lease, LeaseHeldError
 ledger = Ledger.open(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -301,7 +302,7 @@ def test_tables_are_created_by_whoever_comes_first(engine_url: str) -> None:
     ],
 )
 def test_a_ledger_out_of_reach_says_so_in_one_line_without_the_password(url: str, says: str) -> None:
-    with pytest.raises(LedgerError, match=says) as caught:
+    with pytest.raises(DatabaseError, match=says) as caught:
         Ledger.open(url).ensure_tables()
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -212,7 +212,7 @@ class Run:
     # The target
 
     def open_target(self, max_attempts: int) -> None:
-        """Take the lock and the jobs of dead runs; raises LockHeldError."""
+        """Take the lock and the jobs of dead runs; raises LeaseHeldError."""
         ledger, folding = self.shop.ledger, KeyFolding(folds_case=True)
         self.lock = Lease.acquire(ledger, STREAM)
         self.state_gate = StateGate(self._keep_state)

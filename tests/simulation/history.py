@@ -27,6 +27,7 @@ from simulation.scheduler import Hang, Killed, Process, Scheduler, Task
 from simulation.simulated_databases import HOOKS, plain
 from simulation.stand_ins import STAGE
 
+from sync_databases.engines import SQLITE
 from sync_ledger.tables import ledger_tables
 from sync_ledger.versions import LEDGER_VERSION
 
@@ -75,7 +76,7 @@ class Theatre:
         connection.execute(TABLE)
         connection.execute(INDEX)
         engine = sa.create_engine(f"sqlite:///{path}")
-        ledger_tables(engine.dialect.name).metadata.create_all(engine)
+        ledger_tables(SQLITE).metadata.create_all(engine)
         engine.dispose()
         connection.execute("CREATE TABLE sim_acks (moment INTEGER, record_key TEXT, version TEXT, status TEXT)")
         for what in ("INSERT", "UPDATE"):

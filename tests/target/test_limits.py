@@ -7,9 +7,9 @@ from email.utils import formatdate
 
 import pytest
 
+from sync_ledger.retry_schedules import RETRY_AFTER_MOST_SECONDS
 from target_zoho_crm.api.errors import QuotaError, Stopped
 from target_zoho_crm.api.limits import (
-    RETRY_AFTER_CAP_SECONDS,
     UPSERTS_AT_ONCE,
     ConcurrencyGate,
     CreditKind,
@@ -135,7 +135,7 @@ def test_a_stop_ends_every_wait_at_once() -> None:
         ("nan", None),
         ("7", 7.0),
         ("-1", 0.0),
-        ("1e9", RETRY_AFTER_CAP_SECONDS),
+        ("1e9", RETRY_AFTER_MOST_SECONDS),
         (formatdate(1_000_030, usegmt=True), 30.0),
         (formatdate(999_000, usegmt=True), 0.0),
     ],
