@@ -150,13 +150,15 @@ class WritableDatabase:
 
     what_is_lost = "what was sent and not confirmed is sent again by the next run"
 
-    def __init__(self, engine: sa.Engine) -> None:
-        """Use `engine`, which must have come from `writable_engine` or be set up alike."""
+    def __init__(self, engine: sa.Engine, *, retries_until: threading.Event | None = None) -> None:
+        """Use `engine`, which must have come from `writable_engine` or be set up alike.
+
+        `retries_until` where a run is to last: what is cut short is then done again until it works, or this is set.
+        """
         self.engine = engine
         self._writer = engine.execution_options(ledger_write=True)
         self._given_up = False
-        self.retries_until: threading.Event | None = None
-        """Set where a run is to last: what is cut short is then done again until it works, or this event is set."""
+        self._retries_until = retries_until
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -196,8 +198,8 @@ class WritableDatabase:
             except DBAPIError as error:
                 passing = isinstance(error, (OperationalError, InterfaceError))
                 over = self._given_up or attempt >= ATTEMPTS or time.monotonic() - began >= PATIENCE_SECONDS
-                if self.retries_until is not None:
-                    over = self.retries_until.is_set()
+                if self._retries_until is not None:
+                    over = self._retries_until.is_set()
                 if over or not passing:
                     self._given_up = True
                     raise LedgerUnavailableError(
@@ -208,7 +210,7 @@ class WritableDatabase:
                 self._given_up = False
                 return result
             pause = random.uniform(0.5, 1) * min(attempt, LONGEST_PAUSE_SECONDS)  # noqa: S311 - no secret
-            (self.retries_until or threading.Event()).wait(pause)
+            (self._retries_until or threading.Event()).wait(pause)
         raise AssertionError("the loop returns or raises")
 
     @contextmanager
@@ -225,19 +227,21 @@ class WritableDatabase:
 class Ledger(WritableDatabase):
     """The ack, job and run tables in one database."""
 
-    def __init__(self, engine: sa.Engine, schema: str | None = None) -> None:
+    def __init__(
+        self, engine: sa.Engine, schema: str | None = None, *, retries_until: threading.Event | None = None
+    ) -> None:
         """Use `engine` as a writable database does."""
-        super().__init__(engine)
+        super().__init__(engine, retries_until=retries_until)
         self.tables: LedgerTables = ledger_tables(engine.dialect.name, schema)
 
     @classmethod
-    def open(cls, url: str, schema: str | None = None) -> Ledger:
-        """Open the ledger at `url`; connects on first use.
+    def open(cls, url: str, schema: str | None = None, *, retries_until: threading.Event | None = None) -> Ledger:
+        """Open the ledger at `url`; connects on first use. `retries_until`: as of `WritableDatabase`.
 
         Raises:
             LedgerError: the URL or its driver is of no use.
         """
-        return cls(writable_engine(url), schema)
+        return cls(writable_engine(url), schema, retries_until=retries_until)
 
     def now(self, connection: sa.Connection) -> datetime:
         """Tell the time by the ledger database's clock: naive UTC."""

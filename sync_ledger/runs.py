@@ -90,7 +90,9 @@ def process_has_ended(pid: int, space: str) -> bool:
 class RunLock:
     """One live run of one stream and partition. Not for use by two threads before `start_heartbeat`."""
 
-    def __init__(self, ledger: Ledger, stream: str, partition: Partition, run_id: str) -> None:
+    def __init__(
+        self, ledger: Ledger, stream: str, partition: Partition, run_id: str, spent: Callable[[], int] = int
+    ) -> None:
         """Use `RunLock.acquire`."""
         self.ledger = ledger
         self.stream = stream
@@ -106,12 +108,22 @@ class RunLock:
             .where(run.c.run_id == run_id, run.c.finished_at.is_(None))
             .values(heartbeat_at=sa.bindparam("now"), credits=sa.bindparam("spent"))
         )
-        self.spent: Callable[[], int] = int
-        """Tells the credits that this run has spent so far; noted with each sign of life, so that a kill loses none."""
+        self.spent = spent
 
     @classmethod
-    def acquire(cls, ledger: Ledger, stream: str, partition: Partition = WHOLE, *, continuous: bool = False) -> RunLock:
+    def acquire(
+        cls,
+        ledger: Ledger,
+        stream: str,
+        partition: Partition = WHOLE,
+        *,
+        continuous: bool = False,
+        spent: Callable[[], int] = int,
+    ) -> RunLock:
         """Begin a run, taking over from dead ones. One that is `continuous` is known by that while it lives.
+
+        `spent` gives the credits that the run has spent so far; they are noted with each sign of life, so that a kill
+        loses none.
 
         Partitions of one split live side by side. A run of another split has keys in common with this one; no index
         keeps two such runs apart, so each looks for the other once its own line is there, and the later one ends.
@@ -167,7 +179,7 @@ class RunLock:
             if held:
                 ledger.transact(withdraw)
                 raise LockHeldError(_held_by(*held))
-            return cls(ledger, stream, partition, run_id)
+            return cls(ledger, stream, partition, run_id, spent)
         raise LockHeldError(f"other runs of stream {stream!r} keep starting; try again in a minute")
 
     def refuse_outdated(self, read_since: str) -> None:

@@ -1,4 +1,4 @@
-"""The Singer target: config, messages and signals; what it does with records stands in `run.py` and `delivery.py`."""
+"""The Singer target: config, messages and signals; what it does with records stands in `run.py` and `delivery/`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from target_zoho_crm import malloc
 from target_zoho_crm.api.errors import ConfigurationError, Stopped, ZohoError
 from target_zoho_crm.batch_file_reader import BatchFiles
 from target_zoho_crm.config_schema import CONFIG
-from target_zoho_crm.confirmation.destination import RejectedError
+from target_zoho_crm.confirmation.recorder import RejectedError
 from target_zoho_crm.message_reader import BlockReader, BlockTaker
 from target_zoho_crm.record_decoding import KEY_PROPERTY, VERSION_PROPERTY
 from target_zoho_crm.run import IncompleteError, Run
@@ -40,8 +40,8 @@ EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2
 EXIT_LOCKED = 3
 
-LOOK_SECONDS = 0.5
-"""How long the wait for input goes on without a look at what else has happened."""
+WAKE_SECONDS = 0.5
+"""How long the wait for input goes on without a check of what else has happened."""
 
 SETTLING_SECONDS = 5.0
 """How long a run that lasts goes on after a signal; containers are killed after 10 seconds."""
@@ -88,7 +88,7 @@ class TargetZohoCRM(Target):
         self._signal: int | None = None
         self._output = threading.Lock()
         if isinstance(self.message_reader, BlockReader):
-            self.message_reader.source = self
+            self.message_reader.attach(self)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         for name in [name for name, value in self._config.items() if value is None]:
@@ -144,10 +144,12 @@ class TargetZohoCRM(Target):
                 )
             sink = self._sinks_active.get(stream_map.stream_alias)
             if isinstance(sink, ZohoSink):
-                sink.read_since = message_dict["schema"].get(READ_SINCE)
-                sink.partition = _partition(message_dict["schema"].get(PARTITION, WHOLE.name))
-                sink.sync_flag = message_dict["schema"].get(SYNC_FLAG)
-                sink.open()
+                announced = message_dict["schema"]
+                sink.open(
+                    read_since=announced.get(READ_SINCE),
+                    partition=_partition(announced.get(PARTITION, WHOLE.name)),
+                    sync_flag=announced.get(SYNC_FLAG),
+                )
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """Read the files as if their records had come by the pipe, stream maps and all."""
@@ -242,9 +244,9 @@ class TargetZohoCRM(Target):
             self._handle_max_record_age()
 
     def at_rest(self) -> float:
-        """Send records of age, where the run lasts; returns after how many seconds to look again."""
+        """Send records of age, where the run lasts; returns after how many seconds to check again."""
         pause = None if self._run is None else self._run.flush_aged(input_pending=False)
-        return LOOK_SECONDS if pause is None else min(pause, LOOK_SECONDS)
+        return WAKE_SECONDS if pause is None else min(pause, WAKE_SECONDS)
 
     # Signals and the command line
 
@@ -267,9 +269,15 @@ class TargetZohoCRM(Target):
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """Give the SDK's command, with one line for a config file that cannot be read."""
-        command = super().get_singer_command()
-        command.__class__ = _ReadableConfig
-        return command
+        plain = super().get_singer_command()
+        return _ReadableConfig(
+            name=plain.name,
+            callback=plain.callback,
+            params=plain.params,
+            help=plain.help,
+            context_settings=plain.context_settings,
+            logger=cls.logger,
+        )
 
     @classmethod
     def invoke(cls, **options: Any) -> None:

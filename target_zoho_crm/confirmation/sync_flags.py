@@ -60,8 +60,18 @@ class SyncFlags:
         self._stays = False
 
     @classmethod
-    def open(cls, url: str, column: str | None, stream: str, announced: object) -> SyncFlags:
+    def open(
+        cls,
+        url: str,
+        column: str | None,
+        stream: str,
+        announced: object,
+        *,
+        retries_until: threading.Event | None = None,
+    ) -> SyncFlags:
         """Get ready to set the flag that the tap announced in the database at `url`, if the setting names its `column`.
+
+        `retries_until`: as of `WritableDatabase`.
 
         Raises:
             ConfigurationError: they do not, or the table cannot be written.
@@ -80,7 +90,7 @@ class SyncFlags:
         except LedgerError as error:
             raise configuration_error("SYNC_FLAG_NOT_WRITABLE", f"orders_url: {error}.") from error
         try:
-            return cls(OrdersDatabase(engine), _statements(engine, table), table)
+            return cls(OrdersDatabase(engine, retries_until=retries_until), _statements(engine, table), table)
         except (DBAPIError, NoSuchTableError, KeyError, ConfigurationError, OSError) as error:
             engine.dispose()
             if isinstance(error, ConfigurationError):
@@ -88,10 +98,6 @@ class SyncFlags:
             raise configuration_error(
                 "SYNC_FLAG_NOT_WRITABLE", f"Column {table.flag} of {table.table}: {_cause(error)}."
             ) from error
-
-    def retry_until(self, stop: threading.Event) -> None:
-        """Try until it works, or `stop` is set: no next run is to be waited for."""
-        self._database.retries_until = stop
 
     def set(self, outcomes: Sequence[Outcome]) -> None:
         """Set the flags of orders that are in the CRM and have not changed since.

@@ -1,6 +1,6 @@
 """Keeps a line that moves from one order to another from being deleted as a line that its old order has no more.
 
-Many may write lines at once; deleting takes turns with them, and looks again whose the lines are.
+Many may write lines at once; deleting takes turns with them, and reads again whose the lines are.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 from target_zoho_crm.api.errors import Stopped
 
-_LOOK_SECONDS = 0.5  # how soon a wait notices that the run is to stop
+_CHECK_SECONDS = 0.5  # how soon a wait notices that the run is to stop
 
 
-class LineTraffic:
+class LineMoveLock:
     """Writing, by any number of threads, or deleting, by one."""
 
     def __init__(self, stop: threading.Event) -> None:
@@ -60,4 +60,4 @@ class LineTraffic:
         while not ready():
             if self._stop.is_set():
                 raise Stopped("STOPPED", "the run was asked to stop while lines waited for their turn")
-            self._turn.wait(_LOOK_SECONDS)
+            self._turn.wait(_CHECK_SECONDS)

@@ -1,4 +1,4 @@
-"""How long to wait before asking again how a job stands: few calls, and little time lost after its end."""
+"""How long to wait before polling a job again: few calls, and little time lost after its end."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from datetime import datetime
 
 from target_zoho_crm.api.limits import wait_or_stop
 
-FIRST_LOOK = 0.7
+FIRST_POLL = 0.7
 """Share of what the fastest of the last jobs took."""
-LAST_LOOK = 1.3
-"""Share of what the slowest of them took: until then a job's end is likely at any moment."""
+LAST_POLL = 1.3
+"""Share of what the slowest of them took: until then a job's end is likely at any time."""
 REMEMBERED_JOBS = 8
-LOOK_SECONDS = 1.0
+CALLBACK_SECONDS = 1.0
 """How often the ledger is asked whether a callback came; so many callbacks cause no more than one call in that time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """Seconds between looks, and the share of what a job took by which its end may be noticed late.
+    """Seconds between polls, and the share of what a job took by which its end may be noticed late.
 
     `share_when_likely` holds while the job is as old as others were when they ended: what waits for a place at Zoho
-    waits that much longer, and a look costs a credit at most, where a job costs 500.
+    waits that much longer, and a poll costs a credit at most, where a job costs 500.
     """
 
     shortest: float
@@ -47,30 +47,30 @@ class Pauses:
         self._rhythm = rhythm
         self._took: deque[float] = deque(maxlen=REMEMBERED_JOBS)
 
-    def after(self, elapsed: float, looked: float = 0.0) -> float:
-        """The pause in seconds before the next look at a job that was created `elapsed` seconds ago.
+    def after(self, elapsed: float, polled: float = 0.0) -> float:
+        """The pause in seconds before the next poll of a job that was created `elapsed` seconds ago.
 
-        Pauses count from the beginning of the last look, so one that `looked` for so many seconds is followed sooner.
-        A job is first asked for a good while before the fastest of the last ones had ended, since jobs may have
-        become faster and only an early look can tell.
+        Pauses count from the beginning of the last poll, so one that took `polled` seconds is followed sooner. A job is
+        first polled a good while before the fastest of the last ones had ended, since jobs may have become faster and
+        only an early poll can tell.
         """
         took = list(self._took)
-        soonest, latest = min(took, default=0.0) * FIRST_LOOK, max(took, default=0.0) * LAST_LOOK
+        soonest, latest = min(took, default=0.0) * FIRST_POLL, max(took, default=0.0) * LAST_POLL
         likely = elapsed <= latest
         share = self._rhythm.share_when_likely if likely else self._rhythm.share_of_elapsed
         pause = soonest - elapsed if elapsed < soonest else elapsed * share
-        return max(0.0, min(max(pause, self._rhythm.shortest), self._rhythm.longest) - looked)
+        return max(0.0, min(max(pause, self._rhythm.shortest), self._rhythm.longest) - polled)
 
     def took(self, seconds: float) -> None:
         """Note how long a job took."""
         self._took.append(seconds)
 
 
-class Waking:
-    """The waits for one job: each ends when its time is over, or when a callback that is news has come."""
+class PollWakeup:
+    """The waits for one job: each ends when its time is over, or when a further callback has come."""
 
     def __init__(self, stop: threading.Event, called_back: Callable[[], datetime | None] | None) -> None:
-        """`called_back` tells the moment of the last callback; None where no callback is asked for."""
+        """`called_back` gives the time of the last callback; None where no callback is asked for."""
         self._stop = stop
         self._called_back = called_back
         self._known: datetime | None = None
@@ -86,7 +86,7 @@ class Waking:
             return
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            wait_or_stop(self._stop, min(left, LOOK_SECONDS))
+            wait_or_stop(self._stop, min(left, CALLBACK_SECONDS))
             latest = self._called_back()
             if latest != self._known:
                 self._known = latest

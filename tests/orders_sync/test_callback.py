@@ -23,7 +23,7 @@ from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent, jou
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.errors import Stopped
-from target_zoho_crm.writing.job_polling import BESIDE_CALLBACKS, Waking
+from target_zoho_crm.writing.job_polling import BESIDE_CALLBACKS, PollWakeup
 from zoho_crm_emulator.clock import SECOND
 
 if TYPE_CHECKING:
@@ -154,14 +154,14 @@ def test_a_wait_ends_with_news_only_once_and_with_its_time_at_the_latest() -> No
         looks.append(next(moments))
         return looks[-1]
 
-    waking = Waking(stop, called_back)
-    waking.wait(60)
+    wakeup = PollWakeup(stop, called_back)
+    wakeup.wait(60)
     assert looks == [None, NOON]
-    waking.wait(1.5)
+    wakeup.wait(1.5)
     assert len(looks) == 4  # the same callback again is no news: the whole time is waited
     stop.set()
     with pytest.raises(Stopped):
-        waking.wait(60)
+        wakeup.wait(60)
 
 
 # The whole way: the target, the receiver, and the CRM that calls it

@@ -131,7 +131,7 @@ def test_a_misspelt_name_is_answered_with_close_ones() -> None:
     assert close_names("zzz", ["Accounts"]) == ""
 
 
-GIVERS = {"ConfigurationError", "TransientError", "QuotaError", "configuration_error", "Refusal", "Fault"}
+GIVERS = {"ConfigurationError", "TransientError", "QuotaError", "configuration_error", "Refusal", "ChildFailure"}
 
 
 def test_every_code_that_we_give_ourselves_has_a_meaning_and_a_remedy() -> None:
