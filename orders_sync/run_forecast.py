@@ -31,7 +31,7 @@ from target_zoho_crm.lines.line_settings import WriteTo
 from target_zoho_crm.mapping.user_directory import UserDirectory
 from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.stream_mapping import only_by_calls, stream_mapping
-from target_zoho_crm.writing.routing import LineCounts, Plan, plan, possible_channel
+from target_zoho_crm.writing.routing import LineCounts, Plan, Routing, plan, possible_channel
 
 GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
 """Steps of a dead run's job whose orders are sent anew; later ones are adopted."""
@@ -225,11 +225,9 @@ def _routes(
         left = None if remaining is None else max(0, remaining - sum(each.plan.credits for each in routes))
         planned = plan(
             records,
-            channel=way,
-            bulk_rows=settings.bulk_rows,
-            bulk_threshold=settings.bulk_threshold,
+            Routing(way, settings.bulk_rows, settings.bulk_threshold),
             lines=lines and LineCounts(_spread(records, lines[0]), lines[1]),
-            room=left,
+            credits_left=left,
         )
         routes.append(_Route(planned, -(-planned.upsert_records // UPSERT_MAX_RECORDS)))
     return routes

@@ -69,18 +69,25 @@ class WritableDatabase:
     retries: RetrySchedule
     """When a statement is tried again that a broken connection, a deadlock or another session's lock cut short."""
 
-    def __init__(self, engine: sa.Engine, logger: logging.Logger = COMMAND_LINE, clock: Clock = CLOCK) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        logger: logging.Logger = COMMAND_LINE,
+        clock: Clock = CLOCK,
+        *,
+        retries_until: threading.Event | None = None,
+    ) -> None:
         """Use `engine`, which must have come from `writable_engine` or be set up alike.
 
-        `logger` is the program's, and `clock` what is waited by.
+        `logger` is the program's, and `clock` what is waited by. `retries_until` where a run is to last: what is cut
+        short is then done again until it works, or this is set.
         """
         self.engine = engine
         self.log = logger
         self._clock = clock
         self._writer = engine.execution_options(ledger_write=True)
         self._given_up = False
-        self.retries_until: threading.Event | None = None
-        """Set where a run is to last: what is cut short is then done again until it works, or this event is set."""
+        self._retries_until = retries_until
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -120,8 +127,8 @@ class WritableDatabase:
             except DBAPIError as error:
                 passing = isinstance(error, (OperationalError, InterfaceError))
                 over = self._given_up or self.retries.is_over(failures, self._clock.seconds() - began)
-                if self.retries_until is not None:
-                    over = self.retries_until.is_set()
+                if self._retries_until is not None:
+                    over = self._retries_until.is_set()
                 if over or not passing:
                     self._given_up = True
                     raise DatabaseUnavailableError(
@@ -131,7 +138,7 @@ class WritableDatabase:
             else:
                 self._given_up = False
                 return result
-            self._clock.wait(self.retries.pause_after(failures), self.retries_until)
+            self._clock.wait(self.retries.pause_after(failures), self._retries_until)
         raise AssertionError("the loop returns or raises")
 
     @contextmanager

@@ -47,7 +47,9 @@ class LeaseLostError(LedgerError):
 class Lease:
     """The lease of one live run of one stream and partition. Not for two threads before `start_heartbeat`."""
 
-    def __init__(self, ledger: Ledger, stream: str, partition: Partition, run_id: str) -> None:
+    def __init__(
+        self, ledger: Ledger, stream: str, partition: Partition, run_id: str, spent: Callable[[], int] = int
+    ) -> None:
         """Use `Lease.acquire`."""
         self.ledger = ledger
         self.stream = stream
@@ -63,12 +65,22 @@ class Lease:
             .where(run.c.run_id == run_id, run.c.finished_at.is_(None))
             .values(heartbeat_at=sa.bindparam("now"), credits=sa.bindparam("spent"))
         )
-        self.spent: Callable[[], int] = int
-        """The credits that this run has spent so far; written with each heartbeat, so that a kill loses none."""
+        self.spent = spent
 
     @classmethod
-    def acquire(cls, ledger: Ledger, stream: str, partition: Partition = WHOLE, *, continuous: bool = False) -> Lease:
+    def acquire(
+        cls,
+        ledger: Ledger,
+        stream: str,
+        partition: Partition = WHOLE,
+        *,
+        continuous: bool = False,
+        spent: Callable[[], int] = int,
+    ) -> Lease:
         """Begin a run, taking over from dead ones. One that is `continuous` is known by that while it lives.
+
+        `spent` gives the credits that the run has spent so far; they are written with each heartbeat, so that a kill
+        loses none.
 
         Partitions of one split live side by side. A run of another split has keys in common with this one; no index
         excludes two such runs, so each checks for the other once its own row is there, and the later one ends.
@@ -110,7 +122,7 @@ class Lease:
             if held:
                 ledger.transact(partial(_withdraw, run, run_id))
                 raise LeaseHeldError(described(*held))
-            return cls(ledger, stream, partition, run_id)
+            return cls(ledger, stream, partition, run_id, spent)
         raise LeaseHeldError(f"other runs of stream {stream!r} keep starting; try again in a minute")
 
     def refuse_outdated(self, read_since: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 from datetime import datetime
 from pathlib import Path
 
@@ -37,9 +38,11 @@ class Ledger(WritableDatabase):
         schema: str | None = None,
         logger: logging.Logger = COMMAND_LINE,
         clock: Clock = CLOCK,
+        *,
+        retries_until: threading.Event | None = None,
     ) -> None:
         """Use `engine` as a writable database does."""
-        super().__init__(engine, logger, clock)
+        super().__init__(engine, logger, clock, retries_until=retries_until)
         self.tables: LedgerTables = ledger_tables(engine_of(engine.dialect), schema)
 
     @classmethod
@@ -49,13 +52,15 @@ class Ledger(WritableDatabase):
         schema: str | None = None,
         logger: logging.Logger = COMMAND_LINE,
         clock: Clock = CLOCK,
+        *,
+        retries_until: threading.Event | None = None,
     ) -> Ledger:
         """Open the ledger at `url`; connects on first use. What is logged goes to `logger`, the program's own.
 
         Raises:
             DatabaseError: the URL or its driver is of no use.
         """
-        return cls(writable_engine(url), schema, logger, clock)
+        return cls(writable_engine(url), schema, logger, clock, retries_until=retries_until)
 
     def now(self, connection: sa.Connection) -> datetime:
         """The time by the ledger database's clock: naive UTC."""

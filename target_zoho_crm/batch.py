@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from operator import attrgetter
@@ -47,7 +47,8 @@ class Batch:
     `entries` is keyed by the order's key; its values stand in the order of the mapping's columns. `payload_hashes` are
     there by key where they were asked for, `job` is the journal's line of an insert call. `one_by_one`: earlier calls
     with these orders failed as a whole, so each goes in a call of its own. `links` holds, for a job, the ids of the
-    records that orders are linked to, by key and field; it may name further orders.
+    records that orders are linked to, by key and field, and `lines` the rows of a call's lines, once
+    they are read for a check; both may name further orders.
     """
 
     pending: PendingRecords
@@ -57,10 +58,11 @@ class Batch:
     job: JournalledJob | None = None
     one_by_one: bool = False
     links: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    lines: Any = None
 
-    def only(self, keys: Iterable[str]) -> Batch:
+    def only(self, keys: Collection[str]) -> Batch:
         """Some orders of the batch; all of these keys must be in it."""
-        return replace(self, entries={key: self.entries[key] for key in keys})
+        return replace(self, entries=dict(zip(keys, map(self.entries.__getitem__, keys), strict=True)))
 
     def without(self, keys: Collection[str]) -> Batch:
         """The batch without some orders."""

@@ -15,10 +15,10 @@ from target_zoho_crm.api.data_centers import DATA_CENTERS, ENVIRONMENTS
 from target_zoho_crm.api.limits import UPSERTS_AT_ONCE
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation import sync_flags
-from target_zoho_crm.confirmation.destination import OnRejection
 from target_zoho_crm.lines.line_settings import LINES
 from target_zoho_crm.mapping.field_settings import FIELDS
 from target_zoho_crm.setting import Setting, counted
+from target_zoho_crm.stream_policy import OnRejection
 from target_zoho_crm.writing import delete_settings
 
 BULK_ROWS_MOST = 25_000

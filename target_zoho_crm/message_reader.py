@@ -48,11 +48,15 @@ class BlockReader(GenericSingerReader[bytes]):
     default_input = sys.stdin  # type: ignore[assignment] # its binary buffer is taken when reading begins
 
     def __init__(self) -> None:
-        """Start without a source; the target sets itself."""
+        """Start without a source: the SDK makes readers without arguments."""
         super().__init__()
-        self.source: BlockSource | None = None
+        self._source: BlockSource | None = None
         self._line_number = 0
         self._ended = False
+
+    def attach(self, source: BlockSource) -> None:
+        """Ask this source from now on which streams take blocks."""
+        self._source = source
 
     def process_lines(
         self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
@@ -67,11 +71,11 @@ class BlockReader(GenericSingerReader[bytes]):
             start = 0
             while start < len(lines):
                 start += self._process_run(lines, start, callbacks, stats)
-            if self.source is not None and not self.source.between_messages():
+            if self._source is not None and not self._source.between_messages():
                 break
         else:
-            if self.source is not None:  # who ended the tap may have told the target to end as well
-                self.source.between_messages()
+            if self._source is not None:  # who ended the tap may have told the target to end as well
+                self._source.between_messages()
         return stats
 
     @staticmethod
@@ -101,8 +105,8 @@ class BlockReader(GenericSingerReader[bytes]):
         """Process one message, or all RECORD lines of one stream that follow each other; returns how many."""
         head = _RECORD.match(lines[start])
         taker = None
-        if head is not None and self.source is not None:
-            taker = self.source.block_taker(head[1].decode(errors="surrogateescape"))
+        if head is not None and self._source is not None:
+            taker = self._source.block_taker(head[1].decode(errors="surrogateescape"))
         if head is None or taker is None:
             self._process_one(lines[start], callbacks, stats)
             return 1
@@ -161,11 +165,11 @@ class BlockReader(GenericSingerReader[bytes]):
         except (OSError, AttributeError):  # text in memory, as tests give it
             return True
         pause = 0.0
-        while self.source is not None and not select.select([pipe], [], [], pause)[0]:
-            if not self.source.between_messages():
+        while self._source is not None and not select.select([pipe], [], [], pause)[0]:
+            if not self._source.between_messages():
                 self._ended = True
                 return False
-            pause = self.source.at_rest()
+            pause = self._source.at_rest()
         return True
 
     def _blocks(self, source: IO[Any]) -> Iterator[bytes]:

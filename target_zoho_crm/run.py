@@ -1,4 +1,4 @@
-"""One run of the target: what it owns (client, ledger, locks, threads, spool), how it begins, and how it ends."""
+"""One run of the target: what it owns (client, ledger, leases, threads, spool), how it begins, and how it ends."""
 
 from __future__ import annotations
 
@@ -7,63 +7,58 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sync_databases.errors import DatabaseUnavailableError
-from sync_databases.flags import FlaggedTable
 from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.first_load import first_load_is_over
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
-from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.recovery import adopt
 from sync_ledger.stream_contract import VERSION_PROPERTY
 from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import QuotaError, configuration_error
-from target_zoho_crm.api.layouts import KnownFields
-from target_zoho_crm.api.limits import CreditKind, CreditMeter
-from target_zoho_crm.api.metadata import ModuleFields
+from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.transport import ATTEMPTS
 from target_zoho_crm.batch import Channel
-from target_zoho_crm.config_schema import payload_settings
-from target_zoho_crm.confirmation.destination import Destination, OnRejection
-from target_zoho_crm.confirmation.failed_calls import FailedCalls
-from target_zoho_crm.confirmation.in_flight import InFlight
 from target_zoho_crm.confirmation.outcomes import Status
 from target_zoho_crm.confirmation.problem_summary import Problems
-from target_zoho_crm.confirmation.state_gate import DUE_AGAIN, READ, StateGate
-from target_zoho_crm.confirmation.stream_ledger import StreamLedger
+from target_zoho_crm.confirmation.state_gate import StateGate
 from target_zoho_crm.confirmation.sync_flags import SyncFlags
-from target_zoho_crm.delivery.deletions import Deletions
 from target_zoho_crm.delivery.delivery import Delivery
-from target_zoho_crm.delivery.flush_timer import FlushTimer
-from target_zoho_crm.delivery.payload_hasher import PayloadHasher
-from target_zoho_crm.delivery.unchanged import UnchangedOrders
-from target_zoho_crm.lines.existing_lines import ExistingLines
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.key_folding import KeyFolding
-from target_zoho_crm.mapping.user_directory import UserDirectory
+from target_zoho_crm.run_summary import complaint, log_summary
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
-from target_zoho_crm.stream_mapping import only_by_calls, stream_lines, stream_mapping, warn_of_gaps
+from target_zoho_crm.stream_compiler import CompiledStream, StreamCompiler
+from target_zoho_crm.stream_mapping import only_by_calls
+from target_zoho_crm.stream_parts import SharedParts, StreamParts
+from target_zoho_crm.stream_policy import StreamPolicy
+from target_zoho_crm.stream_request import StreamRequest
 from target_zoho_crm.write_settings import Automations, Operation, WriteSettings
-from target_zoho_crm.writers import writers
 from target_zoho_crm.writing.bulk_write import BulkWriter
-from target_zoho_crm.writing.lookup_resolver import LookupDirectories, LookupResolver
-from target_zoho_crm.writing.records_by_key import RecordsByKey
 from target_zoho_crm.writing.routing import possible_channel
 from target_zoho_crm.writing.spool import new_spool
-from target_zoho_crm.writing.workers import JobWorkers, Workers, at_once
+from target_zoho_crm.writing.workers import RunWorkers
 
 logger = logging.getLogger("target-zoho-crm")
 
 
 class IncompleteError(Exception):
     """The run came to its end, and not all is well; the text says what."""
+
+
+@dataclass(frozen=True)
+class OpenedStream:
+    """A stream that takes records; behind the columns of `mapping` a row holds `lines_property`, if there is one."""
+
+    delivery: Delivery
+    mapping: FieldMapping
+    lines_property: str | None
 
 
 class Run:
@@ -75,7 +70,7 @@ class Run:
         self.stop = threading.Event()
         self.credits = CreditMeter(settings.credit_budget, settings.credit_reserve)
         self.state_gate = StateGate(emit_state)
-        self.problems = Problems()
+        self._problems = Problems()
         connection = ConnectionSettings(
             endpoints=settings.endpoints,
             credentials=settings.credentials,
@@ -83,130 +78,100 @@ class Run:
             max_attempts=None if settings.continuous else ATTEMPTS,
         )
         self.client = ZohoClient(connection, credits=self.credits, stop=self.stop)
-        self._calls = Workers("upsert", settings.max_connections, self.stop)
-        self._jobs = JobWorkers(settings.max_jobs, self.stop)
+        self._workers = RunWorkers(calls=settings.max_connections, jobs=settings.max_jobs, stop=self.stop)
         self._spool = new_spool()
+        self._shared = SharedParts(
+            settings,
+            client=self.client,
+            credits=self.credits,
+            state_gate=self.state_gate,
+            problems=self._problems,
+            workers=self._workers,
+            spool=Path(self._spool.name),
+        )
+        self._compiler = StreamCompiler(settings, self.client, self.stop)
         self._ledger: Ledger | None = None
-        self._locks: dict[str, Lease] = {}
+        self._leases: dict[str, Lease] = {}
+        self._streams: dict[str, StreamParts] = {}
         self._deliveries: dict[str, Delivery] = {}
-        self._destinations: dict[str, Destination] = {}
-        self._flags: dict[str, SyncFlags] = {}
-        self._fields = KnownFields(self.client)
-        self._parents = LookupDirectories(self.client)
-        self._users = UserDirectory(self.client)
+        self._flags: list[SyncFlags] = []
         self._adopted = 0
         self._started = time.monotonic()
 
-    def open_stream(
-        self,
-        stream: str,
-        properties: Mapping[str, dict[str, Any]],
-        key_properties: Sequence[str],
-        read_since: datetime | None = None,
-        partition: Partition = WHOLE,
-        sync_flag: FlaggedTable | None = None,
-    ) -> tuple[Delivery, FieldMapping]:
-        """Begin a stream, or go on with it under a changed schema; the last three are as the tap announced them.
+    # The beginning of a stream
+
+    def open_stream(self, request: StreamRequest) -> OpenedStream:
+        """Begin a stream, or go on with it under a changed schema.
 
         Raises:
             ConfigurationError: module, key field or mapping are of no use.
             DatabaseError: the ledger cannot be written, or another run of the stream is live, or was since that time.
         """
-        own = self.settings.stream(stream)
-        self._refuse_mix_up(stream, own, properties)
-        ledger = self._open_ledger()
-        lock = self._locks.get(stream)
-        if lock is None:
-            lock = Lease.acquire(ledger, stream, partition, continuous=self.settings.continuous)
-            if not self._locks:  # the run's credits are noted once, however many streams it has
-                lock.spent = lambda: self.credits.total
-                self._log_credits(ledger)
-            self._locks[stream] = lock
-            if read_since is not None:
-                lock.refuse_outdated(read_since)
-            lock.start_heartbeat()
-        if stream not in self._deliveries:
-            self._ask_for_set_up(own)
-        fields_of = self._fields_with_demands(own)
-        lines = stream_lines(self.settings, own, properties, fields_of=fields_of)
-        mapping = stream_mapping(
-            self.settings,
-            own,
-            properties,
-            key_properties,
-            fields_of=fields_of,
-            users=self._users.users,
-        )
-        warn_of_gaps(stream, own, mapping, lines)
-        folding = KeyFolding(folds_case=not mapping.key_field.case_sensitive)
-        mark = own.deletes.mark(self._fields.of(own.module))
-        lookups = deletions = None
-        if stream in self._deliveries:  # under a new schema: what came before it goes first
-            self._deliveries[stream].flush()
-            lookups, deletions = self._deliveries[stream].lookups, self._deliveries[stream].deletions
-        known = self._destinations.get(stream)
-        automations = known.automations if known else self._automations(ledger, lock, own.writes)
-        channel = own.writes.channel(self.settings.channel, automations)
-        if channel is not self.settings.channel:
-            logger.info("Stream %r: by upsert calls only, since a job cannot be told to run %s", stream, automations)
-        destination = known or Destination(
-            stream=stream,
-            module=own.module,
-            client=self.client,
-            stop=self.stop,
-            ledger=StreamLedger(ledger, lock, max_attempts=self.settings.max_attempts, folding=folding),
-            folding=folding,
-            in_flight=InFlight(folding),
-            state_gate=self.state_gate,
-            problems=self.problems,
-            on_rejection=self.settings.on_rejection,
-            credits=self.credits,
-            automations=automations,
-            ignore_empty=own.writes.ignore_empty,
+        stream, own = request.stream, self.settings.stream(request.stream)
+        self._refuse_mix_up(request, own)
+        lease = self._leases.get(stream) or self._acquire(request)
+        if stream not in self._streams:
+            self._compiler.prefetch(own)
+        compiled = self._compiler.compile(request, own)
+        delivery = self._build(request, own, lease, compiled)
+        lines = compiled.lines
+        return OpenedStream(delivery, compiled.mapping, None if lines is None else lines.settings.property)
+
+    def _acquire(self, request: StreamRequest) -> Lease:
+        """Acquire the stream's lease, and make sure that nobody has written since its records were read."""
+        ledger, first = self._open_ledger(), not self._leases
+        lease = Lease.acquire(
+            ledger,
+            request.stream,
+            request.announced.partition,
             continuous=self.settings.continuous,
-            failed_calls=FailedCalls(continuous=self.settings.continuous),
-            callback_url=self.settings.callback_url,
+            # The run's credits are noted once, however many streams it has.
+            spent=(lambda: self.credits.total) if first else int,
+        )
+        if first:
+            self._log_credits(ledger)
+        self._leases[request.stream] = lease
+        if request.announced.read_since is not None:
+            lease.refuse_outdated(request.announced.read_since)
+        lease.start_heartbeat()
+        return lease
+
+    def _policy(
+        self, request: StreamRequest, own: StreamSettings, lease: Lease, compiled: CompiledStream
+    ) -> StreamPolicy:
+        return StreamPolicy(
+            stream=request.stream,
+            module=own.module,
+            folding=KeyFolding(folds_case=not compiled.mapping.key_field.case_sensitive),
             operation=own.writes.operation,
-            records=RecordsByKey(self.client, own.module, own.key_field, folding),
-            flags=self._open_flags(stream, sync_flag),
+            automations=self._automations(lease, own.writes),
+            ignore_empty=own.writes.ignore_empty,
+            on_rejection=self.settings.on_rejection,
+            continuous=self.settings.continuous,
+            callback_url=self.settings.callback_url,
         )
-        upserts, bulk = writers(
-            destination,
-            mapping,
-            lines,
-            self.settings,
-            channel=channel,
-            calls=self._calls,
-            jobs=self._jobs,
-            spool=Path(self._spool.name),
+
+    def _build(self, request: StreamRequest, own: StreamSettings, lease: Lease, compiled: CompiledStream) -> Delivery:
+        """Make the stream's delivery under one schema; under the first one, adopt what dead runs left."""
+        stream, known = request.stream, self._streams.get(request.stream)
+        if known is not None:  # what came before the new schema goes first
+            self._deliveries[stream].flush()
+        policy = known.policy if known is not None else self._policy(request, own, lease, compiled)
+        wanted = self._channel_for(policy, own.writes)
+        channel = self._possible_channel(stream, only_by_calls(*compiled, policy.operation), wanted)
+        parts = known or self._shared.parts_of(
+            policy,
+            own,
+            lease,
+            compiled,
+            fields=self._compiler.fields_of(own.module),
+            flags=self._open_flags(request),
         )
-        delivery = Delivery(
-            destination,
-            mapping,
-            channel=self._channel(stream, only_by_calls(mapping, lines, own.writes.operation), channel),
-            bulk_rows=self.settings.bulk_rows,
-            bulk_threshold=self.settings.bulk_threshold,
-            lookups=lookups or LookupResolver(destination, self._parents, self._calls),
-            upserts=upserts,
-            bulk=bulk,
-            jobs=self._jobs,
-            calls=self._calls,
-            lines=lines,
-            deletions=deletions
-            or Deletions(
-                destination,
-                own.deletes,
-                mark=mark,
-                lines=None if lines is None or lines.in_subform else ExistingLines(self.client, lines),
-                calls=self._calls,
-            ),
-            unchanged=self._unchanged(destination),
-            flush_timer=None if self.settings.max_age_seconds is None else FlushTimer(self.settings.max_age_seconds),
-        )
-        self._deliveries[stream], self._destinations[stream] = delivery, destination
+        delivery, bulk = self._shared.delivery(parts, compiled, wanted=wanted, channel=channel)
+        self._streams[stream], self._deliveries[stream] = parts, delivery
         if known is None:
-            self._adopt(ledger, lock, bulk)
-        return delivery, mapping
+            self._adopt(lease, bulk)
+        return delivery
 
     @staticmethod
     def _log_credits(ledger: Ledger) -> None:
@@ -218,49 +183,34 @@ class Run:
         logger.info("Credits that this ledger's runs spent in the last 24 hours: %s", spent)
 
     @staticmethod
-    def _automations(ledger: Ledger, lock: Lease, writes: WriteSettings) -> Automations:
+    def _automations(lease: Lease, writes: WriteSettings) -> Automations:
         if writes.first_load == writes.later:
             return writes.later
-        stream = lock.stream
-        with ledger.connect() as connection:
-            over = first_load_is_over(connection, ledger.tables.run, stream, lock.partition)
+        stream = lease.stream
+        with lease.ledger.connect() as connection:
+            over = first_load_is_over(connection, lease.ledger.tables.run, stream, lease.partition)
         chosen = writes.later if over else writes.first_load
         logger.info("Stream %r: this run %s the first load: %s", stream, "comes after" if over else "is of", chosen)
         return chosen
 
-    def _unchanged(self, destination: Destination) -> UnchangedOrders | None:
-        if not self.settings.skip_unchanged:
-            return None
-        return UnchangedOrders(destination, PayloadHasher(payload_settings(self.settings.config), destination.stream))
-
-    def _ask_for_set_up(self, own: StreamSettings) -> None:
-        """Ask the CRM at once for all that must be known before an order can be sent."""
-        questions: list[Callable[[], object]] = [partial(self._fields.of, own.module)]
-        if self.settings.validate:
-            questions.append(partial(self._fields.demands_of, own.module))
-        if self.settings.channel is Channel.BULK_WRITE:
-            questions.append(self.client.org)
-        at_once(questions, self.stop)
-
-    def _fields_with_demands(self, own: StreamSettings) -> Callable[[str], ModuleFields]:
-        """The fields of a module; in the stream's own those are mandatory too that its layouts demand."""
-        if not self.settings.validate:
-            return self._fields.of
-        layout = own.fields.get("Layout")
-        constant = str(layout.default) if layout is not None and layout.default is not None else None
-        demanding = self._fields.demanding(own.module, constant)
-        return lambda module: demanding if module == own.module else self._fields.of(module)
+    def _channel_for(self, policy: StreamPolicy, writes: WriteSettings) -> Channel:
+        channel = writes.channel(self.settings.channel, policy.automations)
+        if channel is not self.settings.channel:
+            asked = policy.automations
+            logger.info("Stream %r: by upsert calls only, since a job cannot be told to run %s", policy.stream, asked)
+        return channel
 
     @staticmethod
-    def _channel(stream: str, why: Sequence[str], wanted: Channel) -> Channel:
+    def _possible_channel(stream: str, why: Sequence[str], wanted: Channel) -> Channel:
         channel = possible_channel(wanted, stream, why)
         if channel is not wanted:
             logger.info("Stream %r goes by upsert calls alone: %s", stream, "; ".join(why))
         return channel
 
-    def _refuse_mix_up(self, stream: str, own: StreamSettings, properties: Mapping[str, Any]) -> None:
+    def _refuse_mix_up(self, request: StreamRequest, own: StreamSettings) -> None:
         """Refuse set-ups in which an order would be called synced that is not, or be sent for ever."""
-        for other in self._destinations:
+        stream = request.stream
+        for other in self._streams:
             theirs = self.settings.stream(other)
             if other != stream and (theirs.module, theirs.key_field) == (own.module, own.key_field):
                 raise configuration_error(
@@ -270,7 +220,7 @@ class Run:
         if own.lines is not None and own.writes.operation is Operation.INSERT:
             what = f"Stream {stream!r}: `operation` is insert, and `lines` is set; whole orders cannot be inserted."
             raise configuration_error(OwnCode.INSERT_WITH_LINES, what)
-        if VERSION_PROPERTY in properties and self.settings.ack_url is None:
+        if VERSION_PROPERTY in request.properties and self.settings.ack_url is None:
             raise configuration_error(OwnCode.NO_ACK_URL, f"Stream {stream!r} comes from tap-legacy-orders.")
 
     def finish(self) -> None:
@@ -279,28 +229,25 @@ class Run:
         Raises:
             IncompleteError: records were left unsynced by failures, or refused while `on_rejection` is fail.
         """
-        self._calls.wait()
-        self._jobs.wait()
-        for delivery in self._deliveries.values():
-            delivery.deletions.carry_out()
-        complaints = [self._sum_up(stream) for stream in self._locks]
-        left_out = [line for delivery in self._deliveries.values() for line in delivery.lookups.lines()]
-        for line in [*self.problems.lines(), *left_out]:
+        self._workers.wait()
+        for parts in self._streams.values():
+            parts.deletions.carry_out()
+        complaints = [self._sum_up(stream) for stream in self._streams]
+        left_out = [line for parts in self._streams.values() for line in parts.lookups.lines()]
+        for line in [*self._problems.lines(), *left_out]:
             logger.warning(line)
         self._close("finished")
-        complaint = "; ".join(filter(None, complaints))
-        if complaint:
-            raise IncompleteError(complaint)
+        if any(complaints):
+            raise IncompleteError("; ".join(filter(None, complaints)))
 
     def check(self) -> None:
         """Raise what ended a call or a job, without waiting."""
-        self._calls.check()
-        self._jobs.check()
+        self._workers.check()
         if self.settings.continuous and self.credits.short:
             raise QuotaError(OwnCode.CREDIT_BUDGET, "Nothing more can be sent; what is left goes with the next run.")
 
     def flush_aged(self, *, input_pending: bool) -> float | None:
-        """Send what has waited long enough; returns after how many seconds to look again, None where nothing waits."""
+        """Send what has waited long enough; returns after how many seconds to check again, None where nothing waits."""
         pauses = [delivery.flush_aged(input_pending=input_pending) for delivery in self._deliveries.values()]
         return min((pause for pause in pauses if pause is not None), default=None)
 
@@ -315,28 +262,31 @@ class Run:
             closing.callback(self.client.close)
             if self._ledger is not None:
                 closing.callback(self._ledger.close)
-            for flags in self._flags.values():
+            for flags in self._flags:
                 closing.callback(flags.close)
-            for stream, lock in self._locks.items():
-                closing.callback(self._release, stream, lock, how_ended)
-            closing.callback(self._jobs.close)
-            closing.callback(self._calls.close)
+            for stream, lease in self._leases.items():
+                closing.callback(self._release, stream, lease, how_ended)
+            closing.callback(self._workers.close)
 
-    def _release(self, stream: str, lock: Lease, how_ended: str) -> None:
+    def _release(self, stream: str, lease: Lease, how_ended: str) -> None:
         counts = self.state_gate.counts(stream)
         try:
             counts[Status.SYNCED.value] += counts[Status.DELETED.value]  # the CRM agrees with the source
-            lock.release(how_ended, {name: counts[name] for name in RUN_COUNTS}, lock.spent())
+            lease.release(how_ended, {name: counts[name] for name in RUN_COUNTS}, lease.spent())
         except DatabaseUnavailableError as error:
             logger.warning("The end of stream %r is not noted, the next run finds it dead: %s", stream, error)
 
-    def _open_flags(self, stream: str, announced: FlaggedTable | None) -> SyncFlags | None:
-        if announced is None:
+    def _open_flags(self, request: StreamRequest) -> SyncFlags | None:
+        if request.announced.sync_flag is None:
             return None
-        url, column = self.settings.flags_url, self.settings.sync_flag_column
-        flags = self._flags[stream] = SyncFlags.open(url, column, stream, announced)
-        if self.settings.continuous:
-            flags.retry_until(self.stop)
+        flags = SyncFlags.open(
+            self.settings.flags_url,
+            self.settings.sync_flag_column,
+            request.stream,
+            request.announced.sync_flag,
+            retries_until=self._retries_until,
+        )
+        self._flags.append(flags)
         return flags
 
     def _open_ledger(self) -> Ledger:
@@ -345,14 +295,18 @@ class Run:
             if url is None:
                 url = default_ledger_url()
                 logger.warning("No `ack_url` is set: the ledger is kept in %s", url.removeprefix("sqlite:///"))
-            self._ledger = Ledger.open(url, self.settings.ack_schema, logger)
+            self._ledger = Ledger.open(url, self.settings.ack_schema, retries_until=self._retries_until)
             self._ledger.ensure_tables()
-            self._ledger.retries_until = self.stop if self.settings.continuous else None
         return self._ledger
 
-    def _adopt(self, ledger: Ledger, lock: Lease, bulk: BulkWriter) -> None:
+    @property
+    def _retries_until(self) -> threading.Event | None:
+        """What ends the retries of database statements, where no next run is to be waited for."""
+        return self.stop if self.settings.continuous else None
+
+    def _adopt(self, lease: Lease, bulk: BulkWriter) -> None:
         # Jobs of lines go on with that of their orders.
-        jobs = [job for job in adopt(ledger, lock) if job.parent_job_id is None]
+        jobs = [job for job in adopt(lease.ledger, lease) if job.parent_job_id is None]
         for job in jobs:
             rows, step = len(job.manifest), job.step.value
             logger.warning("Adopting a bulk write job of %d orders that an earlier run left at step %s", rows, step)
@@ -361,43 +315,13 @@ class Run:
 
     def _sum_up(self, stream: str) -> str | None:
         """Write the summary line; returns what is wrong, if anything."""
-        counts = self.state_gate.counts(stream)
-        parts = [(counts[status.value], word) for status, word in _WORDS.items()]
-        if counts[READ] != sum(number for number, _ in parts):
-            raise AssertionError(f"stream {stream!r}: the outcomes do not add up to the records read: {counts}")
+        counts, parts = self.state_gate.counts(stream), self._streams[stream]
         seconds = time.monotonic() - self._started
-        due = f" ({counts[DUE_AGAIN]:,} of them due again by themselves)" if counts[DUE_AGAIN] else ""
-        adopted = f"; {self._adopted:,} adopted from earlier runs" if self._adopted else ""
-        logger.info(
-            "Stream %r: read %s = %s%s%s; credits: %s for bulk write, %s for upserts, %s for others; %.1f s",
+        log_summary(stream, counts, self.credits, adopted=self._adopted, seconds=seconds)
+        return complaint(
             stream,
-            f"{counts[READ]:,}",
-            " + ".join(f"{number:,} {word}" for number, word in parts if number or word != Status.DELETED.value),
-            due,
-            adopted,
-            *(f"{self.credits.spent(kind):,}" for kind in (CreditKind.BULK_WRITE, CreditKind.UPSERT, CreditKind.OTHER)),
-            seconds,
+            counts,
+            deletions_refused=parts.deletions.refusal,
+            calls_failed=parts.recorder.calls_failed,
+            on_rejection=self.settings.on_rejection,
         )
-        if self.credits.short:
-            logger.warning(
-                "Stream %r: %s records are left to the next run: this one may spend no more credits (%s spent)",
-                stream,
-                f"{counts[Status.UNSYNCED.value] + counts[DUE_AGAIN]:,}",
-                f"{self.credits.total:,}",
-            )
-        refused = counts[Status.REJECTED.value] + counts[Status.PARKED.value] - counts[DUE_AGAIN]
-        refusal = self._deliveries[stream].deletions.refusal
-        if refusal is not None:
-            return (
-                f"stream {stream!r}: {refusal}; none is deleted or marked, all else is done. Check the source; if it "
-                "is right, raise `max_delete_percent` for one run"
-            )
-        if self._destinations[stream].failed_calls.total:
-            return f"stream {stream!r}: {counts[Status.UNSYNCED.value]} records are left unsynced after failed calls"
-        policy = self.settings.on_rejection
-        if refused and policy is not OnRejection.SKIP:
-            return f"stream {stream!r}: {refused} orders were refused, and on_rejection is {policy.value}"
-        return None
-
-
-_WORDS = {status: "left unsynced" if status is Status.UNSYNCED else status.value for status in Status}

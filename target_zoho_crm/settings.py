@@ -18,9 +18,9 @@ from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.data_centers import Endpoints, endpoints
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.batch import Channel
-from target_zoho_crm.confirmation.destination import OnRejection
 from target_zoho_crm.lines.line_settings import LinesSettings, read_lines
 from target_zoho_crm.mapping.field_settings import FieldSettings, read_fields
+from target_zoho_crm.stream_policy import OnRejection
 from target_zoho_crm.write_settings import WriteSettings
 from target_zoho_crm.writing.delete_settings import DeleteSettings
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol, cast
 
@@ -15,9 +14,7 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.sinks import BatchSink
 
 from sync_databases.exact_numbers import exact_number
-from sync_databases.flags import FlaggedTable
-from sync_ledger.partitions import WHOLE
-from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY
+from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY, Announcement
 from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.delivery.delivery import Delivery
 from target_zoho_crm.mapping.field_mapping import Refusal
@@ -30,6 +27,7 @@ from target_zoho_crm.record_decoding import (
     version_text,
 )
 from target_zoho_crm.run import Run
+from target_zoho_crm.stream_request import StreamRequest
 
 
 class Owner(Protocol):
@@ -56,13 +54,7 @@ class ZohoSink(BatchSink):
         """As the SDK makes sinks."""
         super().__init__(target, stream_name, schema, key_properties)
         self._target = cast("Owner", target)
-        self.delivery: Delivery | None = None
-        self.read_since: datetime | None = None
-        """When the tap began to read, if it is one of ours and says so."""
-        self.partition = WHOLE
-        """The share of the stream that the tap reads."""
-        self.sync_flag: FlaggedTable | None = None
-        """The flag that the tap goes by, if it says so."""
+        self._delivery: Delivery | None = None
 
     def _remove_sdc_metadata_from_schema(self) -> None:
         """Keep what says that an order is gone from its source: that is no bookkeeping."""
@@ -79,25 +71,20 @@ class ZohoSink(BatchSink):
         if deleted is not None:
             record[DELETED_AT_PROPERTY] = deleted
 
-    def open(self) -> None:
-        """Begin the stream's run: lock, metadata, mapping, and what dead runs left.
+    def open(self, announced: Announcement) -> None:
+        """Begin the stream's run: lease, metadata, mapping, and what dead runs left.
 
         Called by the target and not from `setup`, whose errors the SDK would report twice.
         """
-        if self.delivery is not None:
+        if self._delivery is not None:
             return
         properties: Mapping[str, Any] = self.schema["properties"]
-        delivery, mapping = self._target.run.open_stream(
-            self.stream_name,
-            properties,
-            self.key_properties,
-            self.read_since,
-            self.partition,
-            self.sync_flag,
+        opened = self._target.run.open_stream(
+            StreamRequest(self.stream_name, properties, self.key_properties, announced)
         )
-        sources = [column.source for column in mapping.columns]
-        if delivery.lines_property is not None:
-            sources.append(delivery.lines_property)  # behind the mapped columns, as JSON
+        sources = [column.source for column in opened.mapping.columns]
+        if opened.lines_property is not None:
+            sources.append(opened.lines_property)  # behind the mapped columns, as JSON
         try:
             self._rows = RowReader(
                 properties,
@@ -106,17 +93,17 @@ class ZohoSink(BatchSink):
                 replication_key=self._target.replication_key(self.stream_name),
                 sources=sources,
                 keys_by_hash=self._target.run.settings.keys_by_hash,
-                encoded=delivery.lines_property,
+                encoded=opened.lines_property,
             )
         except BadRecordError as error:
             raise InvalidInputLine(f"stream {self.stream_name!r}: {error}") from None
-        self.delivery = delivery
+        self._delivery = opened.delivery
 
     @property
     def _open_delivery(self) -> Delivery:
-        if self.delivery is None:
+        if self._delivery is None:
             raise AssertionError("the sink was not opened")
-        return self.delivery
+        return self._delivery
 
     def take_lines(self, lines: list[bytes]) -> None:
         """Take a block of RECORD lines."""

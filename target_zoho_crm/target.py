@@ -1,4 +1,4 @@
-"""The Singer target: config, messages and signals; what it does with records stands in `run.py` and `delivery.py`."""
+"""The Singer target: config, messages and signals; what it does with records stands in `run.py` and `delivery/`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from sync_databases.errors import DatabaseError
 from sync_ledger.leases import LeaseHeldError, OutdatedError
-from sync_ledger.retry_schedules import INPUT_CHECK_SECONDS
 from sync_ledger.stream_contract import (
     KEY_PROPERTY,
     VERSION_PROPERTY,
@@ -34,7 +33,7 @@ from target_zoho_crm import malloc
 from target_zoho_crm.api.errors import ConfigurationError, Stopped, ZohoError
 from target_zoho_crm.batch_file_reader import BatchFiles
 from target_zoho_crm.config_schema import CONFIG
-from target_zoho_crm.confirmation.destination import RejectedError
+from target_zoho_crm.confirmation.recorder import RejectedError
 from target_zoho_crm.meltano_test import TEST_STREAM, look_at_set_up
 from target_zoho_crm.message_reader import BlockReader, BlockTaker
 from target_zoho_crm.run import IncompleteError, Run
@@ -45,6 +44,9 @@ from target_zoho_crm.writing.spool import SpoolError
 EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2
 EXIT_LOCKED = 3
+
+WAKE_SECONDS = 0.5
+"""How long the wait for input goes on without a check of what else has happened."""
 
 SETTLING_SECONDS = 5.0
 """How long a run that lasts goes on after a signal; containers are killed after 10 seconds."""
@@ -93,7 +95,7 @@ class TargetZohoCRM(Target):
         self._signal: int | None = None
         self._output = threading.Lock()
         if isinstance(self.message_reader, BlockReader):
-            self.message_reader.source = self
+            self.message_reader.attach(self)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         for name in [name for name, value in self._config.items() if value is None]:
@@ -158,10 +160,7 @@ class TargetZohoCRM(Target):
                 )
             sink = self._sinks_active.get(stream_map.stream_alias)
             if isinstance(sink, ZohoSink):
-                sink.read_since = announced.read_since
-                sink.partition = announced.partition
-                sink.sync_flag = announced.sync_flag
-                sink.open()
+                sink.open(announced)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         if message_dict.get("stream") != TEST_STREAM:
@@ -264,9 +263,9 @@ class TargetZohoCRM(Target):
             self._handle_max_record_age()
 
     def at_rest(self) -> float:
-        """Send records of age, where the run lasts; returns after how many seconds to look again."""
+        """Send records of age, where the run lasts; returns after how many seconds to check again."""
         pause = None if self._run is None else self._run.flush_aged(input_pending=False)
-        return INPUT_CHECK_SECONDS if pause is None else min(pause, INPUT_CHECK_SECONDS)
+        return WAKE_SECONDS if pause is None else min(pause, WAKE_SECONDS)
 
     # Signals and the command line
 
@@ -289,9 +288,15 @@ class TargetZohoCRM(Target):
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """Give the SDK's command, with one line for a config file that cannot be read."""
-        command = super().get_singer_command()
-        command.__class__ = _ReadableConfig
-        return command
+        plain = super().get_singer_command()
+        return _ReadableConfig(
+            name=plain.name,
+            callback=plain.callback,
+            params=plain.params,
+            help=plain.help,
+            context_settings=plain.context_settings,
+            logger=cls.logger,
+        )
 
     @classmethod
     def invoke(cls, **options: Any) -> None:

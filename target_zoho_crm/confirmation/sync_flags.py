@@ -70,8 +70,18 @@ class SyncFlags:
         self._stays = False
 
     @classmethod
-    def open(cls, url: str, column: str | None, stream: str, table: FlaggedTable) -> SyncFlags:
+    def open(
+        cls,
+        url: str,
+        column: str | None,
+        stream: str,
+        table: FlaggedTable,
+        *,
+        retries_until: threading.Event | None = None,
+    ) -> SyncFlags:
         """Get ready to set the flag of `table`, as the tap announced it, if the setting names its `column`.
+
+        `retries_until`: as of `WritableDatabase`.
 
         Raises:
             ConfigurationError: they do not, or the table cannot be written.
@@ -86,7 +96,7 @@ class SyncFlags:
         except DatabaseError as error:
             raise configuration_error(OwnCode.SYNC_FLAG_NOT_WRITABLE, f"orders_url: {error}.") from error
         try:
-            return cls(OrdersDatabase(engine, logger), _statements(engine, table), table)
+            return cls(OrdersDatabase(engine, logger, retries_until=retries_until), _statements(engine, table), table)
         except (DBAPIError, NoSuchTableError, KeyError, ConfigurationError, OSError) as error:
             engine.dispose()
             if isinstance(error, ConfigurationError):
@@ -94,10 +104,6 @@ class SyncFlags:
             raise configuration_error(
                 OwnCode.SYNC_FLAG_NOT_WRITABLE, f"Column {table.flag} of {table.table}: {_cause(error)}."
             ) from error
-
-    def retry_until(self, stop: threading.Event) -> None:
-        """Try until it works, or `stop` is set: no next run is to be waited for."""
-        self._database.retries_until = stop
 
     def set(self, outcomes: Sequence[Outcome]) -> None:
         """Set the flags of orders that are in the CRM and have not changed since.

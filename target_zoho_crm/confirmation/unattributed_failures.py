@@ -13,8 +13,8 @@ class UnattributedFailures:
     IN_A_ROW = 20
     """A few searches at once may see so many fail; more, with none between that passed, look like an outage."""
 
-    MOST_ACCUSED = 100
-    """Orders that one run singles out of a stream: at most 800 calls, which cost at most 2,700 credits."""
+    MOST_QUARANTINED = 100
+    """Orders of a stream that one run puts in quarantine: at most 800 calls, which cost at most 2,700 credits."""
 
     def __init__(self) -> None:
         """Start with none."""
@@ -23,7 +23,7 @@ class UnattributedFailures:
         """Held while one order is sent for all, to learn whether anything goes through."""
         self._passed = False
         self._in_a_row = 0
-        self._accused = 0
+        self._quarantined = 0
 
     def passed(self) -> None:
         """Note a call that went through."""
@@ -36,13 +36,13 @@ class UnattributedFailures:
         with self._lock:
             self._in_a_row += 1
 
-    def accused(self) -> None:
-        """Note that an order was singled out."""
+    def quarantined(self) -> None:
+        """Note that an order was put in quarantine."""
         with self._lock:
-            self._accused += 1
+            self._quarantined += 1
 
     @property
-    def in_doubt(self) -> bool:
+    def maybe_outage(self) -> bool:
         """Whether calls may fail because nothing goes through at all."""
         with self._lock:
             return not self._passed or self._in_a_row > self.IN_A_ROW
@@ -51,12 +51,13 @@ class UnattributedFailures:
         """Let a search go on.
 
         Raises:
-            TransientError: as many orders were singled out as one run may.
+            TransientError: as many orders are in quarantine as one run may put there.
         """
         with self._lock:
-            over = self._accused >= self.MOST_ACCUSED
+            over = self._quarantined >= self.MOST_QUARANTINED
         if over:
             raise failure.turned(
                 TransientError,
-                f"This run has singled out {self.MOST_ACCUSED} orders with which calls fail, and looks for no more.",
+                f"This run has put {self.MOST_QUARANTINED} orders in quarantine with which calls fail, and searches "
+                "for no more.",
             )

@@ -1,4 +1,4 @@
-"""Orders that are gone from their source: collected while records come in, judged and carried out at the end.
+"""Orders that were deleted at their source: collected while records come in, checked and carried out at the end.
 
 Only then is it known how many they are, and nothing is under way for them any more. A deletion is safe to repeat: a
 record that is not there any more is as deleted as it can be.
@@ -16,15 +16,19 @@ from msgspec import structs
 
 from sync_ledger.deleted_records import MARKED, KnownRecord
 from sync_ledger.tables import AckStatus
+from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import NO_SUCH_RECORD
 from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
 from target_zoho_crm.api.errors import QuotaError, TransientError
-from target_zoho_crm.batch import Entry, PendingRecords
-from target_zoho_crm.confirmation.destination import Destination
+from target_zoho_crm.batch import Batch, Entry, PendingRecords
 from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status, refused, upsert_outcomes
+from target_zoho_crm.confirmation.recorder import Recorder
+from target_zoho_crm.confirmation.state_gate import StateGate
+from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.lines.existing_lines import ExistingLines
 from target_zoho_crm.record_decoding import GONE, Rows
-from target_zoho_crm.writing.delete_settings import DeleteSettings, Mark, OnDelete
+from target_zoho_crm.stream_policy import StreamPolicy
+from target_zoho_crm.writing.delete_settings import DeleteSettings, OnDelete, SoftDelete
 from target_zoho_crm.writing.workers import Workers
 
 LINE_LEFT = "a line of the order could not be deleted"
@@ -45,31 +49,39 @@ class Deletions:
 
     def __init__(
         self,
-        destination: Destination,
+        policy: StreamPolicy,
         settings: DeleteSettings,
         *,
-        mark: Mark | None,
+        client: ZohoClient,
+        ledger: StreamLedger,
+        recorder: Recorder,
+        state_gate: StateGate,
+        soft_delete: SoftDelete | None,
         lines: ExistingLines | None,
-        calls: Workers,
+        workers: Workers,
     ) -> None:
-        """Carry out by `calls`, within the bounds of `settings`.
+        """Carry out within the bounds of `settings`.
 
-        `mark` where records are marked and not deleted; `lines` where lines are records of their own, which Zoho would
-        leave behind.
+        `soft_delete` where records are marked and not deleted; `lines` where lines are records of their own, which Zoho
+        would leave behind.
         """
-        self._to = destination
+        self._policy = policy
         self._settings = settings
-        self._mark = mark
+        self._client = client
+        self._ledger = ledger
+        self._recorder = recorder
+        self._state_gate = state_gate
+        self._soft_delete = soft_delete
         self._lines = lines
-        self._calls = calls
+        self._workers = workers
         self._collected: dict[str, Deletion] = {}
         self.refusal: str | None = None
         """Why none was carried out, if that is so."""
 
     def collect(self, pending: PendingRecords, entries: dict[str, Entry]) -> None:
-        """Take out what is gone; they stay unsettled, and STATE behind them waits."""
-        gone = {key: entry for key, entry in entries.items() if entry.values is GONE}
-        for key, entry in gone.items():
+        """Take out what was deleted; such records stay unsettled, and STATE behind them waits."""
+        deleted = {key: entry for key, entry in entries.items() if entry.values is GONE}
+        for key, entry in deleted.items():
             del entries[key]
             self._supersede(key)
             self._collected[key] = Deletion(entry.version, pending)
@@ -83,37 +95,37 @@ class Deletions:
     def _supersede(self, key: str) -> None:
         earlier = self._collected.pop(key, None)
         if earlier is not None:
-            self._to.state_gate.superseded(earlier.pending, 1)
+            self._state_gate.superseded(earlier.pending, 1)
 
-    def unmark(self, entries: Mapping[str, Entry], mapped: Sequence[str]) -> None:
-        """Clear the mark of orders that are back, before they are written, unless a column is `mapped` to its field.
+    def restore(self, batch: Batch) -> None:
+        """Clear the mark of orders that are back, before they are written, unless a column is mapped to its field.
 
         Raises:
             ZohoError, DatabaseError: it could not be cleared.
         """
-        mark = self._mark
-        if mark is None or mark.api_name in mapped:
+        mark = self._soft_delete
+        if mark is None or mark.api_name in {column.field.api_name for column in batch.mapping.columns}:
             return
-        known = self._to.ledger.known_records(entries)
+        known = self._ledger.known_records(batch.entries)
         back = {
             key: record.zoho_id
             for key, record in known.items()
             if record.status is AckStatus.DELETED and record.action == MARKED and record.zoho_id is not None
         }
         for ids in _chunks(back):
-            outcomes = self._set(ids, dict.fromkeys(ids, ""), mark.api_name, mark.back)
+            outcomes = self._set(ids, dict.fromkeys(ids, ""), mark.api_name, mark.restored)
             failed = [each for each in outcomes if each.status is not Status.DELETED]
             if failed:
                 logger.warning(
                     "Stream %r: the mark of %d orders that came back could not be cleared: %s in field %s",
-                    self._to.stream,
+                    self._policy.stream,
                     len(failed),
                     failed[0].code,
                     mark.api_name,
                 )
 
     def carry_out(self) -> None:
-        """Delete or mark what is gone; returns when all of it is settled, or refuses all of it.
+        """Delete or mark what was deleted; returns when all of it is settled, or refuses all of it.
 
         Raises:
             ZohoError, DatabaseError, RejectedError: what ended the run.
@@ -122,13 +134,13 @@ class Deletions:
             return
         if self._settings.on_delete is OnDelete.IGNORE:
             logger.info(
-                "Stream %r: %d orders are gone from the source and stay in the CRM (on_delete is ignore)",
-                self._to.stream,
+                "Stream %r: %d orders were deleted at the source and stay in the CRM (on_delete is ignore)",
+                self._policy.stream,
                 len(self._collected),
             )
             self._settle(list(self._collected), Status.UNCHANGED)
             return
-        known = self._to.ledger.known_records(self._collected)
+        known = self._ledger.known_records(self._collected)
         ids: dict[str, str] = {}
         absent = []
         for key in self._collected:
@@ -138,51 +150,52 @@ class Deletions:
             elif not self._in_a_job(key, record):
                 ids[key] = record.zoho_id
         self._settle(absent, Status.UNCHANGED)
-        self.refusal = self._settings.refuses(len(ids), self._to.ledger.count_in_crm())
+        self.refusal = self._settings.refuses(len(ids), self._ledger.count_in_crm())
         if self.refusal is not None:
             return
         for chunk in _chunks(ids):
-            self._calls.submit(self._deliver, chunk)
-        self._calls.wait()
+            self._workers.submit(self._deliver, chunk)
+        self._workers.wait()
 
     def _in_a_job(self, key: str, record: KnownRecord) -> bool:
         """An order whose job was left to the next run is deleted after that."""
         if record.status is not AckStatus.SUBMITTED:
             return False
-        logger.warning("Stream %r: order %r is gone, and in a job whose end is not known", self._to.stream, key)
+        logger.warning(
+            "Stream %r: order %r was deleted, and is in a job whose end is not known", self._policy.stream, key
+        )
         return True
 
     def _deliver(self, ids: Mapping[str, str]) -> None:
-        to, mark = self._to, self._mark
+        mark = self._soft_delete
         versions = {key: self._collected[key].version for key in ids}
         try:
             if mark is None:
                 outcomes = self._delete(ids, versions)
             else:
-                outcomes = self._set(ids, versions, mark.api_name, mark.gone)
+                outcomes = self._set(ids, versions, mark.api_name, mark.deleted)
         except (TransientError, QuotaError) as error:
-            if to.ends_budget(error):
+            if self._recorder.ends_budget(error):
                 return
-            if isinstance(error, QuotaError):
-                raise
-            to.failed_calls.failed(error)
-            logger.warning("%d deletions of stream %r are left to the next run: %s", len(ids), to.stream, error)
+            self._recorder.call_failed(error)
+            logger.warning(
+                "%d deletions of stream %r are left to the next run: %s", len(ids), self._policy.stream, error
+            )
             return
-        to.failed_calls.succeeded()
+        self._recorder.call_succeeded()
         done = {each.key: each.version for each in outcomes if each.status is Status.DELETED}
         there = {each.key for each in outcomes if each.status is Status.DELETED and each.action == MARKED}
-        to.ledger.note_deleted({key: done[key] for key in done if key not in there}, OnDelete.DELETE.value)
-        to.ledger.note_deleted({key: done[key] for key in there}, MARKED)
+        self._ledger.note_deleted({key: done[key] for key in done if key not in there}, OnDelete.DELETE.value)
+        self._ledger.note_deleted({key: done[key] for key in there}, MARKED)
         self._settle(list(done), Status.DELETED)
         failed: dict[PendingRecords, list[Outcome]] = {}
         for outcome in outcomes:
             if outcome.status is not Status.DELETED:
                 failed.setdefault(self._collected[outcome.key].pending, []).append(outcome)
         for pending, some in failed.items():
-            to.conclude(pending, some, None)
+            self._recorder.record(pending, some, None)
 
     def _delete(self, ids: Mapping[str, str], versions: Mapping[str, str]) -> list[Outcome]:
-        to = self._to
         kept = self._delete_lines(list(ids.values()))
         outcomes = [
             refused(key, versions[key], [RecordError(kept[ids[key]], None, LINE_LEFT)])
@@ -191,9 +204,10 @@ class Deletions:
         ]
         free = [key for key in ids if ids[key] not in kept]
         if free:
-            workflows = to.automations.trigger is None or "workflow" in to.automations.trigger
+            trigger, module = self._policy.automations.trigger, self._policy.module
+            workflows = trigger is None or "workflow" in trigger
             own = [ids[key] for key in free]
-            answer = to.client.delete(to.module, own, workflows=workflows, guard=to.ledger.guard)
+            answer = self._client.delete(module, own, workflows=workflows, guard=self._ledger.guard)
             outcomes += upsert_outcomes(free, [versions[key] for key in free], answer.status, answer.body)
         return [_as_deleted(outcome, OnDelete.DELETE.value) for outcome in outcomes]
 
@@ -202,14 +216,13 @@ class Deletions:
         if self._lines is None:
             return {}
         there = list(self._lines.of_orders(ids))
-        codes = self._lines.delete(there, self._to.ledger.guard)
+        codes = self._lines.delete(there, self._ledger.guard)
         return {line.order_id: codes[line.id] for line in there if line.id in codes}
 
     def _set(self, ids: Mapping[str, str], versions: Mapping[str, str], field: str, value: object) -> list[Outcome]:
-        to = self._to
         records = [{"id": zoho_id, field: value} for zoho_id in ids.values()]
-        body = msgspec.json.encode({"data": records, **to.automations.body()})
-        answer = to.client.update(to.module, body, records=len(records), guard=to.ledger.guard)
+        body = msgspec.json.encode({"data": records, **self._policy.automations.body()})
+        answer = self._client.update(self._policy.module, body, records=len(records), guard=self._ledger.guard)
         outcomes = upsert_outcomes(list(ids), list(versions.values()), answer.status, answer.body)
         return [_as_deleted(outcome, MARKED) for outcome in outcomes]
 
@@ -220,7 +233,7 @@ class Deletions:
             deletion = self._collected[key]
             by_pending.setdefault(deletion.pending, []).append(Outcome(key, deletion.version, status))
         for pending, outcomes in by_pending.items():
-            self._to.state_gate.confirmed(pending, outcomes, 0)
+            self._state_gate.confirmed(pending, outcomes, 0)
 
 
 def _as_deleted(outcome: Outcome, action: str) -> Outcome:

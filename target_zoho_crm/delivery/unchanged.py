@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from target_zoho_crm.batch import Batch
-from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.recorder import Recorder
+from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.delivery.payload_hasher import PayloadHasher
 
 
 class UnchangedOrders:
     """Tells the orders of a batch that must be sent from those that need not be."""
 
-    def __init__(self, destination: Destination, hasher: PayloadHasher) -> None:
-        """Compare by `hasher` with what the ledger of `destination` says."""
-        self._to = destination
+    def __init__(self, hasher: PayloadHasher, *, ledger: StreamLedger, recorder: Recorder) -> None:
+        """Compare by `hasher` with what the ledger has."""
         self._hasher = hasher
+        self._ledger = ledger
+        self._recorder = recorder
 
     def sift(self, batch: Batch) -> Batch:
         """Acknowledge what is unchanged; gives the rest, with the hashes that their acks shall hold.
@@ -28,7 +30,7 @@ class UnchangedOrders:
             DatabaseError: the ledger cannot be read or written.
         """
         hashes = self._hasher.hashes(batch.mapping, batch.entries)
-        confirmed = self._to.ledger.payload_hashes(hashes)
+        confirmed = self._ledger.payload_hashes(hashes)
         unchanged = {key for key, known in confirmed.items() if hashes[key] == known}
         if not unchanged:
             return replace(batch, payload_hashes=hashes)
@@ -37,5 +39,5 @@ class UnchangedOrders:
             for key, entry in batch.entries.items()
             if key in unchanged
         ]
-        self._to.conclude(batch.pending, outcomes, None, payload_hashes=hashes)
+        self._recorder.record(batch.pending, outcomes, None, payload_hashes=hashes)
         return replace(batch.without(unchanged), payload_hashes=hashes)

@@ -5,25 +5,40 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
+from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.errors import QuotaError, TransientError
-from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome
+from target_zoho_crm.confirmation.recorder import Recorder
+from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.lines.existing_lines import ExistingLines
 from target_zoho_crm.lines.line_mapping import CompiledLines
-from target_zoho_crm.lines.line_move_lock import LineTraffic
+from target_zoho_crm.lines.line_move_lock import LineMoveLock
 from target_zoho_crm.lines.line_reader import LineRows
-from target_zoho_crm.writing.child_failures import Faults, of_error
+from target_zoho_crm.stream_policy import StreamPolicy
+from target_zoho_crm.writing.child_failures import LINES, ChildFailures
 
 
-class LinesByCalls(ABC):
+class LineCalls(ABC):
     """Writes the lines of orders that are in the CRM."""
 
-    def __init__(self, destination: Destination, lines: CompiledLines) -> None:
-        """`destination` is that of the orders."""
-        self._to = destination
-        self.lines = lines
-        self.traffic = LineTraffic(destination.stop)
-        self._existing = ExistingLines(destination.client, lines)
+    def __init__(
+        self,
+        policy: StreamPolicy,
+        lines: CompiledLines,
+        *,
+        client: ZohoClient,
+        ledger: StreamLedger,
+        recorder: Recorder,
+    ) -> None:
+        """`policy` is that of the orders."""
+        self._policy = policy
+        self._lines = lines
+        self._client = client
+        self._ledger = ledger
+        self._recorder = recorder
+        self._existing = ExistingLines(client, lines)
+        self.move_lock = LineMoveLock(client.stop)
+        """Held by whoever writes or deletes lines."""
 
     @abstractmethod
     def write(self, outcomes: Sequence[Outcome], rows: LineRows) -> list[Outcome]:
@@ -34,15 +49,14 @@ class LinesByCalls(ABC):
         """
 
     @abstractmethod
-    def take_away(self, outcomes: Sequence[Outcome], rows: LineRows, faults: Faults) -> None:
-        """Delete the lines that orders have in the CRM only; what fails is added to `faults`."""
+    def delete_surplus(self, outcomes: Sequence[Outcome], rows: LineRows, failures: ChildFailures) -> None:
+        """Delete the lines that orders have in the CRM only; what is not deleted is added to `failures`."""
 
-    def failed(self, error: TransientError | QuotaError, orders: Iterable[str], faults: Faults) -> None:
+    def _failed(self, error: TransientError | QuotaError, orders: Iterable[str], failures: ChildFailures) -> None:
         """Note a call that failed as a whole, or that our own budget has no credits for.
 
         Raises:
             QuotaError: nothing more can be sent, and not for our own budget.
         """
-        self._to.call_failed(error)
-        for order in orders:
-            faults.setdefault(order, []).append(of_error(error))
+        self._recorder.call_failed(error)
+        failures.of_error(error, orders, LINES)

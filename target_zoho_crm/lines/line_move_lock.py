@@ -1,6 +1,6 @@
 """Keeps a line that moves from one order to another from being deleted as a line that its old order has no more.
 
-Many may write lines at once; deleting takes turns with them, and looks again whose the lines are.
+Many may write lines at once; deleting takes turns with them, and reads again whose the lines are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import Stopped
 
 
-class LineTraffic:
+class LineMoveLock:
     """Writing, by any number of threads, or deleting, by one."""
 
     def __init__(self, stop: threading.Event) -> None:

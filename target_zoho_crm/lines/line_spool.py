@@ -17,14 +17,14 @@ _ORDERS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class LinesSpool:
+class LineSpool:
     """A file with one line of text an order: its key as JSON, how many lines it has, and these as JSON."""
 
     path: Path
 
     @classmethod
     @spooling()
-    def write(cls, path: Path, encoded: Mapping[str, bytes | None]) -> LinesSpool:
+    def write(cls, path: Path, encoded: Mapping[str, bytes | None]) -> LineSpool:
         """Write the orders whose lines are known.
 
         Raises:

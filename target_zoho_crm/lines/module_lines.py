@@ -11,15 +11,15 @@ from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
 from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of, upsert_outcomes
 from target_zoho_crm.lines.existing_lines import surplus
-from target_zoho_crm.lines.line_calls import LinesByCalls
+from target_zoho_crm.lines.line_calls import LineCalls
 from target_zoho_crm.lines.line_reader import LineRows
-from target_zoho_crm.writing.child_failures import Fault, Faults, of_outcome, whole
+from target_zoho_crm.writing.child_failures import LINES, ChildFailure, ChildFailures, of_outcome, with_failures
 from target_zoho_crm.writing.upsert_body import upsert_body
 
 logger = logging.getLogger("target-zoho-crm")
 
 
-class ModuleLines(LinesByCalls):
+class ModuleLines(LineCalls):
     """Writes the lines of orders that are in the CRM by upsert calls, and takes away those that they have no more."""
 
     def write(self, outcomes: Sequence[Outcome], rows: LineRows) -> list[Outcome]:
@@ -29,60 +29,60 @@ class ModuleLines(LinesByCalls):
             ZohoError: what ends the run.
         """
         ids = ids_of(outcomes)
-        faults: Faults = {}
+        failures = ChildFailures()
         mine = [index for index, order in enumerate(rows.orders) if order in ids]
-        with self.traffic.writing():
+        with self.move_lock.writing():
             for call in chunks_of(mine, UPSERT_MAX_RECORDS):
-                self._call(call, ids, rows, faults)
-        self.take_away(outcomes, rows, faults)
-        return whole(outcomes, faults)
+                self._call(call, ids, rows, failures)
+        self.delete_surplus(outcomes, rows, failures)
+        return with_failures(outcomes, failures)
 
-    def take_away(self, outcomes: Sequence[Outcome], rows: LineRows, faults: Faults) -> None:
-        """Delete the lines that orders have in the CRM only; what fails is added to `faults`."""
+    def delete_surplus(self, outcomes: Sequence[Outcome], rows: LineRows, failures: ChildFailures) -> None:
+        """Delete the lines that orders have in the CRM only; what is not deleted is added to `failures`."""
         ids = ids_of(outcomes)
         created = {outcome.key for outcome in outcomes if outcome.action == CREATED}
-        order_of = {ids[order]: order for order in rows.stated if order in ids and order not in {*created, *faults}}
+        order_of = {ids[order]: order for order in rows.stated if order in ids and order not in {*created, *failures}}
         if not order_of:
             return
         wanted: dict[str, set[str]] = {id_: set() for id_ in order_of}
-        for order, key in zip(rows.orders, self.lines.folding.folded(rows.keys), strict=True):
+        for order, key in zip(rows.orders, self._lines.folding.folded(rows.keys), strict=True):
             if order in ids and ids[order] in wanted:
                 wanted[ids[order]].add(key)
         try:
-            found = surplus(self._existing.of_orders(wanted), wanted, self.lines)
+            found = surplus(self._existing.of_orders(wanted), wanted, self._lines)
             if not found:
                 return
-            with self.traffic.deleting():
+            with self.move_lock.deleting():
                 now = self._existing.of_ids([line.id for line in found])
-                gone = {line.id for line in found}
-                still = [line for line in now if line.id in gone and line.order_id in wanted]
-                refused = self._existing.delete(still, self._to.ledger.guard)
+                ids_found = {line.id for line in found}
+                still = [line for line in now if line.id in ids_found and line.order_id in wanted]
+                refused = self._existing.delete(still, self._ledger.guard)
         except (TransientError, QuotaError) as error:
-            self.failed(error, order_of.values(), faults)
+            self._failed(error, order_of.values(), failures)
             return
         for line in still:
             if line.id in refused:
                 code = refused[line.id]
-                fault = Fault(code, family_of(code), message="it was not deleted", key=line.key)
-                faults.setdefault(order_of[line.order_id], []).append(fault)
+                failure = ChildFailure(code, family_of(code), message="it was not deleted", key=line.key)
+                failures.add(failure, order_of[line.order_id])
 
-    def _call(self, call: Sequence[int], ids: Mapping[str, str], rows: LineRows, faults: Faults) -> None:
-        to, lines = self._to, self.lines
+    def _call(self, call: Sequence[int], ids: Mapping[str, str], rows: LineRows, failures: ChildFailures) -> None:
+        lines, policy = self._lines, self._policy
         keys = [rows.keys[index] for index in call]
         orders = [rows.orders[index] for index in call]
         values = [(ids[order], *rows.values[index]) for order, index in zip(orders, call, strict=True)]
-        further = to.automations.body()
-        body, refused = upsert_body(lines.with_order, keys, values, further, ignore_empty=to.ignore_empty)
+        further = policy.automations.body()
+        body, refused = upsert_body(lines.with_order, keys, values, further, ignore_empty=policy.ignore_empty)
         if refused:
             raise AssertionError("lines were checked before their orders were sent")
         try:
-            answer = to.client.upsert(lines.module, body, records=len(keys), guard=to.ledger.guard)
+            answer = self._client.upsert(lines.module, body, records=len(keys), guard=self._ledger.guard)
             key_field = lines.mapping.key_field.api_name
             outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body, key_field=key_field)
         except (TransientError, QuotaError) as error:
-            self.failed(error, set(orders), faults)
+            self._failed(error, set(orders), failures)
             return
-        to.failed_calls.succeeded()
+        self._recorder.call_succeeded()
         for order, outcome in zip(orders, outcomes, strict=True):
             if outcome.status is not Status.SYNCED:
-                faults.setdefault(order, []).append(of_outcome(outcome))
+                failures.add(of_outcome(outcome, LINES), order)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -19,9 +19,9 @@ from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.api.transport import Repeat
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of, upsert_outcomes
 from target_zoho_crm.lines.existing_lines import ExistingLine
-from target_zoho_crm.lines.line_calls import LinesByCalls
+from target_zoho_crm.lines.line_calls import LineCalls
 from target_zoho_crm.lines.line_reader import LineRows
-from target_zoho_crm.writing.child_failures import Fault, Faults, of_outcome, whole
+from target_zoho_crm.writing.child_failures import LINES, ChildFailure, ChildFailures, of_outcome, with_failures
 from target_zoho_crm.writing.upsert_body import upsert_body
 
 Row = dict[str, Any]
@@ -48,29 +48,29 @@ class _Order:
         return any("id" not in row for row in self.rows)
 
 
-class SubformLines(LinesByCalls):
+class SubformLines(LineCalls):
     """Writes rows of a subform by upsert calls for their orders."""
 
     def write(self, outcomes: Sequence[Outcome], rows: LineRows) -> list[Outcome]:
         """Bring the rows of the orders that are in the CRM to what the lines say."""
         ids = ids_of(outcomes)
-        faults: Faults = {}
+        failures = ChildFailures()
         created = {outcome.key for outcome in outcomes if outcome.action == CREATED}
         rows = rows.of(ids)
         stated = rows.stated
         try:
             there = self._there(ids[order] for order in stated if order not in created)
         except (TransientError, QuotaError) as error:
-            self.failed(error, stated, faults)
-            return whole(outcomes, faults)
+            self._failed(error, stated, failures)
+            return with_failures(outcomes, failures)
         wanted = self._wanted(rows)
         orders = [self._matched(order, wanted.get(order, {}), there.get(ids[order], ())) for order in stated]
         for call in chunks_of((order for order in orders if order.rows), UPSERT_MAX_RECORDS):
-            self._call(call, ids, faults)
-        return whole(outcomes, faults)
+            self._call(call, ids, failures)
+        return with_failures(outcomes, failures)
 
-    def take_away(self, outcomes: Sequence[Outcome], rows: LineRows, faults: Faults) -> None:
-        """Do nothing: `write` takes rows away with those that it changes and adds."""
+    def delete_surplus(self, outcomes: Sequence[Outcome], rows: LineRows, failures: ChildFailures) -> None:
+        """Do nothing: `write` deletes rows with those that it changes and adds."""
 
     def _there(self, ids: Iterable[str]) -> dict[str, list[ExistingLine]]:
         found: dict[str, list[ExistingLine]] = {}
@@ -82,7 +82,7 @@ class SubformLines(LinesByCalls):
         """The rows of each order by the line's key, as JSON takes them."""
         if not rows.keys:
             return {}
-        body, refused = upsert_body(self.lines.mapping, rows.keys, rows.values, ignore_empty=self._to.ignore_empty)
+        body, refused = upsert_body(self._lines.mapping, rows.keys, rows.values, ignore_empty=self._policy.ignore_empty)
         if refused:
             raise AssertionError("lines were checked before their orders were sent")
         wanted: dict[str, dict[str, Row]] = {}
@@ -91,8 +91,8 @@ class SubformLines(LinesByCalls):
         return wanted
 
     def _matched(self, order: str, wanted: Mapping[str, Row], there: Collection[ExistingLine]) -> _Order:
-        """Give the rows that are there to the lines of their keys; the others, and doubles, are to go."""
-        fold = self.lines.folding.fold
+        """Give the rows that are there to the lines of their keys; the others, and doubles, are deleted."""
+        fold = self._lines.folding.fold
         by_key: dict[str, ExistingLine] = {}
         for line in there:
             by_key.setdefault(fold(line.key), line)
@@ -108,35 +108,35 @@ class SubformLines(LinesByCalls):
                 keys.append(line.key)
         return _Order(order, sent, keys)
 
-    def _call(self, call: Sequence[_Order], ids: Mapping[str, str], faults: Faults) -> None:
-        to, subform = self._to, self.lines.settings.subform
+    def _call(self, call: Sequence[_Order], ids: Mapping[str, str], failures: ChildFailures) -> None:
+        subform, further = self._lines.settings.subform, self._policy.automations.body()
         data = [{"id": ids[order.key], subform: order.rows} for order in call]
-        body = {"data": data, "duplicate_check_fields": [self.lines.order_key_field], **to.automations.body()}
+        body = {"data": data, "duplicate_check_fields": [self._lines.order_key_field], **further}
         keys = [order.key for order in call]
         try:
-            answer = to.client.upsert(
-                to.module,
+            answer = self._client.upsert(
+                self._policy.module,
                 msgspec.json.encode(body),
                 records=len(keys),
-                guard=to.ledger.guard,
+                guard=self._ledger.guard,
                 repeat=Repeat.ONCE if any(order.adds for order in call) else Repeat.SAFE,
             )
             outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body)
         except (TransientError, QuotaError) as error:
-            self.failed(error, keys, faults)
+            self._failed(error, keys, failures)
             return
-        to.failed_calls.succeeded()
+        self._recorder.call_succeeded()
         for order, outcome, item in zip(call, outcomes, answer.body["data"], strict=True):
             if outcome.status is not Status.SYNCED:
-                faults.setdefault(order.key, []).append(_fault(order, outcome, item, subform))
+                failures.add(_failure(order, outcome, item, subform), order.key)
 
 
-def _fault(order: _Order, outcome: Outcome, item: Any, subform: str) -> Fault:
-    """The fault of an order's rows, with the key of the line at fault where Zoho says which row it is."""
-    fault = of_outcome(outcome)
+def _failure(order: _Order, outcome: Outcome, item: Any, subform: str) -> ChildFailure:
+    """Why an order's rows were not written, with the key of the line where Zoho says which row it is."""
+    failure = of_outcome(outcome, LINES)
     index = _row_index(item, re.compile(rf"\.{re.escape(subform)}\[(\d+)\]"))
     key = order.lines[index] if index is not None and index < len(order.lines) else None
-    return Fault(fault.code, fault.family, fault.field, fault.message, key)
+    return replace(failure, key=key)
 
 
 def _row_index(item: Any, path: re.Pattern[str]) -> int | None:

@@ -36,7 +36,7 @@ def links_held(client: ZohoClient, field: Field, orders: Collection[str]) -> dic
 
 
 def filled(client: ZohoClient, module: str, fields: Collection[str], records: Collection[str]) -> dict[str, list[str]]:
-    """Which of some fields hold anything, or are not told, by the record's id. Costs 1 credit for 100 records.
+    """Which of some fields hold anything, or are not in the answer, by the record's id. Costs 1 credit for 100 records.
 
     Raises:
         ZohoError: the CRM could not be asked.
@@ -49,7 +49,7 @@ def filled(client: ZohoClient, module: str, fields: Collection[str], records: Co
     return found
 
 
-def gone(held: Held, wanted: Collection[str]) -> list[LinkRow]:
+def surplus(held: Held, wanted: Collection[str]) -> list[LinkRow]:
     """What takes away the links that an order has no more, and the doubles of the others."""
     rows = [row for other, rows in held.items() for row in (rows if other not in wanted else list(rows)[1:])]
     return [{"id": row, "_delete": None} for row in rows]

@@ -12,7 +12,7 @@ from target_zoho_crm.batch import Batch
 from target_zoho_crm.writing.spool import spooling
 
 
-class Kept(msgspec.Struct):
+class SpooledLinks(msgspec.Struct):
     """What a job could not write: fields by their API names, and the links of each order that has any."""
 
     fields: Sequence[str]
@@ -20,14 +20,14 @@ class Kept(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class LinksSpool:
+class LinkSpool:
     """A file that holds it as JSON."""
 
     path: Path
 
     @classmethod
     @spooling()
-    def write(cls, path: Path, batch: Batch) -> LinksSpool:
+    def write(cls, path: Path, batch: Batch) -> LinkSpool:
         """Write the links of a batch.
 
         Raises:
@@ -35,12 +35,12 @@ class LinksSpool:
         """
         names = [column.field.api_name for column in batch.mapping.apart.values()]
         links = {key: dict(batch.links[key]) for key in batch.entries if key in batch.links}
-        path.write_bytes(msgspec.json.encode(Kept(names, links)))
+        path.write_bytes(msgspec.json.encode(SpooledLinks(names, links)))
         return cls(path)
 
-    def read(self) -> Kept:
+    def read(self) -> SpooledLinks:
         """Read it back."""
-        return msgspec.json.decode(self.path.read_bytes(), type=Kept)
+        return msgspec.json.decode(self.path.read_bytes(), type=SpooledLinks)
 
     def remove(self) -> None:
         """Remove the file."""

@@ -6,105 +6,122 @@ goes on with theirs.
 
 from __future__ import annotations
 
-import threading
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from pathlib import Path
-
-import msgspec
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 
 from sync_ledger.job_journal import JournalledJob
-from sync_ledger.tables import JobStep
+from sync_ledger.tables import OPEN_STEPS, JobStep
 from target_zoho_crm.api.errors import Gone, QuotaError, TransientError
-from target_zoho_crm.batch import Channel, PendingRecords
-from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
-from target_zoho_crm.writing.bulk_write import CREATE_ATTEMPTS, BulkFile, BulkWriter, NotCreatedError
-from target_zoho_crm.writing.child_failures import LINES, UNWRITTEN, Fault, Faults, of_error, of_outcome
-from target_zoho_crm.writing.workers import JobWorkers
-
-_ON_THEIR_WAY = 3
-"""So many jobs have children on their way at a time: the outcomes of their orders wait, some megabytes a job."""
+from target_zoho_crm.confirmation.recorder import Recorder
+from target_zoho_crm.confirmation.stream_ledger import StreamLedger
+from target_zoho_crm.writing.child_failures import ChildFailure, ChildFailures, ChildKind, of_outcome
+from target_zoho_crm.writing.job_steps import CREATE_ATTEMPTS, BulkFile, JobSteps, NotCreatedError
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
-    """How children are routed: as their orders."""
+class ChildJob:
+    """A job whose rows are lines or links of the orders of another job.
 
-    channel: Channel
-    bulk_rows: int
-    bulk_threshold: int | None
+    `adds_rows`: a second job would add them once more, so that it is created once and by nobody again. `field` is the
+    field of the orders that its rows are of, where these have no names of their own; `key_columns` says how many of the
+    columns that its result repeats make up a row's key.
+    """
+
+    job: JournalledJob
+    kind: ChildKind
+    adds_rows: bool
+    field: str | None = None
+    key_columns: int = 1
+
+    def owners(self) -> dict[str, str]:
+        """The key of the order that each row is of, by the row's key: what the journal keeps as the job's manifest."""
+        return self.job.manifest.texts()
+
+    def failure(self, outcome: Outcome) -> ChildFailure:
+        """Why one of its rows was not written."""
+        return of_outcome(outcome, self.kind, self.field)
 
 
-class JobsWithChildren(BulkWriter, ABC):
-    """Writes batches of orders that are synced only once their children are written too."""
+class ChildJobs:
+    """Begins, ends and resumes the jobs that belong to jobs of one stream's orders."""
 
-    def __init__(self, destination: Destination, workers: JobWorkers, spool: Path, *, job_wait_seconds: float) -> None:
-        """As for orders alone."""
-        super().__init__(destination, workers, spool, job_wait_seconds=job_wait_seconds)
-        self._on_their_way = threading.BoundedSemaphore(_ON_THEIR_WAY)
+    def __init__(self, *, steps: JobSteps, ledger: StreamLedger, recorder: Recorder) -> None:
+        """`steps` are those of the orders' jobs."""
+        self._steps = steps
+        self._ledger = ledger
+        self._recorder = recorder
 
-    @abstractmethod
-    def _complete(self, job: JournalledJob, outcomes: list[Outcome]) -> list[Outcome]:
-        """Write what belongs to the orders that are in the CRM; the orders' outcomes with those of their children."""
+    def write(
+        self,
+        files: Iterable[tuple[ChildJob, BulkFile]],
+        failures: ChildFailures,
+        turn: AbstractContextManager[object] | None = None,
+    ) -> None:
+        """Journal, send and await the jobs of these files; what is not written is added to `failures`.
 
-    def _settle(self, pending: PendingRecords | None, job: JournalledJob, result: Path | None) -> None:
-        """Turn the orders' result into acks, once their children are written."""
-        with self._on_their_way:
-            with self._by_row:
-                outcomes = self._to.ledger.without_conflicts(self._outcomes(job, result), job)
-            outcomes = self._complete(job, outcomes)
-            with self._by_row:
-                self._to.conclude(pending, outcomes, Channel.BULK_WRITE, job)
+        The files are made here, while no other job's rows are in memory. `turn` is held while the jobs are under way.
 
-    def _begin(self, child: JournalledJob, file: BulkFile, faults: Faults, of: str = LINES) -> JournalledJob | None:
-        """Create a child's job; None where Zoho surely has none, and its orders are due again."""
+        Raises:
+            ZohoError: what ends the run.
+            LostAnswer, StillRunningError: what became of one is not known yet; the next run goes on with all of them.
+        """
+        with self._steps.rows_lock:
+            children = list(files)
+        self._ledger.intend_child_jobs([child.job for child, _ in children])
+        with self._steps.at_zoho, turn or nullcontext():
+            begun = [self._begin(child, file, failures) for child, file in children]
+            for child in begun:
+                if child is not None:
+                    self._end(child, failures)
+
+    def resume(self, child: ChildJob, failures: ChildFailures) -> bool:
+        """Go on with a dead run's job; False where it is over, or nobody knows what became of its rows."""
+        if child.job.step not in OPEN_STEPS:
+            return False
+        created = self._created(child)
+        if created is None:
+            return False
+        self._end(created, failures)
+        return True
+
+    def _begin(self, child: ChildJob, file: BulkFile, failures: ChildFailures) -> ChildJob | None:
+        """Create a job; None where Zoho surely has none, and its orders are due again."""
+        attempts = 1 if child.adds_rows else CREATE_ATTEMPTS
         try:
-            # A job that adds rows is created once: a second one would add them again.
-            attempts = 1 if isinstance(file, RowsFile) else CREATE_ATTEMPTS
-            return self._create(self._upload(child, file), may_exist=False, attempts=attempts)
+            job = self._steps.create(self._steps.upload(child.job, file), may_exist=False, attempts=attempts)
         except NotCreatedError as failure:
-            self._to.ledger.give_back(child, failure.code)
             error = failure.error
+            self._ledger.give_back(child.job, failure.code)
             if not isinstance(error, (TransientError, QuotaError)):
                 raise error from None
-            self._to.call_failed(error)
-            for order in set(child.manifest.texts().values()):
-                faults.setdefault(order, []).append(of_error(error, of))
+            self._recorder.call_failed(error)
+            failures.of_error(error, set(child.owners().values()), child.kind)
             return None
+        return replace(child, job=job)
 
-    def _end(self, child: JournalledJob, faults: Faults) -> None:
-        """Wait for a child's job, and note what was not written."""
-        result = self._await_result(child)
-        self._to.failed_calls.succeeded()
-        with self._by_row:
-            for outcome in self._outcomes(child, result):
-                if outcome.status is not Status.SYNCED:
-                    faults.setdefault(outcome.version, []).append(self._fault(child, outcome))
-
-    def _fault(self, _child: JournalledJob, outcome: Outcome) -> Fault:
-        return of_outcome(outcome)
-
-    def _created(self, child: JournalledJob, *, adds_rows: bool, of: str = LINES) -> JournalledJob | None:
-        """Create a job that is uploaded; None where that is not safe: nobody knows whether it exists already."""
-        if child.step is not JobStep.UPLOADED:
+    def _created(self, child: ChildJob) -> ChildJob | None:
+        """Create a job that is only uploaded; None where that is not safe: nobody knows whether it exists already."""
+        if child.job.step is not JobStep.UPLOADED:
             return child
-        if adds_rows:
-            self._to.ledger.give_back(child, UNWRITTEN[of])
+        if child.adds_rows:
+            self._ledger.give_back(child.job, child.kind.unwritten)
             return None
         try:
-            return self._create(child, may_exist=True)
+            return replace(child, job=self._steps.create(child.job, may_exist=True))
         except Gone:
-            self._to.ledger.give_back(child, UNWRITTEN[of])
+            self._ledger.give_back(child.job, child.kind.unwritten)
             return None
 
-
-class RowsFile(BulkFile):
-    """The file of a job that adds rows to records: of a subform, or links."""
-
-    def body(self, module: str, file_id: str) -> str:
-        """The JSON that creates the job: an insert, which finds no rows by any field."""
-        body = msgspec.json.decode(super().body(module, file_id))
-        body["operation"] = "insert"
-        del body["resource"][0]["find_by"]
-        return msgspec.json.encode(body).decode()
+    def _end(self, child: ChildJob, failures: ChildFailures) -> None:
+        """Wait for a job, and note what was not written."""
+        result = self._steps.fetch(child.job, self._steps.wait_for_end(child.job))
+        self._recorder.call_succeeded()
+        with self._steps.rows_lock:
+            outcomes = self._steps.outcomes(child.job, result, key_columns=child.key_columns)
+            failed = [outcome for outcome in outcomes if outcome.status is not Status.SYNCED]
+            if failed:
+                owners = child.owners()
+                for outcome in failed:
+                    failures.add(child.failure(outcome), owners[outcome.key])

@@ -86,11 +86,12 @@ def job_body(
     *,
     ignore_empty: bool = False,
     operation: Operation = Operation.UPSERT,
+    finds_records: bool = True,
 ) -> bytes:
     """The JSON that creates the job of a zip made by `write_bulk_zip`.
 
-    `ignore_empty` False clears a field where the cell is empty, as null does in an upsert call. It stands in both
-    places, because Zoho's documents differ about which one counts.
+    Without `finds_records` no record is matched by its key. `ignore_empty` False clears a field where the cell is
+    empty, as null does in an upsert call. It stands in both places, because Zoho's documents differ about which counts.
     """
     key = mapping.key_field
     field_mappings = [_entry(key, 0, None, "id" if key.data_type == "lookup" else None)]
@@ -107,7 +108,7 @@ def job_body(
         "file_id": file_id,
         "file_names": [CSV_NAME],
         "ignore_empty": ignore_empty,
-        "find_by": mapping.key_field.api_name,
+        **({"find_by": mapping.key_field.api_name} if finds_records else {}),
         "field_mappings": field_mappings,
     }
     body: dict[str, Any] = {
@@ -120,7 +121,7 @@ def job_body(
 
 
 def _entry(field: Field, index: int, csv_format: str | None, find_by: str | None) -> dict[str, Any]:
-    """What the job is told of one column."""
+    """What the job has for one column."""
     entry: dict[str, Any] = {"api_name": field.api_name, "index": index}
     if csv_format is not None:
         entry["format"] = csv_format

@@ -1,4 +1,4 @@
-"""What becomes in the CRM of orders that are gone from their source: the settings, and the guard over them."""
+"""What becomes in the CRM of orders that were deleted at their source: the settings, and the guard over them."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ STREAM_PROPERTIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """The field that marks an order as gone, its value then, and its value when the order is back."""
+class SoftDelete:
+    """The field that marks an order as deleted, its value then, and its value once the order is back."""
 
     api_name: str
-    gone: Any
-    back: Any
+    deleted: Any
+    restored: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ class DeleteSettings:
             setting("delete_value"),
         )
 
-    def mark(self, fields: ModuleFields) -> Mark | None:
-        """How orders are marked as gone; None where they are not.
+    def soft_delete(self, fields: ModuleFields) -> SoftDelete | None:
+        """How orders are marked as deleted; None where they are not.
 
         Raises:
             ConfigurationError: the field is not named, is not there, or cannot be written.
@@ -108,27 +108,27 @@ class DeleteSettings:
             raise configuration_error(
                 OwnCode.FIELD_NOT_WRITABLE, f"`delete_field` {where} cannot be written.", field=field.api_name
             )
-        return _mark(field, self.value)
+        return _soft_delete(field, self.value)
 
-    def refuses(self, gone: int, in_crm: int) -> str | None:
+    def refuses(self, deleted: int, in_crm: int) -> str | None:
         """Why so many deletions are none that anybody wants; None where they are within bounds.
 
         Args:
-            gone: orders to be deleted or marked.
+            deleted: orders to be deleted or marked.
             in_crm: orders of the stream that have a record in the CRM, with those.
         """
-        if not gone:
+        if not deleted:
             return None
-        what = f"{gone:,} of {in_crm:,} orders in the CRM are gone from the source"
-        if gone >= in_crm:
+        what = f"{deleted:,} of {in_crm:,} orders in the CRM were deleted at the source"
+        if deleted >= in_crm:
             return f"{what}: an emptied source is taken for a fault, whatever `max_delete_percent` says"
-        if gone * 100 > self.most_percent * in_crm:
-            return f"{what}, {gone * 100 / in_crm:.1f} %, and `max_delete_percent` is {self.most_percent:g}"
+        if deleted * 100 > self.most_percent * in_crm:
+            return f"{what}, {deleted * 100 / in_crm:.1f} %, and `max_delete_percent` is {self.most_percent:g}"
         return None
 
 
-def _mark(field: Field, value: str) -> Mark:
+def _soft_delete(field: Field, value: str) -> SoftDelete:
     if field.data_type != "boolean":
-        return Mark(field.api_name, value, None)
+        return SoftDelete(field.api_name, value, None)
     truth = value.lower() == "true"
-    return Mark(field.api_name, truth, not truth)
+    return SoftDelete(field.api_name, truth, not truth)

@@ -11,18 +11,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from sync_ledger.job_journal import JournalledJob
 from sync_ledger.retry_schedules import INSERT_CALLS
+from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.errors import LostAnswer, TransientError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.batch import Batch
-from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
 from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
+from target_zoho_crm.confirmation.recorder import Recorder
+from target_zoho_crm.confirmation.stream_ledger import StreamLedger
+from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.write_settings import Operation
+from target_zoho_crm.writing.records_by_key import RecordsByKey
 
 CALL_ATTEMPTS = INSERT_CALLS.attempts
 PAUSE_SECONDS = INSERT_CALLS.first_pause
@@ -34,32 +37,44 @@ logger = logging.getLogger("target-zoho-crm")
 class Insertion:
     """Inserts into one stream's module."""
 
-    def __init__(self, destination: Destination) -> None:
-        """Into the module of `destination`."""
-        self._to = destination
+    def __init__(
+        self,
+        policy: StreamPolicy,
+        *,
+        client: ZohoClient,
+        ledger: StreamLedger,
+        recorder: Recorder,
+        records: RecordsByKey,
+    ) -> None:
+        """`records` are those of the stream's module."""
+        self._policy = policy
+        self._client = client
+        self._ledger = ledger
+        self._recorder = recorder
+        self._records = records
 
     def settle_in_doubt(self, batch: Batch) -> Batch:
         """Acknowledge what an earlier run inserted without learning of it; gives the rest.
 
-        Where the CRM cannot be asked, the doubtful orders are left unsynced.
+        Where the CRM cannot be asked, the orders in doubt are left unsynced.
 
         Raises:
             ZohoError, DatabaseError: what ends the run.
         """
         asked = time.monotonic()
-        doubtful = self._to.ledger.in_doubt(batch.manifest)
-        if not doubtful:
+        in_doubt = self._ledger.in_doubt(batch.manifest)
+        if not in_doubt:
             return batch
         try:
-            ours = self._ours({key: asked - elapsed.total_seconds() for key, elapsed in doubtful.items()})
+            ours = self._ours({key: asked - elapsed.total_seconds() for key, elapsed in in_doubt.items()})
         except TransientError as error:
-            self._to.left_unsynced(replace(batch, entries={key: batch.entries[key] for key in doubtful}), error)
-            return _without(batch, doubtful)
+            self._recorder.leave_unsynced(batch.only(in_doubt), error)
+            return batch.without(in_doubt)
         outcomes = [_inserted(key, batch.entries[key].version, zoho_id) for key, zoho_id in ours.items()]
         if outcomes:
-            logger.info("Stream %r: %d orders were inserted by an earlier run", self._to.stream, len(outcomes))
-            self._to.conclude(batch.pending, outcomes, None, payload_hashes=batch.payload_hashes)
-        return _without(batch, ours)
+            logger.info("Stream %r: %d orders were inserted by an earlier run", self._policy.stream, len(outcomes))
+            self._recorder.record(batch.pending, outcomes, None, payload_hashes=batch.payload_hashes)
+        return batch.without(ours)
 
     def call(self, body: bytes, sent: Mapping[str, str], job: JournalledJob) -> list[Outcome]:
         """Insert up to 100 orders; `sent` holds their versions by key, `job` is their line in the journal.
@@ -68,15 +83,15 @@ class Insertion:
             LostAnswer: after all attempts nobody knows what became of them.
             ZohoError: they are not in the CRM by this call.
         """
-        to = self._to
+        module, guard = self._policy.module, self._ledger.guard
         for attempt in range(1, CALL_ATTEMPTS + 1):
             try:
-                answer = to.client.insert(to.module, body, records=len(sent), guard=to.ledger.guard)
+                answer = self._client.insert(module, body, records=len(sent), guard=guard)
                 outcomes = upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
             except LostAnswer:
                 if attempt == CALL_ATTEMPTS:
                     raise
-                wait_or_stop(to.stop, PAUSE_SECONDS)
+                wait_or_stop(self._client.stop, PAUSE_SECONDS)
             except TransientError as error:
                 if attempt > 1:  # an earlier attempt may have had its effect
                     raise error.turned(LostAnswer) from error
@@ -96,7 +111,7 @@ class Insertion:
         if not duplicates:
             return list(outcomes)
         asked = time.monotonic()
-        began = asked - self._to.ledger.age_of(job.job_id).total_seconds()
+        began = asked - self._ledger.age_of(job.job_id).total_seconds()
         try:
             ours = self._ours(dict.fromkeys(duplicates, began))
         except TransientError as error:
@@ -107,19 +122,15 @@ class Insertion:
         ]
 
     def _ours(self, began: Mapping[str, float]) -> dict[str, str]:
-        """The ids of records that we made since these moments of `time.monotonic`, by key."""
-        found = self._to.records.find(began)
+        """The ids of records that we made since these times of `time.monotonic`, by key."""
+        found = self._records.find(began)
         ours: dict[str, str] = {}
-        for moment in set(began.values()):
-            records = {key: record for key, record in found.items() if began[key] == moment}
-            made = self._to.records.made_by_us_since(records.values(), moment) if records else set()
+        for since in set(began.values()):
+            records = {key: record for key, record in found.items() if began[key] == since}
+            made = self._records.made_by_us_since(records.values(), since) if records else set()
             ours.update((key, record.zoho_id) for key, record in records.items() if record.zoho_id in made)
         return ours
 
 
 def _inserted(key: str, version: str, zoho_id: str) -> Outcome:
     return Outcome(key, version, Status.SYNCED, zoho_id, Operation.INSERT.value)
-
-
-def _without(batch: Batch, keys: Mapping[str, object]) -> Batch:
-    return replace(batch, entries={key: entry for key, entry in batch.entries.items() if key not in keys})

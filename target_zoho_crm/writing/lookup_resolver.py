@@ -10,12 +10,14 @@ from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import Family, OwnCode, ZohoCode
 from target_zoho_crm.api.errors import TransientError, request_error
 from target_zoho_crm.batch import Batch, Channel, Entry
-from target_zoho_crm.confirmation.destination import Destination
 from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status, own_refusals, refused
+from target_zoho_crm.confirmation.recorder import Recorder
+from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.mapping.conversion import Conversion, Form
 from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal
 from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, reference_csv
 from target_zoho_crm.mapping.references import OnMissingParent, ParentKind, ParentLookup, missing_parent
+from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.writing.lookup_directory import LookupDirectory, NotOne
 from target_zoho_crm.writing.workers import Workers
 
@@ -51,9 +53,19 @@ class _LeftOut:
 class LookupResolver:
     """Puts ids in place of the values by which a stream's orders name their parents."""
 
-    def __init__(self, destination: Destination, directories: LookupDirectories, workers: Workers) -> None:
+    def __init__(
+        self,
+        policy: StreamPolicy,
+        *,
+        ledger: StreamLedger,
+        recorder: Recorder,
+        directories: LookupDirectories,
+        workers: Workers,
+    ) -> None:
         """`workers` ask for parents, several questions at once."""
-        self._to = destination
+        self._policy = policy
+        self._ledger = ledger
+        self._recorder = recorder
         self._directories = directories
         self._workers = workers
         self._left_out: dict[tuple[str, ParentKind], _LeftOut] = {}
@@ -61,7 +73,7 @@ class LookupResolver:
     def resolved(self, batch: Batch, channel: Channel) -> Batch:
         """The batch with ids for parents, without the orders whose outcome is clear by that.
 
-        A bulk job finds by itself what it can. An order that has another fault too is refused for that one, as it is
+        A bulk job finds by itself what it can. An order that has another error too is refused for that one, as it is
         where the job would find out about the parent.
 
         Raises:
@@ -77,33 +89,29 @@ class LookupResolver:
         for position, lookup in lookups.items():
             names = named.values[position]
             result.take(position, names, self._answers(lookup, dict.fromkeys(names.values())))
-        if result.faults and by_job:  # what is refused now no job sees: all its missing parents are told here
-            at_fault = _Named(
-                replace(batch, entries={key: batch.entries[key] for key in result.faults}),
-                {position: every[position] for position in by_job},
-            )
-            for position, names in at_fault.values.items():
-                result.blame(position, names, self._answers(every[position], dict.fromkeys(names.values())))
+        if result.failures and by_job:  # what is refused now no job sees: all its missing parents are named here
+            failing = _Named(batch.only(result.failures), {position: every[position] for position in by_job})
+            for position, names in failing.values.items():
+                result.add_failures(position, names, self._answers(every[position], dict.fromkeys(names.values())))
         mapping = _by_ids(batch.mapping, lookups)
         resolved = replace(batch, mapping=mapping, entries=result.entries)
-        refusals = _refusals(batch, named.unfit | result.faults.keys(), channel)
+        refusals = _refusals(batch, named.unfit | result.failures.keys(), channel)
         outcomes = own_refusals(batch, refusals) + [
             refused(key, batch.entries[key].version, [errors[position] for position in sorted(errors)])
-            for key, errors in result.faults.items()
+            for key, errors in result.failures.items()
             if key not in refusals
         ]
         if outcomes:
-            self._to.conclude(batch.pending, outcomes, channel)
+            self._recorder.record(batch.pending, outcomes, channel)
         for error, keys in result.waiting.items():
-            self._to.left_unsynced(batch.only(keys), error)
-        gone = {outcome.key for outcome in outcomes}.union(*result.waiting.values())
+            self._recorder.leave_unsynced(batch.only(keys), error)
+        taken_out = {outcome.key for outcome in outcomes}.union(*result.waiting.values())
         for position, lookup in lookups.items():
-            self._note_left_out(mapping.columns[position].field.api_name, lookup, result.left_out[position], gone)
-        entries = {key: entry for key, entry in result.entries.items() if key not in gone} if gone else result.entries
+            self._note_left_out(mapping.columns[position].field.api_name, lookup, result.left_out[position], taken_out)
         # An order without its parent is sent again when it is touched: the parent may be there by then.
         unsure = set[str]().union(*result.left_out.values())
         hashes = {key: each for key, each in batch.payload_hashes.items() if key not in unsure}
-        return replace(resolved, entries=entries, payload_hashes=hashes)
+        return replace(resolved.without(taken_out), payload_hashes=hashes)
 
     def credits(self, batch: Batch, in_jobs: int) -> int:
         """What asking for the batch's parents costs, of whose orders the first `in_jobs` go by bulk jobs.
@@ -122,7 +130,7 @@ class LookupResolver:
     def lines(self) -> list[str]:
         """One line for each field that orders were sent without: how many, and which parents are missing."""
         return [
-            f"{found.count} orders of stream {self._to.stream!r} were sent without {name}: {kind.module} has no "
+            f"{found.count} orders of stream {self._policy.stream!r} were sent without {name}: {kind.module} has no "
             f"{kind.field.api_name} {', '.join(map(repr, found.names))}"
             f"{', ...' if found.count > len(found.names) else ''} (on_missing_parent is null)"
             for (name, kind), found in self._left_out.items()
@@ -152,8 +160,8 @@ class LookupResolver:
         return answers
 
     def _create(self, directory: LookupDirectory, values: Collection[str]) -> dict[str, _Answer]:
-        guard = self._to.ledger.guard
-        created = directory.create(list(values), self._workers.submit, further=self._to.automations.body(), guard=guard)
+        further, guard = self._policy.automations.body(), self._ledger.guard
+        created = directory.create(list(values), self._workers.submit, further=further, guard=guard)
         return {
             value: self._created(directory.kind.display_name(value), outcome)
             if isinstance(outcome, Outcome)
@@ -166,13 +174,15 @@ class LookupResolver:
             return outcome.zoho_id
         code = outcome.code or OwnCode.UNCLEAR_ANSWER
         if outcome.status is Status.UNSYNCED:
-            raise request_error(code, where=f"stream {self._to.stream!r}, creation of {name}", field=outcome.field)
+            raise request_error(code, where=f"stream {self._policy.stream!r}, creation of {name}", field=outcome.field)
         cause = f"{code}{f' in field {outcome.field}' if outcome.field else ''}"
-        said = f"{name} does not exist and was not created: {cause}"
-        return RecordError(ZohoCode.INVALID_DATA if outcome.family is Family.DATA else code, None, said)
+        message = f"{name} does not exist and was not created: {cause}"
+        return RecordError(ZohoCode.INVALID_DATA if outcome.family is Family.DATA else code, None, message)
 
-    def _note_left_out(self, name: str, lookup: ParentLookup, keys: Mapping[str, str], gone: Collection[str]) -> None:
-        values = [value for key, value in keys.items() if key not in gone]
+    def _note_left_out(
+        self, name: str, lookup: ParentLookup, keys: Mapping[str, str], taken_out: Collection[str]
+    ) -> None:
+        values = [value for key, value in keys.items() if key not in taken_out]
         if not values:
             return
         noted = self._left_out.setdefault((name, lookup.kind), _LeftOut())
@@ -206,7 +216,7 @@ class _Resolution:
     def __init__(self, batch: Batch, refused_already: Collection[str]) -> None:
         self._names = [column.field.api_name for column in batch.mapping.columns]
         self.entries = {key: entry for key, entry in batch.entries.items() if key not in refused_already}
-        self.faults: dict[str, dict[int, RecordError]] = {}
+        self.failures: dict[str, dict[int, RecordError]] = {}
         self.waiting: dict[TransientError, set[str]] = {}
         self.left_out: dict[int, dict[str, str]] = {}
 
@@ -217,7 +227,7 @@ class _Resolution:
             name = names.get(key)
             answer = answers[name] if name is not None else None
             if isinstance(answer, RecordError):
-                self._blame(key, position, answer)
+                self._add_failure(key, position, answer)
             elif isinstance(answer, TransientError):
                 self.waiting.setdefault(answer, set()).add(key)
             elif answer is None and name is not None:
@@ -226,15 +236,15 @@ class _Resolution:
             values = (*entry.values[:position], value, *entry.values[position + 1 :])
             self.entries[key] = Entry(entry.version, values)
 
-    def blame(self, position: int, names: Mapping[str, str], answers: Mapping[str, _Answer]) -> None:
-        """Add what is wrong in one column to the faults of the orders that `names` holds."""
+    def add_failures(self, position: int, names: Mapping[str, str], answers: Mapping[str, _Answer]) -> None:
+        """Add what is wrong in one column to the failures of the orders that `names` holds."""
         for key, name in names.items():
             answer = answers[name]
             if isinstance(answer, RecordError):
-                self._blame(key, position, answer)
+                self._add_failure(key, position, answer)
 
-    def _blame(self, key: str, position: int, error: RecordError) -> None:
-        self.faults.setdefault(key, {})[position] = replace(error, field=self._names[position])
+    def _add_failure(self, key: str, position: int, error: RecordError) -> None:
+        self.failures.setdefault(key, {})[position] = replace(error, field=self._names[position])
 
 
 def _texts(kind: ParentKind, values: Iterable[Any]) -> Iterator[str]:

@@ -33,6 +33,19 @@ def possible_channel(wanted: Channel, stream: str, upsert_only: Sequence[str]) -
     return Channel.UPSERT
 
 
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """How records are routed.
+
+    `channel` AUTO decides by credits, the others are fixed. `bulk_rows` is the most rows of one job; with
+    `bulk_threshold` a job is made while at least so many records remain, whatever it costs.
+    """
+
+    channel: Channel
+    bulk_rows: int
+    bulk_threshold: int | None = None
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a number of records is sent: the jobs first, then `upsert_records` by upsert calls; the rest is not sent.
@@ -64,7 +77,7 @@ class LineCounts:
         """Lines of some of the records."""
         return self._lines[end] - self._lines[start]
 
-    def room_for(self, lines: int, start: int, end: int) -> int:
+    def end_within(self, lines: int, start: int, end: int) -> int:
         """Where the first of the records from `start` on ends that together have no more than so many lines."""
         return bisect_right(self._lines, self._lines[start] + lines, start, end + 1) - 1
 
@@ -98,26 +111,24 @@ class LinesWay:
     credits: int
 
 
-def lines_way(
-    lines: LineCounts, start: int, end: int, *, channel: Channel, bulk_rows: int, bulk_threshold: int | None
-) -> LinesWay:
+def lines_way(lines: LineCounts, start: int, end: int, routing: Routing) -> LinesWay:
     """The cheapest way for the lines of the records of one job; the lines of one record go one way.
 
     All jobs but the last are full, so that the last one alone may cost more than calls, unless all do.
     """
     total = lines.within(start, end)
-    most = -(-total // bulk_rows)
+    most = -(-total // routing.bulk_rows)
     by_jobs = LinesWay(most, end - start if most else 0, most * BULK_JOB_CREDITS)
-    if channel is Channel.BULK_WRITE:
+    if routing.channel is Channel.BULK_WRITE:
         return by_jobs
     by_calls = LinesWay(0, 0, lines.upsert_credits(start, end))
-    if channel is Channel.UPSERT:
+    if routing.channel is Channel.UPSERT:
         return by_calls
-    if bulk_threshold is not None:
-        return by_jobs if total >= bulk_threshold else by_calls
+    if routing.bulk_threshold is not None:
+        return by_jobs if total >= routing.bulk_threshold else by_calls
     ways = [by_jobs, by_calls]
     if most > 1:
-        middle = lines.room_for((most - 1) * bulk_rows, start, end)
+        middle = lines.end_within((most - 1) * routing.bulk_rows, start, end)
         credits_ = (most - 1) * BULK_JOB_CREDITS + lines.upsert_credits(middle, end)
         ways.append(LinesWay(most - 1, middle - start, credits_))
     return min(ways, key=lambda way: way.credits)
@@ -131,50 +142,45 @@ class LinkCounts:
         self._having = [0, *accumulate(map(any, zip(*links, strict=True)))] if links else [0] * (len(asked) + 1)
         self._asked = [0, *accumulate(asked)]
 
-    def credits(self, start: int, end: int, *, channel: Channel, bulk_rows: int, bulk_threshold: int | None) -> int:
+    def credits(self, start: int, end: int, routing: Routing) -> int:
         """Credits for the links of the records of one job, and for asking which of the linked records are there."""
         counts = [sums[end] - sums[start] for sums in self._links]
         having = self._having[end] - self._having[start]
-        way = links_way(counts, having, channel=channel, bulk_rows=bulk_rows, bulk_threshold=bulk_threshold)
+        way = links_way(counts, having, routing)
         asking = -(-(self._asked[end] - self._asked[start]) // IDS_PER_QUERY)
         return way.credits + asking
 
 
-def links_way(
-    links: Sequence[int], records: int, *, channel: Channel, bulk_rows: int, bulk_threshold: int | None
-) -> LinesWay:
+def links_way(links: Sequence[int], records: int, routing: Routing) -> LinesWay:
     """The cheaper way for so many links by field, of so many records: jobs for each field, or calls for the records."""
-    jobs = sum(-(-count // bulk_rows) for count in links)
+    jobs = sum(-(-count // routing.bulk_rows) for count in links)
     by_jobs = LinesWay(jobs, records, jobs * BULK_JOB_CREDITS)
     by_calls = LinesWay(0, 0, upsert_credits(records))
-    if channel is Channel.BULK_WRITE:
+    if routing.channel is Channel.BULK_WRITE:
         return by_jobs
-    if bulk_threshold is not None:
-        return by_jobs if sum(links) >= bulk_threshold else by_calls
+    if routing.bulk_threshold is not None:
+        return by_jobs if sum(links) >= routing.bulk_threshold else by_calls
     return min(by_jobs, by_calls, key=lambda way: way.credits)
 
 
 def plan(
     records: int,
+    routing: Routing,
     *,
-    channel: Channel,
-    bulk_rows: int,
-    bulk_threshold: int | None,
     lines: LineCounts | None = None,
     links: LinkCounts | None = None,
-    room: int | None = None,
+    credits_left: int | None = None,
 ) -> Plan:
     """The cheapest way for `records`; where both ways cost the same, the jobs, which leave the calls to others.
 
     Args:
         records: how many are to be sent.
-        channel: AUTO decides by credits, the others are fixed.
-        bulk_rows: the most rows of one job.
-        bulk_threshold: if given, a job is made while at least so many records remain, whatever it costs.
+        routing: by which channel, and the sizes of jobs.
         lines: the records' lines, which cost too.
         links: their links, which cost where a record goes by a job; a call brings them along.
-        room: the most credits that the plan may cost; what they do not suffice for is not sent.
+        credits_left: the most credits that the plan may cost; what they do not suffice for is not sent.
     """
+    bulk_rows, bulk_threshold = routing.bulk_rows, routing.bulk_threshold
     if records < 0 or bulk_rows < 1 or (bulk_threshold is not None and bulk_threshold < 1):
         raise ValueError("records must not be negative; bulk_rows and bulk_threshold must be positive")
     sizes: list[int] = []
@@ -185,21 +191,22 @@ def plan(
         more_jobs, by_job = 0, BULK_JOB_CREDITS
         if lines is not None:
             by_calls += lines.upsert_credits(start, end)
-            way = lines_way(lines, start, end, channel=channel, bulk_rows=bulk_rows, bulk_threshold=bulk_threshold)
+            way = lines_way(lines, start, end, routing)
             more_jobs, by_job = way.jobs, by_job + way.credits
         linking = 0
         if links is not None:
-            linking = links.credits(start, end, channel=channel, bulk_rows=bulk_rows, bulk_threshold=bulk_threshold)
+            linking = links.credits(start, end, routing)
             by_job += linking
-        if not _by_job(records - start, by_calls, by_job, channel, bulk_threshold):
+        if not _by_job(records - start, by_calls, by_job, routing):
             break
-        if room is not None and spent + by_job > room:
+        if credits_left is not None and spent + by_job > credits_left:
             break
         sizes.append(end - start)
         jobs, start, spent, of_links = jobs + more_jobs, end, spent + by_job, of_links + linking
     remaining = records - start
-    if room is not None:
-        remaining = 0 if channel is Channel.BULK_WRITE else _within(room - spent, start, records, lines)
+    if credits_left is not None:
+        by_jobs_only = routing.channel is Channel.BULK_WRITE
+        remaining = 0 if by_jobs_only else _within(credits_left - spent, start, records, lines)
     end = start + remaining
     if lines is not None:
         spent += lines.upsert_credits(start, end)
@@ -207,26 +214,27 @@ def plan(
     credits_ = spent + upsert_credits(remaining)
     why = _why(end, sizes, remaining, credits_, alone, lines, jobs, of_links)
     if end < records:
-        why = f"{records - end:,} records are left out, since the budget has room for {room:,} credits; {why}"
+        why = f"{records - end:,} records are left out, since {credits_left:,} credits are left; {why}"
     return Plan(tuple(sizes), remaining, credits_, why)
 
 
-def _within(room: int, start: int, end: int, lines: LineCounts | None) -> int:
+def _within(credits_left: int, start: int, end: int, lines: LineCounts | None) -> int:
     """How many of the records from `start` can be written by upsert calls for so many credits."""
     if lines is None:
-        return min(end - start, room * UPSERT_RECORDS_PER_CREDIT)
+        return min(end - start, credits_left * UPSERT_RECORDS_PER_CREDIT)
     for at in range(start, end, UPSERT_MAX_RECORDS):
         after = min(at + UPSERT_MAX_RECORDS, end)
-        room -= upsert_credits(after - at) + lines.upsert_credits(at, after)
-        if room < 0:
+        credits_left -= upsert_credits(after - at) + lines.upsert_credits(at, after)
+        if credits_left < 0:
             return at - start
     return end - start
 
 
-def _by_job(remaining: int, by_calls: int, by_job: int, channel: Channel, bulk_threshold: int | None) -> bool:
-    if channel is not Channel.AUTO:
-        return channel is Channel.BULK_WRITE
-    return remaining >= bulk_threshold if bulk_threshold is not None else by_calls >= by_job
+def _by_job(remaining: int, by_calls: int, by_job: int, routing: Routing) -> bool:
+    if routing.channel is not Channel.AUTO:
+        return routing.channel is Channel.BULK_WRITE
+    threshold = routing.bulk_threshold
+    return remaining >= threshold if threshold is not None else by_calls >= by_job
 
 
 def _why(

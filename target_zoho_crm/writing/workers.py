@@ -11,22 +11,22 @@ from sync_ledger.retry_schedules import WORKER_STOP_CHECK_SECONDS
 
 
 class Workers:
-    """A pool that takes no more work than it has hands, and hands the first failure to whoever asks next."""
+    """A pool that takes no more work than it has threads, and raises the first failure for whoever asks next."""
 
-    def __init__(self, name: str, hands: int, stop: threading.Event) -> None:
-        """Make a pool of `hands` threads; `stop` tells work that is not begun to be dropped."""
-        self._pool = ThreadPoolExecutor(max_workers=hands, thread_name_prefix=name)
-        self._hands = hands
+    def __init__(self, name: str, threads: int, stop: threading.Event) -> None:
+        """Make a pool of so many threads; once `stop` is set, work that has not begun is dropped."""
+        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=name)
+        self._threads = threads
         self._stop = stop
         self._running: set[Future[None]] = set()
 
     def submit(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Begin a piece of work, waiting until a hand is free.
+        """Begin a piece of work, waiting until a thread is free.
 
         Raises:
             Exception: what an earlier piece of work failed with.
         """
-        while len(self._running) >= self._hands:
+        while len(self._running) >= self._threads:
             self.wait_for_one()
         self._running.add(self._pool.submit(work, *arguments))
 
@@ -53,9 +53,9 @@ class Workers:
 
     @property
     def free(self) -> int:
-        """How many hands are free. Raises the failure of work that is over."""
+        """How many threads are free. Raises the failure of work that is over."""
         self.check()
-        return self._hands - len(self._running)
+        return self._threads - len(self._running)
 
     @property
     def busy(self) -> bool:
@@ -69,9 +69,9 @@ class Workers:
 
 
 class JobWorkers(Workers):
-    """Hands for bulk write jobs: while some are at Zoho, others are made ready, so that none has to be waited for.
+    """Threads for bulk write jobs: while some are at Zoho, others are made ready, so that none has to be waited for.
 
-    One hand more settles what has ended.
+    One thread more settles what has ended.
     """
 
     READY_MOST = 4
@@ -91,8 +91,39 @@ class JobWorkers(Workers):
         return max(0, self._most_jobs + 1 - len(self._running))
 
 
+class RunWorkers:
+    """All threads of a run: those for calls and those for bulk write jobs."""
+
+    def __init__(self, *, calls: int, jobs: int, stop: threading.Event) -> None:
+        """Make threads for so many calls at a time, and for so many jobs at Zoho."""
+        self.calls = Workers("upsert", calls, stop)
+        self.jobs = JobWorkers(jobs, stop)
+
+    def check(self) -> None:
+        """Raise the failure of work that is over, without waiting."""
+        self.calls.check()
+        self.jobs.check()
+
+    def wait(self) -> None:
+        """Wait for all work. Raises the first failure."""
+        self.calls.wait()
+        self.jobs.wait()
+
+    def wait_for_one(self) -> bool:
+        """Wait until a call, or else a job, is over; False where none is under way. Raises its failure."""
+        workers = self.calls if self.calls.busy else self.jobs
+        busy = workers.busy
+        workers.wait_for_one()
+        return busy
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self.calls.close()
+        self.jobs.close()
+
+
 def at_once(questions: Sequence[Callable[[], object]], stop: threading.Event) -> None:
-    """Ask several things at the same time, and wait for all answers, which whoever is asked keeps.
+    """Ask several questions at the same time, and wait until all are answered; the answers stay where they come in.
 
     Raises:
         Exception: what one of them failed with.

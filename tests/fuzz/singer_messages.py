@@ -9,7 +9,6 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -17,14 +16,14 @@ from typing import Any
 import msgspec
 from fuzz.choices import NUMBERS, Choices, Number, json_text
 
-from sync_databases.flags import FlaggedTable
-from sync_ledger.partitions import WHOLE, Partition
 from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.mapping.conversion import Conversion, Form
-from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal
+from target_zoho_crm.mapping.field_mapping import Refusal
 from target_zoho_crm.record_decoding import GONE, Rows
+from target_zoho_crm.run import OpenedStream
 from target_zoho_crm.settings import Settings
 from target_zoho_crm.stream_mapping import stream_mapping
+from target_zoho_crm.stream_request import StreamRequest
 from target_zoho_crm.target import _EXPECTED, TargetZohoCRM
 from target_zoho_crm.writing.csv_text import csv_text
 from target_zoho_crm.writing.upsert_body import upsert_body
@@ -190,8 +189,6 @@ def _target() -> tuple[TargetZohoCRM, _Recorder]:
 class _Recorder:
     """Takes the place of a run and of its deliveries: notes what would be sent, after the product's own conversion."""
 
-    lines_property = None
-
     def __init__(self) -> None:
         self.settings = _settings()
         self.state_gate = self
@@ -199,24 +196,16 @@ class _Recorder:
         self.keys: list[str] = []
         self.states: list[Any] = []
 
-    def open_stream(
-        self,
-        stream: str,
-        properties: Mapping[str, Any],
-        key_properties: Sequence[str],
-        read_since: datetime | None = None,  # noqa: ARG002 - there is no ledger to compare with
-        partition: Partition = WHOLE,  # noqa: ARG002 - nor a lock to take
-        sync_flag: FlaggedTable | None = None,  # noqa: ARG002 - nor a table to set flags in
-    ) -> tuple[_Recorder, FieldMapping]:
+    def open_stream(self, request: StreamRequest) -> OpenedStream:
         self._mapping = stream_mapping(
             self.settings,
-            self.settings.stream(stream),
-            properties,
-            key_properties,
+            self.settings.stream(request.stream),
+            request.properties,
+            request.key_properties,
             fields_of=lambda _module: FIELDS,
             users=dict,  # type: ignore[arg-type] # no field here needs one
         )
-        return self, self._mapping
+        return OpenedStream(self, self._mapping, None)  # type: ignore[arg-type] # it takes the delivery's place
 
     def hold(self, state: Mapping[str, Any]) -> None:
         msgspec.json.encode(state)  # it must be possible to write it out again

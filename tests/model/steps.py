@@ -6,7 +6,6 @@ Only two things are not the product's: Zoho, whose answers the test draws, and t
 from __future__ import annotations
 
 import logging
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -33,15 +32,15 @@ from target_zoho_crm.api.codes import Family
 from target_zoho_crm.api.data_centers import endpoints
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.batch import Channel, PendingRecords
-from target_zoho_crm.confirmation.destination import Destination, OnRejection
 from target_zoho_crm.confirmation.in_flight import Flight, InFlight
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.problem_summary import Problems
+from target_zoho_crm.confirmation.recorder import Recorder
 from target_zoho_crm.confirmation.state_gate import StateGate
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.mapping.key_folding import KeyFolding
+from target_zoho_crm.stream_policy import OnRejection, StreamPolicy
 from target_zoho_crm.write_settings import Automations, Operation
-from target_zoho_crm.writing.records_by_key import RecordsByKey
 
 STREAM = "orders"
 NO_SUCH_PROCESS = 2**22 + 1
@@ -216,25 +215,26 @@ class Run:
         ledger, folding = self.shop.ledger, KeyFolding(folds_case=True)
         self.lock = Lease.acquire(ledger, STREAM)
         self.state_gate = StateGate(self._keep_state)
-        self._to = Destination(
+        policy = StreamPolicy(
             stream=STREAM,
             module="Orders",
-            client=self.shop.client,
-            stop=threading.Event(),
-            ledger=StreamLedger(ledger, self.lock, max_attempts=max_attempts, folding=folding),
             folding=folding,
-            in_flight=InFlight(folding),
-            state_gate=self.state_gate,
-            problems=Problems(),
-            on_rejection=OnRejection.SKIP,
-            credits=CreditMeter(),
+            operation=Operation.UPSERT,
             automations=Automations(),
             ignore_empty=False,
-            operation=Operation.UPSERT,
-            records=RecordsByKey(self.shop.client, "Orders", "parent_id", folding),
+            on_rejection=OnRejection.SKIP,
+        )
+        self.in_flight = InFlight(folding)
+        self.stream_ledger = StreamLedger(ledger, self.lock, max_attempts=max_attempts, folding=folding)
+        self.recorder = Recorder(
+            policy,
+            ledger=self.stream_ledger,
+            state_gate=self.state_gate,
+            problems=Problems(),
+            credits=CreditMeter(),
         )
         for orphan in adopt(ledger, self.lock):
-            self.jobs.append(Job(orphan, None, self._to.in_flight.begin(orphan.manifest.texts())))
+            self.jobs.append(Job(orphan, None, self.in_flight.begin(orphan.manifest.texts())))
 
     def _keep_state(self, state: Mapping[str, Any]) -> None:
         self.shop.bookmark = state["bookmark"]
@@ -254,7 +254,7 @@ class Run:
 
     def take(self) -> dict[str, Sent]:
         """Take orders that may go now from the buffer, those that were read together."""
-        flying = self._to.in_flight.among(self.buffer)
+        flying = self.in_flight.among(self.buffer)
         ready = {key: sent for key, sent in self.buffer.items() if key not in flying}
         first = next(iter(ready.values()), None)
         rows = {key: sent for key, sent in ready.items() if first is not None and sent.group is first.group}
@@ -272,23 +272,23 @@ class Run:
 
     def guard(self) -> None:
         """What every send begins with."""
-        self._to.ledger.guard()
+        self.stream_ledger.guard()
 
     def called(self, rows: dict[str, Sent], fates: Fates) -> None:
         """Note in memory that Zoho has answered a call."""
-        self.calls.append(Call(rows, fates, self._to.in_flight.begin(rows)))
+        self.calls.append(Call(rows, fates, self.in_flight.begin(rows)))
 
     def lose(self, call: Call) -> None:
         """Give a call up; its orders stay unsettled."""
         self.calls.remove(call)
-        self._to.in_flight.end(call.flight)
+        self.in_flight.end(call.flight)
 
     def hear(self, call: Call) -> None:
         """Note the answer of a call."""
         self.calls.remove(call)
         outcomes = [_outcome(key, sent.version, call.fates[key]) for key, sent in call.rows.items()]
-        self._to.conclude(next(iter(call.rows.values())).group, outcomes, Channel.UPSERT)
-        self._to.in_flight.end(call.flight)
+        self.recorder.record(next(iter(call.rows.values())).group, outcomes, Channel.UPSERT)
+        self.in_flight.end(call.flight)
 
     def intend(self, rows: dict[str, Sent]) -> Job:
         """Note a job of these orders."""
@@ -296,39 +296,39 @@ class Run:
         journalled = JournalledJob(
             uuid.uuid4().hex, STREAM, "", "Orders", JobStep.INTENT, Manifest.of(manifest), credits=0
         )
-        job = Job(journalled, next(iter(rows.values())).group, self._to.in_flight.begin(manifest))
-        self._to.ledger.intend(journalled, {})
+        job = Job(journalled, next(iter(rows.values())).group, self.in_flight.begin(manifest))
+        self.stream_ledger.intend(journalled, {})
         self.jobs.append(job)
         return job
 
     def step(self, job: Job, step: JobStep, **facts: Any) -> None:
         """Note how far a job has come."""
-        self._to.ledger.step(job.job_id, step, **facts)
+        self.stream_ledger.step(job.job_id, step, **facts)
         job.journalled = replace(job.journalled, step=step)
 
     def give_back(self, job: Job) -> None:
         """Note that a job surely never came into being."""
-        self._to.ledger.give_back(job.journalled, "INTERNAL_ERROR")
+        self.stream_ledger.give_back(job.journalled, "INTERNAL_ERROR")
         self._over(job)
 
     def settle(self, job: Job, fates: Fates) -> None:
         """Note a job's result."""
         outcomes = [_outcome(key, version, fates[key]) for key, version in job.journalled.manifest.texts().items()]
-        self._to.conclude(job.group, outcomes, Channel.BULK_WRITE, job.journalled)
+        self.recorder.record(job.group, outcomes, Channel.BULK_WRITE, job.journalled)
         self._over(job)
 
     def _over(self, job: Job) -> None:
         self.jobs.remove(job)
-        self._to.in_flight.end(job.flight)
+        self.in_flight.end(job.flight)
 
     def deletable(self) -> list[str]:
         """Those of the orders that are gone whose record can be deleted now."""
-        known = self._to.ledger.known_records(self.gone)
+        known = self.stream_ledger.known_records(self.gone)
         return [key for key in self.gone if known[key].zoho_id and known[key].status is not AckStatus.SUBMITTED]
 
     def delete(self, keys: list[str]) -> None:
         """Note that Zoho has deleted records."""
-        self._to.ledger.note_deleted(dict.fromkeys(keys, DELETED_VERSION), "delete")
+        self.stream_ledger.note_deleted(dict.fromkeys(keys, DELETED_VERSION), "delete")
         for key in keys:
             self.state_gate.confirmed(self.gone[key], [Outcome(key, DELETED_VERSION, Status.DELETED)], 0)
 

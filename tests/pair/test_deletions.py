@@ -98,7 +98,7 @@ def test_gone_orders_are_ignored(gone_shop: Shop) -> None:
     second = shop.run()
     assert second.code == 0, second.err
     assert second.summary["unchanged"] == 125
-    assert "125 orders are gone from the source and stay in the CRM" in second.err
+    assert "125 orders were deleted at the source and stay in the CRM" in second.err
     assert len(shop.crm()) == 1_000
     assert statuses(shop, GONE) == {("synced", "insert", False)}
 
@@ -130,7 +130,7 @@ def test_a_loss_of_sixty_percent_is_refused_and_all_else_is_done(gone_shop: Shop
     shop.change(["SO-999"], notes="changed")
     refused = shop.run()
     assert refused.code == 1
-    assert "600 of 1,001 orders in the CRM are gone from the source, 59.9 %" in refused.errors[-1]
+    assert "600 of 1,001 orders in the CRM were deleted at the source, 59.9 %" in refused.errors[-1]
     assert "max_delete_percent" in refused.errors[-1]
     assert (refused.summary["synced"], refused.summary["left unsynced"]) == (2, 600)
     assert len(shop.crm()) == 1_001

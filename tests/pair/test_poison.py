@@ -225,7 +225,7 @@ def test_one_run_singles_out_a_hundred_orders_at_most(shop: Shop) -> None:
     shop.emulator.admin.add_fault(kind="poison", keys=guilty, code="INTERNAL_ERROR")
     first = shop.run()
     assert first.code == 1
-    assert "This run has singled out 100 orders" in first.err
+    assert "This run has put 100 orders in quarantine" in first.err
     assert len([ack for ack in shop.acks().values() if ack.error_code == "BREAKS_CALLS"]) == 100
     assert asked(shop, "upsert") <= 5 + 8 * 100
     assert any(shop.run().code == 0 for _ in range(4))  # the two orders sent to learn of an outage may be guilty both

@@ -34,6 +34,7 @@ from target_zoho_crm.config_schema import CONFIG
 from target_zoho_crm.record_decoding import RowReader, Rows
 from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
+from target_zoho_crm.stream_request import StreamRequest
 from target_zoho_crm.writing.spool import SpoolError
 
 STREAM = "orders"
@@ -223,9 +224,9 @@ class TargetRun:
             run.check()
             if message[0] == "SCHEMA":
                 _, properties, required, keys, read_since = message
-                delivery, mapping = run.open_stream(STREAM, properties, keys, read_since)
+                stream = run.open_stream(StreamRequest(STREAM, properties, keys, read_since))
                 self.opened = True
-                sources = [column.source for column in mapping.columns]
+                delivery, sources = stream.delivery, [column.source for column in stream.mapping.columns]
                 reader = RowReader(
                     properties, required=required, key_properties=keys, replication_key="updated_at", sources=sources
                 )

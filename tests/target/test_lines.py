@@ -16,11 +16,11 @@ from target_zoho_crm.api.costs import BULK_JOB_CREDITS, upsert_credits
 from target_zoho_crm.api.errors import Stopped
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
-from target_zoho_crm.lines.line_move_lock import LineTraffic
+from target_zoho_crm.lines.line_move_lock import LineMoveLock
 from target_zoho_crm.lines.line_reader import LineReader, count_lines
 from target_zoho_crm.mapping.key_folding import KeyFolding
-from target_zoho_crm.writing.child_failures import Fault, unwritten, whole
-from target_zoho_crm.writing.routing import LineCounts, Plan, plan
+from target_zoho_crm.writing.child_failures import LINES, ChildFailure, unknown, with_failures
+from target_zoho_crm.writing.routing import LineCounts, Plan, Routing, plan
 
 FOLDING = KeyFolding(folds_case=True)
 LINE = {
@@ -32,7 +32,7 @@ LINE = {
 
 def auto(counts: list[int], *, in_subform: bool = False, bulk_threshold: int | None = None) -> Plan:
     lines = LineCounts(counts, in_subform)
-    return plan(len(counts), channel=Channel.AUTO, bulk_rows=25_000, bulk_threshold=bulk_threshold, lines=lines)
+    return plan(len(counts), Routing(Channel.AUTO, 25_000, bulk_threshold), lines=lines)
 
 
 # Routing
@@ -61,7 +61,7 @@ def test_rows_of_a_subform_cost_by_their_orders() -> None:
 
 def test_without_lines_nothing_changes() -> None:
     assert auto([0] * 12_345) == auto([0] * 12_345, in_subform=True)
-    bare = plan(12_345, channel=Channel.AUTO, bulk_rows=25_000, bulk_threshold=None)
+    bare = plan(12_345, Routing(Channel.AUTO, 25_000, None))
     assert auto([0] * 12_345).credits == bare.credits
 
 
@@ -69,7 +69,7 @@ def test_without_lines_nothing_changes() -> None:
 @given(st.lists(st.integers(0, 60), max_size=400), st.booleans(), st.sampled_from(list(Channel)))
 def test_the_credits_are_the_sum_of_what_is_sent(counts: list[int], in_subform: bool, channel: Channel) -> None:  # noqa: FBT001
     lines = LineCounts(counts, in_subform)
-    way = plan(len(counts), channel=channel, bulk_rows=100, bulk_threshold=None, lines=lines)
+    way = plan(len(counts), Routing(channel, 100, None), lines=lines)
     assert sum(way.job_sizes) + way.upsert_records == len(counts)
     start, spent = 0, 0
     for size in way.job_sizes:
@@ -140,11 +140,11 @@ def outcome(key: str, status: Status = Status.SYNCED, **facts: str) -> Outcome:
 
 
 def test_an_order_is_synced_only_when_its_lines_are() -> None:
-    data = Fault("INVALID_DATA", Family.DATA, "Quantity", "not a number", "11")
-    passing = Fault("INTERNAL_ERROR", Family.TRANSIENT, message="HTTP 500")
+    data = ChildFailure("INVALID_DATA", Family.DATA, "Quantity", "not a number", "11")
+    passing = ChildFailure("INTERNAL_ERROR", Family.TRANSIENT, message="HTTP 500")
     refused = outcome("C", Status.REJECTED, code="DUPLICATE_DATA")
-    faults = {"A": [data], "B": [passing], "C": [data], "D": [passing, data]}
-    a, b, c, d, e = whole([outcome("A"), outcome("B"), refused, outcome("D"), outcome("E")], faults)
+    failures = {"A": [data], "B": [passing], "C": [data], "D": [passing, data]}
+    a, b, c, d, e = with_failures([outcome("A"), outcome("B"), refused, outcome("D"), outcome("E")], failures)
     assert (a.status, a.family, a.code, a.field) == (Status.REJECTED, Family.DATA, "INVALID_DATA", "Quantity")
     assert a.message == "line '11': not a number"
     assert a.zoho_id == "7"
@@ -155,12 +155,12 @@ def test_an_order_is_synced_only_when_its_lines_are() -> None:
 
 
 def test_a_full_storage_blames_no_order() -> None:
-    (stopped,) = whole([outcome("A")], {"A": [Fault("STORAGE_SPACE_EXCEEDED", Family.QUOTA)]})
+    (stopped,) = with_failures([outcome("A")], {"A": [ChildFailure("STORAGE_SPACE_EXCEEDED", Family.QUOTA)]})
     assert stopped.status is Status.UNSYNCED
 
 
 def test_lines_of_which_nobody_knows_make_their_order_due_again() -> None:
-    (due,) = whole([outcome("A")], {"A": [unwritten("the run ended")]})
+    (due,) = with_failures([outcome("A")], {"A": [unknown("the run ended", LINES)]})
     assert (due.status, due.family, due.code) == (Status.REJECTED, Family.TRANSIENT, "LINES_NOT_WRITTEN")
 
 
@@ -168,14 +168,14 @@ def test_lines_of_which_nobody_knows_make_their_order_due_again() -> None:
 
 
 def test_nobody_writes_while_somebody_deletes() -> None:
-    traffic = LineTraffic(threading.Event())
+    lock = LineMoveLock(threading.Event())
     inside: list[str] = []
 
     def write() -> None:
-        with traffic.writing():
+        with lock.writing():
             inside.append("writing")
 
-    with traffic.deleting():
+    with lock.deleting():
         other = threading.Thread(target=write)
         other.start()
         time.sleep(0.05)
@@ -186,9 +186,9 @@ def test_nobody_writes_while_somebody_deletes() -> None:
 
 def test_a_wait_ends_when_the_run_is_to_stop() -> None:
     stop = threading.Event()
-    traffic = LineTraffic(stop)
+    lock = LineMoveLock(stop)
     stop.set()
-    with traffic.writing(), pytest.raises(Stopped), traffic.deleting():
+    with lock.writing(), pytest.raises(Stopped), lock.deleting():
         raise AssertionError("not reached")
-    with traffic.deleting():
+    with lock.deleting():
         pass

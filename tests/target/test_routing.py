@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from target_zoho_crm.api.costs import upsert_credits
 from target_zoho_crm.batch import Channel
-from target_zoho_crm.writing.routing import plan
+from target_zoho_crm.writing.routing import Routing, plan
 
 
 def auto(
     records: int, *, bulk_rows: int = 25_000, bulk_threshold: int | None = None
 ) -> tuple[tuple[int, ...], int, int]:
-    made = plan(records, channel=Channel.AUTO, bulk_rows=bulk_rows, bulk_threshold=bulk_threshold)
+    made = plan(records, Routing(Channel.AUTO, bulk_rows, bulk_threshold))
     return made.job_sizes, made.upsert_records, made.credits
 
 
@@ -47,15 +47,15 @@ def test_no_split_into_jobs_and_calls_is_cheaper_and_none_is_lost(records: int, 
 
 
 def test_a_fixed_channel_or_threshold_wins_over_the_credits() -> None:
-    assert plan(3, channel=Channel.BULK_WRITE, bulk_rows=25_000, bulk_threshold=None).job_sizes == (3,)
-    assert plan(60_000, channel=Channel.UPSERT, bulk_rows=25_000, bulk_threshold=1).upsert_records == 60_000
+    assert plan(3, Routing(Channel.BULK_WRITE, 25_000, None)).job_sizes == (3,)
+    assert plan(60_000, Routing(Channel.UPSERT, 25_000, 1)).upsert_records == 60_000
     assert auto(1_000, bulk_threshold=1_000)[0] == (1_000,)
     assert auto(24_999, bulk_threshold=25_000) == ((), 24_999, 2_500)
     assert auto(60_000, bulk_rows=10_000, bulk_threshold=50_000)[:2] == ((10_000, 10_000), 40_000)
 
 
 def test_the_reason_shows_the_arithmetic() -> None:
-    why = plan(26_500, channel=Channel.AUTO, bulk_rows=25_000, bulk_threshold=None).why
+    why = plan(26_500, Routing(Channel.AUTO, 25_000, None)).why
     for figure in ("26,500", "25,000", "1,500", "15 upsert", "650", "2,650"):
         assert figure in why
     assert "\n" not in why

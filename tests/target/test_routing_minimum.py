@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from target_zoho_crm.batch import Channel
-from target_zoho_crm.writing.routing import LineCounts, LinkCounts, plan
+from target_zoho_crm.writing.routing import LineCounts, LinkCounts, Routing, plan
 
 MOST = 60_000
 IN_A_JOB = 25_000
@@ -29,7 +29,7 @@ def least(records: int, each: int, of_lines: list[int]) -> int:
 
 
 def planned(records: int, lines: LineCounts | None) -> int:
-    return plan(records, channel=Channel.AUTO, bulk_rows=IN_A_JOB, bulk_threshold=None, lines=lines).credits
+    return plan(records, Routing(Channel.AUTO, IN_A_JOB, None), lines=lines).credits
 
 
 def test_without_lines() -> None:
@@ -72,7 +72,7 @@ def test_with_links(each: int, fields: int, share: int, asked: int) -> None:
         return LinkCounts([[each * has for has in having]] * fields, [asked * has for has in having])
 
     def planned_with(records: int) -> int:
-        made = plan(records, channel=Channel.AUTO, bulk_rows=IN_A_JOB, bulk_threshold=None, links=counts(records))
+        made = plan(records, Routing(Channel.AUTO, IN_A_JOB, None), links=counts(records))
         return made.credits
 
     some = range(1, MOST + 1, 997)

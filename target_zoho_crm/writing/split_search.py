@@ -1,7 +1,7 @@
 """Which orders make a call fail as a whole, found by sending parts of it. Pure: what sends is passed in.
 
-For each guilty order at most 8 calls beyond the one that failed, however many there are in a call of 100; where none
-is guilty any more, since the failure has passed, the call is sent in three.
+For each order that fails the call at most 8 calls beyond the first one, however many there are in a call of 100; where
+none fails it any more, since the failure has passed, the call is sent in three.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from collections.abc import Callable, Iterator, Sequence
 MOST_PARTS = 3
 
 
-def isolate(keys: Sequence[str], passes: Callable[[Sequence[str]], bool]) -> Iterator[str]:
-    """Give the guilty among `keys`, which failed together, one by one; all others have then passed, each once.
+def find_failing(keys: Sequence[str], passes: Callable[[Sequence[str]], bool]) -> Iterator[str]:
+    """Give those of `keys`, which failed together, that fail a call, one by one; all others then passed, each once.
 
     `passes` sends some of them and tells whether they went through; what it raises ends the search.
 
-    A part is sent before it is called guilty, so a failure that has passed accuses nobody. From there on each half that
-    passes says that the other one is guilty. What a search leaves unsent then goes in one call, and if that fails it is
-    searched in turn.
+    A part is sent before it is taken for failing, so a failure that has passed is blamed on nobody. From there on each
+    half that passes says that the other one fails. What a search leaves unsent then goes in one call, and if that fails
+    it is searched in turn.
     """
     waiting = list(keys)
     while waiting:
         for size in parts_of(len(waiting)):
             part, waiting = waiting[:size], waiting[size:]
             if not passes(part):
-                guilty, unsent = _search(part, passes)
-                yield guilty
+                failing, unsent = _search(part, passes)
+                yield failing
                 waiting = unsent + waiting
                 break
         if waiting and passes(waiting):
@@ -49,7 +49,7 @@ def parts_of(count: int) -> list[int]:
 
 
 def _search(part: Sequence[str], passes: Callable[[Sequence[str]], bool]) -> tuple[str, list[str]]:
-    """Find one guilty order of a part that failed; gives it and what was not sent."""
+    """Find one failing order of a part that failed; gives it and what was not sent."""
     unsent: list[str] = []
     while len(part) > 1:
         middle = (len(part) + 1) // 2

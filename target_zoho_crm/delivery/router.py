@@ -1,0 +1,133 @@
+"""Where the orders of a batch go: alone, by upsert calls or by bulk write jobs, as credits and their values decide."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from sync_ledger.quarantine import Quarantine
+from target_zoho_crm.api.errors import QuotaError
+from target_zoho_crm.api.limits import CreditMeter
+from target_zoho_crm.batch import Batch, Channel
+from target_zoho_crm.confirmation.recorder import Recorder
+from target_zoho_crm.confirmation.stream_ledger import StreamLedger
+from target_zoho_crm.lines.line_mapping import CompiledLines
+from target_zoho_crm.links.job_eligibility import LinkedRecords, for_job
+from target_zoho_crm.writing.lookup_resolver import LookupResolver
+from target_zoho_crm.writing.routing import LineCounts, LinkCounts, Plan, Routing, plan
+from target_zoho_crm.writing.writer_pair import WriterPair
+
+logger = logging.getLogger("target-zoho-crm")
+
+
+class Router:
+    """Sends the batches of one stream by its two writers."""
+
+    def __init__(
+        self,
+        routing: Routing,
+        writers: WriterPair,
+        *,
+        ledger: StreamLedger,
+        recorder: Recorder,
+        credits: CreditMeter,  # noqa: A002 - the field's word
+        lookups: LookupResolver,
+        linked: LinkedRecords,
+        lines: CompiledLines | None,
+    ) -> None:
+        """With `lines`, each order's lines stand behind the values of the mapped columns."""
+        self._routing = routing
+        self._writers = writers
+        self._ledger = ledger
+        self._recorder = recorder
+        self._credits = credits
+        self._lookups = lookups
+        self._linked = linked
+        self._lines = lines
+
+    def goes_by_jobs(self, records: int) -> bool:
+        """Whether so many records would go by bulk write jobs, or some of them."""
+        return bool(plan(records, self._routing).job_sizes)
+
+    def send(self, batch: Batch) -> None:
+        """Send a batch; returns when all of it is under way, or left to the next run for want of credits.
+
+        Raises:
+            ZohoError, LedgerError, RejectedError: what ended an earlier call or job.
+        """
+        if not batch.entries:
+            return
+        quarantine = self._ledger.quarantined(batch.versions)
+        if quarantine.alone or quarantine.by_calls:
+            batch = self._send_quarantined(batch, quarantine)
+        self._send_by(self._routing.channel, batch)
+
+    def _send_quarantined(self, batch: Batch, quarantine: Quarantine) -> Batch:
+        """Send the orders that made earlier calls or jobs fail by calls, for themselves; gives the others."""
+        for keys, one_by_one, how in (
+            (quarantine.alone, True, "alone, since calls with them failed"),
+            (quarantine.by_calls, False, "by calls, since their jobs left no result"),
+        ):
+            those = [key for key in batch.entries if key in keys]
+            if those:
+                logger.info("Stream %r: %d orders go %s", batch.pending.stream, len(those), how)
+                self._send_by(Channel.UPSERT, replace(batch.only(those), one_by_one=one_by_one))
+        return batch.without(quarantine.alone | quarantine.by_calls)
+
+    def _send_by(self, channel: Channel, batch: Batch) -> None:
+        """Send by one channel what the budget has credits for."""
+        if channel is not Channel.UPSERT and batch.mapping.apart:
+            channel, batch = self._send_ineligible(channel, batch)
+        if not batch.entries:
+            return
+        by_calls = channel is Channel.UPSERT
+        links = self._linked.counts(batch) if not by_calls and batch.mapping.apart else None
+        route = self._plan(channel, batch, links, self._credits.room())
+        asking = self._lookups.credits(batch, sum(route.job_sizes))
+        more = f"; {asking:,} more for looking parents up" if asking else ""
+        logger.info("Stream %r: %s%s", batch.pending.stream, route.why, more)
+        self._credits.plan(route.credits)
+        if route.records < len(batch.entries):
+            self._credits.run_short()
+        if route.job_sizes == (len(batch.entries),):
+            self._writers.bulk.start(self._resolved(batch, Channel.BULK_WRITE))
+            return
+        items: list[tuple[str, Any]] = list(batch.entries.items())
+        del items[route.records :]
+        start = 0
+        for size in route.job_sizes:
+            part = replace(batch, entries=dict(items[start : start + size]))
+            self._writers.bulk.start(self._resolved(part, Channel.BULK_WRITE))
+            start += size
+        if start < len(items):
+            part = replace(batch, entries=dict(items[start:]))
+            self._writers.upserts.start(self._resolved(part, Channel.UPSERT))
+
+    def _send_ineligible(self, channel: Channel, batch: Batch) -> tuple[Channel, Batch]:
+        """Send by calls the orders that a job cannot write; gives the others, and the channel that is left to them."""
+        eligible = for_job(batch)
+        if not self._plan(channel, eligible, self._linked.counts(eligible)).job_sizes:
+            return Channel.UPSERT, batch
+        eligible = self._linked.without_unknown(eligible)
+        others = batch.without(eligible.entries.keys())
+        if others.entries:
+            stream, count = batch.pending.stream, len(others.entries)
+            logger.info("Stream %r: %d orders go by calls, since no job can write them", stream, count)
+            self._send_by(Channel.UPSERT, others)
+        return channel, eligible
+
+    def _plan(self, channel: Channel, batch: Batch, links: LinkCounts | None, credits_left: int | None = None) -> Plan:
+        lines: LineCounts | None = None
+        if self._lines is not None:
+            lines = self._lines.counts(entry.values for entry in batch.entries.values())
+        routing = replace(self._routing, channel=channel)
+        return plan(len(batch.entries), routing, lines=lines, links=links, credits_left=credits_left)
+
+    def _resolved(self, batch: Batch, channel: Channel) -> Batch:
+        try:
+            return self._lookups.resolved(batch, channel)
+        except QuotaError as error:
+            if not self._recorder.ends_budget(error):
+                raise
+            return batch.only(())

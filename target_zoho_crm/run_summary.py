@@ -1,0 +1,69 @@
+"""The end of a run in one line a stream: what became of every record, what it cost, and what is wrong, if anything."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from target_zoho_crm.api.limits import CreditKind, CreditMeter
+from target_zoho_crm.confirmation.outcomes import Status
+from target_zoho_crm.confirmation.state_gate import DUE_AGAIN, READ
+from target_zoho_crm.stream_policy import OnRejection
+
+logger = logging.getLogger("target-zoho-crm")
+
+_WORDS = {status: "left unsynced" if status is Status.UNSYNCED else status.value for status in Status}
+
+
+def log_summary(
+    stream: str,
+    counts: Mapping[str, int],
+    credits: CreditMeter,  # noqa: A002 - the field's word
+    *,
+    adopted: int,
+    seconds: float,
+) -> None:
+    """Write the summary line of a stream: `counts` as the STATE gate has them, `adopted` orders of earlier runs."""
+    parts = [(counts[status.value], word) for status, word in _WORDS.items()]
+    if counts[READ] != sum(number for number, _ in parts):
+        raise AssertionError(f"stream {stream!r}: the outcomes do not add up to the records read: {counts}")
+    due = f" ({counts[DUE_AGAIN]:,} of them due again by themselves)" if counts[DUE_AGAIN] else ""
+    logger.info(
+        "Stream %r: read %s = %s%s%s; credits: %s for bulk write, %s for upserts, %s for others; %.1f s",
+        stream,
+        f"{counts[READ]:,}",
+        " + ".join(f"{number:,} {word}" for number, word in parts if number or word != Status.DELETED.value),
+        due,
+        f"; {adopted:,} adopted from earlier runs" if adopted else "",
+        *(f"{credits.spent(kind):,}" for kind in (CreditKind.BULK_WRITE, CreditKind.UPSERT, CreditKind.OTHER)),
+        seconds,
+    )
+    if credits.short:
+        logger.warning(
+            "Stream %r: %s records are left to the next run: this one may spend no more credits (%s spent)",
+            stream,
+            f"{counts[Status.UNSYNCED.value] + counts[DUE_AGAIN]:,}",
+            f"{credits.total:,}",
+        )
+
+
+def complaint(
+    stream: str,
+    counts: Mapping[str, int],
+    *,
+    deletions_refused: str | None,
+    calls_failed: int,
+    on_rejection: OnRejection,
+) -> str | None:
+    """What is wrong at the end of a run, in one sentence; None where all is well."""
+    if deletions_refused is not None:
+        return (
+            f"stream {stream!r}: {deletions_refused}; none is deleted or marked, all else is done. Check the source; "
+            "if it is right, raise `max_delete_percent` for one run"
+        )
+    if calls_failed:
+        return f"stream {stream!r}: {counts[Status.UNSYNCED.value]} records are left unsynced after failed calls"
+    refused = counts[Status.REJECTED.value] + counts[Status.PARKED.value] - counts[DUE_AGAIN]
+    if refused and on_rejection is not OnRejection.SKIP:
+        return f"stream {stream!r}: {refused} orders were refused, and on_rejection is {on_rejection.value}"
+    return None

@@ -1,0 +1,80 @@
+"""Compiles streams against the CRM's metadata, which is read once a run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.layouts import KnownFields
+from target_zoho_crm.api.metadata import ModuleFields
+from target_zoho_crm.batch import Channel
+from target_zoho_crm.lines.line_mapping import CompiledLines
+from target_zoho_crm.mapping.field_mapping import FieldMapping
+from target_zoho_crm.mapping.user_directory import UserDirectory
+from target_zoho_crm.settings import Settings, StreamSettings
+from target_zoho_crm.stream_mapping import stream_lines, stream_mapping, warn_of_gaps
+from target_zoho_crm.stream_request import StreamRequest
+from target_zoho_crm.writing.workers import at_once
+
+
+class CompiledStream(NamedTuple):
+    """How a stream's orders are written, and their lines, if they are."""
+
+    mapping: FieldMapping
+    lines: CompiledLines | None
+
+
+class StreamCompiler:
+    """Compiles the streams of one run."""
+
+    def __init__(self, settings: Settings, client: ZohoClient, stop: threading.Event) -> None:
+        """Nothing is asked for before it is needed."""
+        self._settings = settings
+        self._client = client
+        self._stop = stop
+        self._fields = KnownFields(client)
+        self._users = UserDirectory(client)
+
+    def fields_of(self, module: str) -> ModuleFields:
+        """The fields of a module."""
+        return self._fields.of(module)
+
+    def prefetch(self, own: StreamSettings) -> None:
+        """Ask the CRM at once for all that must be known before an order of the stream can be sent."""
+        questions: list[Callable[[], object]] = [partial(self._fields.of, own.module)]
+        if self._settings.validate:
+            questions.append(partial(self._fields.demands_of, own.module))
+        if self._settings.channel is Channel.BULK_WRITE:
+            questions.append(self._client.org)
+        at_once(questions, self._stop)
+
+    def compile(self, request: StreamRequest, own: StreamSettings) -> CompiledStream:
+        """Compile a stream under one schema, and warn of what is not written.
+
+        Raises:
+            ConfigurationError: module, key field or mapping are of no use.
+        """
+        fields_of = self._fields_with_demands(own)
+        lines = stream_lines(self._settings, own, request.properties, fields_of=fields_of)
+        mapping = stream_mapping(
+            self._settings,
+            own,
+            request.properties,
+            request.key_properties,
+            fields_of=fields_of,
+            users=self._users.users,
+        )
+        warn_of_gaps(request.stream, own, mapping, lines)
+        return CompiledStream(mapping, lines)
+
+    def _fields_with_demands(self, own: StreamSettings) -> Callable[[str], ModuleFields]:
+        """The fields of a module; in the stream's own those are mandatory too that its layouts demand."""
+        if not self._settings.validate:
+            return self._fields.of
+        layout = own.fields.get("Layout")
+        constant = str(layout.default) if layout is not None and layout.default is not None else None
+        demanding = self._fields.demanding(own.module, constant)
+        return lambda module: demanding if module == own.module else self._fields.of(module)

@@ -1,0 +1,183 @@
+"""What a stream's delivery is made of: put together here, so that each class is given just what it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sync_ledger.leases import Lease
+from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.limits import CreditMeter
+from target_zoho_crm.api.metadata import ModuleFields
+from target_zoho_crm.batch import Channel
+from target_zoho_crm.confirmation.in_flight import InFlight
+from target_zoho_crm.confirmation.problem_summary import Problems
+from target_zoho_crm.confirmation.recorder import Recorder
+from target_zoho_crm.confirmation.state_gate import StateGate
+from target_zoho_crm.confirmation.stream_ledger import StreamLedger
+from target_zoho_crm.confirmation.sync_flags import SyncFlags
+from target_zoho_crm.confirmation.unattributed_failures import UnattributedFailures
+from target_zoho_crm.delivery.deletions import Deletions
+from target_zoho_crm.delivery.delivery import Delivery, Sift
+from target_zoho_crm.delivery.early_refusals import EarlyRefusals
+from target_zoho_crm.delivery.flush_timer import FlushTimer
+from target_zoho_crm.delivery.payload_hasher import PayloadHasher
+from target_zoho_crm.delivery.router import Router
+from target_zoho_crm.delivery.unchanged import UnchangedOrders
+from target_zoho_crm.lines.existing_lines import ExistingLines
+from target_zoho_crm.links.job_eligibility import LinkedRecords
+from target_zoho_crm.settings import Settings, StreamSettings
+from target_zoho_crm.stream_compiler import CompiledStream
+from target_zoho_crm.stream_policy import StreamPolicy
+from target_zoho_crm.write_settings import Operation
+from target_zoho_crm.writers import WriterParts
+from target_zoho_crm.writing.bulk_write import BulkWriter
+from target_zoho_crm.writing.insertion import Insertion
+from target_zoho_crm.writing.lookup_resolver import LookupDirectories, LookupResolver
+from target_zoho_crm.writing.records_by_key import RecordsByKey
+from target_zoho_crm.writing.routing import Routing
+from target_zoho_crm.writing.workers import RunWorkers
+
+
+@dataclass(frozen=True)
+class StreamParts:
+    """What of a stream lasts for the run, whatever becomes of its schema."""
+
+    policy: StreamPolicy
+    ledger: StreamLedger
+    recorder: Recorder
+    in_flight: InFlight
+    writers: WriterParts
+    lookups: LookupResolver
+    deletions: Deletions
+    sifts: Sequence[Sift]
+
+
+class SharedParts:
+    """What all streams of a run share, and the parts of each that are made of it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        client: ZohoClient,
+        credits: CreditMeter,  # noqa: A002 - the field's word
+        state_gate: StateGate,
+        problems: Problems,
+        workers: RunWorkers,
+        spool: Path,
+    ) -> None:
+        """Files of jobs lie in `spool`."""
+        self._settings = settings
+        self._client = client
+        self._credits = credits
+        self._state_gate = state_gate
+        self._problems = problems
+        self._workers = workers
+        self._spool = spool
+        self._parents = LookupDirectories(client)
+
+    def parts_of(
+        self,
+        policy: StreamPolicy,
+        own: StreamSettings,
+        lease: Lease,
+        compiled: CompiledStream,
+        *,
+        fields: ModuleFields,
+        flags: SyncFlags | None,
+    ) -> StreamParts:
+        """Make what lasts of a stream; `fields` are those of its module.
+
+        Raises:
+            ConfigurationError: deletions cannot be marked as the settings say.
+        """
+        settings, client, calls, lines = self._settings, self._client, self._workers.calls, compiled.lines
+        soft_delete = own.deletes.soft_delete(fields)
+        ledger = StreamLedger(lease.ledger, lease, max_attempts=settings.max_attempts, folding=policy.folding)
+        recorder = Recorder(
+            policy,
+            ledger=ledger,
+            state_gate=self._state_gate,
+            problems=self._problems,
+            credits=self._credits,
+            flags=flags,
+        )
+        records = RecordsByKey(client, own.module, own.key_field, policy.folding)
+        insertion = Insertion(policy, client=client, ledger=ledger, recorder=recorder, records=records)
+        in_flight = InFlight(policy.folding)
+        writers = WriterParts(
+            policy,
+            client=client,
+            ledger=ledger,
+            recorder=recorder,
+            in_flight=in_flight,
+            unattributed=UnattributedFailures(),
+            records=records,
+            insertion=insertion,
+            workers=self._workers,
+            spool=self._spool,
+            job_wait_seconds=settings.job_wait_seconds,
+        )
+        deletions = Deletions(
+            policy,
+            own.deletes,
+            client=client,
+            ledger=ledger,
+            recorder=recorder,
+            state_gate=self._state_gate,
+            soft_delete=soft_delete,
+            lines=None if lines is None or lines.in_subform else ExistingLines(client, lines),
+            workers=calls,
+        )
+        lookups = LookupResolver(policy, ledger=ledger, recorder=recorder, directories=self._parents, workers=calls)
+        sifts: list[Sift] = [recorder.set_missing_flags]
+        if settings.skip_unchanged:
+            hasher = PayloadHasher(settings.config, policy.stream)
+            sifts.append(UnchangedOrders(hasher, ledger=ledger, recorder=recorder).sift)
+        if policy.operation is Operation.INSERT:
+            sifts.append(insertion.settle_in_doubt)
+        return StreamParts(policy, ledger, recorder, in_flight, writers, lookups, deletions, sifts)
+
+    def delivery(
+        self, parts: StreamParts, compiled: CompiledStream, *, wanted: Channel, channel: Channel
+    ) -> tuple[Delivery, BulkWriter]:
+        """Make a stream's delivery under one schema, and the writer that goes on with dead runs' jobs.
+
+        `channel` is that of the orders, `wanted` that of what follows them up.
+        """
+        settings, mapping, lines = self._settings, compiled.mapping, compiled.lines
+        routing = Routing(channel, settings.bulk_rows, settings.bulk_threshold)
+        writers = parts.writers.writers(mapping, lines, replace(routing, channel=wanted))
+        router = Router(
+            routing,
+            writers,
+            ledger=parts.ledger,
+            recorder=parts.recorder,
+            credits=self._credits,
+            lookups=parts.lookups,
+            linked=LinkedRecords(self._client),
+            lines=lines,
+        )
+        refusals = EarlyRefusals(
+            mapping,
+            parts.policy.folding,
+            ledger=parts.ledger,
+            recorder=parts.recorder,
+            state_gate=self._state_gate,
+        )
+        delivery = Delivery(
+            parts.policy.stream,
+            mapping,
+            router=router,
+            refusals=refusals,
+            deletions=parts.deletions,
+            sifts=parts.sifts,
+            state_gate=self._state_gate,
+            in_flight=parts.in_flight,
+            workers=self._workers,
+            batch_orders=settings.bulk_rows,
+            flush_timer=None if settings.max_age_seconds is None else FlushTimer(settings.max_age_seconds),
+        )
+        return delivery, writers.bulk
