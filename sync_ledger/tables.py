@@ -159,7 +159,6 @@ def _job_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("create_body", long_text_type(engine)),
         sa.Column("zoho_job_id", sa.String(64)),
         sa.Column("called_back_at", timestamp_type(engine)),
-        sa.Column("download_url", sa.Unicode(1000)),
         sa.Column("synced_count", sa.Integer),
         sa.Column("rejected_count", sa.Integer),
         sa.Column("due_again_count", sa.Integer),

@@ -15,7 +15,8 @@ from sqlalchemy.schema import CreateColumn
 from sync_ledger.tables import LedgerTables
 
 LEDGER_VERSION = 2
-"""Ledgers made before versions were noted count as 0. Version 2 finds acks by the id of their record."""
+"""Ledgers made before versions were noted count as 0. Version 2 finds acks by the id of their record, and lacks a job's
+column that nobody read; older ledgers keep it."""
 
 
 class OtherVersionError(Exception):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sync_databases.timestamps import read_timestamp
 from tap_legacy_orders.deadline import Deadline
-from tap_legacy_orders.moments import parse_moment
 from tap_legacy_orders.order_filter import EveryOrder, FoundOrders
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.page_reader import PageReader
@@ -145,5 +145,5 @@ def _oldest_order(source: OrdersSource, oldest: tuple[str, str] | None) -> Oldes
     if oldest is None:
         return None
     key, text = oldest
-    timestamp = parse_moment(text)
+    timestamp = read_timestamp(text)
     return OldestOrder(key, text, None if timestamp is None else timestamp.utc(source.settings.zone))

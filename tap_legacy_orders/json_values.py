@@ -17,7 +17,7 @@ import msgspec
 
 from sync_databases.columns import Column, Kind
 from sync_databases.exact_numbers import exact_number
-from tap_legacy_orders.moments import iso_moment, parse_moment, utc_column
+from sync_databases.timestamps import iso_timestamp, read_timestamp, utc_column
 
 Converter = Callable[[Sequence[Any]], Sequence[Any]]
 Warn = Callable[[str], None]
@@ -86,9 +86,9 @@ def _timestamps(zone: tzinfo) -> Converter:
         if value is None:
             return None
         if isinstance(value, str):
-            return iso_moment(value, zone)
+            return iso_timestamp(value, zone)
         if isinstance(value, datetime):
-            return iso_moment(value.isoformat(), zone)
+            return iso_timestamp(value.isoformat(), zone)
         return _plain(value)
 
     def convert(values: Sequence[Any]) -> Sequence[Any]:
@@ -123,7 +123,7 @@ def _dates(values: Sequence[Any]) -> Sequence[Any]:
             return None if value is None else _plain(value)
         if len(value) == _DATE_LENGTH:
             return value
-        timestamp = parse_moment(value)
+        timestamp = read_timestamp(value)
         midnight = timestamp and timestamp.at.time() == time.min and not timestamp.fraction.strip("0")
         return value[:_DATE_LENGTH] if midnight else value
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 
 from sync_databases.columns import Column, Kind, tick_of
+from sync_databases.timestamps import Timestamp, read_timestamp
 from sync_databases.value_sql import TIME_KINDS, ValueSql
-from tap_legacy_orders.moments import Moment, parse_moment
 from tap_legacy_orders.tap_errors import TapConfigError
 
 FUTURE_SLACK = timedelta(days=1)
@@ -71,10 +71,10 @@ def choose_range(
         return _by_timestamp(column, database, newest, bookmark, clock, own_version=own_version)
     if column.kind in {*TIME_KINDS, Kind.TEXT, Kind.ANY}:
         sample, storage = newest(None)
-        shape = parse_moment(sample) if sample is not None and storage in {"", "text"} else None
+        shape = read_timestamp(sample) if sample is not None and storage in {"", "text"} else None
         if sample is not None and shape is None and storage in {"", "text"}:
             sample, _ = newest(_AFTER_ALL_DATES)
-            shape = parse_moment(sample) if sample is not None else None
+            shape = read_timestamp(sample) if sample is not None else None
         if shape is not None and sample is not None:
             return _by_text(newest, bookmark, clock, sample, shape, own_version=own_version)
     _must_fit(column, bookmark)
@@ -101,7 +101,7 @@ def _by_timestamp(
 
 
 def _by_text(
-    newest: Newest, bookmark: str | None, clock: Clock, sample: str, shape: Moment, *, own_version: bool
+    newest: Newest, bookmark: str | None, clock: Clock, sample: str, shape: Timestamp, *, own_version: bool
 ) -> Range:
     """Times kept as text compare as text: bounds are written in the shape of the newest one, rounded down."""
     if shape.separator is None:
@@ -128,17 +128,17 @@ def _by_text(
     return Range(lower, newest(too_recent_after)[0], too_recent_after, ahead, future, went_back)
 
 
-def _is_ahead(timestamp: Moment, zone: tzinfo, clock: Clock) -> bool:
+def _is_ahead(timestamp: Timestamp, zone: tzinfo, clock: Clock) -> bool:
     """Whether a bookmark is later than now. It was not when it was set, since orders are read up to the clock."""
     return timestamp.utc(zone) > clock.now
 
 
-def _start(timestamp: Moment, clock: Clock) -> datetime:
+def _start(timestamp: Timestamp, clock: Clock) -> datetime:
     at = timestamp.at if timestamp.offset is None else timestamp.at - timestamp.offset
     return at - _back(timestamp, clock)
 
 
-def _back(timestamp: Moment, clock: Clock) -> timedelta:
+def _back(timestamp: Timestamp, clock: Clock) -> timedelta:
     """How far before the bookmark to begin. When clocks were set back since, naive times repeat themselves."""
     if timestamp.offset is not None:
         return clock.lookback
@@ -147,8 +147,8 @@ def _back(timestamp: Moment, clock: Clock) -> timedelta:
     return clock.lookback + max(timedelta(0), then - now)
 
 
-def _bookmark_timestamp(bookmark: str) -> Moment:
-    timestamp = parse_moment(bookmark)
+def _bookmark_timestamp(bookmark: str) -> Timestamp:
+    timestamp = read_timestamp(bookmark)
     if timestamp is None:
         raise TapConfigError(_no_bookmark(bookmark))
     return timestamp
@@ -176,7 +176,7 @@ def fits(column: Column, text: str) -> bool:
         return _is_hex(text)
     if column.kind is Kind.UUID:
         return _is_hex(text.replace("-", ""))
-    return column.kind not in TIME_KINDS or parse_moment(text) is not None
+    return column.kind not in TIME_KINDS or read_timestamp(text) is not None
 
 
 def _is_number(text: str) -> bool:

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 
 from target_zoho_crm.api.metadata import LAYOUT, LINKS, TAG, Field
-from target_zoho_crm.mapping import field_values, value_checks, zoho_timestamps
+from target_zoho_crm.mapping import field_values, timestamps, value_checks
 from target_zoho_crm.mapping.field_settings import FieldSettings, OnTooLong
 from target_zoho_crm.mapping.field_values import Converter
 from target_zoho_crm.mapping.picklists import Picklist
@@ -166,16 +166,16 @@ def _decimal(wanted: _Wanted) -> Forms:
 
 
 def _date(wanted: _Wanted) -> Forms:
-    to_text = zoho_timestamps.date_converter(wanted.zone)
-    sure = Shortcut(zoho_timestamps.days_fit, field_values.text_to_json, None) if wanted.types == {"string"} else None
-    return Forms(to_text, to_text, sure, csv_format=zoho_timestamps.DATE_FORMAT)
+    to_text = timestamps.date_converter(wanted.zone)
+    sure = Shortcut(timestamps.days_fit, field_values.text_to_json, None) if wanted.types == {"string"} else None
+    return Forms(to_text, to_text, sure, csv_format=timestamps.DATE_FORMAT)
 
 
 def _datetime(wanted: _Wanted) -> Forms:
-    to_text = zoho_timestamps.datetime_converter(wanted.zone)
-    cut = zoho_timestamps.cut_moment
-    sure = Shortcut(zoho_timestamps.moments_fit, cut, cut) if wanted.types == {"string"} else None
-    return Forms(to_text, to_text, sure, csv_format=zoho_timestamps.DATETIME_FORMAT)
+    to_text = timestamps.datetime_converter(wanted.zone)
+    cut = timestamps.cut_timestamp
+    sure = Shortcut(timestamps.timestamps_fit, cut, cut) if wanted.types == {"string"} else None
+    return Forms(to_text, to_text, sure, csv_format=timestamps.DATETIME_FORMAT)
 
 
 def _boolean(wanted: _Wanted) -> Forms:

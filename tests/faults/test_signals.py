@@ -8,7 +8,7 @@ import time
 import pytest
 from fault_cases import CUT_SHORT, ENGINES, Case, choices, on
 
-from sync_processes.shutdown import GRACE_SECONDS, TELL_SECONDS
+from sync_processes.shutdown import GRACE_SECONDS, LAST_LINE_SECONDS
 
 SECONDS_TO_END = 10
 """Orchestrators kill what has not ended by then."""
@@ -82,7 +82,7 @@ def test_a_call_without_an_answer_does_not_keep_a_run_that_is_asked_to_end(case:
     pair.signal("both", signal.SIGTERM)
     ended = case.ends(pair, tap=(143, 0), target=(143,))
     assert CUT_SHORT.format("SIGTERM") in ended.target_log
-    assert GRACE_SECONDS + TELL_SECONDS < SECONDS_TO_END
+    assert GRACE_SECONDS + LAST_LINE_SECONDS < SECONDS_TO_END
     case.seen(f"{case.acks() or 'no acks yet'}")
     admin.clear_faults()
     case.law()

@@ -1,4 +1,4 @@
-"""Moments in the shapes that databases write, and the range that a run reads by them."""
+"""The range that a run reads by timestamps, in the shapes that databases write."""
 
 from __future__ import annotations
 
@@ -7,56 +7,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
-from hypothesis import strategies as st
 from small_shop import Shop, run
 
 from sync_databases.columns import Column, Kind
 from sync_databases.value_sql import PostgreSQLValueSql, SQLiteValueSql
-from tap_legacy_orders.moments import iso_moment, parse_moment, utc_column
 from tap_legacy_orders.ranges import Clock, Range, choose_range
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2024, 6, 1, 12)  # noqa: DTZ001 - naive UTC, as the database's clock is taken
 CLOCK = Clock(NOW, timezone.utc, timedelta(seconds=300), timedelta(seconds=2))
-
-
-@given(
-    st.lists(st.none() | st.datetimes(min_value=datetime(1, 1, 2)), max_size=5),  # noqa: DTZ001 - parsed as naive
-    st.sampled_from(" T"),
-    st.booleans(),
-)
-def test_a_column_is_written_as_its_moments_one_by_one(
-    moments: list[datetime | None],
-    separator: str,
-    zoned: bool,  # noqa: FBT001 - hypothesis gives it by name
-) -> None:
-    texts = [moment and moment.isoformat(separator) + ("+00" if zoned else "") for moment in moments]
-    written = utc_column(texts)
-    assert written == [text and iso_moment(text, timezone.utc) for text in texts]
-    for moment, text in zip(moments, written, strict=True):
-        assert (text and datetime.fromisoformat(text)) == (moment and moment.replace(tzinfo=timezone.utc))
-
-
-def test_texts_with_line_feeds_do_not_shift_their_neighbours() -> None:
-    moment = "2024-01-01 00:00:00"
-    assert utc_column([f"{moment}\n{moment}+00", f"{moment}+00"]) is None
-    assert utc_column([f"{moment}\n{moment}", moment]) is None
-
-
-@given(
-    st.text(max_size=30)
-    | st.from_regex(
-        r"20[0-9]{2}-0[1-9]-[12][0-9][ T][01][0-9]:[0-5][0-9]:[0-5][0-9]"
-        r"([.,][0-9]{1,9})?(Z|[+-]0[0-9](:?[0-5][0-9])?)?",
-        fullmatch=True,
-    )
-)
-def test_nothing_crashes_and_what_is_no_moment_stays_as_it_is(text: str) -> None:
-    written = iso_moment(text, BERLIN)
-    assert written == text or parse_moment(text) is not None
-    column = utc_column([text])
-    assert column is None or column == [iso_moment(text, timezone.utc)]
 
 
 def _column(kind: Kind) -> Column:

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from target_zoho_crm.confirmation.confirmation import Confirmation, Confirmed
 
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.ledger import Ledger
-from sync_ledger.runs import RunLock
+from sync_ledger.leases import Lease
 from sync_ledger.tables import AckStatus
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.stream_ledger import Confirmed, StreamLedger
 from target_zoho_crm.mapping.key_folding import KeyFolding
 
 X, Y = "4876876000000100001", "4876876000000100002"
@@ -25,12 +25,12 @@ class Run:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.lock = RunLock.acquire(ledger, "orders")
+        self.lease = Lease.acquire(ledger, "orders")
         folding = KeyFolding(folds_case=True)
-        self.confirmation = Confirmation(ledger, self.lock, max_attempts=3, folding=folding)
+        self.stream_ledger = StreamLedger(ledger, self.lease, max_attempts=3, folding=folding)
 
     def confirm(self, *outcomes: Outcome) -> Confirmed:
-        return self.confirmation.confirm(outcomes, Channel.UPSERT)
+        return self.stream_ledger.confirm(outcomes, Channel.UPSERT)
 
     def note(self, key: str, zoho_id: str, status: AckStatus = AckStatus.SYNCED, stream: str = "orders") -> None:
         with self.ledger.begin() as connection:
@@ -58,7 +58,7 @@ def _run(url: str) -> Iterator[Run]:
     ledger.ensure_tables()
     run = Run(ledger)
     yield run
-    run.lock.release("finished", {}, 0)
+    run.lease.release("finished", {}, 0)
     ledger.close()
 
 
@@ -169,7 +169,7 @@ def test_an_order_whose_lines_were_refused_claims_its_record_as_well(sqlite_run:
 
 def test_what_was_found_before_the_lines_stays_what_it_is(sqlite_run: Run) -> None:
     sqlite_run.note("A", X)
-    found = sqlite_run.confirmation.without_conflicts([updated("B", X)])
+    found = sqlite_run.stream_ledger.without_conflicts([updated("B", X)])
     confirmed = sqlite_run.confirm(*found)
     assert [each.message for each in confirmed.refused] == [f"record {X} was written for order 'A' too"]
     assert sqlite_run.ack("A").status == "rejected"

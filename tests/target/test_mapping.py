@@ -21,7 +21,7 @@ from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.mapping.conversion import Conversion, Form
 from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal, compile_mapping
 from target_zoho_crm.mapping.field_settings import read_fields
-from target_zoho_crm.mapping.zoho_timestamps import DATETIME_FORMAT, date_converter, datetime_converter
+from target_zoho_crm.mapping.timestamps import DATETIME_FORMAT, date_converter, datetime_converter
 
 BERLIN = ZoneInfo("Europe/Berlin")
 TYPES = {

@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from zoho_clients import MakeClient, asked
 
+from sync_ledger.retry_schedules import MISSING_PARENT_SECONDS
 from target_zoho_crm.api.errors import TransientError
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.confirmation.outcomes import Outcome
 from target_zoho_crm.mapping.references import ParentKind
 from target_zoho_crm.writing import lookup_directory
-from target_zoho_crm.writing.lookup_directory import MISS_SECONDS, Begin, LookupDirectory, NotOne
+from target_zoho_crm.writing.lookup_directory import Begin, LookupDirectory, NotOne
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
@@ -94,7 +95,7 @@ def test_a_missing_parent_is_believed_for_a_minute_and_looked_for_again_before_i
 
     assert directory.look_up(["Later"], begin) == {"Later": NotOne.NONE}
     ids = put(zoho_emulator, "Later")
-    clock.now += MISS_SECONDS + 1
+    clock.now += MISSING_PARENT_SECONDS + 1
     assert directory.look_up(["New", "Later"], begin) == ids
     assert asked(zoho_emulator, "coql") == 4
 

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync_ledger.retry_schedules import DUE_ORDERS
 from target_zoho_crm.config_schema import CONFIG
-from target_zoho_crm.confirmation.retries import LONGEST_PAUSE, next_attempt_at
+from target_zoho_crm.confirmation.retries import next_attempt_at
+
+LONGEST_PAUSE = timedelta(seconds=DUE_ORDERS.longest_pause)
 
 NOW = datetime(2026, 11, 22, 12)  # noqa: DTZ001 - as the ledger keeps moments
 MINUTE = timedelta(minutes=1)

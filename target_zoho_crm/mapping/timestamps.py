@@ -1,0 +1,153 @@
+"""Days and timestamps as Zoho takes them, in JSON and in a CSV cell alike. Pure.
+
+Times keep their offset and lose fractions of a second, which Zoho does not store. Looks at whole columns tell where one
+cut does for every value.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta, tzinfo
+from datetime import timezone as fixed_zone
+from typing import Any
+
+from sync_databases.timestamps import (
+    OFFSET_LENGTH,
+    SECOND_LENGTH,
+    SURE_LENGTHS,
+    all_plain,
+    plain_offset,
+    read_timestamp,
+)
+from target_zoho_crm.mapping.field_values import Converter, Refusal, refuse
+
+# Patterns as Java reads them; the three X stand for an offset with a colon, as our cells have it: +02:00
+DATE_FORMAT = "yyyy-MM-dd"
+DATETIME_FORMAT = "yyyy-MM-dd'T'HH:mm:ssXXX"
+
+_DATE_CHARACTERS = len("YYYY-MM-DD")
+_AFTER_SECOND = ".,+-Z"  # or nothing: Python's reader takes a colon before a fraction, too
+
+
+def date_converter(zone: tzinfo) -> Converter:
+    """To `yyyy-MM-dd`; a timestamp with an offset gives the day it is in `zone`."""
+    day = date.fromisoformat
+    timestamp = datetime_converter(zone)
+
+    def convert(value: Any) -> str | None:
+        if not value:
+            _check_empty(value, "a date")
+            return None
+        try:
+            if len(value) == _DATE_CHARACTERS and value[4] == "-" and value[7] == "-":
+                day(value)
+                return str(value)
+        except (TypeError, ValueError):
+            pass
+        if isinstance(value, date) and not isinstance(value, datetime):
+            return value.isoformat()
+        try:
+            return datetime.fromisoformat(timestamp(value) or "").astimezone(zone).date().isoformat()
+        except (Refusal, OverflowError):
+            raise refuse("a date") from None
+
+    return convert
+
+
+def datetime_converter(zone: tzinfo) -> Converter:
+    """To `yyyy-MM-ddTHH:mm:ss+HH:mm`, the form of both channels; without an offset the value is in `zone`.
+
+    The forms that taps send most are checked by the parser and then cut, which is all they need.
+    """
+    parse = datetime.fromisoformat
+    own_offset = "+00:00" if zone is fixed_zone.utc else None
+
+    def convert(value: Any) -> Any:
+        if not value:
+            _check_empty(value, "a date and time")
+            return None
+        try:
+            if (
+                value[4:17:3] == "--T::"
+                and value[SECOND_LENGTH : SECOND_LENGTH + 1] in _AFTER_SECOND
+                and value[11:13] != "24"
+            ):
+                parse(value)
+                size = len(value)
+                if size - OFFSET_LENGTH in SURE_LENGTHS and plain_offset(value[-OFFSET_LENGTH:]):
+                    return value[:SECOND_LENGTH] + value[-OFFSET_LENGTH:]
+                if size - 1 in SURE_LENGTHS and value[-1] == "Z":
+                    return value[:SECOND_LENGTH] + "+00:00"
+                if own_offset and size == SECOND_LENGTH:
+                    return value + own_offset
+        except (TypeError, ValueError, LookupError):
+            pass  # another form, or none
+        try:
+            return _written(_aware(value, zone))
+        except OverflowError:
+            raise refuse("a date and time") from None
+
+    return convert
+
+
+def days_fit(column: Sequence[Any]) -> bool:
+    """Whether all values of a column, but those that are empty, are days as they have to be written."""
+    days = _not_empty(column)
+    joined = "".join(days)
+    dashes = "-" * len(days)
+    if set(map(len, days)) - {_DATE_CHARACTERS} or not (
+        joined[4::_DATE_CHARACTERS] == joined[7::_DATE_CHARACTERS] == dashes
+    ):
+        return False
+    deque(map(date.fromisoformat, days), maxlen=0)
+    return True
+
+
+def timestamps_fit(column: Sequence[Any]) -> bool:
+    """Whether all values of a column, but those that are empty, are timestamps of which `cut_timestamp` is true.
+
+    Those are the ones with a T and an offset with a colon, with or without a fraction of a second.
+    """
+    timestamps = _not_empty(column)
+    return all_plain(timestamps, "T", zoned=True)
+
+
+def cut_timestamp(value: str) -> str | None:
+    """A timestamp without its fraction of a second, where `timestamps_fit`."""
+    return value[:SECOND_LENGTH] + value[-OFFSET_LENGTH:] if value else None
+
+
+def _check_empty(value: Any, expected: str) -> None:
+    """Only null and empty text are no value; 0, false and empty arrays are of another type."""
+    if value is not None and value != "":
+        raise refuse(expected)
+
+
+def _aware(value: Any, zone: tzinfo) -> datetime:
+    """The slow way: every form of text, and objects."""
+    if isinstance(value, str):
+        timestamp = read_timestamp(value)
+        if timestamp is None:
+            raise refuse("a date and time")
+        return timestamp.at.replace(tzinfo=zone if timestamp.offset is None else fixed_zone(timestamp.offset))
+    if isinstance(value, datetime):
+        return value if value.tzinfo is not None else value.replace(tzinfo=zone)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=zone)
+    raise refuse("a date and time")
+
+
+def _not_empty(column: Sequence[Any]) -> list[Any]:
+    """The values of a column but null and empty texts; other values that count as false stay, and are no text."""
+    full = list(filter(None, column))
+    empty = column.count(None) + column.count("")
+    return full if len(full) + empty == len(column) else list(column)
+
+
+def _written(exact: datetime) -> str:
+    """Zoho's offsets have no seconds; historic local times that do are written in UTC."""
+    offset = exact.utcoffset() or timedelta()
+    if offset.seconds % 60:
+        exact = exact.astimezone(fixed_zone.utc)
+    return exact.isoformat(timespec="seconds")
