@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from sync_ledger.acks import Ack, Acks, write_acks
-from sync_ledger.ledger import Ledger
 from sync_ledger.leases import Lease
+from sync_ledger.ledger import Ledger
 from sync_ledger.tables import AckStatus
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
