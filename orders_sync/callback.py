@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from sync_databases.errors import DatabaseError
+from sync_databases.database_errors import DatabaseError
 from sync_ledger.callback_notes import note_callback
 from sync_ledger.ledger import Ledger
 from target_zoho_crm.settings import default_ledger_url

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from singer_sdk.exceptions import ConfigValidationError
 
-from sync_databases.errors import DatabaseError
+from sync_databases.database_errors import DatabaseError
 from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError
 from target_zoho_crm.api.codes import CODES
 from target_zoho_crm.api.errors import ZohoError

@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from sync_databases.errors import DatabaseError
+from sync_databases.database_errors import DatabaseError
 from sync_ledger.ledger import Ledger
 from target_zoho_crm.settings import default_ledger_url
 

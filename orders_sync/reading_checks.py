@@ -7,7 +7,7 @@ from sqlalchemy.schema import CreateIndex
 
 from orders_sync.findings import EXPECTED, Findings, Result
 from orders_sync.query_plans import QueryPlan, TableAccess, can_explain, explain
-from sync_databases.clock import database_now
+from sync_databases.database_clock import database_now
 from sync_databases.engines import engine_of
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.ledger import Ledger

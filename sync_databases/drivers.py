@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
+from sync_databases.database_errors import DatabaseError
 from sync_databases.engines import find_engine
-from sync_databases.errors import DatabaseError
 
 
 def database_url(text: str) -> sa.URL:

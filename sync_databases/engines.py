@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlalchemy.engine import Dialect
 
-from sync_databases.errors import DatabaseError
+from sync_databases.database_errors import DatabaseError
 
 BUSY_SECONDS = 60
 """How long a query waits for a writer on SQLite, for a locked table elsewhere."""

@@ -64,7 +64,7 @@ class FlagStatements:
         return sa.select(self._version_read, sa.case((self._unset, 1), else_=0)).where(wanted, exactly)
 
     def nothing(self) -> sa.Update:
-        """A statement that sets no flag, for which the right to do so is needed all the same."""
+        """A statement that sets no flag, for which the permission to do so is needed all the same."""
         return self._update().where(sa.literal_column("1") == sa.literal_column("0"))
 
     def set_each(self, connection: sa.Connection, versions: Mapping[str, str], columns: list[list[str]]) -> None:

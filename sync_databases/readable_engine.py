@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sync_databases.database_errors import DatabaseError
 from sync_databases.drivers import create_engine, database_url, driver_missing
 from sync_databases.engines import BUSY_SECONDS, Family, find_engine, unsupported
-from sync_databases.errors import DatabaseError
 from sync_databases.session_settings import pin_for_reading
 
 

@@ -14,7 +14,7 @@ class Clock:
     """The machine's own."""
 
     def seconds(self) -> float:
-        """Seconds since any moment; never goes back."""
+        """Seconds since some point in time; never goes back."""
         return time.monotonic()
 
     def wait(self, seconds: float, until: threading.Event | None = None) -> None:

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
+from sync_databases.database_errors import DatabaseError, DatabaseUnavailableError
 from sync_databases.drivers import create_engine, database_url
 from sync_databases.engines import BUSY_SECONDS, find_engine, unsupported
-from sync_databases.errors import DatabaseError, DatabaseUnavailableError
 from sync_databases.retrying import RetrySchedule
 from sync_databases.session_settings import limit_waiting
 from sync_databases.waiting import CLOCK, Clock

@@ -11,9 +11,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from sync_databases.clock import database_now
+from sync_databases.database_clock import database_now
+from sync_databases.database_errors import DatabaseError
 from sync_databases.engines import engine_of
-from sync_databases.errors import DatabaseError
 from sync_databases.waiting import CLOCK, Clock
 from sync_databases.writable_database import COMMAND_LINE, WritableDatabase, cause_of, writable_engine
 from sync_ledger.retry_schedules import CREATING_TABLES, LEDGER_STATEMENTS

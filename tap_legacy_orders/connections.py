@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync_databases.errors import DatabaseError, DatabaseUnavailableError
+from sync_databases.database_errors import DatabaseError, DatabaseUnavailableError
 from sync_databases.readable_engine import readable_engine
 from sync_databases.session_settings import keep_to_indexes
 from sync_ledger.ledger import Ledger

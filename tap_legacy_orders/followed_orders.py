@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from sync_databases.clock import clock_time
+from sync_databases.database_clock import clock_time
 from sync_ledger.retry_schedules import FOLLOW_LEDGER_POLL_SECONDS, FOLLOW_WIDE_POLL_SECONDS
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.page_reader import PageReader

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from operator import methodcaller
 
+from sync_databases.engines import engine_of
 from sync_databases.keys import KEY_LENGTH
 from tap_legacy_orders.order_filter import EveryOrder, FoundOrders, OrderFilter
 from tap_legacy_orders.orders_source import OrdersSource
@@ -84,7 +85,7 @@ class PageReader:
         clamp = None
         source = self._source
         size = source.settings.page_size
-        with reading_ahead(source.fetch, by_server=source.engine.dialect.name != "sqlite") as ask:
+        with reading_ahead(source.fetch, by_server=engine_of(source.engine.dialect).is_server) as ask:
             coming = ask(methodcaller("range_page", chosen.lower, upper, None, size, cutoff))
             while True:
                 rows = coming()

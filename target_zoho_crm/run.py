@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sync_databases.errors import DatabaseUnavailableError
+from sync_databases.database_errors import DatabaseUnavailableError
 from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.first_load import first_load_is_over
 from sync_ledger.leases import Lease

@@ -19,7 +19,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from sync_databases.errors import DatabaseError
+from sync_databases.database_errors import DatabaseError
 from sync_ledger.leases import LeaseHeldError, OutdatedError
 from sync_ledger.stream_contract import (
     KEY_PROPERTY,

@@ -26,7 +26,7 @@ import platformdirs
 import requests
 import tenacity
 
-from sync_ledger.retry_schedules import TOKEN_RENEWAL
+from sync_ledger.retry_schedules import TOKEN_CHECK_SECONDS, TOKEN_RENEWAL, TOKENS_DENIED_SECONDS
 from sync_processes.private_folders import private_folder
 from target_zoho_crm.api.codes import CODES, OwnCode, ZohoCode
 from target_zoho_crm.api.errors import QuotaError, TransientError
@@ -37,8 +37,6 @@ logger = logging.getLogger("target-zoho-crm")
 
 EARLY_SECONDS = 120.0  # a token that ends sooner is renewed, so that it does not end under way
 LIFETIME_CAP_SECONDS = 3600.0  # Zoho's tokens live an hour; what claims more is not believed
-DENIED_SECONDS = 600.0  # after so long the tokens that were too many count no more
-_LOOK_SECONDS = 5.0  # a waiting run looks as often whether another process has a token by now
 _LOCK_SECONDS = 120.0
 _BODY_BYTES = 64 * 1024
 
@@ -152,7 +150,7 @@ class TokenSource:
                     told, self._told = self._told, denied.until
                 if told != denied.until:
                     logger.warning("%s This run waits until then.", denied)
-                pause = min(_LOOK_SECONDS, denied.until - self._clock())  # neither lock is held meanwhile
+                pause = min(TOKEN_CHECK_SECONDS, denied.until - self._clock())  # neither lock is held meanwhile
             wait_or_stop(self._stop, max(0.0, pause))
 
     def _living(self, stale: str | None) -> AccessToken:
@@ -176,7 +174,7 @@ class TokenSource:
     def _refuse_while_denied(self) -> None:
         """Where the cache cannot be used, this process at least remembers."""
         kept = self._cache.read(TokenDenial) or self._denial
-        if kept is not None and 0 < kept.denied_until - self._clock() <= DENIED_SECONDS:
+        if kept is not None and 0 < kept.denied_until - self._clock() <= TOKENS_DENIED_SECONDS:
             raise TokensDenied(self._accounts_url, kept.denied_until)
 
     def _refreshed(self) -> AccessToken:
@@ -192,7 +190,7 @@ class TokenSource:
         try:
             return retrying(self._ask)
         except QuotaError as error:
-            self._denial = TokenDenial(self._clock() + DENIED_SECONDS)
+            self._denial = TokenDenial(self._clock() + TOKENS_DENIED_SECONDS)
             self._cache.write(self._denial)
             raise TokensDenied(self._accounts_url, self._denial.denied_until) from error
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from singer_sdk import typing as th
 from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
-from sync_databases.errors import DatabaseError
+from sync_databases.database_errors import DatabaseError
 from sync_databases.flag_statements import FlagStatements
 from sync_databases.flags import FlaggedTable
 from sync_databases.reflection import columns_of, typed

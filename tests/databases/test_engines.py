@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from sync_databases.columns import Kind, kind_of
+from sync_databases.database_errors import DatabaseError
 from sync_databases.drivers import create_engine, database_url
 from sync_databases.engines import (
     ENGINES,
@@ -23,7 +24,6 @@ from sync_databases.engines import (
     find_engine,
     server_of,
 )
-from sync_databases.errors import DatabaseError
 from sync_databases.exact_text import ExactText, exact_key
 from sync_databases.table_types import any_text_type, blob_type, long_text_type, timestamp_type
 from sync_databases.value_sql import value_sql_for

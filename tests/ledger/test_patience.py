@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from sync_databases import engines, session_settings
-from sync_databases.errors import DatabaseUnavailableError
+from sync_databases.database_errors import DatabaseUnavailableError
 from sync_databases.waiting import Clock
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent

@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from sync_databases.errors import DatabaseError
+from sync_databases.database_errors import DatabaseError
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent, journal_step, list_jobs, open_of_stream
 from sync_ledger.leases import Lease, LeaseHeldError, LeaseLostError, OutdatedError

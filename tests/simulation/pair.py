@@ -16,7 +16,7 @@ from simulation.simulated_databases import simulated_connection
 from sqlalchemy import event
 
 from sync_databases.columns import Column
-from sync_databases.errors import DatabaseError
+from sync_databases.database_errors import DatabaseError
 from sync_ledger.ledger import Ledger
 from sync_ledger.recovery import release_uncreated
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY

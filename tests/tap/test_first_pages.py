@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from benchmarks.orders import make_orders
 from orders_sync.query_plans import explain
-from sync_databases.clock import database_now
+from sync_databases.database_clock import database_now
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.connections import reading

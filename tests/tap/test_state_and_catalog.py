@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from small_shop import Shop
 
+from sync_databases.database_errors import DatabaseError
 from sync_databases.drivers import database_url
-from sync_databases.errors import DatabaseError
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError

@@ -22,6 +22,7 @@ WAITS = frozenset({"wait", "wait_or_stop", "sleep"})
 """Calls that wait; those of `wait` without an argument are for work to end, and are no pauses."""
 
 HANDED_ON = {
+    "sync_databases/waiting.py": "waits as long as its caller says",
     "sync_databases/writable_database.py": "waits by the schedule that each database brings along",
     "tap_legacy_orders/poll_wakeup.py": "waits as long as its caller says",
     "target_zoho_crm/message_reader.py": "waits for input as long as the target says",
@@ -60,14 +61,26 @@ def constants(module: ast.Module) -> dict[str, ast.expr]:
     }
 
 
+def assigned(function: ast.AST) -> dict[str, ast.expr]:
+    """What a function assigns to its own names, the last value of each."""
+    return {
+        target.id: node.value
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
 def own_figures(expression: ast.AST, known: dict[str, ast.expr]) -> list[str]:
     """The numbers other than zero in an expression, its own and those of the module's constants that it names."""
     found = []
     for node in ast.walk(expression):
         if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and node.value not in {0, True}:
             found.append(str(node.value))
-        if isinstance(node, ast.Name) and node.id in known and own_figures(known[node.id], {}):
-            found.append(node.id)
+        if isinstance(node, ast.Name) and node.id in known:
+            others = {name: value for name, value in known.items() if name != node.id}
+            found += [node.id] if own_figures(known[node.id], others) else []
     return found
 
 
@@ -84,7 +97,9 @@ def strays(root: Path) -> list[str]:
         if calls and not names_table and name not in HANDED_ON:
             found.append(f"{name}: waits and imports no schedule")
         for call in calls:
-            found += [f"{name}: line {call.lineno} waits by {figure}" for figure in own_figures(call, known)]
+            around = [each for each in ast.walk(module) if isinstance(each, ast.FunctionDef) and call in ast.walk(each)]
+            names = known | {key: value for function in around for key, value in assigned(function).items()}
+            found += [f"{name}: line {call.lineno} waits by {figure}" for figure in own_figures(call, names)]
         for constant, value in known.items():
             if COUNT_OR_PAUSE.search(constant) and constant not in NO_SCHEDULES:
                 found += [f"{name}: {constant} = {figure}" for figure in own_figures(value, {})]
@@ -101,6 +116,7 @@ def test_every_wait_goes_by_the_table() -> None:
         "import time\ntime.sleep(5)",
         "PERIOD = 3.0\nstop.wait(PERIOD)",
         "def f(stop, seconds):\n    stop.wait(seconds)",
+        "CHECK = 5.0\ndef f(stop, left):\n    seconds = min(left, CHECK)\n    stop.wait(seconds)",
         "CALL_ATTEMPTS = 3",
         "FIRST_PAUSE_SECONDS = 0.5",
     ],
