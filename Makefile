@@ -1,4 +1,4 @@
-# make demo | test | faults | whole-orders | simulate | simulate-day | mutants | fuzz | check | audit
+# make demo | test | nightly | faults | whole-orders | simulate | simulate-day | mutants | fuzz | check | audit
 # | generate | bench | bench-quick | clean.
 # Needs only a POSIX make, and Python 3.11 or later with pip.
 PYTHON = python3
@@ -27,11 +27,12 @@ SEED =
 HOURS = 24
 SIMULATION = PYTHONPATH=.:tests $(BIN)/python -m simulation
 
-.PHONY: help install demo test faults whole-orders simulate simulate-day mutants fuzz check audit generate bench bench-quick clean
+.PHONY: help install demo test nightly faults whole-orders simulate simulate-day mutants fuzz check audit generate bench bench-quick clean
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
 	@echo "make test      all tests, and 1,050 histories of faults"
+	@echo "make nightly   what takes hours: deeper tests, faults, histories, mutants; a second call goes on (SEEDS=, HOURS=)"
 	@echo "make faults    every fault on real processes and each engine, with a table; about 15 minutes"
 	@echo "make whole-orders  10,000 orders with their lines, in both ways and by both channels, with kills (ORDERS=); takes long"
 	@echo "make simulate  30,000 histories of faults, killed and overlapping runs in one process (SEEDS=, SEED=)"
@@ -59,6 +60,10 @@ test:
 	$(BIN)/python -m pytest -n 3 --dist worksteal --junitxml=.pytest_cache/report.xml
 	@$(BIN)/python -m scripts.skipped_engines .pytest_cache/report.xml
 	@$(SIMULATION) --seeds 1000 --fresh 50 --brief
+
+nightly:
+	@$(PYTHON) -m scripts.environment dev
+	@SEEDS="$(SEEDS)" HOURS="$(HOURS)" sh scripts/nightly.sh
 
 faults:
 	@$(PYTHON) -m scripts.environment dev
@@ -111,4 +116,4 @@ bench-quick:
 	$(BIN)/python -m scripts.performance_page .bench/quick .bench/quick
 
 clean:
-	rm -rf .venv .demo .fuzz .meltano .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench
+	rm -rf .venv .demo .fuzz .meltano .nightly .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench

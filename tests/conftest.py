@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from engine_fixtures import engine_url, mariadb_url, postgresql_url, sqlite_url
+from kept_databases import drop_kept_databases
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -21,6 +23,19 @@ __all__ = ["engine_url", "mariadb_url", "postgresql_url", "sqlite_url"]
 # A loaded machine is slower, not wrong: no example has a time limit, and none is called slow.
 hypothesis.settings.register_profile("usual", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("usual")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("NIGHTLY") == "all":
+        return
+    left_out = [item for item in items if item.get_closest_marker("nightly")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_unconfigure() -> None:
+    drop_kept_databases()
 
 
 @pytest.fixture(autouse=True)

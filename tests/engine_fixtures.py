@@ -1,4 +1,4 @@
-"""Real databases for tests: one of each engine that this machine has, fresh and dropped afterwards.
+"""Real databases for tests: one of each engine that this machine has, fresh, and dropped or emptied afterwards.
 
 A missing MariaDB skips the test; a server that answers on its port but refuses us is a failure, no skip.
 """
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from kept_databases import empty_postgresql_database
 
 from scripts import servers
-from scripts.servers import postgresql_database
 
 ENGINES = ("sqlite", "postgresql", "mariadb")
 
@@ -31,7 +31,7 @@ def mariadb_database() -> Iterator[str]:
 def fresh_database(engine: str, directory: Path) -> Iterator[str]:
     """Give the URL of a new, empty database of `engine`."""
     if engine == "postgresql":
-        with postgresql_database() as url:
+        with empty_postgresql_database() as url:
             yield url
     elif engine == "mariadb":
         with mariadb_database() as url:
@@ -58,7 +58,7 @@ def sqlite_url(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def postgresql_url() -> Iterator[str]:
-    with postgresql_database() as url:
+    with empty_postgresql_database() as url:
         yield url
 
 

@@ -55,7 +55,12 @@ class Origin:
         launcher, _ = self.listener.accept()
         size, files, _, _ = socket.recv_fds(launcher, 4, 3)
         with launcher.makefile("rb") as stream:
-            request: dict[str, Any] = json.loads(stream.read(int.from_bytes(size, "big")))
+            asked = stream.read(int.from_bytes(size, "big"))
+        if len(size) < 4 or len(asked) < int.from_bytes(size, "big"):  # a launcher that was killed before it had asked
+            for opened in (*files, launcher.detach()):
+                os.close(opened)
+            return None
+        request: dict[str, Any] = json.loads(asked)
         child = os.fork()
         if child == 0:
             signal.set_wakeup_fd(-1)
@@ -73,7 +78,8 @@ class Origin:
             os.close(file)
         self.launchers[child] = launcher
         self.selector.register(launcher, selectors.EVENT_READ, child)
-        launcher.sendall(b"%d\n" % child)
+        with contextlib.suppress(ConnectionError):  # killed meanwhile: its process goes with it, see above
+            launcher.sendall(b"%d\n" % child)
         return None
 
     def _bury(self) -> None:
