@@ -162,7 +162,7 @@ class Parser:
     def _value(self) -> Any:
         text = self._next("text", "number", "word")
         if text[0] in "'\"":
-            return re.sub(r"\\(.)", r"\1", text[1:-1]).replace("''", "'")
+            return re.sub(r"\\(.)|''", lambda found: found[1] or "'", text[1:-1])
         if text.lower() in {"true", "false"}:
             return text.lower() == "true"
         if text[0].isdigit() or text[0] == "-":

@@ -32,7 +32,7 @@ from target_zoho_crm.api.multipart import multipart
 from target_zoho_crm.api.plain_text import code_of, digits_of
 from target_zoho_crm.api.transport import Answer, Call, ConnectionSettings, Repeat, Transport
 
-__all__ = ["Answer", "ConnectionSettings", "JobAnswer", "JobCounts", "JobStatus", "ZohoClient"]
+__all__ = ["Answer", "ConnectionSettings", "JobAnswer", "JobStatus", "ZohoClient"]
 
 Guard = Callable[[], None]
 """Called right before something is sent: raises where the run may not send any more."""
@@ -66,23 +66,12 @@ class JobStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class JobCounts:
-    """Rows of a job by what became of them; None where Zoho has not said so yet."""
-
-    added: int | None = None
-    updated: int | None = None
-    skipped: int | None = None
-    total: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class JobAnswer:
     """What Zoho says of a job now. `code` is its reason when it was skipped or failed as a whole."""
 
     job_id: str
     status: JobStatus
     download_url: str | None
-    counts: JobCounts
     code: str | None
 
 
@@ -357,15 +346,13 @@ def _has_more(answer: Answer) -> bool:
 def _job_answer(job_id: str, body: Mapping[str, Any]) -> JobAnswer:
     resources = body.get("resource")
     resource = resources[0] if isinstance(resources, list) and resources and isinstance(resources[0], dict) else {}
-    file, result = resource.get("file"), body.get("result")
-    file = file if isinstance(file, dict) else {}
+    result = body.get("result")
     link = result.get("download_url") if isinstance(result, dict) else None
     code = code_of(resource.get("code") or body.get("code"))
     return JobAnswer(
         job_id=job_id,
         status=_job_status(job_id, body["status"]),
         download_url=link if isinstance(link, str) and link else None,
-        counts=JobCounts(*(_count(file.get(f"{name}_count")) for name in ("added", "updated", "skipped", "total"))),
         code=code if code not in ("", SUCCESS) else None,
     )
 
@@ -378,10 +365,6 @@ def _job_status(job_id: str, word: str) -> JobStatus:
             return status
     logger.warning("Bulk write job %s has an unknown status; it is taken for a running one", job_id)
     return JobStatus.IN_PROGRESS
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _gone(error: ZohoError, codes: Collection[str]) -> ZohoError:

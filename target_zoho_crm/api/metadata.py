@@ -34,7 +34,6 @@ class Field:
     writable_on_update: bool = True
     unique: bool = False
     case_sensitive: bool | None = None
-    external: bool = False
     picklist: tuple[str, ...] = ()
     lookup_module: str | None = None
     subform_module: str | None = None
@@ -71,7 +70,6 @@ class Field:
             writable_on_update=possible and operations.get("api_update", True) is True,
             unique=bool(unique) or external,
             case_sensitive=case_sensitive in (True, "true") if case_sensitive is not None else None,
-            external=external,
             picklist=_picklist(item.get("pick_list_values")),
             lookup_module=_module_name(module),
             subform_module=_module_name(_mapping(item.get("subform")).get("module")),

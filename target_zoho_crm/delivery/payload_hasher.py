@@ -22,6 +22,9 @@ _FORM = 1
 """To be raised when the same values would be sent otherwise than before."""
 
 _LEFT_OUT = ("columns", "unmapped")  # the columns are described one by one
+_ONCE_THERE, _NEXT = ", external=False", ", picklist="
+"""An attribute that fields no longer have, and the one after it: it stays in the hash, as ledgers in use have it."""
+
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -65,4 +68,5 @@ def _encoded(row: tuple[Any, ...]) -> bytes | None:
 def _described(part: FieldMapping | MappedColumn) -> list[str]:
     """All that is known of a mapping or a column but its converters, which follow from the rest."""
     values = ((field.name, getattr(part, field.name)) for field in fields(part))
-    return [f"{name}={value!r}" for name, value in values if not callable(value) and name not in _LEFT_OUT]
+    described = [f"{name}={value!r}" for name, value in values if not callable(value) and name not in _LEFT_OUT]
+    return [text.replace(_NEXT, f"{_ONCE_THERE}{_NEXT}") for text in described]
