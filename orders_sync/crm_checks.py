@@ -20,7 +20,7 @@ from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.auth import TokenSource
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.codes import CODES, OwnCode, ZohoCode
-from target_zoho_crm.api.costs import BULK_JOB_CREDITS
+from target_zoho_crm.api.costs import JOB_CREDITS
 from target_zoho_crm.api.data_centers import is_loopback
 from target_zoho_crm.api.errors import ConfigurationError, ZohoError, close_names, configuration_error
 from target_zoho_crm.api.http_sessions import new_session
@@ -120,8 +120,8 @@ class CrmChecks:
         left = self._credits.remaining
         if left is None:
             self._findings.add("Credits", Result.OK, "more than half of the day's are left, or Zoho gives no number")
-        elif left < BULK_JOB_CREDITS:
-            message = f"{left:,} are left, less than one bulk write job costs ({BULK_JOB_CREDITS})"
+        elif left < JOB_CREDITS:
+            message = f"{left:,} are left, less than one bulk write job costs ({JOB_CREDITS})"
             self._findings.add("Credits", Result.WARNING, message, CODES[OwnCode.CREDITS_USED_UP].remedy)
         else:
             self._findings.add("Credits", Result.OK, f"{left:,} are left")

@@ -23,7 +23,7 @@ from tap_legacy_orders.backlog import Backlog
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError
-from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
+from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.batch import Channel
@@ -229,7 +229,7 @@ def _routes(
             lines=lines and LineCounts(_spread(records, lines[0]), lines[1]),
             credits_left=left,
         )
-        routes.append(_Route(planned, -(-planned.upsert_records // UPSERT_MAX_RECORDS)))
+        routes.append(_Route(planned, -(-planned.upsert_records // CALL_RECORDS)))
     return routes
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from singer_sdk import typing as th
 
 from target_zoho_crm import batch_file_reader, write_settings
+from target_zoho_crm.api.costs import CALLS_AT_ONCE, JOB_ROWS, UPSERTS_AT_ONCE
 from target_zoho_crm.api.data_centers import DATA_CENTERS, ENVIRONMENTS
-from target_zoho_crm.api.limits import UPSERTS_AT_ONCE
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation import sync_flags
 from target_zoho_crm.lines.line_settings import LINES
@@ -20,9 +20,6 @@ from target_zoho_crm.mapping.field_settings import FIELDS
 from target_zoho_crm.setting import Setting, counted
 from target_zoho_crm.stream_policy import OnRejection
 from target_zoho_crm.writing import delete_settings
-
-BULK_ROWS_MOST = 25_000
-"""Zoho's limit for the rows of one CSV."""
 
 DEFAULT_MODULE = "Orders"
 DEFAULT_KEY_FIELD = "parent_id"
@@ -115,14 +112,14 @@ CONFIG = th.PropertiesList(
     ),
     Setting(
         "bulk_rows",
-        th.IntegerType(minimum=1, maximum=BULK_ROWS_MOST),
+        th.IntegerType(minimum=1, maximum=JOB_ROWS),
         in_payload=False,
-        default=BULK_ROWS_MOST,
+        default=JOB_ROWS,
         description="Most rows in one bulk write job.",
     ),
     Setting(
         "max_connections",
-        th.IntegerType(minimum=1, maximum=25),
+        th.IntegerType(minimum=1, maximum=CALLS_AT_ONCE),
         in_payload=False,
         default=UPSERTS_AT_ONCE,
         description="Most API calls at once. Fewer go where Zoho refuses so many.",

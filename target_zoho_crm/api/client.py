@@ -17,7 +17,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import msgspec
 
 from target_zoho_crm.api.codes import JOB_GONE, SUCCESS, OwnCode, http_code
-from target_zoho_crm.api.costs import BULK_JOB_CREDITS, query_credits, upsert_credits
+from target_zoho_crm.api.costs import JOB_CREDITS, PAGE_ROWS, query_credits, upsert_credits
 from target_zoho_crm.api.data_centers import is_plain_url
 from target_zoho_crm.api.errors import (
     AnswerError,
@@ -186,7 +186,7 @@ class ZohoClient:
             headers={"Content-Type": "application/json"},
             body=lambda: body,
             repeat=Repeat.ONCE,
-            credits=BULK_JOB_CREDITS,
+            credits=JOB_CREDITS,
             kind=CreditKind.BULK_WRITE,
             guard=guard,
         )
@@ -259,7 +259,7 @@ class ZohoClient:
         """The user whose token it is."""
         return self._only("users", "users", {"type": "CurrentUser"})
 
-    def query(self, select: str, *, rows: int = 200) -> tuple[list[dict[str, Any]], bool]:
+    def query(self, select: str, *, rows: int = PAGE_ROWS) -> tuple[list[dict[str, Any]], bool]:
         """Read records by COQL; also tells whether there are more. `rows` is the query's limit, which it costs by."""
         call = Call(
             "POST",

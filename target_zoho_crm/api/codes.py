@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Self
 
 from sync_ledger.codes import LedgerCode
+from target_zoho_crm.api.costs import JOB_COLUMNS, JOB_ZIP_BYTES
 from target_zoho_crm.api.scope_names import SCOPES_NEEDED
 
 
@@ -71,6 +72,8 @@ _USUAL = {
 """What to do where a code's own line does not say more."""
 
 
+_TOO_LARGE = f"The zip is larger than {JOB_ZIP_BYTES // 1_000_000} MB."
+_TOO_WIDE = f"The CSV has more than {JOB_COLUMNS} columns."
 _TOKEN_REFUSED = (
     "Zoho refuses the access token, also after a renewal.",
     "Check data_center, and make a new refresh_token.",
@@ -308,8 +311,8 @@ class ZohoCode(_Row):
     INVALID_FILE_ID = "INVALID_FILE_ID", _C, "Zoho does not know the uploaded file."
     INVALID_FILE_FORMAT = "INVALID_FILE_FORMAT", _C, "Zoho takes only a zip."
     FILE_NOT_SUPPORTED = "FILE_NOT_SUPPORTED", _C, "Zoho does not take the file."
-    FILE_TOO_LARGE = "FILE_TOO_LARGE", _C, "The zip is larger than 25 MB.", "Lower `bulk_rows`."
-    HEADER_LIMIT_EXCEEDED = "HEADER_LIMIT_EXCEEDED", _C, "The CSV has more than 200 columns.", "Map fewer fields."
+    FILE_TOO_LARGE = "FILE_TOO_LARGE", _C, _TOO_LARGE, "Lower `bulk_rows`."
+    HEADER_LIMIT_EXCEEDED = "HEADER_LIMIT_EXCEEDED", _C, _TOO_WIDE, "Map fewer fields."
     COLUMN_INDEX_NOT_FOUND = "COLUMN_INDEX_NOT_FOUND", _C, "A mapped column is not in the CSV."
     NOT_SUPPORTED_FEATURE = ("NOT_SUPPORTED_FEATURE", _C, "The upload host does not take bulk write files.",
         "Check upload_url.")

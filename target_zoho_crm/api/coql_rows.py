@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from target_zoho_crm.api.client import ZohoClient
-
-ROWS_PER_QUERY = 2_000
+from target_zoho_crm.api.costs import QUERY_ROWS
 
 
 def all_rows(client: ZohoClient, columns: Iterable[str], module: str, condition: str) -> Iterator[dict[str, Any]]:
@@ -20,8 +19,8 @@ def all_rows(client: ZohoClient, columns: Iterable[str], module: str, condition:
     while more:
         rows, more = client.query(
             f"select {', '.join(['id', *columns])} from {module} "  # noqa: S608 - COQL, of names and ids only
-            f"where ({condition} and id > '{after}') order by id asc limit {ROWS_PER_QUERY}",
-            rows=ROWS_PER_QUERY,
+            f"where ({condition} and id > '{after}') order by id asc limit {QUERY_ROWS}",
+            rows=QUERY_ROWS,
         )
         yield from rows
         more = more and bool(rows)

@@ -13,11 +13,10 @@ from enum import StrEnum
 from sync_ledger.retry_schedules import CALL_STOP_CHECK_SECONDS, RETRY_AFTER_MOST_SECONDS
 from target_zoho_crm.api.call_window import CallWindow
 from target_zoho_crm.api.codes import OwnCode
+from target_zoho_crm.api.costs import UPSERTS_AT_ONCE
 from target_zoho_crm.api.errors import QuotaError, Stopped
 
 logger = logging.getLogger("target-zoho-crm")
-
-UPSERTS_AT_ONCE = 10  # Zoho's limit for upserts of more than 10 records, in all editions
 
 
 class CreditKind(StrEnum):

@@ -18,7 +18,7 @@ from sync_ledger.deleted_records import MARKED, KnownRecord
 from sync_ledger.tables import AckStatus
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import NO_SUCH_RECORD
-from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
+from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.batch import Batch, Entry, PendingRecords
 from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status, refused, upsert_outcomes
@@ -247,5 +247,5 @@ def _as_deleted(outcome: Outcome, action: str) -> Outcome:
 
 def _chunks(ids: Mapping[str, str]) -> Iterator[dict[str, str]]:
     items = iter(ids.items())
-    while chunk := dict(islice(items, UPSERT_MAX_RECORDS)):
+    while chunk := dict(islice(items, CALL_RECORDS)):
         yield chunk

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sync_ledger.retry_schedules import BUSY_FLUSH_SECONDS
-from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS, UPSERT_RECORDS_PER_CREDIT
+from target_zoho_crm.api.costs import CALL_RECORDS, CREDIT_RECORDS
 
 INPUT_PENDING_FACTOR = 5
 """While input keeps coming without a pause, records wait up to so many times their age: more go together then."""
@@ -59,9 +59,9 @@ class FlushTimer:
         """
         if waiting.by_jobs:
             return waiting.ready if waiting.free_jobs else 0
-        portion = min(waiting.ready, waiting.free_calls * UPSERT_MAX_RECORDS)
-        rest = portion % UPSERT_MAX_RECORDS
-        return portion - rest if rest < UPSERT_RECORDS_PER_CREDIT and portion > rest else portion
+        portion = min(waiting.ready, waiting.free_calls * CALL_RECORDS)
+        rest = portion % CALL_RECORDS
+        return portion - rest if rest < CREDIT_RECORDS and portion > rest else portion
 
     def _age(self) -> float:
         return 0.0 if self._since is None else self._clock() - self._since

@@ -15,12 +15,10 @@ from target_zoho_crm.api.answers import flat_error
 from target_zoho_crm.api.client import Answer, ZohoClient
 from target_zoho_crm.api.codes import NO_SUCH_RECORD, SUCCESS, OwnCode
 from target_zoho_crm.api.coql_rows import all_rows, among, id_in
-from target_zoho_crm.api.costs import IDS_PER_QUERY
+from target_zoho_crm.api.costs import CALL_RECORDS, QUERY_VALUES
 from target_zoho_crm.api.errors import AnswerError, request_error
 from target_zoho_crm.api.plain_text import code_of
 from target_zoho_crm.lines.line_mapping import CompiledLines
-
-DELETED_PER_CALL = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +39,12 @@ class ExistingLines:
 
     def of_orders(self, ids: Collection[str]) -> Iterator[ExistingLine]:
         """All lines of the orders with these ids."""
-        for chunk in chunks_of(ids, IDS_PER_QUERY):
+        for chunk in chunks_of(ids, QUERY_VALUES):
             yield from self._read(among(self._lines.order.field.api_name, chunk))
 
     def of_ids(self, ids: Collection[str]) -> Iterator[ExistingLine]:
         """The lines with these ids, as they are now."""
-        for chunk in chunks_of(ids, IDS_PER_QUERY):
+        for chunk in chunks_of(ids, QUERY_VALUES):
             yield from self._read(among("id", chunk))
 
     def delete(self, lines: Sequence[ExistingLine], guard: Any) -> dict[str, str]:
@@ -56,7 +54,7 @@ class ExistingLines:
             ZohoError: the call was refused as a whole, or failed after all attempts.
         """
         refused: dict[str, str] = {}
-        for chunk in chunks_of([line.id for line in lines], DELETED_PER_CALL):
+        for chunk in chunks_of([line.id for line in lines], CALL_RECORDS):
             answer = self._client.delete(self._lines.module, chunk, guard=guard)
             refused.update(_refused(chunk, answer))
         return refused

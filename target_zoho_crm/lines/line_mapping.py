@@ -8,6 +8,7 @@ from datetime import tzinfo
 from typing import Any
 
 from target_zoho_crm.api.codes import OwnCode, ZohoCode
+from target_zoho_crm.api.costs import FIELD_ROWS
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.lines.line_reader import LineReader, LineRows, count_lines
@@ -20,7 +21,6 @@ from target_zoho_crm.writing.child_failures import MESSAGE_CHARACTERS
 from target_zoho_crm.writing.routing import LineCounts
 from target_zoho_crm.writing.upsert_body import upsert_body
 
-SUBFORM_ROWS_MOST = 100  # Zoho takes no more in one subform of a record
 _ORDER_ID = "the order's id"
 """Name of the column that holds the id of the order's record; no property of a line can collide with it by chance."""
 
@@ -61,8 +61,8 @@ class CompiledLines:
         rows = self.reader.read(encoded, self.folding, owners)
         if self.in_subform:
             for order, count in _counts(rows).items():
-                if count > SUBFORM_ROWS_MOST:
-                    said = f"{count} lines, and a subform takes {SUBFORM_ROWS_MOST}"
+                if count > FIELD_ROWS:
+                    said = f"{count} lines, and a subform takes {FIELD_ROWS}"
                     rows.refusals[order] = Refusal(ZohoCode.LIMIT_EXCEEDED, self.settings.subform, said)
         return rows
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from sync_databases.chunks import chunks_of
 from target_zoho_crm.api.codes import family_of
-from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
+from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of, upsert_outcomes
 from target_zoho_crm.lines.existing_lines import surplus
@@ -32,7 +32,7 @@ class ModuleLines(LineCalls):
         failures = ChildFailures()
         mine = [index for index, order in enumerate(rows.orders) if order in ids]
         with self.move_lock.writing():
-            for call in chunks_of(mine, UPSERT_MAX_RECORDS):
+            for call in chunks_of(mine, CALL_RECORDS):
                 self._call(call, ids, rows, failures)
         self.delete_surplus(outcomes, rows, failures)
         return with_failures(outcomes, failures)

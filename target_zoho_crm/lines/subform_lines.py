@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from sync_databases.chunks import chunks_of
-from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
+from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.api.transport import Repeat
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of, upsert_outcomes
@@ -65,7 +65,7 @@ class SubformLines(LineCalls):
             return with_failures(outcomes, failures)
         wanted = self._wanted(rows)
         orders = [self._matched(order, wanted.get(order, {}), there.get(ids[order], ())) for order in stated]
-        for call in chunks_of((order for order in orders if order.rows), UPSERT_MAX_RECORDS):
+        for call in chunks_of((order for order in orders if order.rows), CALL_RECORDS):
             self._call(call, ids, failures)
         return with_failures(outcomes, failures)
 

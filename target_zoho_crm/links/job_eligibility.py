@@ -8,7 +8,7 @@ from typing import Any
 
 from sync_databases.chunks import chunks_of
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.costs import IDS_PER_QUERY
+from target_zoho_crm.api.costs import FIELD_ROWS, QUERY_VALUES
 from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.links.link_rows import link_of
@@ -17,7 +17,6 @@ from target_zoho_crm.mapping.field_mapping import MappedColumn
 from target_zoho_crm.mapping.field_values import UNCONVERTIBLE
 from target_zoho_crm.writing.routing import LinkCounts
 
-LINKS_MOST = 100  # rows that Zoho takes in one field of a record
 KNOWN_MOST = 200_000
 """Linked records remembered to be there, in some 20 MB. One that is forgotten is only asked for again."""
 
@@ -48,7 +47,7 @@ def _links_of(columns: Mapping[int, MappedColumn], values: tuple[Any, ...]) -> d
         if converted is None:
             continue
         others = _ids_in(converted, link_of(column.field)) if column.apart is SecondStep.LINKS else None
-        if others is None or len(others) > LINKS_MOST:
+        if others is None or len(others) > FIELD_ROWS:
             return None
         found[column.field.api_name] = others
     return found
@@ -118,9 +117,9 @@ class LinkedRecords:
         known = self._known.setdefault(module, set())
         if len(known) > KNOWN_MOST:
             known.clear()
-        for chunk in chunks_of([other for other in others if other not in known], IDS_PER_QUERY):
+        for chunk in chunks_of([other for other in others if other not in known], QUERY_VALUES):
             listed = ", ".join(map(repr, chunk))
-            query = f"select id from {module} where id in ({listed}) limit {IDS_PER_QUERY}"  # noqa: S608 - COQL, of ids
+            query = f"select id from {module} where id in ({listed}) limit {QUERY_VALUES}"  # noqa: S608 - COQL, of ids
             try:
                 rows, _ = self._client.query(query)
             except (TransientError, QuotaError):

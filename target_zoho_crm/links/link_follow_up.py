@@ -17,7 +17,7 @@ from sync_databases.chunks import chunks_of
 from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.coql_rows import id_in
-from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
+from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.api.metadata import LINKS as LINK_TYPES
 from target_zoho_crm.batch import Batch
@@ -194,7 +194,7 @@ class LinkFollowUp:
                 found.changes.setdefault(key, {}).update(dict.fromkeys(fields[order]))
 
     def _change(self, orders: Collection[Outcome], found: _LinkChanges) -> None:
-        for call in chunks_of(orders, UPSERT_MAX_RECORDS):
+        for call in chunks_of(orders, CALL_RECORDS):
             try:
                 answered = self._calls.change(call, [found.changes[order.key] for order in call])
             except (TransientError, QuotaError) as error:

@@ -8,10 +8,8 @@ from typing import Any
 from sync_databases.chunks import chunks_of
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.coql_rows import all_rows, among, id_in
-from target_zoho_crm.api.costs import IDS_PER_QUERY
+from target_zoho_crm.api.costs import CALL_RECORDS, QUERY_VALUES
 from target_zoho_crm.api.metadata import Field
-
-IDS_PER_READ = 100  # records that one call reads by their ids
 
 LinkRow = dict[str, Any]
 """One row of a multiple lookup, as the call for its order names it."""
@@ -28,7 +26,7 @@ def links_held(client: ZohoClient, field: Field, orders: Collection[str]) -> dic
     """
     parent, link, module = field.linking_parent or "", link_of(field), field.linking_module or ""
     found: dict[str, dict[str, list[str]]] = {}
-    for chunk in chunks_of(orders, IDS_PER_QUERY):
+    for chunk in chunks_of(orders, QUERY_VALUES):
         for row in all_rows(client, (parent, link), module, among(parent, chunk)):
             order = found.setdefault(id_in(row.get(parent)), {})
             order.setdefault(id_in(row.get(link)), []).append(str(row["id"]))
@@ -42,7 +40,7 @@ def filled(client: ZohoClient, module: str, fields: Collection[str], records: Co
         ZohoError: the CRM could not be asked.
     """
     found = {record: list(fields) for record in records}
-    for chunk in chunks_of(records, IDS_PER_READ):
+    for chunk in chunks_of(records, CALL_RECORDS):
         body = client.get(module, {"ids": ",".join(chunk), "fields": ",".join(fields)}).body
         for record in body.get("data", ()) if isinstance(body, dict) else ():
             found[str(record.get("id"))] = [name for name in fields if record.get(name, name) not in (None, [], "")]

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
+from target_zoho_crm.api.costs import PAGE_ROWS
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.mapping.field_values import any_to_text, refuse, whole_text
 from target_zoho_crm.mapping.key_folding import KeyFolding
 
-ROWS_PER_PAGE = 200  # the most that one credit pays for
 _SHOWN_CHARACTERS = 100
 _NUMBERS = frozenset({"integer", "bigint"})
 _TEXTS = frozenset({"text", "email", "phone", "website", "autonumber"})
@@ -66,7 +66,7 @@ class ParentKind:
         name = self.field.api_name
         listed = ", ".join(values if self.field.data_type in _NUMBERS else map(quoted, values))
         where = f"{self.module} where {name} in ({listed})"
-        return f"select id, {name} from {where} order by id limit {offset}, {ROWS_PER_PAGE}"  # noqa: S608 - no SQL
+        return f"select id, {name} from {where} order by id limit {offset}, {PAGE_ROWS}"  # noqa: S608 - no SQL
 
     def creation(self, values: Sequence[str], further: Mapping[str, Any]) -> bytes:
         """The body that creates records for these values; a record that is there already is only found."""

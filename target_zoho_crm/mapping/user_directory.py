@@ -10,13 +10,13 @@ from typing import Any
 
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import ZohoCode
+from target_zoho_crm.api.costs import PAGE_ROWS
 from target_zoho_crm.api.errors import close_names
 from target_zoho_crm.mapping.field_values import Refusal, any_to_text
 
 EMAIL = "email"
 """What `find_by` of a field that holds users is."""
 
-PER_PAGE = 200  # the most that Zoho gives
 _EMAIL_CHARACTERS = 100  # Zoho's limit; a longer text is not shown
 
 
@@ -109,7 +109,7 @@ class UserDirectory:
         """All users, also those that are not active."""
         found: list[dict[str, Any]] = []
         for page in itertools.count(1):
-            body = self._client.get("users", {"type": "AllUsers", "page": str(page), "per_page": str(PER_PAGE)}).body
+            body = self._client.get("users", {"type": "AllUsers", "page": str(page), "per_page": str(PAGE_ROWS)}).body
             if body is None:  # there are no more
                 break
             found += body.get("users") or []

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
-from target_zoho_crm.api.costs import BULK_JOB_CREDITS
+from target_zoho_crm.api.costs import JOB_CREDITS
 from target_zoho_crm.api.errors import LostAnswer, TransientError, ZohoError
 from target_zoho_crm.batch import Batch, Channel, PendingRecords
 from target_zoho_crm.confirmation.in_flight import Flight, InFlight
@@ -161,7 +161,7 @@ class BulkWriter:
 
     def _outcomes(self, job: JournalledJob, result: Path | None) -> list[Outcome]:
         outcomes = self._steps.outcomes(job, result)
-        created_twice = job.credits > BULK_JOB_CREDITS
+        created_twice = job.credits > JOB_CREDITS
         if created_twice and operation_in_job(job.create_body) is Operation.INSERT:
             return self._insertion.judge(outcomes, job)
         return outcomes

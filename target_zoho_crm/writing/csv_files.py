@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import msgspec
 
+from target_zoho_crm.api.costs import JOB_ZIP_BYTES
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.mapping.conversion import Conversion, Converted, Form
 from target_zoho_crm.mapping.field_mapping import FieldMapping
@@ -22,7 +23,6 @@ from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.csv_text import csv_text
 from target_zoho_crm.writing.spool import spooling
 
-MAX_ZIP_BYTES = 25_000_000  # Zoho says 25 MB and not which; this is the smaller reading
 CSV_NAME = "records.csv"
 _CHUNK_ROWS = 1_000
 _COMPRESSION = 1  # level 6 makes the zip a fifth smaller and takes nearly three times as long
@@ -40,7 +40,7 @@ class CsvFile:
     @property
     def fits(self) -> bool:
         """Whether Zoho takes a zip of this size; if not, write it again as two."""
-        return self.bytes <= MAX_ZIP_BYTES
+        return self.bytes <= JOB_ZIP_BYTES
 
 
 @spooling()

@@ -25,7 +25,7 @@ from sync_ledger.retry_schedules import (
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.client import JobAnswer, ZohoClient
 from target_zoho_crm.api.codes import CODES, JOB_OUTDATED, Family, OwnCode
-from target_zoho_crm.api.costs import BULK_JOB_CREDITS
+from target_zoho_crm.api.costs import JOB_CREDITS
 from target_zoho_crm.api.errors import AnswerError, Gone, LostAnswer, TransientError, ZohoError, request_error
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
@@ -171,7 +171,7 @@ class JobSteps:
         body = job.create_body or ""
         if callback_url is not None:
             body = with_callback(body, callback_url)
-        before = BULK_JOB_CREDITS if may_exist else 0
+        before = JOB_CREDITS if may_exist else 0
         for attempt in range(1, attempts + 1):
             try:
                 zoho_job_id = self._client.create_job(body.encode(), guard=self._ledger.guard)
@@ -189,7 +189,7 @@ class JobSteps:
                     raise error.turned(LostAnswer) from error
                 raise
         what = "orders" if job.parent_job_id is None else f"rows of {job.module}"
-        credits_spent = before + attempt * BULK_JOB_CREDITS
+        credits_spent = before + attempt * JOB_CREDITS
         self._ledger.step(job.job_id, JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
         logger.info("Bulk write job %s: %d %s of stream %r", zoho_job_id, len(job.manifest), what, job.stream)
         return replace(job, step=JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)

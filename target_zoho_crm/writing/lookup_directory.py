@@ -12,13 +12,12 @@ from typing import Any, Generic, TypeVar
 
 from sync_ledger.retry_schedules import MISSING_PARENT_SECONDS
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
+from target_zoho_crm.api.costs import CALL_RECORDS, QUERY_VALUES
 from target_zoho_crm.api.errors import TransientError, ZohoError
 from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
 from target_zoho_crm.mapping.field_values import any_to_text
 from target_zoho_crm.mapping.references import ParentKind
 
-VALUES_PER_QUERY = 50  # Zoho takes up to 100 in one `in`; 50 is the safe figure
 KNOWN_MOST = 200_000
 """Parents remembered, in some 40 MB. One that is forgotten is only asked for again."""
 
@@ -55,7 +54,7 @@ class LookupDirectory:
         """How many queries it would take to ask for those of these values that are not known yet; 1 credit each."""
         with self._lock:
             unknown = {folded for folded in map(self._fold, values) if folded not in self._known}
-        return -(-len(unknown) // VALUES_PER_QUERY)
+        return -(-len(unknown) // QUERY_VALUES)
 
     def look_up(
         self, values: Iterable[str], begin: Begin, *, misses_count: bool = True
@@ -85,7 +84,7 @@ class LookupDirectory:
             unknown = [folded for folded in wanted if folded not in found]
             answers = {folded: self._asked[folded] for folded in unknown if folded in self._asked}
             mine = [folded for folded in unknown if folded not in answers]
-            for batch in _batches(mine, VALUES_PER_QUERY):
+            for batch in _batches(mine, QUERY_VALUES):
                 task = _Task(self._ask, {folded: wanted[folded] for folded in batch})
                 tasks.append(task)
                 self._asked.update(dict.fromkeys(batch, task.answer))
@@ -131,7 +130,7 @@ class LookupDirectory:
             key_field = self.kind.field.api_name
             return upsert_outcomes(batch, batch, answer.status, answer.body, key_field=key_field)
 
-        batches = list(_batches(list(distinct.values()), UPSERT_MAX_RECORDS))
+        batches = list(_batches(list(distinct.values()), CALL_RECORDS))
         tasks = [_Task(send, batch) for batch in batches]
         _begin_all(tasks, begin)
         created: dict[str, Outcome | TransientError] = {}

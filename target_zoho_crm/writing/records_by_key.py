@@ -12,11 +12,11 @@ from typing import Any
 
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import OwnCode
+from target_zoho_crm.api.costs import QUERY_VALUES
 from target_zoho_crm.api.errors import AnswerError
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.mapping.references import quoted
 
-KEYS_PER_QUERY = 50  # Zoho takes up to 100 in one `in`; 50 is the safe figure
 CLOCK_TICK = timedelta(seconds=1)
 """Created_Time and the header Date tick in seconds."""
 
@@ -48,7 +48,7 @@ class RecordsByKey:
         by_fold = {self._folding.fold(key): key for key in keys}
         found: dict[str, FoundRecord] = {}
         remaining = iter(keys)
-        while some := list(islice(remaining, KEYS_PER_QUERY)):
+        while some := list(islice(remaining, QUERY_VALUES)):
             rows, _ = self._client.query(self._select(some))
             for row in rows:
                 value = row.get(self._key_field)

@@ -9,10 +9,10 @@ from itertools import accumulate
 
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.costs import (
-    BULK_JOB_CREDITS,
-    IDS_PER_QUERY,
-    UPSERT_MAX_RECORDS,
-    UPSERT_RECORDS_PER_CREDIT,
+    CALL_RECORDS,
+    CREDIT_RECORDS,
+    JOB_CREDITS,
+    QUERY_VALUES,
     upsert_credits,
 )
 from target_zoho_crm.api.errors import configuration_error
@@ -86,15 +86,15 @@ class LineCounts:
 
         Rows of a subform cost nothing by themselves; they are written by a second call for their records.
         """
-        full, rest = divmod(end - start, UPSERT_MAX_RECORDS)
+        full, rest = divmod(end - start, CALL_RECORDS)
         return (self._of_full_calls(start)[full] if full else 0) + self._of_call(end - rest, end)
 
     def _of_full_calls(self, start: int) -> list[int]:
         """Credits for the lines of 0, 1, 2 ... full calls of records from `start` on."""
         found = self._credits.get(start)
         if found is None:
-            ends = range(start + UPSERT_MAX_RECORDS, len(self._counts) + 1, UPSERT_MAX_RECORDS)
-            calls = (self._of_call(end - UPSERT_MAX_RECORDS, end) for end in ends)
+            ends = range(start + CALL_RECORDS, len(self._counts) + 1, CALL_RECORDS)
+            calls = (self._of_call(end - CALL_RECORDS, end) for end in ends)
             found = self._credits[start] = [0, *accumulate(calls)]
         return found
 
@@ -118,7 +118,7 @@ def lines_way(lines: LineCounts, start: int, end: int, routing: Routing) -> Line
     """
     total = lines.within(start, end)
     most = -(-total // routing.bulk_rows)
-    by_jobs = LinesWay(most, end - start if most else 0, most * BULK_JOB_CREDITS)
+    by_jobs = LinesWay(most, end - start if most else 0, most * JOB_CREDITS)
     if routing.channel is Channel.BULK_WRITE:
         return by_jobs
     by_calls = LinesWay(0, 0, lines.upsert_credits(start, end))
@@ -129,7 +129,7 @@ def lines_way(lines: LineCounts, start: int, end: int, routing: Routing) -> Line
     ways = [by_jobs, by_calls]
     if most > 1:
         middle = lines.end_within((most - 1) * routing.bulk_rows, start, end)
-        credits_ = (most - 1) * BULK_JOB_CREDITS + lines.upsert_credits(middle, end)
+        credits_ = (most - 1) * JOB_CREDITS + lines.upsert_credits(middle, end)
         ways.append(LinesWay(most - 1, middle - start, credits_))
     return min(ways, key=lambda way: way.credits)
 
@@ -147,14 +147,14 @@ class LinkCounts:
         counts = [sums[end] - sums[start] for sums in self._links]
         having = self._having[end] - self._having[start]
         way = links_way(counts, having, routing)
-        asking = -(-(self._asked[end] - self._asked[start]) // IDS_PER_QUERY)
+        asking = -(-(self._asked[end] - self._asked[start]) // QUERY_VALUES)
         return way.credits + asking
 
 
 def links_way(links: Sequence[int], records: int, routing: Routing) -> LinesWay:
     """The cheaper way for so many links by field, of so many records: jobs for each field, or calls for the records."""
     jobs = sum(-(-count // routing.bulk_rows) for count in links)
-    by_jobs = LinesWay(jobs, records, jobs * BULK_JOB_CREDITS)
+    by_jobs = LinesWay(jobs, records, jobs * JOB_CREDITS)
     by_calls = LinesWay(0, 0, upsert_credits(records))
     if routing.channel is Channel.BULK_WRITE:
         return by_jobs
@@ -188,7 +188,7 @@ def plan(
     while start < records:
         end = min(start + bulk_rows, records)
         by_calls = upsert_credits(end - start)
-        more_jobs, by_job = 0, BULK_JOB_CREDITS
+        more_jobs, by_job = 0, JOB_CREDITS
         if lines is not None:
             by_calls += lines.upsert_credits(start, end)
             way = lines_way(lines, start, end, routing)
@@ -221,9 +221,9 @@ def plan(
 def _within(credits_left: int, start: int, end: int, lines: LineCounts | None) -> int:
     """How many of the records from `start` can be written by upsert calls for so many credits."""
     if lines is None:
-        return min(end - start, credits_left * UPSERT_RECORDS_PER_CREDIT)
-    for at in range(start, end, UPSERT_MAX_RECORDS):
-        after = min(at + UPSERT_MAX_RECORDS, end)
+        return min(end - start, credits_left * CREDIT_RECORDS)
+    for at in range(start, end, CALL_RECORDS):
+        after = min(at + CALL_RECORDS, end)
         credits_left -= upsert_credits(after - at) + lines.upsert_credits(at, after)
         if credits_left < 0:
             return at - start
@@ -249,15 +249,15 @@ def _why(
 ) -> str:
     what, parts = f"{records:,} records", []
     if sizes:
-        parts.append(f"{sum(sizes):,} in {len(sizes)} bulk write job(s) at {BULK_JOB_CREDITS} credits")
+        parts.append(f"{sum(sizes):,} in {len(sizes)} bulk write job(s) at {JOB_CREDITS} credits")
     if upserts:
-        calls = -(-upserts // UPSERT_MAX_RECORDS)
+        calls = -(-upserts // CALL_RECORDS)
         parts.append(f"{upserts:,} in {calls:,} upsert call(s) = {upsert_credits(upserts):,} credits")
     if lines is not None:
         what += f" with {lines.within(0, records):,} lines"
-        rest = credits_ - of_links - (len(sizes) + line_jobs_) * BULK_JOB_CREDITS - upsert_credits(upserts)
+        rest = credits_ - of_links - (len(sizes) + line_jobs_) * JOB_CREDITS - upsert_credits(upserts)
         if line_jobs_:
-            parts.append(f"lines in {line_jobs_} more job(s) at {BULK_JOB_CREDITS}")
+            parts.append(f"lines in {line_jobs_} more job(s) at {JOB_CREDITS}")
         if rest or not line_jobs_:
             parts.append(f"lines by upsert = {rest:,} credits")
     if of_links:

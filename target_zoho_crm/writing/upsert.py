@@ -17,7 +17,7 @@ from sync_ledger.tables import JobStep
 from target_zoho_crm.api.answers import names_no_cause
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import OwnCode
-from target_zoho_crm.api.costs import UPSERT_MAX_RECORDS
+from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.errors import LostAnswer, QuotaError, TransientError, UnattributedFailure, ZohoError
 from target_zoho_crm.batch import Batch, Channel
 from target_zoho_crm.confirmation.in_flight import Flight, InFlight
@@ -73,7 +73,7 @@ class UpsertWriter:
             ZohoError, DatabaseError, RejectedError: what ended an earlier call and so the run.
         """
         entries = iter(batch.entries.items())
-        while call := dict(islice(entries, 1 if batch.one_by_one else UPSERT_MAX_RECORDS)):
+        while call := dict(islice(entries, 1 if batch.one_by_one else CALL_RECORDS)):
             self._workers.submit(self._deliver, replace(batch, entries=call), self._in_flight.begin(call))
 
     def _deliver(self, batch: Batch, flight: Flight) -> None:

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from target_zoho_crm.api.costs import JOB_ZIP_BYTES
 from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.mapping.field_mapping import FieldMapping, compile_mapping
-from target_zoho_crm.writing.csv_files import MAX_ZIP_BYTES, CsvFile, job_body, write_bulk_zip
+from target_zoho_crm.writing.csv_files import CsvFile, job_body, write_bulk_zip
 from target_zoho_crm.writing.upsert_body import upsert_body
 
 SCHEMA: dict[str, Any] = {
@@ -107,8 +108,8 @@ def test_keys_without_rows_and_rows_without_keys_are_a_fault_of_the_program(tmp_
 
 
 def test_a_file_that_zoho_would_not_take_says_so(tmp_path: Path) -> None:
-    assert CsvFile(tmp_path, 1, MAX_ZIP_BYTES, {}).fits
-    assert not CsvFile(tmp_path, 1, MAX_ZIP_BYTES + 1, {}).fits
+    assert CsvFile(tmp_path, 1, JOB_ZIP_BYTES, {}).fits
+    assert not CsvFile(tmp_path, 1, JOB_ZIP_BYTES + 1, {}).fits
 
 
 def test_equal_rows_give_equal_files(tmp_path: Path) -> None:

@@ -8,15 +8,9 @@ from email.utils import formatdate
 import pytest
 
 from sync_ledger.retry_schedules import RETRY_AFTER_MOST_SECONDS
+from target_zoho_crm.api.costs import UPSERTS_AT_ONCE
 from target_zoho_crm.api.errors import QuotaError, Stopped
-from target_zoho_crm.api.limits import (
-    UPSERTS_AT_ONCE,
-    ConcurrencyGate,
-    CreditKind,
-    CreditMeter,
-    retry_after,
-    wait_or_stop,
-)
+from target_zoho_crm.api.limits import ConcurrencyGate, CreditKind, CreditMeter, retry_after, wait_or_stop
 
 
 def test_a_budget_is_never_passed_not_even_by_threads() -> None:

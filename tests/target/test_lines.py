@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_zoho_crm.api.codes import Family
-from target_zoho_crm.api.costs import BULK_JOB_CREDITS, upsert_credits
+from target_zoho_crm.api.costs import JOB_CREDITS, upsert_credits
 from target_zoho_crm.api.errors import Stopped
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
@@ -75,8 +75,8 @@ def test_the_credits_are_the_sum_of_what_is_sent(counts: list[int], in_subform: 
     for size in way.job_sizes:
         jobs = -(-lines.within(start, start + size) // 100)
         calls = lines.upsert_credits(start, start + size)
-        cheaper = min(jobs * BULK_JOB_CREDITS, calls) if channel is Channel.AUTO else jobs * BULK_JOB_CREDITS
-        spent += BULK_JOB_CREDITS + cheaper
+        cheaper = min(jobs * JOB_CREDITS, calls) if channel is Channel.AUTO else jobs * JOB_CREDITS
+        spent += JOB_CREDITS + cheaper
         start += size
     assert way.credits == spent + upsert_credits(way.upsert_records) + lines.upsert_credits(start, len(counts))
     alone = upsert_credits(len(counts)) + lines.upsert_credits(0, len(counts))
