@@ -25,6 +25,7 @@ from sqlalchemy.exc import (
 )
 
 from sync_ledger.tables import LedgerTables, ledger_tables
+from sync_ledger.transactions import begin_for_poolers, options_for_poolers, set_locally
 from sync_ledger.versions import LEDGER_VERSION, OtherVersionError, bring_up_to_date, version_of
 
 logger = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ def create_engine(url: sa.URL, **options: Any) -> sa.Engine:
         LedgerError: unknown engine, or its driver is not installed.
     """
     try:
-        return sa.create_engine(url, **options)
+        engine = sa.create_engine(url, **options_for_poolers(url, options))
     except NoSuchModuleError as error:
         raise LedgerError(f"no database engine is called {url.drivername!r}") from error
     except ModuleNotFoundError as error:
@@ -117,6 +118,8 @@ def create_engine(url: sa.URL, **options: Any) -> sa.Engine:
         raise LedgerError(
             f"the driver for {url.get_backend_name()} is not installed; run: pip install 'orders-sync[{extra}]'"
         ) from error
+    begin_for_poolers(engine)
+    return engine
 
 
 def writable_engine(url: str) -> sa.Engine:
@@ -137,8 +140,7 @@ def writable_engine(url: str) -> sa.Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     engine = create_engine(parsed, pool_pre_ping=True, pool_timeout=POOL_SECONDS)
-    if parsed.get_backend_name() in _LIMITS:
-        event.listen(engine, "connect", _limit_waiting(parsed.get_backend_name()))
+    _limit_waiting(engine)
     return engine
 
 
@@ -325,22 +327,19 @@ def _cause(error: Exception) -> str:
     return lines[0] if lines else type(cause).__name__
 
 
-_LIMITS = {
-    "postgresql": "SET lock_timeout = '{lock}s'; SET idle_in_transaction_session_timeout = '{idle}s'",
-    "mysql": "SET SESSION lock_wait_timeout = {lock}, innodb_lock_wait_timeout = {lock}",
-}
-_LIMITS["mariadb"] = _LIMITS["mysql"]
-
-
-def _limit_waiting(backend: str) -> Callable[[Any, object], None]:
+def _limit_waiting(engine: sa.Engine) -> None:
     """Keep a session that locks a table, or a run that was frozen in a transaction, from blocking others for ever."""
+    if engine.dialect.name == "postgresql":
+        idle = f"idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
+        set_locally(engine, f"lock_timeout = '{LOCK_SECONDS}s'", idle)
+    elif engine.dialect.name in {"mysql", "mariadb"}:
+        event.listen(engine, "connect", _limit_waiting_of_session)
 
-    def limit(dbapi_connection: Any, _record: object) -> None:
-        with dbapi_connection.cursor() as cursor:
-            cursor.execute(_LIMITS[backend].format(lock=LOCK_SECONDS, idle=IDLE_SECONDS))
-        dbapi_connection.commit()
 
-    return limit
+def _limit_waiting_of_session(dbapi_connection: Any, _record: object) -> None:
+    with dbapi_connection.cursor() as cursor:
+        cursor.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}, innodb_lock_wait_timeout = {LOCK_SECONDS}")
+    dbapi_connection.commit()
 
 
 def _own_transactions(dbapi_connection: Any, _record: object) -> None:

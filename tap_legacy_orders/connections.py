@@ -45,8 +45,6 @@ def open_engine(text: str, *, ping: bool = True) -> sa.Engine:
         options = {"connect_args": {"timeout": BUSY_SECONDS, "check_same_thread": False}}
     elif backend in {"mysql", "mariadb"}:
         options |= {"isolation_level": "AUTOCOMMIT", "connect_args": {"conv": _mysql_converters()}}
-    elif backend == "postgresql":
-        options["isolation_level"] = "AUTOCOMMIT"
     try:
         engine = create_engine(url, **options)
     except LedgerError as error:
@@ -77,7 +75,7 @@ def _mysql_converters() -> dict[Any, Any]:
 
 @contextmanager
 def reading(engine: sa.Engine, what: str = "orders", check: str = ORDERS_CHECK) -> Iterator[sa.Connection]:
-    """Lend a connection for one short query.
+    """Lend a connection for one short query; on PostgreSQL for one transaction, which ends here.
 
     Raises:
         TapSyncError: the database is out of reach, or refused the query; it names `what` it is for and what to `check`.
@@ -85,6 +83,8 @@ def reading(engine: sa.Engine, what: str = "orders", check: str = ORDERS_CHECK) 
     try:
         with engine.connect() as connection:
             yield connection
+            if engine.dialect.name == "postgresql":
+                connection.commit()  # by itself it would be rolled back, which DBAs count as trouble
     except _errors(engine) as error:
         raise TapSyncError(
             f"the database with the {what}, {where(engine.url)}, says: {cause_of(error, engine.url)}; check {check}"

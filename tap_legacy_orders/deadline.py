@@ -10,14 +10,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from sync_ledger.transactions import set_locally
 from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError, where
 
 _TIME_LIMITS = {
-    "postgresql": "SET statement_timeout = {milliseconds}",
     "mysql": "SET SESSION max_execution_time = {milliseconds}",
     "mariadb": "SET SESSION max_statement_time = {seconds}",
 }
-"""What makes a server end a statement that takes too long; SQLite is told by a handler, others only between pages."""
+"""What makes a server end a statement that takes too long; SQLite is told by a handler, others only between pages.
+
+PostgreSQL is told with each transaction.
+"""
 
 _LOOK_EVERY = 100_000
 """SQLite's steps between two looks at the clock, a few milliseconds."""
@@ -27,11 +30,14 @@ class Deadline:
     """Until when a reading may last: the server ends a statement that takes longer, and `check` what goes on."""
 
     def __init__(self, engine: sa.Engine, seconds: float) -> None:
-        """Begin now. Counts for connections that `engine` has yet to make."""
+        """Begin now. Counts for connections that `engine` has yet to make; on PostgreSQL for transactions to come."""
         self._engine = engine
         self._seconds = seconds
         self._ends = time.monotonic() + seconds
-        event.listen(engine, "connect", self._limit)
+        if engine.dialect.name == "postgresql":
+            set_locally(engine, f"statement_timeout = {round(seconds * 1000)}")
+        else:
+            event.listen(engine, "connect", self._limit)
 
     @contextmanager
     def observed(self) -> Iterator[None]:

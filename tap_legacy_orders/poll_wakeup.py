@@ -39,12 +39,21 @@ class Waking:
         os.write(self._write, b"\0")
 
     def listen(self, engine: sa.Engine, table: str) -> None:
-        """Listen on PostgreSQL for changes of `table`, unless that is done already."""
+        """Listen on PostgreSQL for changes of `table`, unless that is done already.
+
+        By a connection of its own, which must lead to the server itself: a pooler would lend LISTEN's session to
+        others, and the notifications with it.
+        """
         if self._deaf or self._listener is not None or engine.dialect.name != "postgresql":
             return
         try:
             listener = engine.raw_connection()
             listener.detach()
+            if _is_pooled(listener.dbapi_connection):
+                self._deaf = True
+                listener.close()
+                logger.info("No notifications of changes come through a connection pooler: the orders are polled")
+                return
             channel = engine.dialect.identifier_preparer.quote_identifier(channel_of(table))
             listener.cursor().execute(f"LISTEN {channel}")
             self._listener = listener
@@ -85,3 +94,9 @@ class Waking:
         self.deafen()
         os.close(self._read)
         os.close(self._write)
+
+
+def _is_pooled(connection: Any) -> bool:
+    """Whether a pooler stands between: it gives its clients process ids of its own."""
+    (server,) = connection.execute("SELECT pg_backend_pid()").fetchone()
+    return bool(server != connection.info.backend_pid)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
 import subprocess
 import sys
+import termios
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +26,10 @@ from sync_ledger.runs import RunLock
 from sync_ledger.tables import RUN_COUNTS, AckStatus, JobStep
 from tap_legacy_orders.connections import open_engine
 
+PIPE_BYTES = 60_000
+"""Of 65,536 that a pipe takes: it is full when the next write does not fit."""
+
+PATIENCE_SECONDS = 60
 TAP = str(Path(sys.executable).parent / "tap-legacy-orders")
 
 
@@ -35,10 +41,21 @@ def _blocked_tap(tmp_path: Path, config: dict[str, Any]) -> Iterator[subprocess.
     with subprocess.Popen([TAP, "--config", str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tap:
         assert tap.stdout is not None
         tap.stdout.read(100)
-        time.sleep(0.5)
+        _until(lambda: _waiting_bytes(tap.stdout) >= PIPE_BYTES)
         assert tap.poll() is None
         yield tap
         tap.stdout.read()
+
+
+def _waiting_bytes(pipe: Any) -> int:
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 def _fill(shop: Shop, count: int) -> None:
@@ -60,11 +77,16 @@ def test_no_transaction_stays_open_on_postgresql_while_the_output_waits(postgres
     with Shop.opened(postgresql_url) as shop:
         _fill(shop, 3000)
         with _blocked_tap(tmp_path, shop.config | {"page_size": 1000}), shop.engine.connect() as connection:
-            states = connection.exec_driver_sql(
+            query = (
                 "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 " AND backend_type = 'client backend'"
             )
-            assert set(states.scalars()) <= {"idle"}
+
+            def states() -> set[str]:
+                connection.rollback()  # within a transaction the answer would stay as it was
+                return set(connection.exec_driver_sql(query).scalars())
+
+            _until(lambda: states() == {"idle"})  # the next page may still be on its way
 
 
 def test_a_filter_cannot_change_the_orders(engine_url: str) -> None:
