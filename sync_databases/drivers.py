@@ -9,6 +9,7 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from sync_databases.database_errors import DatabaseError
 from sync_databases.engines import find_engine
+from sync_databases.transaction_start import begin_for_poolers, options_for_poolers
 
 
 def database_url(text: str) -> sa.URL:
@@ -36,11 +37,13 @@ def create_engine(url: sa.URL, **options: Any) -> sa.Engine:
         DatabaseError: unknown engine, or its driver is not installed.
     """
     try:
-        return sa.create_engine(url, **options)
+        engine = sa.create_engine(url, **options_for_poolers(url, options))
     except NoSuchModuleError as error:
         raise DatabaseError(f"no database engine is called {url.drivername!r}") from error
     except ModuleNotFoundError as error:
         raise driver_missing(url.get_backend_name()) from error
+    begin_for_poolers(engine)
+    return engine
 
 
 def driver_missing(name: str) -> DatabaseError:

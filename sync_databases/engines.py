@@ -80,8 +80,9 @@ class Engine:
     read_only_settings: tuple[str, ...] = ()
     write_limits: tuple[str, ...] = ()
     """Keeps a session that locks a table, or one that was frozen in a transaction, from blocking others for ever."""
-    settings_open_transaction: bool = False
-    """Whether the driver begins a transaction for a SET, so that a rollback would undo it."""
+    sets_per_transaction: bool = False
+    """Whether settings hold for one transaction alone (SET LOCAL): a pooler lends one session to many clients. They are
+    then written without SET, and a transaction that only reads begins as READ ONLY."""
     reads_in_autocommit: bool = False
     """Whether each query is to see what is committed by then: a snapshot would last as long as a transaction."""
     statement_time_limit: str | None = None
@@ -139,20 +140,16 @@ POSTGRESQL = Engine(
     keys_per_lookup=5_000,  # it takes 65,535 parameters in a statement
     clock_query="SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
     pinned_settings=(
-        "SET TIME ZONE 'UTC'",
-        "SET datestyle = 'ISO, YMD'",
-        "SET intervalstyle = 'postgres'",
-        "SET extra_float_digits = 3",
+        "TIME ZONE 'UTC'",
+        "datestyle = 'ISO, YMD'",
+        "intervalstyle = 'postgres'",
+        "extra_float_digits = 3",
     ),
-    read_only_settings=("SET default_transaction_read_only = on", f"SET lock_timeout = '{BUSY_SECONDS}s'"),
-    write_limits=(
-        f"SET lock_timeout = '{LOCK_SECONDS}s'",
-        f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'",
-    ),
-    settings_open_transaction=True,
-    reads_in_autocommit=True,
-    statement_time_limit="SET statement_timeout = {milliseconds}",
-    index_scan_setting="SET enable_seqscan = off",
+    read_only_settings=(f"lock_timeout = '{BUSY_SECONDS}s'",),
+    write_limits=(f"lock_timeout = '{LOCK_SECONDS}s'", f"idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"),
+    sets_per_transaction=True,
+    statement_time_limit="statement_timeout = {milliseconds}",
+    index_scan_setting="enable_seqscan = off",
     has_booleans=True,
     exact_collation="C",
     partial_indexes=PartialIndexes.ANY,

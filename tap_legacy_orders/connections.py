@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from sync_databases.database_errors import DatabaseError, DatabaseUnavailableError
+from sync_databases.engines import engine_of
 from sync_databases.readable_engine import readable_engine
 from sync_databases.session_settings import keep_to_indexes
 from sync_ledger.ledger import Ledger
@@ -39,7 +40,7 @@ def open_engine(text: str, *, ping: bool = True) -> sa.Engine:
 
 @contextmanager
 def reading(engine: sa.Engine, what: str = "orders", check: str = ORDERS_CHECK) -> Iterator[sa.Connection]:
-    """Open a connection for one short query.
+    """Open a connection for one short query; on PostgreSQL for one transaction, which ends here.
 
     Raises:
         TapSyncError: the database is out of reach, or refused the query; it names `what` it is for and what to `check`.
@@ -47,6 +48,8 @@ def reading(engine: sa.Engine, what: str = "orders", check: str = ORDERS_CHECK) 
     try:
         with engine.connect() as connection:
             yield connection
+            if engine_of(engine.dialect).sets_per_transaction:
+                connection.commit()  # by itself it would be rolled back, which DBAs count as trouble
     except _errors(engine) as error:
         raise TapSyncError(
             f"the database with the {what}, {where(engine.url)}, says: {cause_of(error, engine.url)}; check {check}"

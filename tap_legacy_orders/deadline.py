@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from sync_databases.engines import engine_of, server_behind
+from sync_databases.transaction_start import set_locally
 from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError, where
 
 _CHECK_EVERY = 100_000
@@ -21,11 +22,15 @@ class Deadline:
     """The time limit of a reading: the server ends a statement that takes longer, `check` what goes on after it."""
 
     def __init__(self, engine: sa.Engine, seconds: float) -> None:
-        """Begin now. Counts for connections that `engine` has yet to make."""
+        """Begin now. Counts for connections that `engine` has yet to make; on PostgreSQL for transactions to come."""
         self._engine = engine
         self._seconds = seconds
         self._ends = time.monotonic() + seconds
-        event.listen(engine, "connect", self._limit)
+        facts = engine_of(engine.dialect)
+        if facts.sets_per_transaction and facts.statement_time_limit is not None:
+            set_locally(engine, self._filled(facts.statement_time_limit))
+        else:
+            event.listen(engine, "connect", self._limit)
 
     @contextmanager
     def observed(self) -> Iterator[None]:
@@ -57,6 +62,9 @@ class Deadline:
     def _too_slow(self) -> TapSyncError:
         return TapSyncError(f"the database with the orders, {where(self._engine.url)}, took over {self._seconds:g} s")
 
+    def _filled(self, limit: str) -> str:
+        return limit.format(seconds=self._seconds, milliseconds=round(self._seconds * 1000))
+
     def _limit(self, dbapi_connection: Any, _record: object) -> None:
         engine = engine_of(self._engine.dialect)
         if not engine.is_server:  # SQLite has no setting, but asks a handler now and then
@@ -66,5 +74,5 @@ class Deadline:
         limit = server_behind(engine, dbapi_connection).statement_time_limit
         if limit is not None:  # elsewhere the limit counts between pages only
             with dbapi_connection.cursor() as cursor:
-                cursor.execute(limit.format(seconds=self._seconds, milliseconds=round(self._seconds * 1000)))
+                cursor.execute(self._filled(limit))
             dbapi_connection.commit()

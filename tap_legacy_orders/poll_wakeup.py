@@ -41,12 +41,21 @@ class PollWakeup:
         os.write(self._write, b"\0")
 
     def listen(self, engine: sa.Engine, table: str) -> None:
-        """Listen on PostgreSQL for changes of `table`, unless that is done already."""
+        """Listen on PostgreSQL for changes of `table`, unless that is done already.
+
+        By a connection of its own, which must lead to the server itself: a pooler would lend LISTEN's session to
+        others, and the notifications with it.
+        """
         if self._cannot_listen or self._listener is not None or not engine_of(engine.dialect).notifies:
             return
         try:
             listener = engine.raw_connection()
             listener.detach()
+            if _is_pooled(listener.dbapi_connection):
+                self._cannot_listen = True
+                listener.close()
+                logger.info("No notifications of changes come through a connection pooler: the orders are polled")
+                return
             channel = engine.dialect.identifier_preparer.quote_identifier(channel_of(table))
             listener.cursor().execute(f"LISTEN {channel}")
             self._listener = listener
@@ -88,3 +97,9 @@ class PollWakeup:
         self.stop_listening()
         os.close(self._read)
         os.close(self._write)
+
+
+def _is_pooled(connection: Any) -> bool:
+    """Whether a pooler stands between: it gives its clients process ids of its own."""
+    (server,) = connection.execute("SELECT pg_backend_pid()").fetchone()
+    return bool(server != connection.info.backend_pid)

@@ -71,8 +71,14 @@ def looking(shop: Shop) -> Iterator[Callable[..., Look]]:
 
 
 def statements(engine: sa.Engine) -> list[str]:
+    """The statements to come, without those that begin a transaction."""
     seen: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda *call: seen.append(call[2]))
+
+    def note(*call: Any) -> None:
+        if not call[2].startswith("BEGIN"):
+            seen.append(call[2])
+
+    event.listen(engine, "before_cursor_execute", note)
     return seen
 
 
