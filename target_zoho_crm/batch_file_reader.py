@@ -17,7 +17,7 @@ from upath import UPath
 
 from target_zoho_crm.confirmation.state_gate import StateGate
 from target_zoho_crm.message_reader import BLOCK_BYTES
-from target_zoho_crm.setting import Setting
+from target_zoho_crm.setting_schema import Setting
 
 PROPERTY = Setting(
     "delete_batch_files",

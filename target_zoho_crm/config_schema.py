@@ -17,7 +17,7 @@ from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation import sync_flags
 from target_zoho_crm.lines.line_settings import LINES
 from target_zoho_crm.mapping.field_settings import FIELDS
-from target_zoho_crm.setting import Setting, counted
+from target_zoho_crm.setting_schema import Setting, counted
 from target_zoho_crm.stream_policy import OnRejection
 from target_zoho_crm.writing import delete_settings
 

@@ -25,7 +25,7 @@ from sync_ledger.retry_schedules import ORDERS_DATABASE_STATEMENTS
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import ConfigurationError, configuration_error
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
-from target_zoho_crm.setting import Setting
+from target_zoho_crm.setting_schema import Setting
 
 LOOKED_AT = 20
 """Orders among which one is sought that nobody has changed yet, to see whether its flag stays."""

@@ -11,7 +11,7 @@ from singer_sdk import typing as th
 
 from sync_ledger.stream_contract import KEY_PROPERTY
 from target_zoho_crm.mapping.field_settings import FIELDS, FieldSettings, read_fields
-from target_zoho_crm.setting import Setting
+from target_zoho_crm.setting_schema import Setting
 
 PARENT_ID = "Parent_Id"
 """The field by which Zoho's subform rows point to their record."""

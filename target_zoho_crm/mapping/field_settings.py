@@ -14,7 +14,7 @@ from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, Converter, Refusal
 from target_zoho_crm.mapping.references import OnMissingParent
-from target_zoho_crm.setting import IN_PAYLOAD
+from target_zoho_crm.setting_schema import IN_PAYLOAD
 
 # No subschema here may name a `default`: the SDK would put it into entries that are text, and fail.
 FIELD_OPTIONS: dict[str, dict[str, Any]] = {

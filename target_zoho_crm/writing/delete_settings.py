@@ -12,7 +12,7 @@ from singer_sdk import typing as th
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field, ModuleFields
-from target_zoho_crm.setting import Setting
+from target_zoho_crm.setting_schema import Setting
 
 
 class OnDelete(StrEnum):

@@ -18,7 +18,7 @@ from target_zoho_crm.config_schema import CONFIG as SCHEMA
 from target_zoho_crm.config_schema import OF_THE_SDK, payload_settings
 from target_zoho_crm.delivery.payload_hasher import PayloadHasher
 from target_zoho_crm.mapping.field_mapping import FieldMapping, compile_mapping
-from target_zoho_crm.setting import IN_PAYLOAD
+from target_zoho_crm.setting_schema import IN_PAYLOAD
 from target_zoho_crm.target import TargetZohoCRM
 
 FIELDS = ModuleFields(
