@@ -72,7 +72,7 @@ CONFIG = th.PropertiesList(
         "fields",
         FIELDS,
         in_payload=True,
-        description="Field API name by property, where the names do not tell; or options by field API name "
+        description="Field API name by property, where the names do not match; or options by field API name "
         "(docs/mapping.md).",
     ),
     Setting(

@@ -121,7 +121,7 @@ class ZohoClient:
         with `upsert_outcomes`. So with `update` and `delete`.
 
         Raises:
-            UnclearFailure: with `splits` only, and at once: the call failed, and a record in it may be why.
+            UnattributedFailure: with `splits` only, and at once: the call failed, and a record in it may be why.
         """
         where = self._records(module, "/upsert")
         call = Call("POST", where, body=lambda: body, repeat=repeat, guard=guard, splits=splits)

@@ -285,7 +285,7 @@ class Transport:
             if size > limit:
                 raise AnswerError(OwnCode.BAD_ANSWER, f"The answer is longer than {limit:,} bytes; it is not read.")
             if time.monotonic() > ends:
-                raise requests.exceptions.ReadTimeout("the answer took too long as a whole")
+                raise requests.exceptions.ReadTimeout("the answer took too long in all")
             take(block)
 
     def _answer(self, call: Call, response: requests.Response, content: bytes) -> Answer:
