@@ -1,4 +1,4 @@
-"""The target's settings as a JSON schema: what Singer and Meltano are told, and what a config is checked against.
+"""The target's settings as a JSON schema: what Singer and Meltano read, and what a config is checked against.
 
 A theme that has settings of its own keeps their properties beside the code that reads them.
 """

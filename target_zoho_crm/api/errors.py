@@ -80,7 +80,7 @@ class UnattributedFailure(TransientError):  # noqa: N818 - as above
         self.plain = plain
 
 
-class LostAnswer(TransientError):  # noqa: N818 - it is an event of the wire, and is spoken of so
+class LostAnswer(TransientError):  # noqa: N818 - an event of the wire
     """The request may have had its effect: no answer came, or none that says."""
 
 
