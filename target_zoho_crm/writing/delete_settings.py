@@ -40,8 +40,7 @@ PROPERTIES = (
         th.NumberType(minimum=0, maximum=100),
         in_payload=False,
         default=MOST_PERCENT,
-        description="Most of the stream's orders in the CRM that one run deletes or marks; if more were deleted, none "
-        "is.",
+        description="Most of the stream's orders in the CRM that one run deletes or marks; if there are more, none is.",
     ),
     Setting(
         "delete_field",
