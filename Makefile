@@ -20,7 +20,7 @@ ONLY =
 ROWS = 500000
 RUNS = 5
 
-# simulate: how many histories, from which seed on; or SEED, the one to be told. simulate-day: how much of the day.
+# simulate: how many histories, from which seed on; or SEED, the only one to run. simulate-day: how much of the day.
 SEEDS = 30000
 FIRST = 1
 SEED =

@@ -1,4 +1,4 @@
-"""A setting's schema, with the word on whether its value counts for payload hashes (`delivery/payloads.py`).
+"""A setting's schema, and whether its value counts for payload hashes (`delivery/payload_hasher.py`).
 
 What decides which record is written where, and with what, counts: a change of it sends touched orders again. What says
 how orders travel, who pays and who knocks does not.
