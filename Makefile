@@ -1,5 +1,5 @@
-# make demo | test | nightly | faults | whole-orders | simulate | simulate-day | mutants | fuzz | check | audit
-# | generate | bench | bench-quick | clean.
+# make demo | test | nightly | faults | whole-orders | simulate | simulate-day | mutants | breaks | fuzz | check
+# | audit | generate | bench | bench-quick | clean.
 # Needs only a POSIX make, and Python 3.11 or later with pip.
 PYTHON = python3
 BIN = .venv/bin
@@ -20,14 +20,14 @@ ONLY =
 ROWS = 500000
 RUNS = 5
 
-# simulate: how many histories, from which seed on; or SEED, the one to be told. simulate-day: how much of the day.
+# simulate: how many histories, from which seed on; or SEED, the only one to run. simulate-day: how much of the day.
 SEEDS = 30000
 FIRST = 1
 SEED =
 HOURS = 24
 SIMULATION = PYTHONPATH=.:tests $(BIN)/python -m simulation
 
-.PHONY: help install demo test nightly faults whole-orders simulate simulate-day mutants fuzz check audit generate bench bench-quick clean
+.PHONY: help install demo test nightly faults whole-orders simulate simulate-day mutants breaks fuzz check audit generate bench bench-quick clean
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
@@ -38,6 +38,7 @@ help:
 	@echo "make simulate  30,000 histories of faults, killed and overlapping runs in one process (SEEDS=, SEED=)"
 	@echo "make simulate-day  24 simulated hours of mixed traffic under faults (HOURS=)"
 	@echo "make mutants   deliberate bugs, each with the history that shows it"
+	@echo "make breaks    each promise of docs/guarantees.md broken, to see its tests fail; a second call goes on"
 	@echo "make fuzz      feed every parser made-up and damaged input for MINUTES of CPU each"
 	@echo "make check     lint, types, generated files up to date, known vulnerabilities"
 	@echo "make audit     known vulnerabilities in what is installed"
@@ -84,6 +85,10 @@ simulate-day:
 mutants:
 	@$(PYTHON) -m scripts.environment dev
 	@$(SIMULATION).mutants
+
+breaks:
+	@$(PYTHON) -m scripts.environment dev
+	@PYTHONPATH=.:tests $(BIN)/python -m breaks
 
 fuzz:
 	@$(PYTHON) -m scripts.environment dev

@@ -27,7 +27,7 @@ from sync_ledger.tables import AckStatus
 
 ENGINES = ("SQLite", "PostgreSQL", "MariaDB")
 ROWS = 25_000
-NOW = datetime(2026, 1, 2, 3, 4, 5, 678901)  # noqa: DTZ001 - the ledger's moments are naive UTC
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901)  # noqa: DTZ001 - the ledger's times are naive UTC
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ PLAIN = "plain singer-sdk"
 PLAIN_LAX = "plain singer-sdk, not validating"
 LABS = "MeltanoLabs tap-postgres"
 BASELINE = PLAIN
-"""How singer-sdk behaves unless it is told otherwise; every ratio is to it."""
+"""How singer-sdk behaves unless it is set otherwise; every ratio is to it."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ A benchmark is a module that measures, makes tables of its figures, and calls `k
 
     path = keep("acks", figures, [Table("Writing 25,000 acks", ["Engine", "Seconds"], [["SQLite", "0.21"]])])
 
-That writes `benchmarks/results/<kind>-<moment>.json` with the machine and the versions. docs/performance.md shows the
+That writes `benchmarks/results/<kind>-<time>.json` with the machine and the versions. docs/performance.md shows the
 newest result of each kind in the order of `benchmarks/suite.py`, its tables as they are kept; a kind that has no result
 is said to be not measured yet. A new kind is an entry there. Only plots read the figures; what shape they have is the
 business of the benchmark and of its plot in `benchmarks/plots.py`. Keep in them what the tables round away, and no

@@ -1,7 +1,7 @@
 """All that is measured, in the order of docs/performance.md: `python -m benchmarks.suite`, by `make bench`.
 
 A kind's module keeps its result by `benchmarks.results.keep` under the kind's name. Each runs in a process of its own;
-one that fails is told at the end, and the others are measured all the same.
+one that fails is reported at the end, and the others are measured all the same.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ KINDS = (
         "Orders of 12 columns. The plain pair (`benchmarks/plain.py`) is what singer-sdk makes of a few lines: a SQL "
         "tap, and a target that throws its batches away; it writes nothing and confirms nothing, while `orders-sync` "
         "delivers every order and writes its ack. Each program has an environment of its own. *Times plain* is "
-        "the ratio of the medians to the plain pair that validates, as singer-sdk does unless told otherwise, measured "
+        "the ratio of the medians to the plain pair that validates, as singer-sdk does unless set otherwise, measured "
         "in the same rounds. Targets and pairs use SQLite, with the ledger beside the orders; the emulator takes no "
         "time on purpose, but its share of the same CPUs. Time and CPU include each process's start.",
         ["benchmarks.compare", "--rows", "500000", "--runs", "5"],

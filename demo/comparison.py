@@ -83,7 +83,7 @@ _FIELDS = {column.name: "_".join(part.capitalize() for part in column.name.split
 
 
 def _as_crm(value: Any, kind: sa.types.TypeEngine[Any]) -> Any:
-    """A legacy value as the CRM must have it; naive moments are UTC."""
+    """A legacy value as the CRM must have it; naive times are UTC."""
     if value is None:
         return None
     if isinstance(kind, sa.DateTime):

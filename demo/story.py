@@ -32,7 +32,7 @@ WAYS = {"bulk_write": ("bulk write", "jobs"), "write": ("upsert", "calls")}
 
 @dataclass(frozen=True)
 class Spent:
-    """The emulator's own counts at one moment."""
+    """The emulator's own counts at one time."""
 
     credits: Mapping[str, int]
     requests: Mapping[str, int]

@@ -12,6 +12,7 @@ from pathlib import Path
 HISTORIES = re.compile(r"simulation: ([\d,]+) histories in [\d,]+ s, ([\d,]+) faults of (\d+) kinds")
 BROKEN = re.compile(r"; ([\d,]+) break the law")
 MUTANT = re.compile(r"^[\w-]+ +[\d.]+ s  (NOT CAUGHT)?", re.MULTILINE)
+BREAKS = re.compile(r"^(\d+) breaks, (\d+) noticed by all their tests$", re.MULTILINE)
 
 
 def counts(folder: Path) -> dict[str, dict[str, object]]:
@@ -32,6 +33,9 @@ def _counted(log: Path) -> Mapping[str, int]:
         return {
             name: int(each.replace(",", "")) for name, each in zip(names, (*histories.groups(), broken[1]), strict=True)
         }
+    breaks = BREAKS.search(text)
+    if breaks:
+        return {"breaks": int(breaks[1]), "noticed": int(breaks[2])}
     mutants = MUTANT.findall(text)
     return {"mutants": len(mutants), "caught": mutants.count("")} if mutants else {}
 

@@ -18,8 +18,8 @@ HEAD = """\
 # Performance
 
 Measured figures only: medians, with the smallest and the largest where there are several runs. Memory is the largest
-resident set of a process. Tap, target, database and emulator share the CPUs of one machine; how they are measured is
-told by `benchmarks/`.
+resident set of a process. Tap, target, database and emulator share the CPUs of one machine; `benchmarks/` is
+the code that measures.
 """
 
 TAIL = """\

@@ -6,7 +6,6 @@ A run that was only asleep finds its lease lost before its next send or ledger w
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import socket
 import threading
@@ -28,8 +27,6 @@ from sync_processes.process_identity import awake_seconds, process_space
 
 GUARD_SECONDS = 15.0
 """A send needs a heartbeat no older than this; well under a minute, so that nobody can have taken over meanwhile."""
-
-logger = logging.getLogger(__name__)
 
 
 class LeaseHeldError(LedgerError):
@@ -200,7 +197,7 @@ class Lease:
             except LeaseLostError:
                 return
             except SQLAlchemyError as error:
-                logger.warning("The heartbeat could not be written, trying again: %s", type(error).__name__)
+                self.ledger.log.warning("The heartbeat could not be written, trying again: %s", type(error).__name__)
 
     def release(self, how_ended: str, counts: Mapping[str, int], credits_spent: int) -> None:
         """End the run and free the lease; one that was lost stays with its new holder."""

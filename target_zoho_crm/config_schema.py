@@ -1,4 +1,4 @@
-"""The target's settings as a JSON schema: what Singer and Meltano are told, and what a config is checked against.
+"""The target's settings as a JSON schema: what Singer and Meltano read, and what a config is checked against.
 
 A theme that has settings of its own keeps their properties beside the code that reads them.
 """
@@ -72,7 +72,7 @@ CONFIG = th.PropertiesList(
         "fields",
         FIELDS,
         in_payload=True,
-        description="Field API name by property, where the names do not tell; or options by field API name "
+        description="Field API name by property, where the names do not match; or options by field API name "
         "(docs/mapping.md).",
     ),
     Setting(

@@ -1,4 +1,4 @@
-"""The stream by which `meltano config test` tries a target: never written; the set-up is looked at instead.
+"""The stream by which `meltano config test` tries a target: never written; the set-up is checked instead.
 
 Meltano 4 (core/plugin_test_service.py) sends a SCHEMA, one RECORD with key `id` 1 and a made-up name, and a STATE. It
 takes the set-up for valid where the program ends 0 and no line of its output has `error` or `exception`. The stream is

@@ -74,7 +74,7 @@ class BlockReader(GenericSingerReader[bytes]):
             if self._source is not None and not self._source.between_messages():
                 break
         else:
-            if self._source is not None:  # who ended the tap may have told the target to end as well
+            if self._source is not None:  # who ended the tap may have asked the target to end as well
                 self._source.between_messages()
         return stats
 

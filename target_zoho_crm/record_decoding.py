@@ -20,7 +20,7 @@ from sync_databases.keys import join_key as join_texts
 from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY
 
 GONE: tuple[Any, ...] = (object(),)
-"""The row of an order that is gone from its source."""
+"""The row of an order that was deleted at its source."""
 
 SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": Decimal, "boolean": bool}
 _json = msgspec.json.Decoder(float_hook=exact_number)
@@ -174,7 +174,7 @@ class RowReader:
         return lambda row: tuple(getattr(row, name) for name in names)
 
     def _deletion_reader(self) -> Callable[[Any], bool] | None:
-        """What tells whether a record is of an order that is gone; None where the stream does not speak of that."""
+        """What decides whether a record is of a deleted order; None where the stream has no such property."""
         if DELETED_AT_PROPERTY not in self._names:
             return None
         own = attrgetter(self._names[DELETED_AT_PROPERTY])

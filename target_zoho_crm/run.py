@@ -197,7 +197,7 @@ class Run:
         channel = writes.channel(self.settings.channel, policy.automations)
         if channel is not self.settings.channel:
             asked = policy.automations
-            logger.info("Stream %r: by upsert calls only, since a job cannot be told to run %s", policy.stream, asked)
+            logger.info("Stream %r: by upsert calls only, since a job cannot be asked to run %s", policy.stream, asked)
         return channel
 
     @staticmethod
@@ -218,7 +218,7 @@ class Run:
                     f"Streams {other!r} and {stream!r} both write to module {own.module} by {own.key_field}.",
                 )
         if own.lines is not None and own.writes.operation is Operation.INSERT:
-            what = f"Stream {stream!r}: `operation` is insert, and `lines` is set; whole orders cannot be inserted."
+            what = f"Stream {stream!r}: `operation` is insert and `lines` is set; orders with lines cannot be inserted."
             raise configuration_error(OwnCode.INSERT_WITH_LINES, what)
         if VERSION_PROPERTY in request.properties and self.settings.ack_url is None:
             raise configuration_error(OwnCode.NO_ACK_URL, f"Stream {stream!r} comes from tap-legacy-orders.")

@@ -57,7 +57,7 @@ class ZohoSink(BatchSink):
         self._delivery: Delivery | None = None
 
     def _remove_sdc_metadata_from_schema(self) -> None:
-        """Keep what says that an order is gone from its source: that is no bookkeeping."""
+        """Keep what says that an order was deleted at its source: that is no bookkeeping."""
         properties = self.schema["properties"]
         deleted = properties.get(DELETED_AT_PROPERTY)
         super()._remove_sdc_metadata_from_schema()

@@ -164,6 +164,6 @@ class WriteSettings:
                 if not asked.kept_by(self.jobs_run):
                     raise configuration_error(
                         OwnCode.NOT_FOR_JOBS,
-                        f"`channel` is bulk_write, and a bulk write job cannot be told to run {asked}.",
+                        f"`channel` is bulk_write, and a bulk write job cannot be asked to run {asked}.",
                     )
         return wanted if automations.kept_by(self.jobs_run) else Channel.UPSERT

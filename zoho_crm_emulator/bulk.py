@@ -107,7 +107,7 @@ class Bulk:
         return Answer(self.document(call, job), note={"job": text, "job_status": job.status})
 
     def document(self, call: Call, job: Job) -> dict[str, Any]:
-        """The job as this call is told of it."""
+        """The job as this call shows it."""
         switches, request, outcome = call.switches, job.request, job.outcome
         word = switches.job_status_word if job.status == "INPROGRESS" else job.status
         final = job.status in FINAL
@@ -132,7 +132,7 @@ class Bulk:
         return document
 
     def _resource(self, call: Call, job: Job, given: dict[str, Any], outcome: dict[str, Any]) -> dict[str, Any]:
-        """One resource of the job: its request, its state, and its counts where they are told."""
+        """One resource of the job: its request, its state, and its counts where they are shown."""
         switches, final = call.switches, job.status in FINAL
         inner = "IN PROGRESS" if job.status == "INPROGRESS" else job.status
         resource: dict[str, Any] = {
@@ -168,7 +168,7 @@ class Bulk:
         return call.emulator.base_url + ("/" if shape == "double_slash" else "") + path
 
     def result(self, call: Call) -> Answer:
-        """GET the result's address: a zip with one CSV, gone after seven days."""
+        """GET the result's address: a zip with one CSV, deleted after seven days."""
         text = call.path["job"]
         emulator = call.emulator
         row = None

@@ -167,7 +167,7 @@ def _after(query: dict[str, Any]) -> int:
 
 
 def _cell(value: Any) -> Any:
-    """A value as the file tells it: a reference by its id, several values with semicolons between them."""
+    """A value as the file shows it: a reference by its id, several values with semicolons between them."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):

@@ -94,7 +94,7 @@ class Call:
 
     @property
     def record_count(self) -> int:
-        """How many records the body holds; 0 when it cannot be told."""
+        """How many records the body holds; 0 when it cannot be counted."""
         try:
             data = self.json.get("data") if isinstance(self.json, dict) else None
         except Refused:

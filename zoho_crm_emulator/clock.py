@@ -1,4 +1,4 @@
-"""The emulator's clock: real time with an offset, or a manual clock that moves only when told to.
+"""The emulator's clock: real time with an offset, or a manual clock that moves only when it is advanced.
 
 Everything Zoho measures (token life, the credit window, job durations, record times) reads this clock, so a test
 can let an hour pass in no time. All times are milliseconds since the epoch.

@@ -196,7 +196,7 @@ def found(
 
 
 def names_in(condition: list[Any]) -> set[str]:
-    """The fields that a condition looks at."""
+    """The fields that a condition reads."""
     if condition[0] in {"and", "or"}:
         return set().union(*map(names_in, condition[1:]))
     return {condition[1]}

@@ -187,7 +187,7 @@ def cost(call: Call) -> int:
         rows = parsed(call).limit
     except Refused:
         return 1
-    return 1 if rows <= 200 else 2 if rows <= 1000 else 3  # noqa: PLR2004 - the contract's own steps
+    return 1 if rows <= 200 else 2 if rows <= 1000 else 3  # noqa: PLR2004 - the steps of Zoho CRM API v8, API limits
 
 
 def coql(call: Call) -> Answer:

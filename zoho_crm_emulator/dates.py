@@ -84,7 +84,7 @@ def json_datetime(tz: tzinfo, *, z_allowed: bool) -> Callable[[str], str]:
 
 
 def in_zone(moment: datetime, tz: tzinfo) -> str:
-    """A moment as text in the org's zone; one outside of the calendar there is refused."""
+    """A point in time as text in the org's zone; one outside of the calendar there is refused."""
     try:
         return moment.astimezone(tz).isoformat()
     except OverflowError:

@@ -78,7 +78,7 @@ def deleted(call: Call) -> Answer:
     per_page = number_of(call, "per_page", PER_PAGE, PER_PAGE)
     page = number_of(call, "page", 1, 10**6)
     now, since = call.emulator.clock.now(), _since(call)
-    # What has left the bin is gone for good, and still told.
+    # What has left the bin is deleted for good, and still listed.
     first = max(since, now - IN_BIN + 1) if kind == "recycle" else since
     last = now - IN_BIN if kind == "permanent" else now
     rows = (
@@ -109,7 +109,7 @@ def deleted(call: Call) -> Answer:
 
 
 def _since(call: Call) -> int:
-    """The moment of `If-Modified-Since` in milliseconds; 0 without one."""
+    """The time of `If-Modified-Since` in milliseconds; 0 without one."""
     given = call.headers.get("if-modified-since")
     if not given:
         return 0

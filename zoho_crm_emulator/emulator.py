@@ -116,7 +116,7 @@ class Emulator:
         return self._draws[kind].uniform(*seconds)
 
     def world(self, switches: Switches) -> World:
-        """What value checks look at."""
+        """What value checks read."""
         return World(switches, self.record_exists, USERS)
 
     def record_exists(self, module: str, record: int) -> bool:

@@ -30,7 +30,7 @@ def update(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    """Delete a custom field; the values that records have of it are gone from view."""
+    """Delete a custom field; the values that records have of it are no longer shown."""
     view = asked_module(call)
     found = _field_of(view, call.path["field"])
     if found is None or not found.custom:

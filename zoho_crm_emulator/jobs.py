@@ -27,7 +27,7 @@ RunJob = Callable[[Emulator, int, dict[str, Any]], str]
 
 @dataclass(frozen=True)
 class Job:
-    """A job as it stands at this moment."""
+    """A job as it stands now."""
 
     id: int
     created: int

@@ -1,4 +1,4 @@
-"""Org, users, modules, fields and layouts as the API tells them.
+"""Org, users, modules, fields and layouts as the API shows them.
 
 The unchanging parts of each document lie in `shapes/`, one JSON file a document.
 """
@@ -75,7 +75,7 @@ def _unique(field: Field, spelling: str) -> dict[str, Any]:
 
 
 def _rows(field: Field, catalog: Catalog) -> dict[str, Any]:
-    """What a field of rows tells of the module of its rows."""
+    """What a field of rows shows of the module of its rows."""
     if field.rows is None:
         return {}
     rows = catalog.modules[field.rows]
@@ -111,7 +111,7 @@ def _rows(field: Field, catalog: Catalog) -> dict[str, Any]:
 
 
 def field_document(field: Field, view: ModuleView, catalog: Catalog, number: int, spelling: str) -> dict[str, Any]:
-    """One field as the fields call tells it. `layout_mandatory` is not told here."""
+    """One field as the fields call shows it. `layout_mandatory` is not shown here."""
     document = shape("field")
     module = {"api_name": view.name, "id": str(view.id)}
     label = field.label or field.api_name.replace("_", " ")
@@ -193,7 +193,7 @@ def _generated(view: ModuleView) -> str:
 
 
 def module_document(view: ModuleView, number: int) -> dict[str, Any]:
-    """One module as the modules call tells it."""
+    """One module as the modules call shows it."""
     own = view.own_key
     return shape("module") | {
         "api_name": view.name,
@@ -253,7 +253,7 @@ def _all_layouts(view: ModuleView) -> list[Layout]:
 
 
 def layouts(call: Call) -> Answer:
-    """GET /crm/v8/settings/layouts?module=; here, and only here, a field mandatory by layout is told."""
+    """GET /crm/v8/settings/layouts?module=; here, and only here, a field mandatory by layout is shown."""
     view = asked_module(call)
     return Answer({"layouts": [_layout(call, view, one) for one in _all_layouts(view)]})
 

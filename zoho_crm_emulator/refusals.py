@@ -58,7 +58,7 @@ MESSAGES = {
 }
 # What the token endpoint says in `error`, nearly always under status 200.
 TOKEN_ERRORS = ("invalid_code", "invalid_client", "invalid_client_secret", "invalid_request", "unsupported_grant_type")
-# What is said in other words than a code: by a token endpoint asked too often, and for a result that is gone.
+# What is said in other words than a code: by a token endpoint asked too often, and for a deleted result.
 SPOKEN = {"ACCESS_DENIED": "Access Denied", "LINK_NOT_VALID": "Link not valid"}
 # STATUS of a row of a job's result that says neither added nor updated; `skipped` nearly always comes with a code.
 ROW_STATUSES = {"SKIPPED": "skipped", "UNPROCESSED": "unprocessed"}

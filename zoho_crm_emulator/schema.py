@@ -45,7 +45,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     length: int | None = None
     decimal_place: int | None = None
     system_mandatory: bool = False
-    layout_mandatory: bool = False  # demanded on writing, yet not told by the fields call
+    layout_mandatory: bool = False  # demanded on writing, yet not shown by the fields call
     unique: bool = False
     case_sensitive: bool = False
     external: Literal["org", "user"] | None = None

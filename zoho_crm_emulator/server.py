@@ -1,4 +1,4 @@
-"""The HTTP server: one uvicorn in this process, on a socket that is open before anybody is told of it."""
+"""The HTTP server: one uvicorn in this process, on a socket that is open before its address is given out."""
 
 from __future__ import annotations
 

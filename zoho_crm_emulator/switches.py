@@ -80,5 +80,5 @@ def changed(switches: Switches, changes: dict[str, Any]) -> Switches:
 
 
 def told_id(given: int, switches: Switches) -> str | int:
-    """An id as the answer to a write tells it."""
+    """An id as the answer to a write shows it."""
     return given if switches.ids == "number" else str(given)

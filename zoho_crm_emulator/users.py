@@ -1,4 +1,4 @@
-"""The users of the org, as the users call tells them."""
+"""The users of the org, as the users call shows them."""
 
 from __future__ import annotations
 

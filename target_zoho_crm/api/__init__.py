@@ -1,1 +1,1 @@
-"""Zoho's API: how it is spoken to, what it demands and answers, and its limits."""
+"""Zoho's API: how it is called, what it demands and answers, and its limits."""

@@ -214,7 +214,7 @@ class TokenSource:
 
 
 def default_cache_dir() -> Path:
-    """Where tokens are cached unless told otherwise: the user's own cache directory."""
+    """Where tokens are cached unless set otherwise: the user's own cache directory."""
     return platformdirs.user_cache_path("target-zoho-crm")
 
 

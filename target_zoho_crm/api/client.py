@@ -121,7 +121,7 @@ class ZohoClient:
         with `upsert_outcomes`. So with `update` and `delete`.
 
         Raises:
-            UnclearFailure: with `splits` only, and at once: the call failed, and a record in it may be why.
+            UnattributedFailure: with `splits` only, and at once: the call failed, and a record in it may be why.
         """
         where = self._records(module, "/upsert")
         call = Call("POST", where, body=lambda: body, repeat=repeat, guard=guard, splits=splits)
@@ -143,7 +143,7 @@ class ZohoClient:
         return self._write(Call("PUT", self._records(module), body=lambda: body, guard=guard, splits=splits), records)
 
     def delete(self, module: str, ids: Sequence[str], *, workflows: bool = True, guard: Guard | None = None) -> Answer:
-        """Delete up to 100 records. Repeated after a lost answer; those already gone are then INVALID_DATA."""
+        """Delete up to 100 records. Repeated after a lost answer; those already deleted are then INVALID_DATA."""
         params = {"ids": ",".join(ids)} | ({} if workflows else {"wf_trigger": "false"})
         return self._write(Call("DELETE", self._records(module), params=params, guard=guard), len(ids))
 

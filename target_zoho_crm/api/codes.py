@@ -165,10 +165,10 @@ class OwnCode(_Row):
     BAD_ANSWER = "BAD_ANSWER", _T, "The answer does not fit the request, so nothing of it is believed."
     UNCLEAR_ANSWER = "UNCLEAR_ANSWER", _T, "Zoho neither confirmed nor refused the record clearly."
     NOT_IN_RESULT = "NOT_IN_RESULT", _T, "The bulk job's result does not name the order."
-    LINES_NOT_WRITTEN = ("LINES_NOT_WRITTEN", _T, "The order is in the CRM; of its lines nobody knows.",
-        "Nothing; the whole order is sent again.")
-    LINKS_NOT_WRITTEN = ("LINKS_NOT_WRITTEN", _T, "The order is in the CRM; of its links nobody knows.",
-        "Nothing; the whole order is sent again.")
+    LINES_NOT_WRITTEN = ("LINES_NOT_WRITTEN", _T, "The order is in the CRM; whether its lines are is not known.",
+        "Nothing; the order is sent again with all its lines.")
+    LINKS_NOT_WRITTEN = ("LINKS_NOT_WRITTEN", _T, "The order is in the CRM; whether its links are is not known.",
+        "Nothing; the order is sent again with all its links.")
     CONFLICTING_RESULT = "CONFLICTING_RESULT", _T, "The bulk job's result names the order twice, differently."
     STOPPED = "STOPPED", _T, "The run was asked to stop.", "Start it again."
     # Nothing more goes for now.
@@ -215,7 +215,7 @@ class OwnCode(_Row):
     SUBFORM_MANDATORY = ("SUBFORM_MANDATORY", _C,
         "Zoho demands rows with a new order, and lines are written after their order.",
         "Take `Required` off the subform in the layout editor, or set `lines.write_to` to module.")
-    NO_DELETE_FIELD = ("NO_DELETE_FIELD", _C, "No field marks an order as gone.",
+    NO_DELETE_FIELD = ("NO_DELETE_FIELD", _C, "No field marks an order as deleted.",
         "Name a field of the module in `delete_field`.")
     NOT_FOR_JOBS = ("NOT_FOR_JOBS", _C, "A bulk write job's request has no place for what is asked.",
         "Leave `channel` at auto, or say in `bulk_automations` what jobs run in your org.")
@@ -266,7 +266,7 @@ class ZohoCode(_Row):
     INTERNAL_ERROR = "INTERNAL_ERROR", _T, "Zoho failed inside."
     UNPROCESSED = "UNPROCESSED", _T, "The bulk job ended before it tried the row."
     RESOURCE_NOT_FOUND = "RESOURCE_NOT_FOUND", _T, "Zoho does not know the job.", "Nothing; its orders are sent again."
-    LINK_NOT_VALID = ("LINK_NOT_VALID", _T, "The job's result is gone (kept for 7 days).",
+    LINK_NOT_VALID = ("LINK_NOT_VALID", _T, "The job's result was deleted (Zoho keeps it for 7 days).",
         "Nothing; its orders are sent again.")
     # Nothing more goes for now.
     ACCESS_DENIED = ("ACCESS_DENIED", _Q, "Zoho gives no more access tokens for a while (at most 10 in 10 minutes).",

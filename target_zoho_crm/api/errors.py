@@ -4,12 +4,12 @@
   + ConfigurationError      someone must change the set-up; the run stops
   + QuotaError              nothing more can be sent for now
   + TransientError          it passes by itself
-    - NotSent               the request surely had no effect (`sessions.py`)
+    - NotSent               the request surely had no effect (`http_sessions.py`)
     - LostAnswer            it may have had its effect
     - AnswerError           the answer does not fit it
-    - Gone                  the job, or its result, is not there any more
-    - UnclearFailure        one of the call's records may be the cause
-    - Stopped               the run was asked to stop
+    - Gone                  the job, or its result, does not exist any more
+    - UnattributedFailure   one of the call's records may be the cause
+  + Stopped                 the run was asked to stop
 
 `transport.py` keeps two signals to itself: a refused token, and a 429.
 """
@@ -80,7 +80,7 @@ class UnattributedFailure(TransientError):  # noqa: N818 - as above
         self.plain = plain
 
 
-class LostAnswer(TransientError):  # noqa: N818 - it is an event of the wire, and is spoken of so
+class LostAnswer(TransientError):  # noqa: N818 - an event of the wire
     """The request may have had its effect: no answer came, or none that says."""
 
 

@@ -38,7 +38,7 @@ class KnownFields:
             try:
                 body = self._client.get("settings/layouts", {"module": module}).body
             except ConfigurationError as error:  # a token may be limited to the fields call, which has all it needs
-                logger.info("The layouts of module %s cannot be read (%s); what they demand, Zoho tells", module, error)
+                logger.info("The layouts of module %s cannot be read (%s); Zoho checks them", module, error)
                 self._demands[module] = None
             else:
                 found = body.get("layouts") if isinstance(body, dict) else None

@@ -1,4 +1,4 @@
-"""One HTTP request to Zoho, as often as it needs: token, time limits, retries, and refusals told apart.
+"""One HTTP request to Zoho, as often as it needs: token, time limits, retries, and kinds of refusals.
 
 The token goes to configured or Zoho hosts only, redirects are not followed, and neither bodies nor tokens are logged.
 """
@@ -285,7 +285,7 @@ class Transport:
             if size > limit:
                 raise AnswerError(OwnCode.BAD_ANSWER, f"The answer is longer than {limit:,} bytes; it is not read.")
             if time.monotonic() > ends:
-                raise requests.exceptions.ReadTimeout("the answer took too long as a whole")
+                raise requests.exceptions.ReadTimeout("the answer took too long in all")
             take(block)
 
     def _answer(self, call: Call, response: requests.Response, content: bytes) -> Answer:
@@ -317,7 +317,7 @@ class Transport:
         return error
 
     def _throttled(self, call: Call, response: requests.Response) -> ZohoError:
-        """The body does not say which limit was passed; the credits left do, as told now or by earlier answers."""
+        """The body does not say which limit was passed; the credits left do, as this answer or earlier ones say."""
         told = _credits_left(response)
         left = self._credits.remaining  # without this call's, which are reserved
         if told < max(call.credits, 1) if told is not None else left is not None and left < 0:

@@ -34,7 +34,7 @@ class Status(StrEnum):
     SYNCED = "synced"
     UNCHANGED = "unchanged"
     SUPERSEDED = "superseded"
-    DELETED = "deleted"  # gone from the source, and deleted or marked in the CRM
+    DELETED = "deleted"  # deleted at the source, and deleted or marked in the CRM
     REJECTED = "rejected"  # with family TRANSIENT: due again
     PARKED = "parked"
     UNSYNCED = "unsynced"  # left alone: the fault is not the record's (families CONFIGURATION and QUOTA)

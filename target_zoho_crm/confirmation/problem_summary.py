@@ -12,7 +12,7 @@ from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status
 
 SAMPLE_KEYS = 5
 TEXTS_MOST = 20
-"""Causes told apart by their text for one code and field; all others are counted together."""
+"""Causes distinguished by their text for one code and field; all others are counted together."""
 
 
 _Place: TypeAlias = "tuple[str, str, str, Standing, Family | None]"

@@ -53,7 +53,7 @@ class FlushTimer:
 
     @staticmethod
     def portion(waiting: Waiting) -> int:
-        """How many records to send now: no more than there are hands for, and no call with a small rest of them.
+        """How many records to send now: no more than there are threads for, and no call with a small rest of them.
 
         A rest too small to be worth its credit goes with the next ones, at the latest when nothing else waits.
         """

@@ -1,4 +1,4 @@
-"""Payload hashes: whether an order holds what its last confirmed version held, told without a call (`skip_unchanged`).
+"""Payload hashes: whether an order holds what its last confirmed version held, known without a call (`skip_unchanged`).
 
 The hash is taken over the values of the mapped columns, before conversion, keyed with everything that decides what
 is made of them: module, columns, fields and settings. So equal hashes mean equal payloads on both channels. Unequal

@@ -12,7 +12,7 @@ from target_zoho_crm.delivery.payload_hasher import PayloadHasher
 
 
 class UnchangedOrders:
-    """Tells the orders of a batch that must be sent from those that need not be."""
+    """Separates the orders of a batch that must be sent from those that need not be."""
 
     def __init__(self, hasher: PayloadHasher, *, ledger: StreamLedger, recorder: Recorder) -> None:
         """Compare by `hasher` with what the ledger has."""

@@ -48,7 +48,7 @@ class ExistingLines:
             yield from self._read(among("id", chunk))
 
     def delete(self, lines: Sequence[ExistingLine], guard: Any) -> dict[str, str]:
-        """Delete lines; returns the codes of those that Zoho refused, by the line's id. One that is gone is deleted.
+        """Delete lines; returns the codes of those that Zoho refused, by the line's id. One not found is deleted.
 
         Raises:
             ZohoError: the call was refused as a whole, or failed after all attempts.

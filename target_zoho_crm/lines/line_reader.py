@@ -21,7 +21,7 @@ _COUNTING = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def count_lines(encoded: object) -> int:
-    """How many lines an order has, without a look at them."""
+    """How many lines an order has, without decoding them."""
     return len(_COUNTING.decode(encoded)) if isinstance(encoded, bytes) else 0
 
 

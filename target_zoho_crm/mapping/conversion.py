@@ -78,7 +78,7 @@ class Conversion:
         bad = sorted(wrong)
         if look_at_text:
             refusals = {keys[index]: Refusal.together(wrong[index]) for index in bad}
-        else:  # what is written is looked at later, and these are not: all that is wrong with them is told now
+        else:  # what is written is checked later, and these are not: all that is wrong with them is named now
             refused = self.convert([keys[index] for index in bad], [rows[index] for index in bad], look_at_text=True)
             refusals = refused.refusals
         return Converted(

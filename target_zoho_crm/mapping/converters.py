@@ -39,7 +39,7 @@ class SecondStep(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """For columns whose values all fit: `fits` looks at a column, and the converters need not check again.
+    """For columns whose values all fit: `fits` checks a column, and the converters need not check again.
 
     A converter None means that the values are right as they are.
     """

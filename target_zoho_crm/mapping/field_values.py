@@ -1,7 +1,8 @@
 """From a value of the record to what Zoho takes, in JSON and in a CSV cell: plain functions of one value.
 
 The law: both forms of a value mean the same to the CRM. None stays None, which is null in JSON and an empty cell in
-CSV; both clear the field. Numbers keep every digit. Sources: contract sections 2 (JSON) and 3 (CSV).
+CSV; both clear the field. Numbers keep every digit. Sources: Zoho CRM API v8,
+Insert Records (JSON) and Bulk Write: Create job (CSV).
 """
 
 from __future__ import annotations

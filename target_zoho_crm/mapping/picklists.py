@@ -67,7 +67,7 @@ class Picklist:
         return self._columns.issuperset(column)
 
     def _hint(self, value: str) -> str:
-        """Why a value is refused, with the entry that was perhaps meant. A value is a code, so a short one is told."""
+        """Why a value is refused, with the entry that was perhaps meant. A value is a code, so a short one is shown."""
         hint = self._hints.get(value)
         if hint is None:
             hint = self._made_hint(value)

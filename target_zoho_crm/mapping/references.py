@@ -1,4 +1,4 @@
-"""A reference given by a value of the record it points at: how it is asked for, created and spoken of. Pure."""
+"""A reference given by a value of the record it points at: how it is looked up, created and named in messages. Pure."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from target_zoho_crm.setting_schema import Setting
 
 
 class OnDelete(StrEnum):
-    """What becomes of the record of an order that is gone."""
+    """What happens to the record of a deleted order."""
 
     IGNORE = "ignore"
     DELETE = "delete"
@@ -32,21 +32,21 @@ PROPERTIES = (
         _ON_DELETE,
         in_payload=False,
         default=OnDelete.IGNORE.value,
-        description="What to do with records of orders that are gone from the source (`_sdc_deleted_at`): leave them, "
-        "delete them, or mark them by setting `delete_field`.",
+        description="What to do with records of orders that were deleted at the source (`_sdc_deleted_at`): leave "
+        "them, delete them, or mark them by setting `delete_field`.",
     ),
     Setting(
         "max_delete_percent",
         th.NumberType(minimum=0, maximum=100),
         in_payload=False,
         default=MOST_PERCENT,
-        description="Most of the stream's orders in the CRM that one run deletes or marks; if more are gone, none is.",
+        description="Most of the stream's orders in the CRM that one run deletes or marks; if there are more, none is.",
     ),
     Setting(
         "delete_field",
         th.StringType,
         in_payload=False,
-        description="API name of the field that marks an order as gone.",
+        description="API name of the field that marks an order as deleted.",
     ),
     Setting(
         "delete_value",

@@ -251,7 +251,7 @@ class JobSteps:
         return outcomes if operation is Operation.UPSERT else by_operation(outcomes, operation)
 
     def _read(self, job: JournalledJob, result: Path | None, key_columns: int) -> list[Outcome] | None:
-        """The outcomes that a result tells; None where it cannot be read. A job without one leaves its orders due."""
+        """The outcomes in a result; None where it cannot be read. A job without one leaves its orders due."""
         if result is None:
             return _all_due_again(job)
         try:

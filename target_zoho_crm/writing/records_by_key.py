@@ -61,7 +61,7 @@ class RecordsByKey:
         """The ids of those records that this token's user has made since, by Zoho's own clock.
 
         `began` is a moment of `time.monotonic`, or before that clock's start. What has passed since is measured after
-        Zoho told its time, so that an error can only make the span longer.
+        Zoho gave its time, so that an error can only make the span longer.
 
         Raises:
             AnswerError: Zoho's answer does not tell the time, so nothing can be said.

@@ -1,4 +1,4 @@
-"""The result of a bulk write job: a zip with one CSV, told apart row by row through the echoed key. Pure.
+"""The result of a bulk write job: a zip with one CSV, matched row by row through the echoed key. Pure.
 
 A result is believed only where it is beyond doubt: rows are never matched by position, a key named twice is a success
 only if both rows agree, and a key that is not there was not written.
@@ -165,7 +165,7 @@ def _columns_of(chunk: list[list[str]], width: int) -> Sequence[Sequence[str]] |
 def _columns_without_quotes(block: str, width: int) -> Sequence[Sequence[str]] | None:
     """The columns of whole lines without quotes, in which commas and line ends are what they seem to be.
 
-    None where it cannot be told so, or where a row is not of this width: then the csv module reads them.
+    None where it cannot be read so, or where a row is not of this width: then the csv module reads them.
     """
     ends = block.count("\r\n")
     if '"' in block or block.count("\r") != ends or (ends and block.count("\n") != ends):

@@ -14,7 +14,7 @@ MOST_PARTS = 3
 def find_failing(keys: Sequence[str], passes: Callable[[Sequence[str]], bool]) -> Iterator[str]:
     """Give those of `keys`, which failed together, that fail a call, one by one; all others then passed, each once.
 
-    `passes` sends some of them and tells whether they went through; what it raises ends the search.
+    `passes` sends some of them and returns whether they went through; what it raises ends the search.
 
     A part is sent before it is taken for failing, so a failure that has passed is blamed on nobody. From there on each
     half that passes says that the other one fails. What a search leaves unsent then goes in one call, and if that fails

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 from fault_cases import ENGINES, Case, choices, on
 from pair_of_plugins import Shop
 from small_disk import small_disk
@@ -33,8 +34,9 @@ def test_no_room_for_a_jobs_file(case: Case, tmp_path: Path) -> None:
         case.shop.target_config = {"channel": "bulk_write", "bulk_rows": 300}
         case.shop.insert((f"SO-{number}" for number in range(50)), notes="short")
         case.shop.insert([f"SO-{number}" for number in range(50, 700)], notes=incompressible(1))
-        for number in range(50, 700):
-            case.shop.change([f"SO-{number}"], notes=incompressible(number))
+        own = [{"key": f"SO-{number}", "own": incompressible(number)} for number in range(50, 700)]
+        with case.shop.engine.begin() as connection:
+            connection.execute(sa.text("UPDATE orders SET notes = :own WHERE order_id = :key"), own)
         pair = case.start(target_environment={"TMPDIR": str(disk.folder)}, preexec_fn=disk.limit)
         ended = case.ends(pair, tap=[0, 1], target=[1])
         (line,) = ended.complaints(ended.target_log)

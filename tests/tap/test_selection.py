@@ -1,4 +1,4 @@
-"""Which orders are streamed, on every engine: the law of the design's section 5."""
+"""Which orders are streamed, on every engine, by the rules of docs/selection.md."""
 
 from __future__ import annotations
 

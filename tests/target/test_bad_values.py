@@ -1,4 +1,4 @@
-"""Every kind of bad value by the contract's limits: refused before sending, and by Zoho alike where nobody checks."""
+"""Each kind of bad value by Zoho's documented limits: refused before sending, and by Zoho alike where nobody checks."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from target_zoho_crm.api.errors import (
     request_error,
 )
 
-# Every code that the contract names, so that none goes without a meaning.
+# Every code that Zoho's pages name, so that none goes without a meaning.
 CONTRACT_CODES = [
     "invalid_code",
     "invalid_client",
