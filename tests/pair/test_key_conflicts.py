@@ -44,7 +44,7 @@ def assert_in_conflict(shop: Shop, keys: Iterable[str]) -> None:
     listed = problems(shop)
     assert {each["code"] for each in listed} == {"KEY_CONFLICT"}
     assert all(each["meaning"] and each["remedy"] for each in listed)
-    messages = [text["message"] for each in listed for text in each["said"]]
+    messages = [text["message"] for each in listed for text in each["messages"]]
     for key, other in zip(keys, reversed(list(keys)), strict=True):
         ack = acks[key]
         assert (ack.status, ack.error_code, ack.family) == ("rejected", "KEY_CONFLICT", "data")
