@@ -19,7 +19,7 @@ from sync_databases.columns import Column
 from sync_databases.database_errors import DatabaseError
 from sync_ledger.ledger import Ledger
 from sync_ledger.recovery import release_uncreated
-from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
+from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY, Announcement
 from tap_legacy_orders.catalog import catalog_entry
 from tap_legacy_orders.connections import open_engine, reading
 from tap_legacy_orders.json_values import converter
@@ -224,7 +224,7 @@ class TargetRun:
             run.check()
             if message[0] == "SCHEMA":
                 _, properties, required, keys, read_since = message
-                stream = run.open_stream(StreamRequest(STREAM, properties, keys, read_since))
+                stream = run.open_stream(StreamRequest(STREAM, properties, keys, Announcement(read_since)))
                 self.opened = True
                 delivery, sources = stream.delivery, [column.source for column in stream.mapping.columns]
                 reader = RowReader(

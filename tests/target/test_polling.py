@@ -68,5 +68,5 @@ def test_a_look_that_took_long_is_followed_at_once() -> None:
         pauses.took(8.0)
     pause = pauses.after(8.0)
     assert pause == pytest.approx(8.0 * JOB_POLLS.share_when_likely)
-    assert pauses.after(8.0, looked=pause / 2) == pytest.approx(pause / 2)
-    assert pauses.after(8.0, looked=1.0) == 0.0
+    assert pauses.after(8.0, polled=pause / 2) == pytest.approx(pause / 2)
+    assert pauses.after(8.0, polled=1.0) == 0.0
