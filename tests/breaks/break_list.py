@@ -156,13 +156,6 @@ BREAKS: tuple[Break, ...] = (
         tests=("tests/target/test_result_files.py::test_a_key_named_twice_is_no_success_unless_both_rows_agree",),
     ),
     Break(
-        "a-match-by-another-field-is-a-success",
-        "target_zoho_crm/confirmation/outcomes.py",
-        old="if other and key_field is not None and other.casefold() != key_field.casefold():",
-        new="if other and key_field is None:",
-        tests=("tests/pair/test_key_conflicts.py::test_an_order_in_another_orders_record_is_a_conflict_of_both",),
-    ),
-    Break(
         "shared-records-are-no-conflict",
         "target_zoho_crm/confirmation/key_conflicts.py",
         old="refused.append(_conflict(outcome, rivals) if rivals else outcome)",
