@@ -11,6 +11,7 @@ from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.batch import Channel
+from target_zoho_crm.config_schema import payload_settings
 from target_zoho_crm.confirmation.in_flight import InFlight
 from target_zoho_crm.confirmation.problem_summary import Problems
 from target_zoho_crm.confirmation.recorder import Recorder
@@ -134,7 +135,7 @@ class SharedParts:
         lookups = LookupResolver(policy, ledger=ledger, recorder=recorder, directories=self._parents, workers=calls)
         sifts: list[Sift] = [recorder.set_missing_flags]
         if settings.skip_unchanged:
-            hasher = PayloadHasher(settings.config, policy.stream)
+            hasher = PayloadHasher(payload_settings(settings.config), policy.stream)
             sifts.append(UnchangedOrders(hasher, ledger=ledger, recorder=recorder).sift)
         if policy.operation is Operation.INSERT:
             sifts.append(insertion.settle_in_doubt)

@@ -88,7 +88,9 @@ def test_two_transactions_that_wait_for_each_other_both_have_their_effect(ledger
         thread.join(HANG_SECONDS)
     with ledger.connect() as connection:
         assert connection.execute(sa.select(ack.c.attempts)).scalars().all() == [3, 3]
-    assert len(tries) == (2 if ledger.engine.dialect.name == "sqlite" else 3)  # one of two was told to begin anew
+    assert len(tries) >= (
+        2 if ledger.engine.dialect.name == "sqlite" else 3
+    )  # at least one of the two had to begin anew
 
 
 def test_a_ledger_that_never_answers_is_given_up_with_one_line(ledger: Ledger, clock: NoWaiting) -> None:
