@@ -138,7 +138,9 @@ def test_sigterm_hands_over_at_once_what_cannot_be_settled(live: LiveShop) -> No
 def test_an_outage_of_zoho_is_told_and_outlived(live: LiveShop) -> None:
     shop = live.shop
     with following(shop) as pair:
-        shop.emulator.admin.add_fault("upsert", kind="answer", canned="unavailable", times=4)
+        shop.emulator.admin.add_fault(
+            "upsert", kind="answer", canned="unavailable", times=8
+        )  # also if two calls share them
         live.insert("SO-1", "SO-2")
         until(live.arrived(2), pair)
         assert pair.stop().code == 0
