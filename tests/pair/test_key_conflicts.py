@@ -152,7 +152,7 @@ def test_orders_that_are_in_the_crm_already_are_no_conflict(shop: Shop, channel:
 def test_a_run_that_died_before_its_acks_leaves_no_conflict(shop: Shop) -> None:
     with_unique_names(shop)
     shop.insert([f"SO-{number}" for number in range(5)])
-    killed = shop.run(kill_at="before:target_zoho_crm.confirmation.confirmation.Confirmation.confirm")
+    killed = shop.run(kill_at="before:target_zoho_crm.confirmation.stream_ledger.StreamLedger.confirm")
     assert killed.code == -signal.SIGKILL
     assert shop.run().summary["synced"] == 5
     shop.assert_all_synced()
