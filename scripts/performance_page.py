@@ -31,9 +31,9 @@ pipe takes 50.3 µs of CPU an order under *Throughput* (SQLite), and under *Part
 | SQLite | 23.8 | 19.6 |
 | PostgreSQL | 18.9 | 16.2 |
 
-So most of the difference is the machine, which was half as fast when *Throughput* was measured (50.3 against 23.8). Then
-the engine: SQLite works inside the tap and the target, PostgreSQL in processes of its own. The rest is the orders, whose
-texts are shorter in *Partitions*.
+So most of the difference is the machine, which was half as fast when *Throughput* was measured (50.3 against 23.8).
+Then the engine: SQLite works inside the tap and the target, PostgreSQL in processes of its own. The rest is the orders,
+whose texts are shorter in *Partitions*.
 """
 
 TAIL = """\
