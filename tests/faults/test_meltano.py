@@ -81,7 +81,7 @@ def meltano(case: Case, tmp_path: Path) -> Iterator[Meltano]:
 def test_two_meltano_runs_at_once(meltano: Meltano, case: Case) -> None:
     case.is_about("two `meltano run` at once", "the second is refused: by Meltano, or by the target under another id")
     admin = case.shop.emulator.admin
-    hold = admin.add_fault("upsert", kind="hold_before")
+    hold = admin.add_fault("upsert", kind="hold_before", times=1)
     case.orders(150)
     first = meltano.run()
     admin.wait_held(hold, timeout=RUN_SECONDS)
