@@ -317,7 +317,8 @@ class Run:
         """Write the summary line; returns what is wrong, if anything."""
         counts, parts = self.state_gate.counts(stream), self._streams[stream]
         seconds = time.monotonic() - self._started
-        log_summary(stream, counts, self.credits, adopted=self._adopted, seconds=seconds)
+        remade = parts.ledger.made_again()
+        log_summary(stream, counts, self.credits, adopted=self._adopted, made_again=remade, seconds=seconds)
         return complaint(
             stream,
             counts,

@@ -11,15 +11,18 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from msgspec import structs
 
-from sync_ledger.acks import Ack, Acks, attempts_of, keys_folded_alike, make_due, synced_at, write_acks
+from sync_ledger.acks import Ack, Acks, attempts_of, make_due, synced_at, write_acks
 from sync_ledger.callback_notes import called_back_at
 from sync_ledger.deleted_records import KnownRecord, count_in_crm, known_records, note_deleted
 from sync_ledger.in_doubt import in_doubt_since
 from sync_ledger.job_journal import JournalledJob, close_jobs_of_lines, jobs_of_lines, journal_intent, journal_step
+from sync_ledger.keys_alike import keys_folded_alike
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
+from sync_ledger.made_again import MadeAgain, made_again_by
 from sync_ledger.payload_hashes import confirmed_payloads
 from sync_ledger.quarantine import Quarantine, quarantined
+from sync_ledger.record_owners import claims_on
 from sync_ledger.statistics import AckStatistics
 from sync_ledger.tables import AckStatus, JobStep
 from target_zoho_crm.api.codes import Family, OwnCode
@@ -61,6 +64,7 @@ class StreamLedger:
         self._folding = folding
         self._statistics = AckStatistics(ledger)
         self._conflicts = Conflicts(ledger.tables.ack, lease.stream)
+        self._wrote = False
 
     def guard(self) -> None:
         """Make sure, before something is sent, that this run still owns the stream."""
@@ -69,7 +73,7 @@ class StreamLedger:
     # Questions
 
     def keys_folded_alike(self, keys: Collection[str], folded: Mapping[str, str]) -> dict[str, str]:
-        """Find orders of the ledger that Zoho's unique field would take for one of these: key -> other key."""
+        """Find those of these keys that Zoho's unique field may take for another order's: key -> the other's key."""
         ack, stream = self._ledger.tables.ack, self._lease.stream
         return self._read(lambda connection: keys_folded_alike(connection, ack, stream, keys, folded))
 
@@ -92,6 +96,23 @@ class StreamLedger:
         """Look up what the ledger knows of these orders' records in the CRM."""
         ack, stream = self._ledger.tables.ack, self._lease.stream
         return self._read(lambda connection: known_records(connection, ack, stream, keys))
+
+    def other_owners(self, ids: Mapping[str, str]) -> dict[str, str]:
+        """Look up which of these records, by key, are another order's by the ledger: key -> the other order's key."""
+        claims = self._read(lambda connection: claims_on(connection, self._ledger.tables.ack, ids.values()))
+        others = {
+            key: [each.key for each in claims.get(zoho_id, ()) if each.key != key] for key, zoho_id in ids.items()
+        }
+        return {key: keys[0] for key, keys in others.items() if keys}
+
+    def made_again(self) -> tuple[int, list[MadeAgain]]:
+        """How many orders this run made again, and some of them; a run that wrote nothing is not asked."""
+        if not self._wrote:
+            return 0, []
+        ack, lease = self._ledger.tables.ack, self._lease
+        return self._read(
+            lambda connection: made_again_by(connection, ack, lease.stream, lease.run_id, samples=SAMPLE_KEYS)
+        )
 
     def count_in_crm(self) -> int:
         """Count the orders of this run's partition that have a record in the CRM."""
@@ -224,6 +245,7 @@ class StreamLedger:
                 self._journal_applied(connection, job, len(good), len(others) - due, due, now)
 
         self._transact(write)
+        self._wrote = self._wrote or bool(good)
         if job is None:  # else they were counted when the job was intended
             self._statistics.wrote(len(good) + len(others))
         for each in lost[:SAMPLE_KEYS]:

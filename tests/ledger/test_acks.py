@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from sync_databases.engines import engine_of
 from sync_ledger import acks as acks_module
-from sync_ledger.acks import Ack, Acks, attempts_of, count_by_status, keys_folded_alike, make_due, write_acks
+from sync_ledger.acks import Ack, Acks, attempts_of, count_by_status, make_due, write_acks
+from sync_ledger.keys_alike import keys_folded_alike
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckStatus
 
