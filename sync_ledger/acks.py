@@ -115,6 +115,13 @@ def attempts_of(
     return found
 
 
+def has_long_numbers(connection: sa.Connection, table: sa.Table, stream: str) -> bool:
+    """Whether a key may be a number with zeros behind its point: a look at the index."""
+    long = table.c.record_key.like("%.%0%")
+    query = sa.select(sa.literal(1)).where(table.c.stream == stream, long).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def synced_at(connection: sa.Connection, table: sa.Table, stream: str, versions: Mapping[str, str]) -> set[str]:
     """Find which orders are confirmed to be in the CRM at just these versions, given by key."""
     found: set[str] = set()

@@ -167,7 +167,7 @@ class Run:
             fields=self._compiler.fields_of(own.module),
             flags=self._open_flags(request),
         )
-        delivery, bulk = self._shared.delivery(parts, compiled, wanted=wanted, channel=channel)
+        delivery, bulk = self._shared.delivery(parts, compiled, request, wanted=wanted, channel=channel)
         self._streams[stream], self._deliveries[stream] = parts, delivery
         if known is None:
             self._adopt(lease, bulk)

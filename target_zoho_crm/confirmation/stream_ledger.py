@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from msgspec import structs
 
-from sync_ledger.acks import Ack, Acks, attempts_of, make_due, synced_at, write_acks
+from sync_ledger.acks import Ack, Acks, attempts_of, has_long_numbers, make_due, synced_at, write_acks
 from sync_ledger.callback_notes import called_back_at
 from sync_ledger.deleted_records import KnownRecord, count_in_crm, known_records, note_deleted
 from sync_ledger.in_doubt import in_doubt_since
@@ -96,6 +96,16 @@ class StreamLedger:
         """Look up what the ledger knows of these orders' records in the CRM."""
         ack, stream = self._ledger.tables.ack, self._lease.stream
         return self._read(lambda connection: known_records(connection, ack, stream, keys))
+
+    def has_long_numbers(self) -> bool:
+        """Look up whether a key of the ledger is a number that is not in its shortest form, as 7.0."""
+        ack, stream = self._ledger.tables.ack, self._lease.stream
+        return self._read(lambda connection: has_long_numbers(connection, ack, stream))
+
+    def acked_keys(self, keys: Collection[str]) -> set[str]:
+        """Look up which of these orders have an ack."""
+        ack, stream = self._ledger.tables.ack, self._lease.stream
+        return self._read(lambda connection: set(attempts_of(connection, ack, stream, keys)))
 
     def other_owners(self, ids: Mapping[str, str]) -> dict[str, str]:
         """Look up which of these records, by key, are another order's by the ledger: key -> the other order's key."""

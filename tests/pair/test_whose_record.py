@@ -324,3 +324,46 @@ def test_a_key_that_a_stronger_folding_finds_in_anothers_record_is_not_written_t
     assert records(invoiced) == before
     assert state_of(invoiced, "e-1") == ("rejected", "KEY_CONFLICT", "parent_id")
     assert state_of(invoiced, "\u00e9-1")[0] == "synced"
+
+
+# Keys that are numbers
+
+
+def of_another_tap(shop: Shop, kind: list[str], *keys: str, notes: str) -> Any:
+    """One run of another program's tap, whose key is JSON of this type, written so."""
+    schema = {"properties": {"id": {"type": kind}, "notes": {"type": ["string"]}}, "type": "object"}
+    messages = [{"type": "SCHEMA", "stream": "orders", "schema": schema, "key_properties": ["id"]}]
+    lines = [json.dumps(message) for message in messages]
+    lines += [
+        f'{{"type": "RECORD", "stream": "orders", "record": {{"id": {key}, "notes": "{notes}"}}}}' for key in keys
+    ]
+    ended = shop.take("\n".join(lines) + "\n")
+    assert ended.code == 0, ended.err
+    return ended.summary
+
+
+@pytest.mark.parametrize("kind", [["number"], ["integer"], ["string", "number"]], ids="-".join)
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_two_spellings_of_a_number_are_one_order(shop: Shop, channel: str, kind: list[str]) -> None:
+    shop.target_config = {"channel": channel}
+    assert of_another_tap(shop, kind, "7", "8.0", "-0.0", "1000", notes="one")["synced"] == 4
+    assert of_another_tap(shop, kind, "7.0", "8", "0", "1e3", notes="two")["synced"] == 4
+    assert set(shop.crm()) == {"7", "8", "0", "1000"}
+    assert {record["Notes"] for record in shop.crm().values()} == {"two"}
+    assert of_another_tap(shop, kind, "7", "7.00", notes="three")["superseded"] == 1
+
+
+@pytest.mark.parametrize("spelling", ["7.0", "7.00"])
+def test_the_spelling_of_a_number_that_was_first_stays(any_shop: Shop, spelling: str) -> None:
+    """The ledger of an earlier program, which wrote numbers as they came."""
+    shop = any_shop
+    assert of_another_tap(shop, ["string"], f'"{spelling}"', notes="one")["synced"] == 1
+    for number in ("7", "7.0", "7.000"):
+        assert of_another_tap(shop, ["number"], number, notes=number)["synced"] == 1
+    assert {key: record["Notes"] for key, record in shop.crm().items()} == {spelling: "7.000"}
+    assert set(shop.acks()) == {spelling}
+
+
+def test_texts_that_look_like_numbers_are_keys_of_their_own(shop: Shop) -> None:
+    assert of_another_tap(shop, ["string"], '"7"', '"007"', '"7.0"', '"1e3"', notes="x")["synced"] == 4
+    assert set(shop.crm()) == {"7", "007", "7.0", "1e3"}
