@@ -263,7 +263,23 @@ class StreamLedger:
             logger.warning("Stream %r: order %r is no longer called synced: %s", self._lease.stream, each.key, why)
         if len(lost) > SAMPLE_KEYS:
             logger.warning("Stream %r: so are %d more", self._lease.stream, len(lost) - SAMPLE_KEYS)
-        return Confirmed(good, refused, due)
+        return self._looked_beside(Confirmed(good, refused, due), channel)
+
+    def _looked_beside(self, confirmed: Confirmed, channel: Channel | None) -> Confirmed:
+        """The same, without orders in whose record another partition's run has put one of its own at this very moment.
+
+        Neither run's transaction sees the other's acks; whichever commits last does, when it looks after that.
+        """
+        if self._lease.partition.is_whole or not confirmed.in_the_crm:
+            return confirmed
+        found = self._read(
+            lambda connection: self._conflicts.refuse(connection, confirmed.in_the_crm, look_at_new=True)
+        )
+        conflicts = [each for each in found if each.conflict_id]
+        if not conflicts:
+            return confirmed
+        refused = [*confirmed.refused, *self.confirm(conflicts, channel).refused]
+        return Confirmed([each for each in found if not each.conflict_id], refused, confirmed.due_again)
 
     def note_deleted(self, versions: Mapping[str, str], action: str) -> None:
         """Note that the CRM knows of these orders' deletion: `versions` by key, `action` delete or mark."""
