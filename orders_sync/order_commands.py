@@ -20,6 +20,7 @@ from orders_sync.ledgers import (
 from sync_ledger import decisions
 from sync_ledger.decisions import Choice
 from sync_ledger.ledger import Ledger
+from sync_ledger.made_again import keys_made_again
 from sync_ledger.tables import AckStatus
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -55,12 +56,15 @@ def retry(**options: Any) -> None:
 @click.command()
 @_orders_options
 def dismiss(**options: Any) -> None:
-    """Park refused orders: they are not sent again until they change, and no alarm counts them."""
+    """Park refused orders: they are not sent again until they change, and no alarm counts them.
 
-    def act(connection: sa.Connection, ledger: Ledger, stream: str, choice: Choice) -> int:
-        return decisions.dismiss(connection, ledger.tables.ack, stream, choice)
+    Orders that were made again are not listed any more.
+    """
+    _decide(_dismiss, {AckStatus.REJECTED}, "dismissed", "are parked until they change", **options)
 
-    _decide(act, {AckStatus.REJECTED}, "dismissed", "are parked until they change", **options)
+
+def _dismiss(connection: sa.Connection, ledger: Ledger, stream: str, choice: Choice) -> int:
+    return decisions.dismiss(connection, ledger.tables.ack, stream, choice)
 
 
 @click.command()
@@ -106,6 +110,10 @@ def _decide(
     with existing_ledger(ack_url, ack_schema) as ledger:
         name = the_stream(ledger, stream)
         left_out = _left_out(ledger, name, keys, possible)
+        if act is _dismiss and left_out:
+            with ledger.connect() as connection:
+                seen_to = keys_made_again(connection, ledger.tables.ack, name, list(left_out))
+            left_out = {key: why for key, why in left_out.items() if key not in seen_to}
         count = ledger.transact(lambda connection: act(connection, ledger, name, choice))
     if as_json:
         print_json({"stream": name, done: count, "left_out": left_out})

@@ -29,6 +29,7 @@ from orders_sync.plugin_options import tap_config_option, within_option
 from orders_sync.status import read_status, with_backlog
 from orders_sync.status_view import display_status
 from orders_sync.unsynced_count import count_unsynced
+from sync_ledger.made_again import made_again
 from sync_ledger.problems import Problem, problems_of
 from target_zoho_crm.api.codes import Family, Standing, advice, find
 
@@ -88,13 +89,18 @@ def status(
 )
 @json_option
 def problems(ack_url: str | None, ack_schema: str | None, stream: str | None, samples: int, *, as_json: bool) -> None:
-    """Display why orders are not in the CRM, by code and field: the commonest messages, some keys, and a remedy."""
+    """Display why orders are not in the CRM, by code and field: the commonest messages, some keys, and a remedy.
+
+    Then which orders were made again, since a person had deleted their record or taken its key.
+    """
     with existing_ledger(ack_url, ack_schema) as ledger:
         name = the_stream(ledger, stream)
         with ledger.connect() as connection:
             found = problems_of(connection, ledger.tables.ack, name, samples=samples)
+            remade = made_again(connection, ledger.tables.ack, name)
     if as_json:
-        print_json({"stream": name, "problems": [_document(each) for each in found]})
+        again = [each._asdict() for each in remade]
+        print_json({"stream": name, "problems": [_document(each) for each in found], "made_again": again})
         return
     for each in found:
         field = f" in field {each.field}" if each.field else ""
@@ -108,6 +114,15 @@ def problems(ack_url: str | None, ack_schema: str | None, stream: str | None, sa
             click.echo(f"  {', '.join(each.sample_keys)}{more}")
     if not found:
         click.echo(f"Stream {name}: no order is refused or parked.")
+    if remade:
+        click.echo(
+            f"{len(remade):,} orders: made again, since their record was deleted in the CRM or had lost their key"
+        )
+        click.echo(
+            "  Their earlier records, where they are still there, are nobody's now; `dismiss KEY` once it is seen to."
+        )
+        for order in remade:
+            click.echo(f"  {order.key!r}: record {order.earlier_id} before, {order.zoho_id or 'none'} now")
 
 
 def _document(problem: Problem) -> dict[str, Any]:

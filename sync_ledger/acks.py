@@ -130,6 +130,13 @@ def attempts_of(
     return found
 
 
+def has_long_numbers(connection: sa.Connection, table: sa.Table, stream: str) -> bool:
+    """Whether a key may be a number with zeros behind its point: a look at the index."""
+    long = table.c.record_key.like("%.%0%")
+    query = sa.select(sa.literal(1)).where(table.c.stream == stream, long).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def synced_at(connection: sa.Connection, table: sa.Table, stream: str, versions: Mapping[str, str]) -> set[str]:
     """Find which orders are confirmed to be in the CRM at just these versions, given by key."""
     found: set[str] = set()
@@ -140,43 +147,6 @@ def synced_at(connection: sa.Connection, table: sa.Table, stream: str, versions:
         rows = connection.execute(query.where(table.c.record_key.in_(chunk)))
         found.update(key for key, version in rows if versions[key] == version)
     return found
-
-
-def keys_folded_alike(
-    connection: sa.Connection, table: sa.Table, stream: str, keys: Iterable[str], folded: Mapping[str, str]
-) -> dict[str, str]:
-    """Find other orders in the CRM, or on their way, whose key coincides with one of `keys` once both are folded.
-
-    `folded` maps those keys to their folded form that differ from it. Returns key -> the other order's key.
-    """
-    known_folded = connection.execute(_any_folded(table), {"stream": stream}).scalar()
-    if not folded and not known_folded:
-        return {}
-    by_fold: dict[str, list[str]] = {}
-    for key in keys:
-        by_fold.setdefault(folded.get(key, key), []).append(key)
-    owned = sa.or_(table.c.zoho_id.is_not(None), table.c.status == AckStatus.SUBMITTED.value)
-    twins: dict[str, str] = {}
-
-    def note(fold: str, other: str) -> None:
-        twins.update((key, other) for key in by_fold[fold] if key != other)
-
-    if known_folded:
-        query = sa.select(table.c.folded_key, table.c.record_key).where(table.c.stream == stream, owned)
-        for chunk in lookup_chunks(connection, by_fold):
-            for fold, other in connection.execute(query.where(table.c.folded_key.in_(chunk))):
-                note(fold, other)
-    # A key that is its own folded form is found by the primary key.
-    query = sa.select(table.c.record_key).where(table.c.stream == stream, owned)
-    for chunk in lookup_chunks(connection, set(folded.values())):
-        for other in connection.execute(query.where(table.c.record_key.in_(chunk))).scalars():
-            note(other, other)
-    return twins
-
-
-@cache
-def _any_folded(table: sa.Table) -> sa.Select[Any]:
-    return sa.select(sa.exists().where(table.c.stream == sa.bindparam("stream"), table.c.folded_key.is_not(None)))
 
 
 def make_due(
@@ -221,7 +191,12 @@ def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> li
     # A job's outcome confirms what the job was made of; every other ack holds itself what was sent, or knows no more.
     known = sa.func.coalesce(new("payload_hash"), table.c.payload_hash)
     payload = sa.case((table.c.job_id == new("job_id"), known), else_=new("payload_hash"))
+    # An order that has another record now was made again: its earlier record is gone, or holds its key no more.
+    another = table.c.zoho_id != new("zoho_id")
+    earlier = sa.case((another, table.c.zoho_id), else_=table.c.earlier_zoho_id)
+    remade = sa.case((another, new("run_id")), else_=table.c.remade_run_id)
     updates: list[tuple[str, sa.ColumnElement[Any]]] = [("attempts", attempts), ("payload_hash", payload)]
+    updates += [("earlier_zoho_id", earlier), ("remade_run_id", remade)]
     for name in COLUMNS:
         if name in _KEPT_WHEN_UNKNOWN:
             updates.append((name, sa.func.coalesce(new(name), table.c[name])))
@@ -283,14 +258,15 @@ def _execute_rows(
         raise AssertionError("SQLAlchemy writes INSERT statements otherwise than expected")
     compiler = dialect.statement_compiler(dialect, None)
     cells = []
-    for column in table.columns:
+    written = [column for column in table.columns if column.name in COLUMNS]
+    for column in written:
         if column.name in acks.differing:
             cells.append(parameter)
         else:
             value = acks.common[column.name]
             cells.append("NULL" if value is None else compiler.render_literal_value(value, column.type))
     row = f"({', '.join(cells)})"
-    columns = [_driver_values(column, acks, dialect) for column in table.columns if column.name in acks.differing]
+    columns = [_driver_values(column, acks, dialect) for column in written if column.name in acks.differing]
     values = chain.from_iterable(zip(*columns, strict=True))
     full, rest = divmod(len(acks), rows)
     size = rows * len(columns)

@@ -12,6 +12,7 @@ from sync_databases.chunks import lookup_chunks
 from sync_ledger.job_journal import list_jobs, open_of_stream
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger, LedgerError
+from sync_ledger.made_again import dismiss_made_again
 from sync_ledger.problems import REFUSED
 from sync_ledger.tables import AckStatus, LedgerTables
 
@@ -34,13 +35,17 @@ def retry(connection: sa.Connection, table: sa.Table, stream: str, choice: Choic
 
 
 def dismiss(connection: sa.Connection, table: sa.Table, stream: str, choice: Choice) -> int:
-    """Park rejected orders: they are not tried again until they change. Returns how many."""
+    """Park rejected orders: they are not tried again until they change. Returns how many.
+
+    Of orders that were made again the earlier records are forgotten.
+    """
     values = {"status": AckStatus.PARKED.value, "next_attempt_at": None}
     rejected = table.c.status == AckStatus.REJECTED.value
-    return sum(
-        connection.execute(sa.update(table).where(*which, rejected).values(values)).rowcount
-        for which in _chosen(connection, table, stream, choice)
-    )
+    count = 0
+    for which in _chosen(connection, table, stream, choice):
+        count += connection.execute(sa.update(table).where(*which, rejected).values(values)).rowcount
+        dismiss_made_again(connection, table, stream, which)
+    return count
 
 
 def statuses(connection: sa.Connection, table: sa.Table, stream: str, keys: Sequence[str]) -> Mapping[str, str]:

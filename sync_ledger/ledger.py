@@ -77,8 +77,7 @@ class Ledger(WritableDatabase):
                 with self.engine.connect() as connection:
                     if version_of(connection, self.tables) == LEDGER_VERSION:
                         return
-                with self.begin() as connection:
-                    bring_up_to_date(connection, self.tables)
+                bring_up_to_date(self.begin, self.tables)
             except OtherVersionError as error:
                 raise self._of_other_version(error) from error
             except (DBAPIError, OSError) as error:

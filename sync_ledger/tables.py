@@ -113,6 +113,8 @@ def _ack_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("run_id", sa.String(32)),
         sa.Column("payload_hash", sa.String(64)),
         sa.Column("folded_key", ExactText(KEY_LENGTH)),
+        sa.Column("earlier_zoho_id", sa.String(32)),
+        sa.Column("remade_run_id", sa.String(32)),
         sa.Column("acked_at", timestamp_type(engine), nullable=False),
     )
     waiting = table.c.next_attempt_at.is_not(None)
@@ -130,6 +132,9 @@ def _ack_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         table.c.folded_key,
         **_where(engine, folded),
     )
+    # Which orders did a run make again? Asked at its end, and by `orders-sync problems`.
+    remade = table.c.remade_run_id.is_not(None)
+    sa.Index("ix_zoho_sync_ack_remade", table.c.stream, table.c.remade_run_id, **_where(engine, remade))
     # Whose record is it? Asked for records that an answer says were there already.
     sa.Index("ix_zoho_sync_ack_record", table.c.zoho_id, **_where(engine, table.c.zoho_id.is_not(None)))
     if engine.fill_factor is not None:

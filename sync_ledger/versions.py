@@ -1,22 +1,26 @@
 """The ledger's own version: tables that an earlier program made are brought up to date, those of a later one refused.
 
 A change of the tables raises `LEDGER_VERSION`. Columns that may be empty, tables and indexes are added to an older
-ledger by themselves, which loses nothing; a change that cannot be made so needs a step of its own here.
+ledger by themselves, which loses nothing; a change that cannot be made so is a step of its own (`_STEPS`). A step is
+safe to repeat, by two programs at a time too, and keeps its transactions short; after a kill the next one begins anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
+from sync_ledger.folding_anew import Begin, fold_keys_anew
 from sync_ledger.tables import LedgerTables
 
-LEDGER_VERSION = 2
+LEDGER_VERSION = 3
 """Ledgers made before versions were noted count as 0. Version 2 finds acks by the id of their record, and lacks a job's
-column that nobody read; older ledgers keep it."""
+column that nobody read; older ledgers keep it. Version 3 folds keys by more than their upper case, and holds the
+earlier record of an order that was made again."""
 
 
 class OtherVersionError(Exception):
@@ -46,14 +50,39 @@ def _latest(version: sa.Table) -> sa.Select[Any]:
     return sa.select(sa.func.max(version.c.version))
 
 
-def bring_up_to_date(connection: sa.Connection, tables: LedgerTables) -> None:
-    """Make the ledger, or add to an older one what it lacks. Safe to repeat.
+def bring_up_to_date(begin: Begin, tables: LedgerTables) -> None:
+    """Make the ledger, or add to an older one what it lacks. `begin` opens a transaction. Safe to repeat.
 
     Raises:
         OtherVersionError: what it lacks cannot be added, or it was made by a later program; nothing is changed then.
     """
-    if version_of(connection, tables) == LEDGER_VERSION:
+    with begin() as connection:
+        before = version_of(connection, tables)
+    if before == LEDGER_VERSION:
         return
+    for step in _STEPS:
+        step(begin, tables, before)
+    with begin() as connection:
+        connection.execute(sa.delete(tables.version))
+        connection.execute(sa.insert(tables.version).values(version=LEDGER_VERSION))
+
+
+def _add_what_is_lacking(begin: Begin, tables: LedgerTables, _before: int | None) -> None:
+    with begin() as connection:
+        _add(connection, tables)
+
+
+def _fold_keys_anew(begin: Begin, tables: LedgerTables, before: int | None) -> None:
+    if before is not None:
+        # The first ledgers had no folded keys at all: an absent one says nothing of case there.
+        fold_keys_anew(begin, tables.ack, without_case=before == 0)
+
+
+_STEPS: tuple[Callable[[Begin, LedgerTables, int | None], None], ...] = (_add_what_is_lacking, _fold_keys_anew)
+"""What brings a ledger up to date, in this order; each is given the version that was found, None for a new ledger."""
+
+
+def _add(connection: sa.Connection, tables: LedgerTables) -> None:
     there = sa.inspect(connection)
     names = set(there.get_table_names(schema=tables.metadata.schema))
     older = [table for table in tables.metadata.sorted_tables if table.name in names]
@@ -77,5 +106,3 @@ def bring_up_to_date(connection: sa.Connection, tables: LedgerTables) -> None:
             if index.name not in indexes:
                 index.create(connection)
     tables.metadata.create_all(connection)
-    connection.execute(sa.delete(tables.version))
-    connection.execute(sa.insert(tables.version).values(version=LEDGER_VERSION))

@@ -49,8 +49,15 @@ class Rows:
 
 
 def join_key(parts: Sequence[Any]) -> str:
-    """One text of the values of a key, as the tap makes it of its columns."""
-    return join_texts([_text(part) for part in parts])
+    """One text of the values of a key, as the tap makes it of its columns; a number in its shortest form."""
+    return join_texts([_shortest(part) if isinstance(part, (Decimal, float)) else _text(part) for part in parts])
+
+
+def _shortest(number: Decimal | float) -> str:
+    """7 for 7.0, since one order's key may come as either."""
+    text = _text(number if isinstance(number, Decimal) else Decimal(repr(number)))
+    text = text.rstrip("0").rstrip(".") if "." in text and "E" not in text else text
+    return "0" if text == "-0" else text
 
 
 def _text(value: Any) -> str:

@@ -167,7 +167,7 @@ class Run:
             fields=self._compiler.fields_of(own.module),
             flags=self._open_flags(request),
         )
-        delivery, bulk = self._shared.delivery(parts, compiled, wanted=wanted, channel=channel)
+        delivery, bulk = self._shared.delivery(parts, compiled, request, wanted=wanted, channel=channel)
         self._streams[stream], self._deliveries[stream] = parts, delivery
         if known is None:
             self._adopt(lease, bulk)
@@ -317,7 +317,8 @@ class Run:
         """Write the summary line; returns what is wrong, if anything."""
         counts, parts = self.state_gate.counts(stream), self._streams[stream]
         seconds = time.monotonic() - self._started
-        log_summary(stream, counts, self.credits, adopted=self._adopted, seconds=seconds)
+        remade = parts.ledger.made_again()
+        log_summary(stream, counts, self.credits, adopted=self._adopted, made_again=remade, seconds=seconds)
         return complaint(
             stream,
             counts,

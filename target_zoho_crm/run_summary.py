@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from sync_ledger.made_again import MadeAgain
 from target_zoho_crm.api.limits import CreditKind, CreditMeter
 from target_zoho_crm.confirmation.outcomes import Status
 from target_zoho_crm.confirmation.state_gate import DUE_AGAIN, READ
@@ -21,23 +22,39 @@ def log_summary(
     credits: CreditMeter,  # noqa: A002 - the field's word
     *,
     adopted: int,
+    made_again: tuple[int, Sequence[MadeAgain]],
     seconds: float,
 ) -> None:
-    """Write the summary line of a stream: `counts` as the STATE gate has them, `adopted` orders of earlier runs."""
+    """Write the summary line of a stream: `counts` as the STATE gate has them, `adopted` orders of earlier runs.
+
+    `made_again`: how many orders have another record than before, and some of them.
+    """
     parts = [(counts[status.value], word) for status, word in _WORDS.items()]
     if counts[READ] != sum(number for number, _ in parts):
         raise AssertionError(f"stream {stream!r}: the outcomes do not add up to the records read: {counts}")
+    remade, samples = made_again
     due = f" ({counts[DUE_AGAIN]:,} of them due again by themselves)" if counts[DUE_AGAIN] else ""
     logger.info(
-        "Stream %r: read %s = %s%s%s; credits: %s for bulk write, %s for upserts, %s for others; %.1f s",
+        "Stream %r: read %s = %s%s%s%s; credits: %s for bulk write, %s for upserts, %s for others; %.1f s",
         stream,
         f"{counts[READ]:,}",
         " + ".join(f"{number:,} {word}" for number, word in parts if number or word != Status.DELETED.value),
         due,
         f"; {adopted:,} adopted from earlier runs" if adopted else "",
+        f"; made again: {remade:,}" if remade else "",
         *(f"{credits.spent(kind):,}" for kind in (CreditKind.BULK_WRITE, CreditKind.UPSERT, CreditKind.OTHER)),
         seconds,
     )
+    if remade:
+        some = ", ".join(f"{each.key!r} (record {each.earlier_id} before, {each.zoho_id} now)" for each in samples)
+        logger.warning(
+            "Stream %r: made again: %s orders, whose records were deleted in the CRM or had lost their key: %s%s; "
+            "`orders-sync problems` has all of them",
+            stream,
+            f"{remade:,}",
+            some,
+            ", ..." if remade > len(samples) else "",
+        )
     if credits.short:
         logger.warning(
             "Stream %r: %s records are left to the next run: this one may spend no more credits (%s spent)",

@@ -23,6 +23,7 @@ from target_zoho_crm.delivery.deletions import Deletions
 from target_zoho_crm.delivery.delivery import Delivery, Sift
 from target_zoho_crm.delivery.early_refusals import EarlyRefusals
 from target_zoho_crm.delivery.flush_timer import FlushTimer
+from target_zoho_crm.delivery.key_spelling import KeySpelling
 from target_zoho_crm.delivery.payload_hasher import PayloadHasher
 from target_zoho_crm.delivery.router import Router
 from target_zoho_crm.delivery.unchanged import UnchangedOrders
@@ -31,6 +32,7 @@ from target_zoho_crm.links.job_eligibility import LinkedRecords
 from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.stream_compiler import CompiledStream
 from target_zoho_crm.stream_policy import StreamPolicy
+from target_zoho_crm.stream_request import StreamRequest
 from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writers import WriterParts
 from target_zoho_crm.writing.bulk_write import BulkWriter
@@ -142,7 +144,13 @@ class SharedParts:
         return StreamParts(policy, ledger, recorder, in_flight, writers, lookups, deletions, sifts)
 
     def delivery(
-        self, parts: StreamParts, compiled: CompiledStream, *, wanted: Channel, channel: Channel
+        self,
+        parts: StreamParts,
+        compiled: CompiledStream,
+        request: StreamRequest,
+        *,
+        wanted: Channel,
+        channel: Channel,
     ) -> tuple[Delivery, BulkWriter]:
         """Make a stream's delivery under one schema, and the writer that goes on with dead runs' jobs.
 
@@ -180,5 +188,6 @@ class SharedParts:
             workers=self._workers,
             batch_orders=settings.bulk_rows,
             flush_timer=None if settings.max_age_seconds is None else FlushTimer(settings.max_age_seconds),
+            spelling=KeySpelling.of(request.properties, request.key_properties, parts.ledger),
         )
         return delivery, writers.bulk

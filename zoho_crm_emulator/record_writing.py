@@ -56,6 +56,7 @@ class Rules:
     match_by: Sequence[Field]  # in this order; the first field with a holder decides
     refuse_repeats: bool = False  # the same key a second time in one call is refused, not an update
     by_value: Field | None = None  # a field that is not unique, looked at first
+    duplicate_named: str = "first"  # a switch
     links_repeat: bool = False  # a link that is there already is made once more
     of_records: RecordRules | None = None  # what the module demands of a record as a whole
 
@@ -220,13 +221,17 @@ class Batch:
 
     def _refuse_held(self, state: State, index: int, record: int | None) -> None:
         """A value of any unique field that another record holds refuses the row."""
+        found = []
         for key_field in self._view.keys:
             name = key_field.api_name
             key = state.keys[name][index]
             if key is not None:
                 holder = state.held[name].get(key)
                 if holder is not None and holder != record:
-                    raise Refused("DUPLICATE_DATA", self._duplicate(name, holder))
+                    found.append(Refused("DUPLICATE_DATA", self._duplicate(name, holder)))
+        if found:
+            named = self._rules.duplicate_named
+            raise together(found) if named == "all" else found[-1 if named == "last" else 0]
 
     def _refuse_unfit(self, row: Row, doc: dict[str, Any] | None) -> None:
         self._refuse_missing(row, doc)

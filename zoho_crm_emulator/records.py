@@ -76,9 +76,11 @@ class Write:
     def rules(self) -> Rules:
         """How records are matched: `duplicate_check_fields` gives the order; by a switch also the set."""
         of_records = RecordRules.of(self.view, self.call.switches)
-        links_repeat = self.call.switches.repeated_links == "again"
+        links_repeat, named_field = self.call.switches.repeated_links == "again", self.call.switches.duplicate_named
         if self.operation != "upsert":
-            return Rules(self.operation, [], links_repeat=links_repeat, of_records=of_records)
+            return Rules(
+                self.operation, [], links_repeat=links_repeat, of_records=of_records, duplicate_named=named_field
+            )
         keys = {field.api_name: field for field in self.view.keys}
         own = self.view.own_key
         named = self.body.get("duplicate_check_fields")
@@ -100,7 +102,15 @@ class Write:
         if self.call.switches.duplicate_checks == "all":
             order += [field for field in self.view.keys if field not in order]
         refuse_repeats = self.call.switches.same_key_twice == "refuse"
-        return Rules("upsert", order, refuse_repeats, by_value, links_repeat, of_records)
+        return Rules(
+            "upsert",
+            order,
+            refuse_repeats,
+            by_value,
+            links_repeat=links_repeat,
+            of_records=of_records,
+            duplicate_named=named_field,
+        )
 
     @staticmethod
     def _place(name: str, expected: str) -> dict[str, Any]:

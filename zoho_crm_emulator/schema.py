@@ -48,6 +48,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     layout_mandatory: bool = False  # demanded on writing, yet not shown by the fields call
     unique: bool = False
     case_sensitive: bool = False
+    folding: Literal["casefold", "upper", "compatible", "accents"] = "casefold"  # of a unique field: `unique_keys.py`
     external: Literal["org", "user"] | None = None
     pick_list: tuple[str, ...] = ()
     pick_list_open: bool = True  # an unknown value is added to the list, not refused

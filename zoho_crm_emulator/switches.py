@@ -22,6 +22,7 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     repeated_links: Literal["once", "again"] = "once"  # what a link that is there already becomes, by calls and jobs
     unknown_keys: Literal["ignore", "refuse"] = "ignore"
     duplicate_checks: Literal["all", "named"] = "all"  # unique fields behind those of `duplicate_check_fields`
+    duplicate_named: Literal["first", "last", "all"] = "first"  # of several unique fields whose values others hold
     duplicate_field_on_insert: Literal["null", "absent", "name"] = "null"
     duplicate_field_on_update: Literal["name", "null", "absent"] = "name"
     details_spelling: Literal["title", "lower"] = "title"  # Created_Time of a success's details; v2 wrote created_time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,13 +15,37 @@ from zoho_crm_emulator.schema import Field
 def key_maker(field: Field, user: int) -> Callable[[Any], str]:
     """A function from a value to what is compared.
 
-    Zoho compares trimmed and without case, unless the field is case-sensitive; a user-scoped external id counts
-    among the same user's records only.
+    Zoho compares trimmed and without case, unless the field is case-sensitive; what else it takes for one is the
+    field's `folding`. A user-scoped external id counts among the same user's records only.
     """
     prefix = f"{user}:" if field.external == "user" else ""
     if field.case_sensitive:
         return lambda value: prefix + str(value).strip()
-    return lambda value: prefix + str(value).strip().casefold()
+    fold = _FOLDINGS[field.folding]
+    return lambda value: prefix + fold(str(value)).strip()
+
+
+def _upper(value: str) -> str:
+    return value.upper()
+
+
+def _compatible(value: str) -> str:
+    """Full-width forms, ligatures, composed and combining letters, the Ohm sign and omega: all one."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).upper().casefold())
+
+
+def _without_accents(value: str) -> str:
+    """As some collations of databases do."""
+    apart = unicodedata.normalize("NFKD", _compatible(value))
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))
+
+
+_FOLDINGS: dict[str, Callable[[str], str]] = {
+    "upper": _upper,
+    "casefold": str.casefold,
+    "compatible": _compatible,
+    "accents": _without_accents,
+}
 
 
 def holders(connection: sqlite3.Connection, field: Field, keys: Iterable[str]) -> dict[str, int]:

@@ -127,13 +127,22 @@ class ZohoClient:
         call = Call("POST", where, body=lambda: body, repeat=repeat, guard=guard, splits=splits)
         return self._write(call, records)
 
-    def insert(self, module: str, body: bytes, *, records: int, guard: Guard | None = None) -> Answer:
-        """Insert up to 100 records.
+    def insert(
+        self,
+        module: str,
+        body: bytes,
+        *,
+        records: int,
+        guard: Guard | None = None,
+        repeat: Repeat = Repeat.ONCE,
+        splits: bool = False,
+    ) -> Answer:
+        """Insert up to 100 records; `repeat` SAFE where the caller can tell a record that the first attempt made.
 
         Raises:
-            LostAnswer: nobody knows whether they were inserted. It is never repeated here: the repeat would meet them.
+            LostAnswer: nobody knows whether they were inserted: a repeat meets them.
         """
-        call = Call("POST", self._records(module), body=lambda: body, repeat=Repeat.ONCE, guard=guard)
+        call = Call("POST", self._records(module), body=lambda: body, repeat=repeat, guard=guard, splits=splits)
         return self._write(call, records)
 
     def update(

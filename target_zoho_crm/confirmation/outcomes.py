@@ -58,7 +58,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     A refusal that passes by itself is REJECTED with family TRANSIENT; the ledger decides when it is due again.
     `field` names one field, or several joined by a comma. `causes` are there where we refused the record ourselves, so
     that equal ones can be counted; their texts hold nothing of the record but unknown values of picklists.
-    `conflict_id` is the record that was written for an order with code KEY_CONFLICT, and is not its own.
+    `conflict_id` is the record that was written for an order with code KEY_CONFLICT, and is not its own. `holder_id` is
+    the record that holds the key of an order which was refused for that.
     """
 
     key: str
@@ -72,6 +73,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     family: Family | None = None
     causes: tuple[RecordError, ...] = ()
     conflict_id: str | None = None
+    holder_id: str | None = None
 
 
 CREATED = "insert"
@@ -179,7 +181,25 @@ def _item_outcome(position: int, key: str, version: str, item: object, key_field
         return Outcome(key, version, Status.SYNCED, zoho_id, action if action in _ACTIONS else None)
     if not code_of(code) or code == SUCCESS or status == "success":
         return _unclear(key, version)
-    return refused(key, version, _errors(position, item))
+    refusal = refused(key, version, _errors(position, item))
+    holder = _holder_of(item, key_field) if key_field is not None else None
+    return refusal if holder is None else msgspec.structs.replace(refusal, holder_id=holder)
+
+
+def _holder_of(item: Mapping[str, Any], key_field: str) -> str | None:
+    """The record that holds the key already, where a refusal says so."""
+    details = item.get("details")
+    details = details if isinstance(details, dict) else {}
+    inner = details.get("errors", item.get("errors"))
+    for each in inner if isinstance(inner, list) else ():
+        found = _holder_of({"code": item.get("code"), **each}, key_field) if isinstance(each, dict) else None
+        if found is not None:
+            return found
+    if item.get("code") != ZohoCode.DUPLICATE_DATA or (fields_of(details) or "").casefold() != key_field.casefold():
+        return None
+    record = details.get("duplicate_record")
+    ids = (details.get("id"), record.get("id") if isinstance(record, dict) else None)
+    return next((found for each in ids if (found := digits_of(each, ID_DIGITS)) is not None), None)
 
 
 def matched_by(zoho_id: str, field: str) -> str:

@@ -17,7 +17,7 @@ from sync_ledger.acks import (
     Acks,
     attempts_of,
     from_elsewhere,
-    keys_folded_alike,
+    has_long_numbers,
     make_due,
     synced_at,
     write_acks,
@@ -26,10 +26,13 @@ from sync_ledger.callback_notes import called_back_at
 from sync_ledger.deleted_records import KnownRecord, count_in_crm, known_records, note_deleted
 from sync_ledger.in_doubt import in_doubt_since
 from sync_ledger.job_journal import JournalledJob, close_jobs_of_lines, jobs_of_lines, journal_intent, journal_step
+from sync_ledger.keys_alike import keys_folded_alike
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
+from sync_ledger.made_again import MadeAgain, made_again_by
 from sync_ledger.payload_hashes import confirmed_payloads
 from sync_ledger.quarantine import Quarantine, quarantined
+from sync_ledger.record_owners import claims_on
 from sync_ledger.statistics import AckStatistics
 from sync_ledger.tables import AckStatus, JobStep
 from target_zoho_crm.api.codes import Family, OwnCode
@@ -73,6 +76,7 @@ class StreamLedger:
         self._folding = folding
         self._statistics = AckStatistics(ledger)
         self._conflicts = Conflicts(ledger.tables.ack, lease.stream)
+        self._wrote = False
 
     def guard(self) -> None:
         """Make sure, before something is sent, that this run still owns the stream."""
@@ -81,7 +85,7 @@ class StreamLedger:
     # Questions
 
     def keys_folded_alike(self, keys: Collection[str], folded: Mapping[str, str]) -> dict[str, str]:
-        """Find orders of the ledger that Zoho's unique field would take for one of these: key -> other key."""
+        """Find those of these keys that Zoho's unique field may take for another order's: key -> the other's key."""
         ack, stream = self._ledger.tables.ack, self._lease.stream
         return self._read(lambda connection: keys_folded_alike(connection, ack, stream, keys, folded))
 
@@ -104,6 +108,33 @@ class StreamLedger:
         """Look up what the ledger knows of these orders' records in the CRM."""
         ack, stream = self._ledger.tables.ack, self._lease.stream
         return self._read(lambda connection: known_records(connection, ack, stream, keys))
+
+    def has_long_numbers(self) -> bool:
+        """Look up whether a key of the ledger is a number that is not in its shortest form, as 7.0."""
+        ack, stream = self._ledger.tables.ack, self._lease.stream
+        return self._read(lambda connection: has_long_numbers(connection, ack, stream))
+
+    def acked_keys(self, keys: Collection[str]) -> set[str]:
+        """Look up which of these orders have an ack."""
+        ack, stream = self._ledger.tables.ack, self._lease.stream
+        return self._read(lambda connection: set(attempts_of(connection, ack, stream, keys)))
+
+    def other_owners(self, ids: Mapping[str, str]) -> dict[str, str]:
+        """Look up which of these records, by key, are another order's by the ledger: key -> the other order's key."""
+        claims = self._read(lambda connection: claims_on(connection, self._ledger.tables.ack, ids.values()))
+        others = {
+            key: [each.key for each in claims.get(zoho_id, ()) if each.key != key] for key, zoho_id in ids.items()
+        }
+        return {key: keys[0] for key, keys in others.items() if keys}
+
+    def made_again(self) -> tuple[int, list[MadeAgain]]:
+        """How many orders this run made again, and some of them; a run that wrote nothing is not asked."""
+        if not self._wrote:
+            return 0, []
+        ack, lease = self._ledger.tables.ack, self._lease
+        return self._read(
+            lambda connection: made_again_by(connection, ack, lease.stream, lease.run_id, samples=SAMPLE_KEYS)
+        )
 
     def count_in_crm(self) -> int:
         """Count the orders of this run's partition that have a record in the CRM."""
@@ -243,6 +274,7 @@ class StreamLedger:
                 self._journal_applied(connection, job, len(good), len(others) - due, due, now)
 
         self._transact(write)
+        self._wrote = self._wrote or bool(good)
         if job is None:  # else they were counted when the job was intended
             self._statistics.wrote(len(good) + len(others))
         if job is not None and elsewhere:
@@ -252,7 +284,23 @@ class StreamLedger:
             logger.warning("Stream %r: order %r is no longer called synced: %s", self._lease.stream, each.key, why)
         if len(lost) > SAMPLE_KEYS:
             logger.warning("Stream %r: so are %d more", self._lease.stream, len(lost) - SAMPLE_KEYS)
-        return Confirmed(good, refused, due)
+        return self._looked_beside(Confirmed(good, refused, due), channel)
+
+    def _looked_beside(self, confirmed: Confirmed, channel: Channel | None) -> Confirmed:
+        """The same, without orders in whose record another partition's run has put one of its own at this very moment.
+
+        Neither run's transaction sees the other's acks; whichever commits last does, when it looks after that.
+        """
+        if self._lease.partition.is_whole or not confirmed.in_the_crm:
+            return confirmed
+        found = self._read(
+            lambda connection: self._conflicts.refuse(connection, confirmed.in_the_crm, look_at_new=True)
+        )
+        conflicts = [each for each in found if each.conflict_id]
+        if not conflicts:
+            return confirmed
+        refused = [*confirmed.refused, *self.confirm(conflicts, channel).refused]
+        return Confirmed([each for each in found if not each.conflict_id], refused, confirmed.due_again)
 
     def note_deleted(self, versions: Mapping[str, str], action: str) -> None:
         """Note that the CRM knows of these orders' deletion: `versions` by key, `action` delete or mark."""

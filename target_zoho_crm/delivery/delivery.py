@@ -14,6 +14,7 @@ from target_zoho_crm.delivery.buffer import Buffer
 from target_zoho_crm.delivery.deletions import Deletions
 from target_zoho_crm.delivery.early_refusals import EarlyRefusals
 from target_zoho_crm.delivery.flush_timer import FlushTimer, Waiting
+from target_zoho_crm.delivery.key_spelling import KeySpelling
 from target_zoho_crm.delivery.router import Router
 from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal
 from target_zoho_crm.record_decoding import GONE, Rows
@@ -40,8 +41,9 @@ class Delivery:
         workers: RunWorkers,
         batch_orders: int,
         flush_timer: FlushTimer | None,
+        spelling: KeySpelling | None,
     ) -> None:
-        """A batch is full with `batch_orders`.
+        """A batch is full with `batch_orders`. `spelling` where keys are numbers.
 
         `flush_timer` says when to send what fills no batch; without it that waits for `flush`.
         """
@@ -56,6 +58,7 @@ class Delivery:
         self._workers = workers
         self._batch_orders = batch_orders
         self._flush_timer = flush_timer
+        self._spelling = spelling
         self._buffer = Buffer()
         self._pending = PendingRecords(stream)
         self._partial = False
@@ -71,6 +74,8 @@ class Delivery:
         """
         if self._kept:
             rows = self._without_kept_nulls(rows)
+        if self._spelling is not None:
+            rows = self._spelling.spelled(rows)
         self._state_gate.received(self._pending, len(rows.keys))
         self._partial = self._partial or rows.partial
         self._has_deletions = self._has_deletions or rows.deletions

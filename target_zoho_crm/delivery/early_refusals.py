@@ -68,12 +68,6 @@ class EarlyRefusals:
         """Take out orders whose keys Zoho's unique field would take for one, and keys that it cannot hold."""
         folded = self._folding.changed(entries)
         twins = self._ledger.keys_folded_alike(entries, folded)
-        if folded:
-            first: dict[str, str] = {}
-            for key in entries:
-                other = first.setdefault(folded.get(key, key), key)
-                if other != key:
-                    twins[key], twins[other] = other, key
         outcomes = [
             self._of_key(
                 key,

@@ -94,6 +94,11 @@ class FieldMapping:
         return (*self.columns, *self.constants)
 
     @property
+    def matches_by_more(self) -> bool:
+        """Whether an upsert could find a record by another unique field than the key."""
+        return any(each.field.unique and each.field != self.key_field for each in self.written)
+
+    @property
     def cells(self) -> tuple[MappedColumn | Constant, ...]:
         """What a row of a CSV holds beside the key, in this order."""
         return (*self.columns, *(each for each in self.constants if not each.of_the_job))

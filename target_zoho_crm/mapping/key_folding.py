@@ -1,20 +1,22 @@
-"""How Zoho's unique field compares keys: trimmed, and mostly without case. Pure."""
+"""How Zoho's unique field may compare keys: trimmed, mostly without case, and compatible characters alike. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from sync_databases.folded_keys import folded_key
+
 
 @dataclass(frozen=True, slots=True)
 class KeyFolding:
-    """The form of a key in which Zoho compares it. Upper case, since order numbers mostly are."""
+    """The form of a key by which two keys are taken for one that Zoho may take for one."""
 
     folds_case: bool
 
     def fold(self, key: str) -> str:
         """Fold one key."""
-        return key.strip().upper() if self.folds_case else key.strip()
+        return folded_key(key, folds_case=self.folds_case)
 
     def folded(self, keys: Collection[str]) -> Collection[str]:
         """The folded form of all keys, in their order."""
@@ -25,6 +27,6 @@ class KeyFolding:
         """The folded form of those keys that differ from it; one look finds that there are none, as is usual."""
         joined = "".join(keys)
         no_space = joined.split(None, 1) == [joined]  # which goes no further than to the first space
-        if no_space and (not self.folds_case or joined.upper() == joined):
+        if no_space and joined.isascii() and (not self.folds_case or joined.upper() == joined):
             return {}
         return {key: folded for key in keys for folded in [self.fold(key)] if folded != key}

@@ -2,7 +2,8 @@
 
 The twin of `bulk_write.py`: what cannot be written is refused, the rest is sent and followed up, then come the acks.
 A call is safe to repeat, because every record carries the key and the key is checked; so a lost answer is only
-asked for again, and a run that dies between Zoho's answer and the ack sends the same orders once more.
+asked for again, and a run that dies between Zoho's answer and the ack sends the same orders once more. Where another
+unique field is mapped, a call is one of updates and one of inserts (`records_by_id.py`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 from sync_ledger.job_journal import JournalledJob, Manifest
@@ -19,6 +21,7 @@ from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.errors import LostAnswer, QuotaError, TransientError, UnattributedFailure, ZohoError
+from target_zoho_crm.api.transport import Repeat
 from target_zoho_crm.batch import Batch, Channel
 from target_zoho_crm.confirmation.in_flight import Flight, InFlight
 from target_zoho_crm.confirmation.laws import as_sent
@@ -32,6 +35,7 @@ from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.follow_up import FollowUps
 from target_zoho_crm.writing.insertion import Insertion
+from target_zoho_crm.writing.records_by_id import RecordsById
 from target_zoho_crm.writing.records_by_key import RecordsByKey
 from target_zoho_crm.writing.split_call import SplitCall
 from target_zoho_crm.writing.upsert_body import upsert_body
@@ -63,6 +67,7 @@ class UpsertWriter:
         self._in_flight = in_flight
         self._insertion = insertion
         self._records = records
+        self._by_id = RecordsById(ledger, records)
         self._workers = workers
         self._follow_ups = follow_ups
         self._unattributed = unattributed
@@ -97,8 +102,13 @@ class UpsertWriter:
     def _write(self, batch: Batch) -> list[Outcome]:
         """Make the call; orders of a call that failed as a whole have no outcome and are left unsynced."""
         batch, outcomes = self._follow_ups.refuse(batch)
+        operation = self._policy.operation
+        if operation is Operation.UPSERT and batch.mapping.matches_by_more:
+            return outcomes + self._by_id.write(
+                batch, self._send, lambda some, error: self._unsent(some, some.entries, error)
+            )
         ids: Mapping[str, str] | None = None
-        if self._policy.operation is Operation.UPDATE:
+        if operation is Operation.UPDATE:
             try:
                 ids = {key: record.zoho_id for key, record in self._records.find(batch.entries).items()}
             except (TransientError, QuotaError) as error:
@@ -106,15 +116,19 @@ class UpsertWriter:
                 return outcomes
             outcomes += [not_in_crm(key, entry.version) for key, entry in batch.entries.items() if key not in ids]
             batch = batch.only([key for key in batch.entries if key in ids])
-        body, refused = self._body(batch, ids)
-        outcomes += own_refusals(batch, refused)
+        return outcomes + self._send(batch, operation, ids)
+
+    def _send(self, batch: Batch, operation: Operation, ids: Mapping[str, str] | None) -> list[Outcome]:
+        """Make one call, and where that fails for no clear reason several; `ids` of an update, by key."""
+        body, refused = self._body(batch, operation, ids)
+        outcomes = own_refusals(batch, refused)
         batch = batch.without(refused)
         if not batch.entries:
             return outcomes
         try:
-            outcomes += self._call(batch, body, splits=batch.job is None)
+            outcomes += self._call(batch, body, operation, splits=batch.job is None)
         except UnattributedFailure as failure:
-            return outcomes + self._split(batch, ids, failure)
+            return outcomes + self._split(batch, operation, ids, failure)
         except (TransientError, QuotaError) as error:
             self._unsent(batch, batch.entries, error)
             return outcomes
@@ -122,30 +136,34 @@ class UpsertWriter:
         self._unattributed.passed()
         return outcomes
 
-    def _body(self, batch: Batch, ids: Mapping[str, str] | None) -> tuple[bytes, dict[str, Refusal]]:
+    def _body(
+        self, batch: Batch, operation: Operation, ids: Mapping[str, str] | None
+    ) -> tuple[bytes, dict[str, Refusal]]:
         return upsert_body(
             batch.mapping,
             list(batch.entries),
             [entry.values for entry in batch.entries.values()],
             self._policy.automations.body(),
             ignore_empty=self._policy.ignore_empty,
-            operation=self._policy.operation,
+            operation=operation,
             ids=ids,
         )
 
-    def _call(self, batch: Batch, body: bytes, *, splits: bool) -> list[Outcome]:
+    def _call(self, batch: Batch, body: bytes, operation: Operation, *, splits: bool) -> list[Outcome]:
         """Make one call, and follow its orders up."""
-        outcomes = self._answered(batch, body, splits=splits)
+        outcomes = self._answered(batch, body, operation, splits=splits)
         if not self._follow_ups:
             return outcomes
         # What belongs to an order must not go to a record that is another order's.
         return self._follow_ups.after_call(batch, self._ledger.without_conflicts(outcomes))
 
-    def _answered(self, batch: Batch, body: bytes, *, splits: bool) -> list[Outcome]:
-        operation, sent = self._policy.operation, batch.manifest
+    def _answered(self, batch: Batch, body: bytes, operation: Operation, *, splits: bool) -> list[Outcome]:
+        sent = batch.manifest
         if batch.job is not None:
             return self._insertion.call(body, sent, batch.job)
         send = self._client.update if operation is Operation.UPDATE else self._client.upsert
+        if operation is Operation.INSERT:  # its repeat meets the record that the first one made, and is told its id
+            send = partial(self._client.insert, repeat=Repeat.SAFE)
         answer = send(self._policy.module, body, records=len(sent), guard=self._ledger.guard, splits=splits)
         try:
             outcomes = upsert_outcomes(
@@ -157,11 +175,13 @@ class UpsertWriter:
             raise
         return by_operation(outcomes, operation)
 
-    def _split(self, batch: Batch, ids: Mapping[str, str] | None, failure: UnattributedFailure) -> list[Outcome]:
+    def _split(
+        self, batch: Batch, operation: Operation, ids: Mapping[str, str] | None, failure: UnattributedFailure
+    ) -> list[Outcome]:
         """Find the orders with which the call fails; gives the outcomes of those and of all that went."""
 
         def send(part: Batch, splits: bool) -> list[Outcome]:  # noqa: FBT001 - as `_call` has it
-            return self._call(part, self._body(part, ids)[0], splits=splits)
+            return self._call(part, self._body(part, operation, ids)[0], operation, splits=splits)
 
         split = SplitCall(batch, send, recorder=self._recorder, unattributed=self._unattributed, stop=self._client.stop)
         try:

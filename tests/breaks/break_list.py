@@ -83,9 +83,33 @@ BREAKS: tuple[Break, ...] = (
     Break(
         "keys-are-not-folded",
         "target_zoho_crm/mapping/key_folding.py",
-        old="return key.strip().upper() if self.folds_case else key.strip()",
+        old="return folded_key(key, folds_case=self.folds_case)",
         new="return key",
         tests=("tests/pair/test_refusals.py::test_orders_whose_keys_zoho_takes_for_one_are_refused_by_name",),
+    ),
+    Break(
+        "keys-are-folded-by-upper-case-alone",
+        "sync_databases/folded_keys.py",
+        old="if key.isascii():",
+        new="if key:",
+        tests=("tests/pair/test_whose_record.py::test_keys_that_some_folding_takes_for_one_are_refused_by_name",),
+    ),
+    Break(
+        "calls-are-matched-by-other-fields",
+        "target_zoho_crm/mapping/field_mapping.py",
+        old="return any(each.field.unique and each.field != self.key_field for each in self.written)",
+        new="return False",
+        tests=(
+            "tests/pair/test_whose_record.py::test_two_orders_with_one_value_of_another_unique_field_are_two",
+            "tests/pair/test_whose_record.py::test_a_record_that_a_person_made_is_neither_taken_over_nor_renamed",
+        ),
+    ),
+    Break(
+        "orders-are-made-again-in-silence",
+        "sync_ledger/acks.py",
+        old='another = table.c.zoho_id != new("zoho_id")',
+        new="another = sa.false()",
+        tests=("tests/pair/test_whose_record.py::test_orders_that_are_made_again_are_counted_and_named_with_both_ids",),
     ),
     Break(
         "each-run-has-a-lock-of-its-own",

@@ -15,10 +15,10 @@ from sync_ledger.acks import (
     attempts_of,
     count_by_status,
     from_elsewhere,
-    keys_folded_alike,
     make_due,
     write_acks,
 )
+from sync_ledger.keys_alike import keys_folded_alike
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckStatus
 

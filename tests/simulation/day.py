@@ -165,7 +165,7 @@ class Day:
         with self.shop:
             self.shop.execute("BEGIN")
             self.shop.executemany(
-                "INSERT INTO orders VALUES (?, ?, ?) ON CONFLICT (order_id) "
+                "INSERT INTO orders VALUES (?, ?, ?, NULL) ON CONFLICT (order_id) "
                 "DO UPDATE SET notes = excluded.notes, updated_at = excluded.updated_at",
                 rows,
             )

@@ -23,6 +23,7 @@ from simulation.history_plan import Plan
 from simulation.legacy import INDEX, TABLE, Shop
 from simulation.network import Zoho
 from simulation.pair import Pipe, Source, TargetRun, start, tap
+from simulation.people import People
 from simulation.scheduler import Hang, Killed, Process, Scheduler, Task
 from simulation.simulated_databases import HOOKS, plain
 from simulation.stand_ins import STAGE
@@ -78,11 +79,13 @@ class Theatre:
         engine = sa.create_engine(f"sqlite:///{path}")
         ledger_tables(SQLITE).metadata.create_all(engine)
         engine.dispose()
-        connection.execute("CREATE TABLE sim_acks (moment INTEGER, record_key TEXT, version TEXT, status TEXT)")
+        connection.execute(
+            "CREATE TABLE sim_acks (moment INTEGER, record_key TEXT, version TEXT, status TEXT, zoho_id TEXT)"
+        )
         for what in ("INSERT", "UPDATE"):
             connection.execute(
                 f"CREATE TRIGGER sim_{what} AFTER {what} ON zoho_sync_ack BEGIN "
-                "INSERT INTO sim_acks VALUES (sim_tick(), new.record_key, new.version, new.status); END"
+                "INSERT INTO sim_acks VALUES (sim_tick(), new.record_key, new.version, new.status, new.zoho_id); END"
             )
         return connection
 
@@ -139,7 +142,8 @@ class History:
         ledger = theatre.orders if plan.beside else theatre.ledger
         self.ledger_url = f"sqlite:///{ledger}"
         self.settings = plan.pair.settings(self.ledger_url)
-        self.checker = Checker(ledger, self.shop, theatre.zoho, plan.pair.target["max_attempts"])
+        self.people = People(plan.people, theatre.zoho, self.shop, self.chance, self.scheduler, tick=self.tick)
+        self.checker = Checker(ledger, self.shop, theatre.zoho, self.people, plan.pair.target["max_attempts"])
         theatre.zoho.on_new_job = self.checker.job_created
         HOOKS.before = self._before
         HOOKS.before_commit = self._before_commit
@@ -185,6 +189,7 @@ class History:
         shop = self.scheduler.spawn(
             self.world, lambda: self.shop.work(plan.operations, plan.keys, self.world, plan.seconds), "shop"
         )
+        people = self.scheduler.spawn(self.world, lambda: self.people.work(plan.seconds), "people")
         under_way: list[Task] = []
         for number in range(plan.runs):
             draw = self.chance.at("run", number)
@@ -196,6 +201,7 @@ class History:
             under_way += self._start_run(number)
         self._join(under_way)
         self.scheduler.join(shop)
+        self.scheduler.join(people)
         self._come_to_rest()
 
     def _join(self, tasks: list[Task]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from simulation.chance import Chance
 from simulation.pair import PairConfig
+from simulation.people import PeoplePlan
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Plan:
     pair: PairConfig
     result_words: dict[str, Any]
     refused: dict[str, str]
+    people: PeoplePlan
 
     @classmethod
     def of(cls, chance: Chance) -> Plan:
@@ -71,4 +73,5 @@ class Plan:
                 "request_errors": draw.choice(["flat", "in_data"]),
             },
             refused=refused,
+            people=PeoplePlan.of(chance, keys),
         )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,7 +20,10 @@ from simulation.simulated_databases import plain
 from simulation.stand_ins import STAGE
 
 SETTLE = 2.0
-TABLE = "CREATE TABLE orders (order_id VARCHAR(40) PRIMARY KEY, notes TEXT, updated_at DATETIME NOT NULL)"
+TABLE = (
+    "CREATE TABLE orders "
+    "(order_id VARCHAR(40) PRIMARY KEY, notes TEXT, updated_at DATETIME NOT NULL, invoice_no VARCHAR(40))"
+)
 INDEX = "CREATE INDEX orders_by_time ON orders (updated_at, order_id)"
 
 
@@ -46,11 +51,19 @@ class Shop:
         self.history: dict[str, list[Version]] = {}
         self.changes = 0
         self.busy: set[str] = set()
+        self.names: Sequence[str] = ()
+        """Its keys, where they are not `so-` and a number."""
+        self.all_names: Sequence[str] = ()
+        self.invoice_of: Callable[[str, int], str | None] = lambda _name, _number: None
+        """The invoice number that a change gives an order."""
+        self.invoices: defaultdict[str, set[str]] = defaultdict(set)
+        """Those that an order has had."""
         self.latest_seen = 0.0
         """The latest time that the databases' clock has shown."""
 
     def work(self, operations: int, keys: int, world: Process, until: float) -> None:
         """Do so many operations within the first `until` seconds."""
+        self.all_names = self.names or [f"so-{index}" for index in range(keys)]
         moments = sorted(self.chance.at("moment", n).uniform(0.0, until) for n in range(operations))
         for number, moment in enumerate(moments):
             if moment > self.scheduler.now:
@@ -76,7 +89,7 @@ class Shop:
         some = (
             chance.sample(range(keys), min(keys, chance.randint(2, 5))) if what == "batch" else [chance.randrange(keys)]
         )
-        names = [f"so-{index}" for index in some]
+        names = [self.all_names[index % len(self.all_names)] for index in some]
         names = [name for name in names if name not in self.busy]
         if not names:
             return
@@ -124,11 +137,13 @@ class Shop:
                 stamp += 1.0 if self.whole_seconds else 0.000_001
             self.changes += 1
             past.append(Version(self.changes, text))
-            rows.append((name, f"{name}#{self.changes}", text))
+            invoice = self.invoice_of(name, self.changes)
+            self.invoices[name] |= {invoice} if invoice else set()
+            rows.append((name, f"{name}#{self.changes}", text, invoice))
         with self.connection:
             self.connection.executemany(
-                "INSERT INTO orders VALUES (?, ?, ?) ON CONFLICT (order_id) "
-                "DO UPDATE SET notes = excluded.notes, updated_at = excluded.updated_at",
+                "INSERT INTO orders VALUES (?, ?, ?, ?) ON CONFLICT (order_id) DO UPDATE SET "
+                "notes = excluded.notes, updated_at = excluded.updated_at, invoice_no = excluded.invoice_no",
                 rows,
             )
 
@@ -141,9 +156,20 @@ class Shop:
         self.history[name].append(Version(self.changes, None))
         self.connection.execute("DELETE FROM orders WHERE order_id = ?", (name,))
 
+    def renumber(self, old: str, new: str) -> None:
+        """Give an order another key, with its invoice number."""
+        (invoice,) = self.connection.execute("SELECT invoice_no FROM orders WHERE order_id = ?", (old,)).fetchone()
+        self._delete(old)
+        keep, self.invoice_of = self.invoice_of, lambda _name, _number: invoice
+        self._write([new], self._stamp())
+        self.invoice_of = keep
+
     def orders(self) -> dict[str, tuple[str, str]]:
         """Every order that is there: what it holds, and its version's text."""
-        return {key: (notes, text) for key, notes, text in self.connection.execute("SELECT * FROM orders")}
+        return {
+            key: (notes, text)
+            for key, notes, text in self.connection.execute("SELECT order_id, notes, updated_at FROM orders")
+        }
 
     def numbers(self, key: str, text: str) -> list[int]:
         """The changes that gave an order this version text."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import io
 import random
+import sqlite3
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +23,7 @@ import requests
 import urllib3
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
+from simulation.application import at_once, install_small_module, serve
 from simulation.chance import Chance
 from simulation.scheduler import Process, Scheduler
 
@@ -33,8 +36,6 @@ from zoho_crm_emulator.emulator import Emulator, Settings
 from zoho_crm_emulator.faults import Fault
 from zoho_crm_emulator.jobs import Jobs
 from zoho_crm_emulator.oauth import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_REFRESH_TOKEN
-from zoho_crm_emulator.schema import Catalog, Module
-from zoho_crm_emulator.standard import order_fields, system_fields
 
 BASE = "http://127.0.0.1:1"
 CREDENTIALS = {
@@ -69,8 +70,9 @@ PAGE = b"<html><body><center><h1>504 Gateway Time-out</h1></center></body></html
 class Row:
     """What the CRM was told of one order: in a call or a job, and when."""
 
-    def __init__(self, moment: int, key: str, value: str) -> None:
+    def __init__(self, moment: int, record: str, key: str, value: str) -> None:
         self.moment = moment
+        self.record = record
         self.key = key
         self.value = value
 
@@ -80,13 +82,13 @@ class Zoho:
 
     def __init__(self, folder: Path) -> None:
         """Keep the emulator's data in `folder`."""
-        zoho_crm_emulator.emulator.standard.install = _install_small_module
+        zoho_crm_emulator.emulator.standard.install = install_small_module
         self.emulator = Emulator(Settings(data=str(folder / "crm.sqlite")))
         self.emulator.base_url = BASE
         self.jobs = Jobs(self.emulator)
         self._app = build(self.emulator, self.jobs)
         self._log_writes()
-        zoho_crm_emulator.gate.run_in_threadpool = _at_once
+        zoho_crm_emulator.gate.run_in_threadpool = at_once
         zoho_crm_emulator.jobs.callbacks.send = self._called_back
         zoho = self
 
@@ -120,7 +122,7 @@ class Zoho:
         self._keep_log = keep_log
         self.emulator.reset()
         self.emulator.seed = chance.seed
-        self.emulator.switches = msgspec.structs.replace(self.emulator.switches, **result_words)
+        self.turn(**result_words)
         self.writes: list[Row] = []
         self.violations: list[str] = []
         self.spent: Counter[int] = Counter()
@@ -191,14 +193,14 @@ class Zoho:
         if canned:
             wait = {"Retry-After": str(generator.choice([1, 5]))} if generator.random() < 0.5 else {}
             active.append(faults.add(Fault(kind="answer", canned=canned, times=1, headers=wait)))
-        elif path.endswith("/upsert"):
+        elif content and path.endswith(("/upsert", "/Orders")):
             active += self._refusals(content)
         elif "/bulk-write/" in path:
             gone, _ = self.chance.decide("result", self.rate / 3, {"result_gone": 1.0})
             if gone:
                 active.append(faults.add(Fault(kind="answer", canned="link_gone", times=1)))
         before = sum(self.emulator.credits.by_kind.values())
-        status, headers, body = _serve(self._app, request, path, content)
+        status, headers, body = serve(self._app, request, path, content)
         self.spent[process.pid] += sum(self.emulator.credits.by_kind.values()) - before
         for each in active:
             faults.remove(each.id)
@@ -210,7 +212,7 @@ class Zoho:
         return status, headers, body
 
     def _refusals(self, content: bytes) -> list[Any]:
-        """Refuse some orders of an upsert call for a moment; and see that none of them is in a live job."""
+        """Refuse some orders of a call for a moment; and see that none of them is in a live job."""
         keys = {row["parent_id"]: row.get("Notes") for row in msgspec.json.decode(content)["data"]}
         for job, rows in self.live_jobs.items():
             for key in sorted(rows.keys() & keys.keys()):
@@ -221,9 +223,7 @@ class Zoho:
         if kind is None:
             return []
         some = tuple(key for key in keys if generator.random() < 0.5)
-        return [
-            self.emulator.faults.add(Fault(kind="record_error", endpoint="upsert", keys=some, code="RECORD_LOCKED"))
-        ]
+        return [self.emulator.faults.add(Fault(kind="record_error", keys=some, code="RECORD_LOCKED"))]
 
     # Jobs
 
@@ -319,9 +319,10 @@ class Zoho:
 
     def _log_writes(self) -> None:
         """Note each value that a record gets, by the database itself."""
-        logged = "INSERT INTO sim_log VALUES (json_extract(new.doc, '$.parent_id'), json_extract(new.doc, '$.Notes'))"
+        values = "new.id, json_extract(new.doc, '$.parent_id'), json_extract(new.doc, '$.Notes')"
+        logged = f"INSERT INTO sim_log VALUES ({values})"
         with self.emulator.store.write() as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS sim_log (key TEXT, value TEXT)")
+            connection.execute("CREATE TABLE IF NOT EXISTS sim_log (record TEXT, key TEXT, value TEXT)")
             for event in ("INSERT", "UPDATE"):
                 connection.execute(
                     f"CREATE TRIGGER IF NOT EXISTS sim_{event} AFTER {event} ON records BEGIN {logged}; END"
@@ -329,11 +330,11 @@ class Zoho:
 
     def _take_writes(self) -> None:
         store = self.emulator.store
-        found = store.read().execute("SELECT key, value FROM sim_log ORDER BY rowid").fetchall()
+        found = store.read().execute("SELECT * FROM sim_log ORDER BY rowid").fetchall()
         if found:
             moment = self._tick()
             if self._keep_log:
-                self.writes += [Row(moment, key, value) for key, value in found]
+                self.writes += [Row(moment, *values) for values in found]
             with store.write() as connection:
                 connection.execute("DELETE FROM sim_log")
 
@@ -344,55 +345,24 @@ class Zoho:
         )
         return [(key, value, str(record)) for key, value, record in found]
 
+    def documents(self) -> list[tuple[str, str | None, str | None, str | None]]:
+        """Every record: id, key, notes, invoice number."""
+        columns = ", ".join(f"json_extract(doc, '$.{name}')" for name in ("parent_id", "Notes", "Invoice_No"))
+        found = self.emulator.store.read().execute(f"SELECT id, {columns} FROM records")
+        return [(str(record), *values) for record, *values in found]
+
+    @contextmanager
+    def by_others(self) -> Iterator[sqlite3.Connection]:
+        """What is written here is not ours, and not among the writes that are looked at."""
+        self._take_writes()
+        with self.emulator.store.write() as connection:
+            yield connection
+            connection.execute("DELETE FROM sim_log")
+
+    def turn(self, **switches: Any) -> None:
+        """Turn switches of the emulator."""
+        self.emulator.switches = msgspec.structs.replace(self.emulator.switches, **switches)
+
     def refuse_for_ever(self, key: str, code: str) -> None:
         """Refuse an order in every call and job, until `forgive`."""
         self.continuous.append(self.emulator.faults.add(Fault(kind="record_error", keys=(key,), code=code)).id)
-
-
-def _install_small_module(catalog: Catalog) -> None:
-    """One module with few fields: fetching the usual ones would take a fifth of each history."""
-    fields = [field for field in order_fields() if field.api_name in {"Name", "parent_id", "Notes"}]
-    catalog.put_module(Module(api_name="Orders"), [*fields, *system_fields()])
-
-
-async def _at_once(work: Callable[..., Any], *arguments: Any) -> Any:
-    """In place of a thread pool: Zoho's work takes no time of ours."""
-    return work(*arguments)
-
-
-def _serve(app: Any, request: requests.PreparedRequest, path: str, content: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Call the application; nothing in it waits."""
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": request.method,
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": urlsplit(request.url or "").query.encode(),
-        "headers": [(name.lower().encode(), str(value).encode()) for name, value in request.headers.items()],
-        "client": ("127.0.0.1", 2),
-        "server": ("127.0.0.1", 1),
-        "root_path": "",
-        "state": {},
-    }
-    told: dict[str, Any] = {"body": b""}
-    given = [{"type": "http.request", "body": content, "more_body": False}]
-
-    async def receive() -> dict[str, Any]:
-        return given.pop() if given else {"type": "http.disconnect"}
-
-    async def send(message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            told["status"] = message["status"]
-            told["headers"] = {name.decode(): value.decode() for name, value in message["headers"]}
-        else:
-            told["body"] += message.get("body", b"")
-
-    serving = app(scope, receive, send)
-    try:
-        serving.send(None)
-    except StopIteration:
-        return told["status"], told["headers"], told["body"]
-    raise AssertionError(f"{request.method} {path} waits for something")

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
+from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.tables import AckStatus
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
@@ -23,9 +24,9 @@ X, Y = "4876876000000100001", "4876876000000100002"
 class Run:
     """A run that confirms what an answer says."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, partition: Partition = WHOLE) -> None:
         self.ledger = ledger
-        self.lease = Lease.acquire(ledger, "orders")
+        self.lease = Lease.acquire(ledger, "orders", partition)
         folding = KeyFolding(folds_case=True)
         self.stream_ledger = StreamLedger(ledger, self.lease, max_attempts=3, folding=folding)
 
@@ -173,3 +174,18 @@ def test_what_was_found_before_the_lines_stays_what_it_is(sqlite_run: Run) -> No
     confirmed = sqlite_run.confirm(*found)
     assert [each.message for each in confirmed.refused] == [f"record {X} was written for order 'A' too"]
     assert sqlite_run.ack("A").status == "rejected"
+
+
+def test_partitions_that_confirm_one_record_at_one_instant_are_in_conflict(engine_url: str) -> None:
+    """A's answer says that its record is new, so nothing but a look after its commit can find that B has it."""
+    ledger = Ledger.open(engine_url)
+    ledger.ensure_tables()
+    runs = {key: Run(ledger, Partition(number, 2)) for number, key in enumerate("AB", 1)}
+    answers = {"A": inserted("A", X), "B": updated("B", X)}
+    confirmed = {key: run.confirm(answers[key]) for key, run in reversed(runs.items())}
+    assert codes(confirmed["A"]) == {"A": "KEY_CONFLICT"}
+    for key, run in runs.items():
+        ack = run.ack(key)
+        assert (ack.status, ack.error_code, ack.zoho_id) == ("rejected", "KEY_CONFLICT", None)
+        run.lease.release("finished", {}, 0)
+    ledger.close()
