@@ -1,22 +1,42 @@
 """The ledger's own version: tables that an earlier program made are brought up to date, those of a later one refused.
 
 A change of the tables raises `LEDGER_VERSION`. Columns that may be empty, tables and indexes are added to an older
-ledger by themselves, which loses nothing; a change that cannot be made so needs a step of its own here.
+ledger by themselves, which loses nothing; what the rows of an older ledger need stands in `STEPS`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
+from sync_ledger.early_versions import remove_test_stream
+from sync_ledger.identity import give_identity
 from sync_ledger.tables import LedgerTables
 
-LEDGER_VERSION = 2
+LEDGER_VERSION = 3
 """Ledgers made before versions were noted count as 0. Version 2 finds acks by the id of their record, and lacks a job's
-column that nobody read; older ledgers keep it."""
+column that nobody read; older ledgers keep it. Version 3 has an id, and knows what each stream is bound to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the rows of a ledger older than `version` need. Safe to repeat, and short: it holds the transaction."""
+
+    version: int
+    carry_out: Callable[[sa.Connection, LedgerTables], Sequence[str]]
+    """Returns what a person should know of it, a line each."""
+
+
+STEPS = (
+    Step(3, give_identity),
+    Step(3, remove_test_stream),
+)
+"""In their order. A new ledger, which has version 0 here, goes through them as well."""
 
 
 class OtherVersionError(Exception):
@@ -46,14 +66,15 @@ def _latest(version: sa.Table) -> sa.Select[Any]:
     return sa.select(sa.func.max(version.c.version))
 
 
-def bring_up_to_date(connection: sa.Connection, tables: LedgerTables) -> None:
-    """Make the ledger, or add to an older one what it lacks. Safe to repeat.
+def bring_up_to_date(connection: sa.Connection, tables: LedgerTables) -> list[str]:
+    """Make the ledger, or add to an older one what it lacks. Safe to repeat. Returns lines for the log.
 
     Raises:
         OtherVersionError: what it lacks cannot be added, or it was made by a later program; nothing is changed then.
     """
-    if version_of(connection, tables) == LEDGER_VERSION:
-        return
+    found = version_of(connection, tables)
+    if found == LEDGER_VERSION:
+        return []
     there = sa.inspect(connection)
     names = set(there.get_table_names(schema=tables.metadata.schema))
     older = [table for table in tables.metadata.sorted_tables if table.name in names]
@@ -77,5 +98,7 @@ def bring_up_to_date(connection: sa.Connection, tables: LedgerTables) -> None:
             if index.name not in indexes:
                 index.create(connection)
     tables.metadata.create_all(connection)
+    lines = [line for step in STEPS if step.version > (found or 0) for line in step.carry_out(connection, tables)]
     connection.execute(sa.delete(tables.version))
     connection.execute(sa.insert(tables.version).values(version=LEDGER_VERSION))
+    return lines
