@@ -141,9 +141,10 @@ class Shop:
         self.history[name].append(Version(self.changes, None))
         self.connection.execute("DELETE FROM orders WHERE order_id = ?", (name,))
 
-    def orders(self) -> dict[str, tuple[str, str]]:
-        """Every order that is there: what it holds, and its version's text."""
-        return {key: (notes, text) for key, notes, text in self.connection.execute("SELECT * FROM orders")}
+    def orders(self, where: str | None = None) -> dict[str, tuple[str, str]]:
+        """Every order that is there, or that a filter lets through: what it holds, and its version's text."""
+        query = f"SELECT * FROM orders WHERE {where or 1}"
+        return {key: (notes, text) for key, notes, text in self.connection.execute(query)}
 
     def numbers(self, key: str, text: str) -> list[int]:
         """The changes that gave an order this version text."""
