@@ -30,6 +30,26 @@ def rebind(ledger: Ledger, stream: str, *, old_stream: str | None = None, module
         return ledger.with_retries(partial(_move, ledger, leases[0], old, stream, module))
 
 
+def take_over_alias(lease: Lease, alias: str) -> int:
+    """Let a stream have the acks that version 0.1 wrote under a stream map's alias. Returns how many."""
+    tables = lease.ledger.tables
+    ack, bound = tables.ack, tables.stream
+
+    def once() -> int:
+        with lease.transaction() as connection:
+            if connection.execute(sa.select(bound.c.stream).where(bound.c.stream.in_([alias, lease.stream]))).first():
+                return 0  # a stream of its own, or one that was asked before
+            known = sa.select(ack.c.record_key).where(ack.c.stream == lease.stream).subquery()
+            twice = sa.and_(ack.c.stream == alias, ack.c.record_key.in_(sa.select(known.c.record_key)))
+            connection.execute(sa.delete(ack).where(twice))
+            for table in (tables.job, tables.run):
+                connection.execute(sa.update(table).where(table.c.stream == alias).values(stream=lease.stream))
+            moved = connection.execute(sa.update(ack).where(ack.c.stream == alias).values(stream=lease.stream))
+            return moved.rowcount
+
+    return lease.ledger.with_retries(once)
+
+
 def _move(ledger: Ledger, lease: Lease, old: str, new: str, module: str | None) -> int:
     tables = ledger.tables
     with lease.transaction() as connection:

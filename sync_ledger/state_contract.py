@@ -42,12 +42,15 @@ def mark_of(bookmark: Mapping[str, Any]) -> StateMark | None:
 
 
 def stamped(state: Mapping[str, Any], stream: str, mark: StateMark) -> Mapping[str, Any]:
-    """The STATE with the mark in the stream's bookmark, if that is one of the same ledger."""
+    """The STATE with the mark in the stream's bookmark, if the tap wrote that in this run, and by the same ledger.
+
+    The SDK's first STATE is the one that it was given, and goes out as it is: the tap may not have believed it.
+    """
     bookmarks = state.get("bookmarks")
     bookmark = bookmarks.get(stream) if isinstance(bookmarks, dict) else None
     if not (isinstance(bookmarks, dict) and isinstance(bookmark, dict)):
         return state
     known = mark_of(bookmark)
-    if known is None or known.ledger_id != mark.ledger_id:
+    if known is None or known.run_id is not None or known.ledger_id != mark.ledger_id:
         return state
     return {**state, "bookmarks": {**bookmarks, stream: {**bookmark, LEDGER: mark.document()}}}

@@ -17,6 +17,7 @@ from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.first_load import first_load_is_over
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
+from sync_ledger.moves import take_over_alias
 from sync_ledger.recovery import adopt
 from sync_ledger.state_contract import StateMark, stamped
 from sync_ledger.stream_contract import VERSION_PROPERTY
@@ -124,6 +125,8 @@ class Run:
         refuse_foreign_records(request, self._open_ledger())
         lease = self._leases.get(stream) or self._acquire(request)
         if stream not in self._streams:
+            if request.named != stream:
+                take_over_alias(lease, request.named)
             self._compiler.prefetch(own)
         compiled = self._compiler.compile(request, own)
         if stream not in self._streams:

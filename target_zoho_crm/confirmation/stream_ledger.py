@@ -20,6 +20,7 @@ from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.payload_hashes import confirmed_payloads
 from sync_ledger.quarantine import Quarantine, quarantined
+from sync_ledger.record_owners import Claim, owners_in_module
 from sync_ledger.statistics import AckStatistics
 from sync_ledger.tables import AckStatus, JobStep
 from target_zoho_crm.api.codes import Family, OwnCode
@@ -72,6 +73,11 @@ class StreamLedger:
         """Find orders of the ledger that Zoho's unique field would take for one of these: key -> other key."""
         ack, stream = self._ledger.tables.ack, self._lease.stream
         return self._read(lambda connection: keys_folded_alike(connection, ack, stream, keys, folded))
+
+    def owners_in_module(self, keys: Collection[str], folded: Mapping[str, str]) -> dict[str, Claim]:
+        """Find those of these keys that another stream has in the same module: key -> that stream's order."""
+        tables, stream = self._ledger.tables, self._lease.stream
+        return self._read(lambda connection: owners_in_module(connection, tables, stream, keys, folded))
 
     def quarantined(self, versions: Mapping[str, str]) -> Quarantine:
         """Look up which of these orders made earlier calls or jobs fail; `versions` by key."""
