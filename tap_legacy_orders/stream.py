@@ -108,7 +108,7 @@ class UnsyncedOrdersStream(SQLStream):
                 stream=self.name,
                 source=Source(
                     table=table.source_name,
-                    filter_mark=mark_of_text(table.filter),
+                    filter_mark=mark_of_text(table.filter or ""),
                     columns_mark=mark_of_text("\0".join(sorted(names))),
                 ),
             )
