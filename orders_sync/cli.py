@@ -15,6 +15,7 @@ from orders_sync.init import init
 from orders_sync.login import login
 from orders_sync.order_commands import dismiss, forget, retry
 from orders_sync.plan import plan
+from orders_sync.rebind import rebind
 from orders_sync.reports import jobs, problems, status
 
 COMMANDS = (
@@ -31,6 +32,8 @@ COMMANDS = (
     retry,
     dismiss,
     forget,
+    # Say that what was renamed is the same
+    rebind,
     # A service of its own
     callback,
 )

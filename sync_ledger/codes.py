@@ -18,3 +18,5 @@ class LedgerCode(StrEnum):
     """Its record is, or became, another order's too."""
     JOB_WITHOUT_RESULT = "JOB_WITHOUT_RESULT"
     """Its job ended without saying what became of its rows; the log says why."""
+    OVERWRITTEN_BY_TEST = "OVERWRITTEN_BY_TEST"
+    """`meltano config test` of version 0.1 wrote a made-up name over its record."""

@@ -56,11 +56,19 @@ class Lease:
         self._lost = threading.Event()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
+        self._counting = threading.Lock()
+        self._settlements = 0
+        self._unsure = False
         run = ledger.tables.run
+        self._own = sa.select(run.c.settlements).where(run.c.run_id == run_id)
         self._beat = (
             sa.update(run)
             .where(run.c.run_id == run_id, run.c.finished_at.is_(None))
-            .values(heartbeat_at=sa.bindparam("now"), credits=sa.bindparam("spent"))
+            .values(
+                heartbeat_at=sa.bindparam("now"),
+                credits=sa.bindparam("spent"),
+                settlements=run.c.settlements + 1,
+            )
         )
         self.spent = spent
 
@@ -156,11 +164,30 @@ class Lease:
         Raises:
             LeaseLostError: another run has taken over; nothing of this transaction is committed.
         """
-        began = awake_seconds()
-        with self.ledger.begin() as connection:
-            self._confirm(connection)
-            yield connection
+        began, settled = awake_seconds(), False
+        try:
+            with self.ledger.begin() as connection:
+                self._confirm(connection)
+                yield connection
+            settled = True
+        finally:
+            with self._counting:
+                self._settlements += settled
+                self._unsure |= not settled  # a commit without an answer may have been counted
         self._confirmed = began
+
+    @property
+    def settlements(self) -> int:
+        """How many transactions of this run the ledger surely has: what a STATE names that goes out now."""
+        if not self._unsure:
+            return self._settlements
+
+        def look_up() -> int:
+            with self.ledger.connect() as connection:
+                found: int = connection.execute(self._own).scalar_one()
+                return found
+
+        return self.ledger.with_retries(look_up)
 
     def _confirm(self, connection: sa.Connection) -> None:
         facts = {"now": self.ledger.now(connection), "spent": self.spent()}
@@ -217,7 +244,8 @@ class Lease:
 
 def _insert(ledger: Ledger, facts: Mapping[str, Any], connection: sa.Connection) -> None:
     now = ledger.now(connection)
-    connection.execute(sa.insert(ledger.tables.run), {**facts, "started_at": now, "heartbeat_at": now})
+    began = {"started_at": now, "heartbeat_at": now, "settlements": 0}
+    connection.execute(sa.insert(ledger.tables.run), {**facts, **began})
 
 
 def _withdraw(run: sa.Table, run_id: str, connection: sa.Connection) -> None:

@@ -6,6 +6,7 @@ import itertools
 import logging
 import threading
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from sync_databases.database_errors import DatabaseError
 from sync_databases.engines import engine_of
 from sync_databases.waiting import CLOCK, Clock
 from sync_databases.writable_database import COMMAND_LINE, WritableDatabase, cause_of, writable_engine
+from sync_ledger.identity import identity_of
 from sync_ledger.retry_schedules import CREATING_TABLES, LEDGER_STATEMENTS
 from sync_ledger.tables import LedgerTables, ledger_tables
 from sync_ledger.versions import LEDGER_VERSION, OtherVersionError, bring_up_to_date, version_of
@@ -77,7 +79,7 @@ class Ledger(WritableDatabase):
                 with self.engine.connect() as connection:
                     if version_of(connection, self.tables) == LEDGER_VERSION:
                         return
-                bring_up_to_date(self.begin, self.tables)
+                lines = bring_up_to_date(self.begin, self.tables)
             except OtherVersionError as error:
                 raise self._of_other_version(error) from error
             except (DBAPIError, OSError) as error:
@@ -85,7 +87,15 @@ class Ledger(WritableDatabase):
                     raise self.unusable(error) from error
                 self._clock.wait(CREATING_TABLES.pause_after(failures))
             else:
+                for line in lines:
+                    self.log.warning("%s", line)
                 return
+
+    @cached_property
+    def ledger_id(self) -> str:
+        """The ledger's id, made with its tables; asked for once."""
+        with self.connect() as connection:
+            return identity_of(connection, self.tables)
 
     def check_version(self) -> None:
         """Make sure that this program can read the ledger as it is; changes nothing.

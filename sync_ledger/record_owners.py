@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,8 +11,10 @@ import sqlalchemy as sa
 from sync_databases import dialects
 from sync_databases.chunks import lookup_chunks
 from sync_databases.engines import Family, engine_of
+from sync_ledger.bindings import read_bindings
 from sync_ledger.codes import LedgerCode
-from sync_ledger.tables import MESSAGE_LENGTH, AckStatus
+from sync_ledger.keys_alike import keys_folded_alike
+from sync_ledger.tables import MESSAGE_LENGTH, AckStatus, LedgerTables
 
 
 class Claim(NamedTuple):
@@ -30,6 +32,29 @@ def claims_on(connection: sa.Connection, ack: sa.Table, ids: Iterable[str]) -> M
         for zoho_id, stream, key in connection.execute(query.where(_among(connection, ack.c.zoho_id, chunk))):
             found.setdefault(zoho_id, []).append(Claim(stream, key))
     return found
+
+
+def owners_in_module(
+    connection: sa.Connection, tables: LedgerTables, stream: str, keys: Collection[str], folded: Mapping[str, str]
+) -> dict[str, Claim]:
+    """Which of these keys are those of an order that another stream of the module has there, or on its way: by key.
+
+    `folded` maps those keys to their folded form that differ from it.
+    """
+    ack, bindings = tables.ack, read_bindings(connection, tables)
+    own = bindings[stream]
+    owners: dict[str, Claim] = {}
+    for other in bindings.values():
+        if not other.meets(own):
+            continue
+        twins = keys_folded_alike(connection, ack, other.stream, keys, folded)
+        owners.update((key, Claim(other.stream, twin)) for key, twin in twins.items())
+        there = sa.or_(ack.c.zoho_id.is_not(None), ack.c.status == AckStatus.SUBMITTED.value)
+        query = sa.select(ack.c.record_key).where(ack.c.stream == other.stream, there)
+        for chunk in lookup_chunks(connection, keys):
+            found = connection.execute(query.where(ack.c.record_key.in_(chunk))).scalars()
+            owners.update((key, Claim(other.stream, key)) for key in found)
+    return owners
 
 
 def _among(connection: sa.Connection, column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:

@@ -1,8 +1,9 @@
-"""What the tap says to the target beyond Singer: three properties of records, three keywords of the SCHEMA message.
+"""What the tap says to the target beyond Singer: three properties of records, six keywords of the SCHEMA message.
 
 A record carries its order's key and version as the ledger holds them (`docs/selection.md`), and the time at which an
-order was found to be deleted. The schema says since when the records were read, which partition of the stream they
-are, and which flag the tap goes by. Other targets see JSON schema keywords that they do not know, and ignore them.
+order was found to be deleted. The schema says since when the records were read, by which ledger and as which of its
+streams, from which table, which partition of the stream they are, and which flag the tap goes by. Other targets see
+JSON schema keywords that they do not know, and ignore them. What STATE says stands in `state_contract.py`.
 """
 
 from __future__ import annotations
@@ -37,10 +38,21 @@ DELETED_AT_SCHEMA: dict[str, Any] = {
 _READ_SINCE = "x-sync-read-since"
 _PARTITION = "x-sync-partition"
 _SYNC_FLAG = "x-sync-flag"
+_LEDGER = "x-sync-ledger"
+_STREAM = "x-sync-stream"
+_SOURCE = "x-sync-source"
 
 
 class AnnouncementError(ValueError):
     """The schema's keywords say what no tap of ours does; the text names the keyword."""
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the orders are read. The marks are fingerprints: a difference shows, and a filter's text stays at home."""
+
+    table: str
+    filter_mark: str | None = None
+    columns_mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,16 @@ class Announcement:
     """The share of the stream's keys that is read."""
     sync_flag: FlaggedTable | None = None
     """The flag by which the tap knows what is unsynced; no URL is in it."""
+    ledger_id: str | None = None
+    """The ledger by which the tap knows what is unsynced."""
+    stream: str | None = None
+    """The stream as that ledger knows it, whatever the message calls it by now."""
+    source: Source | None = None
+
+    def missing(self) -> list[str]:
+        """The keywords without which records of our tap cannot be confirmed."""
+        needed = {_LEDGER: self.ledger_id, _STREAM: self.stream, _READ_SINCE: self.read_since}
+        return [name for name, value in needed.items() if value is None]
 
 
 def announce(schema: Mapping[str, Any], announcement: Announcement) -> dict[str, Any]:
@@ -64,6 +86,12 @@ def announce(schema: Mapping[str, Any], announcement: Announcement) -> dict[str,
         announced[_PARTITION] = announcement.partition.name
     if announcement.sync_flag is not None:
         announced[_SYNC_FLAG] = msgspec.to_builtins(announcement.sync_flag)
+    if announcement.ledger_id is not None:
+        announced[_LEDGER] = announcement.ledger_id
+    if announcement.stream is not None:
+        announced[_STREAM] = announcement.stream
+    if announcement.source is not None:
+        announced[_SOURCE] = msgspec.to_builtins(announcement.source)
     return announced
 
 
@@ -77,6 +105,9 @@ def read_announcement(schema: Mapping[str, Any]) -> Announcement:
         read_since=_read_since(schema.get(_READ_SINCE)),
         partition=_partition(schema.get(_PARTITION, WHOLE.name)),
         sync_flag=_sync_flag(schema.get(_SYNC_FLAG)),
+        ledger_id=_text(schema, _LEDGER),
+        stream=_text(schema, _STREAM),
+        source=_source(schema.get(_SOURCE)),
     )
 
 
@@ -106,3 +137,19 @@ def _sync_flag(announced: Any) -> FlaggedTable | None:
         return msgspec.convert(announced, FlaggedTable)
     except msgspec.ValidationError as error:
         raise AnnouncementError(f"the schema says {_SYNC_FLAG}, which cannot be read: {error}") from None
+
+
+def _text(schema: Mapping[str, Any], name: str) -> str | None:
+    text = schema.get(name)
+    if text is not None and not (isinstance(text, str) and text):
+        raise AnnouncementError(f"the schema says {name}: {text!r:.60}, which is no name")
+    return text
+
+
+def _source(announced: Any) -> Source | None:
+    if announced is None:
+        return None
+    try:
+        return msgspec.convert(announced, Source)
+    except msgspec.ValidationError as error:
+        raise AnnouncementError(f"the schema says {_SOURCE}, which cannot be read: {error}") from None

@@ -73,6 +73,8 @@ class LedgerTables:
     job: sa.Table
     run: sa.Table
     version: sa.Table
+    identity: sa.Table
+    stream: sa.Table
 
     @property
     def of_records(self) -> tuple[sa.Table, ...]:
@@ -89,7 +91,7 @@ def ledger_tables(engine: Engine, schema: str | None = None) -> LedgerTables:
     metadata = sa.MetaData(schema=schema)
     version = sa.Table("zoho_sync_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
     tables = _ack_table(metadata, engine), _job_table(metadata, engine), _run_table(metadata, engine)
-    return LedgerTables(metadata, *tables, version)
+    return LedgerTables(metadata, *tables, version, _identity_table(metadata), _stream_table(metadata, engine))
 
 
 def _ack_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
@@ -192,6 +194,38 @@ def _run_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("how_ended", sa.String(20)),
         *(sa.Column(f"{name}_count", sa.Integer) for name in RUN_COUNTS),
         sa.Column("credits", sa.Integer),
+        # The run's transactions under its lease; NULL where version 0.1 made the row. STATE names run and count.
+        sa.Column("settlements", sa.Integer),
+    )
+
+
+def _identity_table(metadata: sa.MetaData) -> sa.Table:
+    return sa.Table(
+        "zoho_sync_ledger",
+        metadata,
+        sa.Column("only_row", sa.Integer, primary_key=True, autoincrement=False),  # always 1: a second one is refused
+        sa.Column("ledger_id", sa.String(32), nullable=False),
+    )
+
+
+def _stream_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
+    """What each stream is bound to (`bindings.py`), and what is remembered of its set-up."""
+    return sa.Table(
+        "zoho_sync_stream",
+        metadata,
+        sa.Column("stream", ExactText(100), primary_key=True),
+        sa.Column("module", any_text_type(engine, 100), nullable=False),
+        sa.Column("key_field", any_text_type(engine, 100), nullable=False),
+        sa.Column("org", sa.String(32)),
+        sa.Column("source_table", any_text_type(engine, 255)),
+        sa.Column("shares_module", sa.Boolean, nullable=False),
+        # Version 0.1 let streams share a module: those that did, with different keys, go on.
+        sa.Column("of_early_version", sa.Boolean, nullable=False),
+        sa.Column("filter_mark", sa.String(32)),
+        sa.Column("columns_mark", sa.String(32)),
+        sa.Column("mapping_mark", sa.String(32)),
+        sa.Column("bookmark", long_text_type(engine)),
+        sa.Column("bound_at", timestamp_type(engine), nullable=False),
     )
 
 

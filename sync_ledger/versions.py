@@ -7,20 +7,22 @@ safe to repeat, by two programs at a time too, and keeps its transactions short;
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
+from sync_ledger.early_versions import remove_test_stream
 from sync_ledger.folding_anew import Begin, fold_keys_anew
+from sync_ledger.identity import give_identity
 from sync_ledger.tables import LedgerTables
 
 LEDGER_VERSION = 3
 """Ledgers made before versions were noted count as 0. Version 2 finds acks by the id of their record, and lacks a job's
-column that nobody read; older ledgers keep it. Version 3 folds keys by more than their upper case, and holds the
-earlier record of an order that was made again."""
+column that nobody read; older ledgers keep it. Version 3 has an id, knows what each stream is bound to, folds keys by
+more than their upper case, and holds the earlier record of an order that was made again."""
 
 
 class OtherVersionError(Exception):
@@ -50,8 +52,10 @@ def _latest(version: sa.Table) -> sa.Select[Any]:
     return sa.select(sa.func.max(version.c.version))
 
 
-def bring_up_to_date(begin: Begin, tables: LedgerTables) -> None:
-    """Make the ledger, or add to an older one what it lacks. `begin` opens a transaction. Safe to repeat.
+def bring_up_to_date(begin: Begin, tables: LedgerTables) -> list[str]:
+    """Make the ledger, or add to an older one what it lacks. Safe to repeat. Returns lines for the log.
+
+    `begin` opens a transaction.
 
     Raises:
         OtherVersionError: what it lacks cannot be added, or it was made by a later program; nothing is changed then.
@@ -59,27 +63,47 @@ def bring_up_to_date(begin: Begin, tables: LedgerTables) -> None:
     with begin() as connection:
         before = version_of(connection, tables)
     if before == LEDGER_VERSION:
-        return
-    for step in _STEPS:
-        step(begin, tables, before)
+        return []
+    lines = [line for step in _STEPS for line in step(begin, tables, before)]
     with begin() as connection:
         connection.execute(sa.delete(tables.version))
         connection.execute(sa.insert(tables.version).values(version=LEDGER_VERSION))
+    return lines
 
 
-def _add_what_is_lacking(begin: Begin, tables: LedgerTables, _before: int | None) -> None:
+def _add_what_is_lacking(begin: Begin, tables: LedgerTables, _before: int | None) -> Sequence[str]:
     with begin() as connection:
         _add(connection, tables)
+    return ()
 
 
-def _fold_keys_anew(begin: Begin, tables: LedgerTables, before: int | None) -> None:
+def _give_identity(begin: Begin, tables: LedgerTables, _before: int | None) -> Sequence[str]:
+    with begin() as connection:
+        return give_identity(connection, tables)
+
+
+def _remove_test_stream(begin: Begin, tables: LedgerTables, before: int | None) -> Sequence[str]:
+    if before is None:
+        return ()
+    with begin() as connection:
+        return remove_test_stream(connection, tables)
+
+
+def _fold_keys_anew(begin: Begin, tables: LedgerTables, before: int | None) -> Sequence[str]:
     if before is not None:
         # The first ledgers had no folded keys at all: an absent one says nothing of case there.
         fold_keys_anew(begin, tables.ack, without_case=before == 0)
+    return ()
 
 
-_STEPS: tuple[Callable[[Begin, LedgerTables, int | None], None], ...] = (_add_what_is_lacking, _fold_keys_anew)
-"""What brings a ledger up to date, in this order; each is given the version that was found, None for a new ledger."""
+_STEPS: tuple[Callable[[Begin, LedgerTables, int | None], Sequence[str]], ...] = (
+    _add_what_is_lacking,
+    _give_identity,
+    _remove_test_stream,
+    _fold_keys_anew,
+)
+"""What brings a ledger up to date, in this order; each is given the version that was found, None for a new ledger, and
+returns what a person should know of it, a line each."""
 
 
 def _add(connection: sa.Connection, tables: LedgerTables) -> None:

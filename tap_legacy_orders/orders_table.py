@@ -56,6 +56,10 @@ class OrdersTable:
     """The share of its keys that is read."""
     flag: Column | None = None
     """The column that shows whether an order is synced, where the tap uses one."""
+    other_columns: tuple[str, ...] = ()
+    """The names of those that records do not carry."""
+    source_name: str = ""
+    """The table's name, with its schema unless that is the connection's own."""
 
     @property
     def version_is_replication(self) -> bool:
@@ -112,6 +116,8 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
         filter=config.get("filter") or None,
         partition=read_partition(config.get("partition")),
         flag=None if flag is None else find_column(every, flag, "sync_flag_column", table),
+        other_columns=tuple(column for column in every if column not in wanted),
+        source_name=name if schema in {None, inspector.default_schema_name} else f"{schema}.{name}",
     )
     if found.flag_columns is not None:
         check_flag(found.flag_columns, engine_of(engine.dialect))

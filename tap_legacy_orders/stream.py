@@ -23,12 +23,12 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.sql import SQLStream
 
 from sync_databases.value_sql import value_sql_for
-from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.stream_contract import (
     DELETED_AT_PROPERTY,
     KEY_PROPERTY,
     VERSION_PROPERTY,
     Announcement,
+    Source,
     announce,
 )
 from tap_legacy_orders.batch_file_writer import BatchFiles
@@ -41,6 +41,7 @@ from tap_legacy_orders.order_lines import OrderLines
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.record_encoding import BARE, LineEncoder, record_message
 from tap_legacy_orders.rendering import RenderedEncoder, Rendering, find_rendering
+from tap_legacy_orders.stream_state import BookmarkScope, StreamState, mark_of_text
 from tap_legacy_orders.sync_flag import flagged_table
 from tap_legacy_orders.tap_errors import OutputClosedError, TapConfigError, TapSyncError
 from tap_legacy_orders.tap_protocol import OrdersTap
@@ -92,16 +93,26 @@ class UnsyncedOrdersStream(SQLStream):
         """Leave nothing of the start in STATE: a run reads its bookmark from the state that it was given."""
 
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
-        """Announce in the schema since when the records were read, and by which flag.
+        """Announce in the schema since when the records were read, by which ledger, from where, and by which flag.
 
-        The target refuses what another run has overtaken, and sets the flag.
+        The target refuses what another run has overtaken or would not find again, and sets the flag.
         """
         for message in super()._generate_schema_messages():
-            with self.tap.ledger.connect() as connection:
-                now = self.tap.ledger.now(connection)
             table = self.tap.orders_table
-            flag = flagged_table(table.flag_columns)
-            message.schema = announce(message.schema, Announcement(now, table.partition, flag))
+            names = [column.name for column in self._columns]
+            announcement = Announcement(
+                self._read_since,
+                table.partition,
+                flagged_table(table.flag_columns),
+                ledger_id=self.tap.ledger.ledger_id,
+                stream=self.name,
+                source=Source(
+                    table=table.source_name,
+                    filter_mark=mark_of_text(table.filter or ""),
+                    columns_mark=mark_of_text("\0".join(sorted(names))),
+                ),
+            )
+            message.schema = announce(message.schema, announcement)
             yield message
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
@@ -286,12 +297,12 @@ class UnsyncedOrdersStream(SQLStream):
     def _pages(self, rendering: Rendering | None = None) -> Iterator[tuple[LineEncoder, Page]]:
         """Give pages with what encodes their columns: unsynced orders, then those that were deleted."""
         if self.tap.follows and self.ABORT_AT_RECORD_COUNT is None:
-            for page in self._following(rendering).pages(self._bookmark()):
+            for page in self._following(rendering).pages(self._bookmark):
                 yield self._encoder, page
             return
         limit = self.ABORT_AT_RECORD_COUNT
         orders = UnsyncedOrders(self.tap.orders_source(self.name, self._columns, limit, rendering))
-        for page in self._with_lines(orders.pages(self._bookmark())):
+        for page in self._with_lines(orders.pages(self._bookmark)):
             yield self._encoder, page
         if self.tap.find_deleted and self.ABORT_AT_RECORD_COUNT is None:
             deleted = orders.deleted_orders()
@@ -321,37 +332,28 @@ class UnsyncedOrdersStream(SQLStream):
             logger=self.logger,
         )
 
+    @cached_property
+    def _read_since(self) -> datetime:
+        """When this run began to read, by the ledger's clock: naive UTC."""
+        with self.tap.ledger.connect() as connection:
+            return self.tap.ledger.now(connection)
+
+    @cached_property
+    def _own_state(self) -> StreamState:
+        return StreamState(BookmarkScope.of(self.name, self.tap.orders_table), self.tap.ledger, self.logger)
+
+    @cached_property
     def _bookmark(self) -> str | None:
-        """Take the bookmark of an earlier run, if it is one of this replication key."""
-        state = self.stream_state
-        value = state.get("replication_key_value")
-        if value is None or self.replication_method == REPLICATION_FULL_TABLE:
-            return None
-        key = state.get("replication_key")
-        if key not in {None, self.replication_key}:
-            self.logger.warning(
-                "The state's bookmark is for %s, not %s: reading from the start", key, self.replication_key
-            )
-            return None
-        partition = self.tap.orders_table.partition
-        known = state.get("partition", WHOLE.name)
-        if not partition.within(Partition.named(known)):
-            self.logger.warning(
-                "The state's bookmark is of partition %s, not %s: reading from the start", known, partition.name
-            )
-            return None
-        return str(value)
+        """The bookmark of an earlier run, if this one may go on from it; STATE has none any more where it may not."""
+        full_table = self.replication_method == REPLICATION_FULL_TABLE
+        return self._own_state.start(self.stream_state, self._read_since, full_table=full_table)
 
     def _move_bookmark(self, page: Page) -> None:
         if page.bookmark is not None:
             self._set_bookmark(page.bookmark)
 
     def _set_bookmark(self, bookmark: str) -> None:
-        self.stream_state["replication_key"] = self.replication_key
-        self.stream_state["replication_key_value"] = bookmark
-        self.stream_state.pop("partition", None)
-        if not self.tap.orders_table.partition.is_whole:
-            self.stream_state["partition"] = self.tap.orders_table.partition.name
+        self._own_state.move(self.stream_state, bookmark)
         self.state_manager.is_flushed = False
 
     def _send_state(self, bookmark: str | None) -> None:

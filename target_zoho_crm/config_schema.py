@@ -27,6 +27,7 @@ DEFAULT_KEY_FIELD = "parent_id"
 _STREAM = th.ObjectType(
     Setting("module", th.StringType, in_payload=True, description="API name of the stream's module."),
     Setting("key_field", th.StringType, in_payload=True, description="API name of the stream's unique key field."),
+    Setting("shares_module", th.BooleanType, in_payload=False, description="As `shares_module`."),
     Setting("fields", FIELDS, in_payload=True, description="As `fields`."),
     *write_settings.STREAM_PROPERTIES,
     Setting("lines", LINES, in_payload=True, description="As `lines`."),
@@ -67,6 +68,13 @@ CONFIG = th.PropertiesList(
         in_payload=True,
         default=DEFAULT_KEY_FIELD,
         description="API name of the unique field that holds the order's key.",
+    ),
+    Setting(
+        "shares_module",
+        th.BooleanType,
+        in_payload=False,
+        default=False,
+        description="Whether other streams of this ledger may write to the module too; each of them must say so.",
     ),
     Setting(
         "fields",

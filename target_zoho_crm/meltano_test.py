@@ -14,6 +14,7 @@ from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
+from sync_ledger.early_versions import TEST_STREAM
 from sync_ledger.ledger import Ledger
 from target_zoho_crm.api.layouts import KnownFields
 from target_zoho_crm.batch import Channel
@@ -21,8 +22,6 @@ from target_zoho_crm.lines.line_settings import WriteTo
 from target_zoho_crm.run import Run
 from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.writing.workers import at_once
-
-TEST_STREAM = "meltano_test_stream"
 
 logger = logging.getLogger("target-zoho-crm")
 

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from sync_databases.database_errors import DatabaseUnavailableError
+from sync_ledger.bindings import SetUpChangedError
 from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.first_load import first_load_is_over
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
+from sync_ledger.moves import take_over_alias
 from sync_ledger.recovery import adopt
+from sync_ledger.state_contract import StateMark, stamped
 from sync_ledger.stream_contract import VERSION_PROPERTY
 from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
@@ -34,6 +37,7 @@ from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.run_summary import complaint, log_summary
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
+from target_zoho_crm.stream_binding import bind_stream, refuse_foreign_records
 from target_zoho_crm.stream_compiler import CompiledStream, StreamCompiler
 from target_zoho_crm.stream_mapping import only_by_calls
 from target_zoho_crm.stream_parts import SharedParts, StreamParts
@@ -69,7 +73,8 @@ class Run:
         self.settings = settings
         self.stop = threading.Event()
         self.credits = CreditMeter(settings.credit_budget, settings.credit_reserve)
-        self.state_gate = StateGate(emit_state)
+        self._emit_state = emit_state
+        self.state_gate = StateGate(self._emit_stamped)
         self._problems = Problems()
         connection = ConnectionSettings(
             endpoints=settings.endpoints,
@@ -92,11 +97,18 @@ class Run:
         self._compiler = StreamCompiler(settings, self.client, self.stop)
         self._ledger: Ledger | None = None
         self._leases: dict[str, Lease] = {}
+        self._named: dict[str, str] = {}
         self._streams: dict[str, StreamParts] = {}
         self._deliveries: dict[str, Delivery] = {}
         self._flags: list[SyncFlags] = []
         self._adopted = 0
         self._started = time.monotonic()
+
+    def _emit_stamped(self, state: Mapping[str, Any]) -> None:
+        """Let a STATE out, which says how far this run has settled by now."""
+        for stream, lease in list(self._leases.items()):
+            state = stamped(state, stream, StateMark(lease.ledger.ledger_id, lease.run_id, lease.settlements))
+        self._emit_state(state)
 
     # The beginning of a stream
 
@@ -105,14 +117,21 @@ class Run:
 
         Raises:
             ConfigurationError: module, key field or mapping are of no use.
-            DatabaseError: the ledger cannot be written, or another run of the stream is live, or was since that time.
+            DatabaseError: the ledger cannot be written, or another run of the stream is live, or was since that time,
+                or the ledger speaks of another set-up.
         """
-        stream, own = request.stream, self.settings.stream(request.stream)
+        stream, own = request.stream, self.settings.stream(request.named)
         self._refuse_mix_up(request, own)
+        refuse_foreign_records(request, self._open_ledger())
         lease = self._leases.get(stream) or self._acquire(request)
         if stream not in self._streams:
+            if request.named != stream:
+                take_over_alias(lease, request.named)
             self._compiler.prefetch(own)
         compiled = self._compiler.compile(request, own)
+        if stream not in self._streams:
+            bind_stream(lease, request, own, compiled.mapping, self._compiler.org_id)
+            self._named[stream] = request.named
         delivery = self._build(request, own, lease, compiled)
         lines = compiled.lines
         return OpenedStream(delivery, compiled.mapping, None if lines is None else lines.settings.property)
@@ -210,13 +229,17 @@ class Run:
     def _refuse_mix_up(self, request: StreamRequest, own: StreamSettings) -> None:
         """Refuse set-ups in which an order would be called synced that is not, or be sent for ever."""
         stream = request.stream
-        for other in self._streams:
-            theirs = self.settings.stream(other)
-            if other != stream and (theirs.module, theirs.key_field) == (own.module, own.key_field):
+        for other, named in self._named.items():
+            theirs = self.settings.stream(named)
+            one_module = (theirs.module, theirs.key_field) == (own.module, own.key_field)
+            if other != stream and one_module and not (theirs.shares_module and own.shares_module):
                 raise configuration_error(
                     OwnCode.ONE_MODULE_TWO_STREAMS,
-                    f"Streams {other!r} and {stream!r} both write to module {own.module} by {own.key_field}.",
+                    f"Streams {named!r} and {request.named!r} both write to module {own.module} by {own.key_field}.",
                 )
+            if other == stream and named != request.named:
+                what = f"Streams {named!r} and {request.named!r} are both made of stream {stream!r}"
+                raise SetUpChangedError([f"{what}: each needs acks of its own; run the tap once for each"])
         if own.lines is not None and own.writes.operation is Operation.INSERT:
             what = f"Stream {stream!r}: `operation` is insert and `lines` is set; orders with lines cannot be inserted."
             raise configuration_error(OwnCode.INSERT_WITH_LINES, what)

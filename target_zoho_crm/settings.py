@@ -31,6 +31,7 @@ class StreamSettings:
 
     module: str
     key_field: str
+    shares_module: bool
     fields: Mapping[str, FieldSettings]
     writes: WriteSettings
     lines: LinesSettings | None
@@ -122,6 +123,7 @@ class Settings:
         return StreamSettings(
             module=setting("module"),
             key_field=setting("key_field"),
+            shares_module=bool(setting("shares_module")),
             fields=read_fields(setting("fields") or {}),
             writes=WriteSettings.read(setting),
             lines=read_lines(setting("lines")),

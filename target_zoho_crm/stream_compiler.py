@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.api.errors import Stopped, ZohoError
 from target_zoho_crm.api.layouts import KnownFields
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.batch import Channel
@@ -18,6 +20,8 @@ from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.stream_mapping import stream_lines, stream_mapping, warn_of_gaps
 from target_zoho_crm.stream_request import StreamRequest
 from target_zoho_crm.writing.workers import at_once
+
+logger = logging.getLogger("target-zoho-crm")
 
 
 class CompiledStream(NamedTuple):
@@ -37,6 +41,8 @@ class StreamCompiler:
         self._stop = stop
         self._fields = KnownFields(client)
         self._users = UserDirectory(client)
+        self.org_id: str | None = None
+        """The org that the token is of; None where it was not asked for, or could not be read."""
 
     def fields_of(self, module: str) -> ModuleFields:
         """The fields of a module."""
@@ -47,9 +53,19 @@ class StreamCompiler:
         questions: list[Callable[[], object]] = [partial(self._fields.of, own.module)]
         if self._settings.validate:
             questions.append(partial(self._fields.demands_of, own.module))
-        if self._settings.channel is Channel.BULK_WRITE:
-            questions.append(self._client.org)
+        questions.append(self._client.org if self._settings.channel is Channel.BULK_WRITE else self._note_org)
         at_once(questions, self._stop)
+        if self._settings.channel is Channel.BULK_WRITE:
+            self._note_org()
+
+    def _note_org(self) -> None:
+        """Note the org. One that cannot be read is not compared with the ledger's; writes do not need it."""
+        try:
+            self.org_id = str(self._client.org().get("zgid") or "") or None
+        except Stopped:
+            raise
+        except ZohoError as error:
+            logger.info("The org cannot be read, and is not compared with the ledger's: %s", error.happened)
 
     def compile(self, request: StreamRequest, own: StreamSettings) -> CompiledStream:
         """Compile a stream under one schema, and warn of what is not written.

@@ -26,6 +26,7 @@ from target_zoho_crm.delivery.flush_timer import FlushTimer
 from target_zoho_crm.delivery.key_spelling import KeySpelling
 from target_zoho_crm.delivery.payload_hasher import PayloadHasher
 from target_zoho_crm.delivery.router import Router
+from target_zoho_crm.delivery.shared_module import SharedModule
 from target_zoho_crm.delivery.unchanged import UnchangedOrders
 from target_zoho_crm.lines.existing_lines import ExistingLines
 from target_zoho_crm.links.job_eligibility import LinkedRecords
@@ -136,6 +137,8 @@ class SharedParts:
         )
         lookups = LookupResolver(policy, ledger=ledger, recorder=recorder, directories=self._parents, workers=calls)
         sifts: list[Sift] = [recorder.set_missing_flags]
+        if own.shares_module:
+            sifts.append(SharedModule(policy.folding, ledger=ledger, recorder=recorder).sift)
         if settings.skip_unchanged:
             hasher = PayloadHasher(payload_settings(settings.config), policy.stream)
             sifts.append(UnchangedOrders(hasher, ledger=ledger, recorder=recorder).sift)

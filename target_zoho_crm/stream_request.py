@@ -13,7 +13,13 @@ from sync_ledger.stream_contract import Announcement
 class StreamRequest:
     """One SCHEMA message; only our own tap announces anything."""
 
-    stream: str
+    named: str
+    """The stream as the message calls it, and the settings."""
     properties: Mapping[str, dict[str, Any]]
     key_properties: Sequence[str]
     announced: Announcement = field(default_factory=Announcement)
+
+    @property
+    def stream(self) -> str:
+        """The stream as the ledger knows it: the tap's own name, which a stream map's `__alias__` does not change."""
+        return self.announced.stream or self.named

@@ -20,6 +20,8 @@ from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from sync_databases.database_errors import DatabaseError
+from sync_ledger.bindings import SetUpChangedError
+from sync_ledger.early_versions import TEST_STREAM
 from sync_ledger.leases import LeaseHeldError, OutdatedError
 from sync_ledger.stream_contract import (
     KEY_PROPERTY,
@@ -34,7 +36,7 @@ from target_zoho_crm.api.errors import ConfigurationError, Stopped, ZohoError
 from target_zoho_crm.batch_file_reader import BatchFiles
 from target_zoho_crm.config_schema import CONFIG
 from target_zoho_crm.confirmation.recorder import RejectedError
-from target_zoho_crm.meltano_test import TEST_STREAM, look_at_set_up
+from target_zoho_crm.meltano_test import look_at_set_up
 from target_zoho_crm.message_reader import BlockReader, BlockTaker
 from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
@@ -44,6 +46,8 @@ from target_zoho_crm.writing.spool import SpoolError
 EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2
 EXIT_LOCKED = 3
+EXIT_LOOK = 4
+"""Stopped before writing, because a person should look."""
 
 WAKE_SECONDS = 0.5
 """How long the wait for input goes on without a check of what else has happened."""
@@ -349,6 +353,8 @@ def _announced(schema: Mapping[str, Any]) -> Announcement:
 def _lines(error: Exception) -> list[str]:
     if isinstance(error, ConfigValidationError):
         return [f"Config: {problem}" for problem in error.errors]
+    if isinstance(error, SetUpChangedError):
+        return error.lines
     return [f"Input: {error}" if isinstance(error, InvalidInputLine) else str(error)]
 
 
@@ -357,6 +363,8 @@ def _exit_code(error: Exception) -> int:
         return EXIT_BASE + error.signal_number
     if isinstance(error, (LeaseHeldError, OutdatedError)):
         return EXIT_LOCKED
+    if isinstance(error, SetUpChangedError):
+        return EXIT_LOOK
     if isinstance(error, (ConfigurationError, ConfigValidationError)):
         return EXIT_CONFIGURATION
     return EXIT_FAILED

@@ -204,6 +204,16 @@ class Shop:
         finally:
             ledger.close()
 
+    def acks_of(self, stream: str) -> dict[str, Any]:
+        """The acks of one stream, where the ledger has several."""
+        ledger = Ledger.open(self.ack_url)
+        try:
+            with ledger.connect() as connection:
+                query = sa.select(ledger.tables.ack).where(ledger.tables.ack.c.stream == stream)
+                return {row.record_key: row for row in connection.execute(query)}
+        finally:
+            ledger.close()
+
     def jobs(self) -> list[Any]:
         ledger = Ledger.open(self.ack_url)
         try:

@@ -38,7 +38,7 @@ TARGET = (
     ("links", "lines"),
     ("delivery",),
     ("batch_file_reader", "config_schema", "settings", "stream_mapping", "stream_request", "writers"),
-    ("stream_compiler", "stream_parts", "run_summary"),
+    ("stream_binding", "stream_compiler", "stream_parts", "run_summary"),
     ("run",),
     ("meltano_test",),
     ("sink",),

@@ -58,6 +58,7 @@ class Admin:
             ("GET", "/requests", self.requests),
             ("GET", "/jobs", self.jobs),
             ("POST", "/modules", self.put_module),
+            ("PATCH", "/modules/{module}", self.rename_module),
             ("POST", "/modules/{module}/fields", self.put_field),
             ("POST", "/modules/{module}/subforms", self.put_subform),
             ("POST", "/modules/{module}/layouts", self.put_layout),
@@ -206,6 +207,12 @@ class Admin:
         given = {field.api_name for field in fields}
         fields += [field for field in system_fields() if field.api_name not in given]
         view = self._emulator.catalog.put_module(module, fields)
+        return {"id": str(view.id), "api_name": view.name}
+
+    async def rename_module(self, request: Request) -> Any:
+        """Give a module another API name."""
+        body = await _body(request)
+        view = self._emulator.catalog.rename_module(request.path_params["module"], body["api_name"])
         return {"id": str(view.id), "api_name": view.name}
 
     async def put_field(self, request: Request) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from zoho_crm_emulator.calls import Answer, Call
 from zoho_crm_emulator.clock import DAY
 from zoho_crm_emulator.dates import iso, zone
-from zoho_crm_emulator.emulator import CURRENT_USER, ZGID, user_reference
+from zoho_crm_emulator.emulator import CURRENT_USER, user_reference
 from zoho_crm_emulator.faults import LINK_GONE
 from zoho_crm_emulator.job_plan import OPERATIONS, check_call, module_name
 from zoho_crm_emulator.jobs import COUNT_NAMES, FINAL, Job, Jobs
@@ -76,7 +76,7 @@ class Bulk:
                 raise Refused("MANDATORY_NOT_FOUND", {"header": header}, f"{header} header is missing")
         if call.headers["feature"] != "bulk-write":
             raise Refused("NOT_SUPPORTED_FEATURE", {}, "the feature is not supported")
-        if call.headers["x-crm-org"] != ZGID:
+        if call.headers["x-crm-org"] != call.switches.zgid:
             raise Refused("INVALID_DATA", {}, "Invalid data - x-crm-org")
         if "file_name" not in call.path:
             raise Refused("MANDATORY_NOT_FOUND", {"api_name": "file"}, "file is missing")
@@ -161,7 +161,7 @@ class Bulk:
 
     @staticmethod
     def _url(call: Call, job: int) -> str:
-        path = f"/v2/crm/org{ZGID}/bulk-write/{job}/{job}.zip"
+        path = f"/v2/crm/org{call.switches.zgid}/bulk-write/{job}/{job}.zip"
         shape = call.switches.download_url
         if shape == "relative":
             return path
@@ -172,7 +172,7 @@ class Bulk:
         text = call.path["job"]
         emulator = call.emulator
         row = None
-        if text.isascii() and text.isdigit() and call.path["org"] == ZGID and len(text) < 20:  # noqa: PLR2004
+        if text.isascii() and text.isdigit() and call.path["org"] == call.switches.zgid and len(text) < 20:  # noqa: PLR2004
             row = (
                 emulator.store.read().execute("SELECT result, created FROM jobs WHERE id = ?", (int(text),)).fetchone()
             )

@@ -134,6 +134,10 @@ class Admin:
         body = {"module": {"api_name": api_name, **module}, "fields": list(fields)}
         return str(self._call("POST", "/modules", body)["id"])
 
+    def rename_module(self, module: str, api_name: str) -> None:
+        """Give a module another API name; its records stay."""
+        self._call("PATCH", f"/modules/{module}", {"api_name": api_name})
+
     def add_field(self, module: str, api_name: str, data_type: str, **field: Any) -> dict[str, Any]:
         """Add or replace a field: `length`, `unique`, `system_mandatory`, `pick_list`, `pick_list_open`, ..."""
         body = {"api_name": api_name, "data_type": data_type, **field}

@@ -24,7 +24,6 @@ Seconds = tuple[float, float]  # from, to
 
 COMPANY = "Emulator Shop"
 ORG_ID = 4_876_876_000_000_000_201
-ZGID = "60012345678"
 USERS: dict[int, dict[str, str]] = {
     4_876_876_000_000_000_301: {"first": "Emulator", "last": "Admin", "email": "emuladmin@shops.com"},
     4_876_876_000_000_000_302: {"first": "Emulator", "last": "Clerk", "email": "emulclerk@shops.com"},

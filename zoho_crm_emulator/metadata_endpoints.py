@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from zoho_crm_emulator.calls import Answer, Call
-from zoho_crm_emulator.emulator import CURRENT_USER, ORG_ID, ZGID, user_reference
+from zoho_crm_emulator.emulator import CURRENT_USER, ORG_ID, user_reference
 from zoho_crm_emulator.refusals import Refused, problem
 from zoho_crm_emulator.schema import PARENT, TAG, Catalog, Field, Layout, ModuleView
 
@@ -269,7 +269,7 @@ def org(call: Call) -> Answer:
     """GET /crm/v8/org; uploads need `zgid`, which is not `id`."""
     document = shape("org") | {
         "id": str(ORG_ID),
-        "zgid": ZGID,
+        "zgid": call.switches.zgid,
         "time_zone": call.switches.time_zone,
     }
     document["license_details"] |= {

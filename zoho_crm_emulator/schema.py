@@ -298,6 +298,16 @@ class Catalog:
             raise SchemaError(f"no module {module_name}")
         return view
 
+    def rename_module(self, old: str, new: str) -> ModuleView:
+        """Give a module another API name; its id, fields and records stay."""
+        view = self.modules[old]
+        with self._lock, self._store.write() as connection:
+            for table in ("modules", "fields"):
+                column = "api_name" if table == "modules" else "module"
+                connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (old,))  # noqa: S608 - fixed names
+            self.modules = {name: module for name, module in self.modules.items() if name != old}
+        return self.put_module(msgspec.structs.replace(view.module, api_name=new), view.fields.values())
+
     def _with_id(self, field: Field, old: ModuleView | None) -> Field:
         if field.id:
             return field

@@ -52,6 +52,7 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = "INVALID_TOKEN"  # what an unknown, ended or revoked access token is called
     answers_scope: Literal["present", "absent"] = "absent"
     unique_spelling: Literal["case_sensitive", "casesensitive"] = "case_sensitive"
+    zgid: str = "60012345678"  # the org's number: another one is another org
     time_zone: str = "UTC"  # an IANA name; date-times are answered in it, and bulk cells without offset read in it
     # Upload and bulk write
     upload_errors: Literal["code", "gateway"] = "code"

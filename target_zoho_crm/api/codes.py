@@ -156,6 +156,9 @@ class OwnCode(_Row):
         "The bulk job ended and left no result that can be read, so nobody knows what became of its rows.",
         "Nothing; the orders are sent again: by one more job, then by calls. The run's log says how the job ended.",
         "Look in the run's log for how the job ended.")
+    OVERWRITTEN_BY_TEST = (LedgerCode.OVERWRITTEN_BY_TEST.value, _T,
+        "`meltano config test` of an earlier version wrote a made-up name over the order's record.",
+        "Nothing; the next run writes the order again.", "Look at the order in the CRM.")
     STOPPED_BY_ZOHO = ("STOPPED_BY_ZOHO", _T,
         "Zoho left out the order's row of a bulk job for what is no order's fault, a full storage for one.",
         "Do what the run's last line says; the next run sends the order again.")

@@ -75,7 +75,11 @@ class Conflicts:
     ) -> list[str]:
         """The keys of the other orders that have an order's record."""
         key = outcome.key
-        others = [claim.key for claim in claims.get(zoho_id, ()) if claim.key != key]
+        others = [
+            claim.key if claim.stream == self._stream else f"{claim.key} of stream {claim.stream}"
+            for claim in claims.get(zoho_id, ())
+            if (claim.stream, claim.key) != (self._stream, key)
+        ]
         if not (others or outcome.conflict_id or zoho_id in shared or zoho_id in self._met):
             return []
         # One that has another record by now claims this one no more.

@@ -32,7 +32,7 @@ from sync_ledger.ledger import Ledger
 from sync_ledger.made_again import MadeAgain, made_again_by
 from sync_ledger.payload_hashes import confirmed_payloads
 from sync_ledger.quarantine import Quarantine, quarantined
-from sync_ledger.record_owners import claims_on
+from sync_ledger.record_owners import Claim, claims_on, owners_in_module
 from sync_ledger.statistics import AckStatistics
 from sync_ledger.tables import AckStatus, JobStep
 from target_zoho_crm.api.codes import Family, OwnCode
@@ -88,6 +88,11 @@ class StreamLedger:
         """Find those of these keys that Zoho's unique field may take for another order's: key -> the other's key."""
         ack, stream = self._ledger.tables.ack, self._lease.stream
         return self._read(lambda connection: keys_folded_alike(connection, ack, stream, keys, folded))
+
+    def owners_in_module(self, keys: Collection[str], folded: Mapping[str, str]) -> dict[str, Claim]:
+        """Find those of these keys that another stream has in the same module: key -> that stream's order."""
+        tables, stream = self._ledger.tables, self._lease.stream
+        return self._read(lambda connection: owners_in_module(connection, tables, stream, keys, folded))
 
     def quarantined(self, versions: Mapping[str, str]) -> Quarantine:
         """Look up which of these orders made earlier calls or jobs fail; `versions` by key."""

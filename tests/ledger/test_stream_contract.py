@@ -10,7 +10,7 @@ import pytest
 
 from sync_databases.flags import FlaggedTable
 from sync_ledger.partitions import WHOLE, Partition
-from sync_ledger.stream_contract import Announcement, AnnouncementError, announce, read_announcement
+from sync_ledger.stream_contract import Announcement, AnnouncementError, Source, announce, read_announcement
 
 FLAG = FlaggedTable(table="orders", schema="shop", key=("region", "id"), version="updated_at", flag="synced")
 READ_SINCE = datetime.fromisoformat("2026-01-02 03:04:05.678901")
@@ -22,6 +22,8 @@ SCHEMA: dict[str, Any] = {"type": "object", "properties": {"id": {"type": "integ
     [
         Announcement(),
         Announcement(READ_SINCE, Partition(2, 4), FLAG),
+        Announcement(READ_SINCE, ledger_id="1f", stream="orders", source=Source(table="shop.orders")),
+        Announcement(READ_SINCE, source=Source(table="orders", filter_mark="f", columns_mark="c")),
         Announcement(READ_SINCE.replace(microsecond=0), WHOLE, None),  # a clock that has whole seconds
     ],
 )
@@ -53,6 +55,10 @@ def test_a_tap_of_another_kind_announces_nothing() -> None:
         ("x-sync-partition", None),
         ("x-sync-partition", 3),
         ("x-sync-flag", "synced"),
+        ("x-sync-ledger", 7),
+        ("x-sync-stream", ""),
+        ("x-sync-source", "orders"),
+        ("x-sync-source", {"filter_mark": "f"}),
         ("x-sync-flag", {"table": "orders"}),
         ("x-sync-flag", {"table": "o", "schema": None, "key": ["id"], "version": "v", "flag": "f", "url": "x"}),
     ],

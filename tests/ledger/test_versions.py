@@ -20,9 +20,15 @@ from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.tables import AckStatus, ledger_tables
 from sync_ledger.versions import LEDGER_VERSION
 
-DEFINITION = "dc090cb0"
+DEFINITION = "1319a828"
 """The start of the SHA-256 of version 3's columns and indexes."""
 
+LATER_COLUMNS = (
+    "zoho_sync_ack.folded_key",
+    "zoho_sync_job.called_back_at",
+    "zoho_sync_run.unchanged_count",
+    "zoho_sync_run.settlements",
+)
 ADDED_INDEXES = {"ix_zoho_sync_ack_folded", "ix_zoho_sync_ack_record"}
 
 
@@ -40,7 +46,9 @@ def early_ledger(url: str) -> Ledger:
         for index in ledger.tables.ack.indexes:
             if index.name in ADDED_INDEXES:
                 index.drop(connection)
-        for column in ("zoho_sync_ack.folded_key", "zoho_sync_job.called_back_at", "zoho_sync_run.unchanged_count"):
+        for table in (ledger.tables.identity, ledger.tables.stream):
+            table.drop(connection)
+        for column in LATER_COLUMNS:
             table, _, name = column.partition(".")
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {name}")
     return ledger

@@ -18,7 +18,7 @@ from orders_sync.cli import main
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
-LEDGER = {"zoho_sync_ack", "zoho_sync_job", "zoho_sync_run", "zoho_sync_version"}
+LEDGER = {f"zoho_sync_{name}" for name in ("ack", "job", "ledger", "run", "stream", "version")}
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_dry_run_shows_everything_and_makes_nothing(shop: Shop) -> None:
     before = fields(shop)
     result = orders_sync(shop, "init", "--dry-run", "--all-columns")
     assert result.exit_code == 0, result.output
-    assert "zoho_sync_ack, zoho_sync_job, zoho_sync_run, zoho_sync_version are to be made" in result.output
+    assert f"{', '.join(sorted(LEDGER))} are to be made" in result.output
     assert "parent_id: text, up to 40 characters, unique (upper and lower case differ), for order_id" in result.output
     assert "Total_Amount: double, 2 decimal places, for total_amount" in result.output
     assert fields(shop) == before

@@ -25,6 +25,7 @@ from simulation.chance import Chance
 from simulation.history import Theatre
 from simulation.pair import PairConfig, Pipe, TargetRun, start, tap
 from simulation.scheduler import Killed, Process, Scheduler
+from simulation.set_ups import SetUp
 from simulation.simulated_databases import HOOKS, plain
 from simulation.stand_ins import STAGE
 
@@ -81,7 +82,7 @@ class Day:
         self.url = f"sqlite:///{theatre.orders}"
         self.pair = PairConfig(25_000, 300.0, 4, {"validate": False, "max_attempts": 12})
         self.settings = self.pair.settings(self.url)
-        self.state: str | None = None
+        self.state: dict[str, Any] = {}
         self.orders = self.changes = 0
         self.ends: Counter[str] = Counter()
         self.backlog_most = 0
@@ -187,13 +188,13 @@ class Day:
         reading, writing = (self._process(f"{name} {number}") for name in ("tap", "target"))
         pipe = Pipe(self.scheduler, self.pair.pipe_room)
         target = TargetRun(self.settings, pipe, self._state_out)
-        bookmark = self.state
+        known = self.state
         if not self.chance.quiet and self.draw.random() < KILL_RATE:
             writing.on_point = self._death(self.draw.randint(5, 60))
         tasks = start(
             self.scheduler,
             (reading, writing),
-            (lambda: tap(source, self.url, self.pair, bookmark, pipe), target.work),
+            (lambda: tap(source, self.url, self.pair, known, pipe, SetUp()), target.work),
             pipe,
         )
         for task in tasks:
@@ -217,7 +218,7 @@ class Day:
         return meet
 
     def _state_out(self, _target: TargetRun, state: Any) -> None:
-        self.state = state["bookmark"]
+        self.state = state["bookmarks"]
 
     def _judge(self) -> None:
         """Each order's newest version is in the CRM exactly once, and its ack says so."""

@@ -10,6 +10,7 @@ import random
 import shutil
 import sqlite3
 import tempfile
+import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,6 +26,7 @@ from simulation.network import Zoho
 from simulation.pair import Pipe, Source, TargetRun, start, tap
 from simulation.people import People
 from simulation.scheduler import Hang, Killed, Process, Scheduler, Task
+from simulation.set_ups import TABLES, SetUps
 from simulation.simulated_databases import HOOKS, plain
 from simulation.stand_ins import STAGE
 
@@ -68,6 +70,8 @@ class Theatre:
         self.zoho = Zoho(self.folder)
         self.orders, self.ledger = self.folder / "orders.sqlite", self.folder / "ledger.sqlite"
         self._databases = [self._made(path) for path in (self.orders, self.ledger)]
+        for statement in TABLES:
+            self._databases[0].execute(statement)
         self.source = Source(f"sqlite:///{self.orders}")
         gc.freeze()  # all of this lasts
 
@@ -89,6 +93,10 @@ class Theatre:
             )
         return connection
 
+    def connections(self, *, beside: bool) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+        """To the orders' database, and to the ledger's."""
+        return self._databases[0], self._databases[0 if beside else 1]
+
     def empty_databases(self, *, new_ledger: bool) -> None:
         """Empty the orders' and the ledger's database; whoever comes first brings a `new_ledger` up to date."""
         for connection in self._databases:
@@ -98,6 +106,7 @@ class Theatre:
                 connection.execute(f"DELETE FROM {name}")
             if not new_ledger:
                 connection.execute("INSERT INTO zoho_sync_version VALUES (?)", (LEDGER_VERSION,))
+                connection.execute("INSERT INTO zoho_sync_ledger VALUES (1, ?)", (uuid.uuid4().hex,))
             connection.execute("COMMIT")
         shutil.rmtree(self.folder / "cache", ignore_errors=True)
 
@@ -117,7 +126,7 @@ class History:
         self.plan = Plan.of(self.chance)
         self.scheduler = Scheduler(random.Random(seed))
         self.processes: dict[int, Process] = {}
-        self.state: str | None = None
+        self.state: dict[str, Any] = {}
         self.trace: list[str] = []
         self._ticks = itertools.count(1)
         self._pids = itertools.count(1000)
@@ -143,6 +152,15 @@ class History:
         self.ledger_url = f"sqlite:///{ledger}"
         self.settings = plan.pair.settings(self.ledger_url)
         self.people = People(plan.people, theatre.zoho, self.shop, self.chance, self.scheduler, tick=self.tick)
+        self.other_url = f"sqlite:///{theatre.ledger if plan.beside else theatre.orders}"
+        self.set_ups = SetUps(
+            self.chance,
+            self.scheduler,
+            *theatre.connections(beside=plan.beside),
+            self.ledger_url,
+            runs=plan.runs,
+            keys=plan.keys,
+        )
         self.checker = Checker(ledger, self.shop, theatre.zoho, self.people, plan.pair.target["max_attempts"])
         theatre.zoho.on_new_job = self.checker.job_created
         HOOKS.before = self._before
@@ -210,6 +228,8 @@ class History:
         tasks.clear()
         self._wait_for_threads()
         self.checker.quiet()
+        if self.set_ups.quiet(len(self.processes), jobs_under_way=bool(self.theatre.zoho.live_jobs)):
+            self.note("the ledger is restored from a backup")
 
     def _wait_for_threads(self) -> None:
         """Quiet is when no thread of a run is left either."""
@@ -221,10 +241,11 @@ class History:
         self.chance.quiet = True
         STAGE.clock_offset = self.shop.clock_offset = 0.0
         self.scheduler.sleep(self.shop.slack + 5.0)
+        self.set_ups.rest()
         left: list[str] = []
         for number in range(ROUNDS):
             self._join(list(self._start_run(1000 + number)))
-            left = self.checker.pending(self.plan.refused)
+            left = self.checker.pending(self.plan.refused, self.set_ups.now.stream, self.set_ups.now.filter)
             if not left:
                 return
             self._wait_until_due()
@@ -245,9 +266,11 @@ class History:
         space = "here" if here else f"machine {number}"
         reading, writing = (self._process(f"{name} {number}", space) for name in ("tap", "target"))
         pipe = Pipe(self.scheduler, plan.pair.pipe_room)
-        target = TargetRun(self.settings, pipe, self._state_out)
-        bookmark = self.state
-        self.note(f"run {number} from bookmark {bookmark}")
+        set_up = self.set_ups.of_run(number)
+        url = self.other_url if set_up.other_ledger else self.ledger_url
+        target = TargetRun(plan.pair.settings(url, set_up.module), pipe, self._state_out)
+        state = self.state
+        self.note(f"run {number} from {state}, {set_up}")
         self._plan_end(number, reading, writing, target)
 
         def write() -> None:
@@ -255,13 +278,15 @@ class History:
                 target.work()
             finally:
                 self.note(f"target {number}: {target.how_ended}")
+                if set_up.refused and target.opened:
+                    self.checker.fail(f"run {number} was let in, though {set_up.refused}")
                 if not self.chance.quiet:
                     self.checker.run_ended(self._innocent)
 
         return start(
             self.scheduler,
             (reading, writing),
-            (lambda: tap(source, self.ledger_url, plan.pair, bookmark, pipe), write),
+            (lambda: tap(source, self.ledger_url, plan.pair, state, pipe, set_up), write),
             pipe,
         )
 
@@ -321,7 +346,7 @@ class History:
         if process.dead:
             raise Killed
         self.checker.state_went_out(target.records_before(state))
-        self.state = state["bookmark"]
+        self.state = state["bookmarks"]
 
     # Points of the databases
 

@@ -164,12 +164,10 @@ class Shop:
         self._write([new], self._stamp())
         self.invoice_of = keep
 
-    def orders(self) -> dict[str, tuple[str, str]]:
-        """Every order that is there: what it holds, and its version's text."""
-        return {
-            key: (notes, text)
-            for key, notes, text in self.connection.execute("SELECT order_id, notes, updated_at FROM orders")
-        }
+    def orders(self, where: str | None = None) -> dict[str, tuple[str, str]]:
+        """Every order that is there, or that a filter lets through: what it holds, and its version's text."""
+        query = f"SELECT order_id, notes, updated_at FROM orders WHERE {where or 1}"
+        return {key: (notes, text) for key, notes, text in self.connection.execute(query)}
 
     def numbers(self, key: str, text: str) -> list[int]:
         """The changes that gave an order this version text."""

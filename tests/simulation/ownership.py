@@ -82,8 +82,10 @@ class Ownership:
                 yield f"order {ack['record_key']} was made again in silence: its record was {earlier}"
 
     def _ids(self) -> Iterator[tuple[int, str, str | None]]:
-        """Each ack that was written: when, whose, with which record."""
-        yield from map(tuple, self._ledger.execute("SELECT moment, record_key, zoho_id FROM sim_acks ORDER BY rowid"))
+        """Each ack written since the ledger was last restored, which forgets: when, whose, with which record."""
+        since = "SELECT coalesce(max(rowid), 0) FROM sim_acks WHERE status = 'restored'"
+        acks = f"SELECT moment, record_key, zoho_id FROM sim_acks WHERE rowid > ({since}) ORDER BY rowid"
+        yield from map(tuple, self._ledger.execute(acks))
 
     # Excuses
 

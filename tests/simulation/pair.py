@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from simulation.network import CREDENTIALS
 from simulation.scheduler import Killed, Process, Scheduler, Task
+from simulation.set_ups import SetUp
 from simulation.simulated_databases import simulated_connection
 from sqlalchemy import event
 
@@ -20,6 +21,7 @@ from sync_databases.database_errors import DatabaseError
 from sync_ledger.ledger import Ledger
 from sync_ledger.recovery import release_uncreated
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY, Announcement
+from sync_ledger.stream_contract import Source as AnnouncedSource
 from tap_legacy_orders.catalog import catalog_entry
 from tap_legacy_orders.connections import open_engine, reading
 from tap_legacy_orders.json_values import converter
@@ -27,6 +29,7 @@ from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
 from tap_legacy_orders.pages import ReadingSettings
 from tap_legacy_orders.record_encoding import LineEncoder, record_message
+from tap_legacy_orders.stream_state import BookmarkScope, StreamState, mark_of_text
 from tap_legacy_orders.tap_errors import TapSyncError
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 from target_zoho_crm.api.errors import ZohoError
@@ -37,7 +40,6 @@ from target_zoho_crm.settings import Settings
 from target_zoho_crm.stream_request import StreamRequest
 from target_zoho_crm.writing.spool import SpoolError
 
-STREAM = "orders"
 LOGGER = logging.getLogger("simulation")
 EXTRACTED = "2026-01-01T08:00:00+00:00"
 
@@ -51,12 +53,13 @@ class PairConfig:
     pipe_room: int
     target: Mapping[str, Any]
 
-    def settings(self, ledger_url: str) -> Settings:
+    def settings(self, ledger_url: str, module: str | None = None) -> Settings:
         """The target's settings, with every default."""
+        own = {} if module is None else {"module": module}
         defaults = {
             name: definition["default"] for name, definition in CONFIG["properties"].items() if "default" in definition
         }
-        return Settings.read({**defaults, **CREDENTIALS, "ack_url": ledger_url, **self.target})
+        return Settings.read({**defaults, **CREDENTIALS, "ack_url": ledger_url, **self.target, **own})
 
 
 class Pipe:
@@ -120,28 +123,42 @@ class Source:
         """The table."""
         if self._table is None:
             with reading(self.engine) as connection:
-                self._table = find_orders_table(self.engine, connection, {"orders_table": STREAM})
+                self._table = find_orders_table(self.engine, connection, {"orders_table": "orders"})
         return self._table
 
 
-def tap(source: Source, ledger_url: str, config: PairConfig, bookmark: str | None, pipe: Pipe) -> None:
-    """Read what is unsynced, as `TapLegacyOrders` and its stream do."""
-    table = source.table
-    entry = catalog_entry(STREAM, table, None)
+def tap(
+    source: Source, ledger_url: str, config: PairConfig, state: Mapping[str, Any], pipe: Pipe, set_up: SetUp
+) -> None:
+    """Read what is unsynced, as `TapLegacyOrders` and its stream do; `state` has the bookmarks by stream."""
+    table, stream = set_up.table_of(source.table), set_up.stream
+    entry = catalog_entry(stream, table, None)
     ledger = Ledger.open(ledger_url)
     ledger.ensure_tables()
-    release_uncreated(ledger, STREAM)
+    release_uncreated(ledger, stream)
     with ledger.connect() as connection:
         read_since = ledger.now(connection)
     keys = [column.name for column in table.key]
-    pipe.write(("SCHEMA", entry["schema"]["properties"], entry["schema"]["required"], keys, read_since))
+    own_state = StreamState(BookmarkScope.of(stream, table), ledger, LOGGER)
+    document = dict(state.get(stream, {}))
+    bookmark = own_state.start(document, read_since, full_table=False)
+    announced = Announcement(
+        read_since,
+        ledger_id=ledger.ledger_id,
+        stream=stream,
+        source=AnnouncedSource(table=table.source_name, filter_mark=mark_of_text(table.filter)),
+    )
+    if set_up.drops_keywords:
+        announced = Announcement()
+    named, properties = set_up.alias or stream, entry["schema"]["properties"]
+    pipe.write(("SCHEMA", named, properties, entry["schema"]["required"], keys, announced))
     orders = UnsyncedOrders(
         OrdersSource(
             engine=source.engine,
             table=table,
             columns=table.columns,
             ledger=ledger,
-            stream=STREAM,
+            stream=stream,
             settings=ReadingSettings(
                 page_size=config.page_size,
                 lookback=timedelta(seconds=config.lookback),
@@ -153,15 +170,15 @@ def tap(source: Source, ledger_url: str, config: PairConfig, bookmark: str | Non
             logger=LOGGER,
         )
     )
-    encoder, frame = _encoder(table.columns), record_message(STREAM, EXTRACTED)
+    encoder, frame = _encoder(table.columns), record_message(named, EXTRACTED)
     for page in orders.pages(bookmark):
         for block in encoder.blocks(page.columns, page.count, frame):
             pipe.write(("RECORDS", block.splitlines()))
         if page.bookmark is not None:
-            bookmark = page.bookmark
-            pipe.write(("STATE", bookmark))
-    if bookmark is not None:
-        pipe.write(("STATE", bookmark))
+            own_state.move(document, page.bookmark)
+            pipe.write(("STATE", {stream: dict(document)}))
+    if document:
+        pipe.write(("STATE", {stream: dict(document)}))
 
 
 def _encoder(columns: tuple[Column, ...]) -> LineEncoder:
@@ -177,7 +194,7 @@ def _as_is(values: Any) -> Any:
 class TargetRun:
     """One run of the target, as `TargetZohoCRM` and its sink lead it."""
 
-    def __init__(self, settings: Settings, pipe: Pipe, on_state: Callable[[TargetRun, str], None]) -> None:
+    def __init__(self, settings: Settings, pipe: Pipe, on_state: Callable[[TargetRun, Any], None]) -> None:
         """`on_state` is told each STATE that goes out."""
         self._settings = settings
         self._pipe = pipe
@@ -223,8 +240,8 @@ class TargetRun:
                 raise _TerminatedError
             run.check()
             if message[0] == "SCHEMA":
-                _, properties, required, keys, read_since = message
-                stream = run.open_stream(StreamRequest(STREAM, properties, keys, Announcement(read_since)))
+                _, named, properties, required, keys, announced = message
+                stream = run.open_stream(StreamRequest(named, properties, keys, announced))
                 self.opened = True
                 delivery, sources = stream.delivery, [column.source for column in stream.mapping.columns]
                 reader = RowReader(
@@ -239,7 +256,7 @@ class TargetRun:
             else:
                 self._states += 1
                 self._before[self._states] = len(self._sent)
-                run.state_gate.hold({"bookmark": message[1], "number": self._states})
+                run.state_gate.hold({"bookmarks": message[1], "number": self._states})
         if self.terminated:
             raise _TerminatedError
         if delivery is not None:

@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 from full_pipe import HANG_SECONDS, TAP, blocked_tap
 
+from sync_ledger.ledger import Ledger
 from tap_legacy_orders.output import BlockWriter
 from tap_legacy_orders.tap_errors import StoppedBySignal
 
@@ -146,7 +147,11 @@ def test_a_bookmark_that_is_none_is_named(tmp_path: Path, postgresql_url: str) -
     engine.dispose()
     config = _config(tmp_path, sqlalchemy_url=postgresql_url, orders_table="orders")
     state = tmp_path / "state.json"
-    state.write_text('{"bookmarks": {"orders": {"replication_key": "updated_at", "replication_key_value": "soon"}}}')
+    ledger = Ledger.open(postgresql_url)
+    ledger.ensure_tables()
+    bookmark = {"replication_key_value": "soon", "ledger": {"id": ledger.ledger_id}}
+    ledger.close()
+    state.write_text(json.dumps({"bookmarks": {"orders": bookmark}}))
     output = _tap("--config", config, "--state", str(state))
     assert output.returncode == 2
     assert "the bookmark 'soon' is no value of the replication key" in _complaints(output.stderr)[0]

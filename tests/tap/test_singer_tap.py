@@ -68,9 +68,10 @@ def test_lines_and_state_have_exactly_the_shape_that_the_target_reads_fast(
         '"updated_at":"2024-03-01T12:00:01.500000+00:00","_sync_key":"7","_sync_version":"2024-03-01 12:00:01.500000"},'
         f'"time_extracted":"{moment}"}}'
     )
+    ledger_id = json.loads(schema)["schema"]["x-sync-ledger"]
     assert state == (
         '{"type":"STATE","value":{"bookmarks":{"orders":{"replication_key":"updated_at",'
-        '"replication_key_value":"2024-03-01 12:00:01.500000"}}}}'
+        f'"replication_key_value":"2024-03-01 12:00:01.500000","ledger":{{"id":"{ledger_id}"}}}}}}}}}}'
     )
 
 

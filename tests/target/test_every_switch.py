@@ -15,7 +15,14 @@ from zoho_crm_emulator.switches import Switches
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
-FREE = {"retry_after": 1, "cost_upload": 1, "cost_bulk_poll": 1, "cost_bulk_result": 1, "time_zone": "Asia/Kolkata"}
+FREE = {
+    "retry_after": 1,
+    "cost_upload": 1,
+    "cost_bulk_poll": 1,
+    "cost_bulk_result": 1,
+    "time_zone": "Asia/Kolkata",
+    "zgid": "60098765432",
+}
 FREE |= {
     "search_lag_seconds": 0,
     "default_date_format": "dd.MM.yyyy",

@@ -1,0 +1,56 @@
+"""What STATE says beyond Singer: of which ledger and filter a bookmark is, and when all orders were last compared.
+
+The tap writes it into its stream's bookmark. The target adds, when it lets a STATE out, how far its run has settled by
+then: so a ledger that was restored from a backup is known by what it lacks (`identity.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LEDGER = "ledger"
+FILTER = "filter"
+COMPARED_AT = "compared_at"
+
+
+@dataclass(frozen=True, slots=True)
+class StateMark:
+    """The ledger that a STATE speaks of, and the run, with its settlements so far, that let it out."""
+
+    ledger_id: str
+    run_id: str | None = None
+    settlements: int = 0
+
+    def document(self) -> dict[str, Any]:
+        """As a bookmark holds it."""
+        if self.run_id is None:
+            return {"id": self.ledger_id}
+        return {"id": self.ledger_id, "run": self.run_id, "settlements": self.settlements}
+
+
+def mark_of(bookmark: Mapping[str, Any]) -> StateMark | None:
+    """The mark of a stream's bookmark; None where it has none, or none that we wrote."""
+    document = bookmark.get(LEDGER)
+    if not isinstance(document, dict):
+        return None
+    ledger_id, run_id, settlements = document.get("id"), document.get("run"), document.get("settlements", 0)
+    if not (isinstance(ledger_id, str) and isinstance(run_id, str | None) and isinstance(settlements, int)):
+        return None
+    return StateMark(ledger_id, run_id, settlements)
+
+
+def stamped(state: Mapping[str, Any], stream: str, mark: StateMark) -> Mapping[str, Any]:
+    """The STATE with the mark in the stream's bookmark, if the tap wrote that in this run, and by the same ledger.
+
+    The SDK's first STATE is the one that it was given, and goes out as it is: the tap may not have believed it.
+    """
+    bookmarks = state.get("bookmarks")
+    bookmark = bookmarks.get(stream) if isinstance(bookmarks, dict) else None
+    if not (isinstance(bookmarks, dict) and isinstance(bookmark, dict)):
+        return state
+    known = mark_of(bookmark)
+    if known is None or known.run_id is not None or known.ledger_id != mark.ledger_id:
+        return state
+    return {**state, "bookmarks": {**bookmarks, stream: {**bookmark, LEDGER: mark.document()}}}

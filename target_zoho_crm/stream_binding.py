@@ -1,0 +1,112 @@
+"""Whether a stream's set-up is the one that its ledger speaks of; compared before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+
+import msgspec
+
+from sync_ledger.bindings import Binding, SetUpChangedError, bind
+from sync_ledger.deleted_records import count_in_crm
+from sync_ledger.leases import Lease
+from sync_ledger.ledger import Ledger
+from sync_ledger.partitions import WHOLE
+from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
+from target_zoho_crm.mapping.field_mapping import FieldMapping
+from target_zoho_crm.settings import StreamSettings
+from target_zoho_crm.stream_request import StreamRequest
+
+logger = logging.getLogger("target-zoho-crm")
+
+_REMEMBERED = {
+    "filter_mark": "`filter` is not that of the last run",
+    "columns_mark": "the columns that are read are not those of the last run",
+    "mapping_mark": "the mapping is not that of the last run",
+}
+
+
+def refuse_foreign_records(request: StreamRequest, ledger: Ledger) -> None:
+    """Refuse records of our tap whose acks its next run would not find.
+
+    Raises:
+        SetUpChangedError: the SCHEMA lacks what the tap said in it, or the tap goes by another ledger.
+    """
+    why = _why_foreign(request, ledger)
+    if why is not None:
+        raise SetUpChangedError([f"Stream {request.named!r}: {why}"])
+
+
+def _why_foreign(request: StreamRequest, ledger: Ledger) -> str | None:
+    announced, lacking = request.announced, {KEY_PROPERTY, VERSION_PROPERTY} - request.properties.keys()
+    if VERSION_PROPERTY in lacking and announced.ledger_id is None:
+        return None  # of a tap that is not ours
+    if lacking:
+        return (
+            f"its records come from tap-legacy-orders and lack {', '.join(sorted(lacking))}: a mapper between tap and "
+            "target drops them; keep them in it"
+        )
+    missing = announced.missing()
+    if missing:
+        return (
+            f"its records come from tap-legacy-orders, and the SCHEMA lacks {', '.join(missing)}: a mapper between tap "
+            "and target drops what it does not know (use `stream_maps` of the target instead), or tap and target are "
+            "of different versions"
+        )
+    if announced.ledger_id == ledger.ledger_id:
+        return None
+    where = ledger.engine.url.render_as_string(hide_password=True)
+    return (
+        f"the tap read these orders by another ledger ({announced.ledger_id}) than the target's, {where} "
+        f"({ledger.ledger_id}): give both the same `ack_url` and `ack_schema`"
+    )
+
+
+def bind_stream(
+    lease: Lease, request: StreamRequest, own: StreamSettings, mapping: FieldMapping, org: str | None
+) -> None:
+    """Bind a stream to its set-up, or compare; what is only remembered is said where it differs.
+
+    Raises:
+        SetUpChangedError: the ledger's orders are elsewhere, or the module is another stream's.
+    """
+    wanted = binding_of(request, own, mapping, org)
+    bound = bind(lease, wanted)
+    if bound is None:
+        return
+    differ = [
+        text
+        for name, text in _REMEMBERED.items()
+        if getattr(wanted, name) is not None and getattr(bound, name) not in {None, getattr(wanted, name)}
+    ]
+    if differ:
+        with lease.ledger.connect() as connection:
+            count = count_in_crm(connection, lease.ledger.tables.ack, request.stream, WHOLE)
+        logger.warning(
+            "Stream %r: %s; %s orders were written before, and are written again when they change",
+            request.stream,
+            "; ".join(differ),
+            f"{count:,}",
+        )
+
+
+def binding_of(request: StreamRequest, own: StreamSettings, mapping: FieldMapping, org: str | None) -> Binding:
+    """What a run with this set-up would bind its stream to."""
+    source = request.announced.source
+    pairs = {column.source: column.field.api_name for column in mapping.columns}
+    return Binding(
+        stream=request.stream,
+        module=own.module,
+        key_field=own.key_field,
+        org=org,
+        source_table=None if source is None else source.table,
+        shares_module=own.shares_module,
+        filter_mark=None if source is None else source.filter_mark,
+        columns_mark=None if source is None else source.columns_mark,
+        mapping_mark=_mark(pairs),
+    )
+
+
+def _mark(document: Mapping[str, str]) -> str:
+    return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()[:32]
