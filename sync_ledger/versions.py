@@ -14,9 +14,9 @@ from sqlalchemy.schema import CreateColumn
 
 from sync_ledger.tables import LedgerTables
 
-LEDGER_VERSION = 2
+LEDGER_VERSION = 3
 """Ledgers made before versions were noted count as 0. Version 2 finds acks by the id of their record, and lacks a job's
-column that nobody read; older ledgers keep it."""
+column that nobody read; older ledgers keep it. Version 3 notes since when an order's calls fail."""
 
 
 class OtherVersionError(Exception):

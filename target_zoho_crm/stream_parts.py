@@ -114,7 +114,7 @@ class SharedParts:
             ledger=ledger,
             recorder=recorder,
             in_flight=in_flight,
-            unattributed=UnattributedFailures(),
+            unattributed=UnattributedFailures(self._client.gets_through),
             records=records,
             insertion=insertion,
             workers=self._workers,

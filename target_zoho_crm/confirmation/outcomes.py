@@ -58,7 +58,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     A refusal that passes by itself is REJECTED with family TRANSIENT; the ledger decides when it is due again.
     `field` names one field, or several joined by a comma. `causes` are there where we refused the record ourselves, so
     that equal ones can be counted; their texts hold nothing of the record but unknown values of picklists.
-    `conflict_id` is the record that was written for an order with code KEY_CONFLICT, and is not its own.
+    `conflict_id` is the record that was written for an order with code KEY_CONFLICT, and is not its own. `group` names
+    those with code CALL_FAILED that are known to fail together.
     """
 
     key: str
@@ -72,6 +73,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     family: Family | None = None
     causes: tuple[RecordError, ...] = ()
     conflict_id: str | None = None
+    group: str | None = None
 
 
 CREATED = "insert"

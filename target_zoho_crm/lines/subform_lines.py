@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from sync_databases.chunks import chunks_of
+from target_zoho_crm.api.calls import Repeat
 from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.errors import QuotaError, TransientError
-from target_zoho_crm.api.transport import Repeat
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of, upsert_outcomes
 from target_zoho_crm.lines.existing_lines import ExistingLine
 from target_zoho_crm.lines.line_calls import LineCalls

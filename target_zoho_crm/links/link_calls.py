@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from target_zoho_crm.api.calls import Repeat
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.transport import Repeat
 from target_zoho_crm.confirmation.outcomes import Outcome, upsert_outcomes
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.links.link_rows import LinkRow

@@ -18,7 +18,7 @@ from target_zoho_crm.api.answers import names_no_cause
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.costs import CALL_RECORDS
-from target_zoho_crm.api.errors import LostAnswer, QuotaError, TransientError, UnattributedFailure, ZohoError
+from target_zoho_crm.api.errors import QuotaError, TransientError, UnattributedFailure, ZohoError, blames_nobody
 from target_zoho_crm.batch import Batch, Channel
 from target_zoho_crm.confirmation.in_flight import Flight, InFlight
 from target_zoho_crm.confirmation.operation_outcomes import by_operation, not_in_crm
@@ -95,13 +95,33 @@ class UpsertWriter:
     def _write(self, batch: Batch) -> list[Outcome]:
         """Make the call; orders of a call that failed as a whole have no outcome and are left unsynced."""
         batch, outcomes = self._follow_ups.refuse(batch)
+        if not batch.entries:
+            return outcomes
+
+        def send(keys: Collection[str]) -> list[Outcome]:
+            part = batch if len(keys) == len(batch.entries) else batch.only(keys)
+            return self._attempt(part, again=split.has_failed)
+
+        split = SplitCall(
+            batch.pending.stream,
+            batch.manifest,
+            send,
+            unattributed=self._unattributed,
+            stop=self._client.stop,
+            known=batch.one_by_one or batch.group is not None,
+        )
+        try:
+            split.run()
+        except (TransientError, QuotaError) as error:
+            self._unsent(batch, split.unsent, error)
+        return outcomes + split.outcomes
+
+    def _attempt(self, batch: Batch, *, again: bool) -> list[Outcome]:
+        """Make one call, and follow its orders up; `again`: an earlier call with them may have had its effect."""
+        outcomes: list[Outcome] = []
         ids: Mapping[str, str] | None = None
         if self._policy.operation is Operation.UPDATE:
-            try:
-                ids = {key: record.zoho_id for key, record in self._records.find(batch.entries).items()}
-            except (TransientError, QuotaError) as error:
-                self._unsent(batch, batch.entries, error)
-                return outcomes
+            ids = {key: record.zoho_id for key, record in self._records.find(batch.entries).items()}
             outcomes += [not_in_crm(key, entry.version) for key, entry in batch.entries.items() if key not in ids]
             batch = batch.only([key for key in batch.entries if key in ids])
         body, refused = self._body(batch, ids)
@@ -109,16 +129,13 @@ class UpsertWriter:
         batch = batch.without(refused)
         if not batch.entries:
             return outcomes
-        try:
-            outcomes += self._call(batch, body, splits=batch.job is None)
-        except UnattributedFailure as failure:
-            return outcomes + self._split(batch, ids, failure)
-        except (TransientError, QuotaError) as error:
-            self._unsent(batch, batch.entries, error)
-            return outcomes
+        answered = self._answered(batch, body, again=again)
         self._recorder.call_succeeded()
         self._unattributed.passed()
-        return outcomes
+        if not self._follow_ups:
+            return outcomes + answered
+        # What belongs to an order must not go to a record that is another order's.
+        return outcomes + self._follow_ups.after_call(batch, self._ledger.without_conflicts(answered))
 
     def _body(self, batch: Batch, ids: Mapping[str, str] | None) -> tuple[bytes, dict[str, Refusal]]:
         return upsert_body(
@@ -131,42 +148,21 @@ class UpsertWriter:
             ids=ids,
         )
 
-    def _call(self, batch: Batch, body: bytes, *, splits: bool) -> list[Outcome]:
-        """Make one call, and follow its orders up."""
-        outcomes = self._answered(batch, body, splits=splits)
-        if not self._follow_ups:
-            return outcomes
-        # What belongs to an order must not go to a record that is another order's.
-        return self._follow_ups.after_call(batch, self._ledger.without_conflicts(outcomes))
-
-    def _answered(self, batch: Batch, body: bytes, *, splits: bool) -> list[Outcome]:
+    def _answered(self, batch: Batch, body: bytes, *, again: bool) -> list[Outcome]:
         operation, sent = self._policy.operation, batch.manifest
         if batch.job is not None:
-            return self._insertion.call(body, sent, batch.job)
+            return self._insertion.call(body, sent, batch.job, again=again)
         send = self._client.update if operation is Operation.UPDATE else self._client.upsert
-        answer = send(self._policy.module, body, records=len(sent), guard=self._ledger.guard, splits=splits)
+        answer = send(self._policy.module, body, records=len(sent), guard=self._ledger.guard, splits=True)
         try:
             outcomes = upsert_outcomes(
                 list(sent), list(sent.values()), answer.status, answer.body, key_field=batch.mapping.key_field.api_name
             )
         except ZohoError as error:
-            if splits and names_no_cause(answer.status, answer.body):
+            if names_no_cause(answer.status, answer.body):
                 raise UnattributedFailure(error) from error
             raise
         return by_operation(outcomes, operation)
-
-    def _split(self, batch: Batch, ids: Mapping[str, str] | None, failure: UnattributedFailure) -> list[Outcome]:
-        """Find the orders with which the call fails; gives the outcomes of those and of all that went."""
-
-        def send(part: Batch, splits: bool) -> list[Outcome]:  # noqa: FBT001 - as `_call` has it
-            return self._call(part, self._body(part, ids)[0], splits=splits)
-
-        split = SplitCall(batch, send, recorder=self._recorder, unattributed=self._unattributed, stop=self._client.stop)
-        try:
-            split.search(failure)
-        except (TransientError, QuotaError) as error:
-            self._unsent(batch, split.unsent, error)
-        return split.outcomes
 
     def _unsent(self, batch: Batch, keys: Collection[str], error: TransientError | QuotaError) -> None:
         """Leave orders of a batch whose call failed as a whole to the next run.
@@ -178,7 +174,7 @@ class UpsertWriter:
         if isinstance(error, QuotaError) and not of_budget:
             raise error
         if batch.job is not None:
-            code = OwnCode.INSERT_UNCONFIRMED.value if isinstance(error, LostAnswer) else error.code
+            code = OwnCode.INSERT_UNCONFIRMED.value if blames_nobody(error) else error.code
             self._ledger.make_due(batch.job, keys, code)
             self._recorder.due_again(batch.pending, len(keys))
         if not of_budget and not (self._policy.continuous and batch.job is not None):
