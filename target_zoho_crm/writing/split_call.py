@@ -17,9 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
 
+from sync_databases.chunks import chunks_of
 from sync_ledger.retry_schedules import API_CALLS, SEARCH_CREDITS_FACTOR, SPLIT_CALLS
 from target_zoho_crm.api.codes import Family, OwnCode
-from target_zoho_crm.api.costs import upsert_credits
+from target_zoho_crm.api.costs import CREDIT_RECORDS, upsert_credits
 from target_zoho_crm.api.errors import TransientError, UnattributedFailure, blames_nobody
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
@@ -66,6 +67,8 @@ class SplitCall:
         self._credits_left = SEARCH_CREDITS_FACTOR * upsert_credits(len(versions))
         self._failing: Sequence[str] = list(versions)
         """The fewest orders that are known to fail together."""
+        self._suspects: list[Sequence[str]] = []
+        """Others that are."""
         self._failed_alone: str | None = None
         self._last: UnattributedFailure | None = None
         self._in_the_crm: dict[str, Outcome] = {}
@@ -102,15 +105,31 @@ class SplitCall:
         self._go_on()
 
     def _go_on(self) -> None:
-        """Do the same with orders that are known to fail together."""
+        """Do the same with orders that are known to fail together.
+
+        Where an earlier search did not come to its end there are several that fail. Tens cost no more credits than one
+        call of them all, and each of the failing ones is searched for itself.
+        """
+        self._failing = list(self.unsent)
+        tens = list(chunks_of(self._failing, CREDIT_RECORDS)) if self._known else []
         try:
-            for key in find_failing(list(self.unsent), self._passes):
-                # One that was left over by others that passed has not been sent alone yet.
-                if key in self.unsent and not self._passes([key]):
-                    self._quarantine(key)
+            if len(tens) > 1:
                 self._failing = ()
+                self._suspects = [ten for ten in tens if not self._passes(ten)]
+            else:
+                self._suspects = [self._failing]
+            while self._suspects:
+                self._failing = self._suspects.pop()
+                self._find_in(self._failing)
         except _CreditsSpentError:
             self._leave_to_next_run()
+
+    def _find_in(self, keys: Sequence[str]) -> None:
+        for key in find_failing([key for key in keys if key in self.unsent], self._passes):
+            # One that was left over by others that passed has not been sent alone yet.
+            if key in self.unsent and not self._passes([key]):
+                self._quarantine(key)
+            self._failing = ()
 
     def _judge_alone(self, failure: UnattributedFailure) -> None:
         """Take the only order, which was known to fail and has failed alone again."""
@@ -145,7 +164,7 @@ class SplitCall:
 
     def _pay(self, part: Sequence[str]) -> None:
         """Keep to the credits of a search; those for the orders that nothing is known against are not spent before."""
-        others = len(self.unsent) - len(part)
+        others = len(self.unsent) - len(part) - sum(map(len, self._suspects))
         cost = upsert_credits(len(part))
         if cost + upsert_credits(others) > self._credits_left:
             raise _CreditsSpentError
@@ -205,8 +224,8 @@ class SplitCall:
 
     def _leave_to_next_run(self) -> None:
         """Send those that nothing is known against; the others are the next run's, those that fail together by name."""
-        groups = [[key for key in self._failing if key in self.unsent]]
-        others = [key for key in self.unsent if key not in set(groups[0])]
+        groups = [[key for key in group if key in self.unsent] for group in (self._failing, *self._suspects)]
+        others = [key for key in self.unsent if key not in set().union(*groups)]
         if upsert_credits(len(others)) <= self._credits_left:
             try:
                 if others:
