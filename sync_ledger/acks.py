@@ -222,9 +222,8 @@ def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> li
     # A job's outcome confirms what the job was made of; every other ack holds itself what was sent, or knows no more.
     known = sa.func.coalesce(new("payload_hash"), table.c.payload_hash)
     payload = sa.case((table.c.job_id == new("job_id"), known), else_=new("payload_hash"))
-    synced: sa.ColumnElement[Any] = sa.literal_column(
-        f"'{AckStatus.SYNCED.value}'"
-    )  # no parameter: those of a row are counted
+    # No parameter, since those of a row are counted.
+    synced: sa.ColumnElement[Any] = sa.literal_column(f"'{AckStatus.SYNCED.value}'")
     fails_still = sa.and_(table.c.version == new("version"), new("status") != synced)
     since = sa.func.coalesce(table.c.failing_since, new("failing_since"))
     failing = sa.case((fails_still, since), else_=new("failing_since"))

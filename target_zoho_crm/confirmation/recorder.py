@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.api.codes import Family, OwnCode
-from target_zoho_crm.api.errors import QuotaError, TransientError, ZohoError, request_error
+from target_zoho_crm.api.errors import QuotaError, TransientError, ZohoError, blames_nobody, request_error
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.batch import Batch, Channel, PendingRecords
 from target_zoho_crm.confirmation.failed_calls import FailedCalls
@@ -116,7 +116,7 @@ class Recorder:
             return
         stream = self._policy.stream
         if self._policy.continuous:  # no next run: the ledger holds them as due, and the tap sends them again
-            code, message = error.code, error.happened
+            code, message = OwnCode.CALL_FAILED.value if blames_nobody(error) else error.code, error.happened
             outcomes = [
                 Outcome(key, entry.version, Status.REJECTED, code=code, message=message, family=Family.TRANSIENT)
                 for key, entry in batch.entries.items()

@@ -17,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from simulation import simulated_databases, stand_ins
+from simulation.blameless import Trouble
 from simulation.chance import Chance, Injection
 from simulation.checker import Checker
 from simulation.history_plan import Plan
@@ -33,6 +34,8 @@ from sync_ledger.versions import LEDGER_VERSION
 
 ROUNDS = 14
 """Runs without faults that must suffice to bring everything over."""
+ROUNDS_OF_A_DAY = 16
+"""More of them, in which an order whose calls fail is tried until it is parked, after a day."""
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - files that nobody else knows of
 
 
@@ -111,7 +114,9 @@ class History:
         """Decisions in `dropped` are left out, to see whether a history fails without them."""
         self.theatre = theatre
         self.chance = Chance(seed, dropped)
-        self.plan = Plan.of(self.chance)
+        drawn = Plan.of(self.chance)
+        self.trouble = Trouble.of(self.chance, drawn.keys)
+        self.plan = self.trouble.planned(drawn)
         self.scheduler = Scheduler(random.Random(seed))
         self.processes: dict[int, Process] = {}
         self.state: str | None = None
@@ -132,6 +137,8 @@ class History:
         )
         for key, code in self.plan.refused.items():
             theatre.zoho.refuse_for_ever(key, code)
+        theatre.zoho.gateway_day = self.trouble.gateway_day
+        self.trouble.begin(theatre.zoho.emulator.faults)
         plan = self.plan
         self.shop = Shop(
             theatre.orders, self.scheduler, self.chance, plan.pair.lookback, whole_seconds=plan.whole_seconds
@@ -139,7 +146,9 @@ class History:
         ledger = theatre.orders if plan.beside else theatre.ledger
         self.ledger_url = f"sqlite:///{ledger}"
         self.settings = plan.pair.settings(self.ledger_url)
-        self.checker = Checker(ledger, self.shop, theatre.zoho, plan.pair.target["max_attempts"])
+        self.checker = Checker(
+            ledger, self.shop, theatre.zoho, plan.pair.target["max_attempts"], self.trouble.fails_calls
+        )
         theatre.zoho.on_new_job = self.checker.job_created
         HOOKS.before = self._before
         HOOKS.before_commit = self._before_commit
@@ -216,7 +225,7 @@ class History:
         STAGE.clock_offset = self.shop.clock_offset = 0.0
         self.scheduler.sleep(self.shop.slack + 5.0)
         left: list[str] = []
-        for number in range(ROUNDS):
+        for number in range(ROUNDS + (ROUNDS_OF_A_DAY if self.trouble.poisoned else 0)):
             self._join(list(self._start_run(1000 + number)))
             left = self.checker.pending(self.plan.refused)
             if not left:
