@@ -139,8 +139,10 @@ class Recorder:
         """Note that a call got through."""
         self._failed_calls.succeeded()
 
-    def call_failed(self, error: TransientError | QuotaError) -> None:
+    def call_failed(self, error: TransientError | QuotaError, *, settled: bool = False) -> None:
         """Note a call that failed as a whole, or that our own budget has no credits for.
+
+        `settled`: its orders are due again, so that the run is complete without them.
 
         Raises:
             QuotaError: nothing more can be sent, and not for our own budget.
@@ -150,7 +152,7 @@ class Recorder:
         if isinstance(error, QuotaError) and not of_budget:
             raise error
         if not of_budget:
-            self._failed_calls.failed(error)
+            self._failed_calls.failed(error, settled=settled)
 
     def ends_budget(self, error: ZohoError) -> bool:
         """Whether an error says that our own budget is spent: what it kept from being sent is left to the next run."""

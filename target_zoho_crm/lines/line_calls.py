@@ -65,5 +65,5 @@ class LineCalls(ABC):
             QuotaError: nothing more can be sent, and not for our own budget.
         """
         if not (splits and blames_nobody(error)):
-            self._recorder.call_failed(error)
+            self._recorder.call_failed(error, settled=blames_nobody(error))
         failures.of_error(error, orders, LINES)

@@ -216,7 +216,7 @@ class LinkFollowUp:
                     found.failures.add(of_outcome(outcome, LINKS), outcome.key)
 
     def _failed(self, error: TransientError | QuotaError, orders: Collection[str], failures: ChildFailures) -> None:
-        self._recorder.call_failed(error)
+        self._recorder.call_failed(error, settled=blames_nobody(error))
         failures.of_error(error, orders, LINKS)
 
 

@@ -215,10 +215,10 @@ class Checker:
         return left + [f"{key}: still submitted" for key in submitted]
 
     def next_due(self) -> str | None:
-        """When the next refused order is due, by the ledger's clock."""
-        query = "SELECT min(next_attempt_at) FROM zoho_sync_ack WHERE status = 'rejected'"
-        found: str | None = self._ledger.execute(query).fetchone()[0]
-        return found
+        """When the next refused order is due that is in the table still, by the ledger's clock."""
+        query = "SELECT record_key, next_attempt_at FROM zoho_sync_ack WHERE status = 'rejected'"
+        orders = self._shop.orders()
+        return min((due for key, due in self._ledger.execute(query) if due and key in orders), default=None)
 
     def close(self) -> None:
         """Close the connection."""
