@@ -46,6 +46,8 @@ class Ack:
     attempts: int = 1
     """Tries to add to those that the ledger already counts for this version."""
     next_attempt_at: datetime | None = None
+    failing_since: datetime | None = None
+    """When the calls of this version began to fail with answers that blame nobody; the first one stays."""
     job_id: str | None = None
     run_id: str | None = None
     payload_hash: str | None = None
@@ -121,12 +123,26 @@ def attempts_of(
     connection: sa.Connection, table: sa.Table, stream: str, keys: Iterable[str]
 ) -> dict[str, tuple[str, int]]:
     """Look up version and attempts of those keys that have an ack."""
-    found: dict[str, tuple[str, int]] = {}
+    found = tries_of(connection, table, stream, keys)
+    return {key: (tries.version, tries.attempts) for key, tries in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How often an order was tried at a version, and since when its calls fail with answers that blame nobody."""
+
+    version: str
+    attempts: int
+    failing_since: datetime | None
+
+
+def tries_of(connection: sa.Connection, table: sa.Table, stream: str, keys: Iterable[str]) -> dict[str, Tries]:
+    """Look up the tries of those keys that have an ack."""
+    found: dict[str, Tries] = {}
+    columns = (table.c.record_key, table.c.version, table.c.attempts, table.c.failing_since)
     for chunk in lookup_chunks(connection, keys):
-        query = sa.select(table.c.record_key, table.c.version, table.c.attempts).where(
-            table.c.stream == stream, table.c.record_key.in_(chunk)
-        )
-        found.update((key, (version, attempts)) for key, version, attempts in connection.execute(query))
+        query = sa.select(*columns).where(table.c.stream == stream, table.c.record_key.in_(chunk))
+        found.update((key, Tries(*tries)) for key, *tries in connection.execute(query))
     return found
 
 
@@ -195,12 +211,22 @@ def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> li
     another = table.c.zoho_id != new("zoho_id")
     earlier = sa.case((another, table.c.zoho_id), else_=table.c.earlier_zoho_id)
     remade = sa.case((another, new("run_id")), else_=table.c.remade_run_id)
-    updates: list[tuple[str, sa.ColumnElement[Any]]] = [("attempts", attempts), ("payload_hash", payload)]
-    updates += [("earlier_zoho_id", earlier), ("remade_run_id", remade)]
+    # No parameter, since those of a row are counted.
+    synced: sa.ColumnElement[Any] = sa.literal_column(f"'{AckStatus.SYNCED.value}'")
+    fails_still = sa.and_(table.c.version == new("version"), new("status") != synced)
+    since = sa.func.coalesce(table.c.failing_since, new("failing_since"))
+    failing = sa.case((fails_still, since), else_=new("failing_since"))
+    updates: list[tuple[str, sa.ColumnElement[Any]]] = [
+        ("attempts", attempts),
+        ("payload_hash", payload),
+        ("failing_since", failing),
+        ("earlier_zoho_id", earlier),
+        ("remade_run_id", remade),
+    ]
     for name in COLUMNS:
         if name in _KEPT_WHEN_UNKNOWN:
             updates.append((name, sa.func.coalesce(new(name), table.c[name])))
-        elif name not in _KEY and name not in {"attempts", "payload_hash"}:
+        elif name not in _KEY and name not in {"attempts", "payload_hash", "failing_since"}:
             updates.append((name, new(name)))
     return updates
 
@@ -326,7 +352,7 @@ def _write_anywhere(connection: sa.Connection, table: sa.Table, acks: Acks, of_j
     for row in rows:
         by_stream.setdefault(row["stream"], {})[row["record_key"]] = row
     for stream, by_key in by_stream.items():
-        present = attempts_of(connection, table, stream, by_key)
+        present = tries_of(connection, table, stream, by_key)
         updates = [{f"new_{name}": value for name, value in by_key[key].items()} for key in by_key if key in present]
         if updates:
             connection.execute(_plain_update(table, of_job=of_job), updates)

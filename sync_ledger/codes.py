@@ -10,6 +10,10 @@ class LedgerCode(StrEnum):
 
     BREAKS_CALLS = "BREAKS_CALLS"
     """Every call with the order fails as a whole."""
+    CALL_FAILED = "CALL_FAILED"
+    """A call with it and others failed as a whole, and which of them is to blame is not known yet."""
+    UPLOAD_FAILED = "UPLOAD_FAILED"
+    """The file of its bulk job could not be uploaded, while other calls got through."""
     JOB_NEVER_CREATED = "JOB_NEVER_CREATED"
     """Its bulk job never reached Zoho."""
     INSERT_UNCONFIRMED = "INSERT_UNCONFIRMED"

@@ -27,7 +27,7 @@ class Choice:
 
 def retry(connection: sa.Connection, table: sa.Table, stream: str, choice: Choice, now: datetime) -> int:
     """Make refused orders due at once, with all their tries before them. Returns how many."""
-    values = {"status": AckStatus.REJECTED.value, "next_attempt_at": now, "attempts": 0}
+    values = {"status": AckStatus.REJECTED.value, "next_attempt_at": now, "attempts": 0, "failing_since": None}
     return sum(
         connection.execute(sa.update(table).where(*which, table.c.status.in_(REFUSED)).values(values)).rowcount
         for which in _chosen(connection, table, stream, choice)

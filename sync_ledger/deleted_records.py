@@ -88,7 +88,7 @@ def note_deleted(
         "acked_at": now,
         "attempts": 1,
         **dict.fromkeys(("payload_hash", "channel", "family", "error_code", "error_field", "error_message")),
-        **dict.fromkeys(("next_attempt_at", "job_id")),
+        **dict.fromkeys(("next_attempt_at", "failing_since", "job_id")),
     }
     if action != MARKED:
         values["zoho_id"] = None

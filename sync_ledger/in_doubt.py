@@ -11,7 +11,12 @@ from sync_databases.chunks import lookup_chunks
 from sync_ledger.codes import LedgerCode
 from sync_ledger.tables import AckStatus, LedgerTables
 
-_DOUBTFUL = (LedgerCode.INSERT_UNCONFIRMED.value, LedgerCode.JOB_WITHOUT_RESULT.value)
+_DOUBTFUL = (
+    LedgerCode.INSERT_UNCONFIRMED.value,
+    LedgerCode.JOB_WITHOUT_RESULT.value,
+    LedgerCode.BREAKS_CALLS.value,
+    LedgerCode.CALL_FAILED.value,
+)
 
 
 def in_doubt_since(

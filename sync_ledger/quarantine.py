@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -14,28 +14,38 @@ from sync_databases.chunks import lookup_chunks
 from sync_ledger.codes import LedgerCode
 from sync_ledger.retry_schedules import QUARANTINED_JOBS
 
-_BREAKS_CALLS, _NO_RESULT = LedgerCode.BREAKS_CALLS.value, LedgerCode.JOB_WITHOUT_RESULT.value
-
 MOST_JOBS = QUARANTINED_JOBS.attempts
-"""Attempts after which orders whose job left no result go by calls, where the one that fails can be found."""
+"""Jobs that fail as a whole, after which their orders go by calls, where the one that fails can be found."""
+
+_ALONE = LedgerCode.BREAKS_CALLS.value
+_TOGETHER = LedgerCode.CALL_FAILED.value
+_BY_CALLS = (LedgerCode.JOB_WITHOUT_RESULT.value, LedgerCode.UPLOAD_FAILED.value)
+_CODES = (_ALONE, _TOGETHER, *_BY_CALLS)
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """Orders that are still at the version that failed: those that go alone, and those that no job takes any more."""
+    """Orders that are still at the version that failed: those that go alone, and those that no job takes.
 
-    alone: frozenset[str]
-    by_calls: frozenset[str]
+    `groups` are orders of one call that failed, by the name that the search gave them: one of each breaks calls, and
+    the search for it goes on.
+    """
+
+    alone: frozenset[str] = frozenset()
+    by_calls: frozenset[str] = frozenset()
+    groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.alone or self.by_calls or self.groups)
 
 
 @cache
 def _is_quarantined(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
     """Which orders of a `stream` are in quarantine: only what is due again is streamed at the same version."""
-    of_jobs = sa.and_(table.c.error_code == _NO_RESULT, table.c.attempts >= MOST_JOBS)
     return (
         table.c.stream == sa.bindparam("stream"),
         table.c.next_attempt_at.is_not(None),
-        sa.or_(table.c.error_code == _BREAKS_CALLS, of_jobs),
+        table.c.error_code.in_(_CODES),
     )
 
 
@@ -50,18 +60,23 @@ def count_due_quarantined(connection: sa.Connection, table: sa.Table, stream: st
     due = sa.select(table.c.error_code, sa.func.count()).where(*_is_quarantined(table), table.c.next_attempt_at <= now)
     rows = connection.execute(due.group_by(table.c.error_code), {"stream": stream})
     counted = {code: count for code, count in rows}  # noqa: C416 - rows are no pairs to mypy
-    return counted.get(_BREAKS_CALLS, 0), counted.get(_NO_RESULT, 0)
+    alone = counted.pop(_ALONE, 0)
+    return alone, sum(counted.values())
 
 
 def quarantined(connection: sa.Connection, table: sa.Table, stream: str, versions: Mapping[str, str]) -> Quarantine:
     """Look up which of these orders are in quarantine; `versions` by key. Another version starts afresh."""
     alone: set[str] = set()
     by_calls: set[str] = set()
+    groups: dict[str, set[str]] = {}
     if connection.execute(_any_quarantined(table), {"stream": stream}).first() is not None:
-        those = sa.select(table.c.record_key, table.c.version, table.c.error_code).where(*_is_quarantined(table))
+        columns = (table.c.record_key, table.c.version, table.c.error_code, table.c.job_id)
+        those = sa.select(*columns).where(*_is_quarantined(table))
         for chunk in lookup_chunks(connection, versions):
             query = those.where(table.c.record_key.in_(chunk))
-            for key, version, code in connection.execute(query, {"stream": stream}):
+            for key, version, code, group in connection.execute(query, {"stream": stream}):
                 if versions[key] == version:
-                    (alone if code == _BREAKS_CALLS else by_calls).add(key)
-    return Quarantine(frozenset(alone), frozenset(by_calls))
+                    known = code == _TOGETHER and group is not None
+                    (groups.setdefault(group, set()) if known else alone if code == _ALONE else by_calls).add(key)
+    together = {group: frozenset(keys) for group, keys in groups.items()}
+    return Quarantine(frozenset(alone), frozenset(by_calls), together)

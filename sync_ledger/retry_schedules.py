@@ -19,12 +19,14 @@ API_CALLS_OF_CHECKS = RetrySchedule(
 )
 TOKEN_RENEWAL = RetrySchedule(attempts=5, first_pause=1.0, growth=Growth.DOUBLING, longest_pause=30.0)
 TOKEN_RENEWAL_OF_CHECKS = RetrySchedule(attempts=5, first_pause=0.2, growth=Growth.DOUBLING, longest_pause=30.0)
-INSERT_CALLS = RetrySchedule(attempts=3, first_pause=1.0)
 SPLIT_CALLS = RetrySchedule(attempts=2, first_pause=1.0, shortest_share=0.5)
 JOB_CREATION = RetrySchedule(attempts=2)
 RESULT_READING = RetrySchedule(attempts=3)
 UNKNOWN_JOBS = RetrySchedule(attempts=UNLIMITED, first_pause=10.0)
-QUARANTINED_JOBS = RetrySchedule(attempts=2)
+QUARANTINED_JOBS = RetrySchedule(attempts=1)
+SEARCH_CREDITS_FACTOR = 3  # a search spends so many times the credits of the call that failed
+GETS_THROUGH_SECONDS = 60.0  # an order that fails alone counts, where something else got through within that time
+PARKED_AFTER_SECONDS = 24 * 3600.0  # at the earliest, for answers that blame nobody
 DUE_ORDERS = RetrySchedule(attempts=UNLIMITED, first_pause=60.0, growth=Growth.DOUBLING, longest_pause=6 * 3600.0)
 LEDGER_STATEMENTS = RetrySchedule(
     attempts=5,
@@ -116,15 +118,11 @@ RETRIES = (
         "each pause is up to a first one longer",
     ),
     Retry(
-        "An insert call without an answer (`operation: insert`)",
-        INSERT_CALLS,
-        "its orders are in doubt: the next run looks them up before it writes",
-    ),
-    Retry(
-        "A call that fails for all its orders and names none",
+        "A call of orders that fails as a whole and blames none, while other calls get through",
         SPLIT_CALLS,
         "its orders are sent in parts, until the one that fails is alone: `BREAKS_CALLS`",
-        "the second attempt is the one in parts",
+        f"the second attempt is the one in parts; they cost {SEARCH_CREDITS_FACTOR} times the call's credits at most, "
+        "the next run goes on",
     ),
     Retry(
         "Creating a bulk write job, without an answer",
@@ -140,10 +138,9 @@ RETRIES = (
         "other runs leave it to the next run",
     ),
     Retry(
-        "Orders whose jobs leave no result",
+        "Orders whose upload or job fails as a whole, or whose job leaves no result",
         QUARANTINED_JOBS,
-        "no job takes them any more: they go by upsert calls",
-        "one job a run",
+        "no job takes them any more: the next run sends them by upsert calls, and counts no attempt",
     ),
     Retry(
         "An order that was refused for a reason that passes",
@@ -151,6 +148,12 @@ RETRIES = (
         "it is parked",
         "the second attempt is due at once, and these pauses follow it",
         "max_attempts",
+    ),
+    Retry(
+        "An order whose calls fail when it is alone, with an answer that blames nobody (no answer, 5xx)",
+        DUE_ORDERS,
+        f"it is parked, {PARKED_AFTER_SECONDS / 3600:g} hours after the first such answer at the earliest",
+        f"a try counts where something else got through within {GETS_THROUGH_SECONDS:g} s",
     ),
     Retry(
         "A statement in the ledger: connection lost, deadlock, locked",

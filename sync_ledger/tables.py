@@ -111,6 +111,8 @@ def _ack_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("error_message", any_text_type(engine, MESSAGE_LENGTH)),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("next_attempt_at", timestamp_type(engine)),
+        # When its calls began to fail with answers that blame nobody: it is parked a day later at the earliest.
+        sa.Column("failing_since", timestamp_type(engine)),
         sa.Column("job_id", sa.String(32)),
         sa.Column("run_id", sa.String(32)),
         sa.Column("payload_hash", sa.String(64)),

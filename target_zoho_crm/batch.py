@@ -46,9 +46,9 @@ class Batch:
 
     `entries` is keyed by the order's key; its values stand in the order of the mapping's columns. `payload_hashes` are
     there by key where they were asked for, `job` is the journal's line of an insert call. `one_by_one`: earlier calls
-    with these orders failed as a whole, so each goes in a call of its own. `links` holds, for a job, the ids of the
-    records that orders are linked to, by key and field, and `lines` the rows of a call's lines, once
-    they are read for a check; both may name further orders.
+    with these orders failed as a whole, so each goes in a call of its own. `group`: an earlier call with just these
+    failed, and one of them is to blame. `links` holds, for a job, the ids of the records that orders are linked to, by
+    key and field, and `lines` the rows of a call's lines, once they are read for a check; both may name further orders.
     """
 
     pending: PendingRecords
@@ -57,6 +57,7 @@ class Batch:
     payload_hashes: Mapping[str, str] = field(default_factory=dict)
     job: JournalledJob | None = None
     one_by_one: bool = False
+    group: str | None = None
     links: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     lines: Any = None
 

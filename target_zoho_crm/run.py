@@ -22,11 +22,11 @@ from sync_ledger.recovery import adopt
 from sync_ledger.state_contract import StateMark, stamped
 from sync_ledger.stream_contract import VERSION_PROPERTY
 from sync_ledger.tables import RUN_COUNTS
+from target_zoho_crm.api.calls import ATTEMPTS
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import QuotaError, configuration_error
 from target_zoho_crm.api.limits import CreditMeter
-from target_zoho_crm.api.transport import ATTEMPTS
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.outcomes import Status
 from target_zoho_crm.confirmation.problem_summary import Problems

@@ -110,14 +110,14 @@ class SharedParts:
         )
         records = RecordsByKey(client, own.module, own.key_field, policy.folding)
         insertion = Insertion(policy, client=client, ledger=ledger, recorder=recorder, records=records)
-        in_flight = InFlight(policy.folding)
+        in_flight, unattributed = InFlight(policy.folding), UnattributedFailures(client.gets_through)
         writers = WriterParts(
             policy,
             client=client,
             ledger=ledger,
             recorder=recorder,
             in_flight=in_flight,
-            unattributed=UnattributedFailures(),
+            unattributed=unattributed,
             records=records,
             insertion=insertion,
             workers=self._workers,
@@ -133,6 +133,7 @@ class SharedParts:
             state_gate=self._state_gate,
             soft_delete=soft_delete,
             lines=None if lines is None or lines.in_subform else ExistingLines(client, lines),
+            unattributed=unattributed,
             workers=calls,
         )
         lookups = LookupResolver(policy, ledger=ledger, recorder=recorder, directories=self._parents, workers=calls)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -42,6 +42,17 @@ CANNED: dict[str, tuple[int, Any]] = {
 }
 
 
+class RequestContents(Protocol):
+    """What a request is about: `request_contents.py`."""
+
+    @property
+    def records(self) -> int:
+        """How many records it writes or deletes."""
+
+    def names(self, keys: frozenset[str]) -> bool:
+        """Whether it is about a record of one of these folded keys."""
+
+
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One fault as asked for. `endpoint` is an endpoint's name, or `*`; faults of jobs leave it out."""
 
@@ -50,6 +61,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     times: int | None = None  # how often it fires; None without end
     after: int = 0  # how many matching requests (or jobs, or records) pass first
     module: str | None = None  # only requests or jobs of this module
+    over: int = 0  # only requests with more records than that
     # answer
     canned: str | None = None
     status: int | None = None
@@ -62,6 +74,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     # job_failed, record_error, poison (also `status` of the call's answer)
     code: str = "INVALID_DATA"
     field: str | None = None
+    # record_error, poison; faults of requests: only those that are about a record of one of these keys
     keys: tuple[str, ...] = ()
     # unprocessed
     rows: int | None = None
@@ -81,6 +94,11 @@ class ActiveFault:
         self.held = 0
         self.keys = frozenset(key.strip().casefold() for key in fault.keys)
         self.released = asyncio.Event()
+
+    @property
+    def asks_contents(self) -> bool:
+        """Whether it meets requests by what they hold."""
+        return bool(self.keys) or self.fault.over > 0
 
     @property
     def spent(self) -> bool:
@@ -153,16 +171,23 @@ class Faults:
             active.released.set()
 
     def take_for_request(self, endpoint: str, module: str | None) -> list[ActiveFault]:
-        """The faults that fire on this request."""
+        """The faults that fire on this request, whatever it holds."""
+        return self._take(lambda each: _meets(each, endpoint, module) and not each.asks_contents)
+
+    def take_by_contents(self, endpoint: str, module: str | None, contents: RequestContents) -> list[ActiveFault]:
+        """The faults that fire on this request for what it holds."""
         return self._take(
-            lambda fault: (
-                fault.kind not in JOB_KINDS and fault.endpoint in {"*", endpoint} and fault.module in {None, module}
+            lambda each: (
+                _meets(each, endpoint, module)
+                and each.asks_contents
+                and contents.records >= each.fault.over + (each.fault.over > 0)
+                and (not each.keys or contents.names(each.keys))
             )
         )
 
     def take_for_job(self, kind: JobKind, module: str) -> ActiveFault | None:
         """The first fault of that kind that fires on this job."""
-        fired = self._take(lambda fault: fault.kind == kind and fault.module in {None, module}, first=True)
+        fired = self._take(lambda each: each.fault.kind == kind and each.fault.module in {None, module}, first=True)
         return fired[0] if fired else None
 
     def record_faults(self, kind: RecordKind, module: str, endpoint: str) -> Sequence[ActiveFault]:
@@ -181,12 +206,17 @@ class Faults:
         with self._lock:
             return active.take()
 
-    def _take(self, matches: Callable[[Fault], bool], *, first: bool = False) -> list[ActiveFault]:
+    def _take(self, matches: Callable[[ActiveFault], bool], *, first: bool = False) -> list[ActiveFault]:
         fired: list[ActiveFault] = []
         with self._lock:
             for active in self.active:
-                if matches(active.fault) and active.take():
+                if matches(active) and active.take():
                     fired.append(active)
                     if first:
                         break
         return fired
+
+
+def _meets(active: ActiveFault, endpoint: str, module: str | None) -> bool:
+    fault = active.fault
+    return fault.kind not in JOB_KINDS and fault.endpoint in {"*", endpoint} and fault.module in {None, module}

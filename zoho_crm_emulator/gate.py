@@ -22,6 +22,7 @@ from zoho_crm_emulator.emulator import Emulator
 from zoho_crm_emulator.faults import CANNED, ActiveFault
 from zoho_crm_emulator.oauth import allows
 from zoho_crm_emulator.refusals import Refused, problem
+from zoho_crm_emulator.request_contents import RequestContents
 from zoho_crm_emulator.server import drop_connection
 from zoho_crm_emulator.switches import Switches, changed
 
@@ -92,6 +93,12 @@ class Gate:
         entry: dict[str, Any],
     ) -> Answer:
         body = await self._read(request, path)
+        name, emulator = self._endpoint.name, self._emulator
+        if any(active.asks_contents for active in emulator.faults.active):
+            contents = RequestContents(emulator, name, dict(request.query_params), body)
+            faults += emulator.faults.take_by_contents(name, path.get("module"), contents)
+            if faults:
+                entry["faults"] = [f"{active.id} {active.fault.kind}" for active in faults]
         for active in faults:
             await self._before(active)
         for active in faults:

@@ -14,7 +14,6 @@ _OF_THE_CALLER = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.NOT_FOUND,
     HTTPStatus.METHOD_NOT_ALLOWED,
-    HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_MANY_REQUESTS,
 )
 _WRAPPINGS_MOST = 8
@@ -63,15 +62,16 @@ def _unwrapped(body: object) -> Mapping[str, Any] | None:
 def names_no_cause(http_status: int, body: object) -> bool:
     """Whether a refusal of a whole write call leaves open what is wrong: one of its records may be.
 
-    So an INTERNAL_ERROR of the API, and a refusal whose code is none of ours, or one about records, without details.
-    Not so what gateways say when the API is out of reach (502 to 504), and what is about the caller or the address.
+    So an INTERNAL_ERROR of the API, what a gateway says in its place (502 to 504: a record may take too long), and a
+    refusal whose code is none of ours, or one about records, without details. Not so what is about the caller or the
+    address. Whether it is an outage shows by what else gets through.
     """
-    if http_status in _OF_THE_CALLER or http_status > HTTPStatus.INTERNAL_SERVER_ERROR:
+    if http_status in _OF_THE_CALLER:
         return False
     found = flat_error(body)
     refused = http_status >= HTTPStatus.BAD_REQUEST
     if found is None:
-        return refused and http_status < HTTPStatus.INTERNAL_SERVER_ERROR
+        return refused
     code, _, field = found
     if field or _details_in(body):
         return False

@@ -16,6 +16,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
+from target_zoho_crm.api.calls import API_VERSION, Answer, Call, ConnectionSettings, Repeat
 from target_zoho_crm.api.codes import JOB_GONE, SUCCESS, OwnCode, http_code
 from target_zoho_crm.api.costs import JOB_CREDITS, PAGE_ROWS, query_credits, upsert_credits
 from target_zoho_crm.api.data_centers import is_plain_url
@@ -30,7 +31,7 @@ from target_zoho_crm.api.errors import (
 from target_zoho_crm.api.limits import CreditKind, CreditMeter
 from target_zoho_crm.api.multipart import multipart
 from target_zoho_crm.api.plain_text import code_of, digits_of
-from target_zoho_crm.api.transport import Answer, Call, ConnectionSettings, Repeat, Transport
+from target_zoho_crm.api.transport import Transport
 
 __all__ = ["Answer", "ConnectionSettings", "JobAnswer", "JobStatus", "ZohoClient"]
 
@@ -39,7 +40,6 @@ Guard = Callable[[], None]
 
 logger = logging.getLogger("target-zoho-crm")
 
-API_VERSION = "v8"
 RESULT_BYTES_MOST = 256 * 1024 * 1024
 ID_CHARACTERS = 64
 """Of a job's or file's id; the ledger holds so many."""
@@ -100,6 +100,10 @@ class ZohoClient:
         self._org: dict[str, Any] | None = None
         self._org_lock = threading.Lock()
 
+    def gets_through(self, since: float) -> bool:
+        """Whether calls get through: any has since that moment of `time.monotonic`, or a read of 1 credit does now."""
+        return self._transport.gets_through(since)
+
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
         """Read `path` below the API version, such as "settings/modules". 204 has body None. Costs 1 credit."""
         return self._transport.json(Call("GET", self._api(path), params=params, credits=1))
@@ -141,6 +145,7 @@ class ZohoClient:
 
         Raises:
             LostAnswer: nobody knows whether they were inserted: a repeat meets them.
+            UnattributedFailure: the same, with `splits`.
         """
         call = Call("POST", self._records(module), body=lambda: body, repeat=repeat, guard=guard, splits=splits)
         return self._write(call, records)
@@ -151,10 +156,21 @@ class ZohoClient:
         """Update up to 100 records, each of which names its `id`. Repeated after a lost answer; `splits` as above."""
         return self._write(Call("PUT", self._records(module), body=lambda: body, guard=guard, splits=splits), records)
 
-    def delete(self, module: str, ids: Sequence[str], *, workflows: bool = True, guard: Guard | None = None) -> Answer:
-        """Delete up to 100 records. Repeated after a lost answer; those already deleted are then INVALID_DATA."""
+    def delete(
+        self,
+        module: str,
+        ids: Sequence[str],
+        *,
+        workflows: bool = True,
+        guard: Guard | None = None,
+        splits: bool = False,
+    ) -> Answer:
+        """Delete up to 100 records. Repeated after a lost answer; those already deleted are then INVALID_DATA.
+
+        `splits` as above.
+        """
         params = {"ids": ",".join(ids)} | ({} if workflows else {"wf_trigger": "false"})
-        return self._write(Call("DELETE", self._records(module), params=params, guard=guard), len(ids))
+        return self._write(Call("DELETE", self._records(module), params=params, guard=guard, splits=splits), len(ids))
 
     def _write(self, call: Call, records: int) -> Answer:
         whole = replace(

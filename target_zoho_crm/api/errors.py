@@ -80,6 +80,18 @@ class UnattributedFailure(TransientError):  # noqa: N818 - as above
         self.plain = plain
 
 
+def blames_nobody(error: ZohoError) -> bool:
+    """Whether an error of a call leaves open if one of its records is the cause: no answer, 5xx, or an unfit one.
+
+    Not so where no connection was made, or Zoho asked for patience: those are about no record.
+    """
+    if isinstance(error, (UnattributedFailure, LostAnswer, AnswerError)):
+        return True
+    status = error.http_status or 0
+    late = status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error, TransientError) and late
+
+
 class LostAnswer(TransientError):  # noqa: N818 - an event of the wire
     """The request may have had its effect: no answer came, or none that says."""
 

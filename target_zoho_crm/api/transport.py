@@ -5,27 +5,24 @@ The token goes to configured or Zoho hosts only, redirects are not followed, and
 
 from __future__ import annotations
 
-import io
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 import tenacity
 import urllib3.exceptions
 
-from sync_ledger.retry_schedules import API_CALLS
+from sync_ledger.retry_schedules import API_CALLS, GETS_THROUGH_SECONDS
 from target_zoho_crm.api.answers import flat_error, names_no_cause
-from target_zoho_crm.api.auth import AccessToken, Credentials, TokenSource
+from target_zoho_crm.api.auth import AccessToken, TokenSource
+from target_zoho_crm.api.calls import API_VERSION, ATTEMPTS, WHERE_CHARACTERS, Answer, Call, ConnectionSettings, Repeat
 from target_zoho_crm.api.codes import JOB_GONE, OwnCode, ZohoCode, http_code
-from target_zoho_crm.api.data_centers import Endpoints, host_of
+from target_zoho_crm.api.data_centers import host_of
 from target_zoho_crm.api.errors import (
     AnswerError,
     LostAnswer,
@@ -37,85 +34,17 @@ from target_zoho_crm.api.errors import (
     request_error,
 )
 from target_zoho_crm.api.http_sessions import NotSent, TokenHeader, connection_error, is_local_fault, new_session
-from target_zoho_crm.api.limits import ConcurrencyGate, CreditKind, CreditMeter, retry_after, wait_or_stop
+from target_zoho_crm.api.limits import ConcurrencyGate, CreditMeter, retry_after, wait_or_stop
 from target_zoho_crm.api.plain_text import NotJsonError, digits_of, json_of, one_line
 
 JSON_BYTES_MOST = 64 * 1024 * 1024  # far above any answer we ask for; keeps a broken server from filling the memory
 _BLOCK_BYTES = 256 * 1024
-ATTEMPTS = API_CALLS.attempts
 _GATEWAY = (502, 503, 504)
 ATTEMPTS_IN_SILENCE = 3
 """A run that tries until it works says so from this attempt on."""
 logger = logging.getLogger("target-zoho-crm")
-WHERE_CHARACTERS = 200
 _CREDIT_DIGITS = 18
 _ANSWERS_WITH_RESULTS = frozenset({200, 201, 202, 207, 400})
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionSettings:
-    """How to reach Zoho. Times are in seconds.
-
-    `read_seconds` limits the silence between two blocks, `answer_seconds` a whole answer. `max_attempts` counts the
-    first one, None: until an outage is over; the pauses between them start at `first_pause_seconds` and double up to
-    `longest_pause_seconds`.
-    """
-
-    endpoints: Endpoints
-    credentials: Credentials
-    cache_dir: Path | None = None
-    connect_seconds: float = 10.0
-    read_seconds: float = 60.0
-    answer_seconds: float = 300.0
-    max_attempts: int | None = ATTEMPTS
-    max_connections: int = 10
-    first_pause_seconds: float = API_CALLS.first_pause
-    longest_pause_seconds: float = API_CALLS.longest_pause
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Status, decoded JSON (None when there is no body), and headers (names in any case) of an answer."""
-
-    status: int
-    body: Any
-    headers: Mapping[str, str]
-
-
-class Repeat(Enum):
-    """Whether a request may be sent again when nobody knows if it had its effect."""
-
-    SAFE = "safe"
-    ONCE = "once"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request.
-
-    `body` makes the body anew for each attempt. `credits` are counted as spent on `kind` before each attempt.
-    `results` says that a `data` list is an answer, also with status 400. `guard` is called right before each attempt,
-    after all waiting: it raises where the run may not send any more. `splits` says that the caller sends parts of a
-    call that fails and names no cause: such a failure is not met by repeating it.
-    """
-
-    method: str
-    url: str
-    params: Mapping[str, str] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: Callable[[], bytes | io.RawIOBase] | None = None
-    repeat: Repeat = Repeat.SAFE
-    upsert: bool = False
-    results: bool = False
-    credits: int = 0
-    kind: CreditKind = CreditKind.OTHER
-    guard: Callable[[], None] | None = None
-    splits: bool = False
-
-    @property
-    def where(self) -> str:
-        """Method and path, for messages: neither query nor host credentials."""
-        return f"{self.method} {one_line(urlsplit(self.url).path, WHERE_CHARACTERS)}"
 
 
 class Transport:
@@ -127,6 +56,7 @@ class Transport:
         self._stop = stop
         self._gate = ConcurrencyGate(settings.max_connections, stop)
         self._local = threading.local()
+        self._last_passed: float | None = None
         self._sessions: list[requests.Session] = []
         self._sessions_lock = threading.Lock()
         accounts_url = settings.endpoints.accounts_url
@@ -158,6 +88,27 @@ class Transport:
 
         return self._again(call, read)
 
+    def gets_through(self, since: float) -> bool:
+        """Whether calls get through: any has since that moment of `time.monotonic`, or a read does now, with retries.
+
+        Raises:
+            ZohoError: what ends the run.
+        """
+        if self._passed_since(since):
+            return True
+        try:
+            self.json(self._control())
+        except TransientError:
+            return False
+        return True
+
+    def _control(self) -> Call:
+        """A call that reads what is always there, to learn whether anything gets through."""
+        return Call("GET", f"{self.api_base()}/crm/{API_VERSION}/org", credits=1)
+
+    def _passed_since(self, moment: float) -> bool:
+        return self._last_passed is not None and self._last_passed >= moment
+
     def stream(self, call: Call, target: Path, limit: int) -> Answer:
         """Send a call and write the body of a 200 to `target`, of at most `limit` bytes; redirects are returned."""
 
@@ -187,7 +138,7 @@ class Transport:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: _worth_another(error, call)),
             wait=self._pause,
-            stop=_continuous_stop
+            stop=self._continuous_stop
             if settings.max_attempts is None
             else tenacity.stop_after_attempt(settings.max_attempts),
             before_sleep=None if settings.max_attempts is not None else _log_failure,
@@ -201,6 +152,14 @@ class Transport:
 
     def _attempt(self, call: Call, read: Callable[[requests.Response], Answer]) -> Answer:
         """Send once; and once more with another token when Zoho refuses this one."""
+        try:
+            return self._with_token(call, read)
+        except (LostAnswer, AnswerError) as error:
+            if call.splits:
+                raise UnattributedFailure(error) from error
+            raise
+
+    def _with_token(self, call: Call, read: Callable[[requests.Response], Answer]) -> Answer:
         token = self._tokens.token()
         try:
             return self._send(call, token, read)
@@ -225,6 +184,7 @@ class Transport:
                 raise
             else:
                 self._gate.answered()
+                self._last_passed = time.monotonic()
                 return answer
             finally:
                 self._credits.over(call.credits)
@@ -328,6 +288,27 @@ class Transport:
         throttled = request_error(ZohoCode.TOO_MANY_REQUESTS, where=call.where, http_status=response.status_code)
         return throttled.turned(_Throttled)
 
+    def _continuous_stop(self, state: tenacity.RetryCallState) -> bool:
+        """Wait for the end of an outage, however long; a call that fails for itself is not kept at.
+
+        It fails for itself where it is answered, or where another call got through meanwhile, or a read does.
+        """
+        if state.attempt_number < ATTEMPTS:
+            return False
+        error = state.outcome.exception() if state.outcome is not None else None
+        if isinstance(error, (NotSent, _Throttled)):
+            return False
+        if not isinstance(error, LostAnswer) and getattr(error, "http_status", None) not in _GATEWAY:
+            return True
+        if self._passed_since(time.monotonic() - GETS_THROUGH_SECONDS):
+            return True
+        control = self._control()
+        try:
+            self._attempt(control, lambda response: self._answer(control, response, self._content(response)))
+        except TransientError:
+            return False
+        return True
+
     def _pause(self, state: tenacity.RetryCallState) -> float:
         """Doubling, with jitter, so that threads that fail together do not come back together."""
         settings = self._settings
@@ -354,13 +335,6 @@ class _NotJson:
 
 
 _NOT_JSON = _NotJson()
-
-
-def _continuous_stop(state: tenacity.RetryCallState) -> bool:
-    """Wait for the end of an outage, however long; a call that is answered, and fails for itself, is not kept at."""
-    error = state.outcome.exception() if state.outcome is not None else None
-    outage = isinstance(error, (LostAnswer, NotSent, _Throttled)) or getattr(error, "http_status", None) in _GATEWAY
-    return not outage and state.attempt_number >= ATTEMPTS
 
 
 def _log_failure(state: tenacity.RetryCallState) -> None:

@@ -23,14 +23,14 @@ class FailedCalls:
         with self._lock:
             return self._total
 
-    def failed(self, error: Exception) -> None:
-        """Count a failed call.
+    def failed(self, error: Exception, *, settled: bool = False) -> None:
+        """Count a failed call; one whose orders are `settled` all the same makes no run incomplete.
 
         Raises:
             Exception: `error` itself, when nothing gets through any more.
         """
         with self._lock:
-            self._total += 1
+            self._total += not settled
             self._in_a_row += 1
             over = self._in_a_row >= self.IN_A_ROW and not self._continuous
         if over:

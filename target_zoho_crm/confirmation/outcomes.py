@@ -59,7 +59,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     `field` names one field, or several joined by a comma. `causes` are there where we refused the record ourselves, so
     that equal ones can be counted; their texts hold nothing of the record but unknown values of picklists.
     `conflict_id` is the record that was written for an order with code KEY_CONFLICT, and is not its own. `holder_id` is
-    the record that holds the key of an order which was refused for that.
+    the record that holds the key of an order which was refused for that. `group` names those with code CALL_FAILED that
+    are known to fail together.
     """
 
     key: str
@@ -74,6 +75,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     causes: tuple[RecordError, ...] = ()
     conflict_id: str | None = None
     holder_id: str | None = None
+    group: str | None = None
 
 
 CREATED = "insert"

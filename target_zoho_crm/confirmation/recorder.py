@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.api.codes import Family, OwnCode
-from target_zoho_crm.api.errors import QuotaError, TransientError, ZohoError, request_error
+from target_zoho_crm.api.errors import QuotaError, TransientError, ZohoError, blames_nobody, request_error
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.batch import Batch, Channel, PendingRecords
 from target_zoho_crm.confirmation.failed_calls import FailedCalls
@@ -116,7 +116,7 @@ class Recorder:
             return
         stream = self._policy.stream
         if self._policy.continuous:  # no next run: the ledger holds them as due, and the tap sends them again
-            code, message = error.code, error.happened
+            code, message = OwnCode.CALL_FAILED.value if blames_nobody(error) else error.code, error.happened
             outcomes = [
                 Outcome(key, entry.version, Status.REJECTED, code=code, message=message, family=Family.TRANSIENT)
                 for key, entry in batch.entries.items()
@@ -139,8 +139,10 @@ class Recorder:
         """Note that a call got through."""
         self._failed_calls.succeeded()
 
-    def call_failed(self, error: TransientError | QuotaError) -> None:
+    def call_failed(self, error: TransientError | QuotaError, *, settled: bool = False) -> None:
         """Note a call that failed as a whole, or that our own budget has no credits for.
+
+        `settled`: its orders are due again, so that the run is complete without them.
 
         Raises:
             QuotaError: nothing more can be sent, and not for our own budget.
@@ -150,7 +152,7 @@ class Recorder:
         if isinstance(error, QuotaError) and not of_budget:
             raise error
         if not of_budget:
-            self._failed_calls.failed(error)
+            self._failed_calls.failed(error, settled=settled)
 
     def ends_budget(self, error: ZohoError) -> bool:
         """Whether an error says that our own budget is spent: what it kept from being sent is left to the next run."""

@@ -15,11 +15,12 @@ from msgspec import structs
 from sync_ledger.acks import (
     Ack,
     Acks,
-    attempts_of,
+    Tries,
     from_elsewhere,
     has_long_numbers,
     make_due,
     synced_at,
+    tries_of,
     write_acks,
 )
 from sync_ledger.callback_notes import called_back_at
@@ -41,7 +42,7 @@ from target_zoho_crm.confirmation.key_conflicts import Conflicts, Lost, written_
 from target_zoho_crm.confirmation.laws import not_of_job
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
-from target_zoho_crm.confirmation.retries import next_attempt_at
+from target_zoho_crm.confirmation.retries import Attempt, attempt_of, next_attempt_at
 from target_zoho_crm.mapping.key_folding import KeyFolding
 
 _ACK_STATUS = {
@@ -122,7 +123,7 @@ class StreamLedger:
     def acked_keys(self, keys: Collection[str]) -> set[str]:
         """Look up which of these orders have an ack."""
         ack, stream = self._ledger.tables.ack, self._lease.stream
-        return self._read(lambda connection: set(attempts_of(connection, ack, stream, keys)))
+        return self._read(lambda connection: set(tries_of(connection, ack, stream, keys)))
 
     def other_owners(self, ids: Mapping[str, str]) -> dict[str, str]:
         """Look up which of these records, by key, are another order's by the ledger: key -> the other order's key."""
@@ -344,15 +345,20 @@ class StreamLedger:
     ) -> list[Ack]:
         """Acks of what is not in the CRM; when it is tried again depends on how often it was."""
         failing = [outcome.key for outcome in outcomes if outcome.family is Family.TRANSIENT]
-        tried = attempts_of(connection, self._ledger.tables.ack, self._lease.stream, failing)
+        tried = tries_of(connection, self._ledger.tables.ack, self._lease.stream, failing)
         folded = self._folding.changed([outcome.key for outcome in outcomes])
         acks = []
         for outcome in outcomes:
-            status, due = _ACK_STATUS[outcome.status], None
+            status, attempt = _ACK_STATUS[outcome.status], Attempt.COUNTS
+            due = since = None
             if outcome.family is Family.TRANSIENT:
-                version, before = tried.get(outcome.key, (outcome.version, 0))
-                attempts = 1 + (before if version == outcome.version else 0)
-                due = next_attempt_at(attempts, now, max_attempts=self._max_attempts)
+                attempt, before = attempt_of(outcome.code), tried.get(outcome.key)
+                if before is None or before.version != outcome.version:
+                    before = Tries(outcome.version, 0, None)
+                if attempt.blames_nobody:
+                    since = before.failing_since or now
+                attempts = before.attempts + attempt.counted
+                due = next_attempt_at(attempts, now, attempt, failing_since=since, max_attempts=self._max_attempts)
                 status = AckStatus.REJECTED if due else AckStatus.PARKED
             acks.append(
                 Ack(
@@ -367,8 +373,10 @@ class StreamLedger:
                     error_code=outcome.code,
                     error_field=outcome.field,
                     error_message=outcome.message,
+                    attempts=attempt.counted,
                     next_attempt_at=due,
-                    job_id=job.job_id if job else None,
+                    failing_since=since,
+                    job_id=job.job_id if job else outcome.group,
                     run_id=self._lease.run_id,
                     folded_key=folded.get(outcome.key),
                 )

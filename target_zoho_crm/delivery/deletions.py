@@ -7,7 +7,7 @@ record that is not there any more is as deleted as it can be.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,7 +17,7 @@ from msgspec import structs
 from sync_ledger.deleted_records import MARKED, KnownRecord
 from sync_ledger.tables import AckStatus
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.codes import NO_SUCH_RECORD
+from target_zoho_crm.api.codes import NO_SUCH_RECORD, OwnCode
 from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.batch import Batch, Entry, PendingRecords
@@ -25,13 +25,17 @@ from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status, 
 from target_zoho_crm.confirmation.recorder import Recorder
 from target_zoho_crm.confirmation.state_gate import StateGate
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
+from target_zoho_crm.confirmation.unattributed_failures import UnattributedFailures
 from target_zoho_crm.lines.existing_lines import ExistingLines
 from target_zoho_crm.record_decoding import GONE, Rows
 from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.writing.delete_settings import DeleteSettings, OnDelete, SoftDelete
+from target_zoho_crm.writing.split_call import SplitCall
 from target_zoho_crm.writing.workers import Workers
 
 LINE_LEFT = "a line of the order could not be deleted"
+_UNKNOWN = (OwnCode.BREAKS_CALLS, OwnCode.CALL_FAILED)
+"""Of an order whose call failed: nobody knows what it did."""
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -58,6 +62,7 @@ class Deletions:
         state_gate: StateGate,
         soft_delete: SoftDelete | None,
         lines: ExistingLines | None,
+        unattributed: UnattributedFailures,
         workers: Workers,
     ) -> None:
         """Carry out within the bounds of `settings`.
@@ -73,6 +78,7 @@ class Deletions:
         self._state_gate = state_gate
         self._soft_delete = soft_delete
         self._lines = lines
+        self._unattributed = unattributed
         self._workers = workers
         self._collected: dict[str, Deletion] = {}
         self.refusal: str | None = None
@@ -97,32 +103,52 @@ class Deletions:
         if earlier is not None:
             self._state_gate.superseded(earlier.pending, 1)
 
-    def restore(self, batch: Batch) -> None:
+    def restore(self, batch: Batch) -> Batch:
         """Clear the mark of orders that are back, before they are written, unless a column is mapped to its field.
 
+        Gives the batch without those of which nobody knows whether it is cleared.
+
         Raises:
-            ZohoError, DatabaseError: it could not be cleared.
+            ZohoError, DatabaseError: what ends the run.
         """
         mark = self._soft_delete
         if mark is None or mark.api_name in {column.field.api_name for column in batch.mapping.columns}:
-            return
+            return batch
         known = self._ledger.known_records(batch.entries)
         back = {
             key: record.zoho_id
             for key, record in known.items()
-            if record.status is AckStatus.DELETED and record.action == MARKED and record.zoho_id is not None
+            # The action stays until the order is written, also where clearing the mark, or a write after it, failed.
+            if record.status is not AckStatus.SYNCED and record.action == MARKED and record.zoho_id is not None
         }
         for ids in _chunks(back):
-            outcomes = self._set(ids, dict.fromkeys(ids, ""), mark.api_name, mark.restored)
-            failed = [each for each in outcomes if each.status is not Status.DELETED]
-            if failed:
-                logger.warning(
-                    "Stream %r: the mark of %d orders that came back could not be cleared: %s in field %s",
-                    self._policy.stream,
-                    len(failed),
-                    failed[0].code,
-                    mark.api_name,
-                )
+            batch = self._restored(batch, ids, mark)
+        return batch
+
+    def _restored(self, batch: Batch, ids: Mapping[str, str], mark: SoftDelete) -> Batch:
+        versions = {key: batch.entries[key].version for key in ids}
+
+        def send(keys: Collection[str]) -> list[Outcome]:
+            return self._set({key: ids[key] for key in keys}, versions, mark.api_name, mark.restored)
+
+        split = self._split(versions, send)
+        try:
+            split.run()
+        except TransientError as error:
+            self._recorder.leave_unsynced(batch.only(split.unsent), error)
+        refused = [each for each in split.outcomes if each.code in _UNKNOWN]
+        if refused:
+            self._recorder.record(batch.pending, refused, None)
+        failed = [each for each in split.outcomes if each.status is not Status.DELETED and each.code not in _UNKNOWN]
+        if failed:
+            logger.warning(
+                "Stream %r: the mark of %d orders that came back could not be cleared: %s in field %s",
+                self._policy.stream,
+                len(failed),
+                failed[0].code,
+                mark.api_name,
+            )
+        return batch.without({*split.unsent, *(each.key for each in refused)})
 
     def carry_out(self) -> None:
         """Delete or mark what was deleted; returns when all of it is settled, or refuses all of it.
@@ -153,9 +179,19 @@ class Deletions:
         self.refusal = self._settings.refuses(len(ids), self._ledger.count_in_crm())
         if self.refusal is not None:
             return
-        for chunk in _chunks(ids):
-            self._workers.submit(self._deliver, chunk)
+        self._start(ids)
         self._workers.wait()
+
+    def _start(self, ids: Mapping[str, str]) -> None:
+        """Begin the calls: alone for what made earlier calls fail, and for themselves where one of some does."""
+        quarantine = self._ledger.quarantined({key: self._collected[key].version for key in ids})
+        for key in quarantine.alone:
+            self._workers.submit(self._deliver, {key: ids[key]}, True)  # noqa: FBT003 - as `known`
+        for group in quarantine.groups.values():
+            self._workers.submit(self._deliver, {key: ids[key] for key in group}, True)  # noqa: FBT003
+        apart = quarantine.alone.union(*quarantine.groups.values())
+        for chunk in _chunks({key: ids[key] for key in ids if key not in apart}):
+            self._workers.submit(self._deliver, chunk, False)  # noqa: FBT003
 
     def _in_a_job(self, key: str, record: KnownRecord) -> bool:
         """An order whose job was left to the next run is deleted after that."""
@@ -166,23 +202,31 @@ class Deletions:
         )
         return True
 
-    def _deliver(self, ids: Mapping[str, str]) -> None:
+    def _deliver(self, ids: Mapping[str, str], known: bool) -> None:  # noqa: FBT001 - of a thread's work
+        """Delete or mark up to 100 records; `known`: calls with just these have failed before."""
         mark = self._soft_delete
         versions = {key: self._collected[key].version for key in ids}
-        try:
+
+        def send(keys: Collection[str]) -> list[Outcome]:
+            those = {key: ids[key] for key in keys}
             if mark is None:
-                outcomes = self._delete(ids, versions)
-            else:
-                outcomes = self._set(ids, versions, mark.api_name, mark.deleted)
+                return self._delete(those, versions)
+            return self._set(those, versions, mark.api_name, mark.deleted)
+
+        split = self._split(versions, send, known=known)
+        ended_by: TransientError | QuotaError | None = None
+        try:
+            split.run()
+            self._recorder.call_succeeded()
         except (TransientError, QuotaError) as error:
-            if self._recorder.ends_budget(error):
-                return
-            self._recorder.call_failed(error)
-            logger.warning(
-                "%d deletions of stream %r are left to the next run: %s", len(ids), self._policy.stream, error
-            )
-            return
-        self._recorder.call_succeeded()
+            ended_by = error
+        self._settle_outcomes(split.outcomes)
+        if ended_by is not None and not self._recorder.ends_budget(ended_by):
+            self._recorder.call_failed(ended_by)
+            stream, left = self._policy.stream, len(split.unsent)
+            logger.warning("%d deletions of stream %r are left to the next run: %s", left, stream, ended_by)
+
+    def _settle_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         done = {each.key: each.version for each in outcomes if each.status is Status.DELETED}
         there = {each.key for each in outcomes if each.status is Status.DELETED and each.action == MARKED}
         self._ledger.note_deleted({key: done[key] for key in done if key not in there}, OnDelete.DELETE.value)
@@ -194,6 +238,12 @@ class Deletions:
                 failed.setdefault(self._collected[outcome.key].pending, []).append(outcome)
         for pending, some in failed.items():
             self._recorder.record(pending, some, None)
+
+    def _split(
+        self, versions: Mapping[str, str], send: Callable[[Collection[str]], list[Outcome]], *, known: bool = False
+    ) -> SplitCall:
+        stream, stop = self._policy.stream, self._client.stop
+        return SplitCall(stream, versions, send, unattributed=self._unattributed, stop=stop, known=known)
 
     def _delete(self, ids: Mapping[str, str], versions: Mapping[str, str]) -> list[Outcome]:
         kept = self._delete_lines(list(ids.values()))
@@ -207,7 +257,9 @@ class Deletions:
             trigger, module = self._policy.automations.trigger, self._policy.module
             workflows = trigger is None or "workflow" in trigger
             own = [ids[key] for key in free]
-            answer = self._client.delete(module, own, workflows=workflows, guard=self._ledger.guard)
+            guard = self._ledger.guard
+            answer = self._client.delete(module, own, workflows=workflows, guard=guard, splits=True)
+            self._unattributed.passed()
             outcomes += upsert_outcomes(free, [versions[key] for key in free], answer.status, answer.body)
         return [_as_deleted(outcome, OnDelete.DELETE.value) for outcome in outcomes]
 
@@ -222,8 +274,10 @@ class Deletions:
     def _set(self, ids: Mapping[str, str], versions: Mapping[str, str], field: str, value: object) -> list[Outcome]:
         records = [{"id": zoho_id, field: value} for zoho_id in ids.values()]
         body = msgspec.json.encode({"data": records, **self._policy.automations.body()})
-        answer = self._client.update(self._policy.module, body, records=len(records), guard=self._ledger.guard)
-        outcomes = upsert_outcomes(list(ids), list(versions.values()), answer.status, answer.body)
+        module, guard = self._policy.module, self._ledger.guard
+        answer = self._client.update(module, body, records=len(records), guard=guard, splits=True)
+        self._unattributed.passed()
+        outcomes = upsert_outcomes(list(ids), [versions[key] for key in ids], answer.status, answer.body)
         return [_as_deleted(outcome, MARKED) for outcome in outcomes]
 
     def _settle(self, keys: Sequence[str], status: Status) -> None:

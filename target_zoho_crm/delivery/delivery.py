@@ -142,8 +142,7 @@ class Delivery:
             self._refusals.unreadable(pending, entries)
         self._refusals.same_keys(pending, entries)
         for mapping, same in self._by_mapping(entries):
-            batch = Batch(pending, mapping, same)
-            self._deletions.restore(batch)
+            batch = self._deletions.restore(Batch(pending, mapping, same))
             for sift in self._sifts:
                 batch = sift(batch)
             self._router.send(batch)

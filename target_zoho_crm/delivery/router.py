@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from sync_ledger.quarantine import Quarantine
+from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.errors import QuotaError
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.batch import Batch, Channel
@@ -59,21 +61,30 @@ class Router:
         if not batch.entries:
             return
         quarantine = self._ledger.quarantined(batch.versions)
-        if quarantine.alone or quarantine.by_calls:
+        if quarantine:
             batch = self._send_quarantined(batch, quarantine)
         self._send_by(self._routing.channel, batch)
 
     def _send_quarantined(self, batch: Batch, quarantine: Quarantine) -> Batch:
         """Send the orders that made earlier calls or jobs fail by calls, for themselves; gives the others."""
-        for keys, one_by_one, how in (
-            (quarantine.alone, True, "alone, since calls with them failed"),
-            (quarantine.by_calls, False, "by calls, since their jobs left no result"),
-        ):
+        stream, taken = batch.pending.stream, set[str]()
+
+        def send(keys: Collection[str], how: str, **facts: Any) -> None:
             those = [key for key in batch.entries if key in keys]
             if those:
-                logger.info("Stream %r: %d orders go %s", batch.pending.stream, len(those), how)
-                self._send_by(Channel.UPSERT, replace(batch.only(those), one_by_one=one_by_one))
-        return batch.without(quarantine.alone | quarantine.by_calls)
+                logger.info("Stream %r: %d orders go %s", stream, len(those), how)
+                self._send_by(Channel.UPSERT, replace(batch.only(those), **facts))
+                taken.update(those)
+
+        send(quarantine.alone, "alone, since calls with them failed", one_by_one=True)
+        by_calls = set(quarantine.by_calls)
+        for group, keys in quarantine.groups.items():
+            if len(keys) > CALL_RECORDS:  # what belongs to a job's orders was not written
+                by_calls |= keys
+            else:
+                send(keys, "for themselves, since one of them makes calls fail", group=group)
+        send(by_calls, "by calls, since their job or its upload failed")
+        return batch.without(taken)
 
     def _send_by(self, channel: Channel, batch: Batch) -> None:
         """Send by one channel what the budget has credits for."""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.errors import QuotaError, TransientError
+from target_zoho_crm.api.errors import QuotaError, TransientError, blames_nobody
 from target_zoho_crm.confirmation.outcomes import Outcome
 from target_zoho_crm.confirmation.recorder import Recorder
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
@@ -41,22 +41,29 @@ class LineCalls(ABC):
         """Held by whoever writes or deletes lines."""
 
     @abstractmethod
-    def write(self, outcomes: Sequence[Outcome], rows: LineRows) -> list[Outcome]:
+    def write(self, outcomes: Sequence[Outcome], rows: LineRows, *, splits: bool = False) -> list[Outcome]:
         """Write the lines of the orders that are in the CRM; the orders' outcomes with those of their lines.
+
+        `splits`: a call that fails and blames nobody is not repeated; its orders are sent again in parts.
 
         Raises:
             ZohoError: what ends the run.
         """
 
     @abstractmethod
-    def delete_surplus(self, outcomes: Sequence[Outcome], rows: LineRows, failures: ChildFailures) -> None:
+    def delete_surplus(
+        self, outcomes: Sequence[Outcome], rows: LineRows, failures: ChildFailures, *, splits: bool = False
+    ) -> None:
         """Delete the lines that orders have in the CRM only; what is not deleted is added to `failures`."""
 
-    def _failed(self, error: TransientError | QuotaError, orders: Iterable[str], failures: ChildFailures) -> None:
+    def _failed(
+        self, error: TransientError | QuotaError, orders: Iterable[str], failures: ChildFailures, *, splits: bool
+    ) -> None:
         """Note a call that failed as a whole, or that our own budget has no credits for.
 
         Raises:
             QuotaError: nothing more can be sent, and not for our own budget.
         """
-        self._recorder.call_failed(error)
+        if not (splits and blames_nobody(error)):
+            self._recorder.call_failed(error, settled=blames_nobody(error))
         failures.of_error(error, orders, LINES)

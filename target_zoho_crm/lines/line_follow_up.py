@@ -66,7 +66,9 @@ class LineFollowUp:
     def after_call(self, batch: Batch, outcomes: list[Outcome]) -> list[Outcome]:
         """Write the lines of a call's orders. Those that our own budget has no credits for are left as if unsent."""
         return [
-            outcome for outcome in self._calls.write(outcomes, batch.lines) if outcome.code != OwnCode.CREDIT_BUDGET
+            outcome
+            for outcome in self._calls.write(outcomes, batch.lines, splits=True)
+            if outcome.code != OwnCode.CREDIT_BUDGET
         ]
 
     # After a job

@@ -22,7 +22,7 @@ logger = logging.getLogger("target-zoho-crm")
 class ModuleLines(LineCalls):
     """Writes the lines of orders that are in the CRM by upsert calls, and takes away those that they have no more."""
 
-    def write(self, outcomes: Sequence[Outcome], rows: LineRows) -> list[Outcome]:
+    def write(self, outcomes: Sequence[Outcome], rows: LineRows, *, splits: bool = False) -> list[Outcome]:
         """Write the lines of the orders that are in the CRM; the orders' outcomes with those of their lines.
 
         Raises:
@@ -33,11 +33,13 @@ class ModuleLines(LineCalls):
         mine = [index for index, order in enumerate(rows.orders) if order in ids]
         with self.move_lock.writing():
             for call in chunks_of(mine, CALL_RECORDS):
-                self._call(call, ids, rows, failures)
-        self.delete_surplus(outcomes, rows, failures)
+                self._call(call, ids, rows, failures, splits=splits)
+        self.delete_surplus(outcomes, rows, failures, splits=splits)
         return with_failures(outcomes, failures)
 
-    def delete_surplus(self, outcomes: Sequence[Outcome], rows: LineRows, failures: ChildFailures) -> None:
+    def delete_surplus(
+        self, outcomes: Sequence[Outcome], rows: LineRows, failures: ChildFailures, *, splits: bool = False
+    ) -> None:
         """Delete the lines that orders have in the CRM only; what is not deleted is added to `failures`."""
         ids = ids_of(outcomes)
         created = {outcome.key for outcome in outcomes if outcome.action == CREATED}
@@ -58,7 +60,7 @@ class ModuleLines(LineCalls):
                 still = [line for line in now if line.id in ids_found and line.order_id in wanted]
                 refused = self._existing.delete(still, self._ledger.guard)
         except (TransientError, QuotaError) as error:
-            self._failed(error, order_of.values(), failures)
+            self._failed(error, order_of.values(), failures, splits=splits)
             return
         for line in still:
             if line.id in refused:
@@ -66,7 +68,9 @@ class ModuleLines(LineCalls):
                 failure = ChildFailure(code, family_of(code), message="it was not deleted", key=line.key)
                 failures.add(failure, order_of[line.order_id])
 
-    def _call(self, call: Sequence[int], ids: Mapping[str, str], rows: LineRows, failures: ChildFailures) -> None:
+    def _call(
+        self, call: Sequence[int], ids: Mapping[str, str], rows: LineRows, failures: ChildFailures, *, splits: bool
+    ) -> None:
         lines, policy = self._lines, self._policy
         keys = [rows.keys[index] for index in call]
         orders = [rows.orders[index] for index in call]
@@ -76,11 +80,12 @@ class ModuleLines(LineCalls):
         if refused:
             raise AssertionError("lines were checked before their orders were sent")
         try:
-            answer = self._client.upsert(lines.module, body, records=len(keys), guard=self._ledger.guard)
+            guard = self._ledger.guard
+            answer = self._client.upsert(lines.module, body, records=len(keys), guard=guard, splits=splits)
             key_field = lines.mapping.key_field.api_name
             outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body, key_field=key_field)
         except (TransientError, QuotaError) as error:
-            self._failed(error, set(orders), failures)
+            self._failed(error, set(orders), failures, splits=splits)
             return
         self._recorder.call_succeeded()
         for order, outcome in zip(orders, outcomes, strict=True):

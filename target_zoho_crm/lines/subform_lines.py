@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from sync_databases.chunks import chunks_of
+from target_zoho_crm.api.calls import Repeat
 from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.errors import QuotaError, TransientError
-from target_zoho_crm.api.transport import Repeat
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of, upsert_outcomes
 from target_zoho_crm.lines.existing_lines import ExistingLine
 from target_zoho_crm.lines.line_calls import LineCalls
@@ -51,7 +51,7 @@ class _Order:
 class SubformLines(LineCalls):
     """Writes rows of a subform by upsert calls for their orders."""
 
-    def write(self, outcomes: Sequence[Outcome], rows: LineRows) -> list[Outcome]:
+    def write(self, outcomes: Sequence[Outcome], rows: LineRows, *, splits: bool = False) -> list[Outcome]:
         """Bring the rows of the orders that are in the CRM to what the lines say."""
         ids = ids_of(outcomes)
         failures = ChildFailures()
@@ -61,15 +61,17 @@ class SubformLines(LineCalls):
         try:
             there = self._there(ids[order] for order in stated if order not in created)
         except (TransientError, QuotaError) as error:
-            self._failed(error, stated, failures)
+            self._failed(error, stated, failures, splits=splits)
             return with_failures(outcomes, failures)
         wanted = self._wanted(rows)
         orders = [self._matched(order, wanted.get(order, {}), there.get(ids[order], ())) for order in stated]
         for call in chunks_of((order for order in orders if order.rows), CALL_RECORDS):
-            self._call(call, ids, failures)
+            self._call(call, ids, failures, splits=splits)
         return with_failures(outcomes, failures)
 
-    def delete_surplus(self, outcomes: Sequence[Outcome], rows: LineRows, failures: ChildFailures) -> None:
+    def delete_surplus(
+        self, outcomes: Sequence[Outcome], rows: LineRows, failures: ChildFailures, *, splits: bool = False
+    ) -> None:
         """Do nothing: `write` deletes rows with those that it changes and adds."""
 
     def _there(self, ids: Iterable[str]) -> dict[str, list[ExistingLine]]:
@@ -108,7 +110,7 @@ class SubformLines(LineCalls):
                 keys.append(line.key)
         return _Order(order, sent, keys)
 
-    def _call(self, call: Sequence[_Order], ids: Mapping[str, str], failures: ChildFailures) -> None:
+    def _call(self, call: Sequence[_Order], ids: Mapping[str, str], failures: ChildFailures, *, splits: bool) -> None:
         subform, further = self._lines.settings.subform, self._policy.automations.body()
         data = [{"id": ids[order.key], subform: order.rows} for order in call]
         body = {"data": data, "duplicate_check_fields": [self._lines.order_key_field], **further}
@@ -120,10 +122,11 @@ class SubformLines(LineCalls):
                 records=len(keys),
                 guard=self._ledger.guard,
                 repeat=Repeat.ONCE if any(order.adds for order in call) else Repeat.SAFE,
+                splits=splits,
             )
             outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body)
         except (TransientError, QuotaError) as error:
-            self._failed(error, keys, failures)
+            self._failed(error, keys, failures, splits=splits)
             return
         self._recorder.call_succeeded()
         for order, outcome, item in zip(call, outcomes, answer.body["data"], strict=True):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from target_zoho_crm.api.calls import Repeat
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.api.transport import Repeat
 from target_zoho_crm.confirmation.outcomes import Outcome, upsert_outcomes
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.links.link_rows import LinkRow
@@ -27,7 +27,7 @@ class LinkCalls:
         self._client = client
         self._ledger = ledger
 
-    def change(self, orders: Sequence[Outcome], changes: Sequence[Changes]) -> list[Outcome]:
+    def change(self, orders: Sequence[Outcome], changes: Sequence[Changes], *, splits: bool = False) -> list[Outcome]:
         """Make one call for up to 100 orders that are in the CRM; gives what became of them by it.
 
         Rows are added or taken away once: a row that was added is not found again by any key, one that is deleted
@@ -44,6 +44,7 @@ class LinkCalls:
             records=len(data),
             guard=self._ledger.guard,
             repeat=Repeat.ONCE if any(any(fields.values()) for fields in changes) else Repeat.SAFE,
+            splits=splits,
         )
         keys, versions = [order.key for order in orders], [order.version for order in orders]
         return upsert_outcomes(keys, versions, answer.status, answer.body)

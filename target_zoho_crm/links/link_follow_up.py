@@ -8,7 +8,7 @@ is created once and by nobody again: after a lost answer its orders are due agai
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.coql_rows import id_in
 from target_zoho_crm.api.costs import CALL_RECORDS
-from target_zoho_crm.api.errors import QuotaError, TransientError
+from target_zoho_crm.api.errors import QuotaError, TransientError, blames_nobody
 from target_zoho_crm.api.metadata import LINKS as LINK_TYPES
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of
@@ -85,9 +85,19 @@ class LinkFollowUp:
         An order without a value is left alone here: the call itself has cleared its links, or was to keep them.
         """
         ids = ids_of([each for each in outcomes if each.action != CREATED])
+        try:
+            return self._without_surplus(batch, outcomes, ids) if ids else outcomes
+        except TransientError as error:
+            if not blames_nobody(error):
+                raise
+            failures = ChildFailures()
+            failures.of_error(error, ids, LINKS)
+            return with_failures(outcomes, failures)
+
+    def _without_surplus(self, batch: Batch, outcomes: list[Outcome], ids: Mapping[str, str]) -> list[Outcome]:
         changes: dict[str, Changes] = {}
         for position, column in enumerate(batch.mapping.columns):
-            if ids and _is_linked(column):
+            if _is_linked(column):
                 wanted = {key: _wanted(column, batch.entries[key].values[position]) for key in ids}
                 linked = [key for key in ids if wanted[key]]
                 held = links_held(self._client, column.field, [ids[key] for key in linked])
@@ -98,7 +108,7 @@ class LinkFollowUp:
         if not changes:
             return outcomes
         changed = [each for each in outcomes if each.key in changes]
-        answered = self._calls.change(changed, [changes[each.key] for each in changed])
+        answered = self._calls.change(changed, [changes[each.key] for each in changed], splits=True)
         refused = {each.key: each for each in answered if each.status is not Status.SYNCED}
         return [refused.get(each.key, each) for each in outcomes]
 
@@ -206,7 +216,7 @@ class LinkFollowUp:
                     found.failures.add(of_outcome(outcome, LINKS), outcome.key)
 
     def _failed(self, error: TransientError | QuotaError, orders: Collection[str], failures: ChildFailures) -> None:
-        self._recorder.call_failed(error)
+        self._recorder.call_failed(error, settled=blames_nobody(error))
         failures.of_error(error, orders, LINKS)
 
 

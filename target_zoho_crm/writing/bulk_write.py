@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import uuid
 from dataclasses import replace
 from operator import attrgetter
@@ -15,7 +16,7 @@ from pathlib import Path
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.costs import JOB_CREDITS
-from target_zoho_crm.api.errors import LostAnswer, TransientError, ZohoError
+from target_zoho_crm.api.errors import LostAnswer, TransientError, ZohoError, blames_nobody
 from target_zoho_crm.batch import Batch, Channel, PendingRecords
 from target_zoho_crm.confirmation.in_flight import Flight, InFlight
 from target_zoho_crm.confirmation.outcomes import Outcome, own_refusals
@@ -26,7 +27,7 @@ from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.csv_files import operation_in_job, write_bulk_zip
 from target_zoho_crm.writing.follow_up import FollowUps
 from target_zoho_crm.writing.insertion import Insertion
-from target_zoho_crm.writing.job_steps import BulkFile, JobSteps, NotCreatedError, StillRunningError
+from target_zoho_crm.writing.job_steps import BulkFile, JobSteps, NotCreatedError, StillRunningError, upload_failed
 from target_zoho_crm.writing.workers import JobWorkers
 
 FOLLOWED_UP_AT_ONCE = 3
@@ -120,6 +121,7 @@ class BulkWriter:
         self, pending: PendingRecords | None, job: JournalledJob, flight: Flight, file: BulkFile | None
     ) -> None:
         """Take a job through all steps that are left; without a `file` it is a dead run's."""
+        began = time.monotonic()
         try:
             if file is not None:
                 with self._steps.rows_lock:
@@ -129,6 +131,10 @@ class BulkWriter:
             self._recorder.call_succeeded()
             self._record(pending, job, result)
         except NotCreatedError as failure:
+            if file is not None and self._fails_for_itself(failure.error, began):
+                self._recorder.record(pending, upload_failed(job, failure.error), Channel.BULK_WRITE, job)
+                self._in_flight.end(flight)
+                return
             self._ledger.give_back(job, failure.code)
             self._recorder.due_again(pending, len(job.manifest))
             self._in_flight.end(flight)
@@ -145,6 +151,10 @@ class BulkWriter:
         finally:
             self._follow_ups.discard(job.job_id)
         self._in_flight.end(flight)
+
+    def _fails_for_itself(self, error: ZohoError, began: float) -> bool:
+        """Whether a file was not uploaded, or no job made of it, for no clear reason while other calls get through."""
+        return blames_nobody(error) and self._steps.gets_through(began)
 
     def _record(self, pending: PendingRecords | None, job: JournalledJob, result: Path | None) -> None:
         """Turn a result into acks, once its orders are followed up."""

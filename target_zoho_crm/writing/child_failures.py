@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from target_zoho_crm.api.codes import Family, OwnCode, ZohoCode
-from target_zoho_crm.api.errors import QuotaError, TransientError
+from target_zoho_crm.api.errors import QuotaError, TransientError, blames_nobody
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 
 MESSAGE_CHARACTERS = 300
@@ -56,8 +56,12 @@ class ChildFailures(dict[str, list[ChildFailure]]):
             self.setdefault(order, []).append(failure)
 
     def of_error(self, error: TransientError | QuotaError, orders: Iterable[str], kind: ChildKind) -> None:
-        """Note a call that failed as a whole after all attempts, or that our own budget has no credits for."""
-        self.add(ChildFailure(error.code, Family.TRANSIENT, message=error.happened, kind=kind), *orders)
+        """Note a call that failed as a whole, or that our own budget has no credits for.
+
+        Where the answer blames nobody, the orders are searched by calls, each with what belongs to it.
+        """
+        code = OwnCode.CALL_FAILED if blames_nobody(error) else error.code
+        self.add(ChildFailure(code, Family.TRANSIENT, message=error.happened, kind=kind), *orders)
 
 
 def of_outcome(outcome: Outcome, kind: ChildKind, field: str | None = None) -> ChildFailure:

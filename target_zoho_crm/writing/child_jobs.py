@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from sync_ledger.job_journal import JournalledJob
 from sync_ledger.tables import OPEN_STEPS, JobStep
-from target_zoho_crm.api.errors import Gone, QuotaError, TransientError
+from target_zoho_crm.api.errors import Gone, QuotaError, TransientError, blames_nobody
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.recorder import Recorder
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
@@ -96,7 +96,7 @@ class ChildJobs:
             self._ledger.give_back(child.job, failure.code)
             if not isinstance(error, (TransientError, QuotaError)):
                 raise error from None
-            self._recorder.call_failed(error)
+            self._recorder.call_failed(error, settled=blames_nobody(error))
             failures.of_error(error, set(child.owners().values()), child.kind)
             return None
         return replace(child, job=job)

@@ -13,11 +13,9 @@ import time
 from collections.abc import Mapping, Sequence
 
 from sync_ledger.job_journal import JournalledJob
-from sync_ledger.retry_schedules import INSERT_CALLS
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.errors import LostAnswer, TransientError
-from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
 from target_zoho_crm.confirmation.outcomes import Outcome, Status, upsert_outcomes
@@ -26,10 +24,6 @@ from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.records_by_key import RecordsByKey
-
-CALL_ATTEMPTS = INSERT_CALLS.attempts
-PAUSE_SECONDS = INSERT_CALLS.first_pause
-"""Between a lost answer and the next attempt: the first may still be under way."""
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -76,30 +70,20 @@ class Insertion:
             self._recorder.record(batch.pending, outcomes, None, payload_hashes=batch.payload_hashes)
         return batch.without(ours)
 
-    def call(self, body: bytes, sent: Mapping[str, str], job: JournalledJob) -> list[Outcome]:
+    def call(self, body: bytes, sent: Mapping[str, str], job: JournalledJob, *, again: bool) -> list[Outcome]:
         """Insert up to 100 orders; `sent` holds their versions by key, `job` is their line in the journal.
 
+        `again`: an earlier call of the same line may have inserted some of them.
+
         Raises:
-            LostAnswer: after all attempts nobody knows what became of them.
-            ZohoError: they are not in the CRM by this call.
+            UnattributedFailure: nobody knows what became of them.
+            ZohoError: they are not in the CRM by this call; or with `again` nobody knows.
         """
         module, guard = self._policy.module, self._ledger.guard
-        for attempt in range(1, CALL_ATTEMPTS + 1):
-            try:
-                answer = self._client.insert(module, body, records=len(sent), guard=guard)
-                outcomes = upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
-            except LostAnswer:
-                if attempt == CALL_ATTEMPTS:
-                    raise
-                wait_or_stop(self._client.stop, PAUSE_SECONDS)
-            except TransientError as error:
-                if attempt > 1:  # an earlier attempt may have had its effect
-                    raise error.turned(LostAnswer) from error
-                raise
-            else:
-                outcomes = by_operation(outcomes, Operation.INSERT)
-                return outcomes if attempt == 1 else self.judge(outcomes, job)
-        raise AssertionError("the loop returns or raises")
+        answer = self._client.insert(module, body, records=len(sent), guard=guard, splits=True)
+        outcomes = upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
+        outcomes = by_operation(outcomes, Operation.INSERT)
+        return self.judge(outcomes, job) if again else outcomes
 
     def judge(self, outcomes: Sequence[Outcome], job: JournalledJob) -> list[Outcome]:
         """Take those refusals of an existing key for success whose record this very insert made.

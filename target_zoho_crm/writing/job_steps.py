@@ -117,6 +117,10 @@ class JobSteps:
         self.rows_lock = threading.Lock()
         """Held while a job's rows are in memory: those of one job at a time, however many are in flight."""
 
+    def gets_through(self, since: float) -> bool:
+        """Whether calls get through: any has since that moment of `time.monotonic`, or does now."""
+        return self._client.gets_through(since)
+
     def result(self, job: JournalledJob, *, may_exist: bool) -> tuple[JournalledJob, Path | None]:
         """Create a job where it is only uploaded, and wait for its result; a lasting run does so until it has it.
 
@@ -295,9 +299,15 @@ def _left_for_later() -> Iterator[None]:
         raise StillRunningError(str(error)) from error
 
 
-def _all_due_again(job: JournalledJob) -> list[Outcome]:
-    code = OwnCode.JOB_WITHOUT_RESULT.value
+def upload_failed(job: JournalledJob, error: ZohoError) -> list[Outcome]:
+    """The outcomes of a job's orders whose file did not arrive: they go by calls from now on."""
+    return _all_due_again(job, OwnCode.UPLOAD_FAILED.value, error.happened)
+
+
+def _all_due_again(
+    job: JournalledJob, code: str = OwnCode.JOB_WITHOUT_RESULT.value, message: str | None = None
+) -> list[Outcome]:
     return [
-        Outcome(key=key, version=version, status=Status.REJECTED, code=code, family=Family.TRANSIENT)
+        Outcome(key=key, version=version, status=Status.REJECTED, code=code, message=message, family=Family.TRANSIENT)
         for key, version in job.manifest.texts().items()
     ]

@@ -17,11 +17,11 @@ from itertools import islice
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.answers import names_no_cause
+from target_zoho_crm.api.calls import Repeat
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.costs import CALL_RECORDS
-from target_zoho_crm.api.errors import LostAnswer, QuotaError, TransientError, UnattributedFailure, ZohoError
-from target_zoho_crm.api.transport import Repeat
+from target_zoho_crm.api.errors import QuotaError, TransientError, UnattributedFailure, ZohoError, blames_nobody
 from target_zoho_crm.batch import Batch, Channel
 from target_zoho_crm.confirmation.in_flight import Flight, InFlight
 from target_zoho_crm.confirmation.laws import as_sent
@@ -102,39 +102,59 @@ class UpsertWriter:
     def _write(self, batch: Batch) -> list[Outcome]:
         """Make the call; orders of a call that failed as a whole have no outcome and are left unsynced."""
         batch, outcomes = self._follow_ups.refuse(batch)
-        operation = self._policy.operation
-        if operation is Operation.UPSERT and batch.mapping.matches_by_more:
+        if not batch.entries:
+            return outcomes
+        if self._policy.operation is Operation.UPSERT and batch.mapping.matches_by_more:
             return outcomes + self._by_id.write(
                 batch, self._send, lambda some, error: self._unsent(some, some.entries, error)
             )
-        ids: Mapping[str, str] | None = None
-        if operation is Operation.UPDATE:
-            try:
-                ids = {key: record.zoho_id for key, record in self._records.find(batch.entries).items()}
-            except (TransientError, QuotaError) as error:
-                self._unsent(batch, batch.entries, error)
-                return outcomes
+        return outcomes + self._send(batch, self._policy.operation)
+
+    def _send(self, batch: Batch, operation: Operation, ids: Mapping[str, str] | None = None) -> list[Outcome]:
+        """Send orders in one call, or in parts where that fails; `ids` of an update, by key, where they are known.
+
+        What is not sent in the end has no outcome.
+        """
+
+        def send(keys: Collection[str]) -> list[Outcome]:
+            part = batch if len(keys) == len(batch.entries) else batch.only(keys)
+            return self._attempt(part, operation, ids, again=split.has_failed)
+
+        split = SplitCall(
+            batch.pending.stream,
+            batch.manifest,
+            send,
+            unattributed=self._unattributed,
+            stop=self._client.stop,
+            known=batch.one_by_one or batch.group is not None,
+        )
+        try:
+            split.run()
+        except (TransientError, QuotaError) as error:
+            self._unsent(batch, split.unsent, error)
+        return split.outcomes
+
+    def _attempt(
+        self, batch: Batch, operation: Operation, ids: Mapping[str, str] | None, *, again: bool
+    ) -> list[Outcome]:
+        """Make one call, and follow its orders up; `again`: an earlier call with them may have had its effect."""
+        outcomes: list[Outcome] = []
+        if operation is Operation.UPDATE and ids is None:
+            ids = {key: record.zoho_id for key, record in self._records.find(batch.entries).items()}
             outcomes += [not_in_crm(key, entry.version) for key, entry in batch.entries.items() if key not in ids]
             batch = batch.only([key for key in batch.entries if key in ids])
-        return outcomes + self._send(batch, operation, ids)
-
-    def _send(self, batch: Batch, operation: Operation, ids: Mapping[str, str] | None) -> list[Outcome]:
-        """Make one call, and where that fails for no clear reason several; `ids` of an update, by key."""
         body, refused = self._body(batch, operation, ids)
-        outcomes = own_refusals(batch, refused)
+        outcomes += own_refusals(batch, refused)
         batch = batch.without(refused)
         if not batch.entries:
             return outcomes
-        try:
-            outcomes += self._call(batch, body, operation, splits=batch.job is None)
-        except UnattributedFailure as failure:
-            return outcomes + self._split(batch, operation, ids, failure)
-        except (TransientError, QuotaError) as error:
-            self._unsent(batch, batch.entries, error)
-            return outcomes
+        answered = self._answered(batch, body, operation, again=again)
         self._recorder.call_succeeded()
         self._unattributed.passed()
-        return outcomes
+        if not self._follow_ups:
+            return outcomes + answered
+        # What belongs to an order must not go to a record that is another order's.
+        return outcomes + self._follow_ups.after_call(batch, self._ledger.without_conflicts(answered))
 
     def _body(
         self, batch: Batch, operation: Operation, ids: Mapping[str, str] | None
@@ -149,46 +169,23 @@ class UpsertWriter:
             ids=ids,
         )
 
-    def _call(self, batch: Batch, body: bytes, operation: Operation, *, splits: bool) -> list[Outcome]:
-        """Make one call, and follow its orders up."""
-        outcomes = self._answered(batch, body, operation, splits=splits)
-        if not self._follow_ups:
-            return outcomes
-        # What belongs to an order must not go to a record that is another order's.
-        return self._follow_ups.after_call(batch, self._ledger.without_conflicts(outcomes))
-
-    def _answered(self, batch: Batch, body: bytes, operation: Operation, *, splits: bool) -> list[Outcome]:
+    def _answered(self, batch: Batch, body: bytes, operation: Operation, *, again: bool) -> list[Outcome]:
         sent = batch.manifest
         if batch.job is not None:
-            return self._insertion.call(body, sent, batch.job)
+            return self._insertion.call(body, sent, batch.job, again=again)
         send = self._client.update if operation is Operation.UPDATE else self._client.upsert
         if operation is Operation.INSERT:  # its repeat meets the record that the first one made, and is told its id
             send = partial(self._client.insert, repeat=Repeat.SAFE)
-        answer = send(self._policy.module, body, records=len(sent), guard=self._ledger.guard, splits=splits)
+        answer = send(self._policy.module, body, records=len(sent), guard=self._ledger.guard, splits=True)
         try:
             outcomes = upsert_outcomes(
                 list(sent), list(sent.values()), answer.status, answer.body, key_field=batch.mapping.key_field.api_name
             )
         except ZohoError as error:
-            if splits and names_no_cause(answer.status, answer.body):
+            if names_no_cause(answer.status, answer.body):
                 raise UnattributedFailure(error) from error
             raise
         return by_operation(outcomes, operation)
-
-    def _split(
-        self, batch: Batch, operation: Operation, ids: Mapping[str, str] | None, failure: UnattributedFailure
-    ) -> list[Outcome]:
-        """Find the orders with which the call fails; gives the outcomes of those and of all that went."""
-
-        def send(part: Batch, splits: bool) -> list[Outcome]:  # noqa: FBT001 - as `_call` has it
-            return self._call(part, self._body(part, operation, ids)[0], operation, splits=splits)
-
-        split = SplitCall(batch, send, recorder=self._recorder, unattributed=self._unattributed, stop=self._client.stop)
-        try:
-            split.search(failure)
-        except (TransientError, QuotaError) as error:
-            self._unsent(batch, split.unsent, error)
-        return split.outcomes
 
     def _unsent(self, batch: Batch, keys: Collection[str], error: TransientError | QuotaError) -> None:
         """Leave orders of a batch whose call failed as a whole to the next run.
@@ -200,7 +197,7 @@ class UpsertWriter:
         if isinstance(error, QuotaError) and not of_budget:
             raise error
         if batch.job is not None:
-            code = OwnCode.INSERT_UNCONFIRMED.value if isinstance(error, LostAnswer) else error.code
+            code = OwnCode.INSERT_UNCONFIRMED.value if blames_nobody(error) else error.code
             self._ledger.make_due(batch.job, keys, code)
             self._recorder.due_again(batch.pending, len(keys))
         if not of_budget and not (self._policy.continuous and batch.job is not None):

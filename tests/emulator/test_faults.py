@@ -182,6 +182,36 @@ def test_one_record_can_fail_a_whole_call_and_a_whole_job_and_is_not_named(crm: 
     assert set(crm.records()) == {"A", "C"}
 
 
+def test_a_gateway_can_fail_just_those_requests_that_are_about_certain_records(crm: Client) -> None:
+    assert crm.upsert([{"parent_id": key} for key in ("A", "B")]).status_code == 200
+    ids = {key: record["id"] for key, record in crm.records().items()}
+    admin = crm.emulator.admin
+    fault = admin.add_fault(kind="answer", canned="gateway_timeout", keys=["b"])
+    assert crm.upsert([{"parent_id": key} for key in ("A", "B")]).status_code == 504
+    assert crm.upsert([{"parent_id": "A"}]).status_code == 200
+    assert crm.put("/crm/v8/Orders", json={"data": [{"id": ids["B"], "Notes": "x"}]}).status_code == 504
+    assert crm.delete("/crm/v8/Orders", params={"ids": f"{ids['A']},{ids['B']}"}).status_code == 504
+    query = {"select_query": "select id from Orders where parent_id in ('A','B')"}
+    assert crm.post("/crm/v8/coql", json=query).status_code == 504
+    assert crm.upload(csv_zip([["parent_id"], ["A"], ["B"]])).status_code == 504
+    assert admin.fired(fault) == 5
+    admin.remove_fault(fault)
+    with_b = crm.upload(csv_zip([["parent_id"], ["A"], ["B"]])).json()["details"]["file_id"]
+    admin.add_fault("bulk_create", kind="lost_before", keys=["B"])
+    with pytest.raises(LOST):
+        crm.create(with_b, ["parent_id"])
+    assert crm.bulk([["parent_id"], ["A"]])[0]["status"] == "COMPLETED"
+
+
+def test_a_gateway_can_fail_just_large_requests(crm: Client) -> None:
+    fault = crm.emulator.admin.add_fault(kind="answer", canned="gateway_timeout", over=2)
+    assert crm.upsert([{"parent_id": key} for key in ("A", "B", "C")]).status_code == 504
+    assert crm.upsert([{"parent_id": key} for key in ("A", "B")]).status_code == 200
+    assert crm.upload(csv_zip([["parent_id"], ["A"], ["B"], ["C"]])).status_code == 504
+    assert crm.upload(csv_zip([["parent_id"], ["A"], ["B"]])).status_code == 200
+    assert crm.emulator.admin.fired(fault) == 2
+
+
 def test_a_job_can_fail(crm: Client) -> None:
     crm.emulator.admin.add_fault(kind="job_failed", code="CANNOT_PROCESS", times=1)
     told, _ = crm.bulk([["parent_id"], ["A"]])

@@ -13,10 +13,11 @@ import requests
 from urllib3.util import parse_url
 
 from target_zoho_crm.api.auth import AccessToken, Credentials, TokenSource
+from target_zoho_crm.api.calls import Answer, Call, ConnectionSettings
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.data_centers import DATA_CENTERS, endpoints
 from target_zoho_crm.api.limits import CreditMeter
-from target_zoho_crm.api.transport import Answer, Call, ConnectionSettings, Transport
+from target_zoho_crm.api.transport import Transport
 
 BASE = "http://127.0.0.1:8600"
 ZOHO = re.compile(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,27 @@ from simulation.simulated_databases import plain
 from sync_ledger.codes import LedgerCode
 from sync_ledger.job_journal import Manifest
 
+COUNT_FOR_NOBODY = frozenset(
+    code.value for code in (LedgerCode.CALL_FAILED, LedgerCode.UPLOAD_FAILED, LedgerCode.JOB_WITHOUT_RESULT)
+)
+A_DAY = timedelta(days=1)
 OPEN = ("intent", "calling", "uploaded", "created")
 
 
 class Checker:
     """Looks at one history from outside."""
 
-    def __init__(self, ledger: Path, shop: Shop, zoho: Zoho, people: People, max_attempts: int) -> None:
-        """Read the ledger at `ledger`."""
+    def __init__(
+        self,
+        ledger: Path,
+        shop: Shop,
+        zoho: Zoho,
+        people: People,
+        max_attempts: int,
+        poisoned: Collection[str] = (),
+    ) -> None:
+        """Read the ledger at `ledger`; no call can write an order that is `poisoned`."""
+        self._poisoned = frozenset(poisoned)
         self._ledger = plain(ledger)
         self._ledger.row_factory = sqlite3.Row
         self._shop = shop
@@ -124,9 +138,17 @@ class Checker:
                 self.fail(f"order {key} is refused for a reason that passes, and never tried again")
 
     def _retries_end(self, acks: list[Any]) -> None:
+        """Tries end; where the answers blame nobody, a day after the first of them and not earlier."""
         for ack in acks:
-            if ack["attempts"] > self._max_attempts:
-                self.fail(f"order {ack['record_key']} was tried {ack['attempts']} times, at most {self._max_attempts}")
+            key, code, tries = ack["record_key"], ack["error_code"], ack["attempts"]
+            since = ack["failing_since"] and datetime.fromisoformat(ack["failing_since"])
+            of_a_day = since is not None and datetime.fromisoformat(ack["acked_at"]) - since >= A_DAY
+            if ack["status"] == "parked" and code in COUNT_FOR_NOBODY:
+                self.fail(f"order {key} is parked for {code}, which counts for nobody")
+            if ack["status"] == "parked" and code == LedgerCode.BREAKS_CALLS.value and not of_a_day:
+                self.fail(f"order {key} is parked within a day, for answers that blame nobody")
+            if tries > self._max_attempts and (since is None or (of_a_day and ack["status"] == "rejected")):
+                self.fail(f"order {key} was tried {tries} times, at most {self._max_attempts}")
 
     def _crm_never_goes_back(self) -> None:
         """An older version never lands on a newer one."""
@@ -195,12 +217,12 @@ class Checker:
             used_up = ack is not None and at == (text, "parked") and ack["attempts"] >= self._max_attempts
             if at is not None and at[0] == text and self._ownership.stands_against(ack):
                 continue  # another order, or a person, has what it needs, and the ledger says so
+            if used_up and ack["error_code"] == LedgerCode.BREAKS_CALLS.value and key not in self._poisoned:
+                left.append(f"{key}: parked, though calls with it do not fail")
             if key in refused:
                 wanted = "parked" if refused[key] == "RECORD_LOCKED" or used_up else "rejected"
                 # The last of its tries may have met a fault instead.
-                truths = (
-                    {refused[key], LedgerCode.JOB_WITHOUT_RESULT.value, "UNPROCESSED"} if used_up else {refused[key]}
-                )
+                truths = {refused[key], LedgerCode.BREAKS_CALLS.value, "UNPROCESSED"} if used_up else {refused[key]}
                 told = ack is not None and ack["error_code"] in truths
                 if at != (text, wanted) or not told:
                     left.append(f"{key}: {at} though Zoho refuses it with {refused[key]}")
@@ -214,10 +236,10 @@ class Checker:
         return left + [f"{key}: still submitted" for key in submitted]
 
     def next_due(self) -> str | None:
-        """When the next refused order is due, by the ledger's clock."""
-        query = "SELECT min(next_attempt_at) FROM zoho_sync_ack WHERE status = 'rejected'"
-        found: str | None = self._ledger.execute(query).fetchone()[0]
-        return found
+        """When the next refused order is due that is in the table still, by the ledger's clock."""
+        query = "SELECT record_key, next_attempt_at FROM zoho_sync_ack WHERE status = 'rejected'"
+        orders = self._shop.orders()
+        return min((due for key, due in self._ledger.execute(query) if due and key in orders), default=None)
 
     def close(self) -> None:
         """Close the connection."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from simulation import simulated_databases, stand_ins
+from simulation.blameless import Trouble
 from simulation.chance import Chance, Injection
 from simulation.checker import Checker
 from simulation.history_plan import Plan
@@ -36,6 +37,8 @@ from sync_ledger.versions import LEDGER_VERSION
 
 ROUNDS = 14
 """Runs without faults that must suffice to bring everything over."""
+ROUNDS_OF_A_DAY = 16
+"""More of them, in which an order whose calls fail is tried until it is parked, after a day."""
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - files that nobody else knows of
 
 
@@ -123,7 +126,9 @@ class History:
         """Decisions in `dropped` are left out, to see whether a history fails without them."""
         self.theatre = theatre
         self.chance = Chance(seed, dropped)
-        self.plan = Plan.of(self.chance)
+        drawn = Plan.of(self.chance)
+        self.trouble = Trouble.of(self.chance, drawn.keys)
+        self.plan = self.trouble.planned(drawn)
         self.scheduler = Scheduler(random.Random(seed))
         self.processes: dict[int, Process] = {}
         self.state: dict[str, Any] = {}
@@ -144,6 +149,8 @@ class History:
         )
         for key, code in self.plan.refused.items():
             theatre.zoho.refuse_for_ever(key, code)
+        theatre.zoho.gateway_day = self.trouble.gateway_day
+        self.trouble.begin(theatre.zoho.emulator.faults)
         plan = self.plan
         self.shop = Shop(
             theatre.orders, self.scheduler, self.chance, plan.pair.lookback, whole_seconds=plan.whole_seconds
@@ -161,7 +168,14 @@ class History:
             runs=plan.runs,
             keys=plan.keys,
         )
-        self.checker = Checker(ledger, self.shop, theatre.zoho, self.people, plan.pair.target["max_attempts"])
+        self.checker = Checker(
+            ledger,
+            self.shop,
+            theatre.zoho,
+            self.people,
+            plan.pair.target["max_attempts"],
+            self.trouble.fails_calls,
+        )
         theatre.zoho.on_new_job = self.checker.job_created
         HOOKS.before = self._before
         HOOKS.before_commit = self._before_commit
@@ -243,7 +257,7 @@ class History:
         self.scheduler.sleep(self.shop.slack + 5.0)
         self.set_ups.rest()
         left: list[str] = []
-        for number in range(ROUNDS):
+        for number in range(ROUNDS + (ROUNDS_OF_A_DAY if self.trouble.poisoned else 0)):
             self._join(list(self._start_run(1000 + number)))
             left = self.checker.pending(self.plan.refused, self.set_ups.now.stream, self.set_ups.now.filter)
             if not left:

@@ -24,6 +24,7 @@ import urllib3
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from simulation.application import at_once, install_small_module, serve
+from simulation.blameless import GATEWAY_DAY, NO_ANSWER
 from simulation.chance import Chance
 from simulation.scheduler import Process, Scheduler
 
@@ -59,7 +60,7 @@ CALL_FAULTS = {
     "html_after": 1.5,
     "token_expired": 1.0,
 }
-UNSURE = frozenset({"lost_before", "lost_after", "cut", "500", "503_page", "504_after", "html_after"})
+UNSURE = frozenset({"lost_before", "lost_after", "cut", "500", "503_page", "504_before", "504_after", "html_after"})
 """After these the client cannot know what Zoho counted."""
 JOB_FAULTS = {"job_failed": 1.0, "unprocessed": 2.0, "partly_done": 2.0, "slow_job": 2.0, "other_order": 2.0}
 CALLBACKS = {"early": 1.0, "twice": 1.0, "never": 1.0}
@@ -128,6 +129,7 @@ class Zoho:
         self.spent: Counter[int] = Counter()
         self.unsure: set[int] = set()
         self.continuous: list[int] = []
+        self.gateway_day = False
         self.live_jobs: dict[int, dict[str, str]] = {}
         self.on_callback: Callable[[list[str]], None] = lambda _jobs: None
         self.on_new_job: Callable[[Iterable[str]], None] = lambda _keys: None
@@ -142,10 +144,14 @@ class Zoho:
         if process.on_point is not None:
             process.on_point(process, "call")
         kind, generator = self.chance.decide("call", self.rate, CALL_FAULTS)
+        if self.gateway_day:
+            kind, generator = self.chance.decide("gateway", GATEWAY_DAY, {"504_before": 2.0, "504_after": 1.0})
         self.scheduler.sleep(generator.uniform(0.01, 0.3))
         if kind in UNSURE:
             self.unsure.add(process.pid)
         self._lose_before(kind, generator)
+        if kind == "504_before":
+            return self._answered(adapter, request, (504, {"content-type": "text/html"}, PAGE))
         if kind == "token_expired":
             self.emulator.oauth.revoke_tokens()
         status, headers, body = self._carry_out(request, process, kind, generator)
@@ -154,11 +160,23 @@ class Zoho:
         self.scheduler.sleep(generator.uniform(0.01, 0.5))
         if process.on_point is not None:
             process.on_point(process, "answer")
-        if kind == "lost_after":
+        if kind == "lost_after" or status == NO_ANSWER:
             raise requests.exceptions.ReadTimeout("no answer")
         if kind in GATEWAY_PAGES:
             status, headers, body = GATEWAY_PAGES[kind], {"content-type": "text/html"}, PAGE
-        sent = body[: len(body) // 2] if kind == "cut" else body
+        return self._answered(adapter, request, (status, headers, body), cut=kind == "cut")
+
+    def _answered(
+        self,
+        adapter: HTTPAdapter,
+        request: requests.PreparedRequest,
+        answer: tuple[int, dict[str, str], bytes],
+        *,
+        cut: bool = False,
+    ) -> requests.Response:
+        """An answer as it arrives."""
+        status, headers, body = answer
+        sent = body[: len(body) // 2] if cut else body
         raw = urllib3.HTTPResponse(
             io.BytesIO(sent),
             {**headers, "content-length": str(len(body))},
@@ -200,7 +218,10 @@ class Zoho:
             if gone:
                 active.append(faults.add(Fault(kind="answer", canned="link_gone", times=1)))
         before = sum(self.emulator.credits.by_kind.values())
+        fired = self._fired()
         status, headers, body = serve(self._app, request, path, content)
+        if self._fired() != fired:
+            self.unsure.add(process.pid)
         self.spent[process.pid] += sum(self.emulator.credits.by_kind.values()) - before
         for each in active:
             faults.remove(each.id)
@@ -210,6 +231,10 @@ class Zoho:
         if "/bulk-write/" in path and status == 200:
             body = self._in_other_order(body)
         return status, headers, body
+
+    def _fired(self) -> int:
+        """How often faults that last have met a call."""
+        return sum(each.fired for each in self.emulator.faults.active if each.asks_contents)
 
     def _refusals(self, content: bytes) -> list[Any]:
         """Refuse some orders of a call for a moment; and see that none of them is in a live job."""
