@@ -12,10 +12,11 @@ from orders_sync.callback import callback
 from orders_sync.doctor import doctor
 from orders_sync.env_file import load_env_file
 from orders_sync.init import init
+from orders_sync.jobs import jobs
 from orders_sync.login import login
 from orders_sync.order_commands import dismiss, forget, retry
 from orders_sync.plan import plan
-from orders_sync.reports import jobs, problems, status
+from orders_sync.reports import problems, status
 
 COMMANDS = (
     # Set up
@@ -26,8 +27,8 @@ COMMANDS = (
     plan,
     status,
     problems,
+    # Decide about orders, and about jobs
     jobs,
-    # Decide about orders
     retry,
     dismiss,
     forget,

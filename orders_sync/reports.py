@@ -1,4 +1,4 @@
-"""The commands that read the ledger and change nothing: `status`, `problems` and `jobs`."""
+"""The commands that read the ledger and change nothing: `status` and `problems`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from orders_sync.configs import ConfigFiles
-from orders_sync.health import Age, complaints, short
+from orders_sync.health import Age, complaints
 from orders_sync.ledgers import (
     existing_ledger,
     json_option,
@@ -24,7 +23,6 @@ from orders_sync.ledgers import (
     streams_of,
     the_stream,
 )
-from orders_sync.open_jobs import read_open_jobs
 from orders_sync.plugin_options import tap_config_option, within_option
 from orders_sync.status import read_status, with_backlog
 from orders_sync.status_view import display_status
@@ -155,24 +153,3 @@ def _states(problem: Problem) -> str:
     by_themselves = f", {problem.due:,} of them tried again by themselves" if problem.due else ""
     parked = f", {problem.parked:,} parked" if problem.parked else ""
     return f"{problem.rejected:,} rejected{by_themselves}{parked}"
-
-
-@click.command()
-@ledger_options
-@json_option
-def jobs(ack_url: str | None, ack_schema: str | None, *, as_json: bool) -> None:
-    """List the bulk write jobs whose outcome is not settled, and which run settles them."""
-    with existing_ledger(ack_url, ack_schema) as ledger:
-        found = read_open_jobs(ledger)
-    if as_json:
-        print_json({"jobs": [dataclasses.asdict(each) for each in found]})
-        return
-    if not found:
-        click.echo("No job is open.")
-        return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("Stream", "Zoho's id", "Step", "Rows", "Age", "Settled by"):
-        table.add_column(heading, justify="right" if heading in {"Rows", "Age"} else "left")
-    for job in found:
-        table.add_row(job.stream, job.zoho_job_id or "", job.step, f"{job.rows:,}", short(job.age), job.keeper)
-    Console().print(table)

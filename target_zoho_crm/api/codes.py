@@ -346,6 +346,12 @@ OF_A_GRANT: Mapping[str, str] = {
         "the client is none of the kind Self Client; give the redirect URI it was registered with.",
 }
 """What these say, and what to do, where a grant code was to become a refresh token: nothing else was tried by then."""
+
+OF_EVERY_CALL = frozenset({ZohoCode.INVALID_TOKEN, ZohoCode.INVALID_OAUTHTOKEN, ZohoCode.AUTHENTICATION_FAILURE,
+    ZohoCode.AUTHENTICATION_FAILED, ZohoCode.OAUTH_SCOPE_MISMATCH, ZohoCode.invalid_code, ZohoCode.invalid_client,
+    ZohoCode.invalid_client_secret, ZohoCode.invalid_request, ZohoCode.unsupported_grant_type, OwnCode.TLS_FAILED,
+    OwnCode.INSECURE_URL, OwnCode.INVALID_URL})
+"""Faults of the set-up that no call gets past; another one that is met at one job may be of that job alone."""
 # fmt: on
 
 JOB_GONE = frozenset({ZohoCode.RESOURCE_NOT_FOUND, ZohoCode.LINK_NOT_VALID})
