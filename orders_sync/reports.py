@@ -28,7 +28,7 @@ from orders_sync.status import read_status, with_backlog
 from orders_sync.status_view import display_status
 from orders_sync.unsynced_count import count_unsynced
 from sync_ledger.problems import Problem, problems_of
-from target_zoho_crm.api.codes import Family, Standing, advice, find
+from target_zoho_crm.api.codes import Family, Standing, advice, find, place_of
 
 EXIT_UNHEALTHY = 1
 
@@ -125,7 +125,7 @@ def _advice_lines(problem: Problem) -> list[str]:
 
 
 def _meaning(problem: Problem) -> str:
-    info = find(problem.code)
+    info = find(problem.code, place_of(problem.code, _family(problem)))
     return info.meaning if info else ""
 
 

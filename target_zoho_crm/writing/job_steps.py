@@ -24,6 +24,7 @@ from sync_ledger.retry_schedules import (
 )
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.client import JobAnswer, ZohoClient
+from target_zoho_crm.api.code_kinds import Place
 from target_zoho_crm.api.codes import CODES, JOB_OUTDATED, OF_EVERY_CALL, Family, OwnCode
 from target_zoho_crm.api.costs import JOB_CREDITS
 from target_zoho_crm.api.errors import (
@@ -240,7 +241,7 @@ class JobSteps:
         code = ended.code or "no code"
         if code in CODES and CODES[code].family is Family.CONFIGURATION:
             self._ledger.give_back(job, code)
-            raise request_error(code, where=f"bulk write job {ended.job_id}")
+            raise request_error(code, where=f"bulk write job {ended.job_id}", place=Place.JOB)
         logger.warning("Bulk write job %s of stream %r: %s, %s", ended.job_id, job.stream, ended.status.value, code)
         return None
 
