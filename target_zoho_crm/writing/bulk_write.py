@@ -154,7 +154,8 @@ class BulkWriter:
 
     def _record(self, pending: PendingRecords | None, job: JournalledJob, result: Path | None) -> None:
         """Turn a result into acks, once its orders are followed up."""
-        if not self._follow_ups:
+        # All orders of a job that was given up are sent again, with all that belongs to them.
+        if not self._follow_ups or (result is None and job.step is JobStep.GIVEN_UP):
             with self._steps.rows_lock:
                 self._recorder.record(pending, self._outcomes(job, result), Channel.BULK_WRITE, job)
             return

@@ -134,7 +134,7 @@ class JobSteps:
         while True:
             try:
                 if may_exist and (given_up := self._ledger.given_up_for(job.job_id)) is not None:
-                    return job, self._given_up.result(job, given_up)
+                    return replace(job, step=JobStep.GIVEN_UP), self._given_up.result(job, given_up)
                 with self.at_zoho:
                     if job.step is JobStep.UPLOADED:
                         job = self.create(job, may_exist=may_exist)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 from following_pair import FOLLOW, following, until
 from pair_of_plugins import Shop
+from shop_with_lines import ShopWithLines
 
 from orders_sync.cli import main
 from sync_ledger.ledger import Ledger
+
+if TYPE_CHECKING:
+    from zoho_crm_emulator.control import EmulatorProcess
 
 JOB = [f"SO-{number}" for number in range(40)]
 OTHERS = [f"SO-{number}" for number in range(100, 110)]
@@ -142,3 +147,30 @@ def test_only_a_job_that_is_waited_for_can_be_abandoned(shop: Shop) -> None:
     orders_sync(shop, "jobs", "--abandon", job["job_id"])
     orders_sync(shop, "jobs", "--abandon", job["job_id"])  # twice is once
     assert len(orders_sync(shop, "jobs")["jobs"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["result_elsewhere", "never_ends"])
+@pytest.mark.parametrize("write_to", ["module", "subform"])
+def test_a_stuck_job_of_lines_holds_up_its_own_orders_alone_and_can_be_abandoned(
+    sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path, write_to: str, kind: str
+) -> None:
+    shop = ShopWithLines(sqlite_url, zoho_emulator, tmp_path, write_to={"write_to": write_to})
+    shop.target_config |= BY_JOBS
+    shop.insert(JOB)
+    shop.add_lines(dict.fromkeys(JOB, 2))
+    shop.emulator.admin.add_fault(kind=kind, module="Lines" if write_to == "subform" else "Order_Lines", times=1)
+    assert shop.run().code == 0
+    shop.insert(OTHERS)
+    assert shop.run().code == 0
+    assert {key for key, ack in shop.acks().items() if ack.status == "synced"} == set(OTHERS)
+    parent = next(job for job in orders_sync(shop, "jobs")["jobs"] if job["rows"] == len(JOB))
+    orders_sync(shop, "jobs", "--abandon", parent["job_id"])
+    if kind == "never_ends":
+        assert shop.run().code == 0
+        assert {key for key, ack in shop.acks().items() if ack.status == "submitted"} == set(JOB)
+        a_day_passes(shop)
+    for _ in range(2):
+        assert shop.run().code == 0
+    shop.assert_whole()
+    assert orders_sync(shop, "jobs")["jobs"] == []
+    shop.engine.dispose()
