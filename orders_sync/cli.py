@@ -17,6 +17,7 @@ from orders_sync.login import login
 from orders_sync.order_commands import dismiss, forget, retry
 from orders_sync.plan import plan
 from orders_sync.reports import problems, status
+from sync_databases.displayed_text import escape_log_lines
 
 COMMANDS = (
     # Set up
@@ -42,6 +43,7 @@ COMMANDS = (
 def main() -> None:
     """Look after the orders on their way into Zoho CRM."""
     load_env_file()
+    escape_log_lines("orders-sync", "tap-legacy-orders", "target-zoho-crm")
 
 
 for command in COMMANDS:

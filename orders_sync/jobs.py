@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from orders_sync.health import short
-from orders_sync.ledgers import existing_ledger, json_option, ledger_options, print_json
+from orders_sync.ledgers import existing_ledger, json_option, ledger_options
 from orders_sync.open_jobs import read_open_jobs
+from orders_sync.output import print_json, row, say
 from sync_ledger.given_up_jobs import NoSuchJobError, give_up
 from sync_ledger.job_journal import SHORT_ID
 from sync_ledger.ledger import Ledger
@@ -35,26 +36,28 @@ def jobs(abandon: str | None, ack_url: str | None, ack_schema: str | None, *, as
         print_json({"jobs": [dataclasses.asdict(each) for each in found]})
         return
     if not found:
-        click.echo("No job is open.")
+        say("No job is open.")
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("Id", "Stream", "Zoho's id", "Step", "Rows", "Age", "Settled by"):
         table.add_column(heading, justify="right" if heading in {"Rows", "Age"} else "left")
     for job in found:
         own, step = job.job_id[:SHORT_ID], job.step.replace("_", " ")
-        table.add_row(own, job.stream, job.zoho_job_id or "", step, f"{job.rows:,}", short(job.age), job.keeper)
+        row(table, own, job.stream, job.zoho_job_id or "", step, f"{job.rows:,}", short(job.age), job.keeper)
     Console().print(table)
 
 
 def _abandon(ledger: Ledger, job_id: str, *, as_json: bool) -> None:
     try:
-        row = ledger.transact(lambda connection: give_up(connection, ledger.tables.job, job_id, ledger.now(connection)))
+        given_up = ledger.transact(
+            lambda connection: give_up(connection, ledger.tables.job, job_id, ledger.now(connection))
+        )
     except NoSuchJobError as error:
         raise click.ClickException(f"job {job_id!r}: {error}") from None
     if as_json:
-        print_json({"job_id": row.job_id, "stream": row.stream, "given_up": row.row_count})
+        print_json({"job_id": given_up.job_id, "stream": given_up.stream, "given_up": given_up.row_count})
         return
-    click.echo(
-        f"Job {row.job_id[:SHORT_ID]} is given up. The next runs ask Zoho for its end; then, or after 24 hours, its "
-        f"{row.row_count:,} orders of stream {row.stream} are sent again. Other orders go on meanwhile."
+    say(
+        f"Job {given_up.job_id[:SHORT_ID]} is given up. The next runs ask Zoho for its end; then, or after 24 hours, "
+        f"its {given_up.row_count:,} orders of stream {given_up.stream} are sent again. Other orders go on meanwhile."
     )

@@ -18,11 +18,11 @@ from orders_sync.ledgers import (
     json_option,
     ledger_options,
     ledger_url,
-    print_json,
     stream_option,
     streams_of,
     the_stream,
 )
+from orders_sync.output import line, print_json, say
 from orders_sync.plugin_options import tap_config_option, within_option
 from orders_sync.status import read_status, with_backlog
 from orders_sync.status_view import display_status
@@ -62,7 +62,9 @@ def status(
         counted = {} if ledger_only else count_unsynced(ConfigFiles(tap_config, None), ledger, within)
         names = sorted({*streams_of(ledger), *filter(None, counted)})
         streams = with_backlog(read_status(ledger, names, last_runs=last_runs), counted)
-    wrong = [line for each in streams for line in complaints(each, max_age=max_age, max_rejected=max_rejected)]
+    wrong = [
+        each_wrong for each in streams for each_wrong in complaints(each, max_age=max_age, max_rejected=max_rejected)
+    ]
     if max_age is not None and not streams:
         wrong.append("no run has written to the ledger yet")
     if as_json:
@@ -70,10 +72,10 @@ def status(
         print_json({"ledger": where, "healthy": not wrong, "complaints": wrong, "streams": documents})
     else:
         console = Console()
-        console.print(f"Ledger: {where}", highlight=False)
+        line(console, f"Ledger: {where}")
         display_status(console, streams)
-        for line in wrong:
-            click.secho(line, fg="red")
+        for complaint in wrong:
+            say(complaint, colour="red")
     if wrong:
         raise SystemExit(EXIT_UNHEALTHY)
 
@@ -96,16 +98,16 @@ def problems(ack_url: str | None, ack_schema: str | None, stream: str | None, sa
         return
     for each in found:
         field = f" in field {each.field}" if each.field else ""
-        click.echo(f"{each.orders:,} orders: {each.code or 'no code'}{field} ({_states(each)})")
+        say(f"{each.orders:,} orders: {each.code or 'no code'}{field} ({_states(each)})")
         for message in each.messages:
-            click.echo(f"  {message.orders:,} of them: {message.message}")
-        for line in _advice_lines(each):
-            click.echo(f"  {line}")
+            say(f"  {message.orders:,} of them: {message.message}")
+        for advised in _advice_lines(each):
+            say(f"  {advised}")
         if each.sample_keys:
             more = ", ..." if each.orders > len(each.sample_keys) else ""
-            click.echo(f"  {', '.join(each.sample_keys)}{more}")
+            say(f"  {', '.join(each.sample_keys)}{more}")
     if not found:
-        click.echo(f"Stream {name}: no order is refused or parked.")
+        say(f"Stream {name}: no order is refused or parked.")
 
 
 def _document(problem: Problem) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from sync_databases.database_errors import DatabaseError
+from sync_databases.displayed_text import escape_log_lines
 from sync_ledger.leases import LeaseHeldError, OutdatedError
 from sync_ledger.stream_contract import (
     KEY_PROPERTY,
@@ -318,6 +319,7 @@ class TargetZohoCRM(Target):
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()  # what starting has made lives to the end
         malloc.return_freed_memory()
+        escape_log_lines(cls.logger.name)
         with ending_in_time(cls.logger.error):
             try:
                 super().invoke(**options)
