@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from orders_sync.callback_connections import server_options
 from sync_databases.database_errors import DatabaseError
 from sync_ledger.callback_notes import note_callback
 from sync_ledger.ledger import Ledger
@@ -57,6 +58,7 @@ def receiver(ledger: Ledger, path: str) -> Starlette:
     """The receiver as an ASGI application: a POST to `path` is noted, anything else is not found."""
     from starlette.applications import Starlette  # noqa: PLC0415 - an optional extra
     from starlette.concurrency import run_in_threadpool  # noqa: PLC0415
+    from starlette.requests import ClientDisconnect  # noqa: PLC0415
     from starlette.responses import Response  # noqa: PLC0415
     from starlette.routing import Route  # noqa: PLC0415
 
@@ -69,10 +71,13 @@ def receiver(ledger: Ledger, path: str) -> Starlette:
         if not hmac.compare_digest(request.url.path.encode(), path.encode()):
             return Response(status_code=404)
         body = bytearray()
-        async for block in request.stream():
-            body += block
-            if len(body) > BODY_BYTES_MOST:
-                return Response(status_code=413)
+        try:
+            async for block in request.stream():
+                body += block
+                if len(body) > BODY_BYTES_MOST:
+                    return Response(status_code=413)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
         try:
             noted = await run_in_threadpool(note, ids_in(bytes(body)))
         except DatabaseError as error:
@@ -116,8 +121,7 @@ def callback(callback_url: str, ack_url: str | None, ack_schema: str | None, hos
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    # No access log: it would hold the secret.
-    config = uvicorn.Config(receiver(ledger, path), host=host, port=port, log_level="warning", access_log=False)
+    config = uvicorn.Config(receiver(ledger, path), host=host, port=port, **server_options())
     try:
         with config.bind_socket() as listener:
             listener.listen()  # else who calls before the server is ready would be refused

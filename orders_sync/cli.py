@@ -12,11 +12,13 @@ from orders_sync.callback import callback
 from orders_sync.doctor import doctor
 from orders_sync.env_file import load_env_file
 from orders_sync.init import init
+from orders_sync.jobs import jobs
 from orders_sync.login import login
 from orders_sync.order_commands import dismiss, forget, retry
 from orders_sync.plan import plan
 from orders_sync.rebind import rebind
-from orders_sync.reports import jobs, problems, status
+from orders_sync.reports import problems, status
+from sync_databases.displayed_text import escape_log_lines
 
 COMMANDS = (
     # Set up
@@ -27,8 +29,8 @@ COMMANDS = (
     plan,
     status,
     problems,
+    # Decide about orders, and about jobs
     jobs,
-    # Decide about orders
     retry,
     dismiss,
     forget,
@@ -44,6 +46,7 @@ COMMANDS = (
 def main() -> None:
     """Look after the orders on their way into Zoho CRM."""
     load_env_file()
+    escape_log_lines("orders-sync", "tap-legacy-orders", "target-zoho-crm")
 
 
 for command in COMMANDS:

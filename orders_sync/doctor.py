@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import msgspec
 from rich.console import Console
 from rich.markup import escape
 
@@ -14,7 +13,9 @@ from orders_sync.crm_checks import CrmChecks
 from orders_sync.findings import Finding, Findings, Result
 from orders_sync.flag_checks import check_flag_column
 from orders_sync.legacy_checks import check_ledger, check_orders, check_settings
+from orders_sync.output import line, print_json
 from orders_sync.plugin_options import tap_config_option, target_config_option
+from sync_databases.displayed_text import displayed
 
 EXIT_ERRORS = 1
 
@@ -34,7 +35,7 @@ def doctor(tap_config: Path | None, target_config: Path | None, *, as_json: bool
     findings = check_setup(ConfigFiles(tap_config, target_config))
     if as_json:
         document = {"ok": findings.ok, "findings": findings.all}
-        click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+        print_json(document)
     else:
         display(Console(), findings)
     if not findings.ok:
@@ -57,7 +58,7 @@ def display(console: Console, findings: Findings) -> None:
     for finding in findings.all:
         console.print(_line(finding), highlight=False, soft_wrap=True)
         if finding.remedy:
-            console.print(f"{' ' * _WIDTH}  -> {finding.remedy}", markup=False, highlight=False, soft_wrap=True)
+            line(console, f"{' ' * _WIDTH}  -> {finding.remedy}")
     errors = sum(finding.result is Result.ERROR for finding in findings.all)
     warnings = sum(finding.result is Result.WARNING for finding in findings.all)
     console.print(f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}", highlight=False)
@@ -69,4 +70,6 @@ def _counted(count: int, what: str) -> str:
 
 def _line(finding: Finding) -> str:
     colour = _COLOURS[finding.result]
-    return f"[{colour}]{finding.result.value:<{_WIDTH}}[/]  {escape(f'{finding.subject}: {finding.message}')}"
+    return (
+        f"[{colour}]{finding.result.value:<{_WIDTH}}[/]  {escape(displayed(f'{finding.subject}: {finding.message}'))}"
+    )

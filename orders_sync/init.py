@@ -16,6 +16,7 @@ from orders_sync.field_plan import FieldPlan, differently_named, plan_fields
 from orders_sync.findings import EXPECTED, error_message
 from orders_sync.new_fields import NewField
 from orders_sync.notify_trigger import Trigger, trigger_of
+from orders_sync.output import say
 from orders_sync.plugin_options import tap_config_option, target_config_option
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.ledger import Ledger
@@ -121,42 +122,42 @@ def _longest_texts(tap: TapLegacyOrders, table: OrdersTable, names: Sequence[str
 def _display(work: _Work, plan: FieldPlan, *, all_columns: bool) -> None:
     where = work.ledger.engine.url.render_as_string(hide_password=True)
     if work.tables:
-        click.echo(f"Ledger at {where}: the tables {', '.join(work.tables)} are to be made.")
+        say(f"Ledger at {where}: the tables {', '.join(work.tables)} are to be made.")
     else:
-        click.echo(f"Ledger at {where}: its tables are there.")
+        say(f"Ledger at {where}: its tables are there.")
     to_make = [*plan.needed, *(plan.offered if all_columns else ())]
     if to_make:
-        click.echo(f"Module {work.module}: these fields are to be made (1 API credit each):")
+        say(f"Module {work.module}: these fields are to be made (1 API credit each):")
         for field in to_make:
-            click.echo(f"  {field}")
+            say(f"  {field}")
     else:
-        click.echo(f"Module {work.module}: the key field and all mapped fields are there.")
+        say(f"Module {work.module}: the key field and all mapped fields are there.")
     if plan.offered and not all_columns:
-        click.echo("Columns without a field; --all-columns makes these too:")
+        say("Columns without a field; --all-columns makes these too:")
         for field in plan.offered:
-            click.echo(f"  {field}")
+            say(f"  {field}")
     for source, why in plan.not_possible.items():
-        click.echo(f"Column {source}: {why}.")
+        say(f"Column {source}: {why}.")
 
 
 def _make(work: _Work) -> None:
     """Make it; a field that Zoho refuses does not keep the others from being made."""
     if work.tables:
         work.ledger.ensure_tables()
-        click.echo("The ledger's tables are made.")
+        say("The ledger's tables are made.")
     if work.trigger:
         work.trigger.make()
-        click.echo("The trigger is made.")
+        say("The trigger is made.")
     made, refused = [], []
     for field in work.fields:
         try:
             work.client.create_field(work.module, field.document)
         except ZohoError as error:
             refused.append(field)
-            click.echo(f"{field.api_name} was not made: {error.message}", err=True)
+            say(f"{field.api_name} was not made: {error.message}", err=True)
         else:
             made.append(field)
-            click.echo(f"{field.api_name} is made.")
+            say(f"{field.api_name} is made.")
     if made:
         wrong = differently_named(made, ModuleFields.fetch(work.client, work.module))
         if wrong is not None:

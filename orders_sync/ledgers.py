@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from sync_databases.database_errors import DatabaseError
+from sync_databases.displayed_text import displayed
 from sync_ledger.ledger import Ledger
 from target_zoho_crm.settings import default_ledger_url
 
@@ -87,13 +87,9 @@ def the_stream(ledger: Ledger, named: str | None) -> str:
         click.ClickException: there is no such stream, or several and none was named.
     """
     streams = streams_of(ledger)
+    known = displayed(", ".join(streams)) or "none yet"
     if named is not None and named not in streams:
-        raise click.ClickException(f"the ledger has no stream {named!r}; it has {', '.join(streams) or 'none yet'}")
+        raise click.ClickException(f"the ledger has no stream {named!r}; it has {known}")
     if named is None and len(streams) != 1:
-        raise click.ClickException(f"name the stream by --stream; the ledger has {', '.join(streams) or 'none yet'}")
+        raise click.ClickException(f"name the stream by --stream; the ledger has {known}")
     return named or streams[0]
-
-
-def print_json(document: Any) -> None:
-    """Print one JSON document."""
-    click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())

@@ -12,6 +12,7 @@ import click
 from orders_sync.env_file import NAME as ENV_FILE
 from orders_sync.env_file import write_env_file
 from orders_sync.grants import Grant, GrantCode, accounts_servers, exchange
+from orders_sync.output import say
 from orders_sync.scopes import Scope, try_scopes
 from target_zoho_crm.api.auth import Credentials
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
@@ -65,8 +66,8 @@ def login(
     client_id = client_id or click.prompt("Client id", err=True)
     client_secret = _secret("Client secret", "ZOHO_CLIENT_SECRET")
     if "ZOHO_GRANT_CODE" not in os.environ:
-        click.echo(f"Make a grant code at {CONSOLE} (Self Client, Generate Code) with these scopes:", err=True)
-        click.echo(",".join(SCOPES_NEEDED), err=True)
+        say(f"Make a grant code at {CONSOLE} (Self Client, Generate Code) with these scopes:", err=True)
+        say(",".join(SCOPES_NEEDED), err=True)
     code = GrantCode.read(_secret("Grant code", "ZOHO_GRANT_CODE"))
     urls = {"accounts_url": accounts_url, "api_url": api_url, "upload_url": upload_url}
     try:
@@ -141,4 +142,4 @@ def _secret(what: str, variable: str) -> str:
 
 def _display(text: str) -> None:
     """Stdout is for `--print` alone."""
-    click.echo(text, err=True)
+    say(text, err=True)

@@ -9,6 +9,7 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from orders_sync.output import say
 from sync_databases.drivers import create_engine, database_url
 from sync_databases.engines import engine_of
 from tap_legacy_orders.notifying import notify_statements
@@ -54,7 +55,8 @@ def trigger_of(tap: TapLegacyOrders) -> Trigger:
             "orders_table: only a table of PostgreSQL can notify of changes; elsewhere they are polled"
         )
     statements = notify_statements(table.name, table.schema)
-    click.echo(f"Table {table.name}: this trigger is to be made:")
+    say(f"Table {table.name}: this trigger is to be made:")
     for statement in statements:
-        click.echo(f"  {statement};")
+        for part in f"{statement};".splitlines():
+            say(f"  {part}")
     return Trigger(database_url(tap.config["sqlalchemy_url"]), statements)

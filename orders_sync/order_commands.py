@@ -13,10 +13,10 @@ from orders_sync.ledgers import (
     json_option,
     ledger_options,
     ledger_url,
-    print_json,
     stream_option,
     the_stream,
 )
+from orders_sync.output import print_json, say
 from sync_ledger import decisions
 from sync_ledger.decisions import Choice
 from sync_ledger.ledger import Ledger
@@ -77,7 +77,7 @@ def forget(ack_url: str | None, ack_schema: str | None, stream: str | None, *, y
     with existing_ledger(ack_url, ack_schema) as ledger:
         name = the_stream(ledger, stream)
         if not yes:
-            click.echo(
+            say(
                 f"This deletes every ack of stream {name} at {ledger_url(ledger)}; all orders are sent again.", err=True
             )
             click.confirm("Forget them?", abort=True, err=True)
@@ -85,7 +85,7 @@ def forget(ack_url: str | None, ack_schema: str | None, stream: str | None, *, y
     if as_json:
         print_json({"stream": name, "forgotten": count})
         return
-    click.echo(
+    say(
         f"Stream {name}: {count:,} acks are forgotten. Now run with `--full-refresh`, since the bookmark still holds "
         "how far the stream was read."
     )
@@ -118,9 +118,9 @@ def _decide(
     if as_json:
         print_json({"stream": name, done: count, "left_out": left_out})
     else:
-        click.echo(f"Stream {name}: {count:,} orders {what_now}.")
+        say(f"Stream {name}: {count:,} orders {what_now}.")
         for key, why in left_out.items():
-            click.echo(f"{key} is left as it is: {why}", err=True)
+            say(f"{key} is left as it is: {why}", err=True)
     if left_out:
         raise SystemExit(1)
 

@@ -12,7 +12,9 @@ from rich.console import Console
 
 from orders_sync.configs import ConfigFiles, open_tap, open_target
 from orders_sync.findings import EXPECTED, error_message
-from orders_sync.ledgers import json_option, ledger_url, print_json
+from orders_sync.ledgers import json_option, ledger_url
+from orders_sync.output import heading, print_json
+from orders_sync.output import line as print_line
 from orders_sync.plugin_options import tap_config_option, target_config_option, within_option
 from orders_sync.run_forecast import Forecast, forecast_run
 from orders_sync.status_view import display_backlog
@@ -54,10 +56,10 @@ def display(console: Console, forecast: Forecast) -> None:
     """Print it for a person."""
 
     def line(text: str) -> None:
-        console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
+        print_line(console, f"  {text}")
 
     known = forecast.in_ledger
-    console.print(f"Stream [bold]{forecast.stream}[/] to module {forecast.module}", highlight=False)
+    heading(console, "Stream ", forecast.stream, f" to module {forecast.module}")
     if known.live_run is not None:
         line(f"a run that began now would end at once: {known.live_run}")
     display_backlog(console, forecast.backlog)

@@ -1,4 +1,4 @@
-"""The commands that read the ledger and change nothing: `status`, `problems` and `jobs`."""
+"""The commands that read the ledger and change nothing: `status` and `problems`."""
 
 from __future__ import annotations
 
@@ -10,28 +10,26 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from orders_sync.configs import ConfigFiles
-from orders_sync.health import Age, complaints, short
+from orders_sync.health import Age, complaints
 from orders_sync.ledgers import (
     existing_ledger,
     json_option,
     ledger_options,
     ledger_url,
-    print_json,
     stream_option,
     streams_of,
     the_stream,
 )
-from orders_sync.open_jobs import read_open_jobs
+from orders_sync.output import line, print_json, say
 from orders_sync.plugin_options import tap_config_option, within_option
 from orders_sync.status import read_status, with_backlog
 from orders_sync.status_view import display_status
 from orders_sync.unsynced_count import count_unsynced
 from sync_ledger.made_again import made_again
 from sync_ledger.problems import Problem, problems_of
-from target_zoho_crm.api.codes import Family, Standing, advice, find
+from target_zoho_crm.api.codes import Family, Standing, advice, find, place_of
 
 EXIT_UNHEALTHY = 1
 
@@ -65,7 +63,9 @@ def status(
         counted = {} if ledger_only else count_unsynced(ConfigFiles(tap_config, None), ledger, within)
         names = sorted({*streams_of(ledger), *filter(None, counted)})
         streams = with_backlog(read_status(ledger, names, last_runs=last_runs), counted)
-    wrong = [line for each in streams for line in complaints(each, max_age=max_age, max_rejected=max_rejected)]
+    wrong = [
+        each_wrong for each in streams for each_wrong in complaints(each, max_age=max_age, max_rejected=max_rejected)
+    ]
     if max_age is not None and not streams:
         wrong.append("no run has written to the ledger yet")
     if as_json:
@@ -73,10 +73,10 @@ def status(
         print_json({"ledger": where, "healthy": not wrong, "complaints": wrong, "streams": documents})
     else:
         console = Console()
-        console.print(f"Ledger: {where}", highlight=False)
+        line(console, f"Ledger: {where}")
         display_status(console, streams)
-        for line in wrong:
-            click.secho(line, fg="red")
+        for complaint in wrong:
+            say(complaint, colour="red")
     if wrong:
         raise SystemExit(EXIT_UNHEALTHY)
 
@@ -104,25 +104,21 @@ def problems(ack_url: str | None, ack_schema: str | None, stream: str | None, sa
         return
     for each in found:
         field = f" in field {each.field}" if each.field else ""
-        click.echo(f"{each.orders:,} orders: {each.code or 'no code'}{field} ({_states(each)})")
+        say(f"{each.orders:,} orders: {each.code or 'no code'}{field} ({_states(each)})")
         for message in each.messages:
-            click.echo(f"  {message.orders:,} of them: {message.message}")
-        for line in _advice_lines(each):
-            click.echo(f"  {line}")
+            say(f"  {message.orders:,} of them: {message.message}")
+        for advised in _advice_lines(each):
+            say(f"  {advised}")
         if each.sample_keys:
             more = ", ..." if each.orders > len(each.sample_keys) else ""
-            click.echo(f"  {', '.join(each.sample_keys)}{more}")
+            say(f"  {', '.join(each.sample_keys)}{more}")
     if not found:
-        click.echo(f"Stream {name}: no order is refused or parked.")
+        say(f"Stream {name}: no order is refused or parked.")
     if remade:
-        click.echo(
-            f"{len(remade):,} orders: made again, since their record was deleted in the CRM or had lost their key"
-        )
-        click.echo(
-            "  Their earlier records, where they are still there, are nobody's now; `dismiss KEY` once it is seen to."
-        )
+        say(f"{len(remade):,} orders: made again, since their record was deleted in the CRM or had lost their key")
+        say("  Their earlier records, where they are still there, are nobody's now; `dismiss KEY` once it is seen to.")
         for order in remade:
-            click.echo(f"  {order.key!r}: record {order.earlier_id} before, {order.zoho_id or 'none'} now")
+            say(f"  {order.key!r}: record {order.earlier_id} before, {order.zoho_id or 'none'} now")
 
 
 def _document(problem: Problem) -> dict[str, Any]:
@@ -142,7 +138,7 @@ def _advice_lines(problem: Problem) -> list[str]:
 
 
 def _meaning(problem: Problem) -> str:
-    info = find(problem.code)
+    info = find(problem.code, place_of(problem.code, _family(problem)))
     return info.meaning if info else ""
 
 
@@ -170,24 +166,3 @@ def _states(problem: Problem) -> str:
     by_themselves = f", {problem.due:,} of them tried again by themselves" if problem.due else ""
     parked = f", {problem.parked:,} parked" if problem.parked else ""
     return f"{problem.rejected:,} rejected{by_themselves}{parked}"
-
-
-@click.command()
-@ledger_options
-@json_option
-def jobs(ack_url: str | None, ack_schema: str | None, *, as_json: bool) -> None:
-    """List the bulk write jobs whose outcome is not settled, and which run settles them."""
-    with existing_ledger(ack_url, ack_schema) as ledger:
-        found = read_open_jobs(ledger)
-    if as_json:
-        print_json({"jobs": [dataclasses.asdict(each) for each in found]})
-        return
-    if not found:
-        click.echo("No job is open.")
-        return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("Stream", "Zoho's id", "Step", "Rows", "Age", "Settled by"):
-        table.add_column(heading, justify="right" if heading in {"Rows", "Age"} else "left")
-    for job in found:
-        table.add_row(job.stream, job.zoho_job_id or "", job.step, f"{job.rows:,}", short(job.age), job.keeper)
-    Console().print(table)

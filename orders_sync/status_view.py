@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orders_sync.health import short
+from orders_sync.output import heading, line, row
 from orders_sync.status import PastRun, StreamStatus
 from orders_sync.unsynced_count import NotCounted
 from sync_ledger.partitions import WHOLE
@@ -29,7 +30,7 @@ def display_status(console: Console, streams: Sequence[StreamStatus]) -> None:
 def display_stream(console: Console, status: StreamStatus) -> None:
     """Print one stream's status."""
     acks = " + ".join(f"{count:,} {name}" for name, count in status.acks.items() if count) or "none yet"
-    console.print(f"Stream [bold]{status.stream}[/]: {sum(status.acks.values()):,} acks = {acks}", highlight=False)
+    heading(console, "Stream ", status.stream, f": {sum(status.acks.values()):,} acks = {acks}")
     display_backlog(console, status.backlog)
     if status.due_now or status.due_later:
         console.print(f"  due again: {status.due_now:,} with the next run, {status.due_later:,} later", highlight=False)
@@ -44,10 +45,7 @@ def display_stream(console: Console, status: StreamStatus) -> None:
     console.print(f"  credits of the last 24 hours: {status.credits_of_a_day:,}", highlight=False)
     for job in status.open_jobs:
         name = f"open job {job.zoho_job_id}" if job.zoho_job_id else "open job"
-        console.print(
-            f"  {name}: {job.orders:,} orders, {job.step}, begun {job.since:%Y-%m-%d %H:%M:%S} UTC",
-            highlight=False,
-        )
+        line(console, f"  {name}: {job.orders:,} orders, {job.step}, begun {job.since:%Y-%m-%d %H:%M:%S} UTC")
     if status.runs:
         console.print(_runs_table(status.runs))
 
@@ -56,7 +54,7 @@ def display_backlog(console: Console, backlog: Backlog | NotCounted) -> None:
     """Print how many orders of the table are unsynced, and since when the oldest is."""
     if isinstance(backlog, NotCounted):
         message = f"  unsynced: orders that no run has read yet are not counted: {backlog.why}"
-        console.print(message, highlight=False, markup=False, soft_wrap=True)
+        line(console, message)
         return
     parts = {
         "new or changed": backlog.new_or_changed,
@@ -70,7 +68,7 @@ def display_backlog(console: Console, backlog: Backlog | NotCounted) -> None:
         age = backlog.oldest_age
         since = "" if age is None else f", {short(age)} ago"
         changed = f"{backlog.oldest.key}, changed at {backlog.oldest.replication_value}{since}"
-        console.print(f"  the oldest unsynced: {changed}", highlight=False, markup=False, soft_wrap=True)
+        line(console, f"  the oldest unsynced: {changed}")
 
 
 def _runs_table(runs: Sequence[PastRun]) -> Table:
@@ -84,7 +82,8 @@ def _runs_table(runs: Sequence[PastRun]) -> Table:
     for name in ("Seconds", *(name.capitalize() for name in names), "Credits"):
         table.add_column(name, justify="right")
     for run in runs:
-        table.add_row(
+        row(
+            table,
             f"{run.started_at:%Y-%m-%d %H:%M:%S}",
             run.how_ended or "live",
             *([run.partition] if split else []),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from target_zoho_crm.api.codes import CODES, Code, Family, OwnCode, Standing, ZohoCode, advice
+from target_zoho_crm.api.code_kinds import Code, Family, Place, Standing
+from target_zoho_crm.api.codes import CODES, ELSEWHERE, OwnCode, ZohoCode, advice
 from zoho_crm_emulator.refusals import every_code
 
 HEAD = """\
@@ -40,6 +41,17 @@ FAMILIES = {
     Family.CONFIGURATION: "The run stops once and says what to do. No order is marked as rejected.",
 }
 
+BY_PLACE = """\
+## The same code at another place
+
+What a code means depends on where Zoho gives it: for one record, for a whole request, or for a whole bulk job. These
+mean something else there than their line above says.
+
+| Code | Where | Family | Meaning | What to do |
+|---|---|---|---|---|"""
+
+WORDS = {Place.ROW: "for a record", Place.CALL: "for a request", Place.JOB: "for a job"}
+
 BY_HTTP_STATUS = "408, 429 and 5xx count as transient, any other refusal as configuration."
 
 
@@ -49,7 +61,16 @@ def errors_page() -> str:
     if lacking:
         raise KeyError(f"target_zoho_crm/api/codes.py does not say what these codes mean: {', '.join(lacking)}")
     sections = [_section(family, family.value.capitalize(), FAMILIES[family]) for family in reversed(Family)]
-    return "\n".join([HEAD, _by_status(), *sections, _section(None, "By HTTP status", BY_HTTP_STATUS)])
+    return "\n".join([HEAD, _by_status(), *sections, _section(None, "By HTTP status", BY_HTTP_STATUS), _by_place()])
+
+
+def _by_place() -> str:
+    rows = [
+        f"| `{code}` | {WORDS[place]} | {info.family} | {_cells(info)} |"
+        for (code, place), info in sorted(ELSEWHERE.items())
+        if place is not None
+    ]
+    return "\n".join([BY_PLACE, *rows, ""])
 
 
 def _by_status() -> str:

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 
 from sync_ledger.tables import MESSAGE_LENGTH, OPEN_STEPS, JobStep
 
+SHORT_ID = 8
+
 MANIFEST_LEVEL = 1
 """Keys and versions compress well at any level; the first is the fastest."""
 
@@ -61,6 +63,11 @@ class JournalledJob:
     create_body: str | None = None
     zoho_job_id: str | None = None
     parent_job_id: str | None = None
+
+    @property
+    def short_id(self) -> str:
+        """As much of its id as names it among the open jobs."""
+        return self.job_id[:SHORT_ID]
 
 
 def journal_intent(connection: sa.Connection, table: sa.Table, job: JournalledJob, now: datetime) -> None:

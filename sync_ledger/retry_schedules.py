@@ -68,6 +68,7 @@ JOB_POLLS_BESIDE_CALLBACKS = PollSchedule(shortest=5.0, longest=120.0, share_of_
 LEASE_HEARTBEAT_SECONDS = 10.0
 CALLBACK_CHECK_SECONDS = 1.0
 TOKENS_DENIED_SECONDS = 600.0
+GIVEN_UP_JOB_SECONDS = 24 * 3600.0
 TOKEN_CHECK_SECONDS = 5.0
 MISSING_PARENT_SECONDS = 60.0
 BUSY_FLUSH_SECONDS = 0.02
@@ -198,6 +199,7 @@ INTERVALS = (
         "After `ACCESS_DENIED` (too many access tokens): nothing is asked of Zoho's accounts server",
         TOKENS_DENIED_SECONDS,
     ),
+    ("After `orders-sync jobs --abandon`: its orders are due, though nobody saw the job's end", GIVEN_UP_JOB_SECONDS),
     ("Meanwhile: whether another process has a token (`max_age_seconds`)", TOKEN_CHECK_SECONDS),
     ("A parent record that was not found, until it is asked for again", MISSING_PARENT_SECONDS),
     ("Whether a call has ended that held up waiting records (`max_age_seconds`)", BUSY_FLUSH_SECONDS),

@@ -51,13 +51,15 @@ class JobStep(StrEnum):
     """Zoho has the file; the job may have been created."""
     CREATED = "created"
     """Zoho has the job."""
+    GIVEN_UP = "given_up"
+    """A person waits for it no longer; its rows are due once it has ended, or a day after that."""
     APPLIED = "applied"
     """Every row's outcome is in the ack table."""
     ABANDONED = "abandoned"
     """Never created; its rows are due again."""
 
 
-OPEN_STEPS = (JobStep.INTENT, JobStep.CALLING, JobStep.UPLOADED, JobStep.CREATED)
+OPEN_STEPS = (JobStep.INTENT, JobStep.CALLING, JobStep.UPLOADED, JobStep.CREATED, JobStep.GIVEN_UP)
 
 
 FILLED_PERCENT = 45

@@ -8,6 +8,7 @@ from typing import Any
 
 from singer_sdk.plugin_base import SingerCommand
 
+from sync_databases.displayed_text import escape_log_lines
 from sync_processes.shutdown import ending_in_time
 from tap_legacy_orders.tap_errors import CONFIGURATION_EXIT, StoppedBySignal, TapConfigError, TapSyncError
 
@@ -23,6 +24,7 @@ class OneLineErrors(SingerCommand):
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()  # what starting has made lives to the end
         try:
+            escape_log_lines(self.logger.name)
             with ending_in_time(self.logger.error):
                 return super().main(*args, **kwargs)
         except (TapConfigError, TapSyncError, StoppedBySignal) as error:

@@ -22,6 +22,7 @@ from singer_sdk.singerlib import SchemaMessage, StateMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.sql import SQLStream
 
+from sync_databases.displayed_text import escape_log_lines
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.stream_contract import (
     DELETED_AT_PROPERTY,
@@ -67,6 +68,7 @@ class UnsyncedOrdersStream(SQLStream):
         super().__init__(*args, **kwargs)
         self.tap: OrdersTap = cast("OrdersTap", self._tap)
         self.logger.addFilter(_is_not_reported_twice)
+        escape_log_lines(self.logger.name)
         entry = self._singer_catalog_entry
         self._set_replication(entry.replication_key, entry.replication_method)
 

@@ -17,6 +17,7 @@ from singer_sdk.singerlib.encoding import GenericSingerReader, SingerMessageType
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from sync_databases.exact_numbers import exact_number
+from target_zoho_crm.lenient_json import read_leniently
 from target_zoho_crm.messages import check_message
 
 BLOCK_BYTES = 1 << 18
@@ -90,10 +91,41 @@ class BlockReader(GenericSingerReader[bytes]):
         try:
             message = _json.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidInputLine(f"line {self._line_number} of the input is no JSON: {error}") from None
+            raise self._no_json(error) from None
         if not isinstance(message, dict):
             raise InvalidInputLine(f"line {self._line_number} of the input is no Singer message")
         return message
+
+    def read_record(self, line: bytes) -> Any:
+        """Decode a line that surely is of a record; its odd values are its own trouble, which its sink names.
+
+        Raises:
+            InvalidInputLine: it is no JSON.
+        """
+        try:
+            return _json.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            try:
+                return read_leniently(line)
+            except ValueError:
+                raise self._no_json(error) from None
+
+    def _read_message(self, line: bytes) -> dict[str, Any]:
+        try:
+            return self.deserialize_json(line)
+        except InvalidInputLine:
+            try:
+                message = read_leniently(line)
+            except ValueError:
+                message = None
+            if not isinstance(message, dict) or message.get("type") != SingerMessageType.RECORD.value:
+                raise
+            if not str(message.get("stream")).isprintable():
+                raise  # whose record it is nobody knows
+            return message
+
+    def _no_json(self, error: Exception) -> InvalidInputLine:
+        return InvalidInputLine(f"line {self._line_number} of the input is no JSON: {error}")
 
     def _process_run(
         self,
@@ -126,7 +158,7 @@ class BlockReader(GenericSingerReader[bytes]):
         self._line_number += 1
         if not line.strip():
             return
-        message = self.deserialize_json(line)
+        message = self._read_message(line)
         kind = message.get("type")
         callback = callbacks.get(str(kind))
         if callback is None:

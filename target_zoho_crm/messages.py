@@ -31,10 +31,10 @@ class _Schema(msgspec.Struct):
 
 
 class _Record(msgspec.Struct):
+    """What else it holds is its record's own trouble, which its sink names."""
+
     stream: str
-    record: dict[str, Any]
-    time_extracted: str | None = None
-    version: int | None = None
+    record: Any
 
 
 class _State(msgspec.Struct):

@@ -18,12 +18,14 @@ from sync_databases.exact_numbers import exact_number
 from sync_databases.keys import KEY_LENGTH, NO_VERSION
 from sync_databases.keys import join_key as join_texts
 from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY
+from target_zoho_crm.lenient_json import OddValue
 
 GONE: tuple[Any, ...] = (object(),)
 """The row of an order that was deleted at its source."""
 
 SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": Decimal, "boolean": bool}
 _json = msgspec.json.Decoder(float_hook=exact_number)
+_in_texts = msgspec.json.Encoder(decimal_format="string")
 
 
 class BadRecordError(Exception):
@@ -65,7 +67,11 @@ def _text(value: Any) -> str:
         raise BadRecordError("the record has no key")
     if isinstance(value, bool):
         return "true" if value else "false"
-    return format(value, "f") if isinstance(value, Decimal) and _can_be_written_out(value) else str(value)
+    if not isinstance(value, Decimal):
+        return str(value)
+    if not value.is_finite():
+        raise BadRecordError("the record has no key")
+    return format(value, "f") if _can_be_written_out(value) else str(value)
 
 
 def _can_be_written_out(number: Decimal) -> bool:
@@ -111,7 +117,7 @@ class RowReader:
         self._lines: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[line])  # type: ignore[valid-type]
         self._bare: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[strict])  # type: ignore[valid-type]
         self._one = msgspec.json.Decoder(lenient)
-        self._encode = msgspec.json.Encoder(decimal_format="number").encode
+        self._encode = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain_text).encode
         self._take = self._taker(sources)
         self._encoded = sources.index(encoded) if encoded is not None else -1
         self._deleted = self._deletion_reader()
@@ -119,6 +125,10 @@ class RowReader:
         by_hash = keys_by_hash and not key_properties and KEY_PROPERTY not in properties
         self._keys = self._hashes if by_hash else self._key_reader(key_properties)
         self._versions = self._version_reader(replication_key)
+        own = {KEY_PROPERTY, VERSION_PROPERTY, DELETED_AT_PROPERTY, replication_key, *key_properties, *sources}
+        self._needed = {name: kind for name, kind in types.items() if name in own}
+        used = {name: attribute for name, attribute in self._names.items() if name in own}
+        self._only_needed = msgspec.json.Decoder(_struct("Row", used, types, optional=set(used) - set(required)))
 
     def read_lines(self, lines: Sequence[bytes]) -> Rows:
         """Read whole RECORD lines.
@@ -143,6 +153,8 @@ class RowReader:
     def read_record(self, record: Mapping[str, Any]) -> Rows:
         """Read one record that came as a dict; a property that it lacks is `msgspec.UNSET` in the row.
 
+        What nobody needs of a record does it no harm, whatever it holds.
+
         Raises:
             BadRecordError: the record is not what the schema says.
         """
@@ -152,14 +164,38 @@ class RowReader:
             if isinstance(value, Decimal) and abs(value.adjusted()) < KEY_LENGTH and value == value.to_integral_value():
                 tidy[name] = int(value)
         try:
-            row = self._one.decode(self._encode(tidy))
-        except (msgspec.MsgspecError, ValueError, OverflowError, TypeError) as error:
-            text = str(error)
-            field = text.rpartition("`$.")[2].rstrip("`") if "`$." in text else None
-            raise BadRecordError(text, field=field) from None
+            row = self._decoded(tidy, self._one)
+        except BadRecordError:
+            row = self._decoded({name: tidy[name] for name in self._needed if name in tidy}, self._only_needed)
         if self._deleted is not None and self._deleted(row):
             return Rows(self._keys([row]), self._versions([row]), [GONE], deletions=True)
         return Rows(self._keys([row]), self._versions([row]), self._plain([self._take(row)]), partial=True)
+
+    def _decoded(self, record: Mapping[str, Any], decoder: msgspec.json.Decoder[Any]) -> Any:
+        for name in self._needed.keys() & record.keys():
+            if isinstance(record[name], OddValue):
+                raise BadRecordError("the value is no JSON, such as NaN or a number without bounds", field=name)
+        try:
+            encoded = self._encode(record)
+        except (ValueError, OverflowError, TypeError) as error:
+            raise self._unwritable(record, error) from None
+        try:
+            return decoder.decode(encoded)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            text = str(error)
+            field = text.rpartition("`$.")[2].rstrip("`") if "`$." in text else None
+            raise BadRecordError(text, field=field) from None
+
+    def _unwritable(self, record: Mapping[str, Any], error: Exception) -> BadRecordError:
+        """Name the first property whose value is no JSON: half a character, or nested as deep as no reader follows."""
+        for name, value in record.items():
+            try:
+                self._encode({name: value})
+            except (ValueError, OverflowError, TypeError) as own:
+                half = isinstance(own, UnicodeEncodeError)
+                text = "holds half a character, or is nested too deeply" if half else "cannot be written as JSON"
+                return BadRecordError(f"the value {text}", field=name if _is_proper(name) else None)
+        return BadRecordError(f"the record cannot be written as JSON ({type(error).__name__})")
 
     def _plain(self, values: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         if not self._raw_positions:
@@ -223,7 +259,13 @@ class RowReader:
 
     def _hashes(self, rows: list[Any]) -> list[str]:
         """A text that differs for different records."""
-        return [_digest(self._encode(row)) for row in rows]
+        return [_digest(self._encoded_row(row)) for row in rows]
+
+    def _encoded_row(self, row: Any) -> bytes:
+        try:
+            return self._encode(row)
+        except ValueError:  # a number is none: `"NaN"` in quotes is a decimal's own text for it
+            return _in_texts.encode(row)
 
 
 def _array(lines: Sequence[bytes]) -> bytes:
@@ -248,9 +290,23 @@ def key_text(key: str) -> str:
 
 
 def shortened_key(key: str) -> str:
-    """A name by which the ledger can hold a key that is too long or has a NUL; differs for different keys."""
+    """A name by which the ledger can hold any key, one that is too long or no proper text; differs for each."""
     digest = _digest(key.encode(errors="surrogatepass"))
-    return f"{key[: KEY_LENGTH - len(digest) - 1]}#{digest}".replace("\0", "?")
+    proper = key[: KEY_LENGTH - len(digest) - 1].encode(errors="replace").decode()
+    return f"{proper}#{digest}".replace("\0", "?")
+
+
+def storable_key(key: str) -> str:
+    """The key as it is, but for one with half a character in it."""
+    return key if _is_proper(key) else shortened_key(key)
+
+
+def _is_proper(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def version_text(value: Any) -> str:
@@ -258,7 +314,8 @@ def version_text(value: Any) -> str:
     if value is None or value is msgspec.UNSET or value == "":  # Oracle's ledger takes an empty text for NULL
         return NO_VERSION
     text = value if isinstance(value, str) else _text(value)
-    return text if len(text) <= KEY_LENGTH and "\0" not in text else _digest(text.encode(errors="surrogatepass"))
+    fits = len(text) <= KEY_LENGTH and "\0" not in text and _is_proper(text)
+    return text if fits else _digest(text.encode(errors="surrogatepass"))
 
 
 def version_texts(values: list[Any]) -> list[str]:
@@ -268,6 +325,12 @@ def version_texts(values: list[Any]) -> list[str]:
     except TypeError:  # not all are texts
         fit = False
     return values if fit else list(map(version_text, values))
+
+
+def _plain_text(value: Any) -> str:
+    if isinstance(value, OddValue):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def _digest(data: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timezone, tzinfo
@@ -87,9 +86,7 @@ class Settings:
             bulk_rows=config["bulk_rows"],
             max_connections=config["max_connections"],
             max_jobs=config["max_jobs"],
-            job_wait_seconds=math.inf
-            if config.get("max_age_seconds") is not None
-            else float(config["job_wait_seconds"]),
+            job_wait_seconds=float(config["job_wait_seconds"]),
             callback_url=config.get("callback_url"),
             credit_budget=config.get("credit_budget"),
             credit_reserve=config["credit_reserve"],

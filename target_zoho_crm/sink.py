@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import json
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Protocol, cast
 
 import msgspec
 from singer_sdk import Target
-from singer_sdk.exceptions import MissingKeyPropertiesError
+from singer_sdk.exceptions import MappingError
+from singer_sdk.mapper import StreamMap
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.sinks import BatchSink
 
-from sync_databases.exact_numbers import exact_number
 from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY, Announcement
 from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.delivery.delivery import Delivery
 from target_zoho_crm.mapping.field_mapping import Refusal
-from target_zoho_crm.message_reader import BlockReader
 from target_zoho_crm.record_decoding import (
     BadRecordError,
     RowReader,
     Rows,
     join_key,
+    storable_key,
     version_text,
 )
 from target_zoho_crm.run import Run
 from target_zoho_crm.stream_request import StreamRequest
+
+MAP_FAILURES = (MappingError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What the expressions of a stream map raise for values that they do not expect."""
 
 
 class Owner(Protocol):
@@ -36,6 +38,10 @@ class Owner(Protocol):
     @property
     def run(self) -> Run:
         """The run that all streams share."""
+
+    @property
+    def read_record(self) -> Callable[[bytes], Any]:
+        """What decodes a line that surely is of a record."""
 
     def replication_key(self, stream: str) -> str | None:
         """The property by which the stream is replicated, if its SCHEMA names one."""
@@ -108,56 +114,59 @@ class ZohoSink(BatchSink):
     def take_lines(self, lines: list[bytes]) -> None:
         """Take a block of RECORD lines."""
         if not self._took(self._rows.read_lines, lines):
-            self._take_one_by_one(message.get("record") for message in map(self._lenient, lines))
+            self._take_one_by_one(_record_in(self._target.read_record(line)) for line in lines)
 
     def take_bare_lines(self, lines: list[bytes]) -> None:
         """Take a block of records, as the files of BATCH messages hold them."""
         if not self._took(self._rows.read_bare_lines, lines):
-            self._take_one_by_one(map(self._lenient, lines))
+            self._take_one_by_one(map(self._target.read_record, lines))
+
+    def take_mapped(self, stream_map: StreamMap, message: Mapping[str, Any]) -> None:
+        """Take one record as its stream map makes it; one for which the map fails is refused by name."""
+        record = message["record"]
+        if not isinstance(record, dict):
+            self._take_one_by_one([record])
+            return
+        try:
+            mapped = stream_map.transform(copy.copy(record))
+        except MAP_FAILURES as error:
+            self._count(1)
+            cause = type(error.__cause__ or error).__name__  # its text may show a value
+            self._refuse(record, BadRecordError(f"the stream map fails for this record ({cause})"))
+            return
+        if mapped is None:
+            return
+        if self.include_sdc_metadata_properties:
+            self._add_sdc_metadata_to_record(mapped, dict(message), {})
+        else:
+            self._remove_sdc_metadata_from_record(mapped)
+        self._take_one_by_one([mapped])
 
     def _took(self, read: Callable[[list[bytes]], Rows], lines: list[bytes]) -> bool:
         try:
             rows = read(lines)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, BadRecordError):
             return False
-        self.tally_record_read(len(lines))
-        self.record_counter_metric.increment(len(lines))
+        self._count(len(lines))
         self._open_delivery.add(rows)
         return True
 
     def _take_one_by_one(self, records: Iterable[Any]) -> None:
         """Find the record that does not fit, and let the others through."""
         for record in records:
-            if not isinstance(record, dict):
-                raise InvalidInputLine(f"stream {self.stream_name!r}: a RECORD message holds no record")
-            self.tally_record_read()
-            self.record_counter_metric.increment()
-            self.process_record(record, {})
+            self._count(1)
+            if isinstance(record, dict):
+                self.process_record(record, {})
+            else:
+                self._refuse({}, BadRecordError("it is no JSON object"))
 
-    @staticmethod
-    def _lenient(line: bytes) -> dict[str, Any]:
-        """Decode a line, also one with half a character in it: that record is refused by name, and the others go."""
-        try:
-            return BlockReader().deserialize_json(line)
-        except InvalidInputLine:
-            try:
-                message = json.loads(line, parse_float=_number_or_text, parse_constant=str)
-            except (ValueError, RecursionError):
-                message = None
-            if not isinstance(message, dict):
-                raise
-            return message
+    def _count(self, records: int) -> None:
+        self.tally_record_read(records)
+        self.record_counter_metric.increment(records)
 
     def get_validator(self) -> None:
         """Leave validation to the typed rows: a record that does not fit is refused by name, the others go on."""
         return
-
-    def _singer_validate_message(self, record: dict[str, Any]) -> None:
-        """Leave the key to the typed rows as well."""
-
-    def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Leave dates as text too: the mapping reads them."""
-        return record
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002
         """Take one record."""
@@ -169,21 +178,17 @@ class ZohoSink(BatchSink):
         self._open_delivery.add(rows)
 
     def _refuse(self, record: Mapping[str, Any], error: BadRecordError) -> None:
+        """Refuse a record by its key; one without any by its number in the stream."""
         names = [KEY_PROPERTY] if KEY_PROPERTY in record else list(self.key_properties)
         try:
             key = join_key([record.get(name) for name in names])
         except BadRecordError:
             key = ""
-        if not key:
-            raise MissingKeyPropertiesError(
-                f"stream {self.stream_name!r}: record {self._total_records_read} has no key "
-                f"({', '.join(names)}); it can be neither written nor remembered"
-            ) from None
         version = record.get(VERSION_PROPERTY) or record.get(self._target.replication_key(self.stream_name) or "")
         if isinstance(version, (dict, list)):
             version = None  # no replication key holds such
         refusal = Refusal(ZohoCode.INVALID_DATA, error.field, str(error))
-        self._open_delivery.refuse(key, version_text(version or None), refusal)
+        self._open_delivery.refuse(storable_key(key), version_text(version or None), refusal)
 
     def process_batch(self, context: dict[str, Any]) -> None:  # noqa: ARG002
         """Send what is buffered: called by the SDK when records grow old, when the schema changes, and at the end."""
@@ -195,9 +200,5 @@ class ZohoSink(BatchSink):
         return False
 
 
-def _number_or_text(text: str) -> Decimal | str:
-    """What is too large for a number stays text, as NaN does, which is none of JSON's: no field of numbers takes it."""
-    try:
-        return exact_number(text)
-    except ValueError:
-        return text
+def _record_in(message: Any) -> Any:
+    return message.get("record") if isinstance(message, dict) else None

@@ -7,19 +7,20 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, ClassVar
 
 import click
 import msgspec
 from singer_sdk import Target
-from singer_sdk.exceptions import ConfigValidationError, MissingKeyPropertiesError, RecordsWithoutSchemaException
+from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from sync_databases.database_errors import DatabaseError
+from sync_databases.displayed_text import escape_log_lines
 from sync_ledger.bindings import SetUpChangedError
 from sync_ledger.early_versions import TEST_STREAM
 from sync_ledger.leases import LeaseHeldError, OutdatedError
@@ -113,6 +114,12 @@ class TargetZohoCRM(Target):
             self._run = Run(Settings.read(self.config), self._write_state_message)
         return self._run
 
+    @property
+    def read_record(self) -> Callable[[bytes], Any]:
+        """What decodes a line that surely is of a record."""
+        reader = self.message_reader
+        return reader.read_record if isinstance(reader, BlockReader) else reader.deserialize_json
+
     def replication_key(self, stream: str) -> str | None:
         """The stream's replication key, as its SCHEMA message names it."""
         return self._replication_keys.get(stream)
@@ -167,8 +174,16 @@ class TargetZohoCRM(Target):
                 sink.open(announced)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        if message_dict.get("stream") != TEST_STREAM:
-            super()._process_record_message(message_dict)
+        """Take a record as the stream's maps make it, for each of the streams that they make of it."""
+        stream = message_dict["stream"]
+        if stream == TEST_STREAM:
+            return
+        if stream not in self.mapper.stream_maps:
+            self._assert_sink_exists(stream)
+        for stream_map in self.mapper.stream_maps[stream]:
+            sink = self._sinks_active.get(stream_map.stream_alias)
+            if isinstance(sink, ZohoSink):
+                sink.take_mapped(stream_map, message_dict)
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """Read the files as if their records had come by the pipe, stream maps and all."""
@@ -184,7 +199,7 @@ class TargetZohoCRM(Target):
                 if sink is not None:
                     sink.take_bare_lines(lines)
                 else:
-                    for record in map(self.message_reader.deserialize_json, lines):
+                    for record in map(self.read_record, lines):
                         self._process_record_message({"type": "RECORD", "stream": stream, "record": record})
                 self._look_around()
 
@@ -308,6 +323,7 @@ class TargetZohoCRM(Target):
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()  # what starting has made lives to the end
         malloc.return_freed_memory()
+        escape_log_lines(cls.logger.name)
         with ending_in_time(cls.logger.error):
             try:
                 super().invoke(**options)
@@ -335,7 +351,6 @@ _EXPECTED = (
     RejectedError,
     IncompleteError,
     InvalidInputLine,
-    MissingKeyPropertiesError,
     RecordsWithoutSchemaException,
     SpoolError,
     OutputError,

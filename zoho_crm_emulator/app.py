@@ -12,6 +12,7 @@ from zoho_crm_emulator.endpoints import endpoints
 from zoho_crm_emulator.gate import Gate, NotThere
 from zoho_crm_emulator.jobs import Jobs
 from zoho_crm_emulator.page import Page
+from zoho_crm_emulator.strangers import KeepStrangersOut
 
 NO_MODULES = ("coql", "org", "settings", "upload", "users")  # first parts of addresses that name no module
 
@@ -47,4 +48,4 @@ def build(emulator: Emulator, jobs: Jobs) -> ASGIApp:
         # Another method is refused here, and not looked for under a path with a module's name in its place.
         routes += [*of_path, Route(path, NotThere(emulator, "INVALID_REQUEST_METHOD"))]
     routes.append(Route("/{rest:path}", NotThere(emulator, "INVALID_URL_PATTERN")))
-    return _OneSlash(Starlette(routes=routes))
+    return _OneSlash(KeepStrangersOut(Starlette(routes=routes)))

@@ -10,13 +10,14 @@ from zoho_crm_emulator.dates import iso, zone
 from zoho_crm_emulator.emulator import CURRENT_USER, user_reference
 from zoho_crm_emulator.faults import LINK_GONE
 from zoho_crm_emulator.job_plan import OPERATIONS, check_call, module_name
-from zoho_crm_emulator.jobs import COUNT_NAMES, FINAL, Job, Jobs
+from zoho_crm_emulator.jobs import COUNT_NAMES, ELSEWHERE, FINAL, Job, Jobs
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.sheet import check_zip
 from zoho_crm_emulator.switches import told_id
 
 MOST_BYTES = 25 * 1024 * 1024
 KEPT = 7 * DAY
+STRANGER = "https://results.example.net/bulk-write/result.zip"
 
 
 def _upload_refused(call: Call, refusal: Refused) -> Answer:
@@ -128,7 +129,8 @@ class Bulk:
         if request.get("callback"):
             document["callback"] = request["callback"]
         if final and job.has_result:
-            document["result"] = {"download_url": self._url(call, job.id)}
+            elsewhere = job.request.get(ELSEWHERE, False)
+            document["result"] = {"download_url": STRANGER if elsewhere else self._url(call, job.id)}
         return document
 
     def _resource(self, call: Call, job: Job, given: dict[str, Any], outcome: dict[str, Any]) -> dict[str, Any]:

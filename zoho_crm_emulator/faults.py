@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import msgspec
 
@@ -16,9 +16,9 @@ from zoho_crm_emulator.oauth import ACCESS_DENIED
 from zoho_crm_emulator.refusals import problem
 
 RequestKind = Literal["answer", "lost_before", "lost_after", "cut", "delay", "hold_before", "hold_after", "switch"]
-JobKind = Literal["job_failed", "unprocessed", "record_error", "poison", "callback"]
+JobKind = Literal["job_failed", "unprocessed", "record_error", "poison", "callback", "result_elsewhere", "never_ends"]
 RecordKind = Literal["record_error", "poison"]
-JOB_KINDS = frozenset({"job_failed", "unprocessed", "record_error", "poison", "callback"})
+JOB_KINDS: frozenset[str] = frozenset(get_args(JobKind))
 
 GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr></body></html>"
 LINK_GONE = {"x-error": "Link not valid", "info": "Bad Request", "x-info": "Link not valid", "http_status": "400"}

@@ -21,6 +21,10 @@ FINAL = frozenset({"COMPLETED", "FAILED", "SKIPPED"})
 COUNT_NAMES = ("added_count", "updated_count", "skipped_count", "total_count")
 
 
+ELSEWHERE = "_result_elsewhere"
+"""Added to the request of a job whose result has its link on a host of somebody else's, by a fault."""
+NEVER = 10 * 365 * 86_400 * SECOND
+
 RunJob = Callable[[Emulator, int, dict[str, Any]], str]
 """Runs a job to its end, by its id and request, and returns its final status."""
 
@@ -91,6 +95,10 @@ class Jobs:
         named = request["resource"][0] if "resource" in request else request
         fault = emulator.faults.take_for_job("callback", module_name(named))
         mode = fault.fault.callback if fault else "once"
+        if emulator.faults.take_for_job("result_elsewhere", module_name(named)) is not None:
+            request = {**request, ELSEWHERE: True}
+        if emulator.faults.take_for_job("never_ends", module_name(named)) is not None:
+            duration = NEVER
         with emulator.store.write() as connection:
             connection.execute(
                 "INSERT INTO jobs VALUES (?, ?, ?, ?, 'ADDED', ?, NULL, NULL, ?)",

@@ -6,72 +6,23 @@ The one home of codes: docs and messages are made from it, and nobody else spell
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Self
 
 from sync_ledger.codes import LedgerCode
+from target_zoho_crm.api.code_kinds import LOOK, USUAL, Code, CodeRow, Place
+from target_zoho_crm.api.code_kinds import REPORT as REPORT  # noqa: PLC0414 - part of this module
+from target_zoho_crm.api.code_kinds import Family as Family  # noqa: PLC0414
+from target_zoho_crm.api.code_kinds import Standing as Standing  # noqa: PLC0414
 from target_zoho_crm.api.costs import JOB_COLUMNS, JOB_ZIP_BYTES
 from target_zoho_crm.api.scope_names import SCOPES_NEEDED
 
-
-class Family(StrEnum):
-    """What to do about an error. In the order in which one of several errors decides about their order."""
-
-    CONFIGURATION = "configuration"  # the run stops and says what to do; no record is blamed
-    QUOTA = "quota"  # stop sending; the rest stays unsynced
-    DATA = "data"  # the record is refused until it changes
-    TRANSIENT = "transient"  # again with backoff, then in the next run
-
-    @property
-    def blames_order(self) -> bool:
-        """Whether the order is at fault, or may be; else it is left unsynced."""
-        return self in (Family.DATA, Family.TRANSIENT)
-
-    @classmethod
-    def deciding(cls, families: Iterable[Family]) -> Family:
-        """The family of an order with several errors: a lasting one would only come back after a passing one."""
-        return min(families, key=list(cls).index)
-
-
-class Standing(StrEnum):
-    """What the ledger says of an order that was refused."""
-
-    REJECTED = "rejected"  # for good: not tried again until it changes, or somebody retries it
-    DUE = "due again"  # rejected, with a next attempt
-    RETRIED = "retried"  # rejected for good, with a next attempt because somebody asked
-    PARKED = "parked"  # its retries are used up (or somebody dismissed it before they were)
-    DISMISSED = "dismissed"  # parked by somebody
-
-    @classmethod
-    def of(cls, family: Family | None, *, parked: bool, due: bool) -> Standing:
-        """By status, next attempt and family of its ack."""
-        passes = family is Family.TRANSIENT
-        if parked:
-            return cls.PARKED if passes else cls.DISMISSED
-        if due:
-            return cls.DUE if passes else cls.RETRIED
-        return cls.REJECTED
-
-
 NEW_GRANT = "make a new one in the API console (Self Client, Generate Code) and enter it before its time is over."
-
-REPORT = "Check the module, the mapping and the API version; if they are right, report it with this line."
 
 _HTTP = "HTTP_"
 _T, _D, _C, _Q = Family.TRANSIENT, Family.DATA, Family.CONFIGURATION, Family.QUOTA
-_LOOK = "Look at the orders in the CRM."
 _IF_IT_STAYS = "If it stays, check api_url, and the proxies between here and Zoho."
-_USUAL = {
-    _T: "Nothing; it is tried again.",
-    _D: "Correct the order in the legacy system; it is sent again when it changes.",
-    _C: REPORT,
-}
-"""What to do where a code's own line does not say more."""
-
-
 _TOO_LARGE = f"The zip is larger than {JOB_ZIP_BYTES // 1_000_000} MB."
 _TOO_WIDE = f"The CSV has more than {JOB_COLUMNS} columns."
 _TOKEN_REFUSED = (
@@ -84,55 +35,8 @@ _NO_AUTHENTICATION = (  # at times a renewal mends it
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
-    """One code. A `family` of None goes by the HTTP status; without one, which is about a record, it is `data`."""
-
-    name: str
-    family: Family | None
-    meaning: str
-    remedy: str
-    """What to do about the cause: of an order, a call or a run."""
-    once_parked: str = ""
-    """The same where nothing is tried again by itself; empty where one can only try again."""
-
-    def advice(self, standing: Standing) -> str:
-        """What to do about orders of this standing."""
-        if standing is Standing.RETRIED:
-            return "Nothing; somebody retried it, and the next run sends it."
-        if standing in (Standing.REJECTED, Standing.DUE):
-            return self.remedy
-        why = "The retries are used up, or somebody" if standing is Standing.PARKED else "Somebody"
-        retry = f"`orders-sync retry KEY`{f' (or `--code {self.name}`)' if self.name else ''}"
-        return f"{self.once_parked} {why} dismissed it: it is tried again when it changes, or after {retry}.".strip()
-
-
-class _Row(StrEnum):
-    """A code that is a plain string wherever it goes, and knows what it means.
-
-    Its value begins with name, family and meaning; what to do follows where it is not the usual of the family.
-    """
-
-    _value_: str
-    code: Code
-
-    def __new__(
-        cls, name: str, family: Family | None, meaning: str, remedy: str | None = None, once_parked: str | None = None
-    ) -> Self:
-        """Make a member of its line."""
-        member = str.__new__(cls, name)
-        member._value_ = name
-        remedy = remedy or _USUAL[family or _C]
-        once_parked = once_parked or ("" if family is _T else remedy)
-        member.code = Code(name, family, meaning, remedy, once_parked)
-        return member
-
-    __str__ = str.__str__
-    __hash__ = str.__hash__
-
-
 # fmt: off
-class OwnCode(_Row):
+class OwnCode(CodeRow):
     """What we find ourselves: most of it before anything is sent, or because nothing can be believed."""
 
     # A record is refused.
@@ -242,10 +146,10 @@ class OwnCode(_Row):
         _IF_IT_STAYS, _IF_IT_STAYS)
     HTTP = ("HTTP_<status>", None, "Zoho, or a gateway before it, answered by this HTTP status alone.",
         _IF_IT_STAYS, _IF_IT_STAYS)
-    UNREADABLE = "?", None, "Zoho refused, and gave no code that can be read.", _LOOK
+    UNREADABLE = "?", None, "Zoho refused, and gave no code that can be read.", LOOK
 
 
-class ZohoCode(_Row):
+class ZohoCode(CodeRow):
     """What Zoho says."""
 
     # A record is refused.
@@ -354,6 +258,12 @@ OF_A_GRANT: Mapping[str, str] = {
         "the client is none of the kind Self Client; give the redirect URI it was registered with.",
 }
 """What these say, and what to do, where a grant code was to become a refresh token: nothing else was tried by then."""
+
+OF_EVERY_CALL = frozenset({ZohoCode.INVALID_TOKEN, ZohoCode.INVALID_OAUTHTOKEN, ZohoCode.AUTHENTICATION_FAILURE,
+    ZohoCode.AUTHENTICATION_FAILED, ZohoCode.OAUTH_SCOPE_MISMATCH, ZohoCode.invalid_code, ZohoCode.invalid_client,
+    ZohoCode.invalid_client_secret, ZohoCode.invalid_request, ZohoCode.unsupported_grant_type, OwnCode.TLS_FAILED,
+    OwnCode.INSECURE_URL, OwnCode.INVALID_URL})
+"""Faults of the set-up that no call gets past; another one that is met at one job may be of that job alone."""
 # fmt: on
 
 JOB_GONE = frozenset({ZohoCode.RESOURCE_NOT_FOUND, ZohoCode.LINK_NOT_VALID})
@@ -364,6 +274,29 @@ NO_SUCH_KEY = ZohoCode.RESOURCE_NOT_FOUND
 """What a bulk update says of a key without a record; elsewhere the code speaks of jobs."""
 SUCCESS = "SUCCESS"
 """What Zoho says in place of a code of a refusal."""
+# fmt: off
+ELSEWHERE: Mapping[tuple[str, Place | None], Code] = {(row.name, place): row for place, row in (
+    (Place.ROW, Code(ZohoCode.RESOURCE_NOT_FOUND.value, _D,
+        "A record that the order's row names, as itself or in a lookup, is not in the CRM.",
+        "Look in the CRM for the records that the order's lookups name, then `orders-sync retry` the order.")),
+    (Place.CALL, Code(ZohoCode.RESOURCE_NOT_FOUND.value, _T, "Zoho does not know what the address names.",
+        "Nothing; it is tried again. If it stays, check `module` and api_url.", "Check `module` and api_url.")),
+    (Place.CALL, Code(ZohoCode.NO_PERMISSION.value, _C, "The API user may not do this.",
+        "Give the user's profile the right.")),
+    (Place.CALL, Code(ZohoCode.LIMIT_EXCEEDED.value, _C, "The request holds more than Zoho takes at once.", REPORT)),
+    (Place.CALL, Code(ZohoCode.INVALID_DATA.value, _C, "Zoho does not take the request as it is built.", REPORT)),
+    (Place.CALL, Code(ZohoCode.MANDATORY_NOT_FOUND.value, _C, "The request lacks what Zoho demands.", REPORT)),
+    (Place.JOB, Code(ZohoCode.INTERNAL_ERROR.value, _T, "The bulk job failed inside Zoho.", USUAL[_T])),
+)}
+"""Codes that mean another thing at this place than their own line says."""
+_BY_STATUS: Mapping[str, tuple[str, str]] = {
+    f"{_HTTP}403": ("Zoho, or a gateway before it, forbids the call.", "Check the API user's profile, and api_url."),
+    f"{_HTTP}404": ("Nothing lies at this address.", "Check api_url, and the names of modules in the settings."),
+    f"{_HTTP}407": ("A proxy asks for a login.", "Give it to the proxy's address, in HTTPS_PROXY."),
+    f"{_HTTP}413": ("A gateway takes no request of this size.", "Raise its limit, or lower `bulk_rows`."),
+    f"{_HTTP}429": ("Too many calls, at once or in a short time.", "Nothing; it is tried again."),
+}
+# fmt: on
 CODES: Mapping[str, Code] = {row.value: row.code for rows in (OwnCode, ZohoCode) for row in rows}
 """Every code that is known by its whole name."""
 
@@ -373,16 +306,24 @@ def http_code(status: int) -> str:
     return f"{_HTTP}{status}"
 
 
-def find(code: str | None) -> Code | None:
-    """What is known of a code; None where it is none of those that we know."""
+def find(code: str | None, place: Place | None = None) -> Code | None:
+    """What is known of a code at a place; None where it is none of those that we know."""
     if code is not None and code.startswith(_HTTP):
-        return replace(OwnCode.HTTP.code, name=code)
-    return CODES.get(code or "")
+        meaning, remedy = _BY_STATUS.get(code, (OwnCode.HTTP.code.meaning, OwnCode.HTTP.code.remedy))
+        return replace(OwnCode.HTTP.code, name=code, meaning=meaning, remedy=remedy, once_parked=remedy)
+    return ELSEWHERE.get((code or "", place)) or CODES.get(code or "")
+
+
+def place_of(code: str | None, family: Family | None) -> Place:
+    """Where an order's code was met, by the family that its ack has: what a whole call or job says blames no order."""
+    row = ELSEWHERE.get((code or "", Place.ROW)) or CODES.get(code or "")
+    return Place.CALL if row is not None and row.family is Family.DATA and family is not Family.DATA else Place.ROW
 
 
 def advice(code: str | None, standing: Standing, family: Family | None) -> str:
-    """What to do about orders of this standing; `family` is that of their acks, for codes that are not known."""
-    return (find(code) or Code("", family, "", _USUAL[_T] if standing is Standing.DUE else _LOOK)).advice(standing)
+    """What to do about orders of this standing; `family` is that of their acks."""
+    known = find(code, place_of(code, family))
+    return (known or Code("", family, "", USUAL[_T] if standing is Standing.DUE else LOOK)).advice(standing)
 
 
 def family_of(code: str, http_status: int | None = None) -> Family:
@@ -392,7 +333,7 @@ def family_of(code: str, http_status: int | None = None) -> Family:
     whole request or job: DATA codes then speak of how the request was built, which no record can be blamed for, so
     they are CONFIGURATION; unknown codes go by the status.
     """
-    info = CODES.get(code)
+    info = CODES.get(code) if http_status is not None else find(code, Place.ROW)
     if info is not None and info.family is not None:
         blames_record = info.family is Family.DATA
         return Family.CONFIGURATION if blames_record and http_status is not None else info.family

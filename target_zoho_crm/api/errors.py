@@ -21,7 +21,8 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import ClassVar, TypeVar
 
-from target_zoho_crm.api.codes import CODES, REPORT, Family, family_of
+from target_zoho_crm.api.code_kinds import REPORT, Family, Place
+from target_zoho_crm.api.codes import CODES, family_of, find
 
 _Kind = TypeVar("_Kind", bound="ZohoError")
 
@@ -117,17 +118,25 @@ _MESSAGE_CHARACTERS = 200  # Zoho's own text, shortened so that the line stays o
 
 
 def request_error(
-    code: str, *, where: str, said: str = "", http_status: int = HTTPStatus.BAD_REQUEST, field: str | None = None
+    code: str,
+    *,
+    where: str,
+    said: str = "",
+    http_status: int = HTTPStatus.BAD_REQUEST,
+    field: str | None = None,
+    place: Place = Place.CALL,
 ) -> ZohoError:
-    """The right error for a request that Zoho refused as a whole; `where` is "METHOD path", `said` Zoho's text."""
+    """The right error for what Zoho refused; `where` is "METHOD path", or the job or row; `said` is Zoho's text."""
     family = family_of(code, http_status)
-    info = CODES.get(code)
-    parts = [f"{where}: {code} (HTTP {http_status})"]
+    info, plain = find(code, place), CODES.get(code)
+    parts = [f"{where}: {code} (HTTP {http_status})" if place is Place.CALL else f"{where}: {code}"]
     if field:
         parts.append(f"field {field}")
     said, remedy = " ".join(said.split())[:_MESSAGE_CHARACTERS], ""
     if info is not None and info.family is family:
         parts.append(info.meaning)
+        if said and info is not plain:
+            parts.append(f'Zoho says "{said}".')
         remedy = info.remedy
     elif said:
         parts.append(f'Zoho says "{said}".')

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
 from target_zoho_crm.api.codes import CODES, OwnCode, ZohoCode
-from target_zoho_crm.api.errors import AnswerError, ConfigurationError, QuotaError, TransientError, configuration_error
+from target_zoho_crm.api.errors import (
+    AnswerError,
+    ConfigurationError,
+    QuotaError,
+    TransientError,
+    ZohoError,
+    configuration_error,
+)
 from target_zoho_crm.api.plain_text import NotJsonError, code_of, json_of
 
 TIMEOUT = (10.0, 60.0)
 """Connect and read limit of one request, in seconds."""
 
+_OUTAGES = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _BODY_BYTES = 64 * 1024
 _TOKEN = re.compile(r"[\x21-\x7e]{1,2048}")  # what a header can carry
 
@@ -79,7 +88,10 @@ def _read(host: str, answer: requests.Response, content: bytes) -> dict[str, Any
         happened, remedy = f"{host} gave no token: {code}:", "Check the credentials and data_center."
         if info is not None:
             happened, remedy = f"{happened} {info.meaning}", info.remedy
-        kind = QuotaError if denied else ConfigurationError
+        kind: type[ZohoError] = QuotaError if denied else ConfigurationError
+        if not denied and (answer.status_code in _OUTAGES or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR):
+            kind = TransientError  # an outage that speaks JSON: what its code says of our set-up is not believed
+            happened, remedy = f"{host} gave no token: {code} (HTTP {answer.status_code}).", "It is tried again."
         raise kind(code, happened, remedy=remedy, http_status=answer.status_code)
     if not answer.ok or not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise AnswerError(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from target_zoho_crm.api.codes import Family, Standing, advice, find
+from target_zoho_crm.api.codes import Family, Standing, advice, find, place_of
 from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status
 
 SAMPLE_KEYS = 5
@@ -71,7 +71,7 @@ def standing_of(outcome: Outcome) -> Standing:
 def _line(
     stream: str, code: str, fields: str, standing: Standing, family: Family | None, text: str, found: Cause
 ) -> str:
-    info = find(code)
+    info = find(code, place_of(code, family))
     how_many = f"{found.count:,} order{'' if found.count == 1 else 's'}"
     where = f" in field {fields}" if fields else ""
     keys = ", ".join(found.keys) + (", ..." if found.count > len(found.keys) else "")

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from sync_ledger.job_journal import JournalledJob
+from target_zoho_crm.api.code_kinds import Place
 from target_zoho_crm.api.codes import Family, OwnCode
 from target_zoho_crm.api.errors import QuotaError, TransientError, ZohoError, blames_nobody, request_error
 from target_zoho_crm.api.limits import CreditMeter
@@ -76,7 +77,8 @@ class Recorder:
         self._problems.note(stream, confirmed.refused)
         stopping = next((each for each in outcomes if each.status is Status.UNSYNCED), None)
         if stopping is not None:
-            raise request_error(stopping.code or "", where=f"stream {stream!r}, order {stopping.key!r}")
+            where = f"stream {stream!r}, order {stopping.key!r}"
+            raise request_error(stopping.code or "", where=where, place=Place.ROW)
         refused = next((each for each in confirmed.refused if _is_refusal(each)), None)
         if refused is not None and self._policy.on_rejection is OnRejection.FAIL_FAST:
             raise RejectedError(

@@ -25,6 +25,7 @@ from sync_ledger.acks import (
 )
 from sync_ledger.callback_notes import called_back_at
 from sync_ledger.deleted_records import KnownRecord, count_in_crm, known_records, note_deleted
+from sync_ledger.given_up_jobs import given_up_at
 from sync_ledger.in_doubt import in_doubt_since
 from sync_ledger.job_journal import JournalledJob, close_jobs_of_lines, jobs_of_lines, journal_intent, journal_step
 from sync_ledger.keys_alike import keys_folded_alike
@@ -165,6 +166,15 @@ class StreamLedger:
         def look_up(connection: sa.Connection) -> timedelta:
             began: datetime = connection.execute(query).scalar_one()
             return self._ledger.now(connection) - began
+
+        return self._read(look_up)
+
+    def given_up_for(self, job_id: str) -> timedelta | None:
+        """How long ago a person gave a job up; None where nobody did."""
+
+        def look_up(connection: sa.Connection) -> timedelta | None:
+            then = given_up_at(connection, self._ledger.tables.job, job_id)
+            return None if then is None else self._ledger.now(connection) - then
 
         return self._read(look_up)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from target_zoho_crm.batch import Batch, Entry, PendingRecords
 from target_zoho_crm.confirmation.in_flight import InFlight
-from target_zoho_crm.confirmation.state_gate import StateGate
+from target_zoho_crm.confirmation.state_gate import READ, StateGate
 from target_zoho_crm.delivery.buffer import Buffer
 from target_zoho_crm.delivery.deletions import Deletions
 from target_zoho_crm.delivery.early_refusals import EarlyRefusals
@@ -91,11 +91,12 @@ class Delivery:
                 break
 
     def refuse(self, key: str, version: str, refusal: Refusal) -> None:
-        """Take in a record that is no order of this stream's schema.
+        """Take in a record that is no order of this stream's schema; one without a key goes by its number.
 
         It waits its turn like the others: an older version may be in flight, and a newer one may yet come.
         """
         self._has_unreadable = True
+        key = key or f"record {self._state_gate.counts(self._stream)[READ] + 1} without a key"
         self.add(Rows([key], [version], [(refusal,)]))
 
     def flush(self) -> None:

@@ -43,7 +43,7 @@ class PayloadHasher:
         try:
             # JSON escapes line feeds inside texts: those that are left end a row.
             lines: Sequence[bytes | None] = _ENCODER.encode_lines(rows).split(b"\n")[: len(rows)]
-        except UnicodeEncodeError:
+        except ValueError:  # half a character, or a number that is none
             lines = [_encoded(row) for row in rows]
         return {
             key: hashlib.blake2b(line, digest_size=HASH_BYTES, key=fingerprint).hexdigest()
@@ -61,7 +61,7 @@ class PayloadHasher:
 def _encoded(row: tuple[Any, ...]) -> bytes | None:
     try:
         return _ENCODER.encode(row)
-    except UnicodeEncodeError:
+    except ValueError:
         return None
 
 

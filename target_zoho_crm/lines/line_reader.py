@@ -21,8 +21,11 @@ _COUNTING = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def count_lines(encoded: object) -> int:
-    """How many lines an order has, without decoding them."""
-    return len(_COUNTING.decode(encoded)) if isinstance(encoded, bytes) else 0
+    """How many lines an order has, without decoding them; none where that is no list, which `read` refuses."""
+    try:
+        return len(_COUNTING.decode(encoded)) if isinstance(encoded, bytes) else 0
+    except (msgspec.MsgspecError, RecursionError):
+        return 0
 
 
 @dataclass
@@ -107,7 +110,7 @@ class LineReader:
                     if folded in owners:
                         _refuse_double(found, key, order, owners[folded])
                     owners[folded] = order
-            except (msgspec.MsgspecError, BadRecordError) as error:
+            except (msgspec.MsgspecError, RecursionError, BadRecordError) as error:
                 found.refusals[order] = Refusal(ZohoCode.INVALID_DATA, None, f"its lines cannot be read: {error}")
                 continue
             found.stated.append(order)

@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from dataclasses import replace
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 
@@ -20,14 +21,16 @@ from target_zoho_crm.api.errors import LostAnswer, TransientError, ZohoError, bl
 from target_zoho_crm.batch import Batch, Channel, PendingRecords
 from target_zoho_crm.confirmation.in_flight import Flight, InFlight
 from target_zoho_crm.confirmation.outcomes import Outcome, own_refusals
+from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
 from target_zoho_crm.confirmation.recorder import Recorder
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.csv_files import operation_in_job, write_bulk_zip
 from target_zoho_crm.writing.follow_up import FollowUps
+from target_zoho_crm.writing.given_up_jobs import StillRunningError
 from target_zoho_crm.writing.insertion import Insertion
-from target_zoho_crm.writing.job_steps import BulkFile, JobSteps, NotCreatedError, StillRunningError, upload_failed
+from target_zoho_crm.writing.job_steps import BulkFile, JobSteps, NotCreatedError, upload_failed
 from target_zoho_crm.writing.workers import JobWorkers
 
 FOLLOWED_UP_AT_ONCE = 3
@@ -142,9 +145,12 @@ class BulkWriter:
             return
         except (LostAnswer, StillRunningError) as still:
             logger.warning(
-                "The bulk write job of %d orders of stream %r is left to the next run: %s",
+                "The bulk write job %s of %d orders of stream %r (%s, ...) is left to the next run: %s "
+                "`orders-sync jobs` lists it, and with `--abandon` its orders are sent again.",
+                job.short_id,
                 len(job.manifest),
                 job.stream,
+                ", ".join(repr(key) for key in islice(job.manifest.texts(), SAMPLE_KEYS)),
                 still,
             )
             return  # its orders are in flight still
@@ -158,7 +164,8 @@ class BulkWriter:
 
     def _record(self, pending: PendingRecords | None, job: JournalledJob, result: Path | None) -> None:
         """Turn a result into acks, once its orders are followed up."""
-        if not self._follow_ups:
+        # All orders of a job that was given up are sent again, with all that belongs to them.
+        if not self._follow_ups or (result is None and job.step is JobStep.GIVEN_UP):
             with self._steps.rows_lock:
                 self._recorder.record(pending, self._outcomes(job, result), Channel.BULK_WRITE, job)
             return

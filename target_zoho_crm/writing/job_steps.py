@@ -24,9 +24,18 @@ from sync_ledger.retry_schedules import (
 )
 from sync_ledger.tables import JobStep
 from target_zoho_crm.api.client import JobAnswer, ZohoClient
-from target_zoho_crm.api.codes import CODES, JOB_OUTDATED, Family, OwnCode
+from target_zoho_crm.api.code_kinds import Place
+from target_zoho_crm.api.codes import CODES, JOB_OUTDATED, OF_EVERY_CALL, Family, OwnCode
 from target_zoho_crm.api.costs import JOB_CREDITS
-from target_zoho_crm.api.errors import AnswerError, Gone, LostAnswer, TransientError, ZohoError, request_error
+from target_zoho_crm.api.errors import (
+    AnswerError,
+    ConfigurationError,
+    Gone,
+    LostAnswer,
+    TransientError,
+    ZohoError,
+    request_error,
+)
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.confirmation.laws import are_of_job
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
@@ -37,6 +46,7 @@ from target_zoho_crm.mapping.references import parents_in_job
 from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.csv_files import job_body, operation_in_job, with_callback
+from target_zoho_crm.writing.given_up_jobs import GivenUpJobs, StillRunningError
 from target_zoho_crm.writing.job_polling import Pauses, PollWakeup
 from target_zoho_crm.writing.result_files import job_outcomes
 from target_zoho_crm.writing.spool import spooling
@@ -88,10 +98,6 @@ class NotCreatedError(Exception):
         self.code = error.code
 
 
-class StillRunningError(Exception):
-    """The job exists and its end was not seen: the next run adopts it."""
-
-
 class JobSteps:
     """Takes the jobs of one stream from step to step. Safe for threads."""
 
@@ -114,6 +120,7 @@ class JobSteps:
         self.at_zoho = at_zoho
         """Held from a job's creation to its end: Zoho may have only so many at a time."""
         self._pauses = Pauses(JOB_POLLS if policy.callback_url is None else JOB_POLLS_BESIDE_CALLBACKS)
+        self._given_up = GivenUpJobs(client, ledger, self.fetch)
         self.rows_lock = threading.Lock()
         """Held while a job's rows are in memory: those of one job at a time, however many are in flight."""
 
@@ -128,8 +135,11 @@ class JobSteps:
             NotCreatedError: Zoho surely has no such job.
             LostAnswer, StillRunningError: what became of it is not known yet; the next run goes on with it.
         """
+        told = ""
         while True:
             try:
+                if may_exist and (given_up := self._ledger.given_up_for(job.job_id)) is not None:
+                    return replace(job, step=JobStep.GIVEN_UP), self._given_up.result(job, given_up)
                 with self.at_zoho:
                     if job.step is JobStep.UPLOADED:
                         job = self.create(job, may_exist=may_exist)
@@ -141,8 +151,9 @@ class JobSteps:
             except (LostAnswer, StillRunningError) as error:
                 if not self._policy.continuous:
                     raise
-                logger.warning("A bulk write job of stream %r is looked for again: %s", job.stream, error)
-                may_exist = True
+                if str(error) != told:
+                    logger.warning("A bulk write job of stream %r is looked for again: %s", job.stream, error)
+                told, may_exist = str(error), True
             wait_or_stop(self._client.stop, CONTINUOUS_PAUSE_SECONDS)
 
     def upload(self, job: JournalledJob, file: BulkFile) -> JournalledJob:
@@ -190,7 +201,7 @@ class JobSteps:
                     raise NotCreatedError(error) from error
                 if before and error.code in JOB_OUTDATED:
                     raise error.turned(Gone) from error
-                if isinstance(error, TransientError):
+                if isinstance(error, TransientError) or _of_this_job(error):
                     raise error.turned(LostAnswer) from error
                 raise
         what = "orders" if job.parent_job_id is None else f"rows of {job.module}"
@@ -205,7 +216,7 @@ class JobSteps:
         Raises:
             StillRunningError: its end was not seen.
         """
-        with _left_for_later():
+        with left_for_later():
             try:
                 return self._poll(job)
             except Gone as error:
@@ -224,7 +235,7 @@ class JobSteps:
             return None
         if ended.download_url is not None:
             result = self._spool / f"{job.job_id}.result.zip"
-            with _left_for_later():
+            with left_for_later():
                 try:
                     with spooling():
                         self._client.download(ended.download_url, result)
@@ -235,7 +246,7 @@ class JobSteps:
         code = ended.code or "no code"
         if code in CODES and CODES[code].family is Family.CONFIGURATION:
             self._ledger.give_back(job, code)
-            raise request_error(code, where=f"bulk write job {ended.job_id}")
+            raise request_error(code, where=f"bulk write job {ended.job_id}", place=Place.JOB)
         logger.warning("Bulk write job %s of stream %r: %s, %s", ended.job_id, job.stream, ended.status.value, code)
         return None
 
@@ -275,6 +286,7 @@ class JobSteps:
         zoho_job_id, asked = job.zoho_job_id or "", self._policy.callback_url is not None
         wakeup = PollWakeup(self._client.stop, partial(self._ledger.called_back, job.job_id) if asked else None)
         began = time.monotonic()
+        before = self._ledger.age_of(job.job_id).total_seconds()  # an earlier run, or an earlier turn, has waited too
         polled = 0.0
         while True:
             wakeup.wait(self._pauses.after(time.monotonic() - began, polled))
@@ -284,19 +296,25 @@ class JobSteps:
             if answer.status.ended:
                 self._pauses.took(elapsed)
                 return answer
-            if elapsed + self._pauses.after(elapsed) > self._job_wait_seconds:
+            if before + elapsed + self._pauses.after(elapsed) > self._job_wait_seconds:
                 raise StillRunningError(f"job {zoho_job_id} is still {answer.status.value} after job_wait_seconds")
 
 
 @contextmanager
-def _left_for_later() -> Iterator[None]:
-    """What keeps failing while a job exists leaves the job to be looked for again."""
+def left_for_later() -> Iterator[None]:
+    """What keeps failing while a job exists leaves the job to be looked for again: its trouble is its own."""
     try:
         yield
     except LostAnswer:
         raise
-    except TransientError as error:
-        raise StillRunningError(str(error)) from error
+    except ZohoError as error:
+        if isinstance(error, TransientError) or _of_this_job(error):
+            raise StillRunningError(str(error)) from error
+        raise
+
+
+def _of_this_job(error: ZohoError) -> bool:
+    return isinstance(error, ConfigurationError) and error.code not in OF_EVERY_CALL
 
 
 def upload_failed(job: JournalledJob, error: ZohoError) -> list[Outcome]:

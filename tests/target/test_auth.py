@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from zoho_clients import credentials_of
 
+from sync_ledger.retry_schedules import TOKEN_RENEWAL
 from target_zoho_crm.api.auth import AccessToken, Credentials, TokensDenied, TokenSource
 from target_zoho_crm.api.errors import ConfigurationError, QuotaError, Stopped, TransientError
 
@@ -266,6 +267,10 @@ def test_a_token_that_another_process_has_ends_the_wait(zoho_emulator: EmulatorP
         {"kind": "answer", "canned": "not_json"},
         {"kind": "answer", "status": 200, "body": {}},
         {"kind": "answer", "status": 200, "body": {"access_token": ""}},
+        {"kind": "answer", "status": 500, "body": {"error": "server_error"}},
+        {"kind": "answer", "status": 503, "body": {"error": "invalid_client"}},
+        {"kind": "answer", "status": 429, "body": {"error": "too_many_requests"}},
+        {"kind": "answer", "status": 500, "body": {"code": "INTERNAL_ERROR", "status": "error"}},
         {"kind": "lost_before"},
         {"kind": "lost_after"},
     ],
@@ -276,6 +281,17 @@ def test_an_accounts_server_that_stumbles_is_asked_again(
     number = zoho_emulator.admin.add_fault("token", times=2, **fault)
     assert source(zoho_emulator, tmp_path).token().value
     assert zoho_emulator.admin.fired(number) == 2
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_outage_of_the_accounts_server_that_speaks_json_is_no_fault_of_the_set_up(
+    zoho_emulator: EmulatorProcess, tmp_path: Path, status: int
+) -> None:
+    number = zoho_emulator.admin.add_fault("token", kind="answer", status=status, body={"error": "invalid_code"})
+    with pytest.raises(TransientError, match=f"HTTP {status}") as caught:
+        source(zoho_emulator, tmp_path).token()
+    assert zoho_emulator.admin.fired(number) == TOKEN_RENEWAL.attempts
+    assert "refresh_token" not in str(caught.value)
 
 
 def test_a_redirect_of_the_accounts_server_is_not_followed(zoho_emulator: EmulatorProcess, tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ import orders_sync
 import sync_ledger
 import target_zoho_crm
 from sync_ledger.codes import LedgerCode
-from target_zoho_crm.api.codes import CODES, Family, OwnCode, Standing, ZohoCode, advice, find, http_code
-from target_zoho_crm.api.errors import ZohoError
+from target_zoho_crm.api.code_kinds import Family, Place, Standing
+from target_zoho_crm.api.codes import CODES, OwnCode, ZohoCode, advice, find, http_code, place_of
+from target_zoho_crm.api.errors import ZohoError, request_error
 
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 PACKAGES = (sync_ledger, target_zoho_crm, orders_sync)
@@ -76,7 +77,7 @@ def named_in(tree: ast.AST) -> set[str]:
 def rows() -> dict[str, list[str]]:
     """The cells of the error page's lines behind the code."""
     lines = [line.strip("| ").split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines() if "` | " in line]
-    return {cells[0].strip("`"): cells[1:] for cells in lines}
+    return {cells[0].strip("`"): cells[1:] for cells in lines if len(cells) == 4}  # others are of a code's places
 
 
 def test_nobody_else_spells_a_code() -> None:
@@ -135,3 +136,26 @@ def test_the_first_of_the_families_decides_about_an_order_with_several_errors() 
     assert Family.deciding([Family.TRANSIENT, Family.DATA, Family.QUOTA]) is Family.QUOTA
     assert Family.deciding(Family) is Family.CONFIGURATION
     assert [each for each in Family if each.blames_order] == [Family.DATA, Family.TRANSIENT]
+
+
+@pytest.mark.parametrize(
+    ("family", "says", "says_not"),
+    [(Family.DATA, "lookups name", "job"), (Family.TRANSIENT, "address names", "lookups name")],
+)
+def test_a_code_is_explained_by_the_place_where_it_was_met(family: Family, says: str, says_not: str) -> None:
+    code = ZohoCode.RESOURCE_NOT_FOUND.value
+    known = find(code, place_of(code, family))
+    assert known is not None
+    assert says in known.meaning + advice(code, Standing.REJECTED, family)
+    assert says_not not in known.meaning
+    job = find(code, Place.JOB)
+    assert job is not None
+    assert "job" in job.meaning
+
+
+def test_a_refusal_of_a_call_is_explained_as_one_of_a_call() -> None:
+    error = request_error(ZohoCode.NO_PERMISSION, where="POST /crm/v8/Orders/upsert", said="no rights", http_status=403)
+    assert 'Zoho says "no rights"' in str(error)
+    assert "profile" in str(error)
+    assert "retry the order" not in str(error)
+    assert "proxy" in (find(http_code(407)) or OwnCode.HTTP.code).meaning
