@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +113,12 @@ class FlagShop(Shop):
         self.keep_state(ended)
         return ended
 
+    def changed_in_flight(self) -> int:
+        """How many orders have changed since they were read first."""
+        with self.engine.connect() as connection:
+            count = sa.text("SELECT count(*) FROM orders WHERE notes LIKE 'changed %'")
+            return int(connection.execute(count).scalar_one())
+
     @contextmanager
     def changing(self) -> Iterator[subprocess.Popen[str]]:
         """Another process changes orders all the while, and each one at a moment when it is in flight."""
@@ -147,8 +155,16 @@ def all_in_flight_are_changed(shop: FlagShop, count: int, *, job_rows: int) -> i
     shop.target_config |= {"bulk_rows": job_rows, "bulk_threshold": min(job_rows, 4991)}
     for start_at in range(0, count, 5000):
         shop.insert(f"SO-{number}" for number in range(start_at, min(count, start_at + 5000)))
-    with shop.changing() as changer:
-        loaded = shop.run()
+    admin = shop.emulator.admin
+    admin.set_clock("manual")  # no job ends before all its orders have changed
+    with shop.changing() as changer, ThreadPoolExecutor(1) as threads:
+        running = threads.submit(shop.run)
+        while not running.done():
+            if shop.changed_in_flight() == count:
+                admin.advance_clock(1)
+            time.sleep(0.05)
+        admin.set_clock("real")
+        loaded = running.result()
         assert loaded.code == 0, loaded.err
         shop.assert_no_flag_without_its_write()
         for _ in range(2):

@@ -259,9 +259,9 @@ FURTHER: tuple[Break, ...] = (
     ),
     Break(
         "an-emptied-table-empties-the-crm",
-        "target_zoho_crm/writing/delete_settings.py",
-        old="        if not deleted:\n            return None\n",
-        new="        if deleted:\n            return None\n",
+        "tap_legacy_orders/deleted_orders.py",
+        old="if not checked and self._table_is_empty():",
+        new="if checked and self._table_is_empty():",
         tests=("tests/pair/test_deletions.py::test_an_emptied_table_deletes_nothing",),
     ),
     Break(
