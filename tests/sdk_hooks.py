@@ -127,11 +127,10 @@ HOOKS = (
     # Sink
     overridden(SINK, OUR_SINK, "_remove_sdc_metadata_from_schema"),
     overridden(SINK, OUR_SINK, "_remove_sdc_metadata_from_record", "record"),
-    overridden(SINK, OUR_SINK, "_singer_validate_message", "record"),
-    overridden(SINK, OUR_SINK, "_validate_and_parse", "record"),
     overridden(SINK, OUR_SINK, "get_validator"),
+    called(SINK, "_add_sdc_metadata_to_record", "record", "message", "context"),
     called(SINK, "tally_record_read", "count"),
-    *attributes(SINK, "_total_records_read", "record_counter_metric", "include_sdc_metadata_properties", "is_full"),
+    *attributes(SINK, "record_counter_metric", "include_sdc_metadata_properties", "is_full"),
 )
 
 PRIVATE_MODULES = {"singer_sdk.helpers._batch": {"BatchConfig", "BaseBatchFileEncoding"}}
