@@ -13,9 +13,7 @@ import sqlalchemy as sa
 from msgspec import structs
 
 from sync_ledger.acks import (
-    Ack,
     Acks,
-    Tries,
     from_elsewhere,
     has_long_numbers,
     make_due,
@@ -37,19 +35,14 @@ from sync_ledger.quarantine import Quarantine, quarantined
 from sync_ledger.record_owners import Claim, claims_on, owners_in_module
 from sync_ledger.statistics import AckStatistics
 from sync_ledger.tables import AckStatus, JobStep
-from target_zoho_crm.api.codes import Family, OwnCode
+from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.key_conflicts import Conflicts, Lost, written_too
 from target_zoho_crm.confirmation.laws import not_of_job
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
-from target_zoho_crm.confirmation.retries import Attempt, attempt_of, next_attempt_at
+from target_zoho_crm.confirmation.refusals import Refusals
 from target_zoho_crm.mapping.key_folding import KeyFolding
-
-_ACK_STATUS = {
-    Status.REJECTED: AckStatus.REJECTED,
-    Status.PARKED: AckStatus.PARKED,
-}
 
 _T = TypeVar("_T")
 _KEY = attrgetter("key")
@@ -74,7 +67,7 @@ class StreamLedger:
         """`max_attempts` counts the tries of an order whose refusals pass by themselves."""
         self._ledger = ledger
         self._lease = lease
-        self._max_attempts = max_attempts
+        self._refusals = Refusals(ledger.tables.ack, lease, folding, max_attempts=max_attempts)
         self._folding = folding
         self._statistics = AckStatistics(ledger)
         self._conflicts = Conflicts(ledger.tables.ack, lease.stream)
@@ -273,7 +266,7 @@ class StreamLedger:
                 common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=1)
                 columns = _columns_of(good) | _hash_column([each.key for each in good], payload_hashes or {})
                 every = self._write(connection, common, columns, of_job=job is not None)
-            acks = self._refusals(connection, others, channel, job, now)
+            acks = self._refusals.acks(connection, others, channel, job, now)
             every &= write_acks(connection, self._ledger.tables.ack, Acks.of(acks), of_job=job is not None)
             if job is not None and not every:
                 elsewhere = from_elsewhere(connection, self._ledger.tables.ack, job.stream, job.job_id, map(_KEY, own))
@@ -344,54 +337,6 @@ class StreamLedger:
         counts = {"synced_count": synced, "rejected_count": rejected, "due_again_count": due}
         journal_step(connection, self._ledger.tables.job, job.job_id, JobStep.APPLIED, now, **counts)
         close_jobs_of_lines(connection, self._ledger.tables.job, job.job_id, now)
-
-    def _refusals(
-        self,
-        connection: sa.Connection,
-        outcomes: Sequence[Outcome],
-        channel: Channel | None,
-        job: JournalledJob | None,
-        now: datetime,
-    ) -> list[Ack]:
-        """Acks of what is not in the CRM; when it is tried again depends on how often it was."""
-        failing = [outcome.key for outcome in outcomes if outcome.family is Family.TRANSIENT]
-        tried = tries_of(connection, self._ledger.tables.ack, self._lease.stream, failing)
-        folded = self._folding.changed([outcome.key for outcome in outcomes])
-        acks = []
-        for outcome in outcomes:
-            status, attempt = _ACK_STATUS[outcome.status], Attempt.COUNTS
-            due = since = None
-            if outcome.family is Family.TRANSIENT:
-                attempt, before = attempt_of(outcome.code), tried.get(outcome.key)
-                if before is None or before.version != outcome.version:
-                    before = Tries(outcome.version, 0, None)
-                if attempt.blames_nobody:
-                    since = before.failing_since or now
-                attempts = before.attempts + attempt.counted
-                due = next_attempt_at(attempts, now, attempt, failing_since=since, max_attempts=self._max_attempts)
-                status = AckStatus.REJECTED if due else AckStatus.PARKED
-            acks.append(
-                Ack(
-                    stream=self._lease.stream,
-                    record_key=outcome.key,
-                    version=outcome.version,
-                    status=status,
-                    acked_at=now,
-                    zoho_id=outcome.zoho_id,  # known where just the order's lines were refused
-                    channel=channel.value if channel else None,
-                    family=outcome.family.value if outcome.family else None,
-                    error_code=outcome.code,
-                    error_field=outcome.field,
-                    error_message=outcome.message,
-                    attempts=attempt.counted,
-                    next_attempt_at=due,
-                    failing_since=since,
-                    job_id=job.job_id if job else outcome.group,
-                    run_id=self._lease.run_id,
-                    folded_key=folded.get(outcome.key),
-                )
-            )
-        return acks
 
     def _common(self, status: AckStatus, channel: Channel | None, now: datetime, **facts: Any) -> dict[str, Any]:
         return {
