@@ -66,11 +66,13 @@ def test_every_code_of_every_answer_is_registered(zoho_emulator: EmulatorProcess
 
 @pytest.mark.parametrize("code", sorted(every_code()))
 def test_each_has_a_line_on_the_error_page(code: str) -> None:
-    (line,) = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{code}` |")]
-    _, who, meaning, remedy = line.strip("| ").split(" | ")
-    assert who == "Zoho"
-    assert len(meaning) > 10
-    assert len(remedy) > 10
+    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{code}` |")]
+    assert lines
+    for number, line in enumerate(lines):  # others are of places where the code means something else
+        _, who_or_where, *_, meaning, remedy = line.strip("| ").split(" | ")
+        assert number or who_or_where == "Zoho"
+        assert len(meaning) > 10
+        assert len(remedy) > 10
 
 
 @pytest.mark.parametrize("error", TOKEN_ERRORS)
