@@ -67,9 +67,22 @@ def bring_up_to_date(begin: Begin, tables: LedgerTables) -> None:
         connection.execute(sa.insert(tables.version).values(version=LEDGER_VERSION))
 
 
-def _add_what_is_lacking(begin: Begin, tables: LedgerTables, _before: int | None) -> None:
+def _add_columns_and_tables(begin: Begin, tables: LedgerTables, _before: int | None) -> None:
     with begin() as connection:
-        _add(connection, tables)
+        _add_columns(connection, tables)
+        tables.metadata.create_all(connection)
+
+
+def _add_indexes(begin: Begin, tables: LedgerTables, before: int | None) -> None:
+    """Add one at a time: each locks its table against writing, for a second where it has a million rows."""
+    if before is None:
+        return  # a new ledger's tables came with theirs
+    for table in tables.metadata.sorted_tables:
+        for index in table.indexes:
+            with begin() as connection:
+                there = sa.inspect(connection).get_indexes(table.name, schema=table.schema)
+                if index.name not in {each["name"] for each in there}:
+                    index.create(connection)
 
 
 def _fold_keys_anew(begin: Begin, tables: LedgerTables, before: int | None) -> None:
@@ -78,11 +91,15 @@ def _fold_keys_anew(begin: Begin, tables: LedgerTables, before: int | None) -> N
         fold_keys_anew(begin, tables.ack, without_case=before == 0)
 
 
-_STEPS: tuple[Callable[[Begin, LedgerTables, int | None], None], ...] = (_add_what_is_lacking, _fold_keys_anew)
+_STEPS: tuple[Callable[[Begin, LedgerTables, int | None], None], ...] = (
+    _add_columns_and_tables,
+    _add_indexes,
+    _fold_keys_anew,
+)
 """What brings a ledger up to date, in this order; each is given the version that was found, None for a new ledger."""
 
 
-def _add(connection: sa.Connection, tables: LedgerTables) -> None:
+def _add_columns(connection: sa.Connection, tables: LedgerTables) -> None:
     there = sa.inspect(connection)
     names = set(there.get_table_names(schema=tables.metadata.schema))
     older = [table for table in tables.metadata.sorted_tables if table.name in names]
@@ -100,9 +117,3 @@ def _add(connection: sa.Connection, tables: LedgerTables) -> None:
         name = connection.dialect.identifier_preparer.format_table(column.table)
         definition = CreateColumn(column).compile(dialect=connection.dialect)
         connection.exec_driver_sql(f"ALTER TABLE {name} ADD {definition}")
-    for table in older:
-        indexes = {index["name"] for index in sa.inspect(connection).get_indexes(table.name, schema=table.schema)}
-        for index in table.indexes:
-            if index.name not in indexes:
-                index.create(connection)
-    tables.metadata.create_all(connection)
