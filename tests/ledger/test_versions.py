@@ -154,7 +154,7 @@ def test_keys_are_folded_anew_in_short_transactions_and_a_kill_between_two_loses
     @contextmanager
     def dying() -> Iterator[sa.Connection]:
         transactions.append(1)
-        if len(transactions) == 8:
+        if len(transactions) == 13:
             raise KeyboardInterrupt
         with ledger.begin() as connection:
             yield connection
