@@ -71,9 +71,23 @@ def bring_up_to_date(begin: Begin, tables: LedgerTables) -> list[str]:
     return lines
 
 
-def _add_what_is_lacking(begin: Begin, tables: LedgerTables, _before: int | None) -> Sequence[str]:
+def _add_columns_and_tables(begin: Begin, tables: LedgerTables, _before: int | None) -> Sequence[str]:
     with begin() as connection:
-        _add(connection, tables)
+        _add_columns(connection, tables)
+        tables.metadata.create_all(connection)
+    return ()
+
+
+def _add_indexes(begin: Begin, tables: LedgerTables, before: int | None) -> Sequence[str]:
+    """Add one at a time: each locks its table against writing, for a second where it has a million rows."""
+    if before is None:
+        return ()  # a new ledger's tables came with theirs
+    for table in tables.metadata.sorted_tables:
+        for index in table.indexes:
+            with begin() as connection:
+                there = sa.inspect(connection).get_indexes(table.name, schema=table.schema)
+                if index.name not in {each["name"] for each in there}:
+                    index.create(connection)
     return ()
 
 
@@ -97,7 +111,8 @@ def _fold_keys_anew(begin: Begin, tables: LedgerTables, before: int | None) -> S
 
 
 _STEPS: tuple[Callable[[Begin, LedgerTables, int | None], Sequence[str]], ...] = (
-    _add_what_is_lacking,
+    _add_columns_and_tables,
+    _add_indexes,
     _give_identity,
     _remove_test_stream,
     _fold_keys_anew,
@@ -106,7 +121,7 @@ _STEPS: tuple[Callable[[Begin, LedgerTables, int | None], Sequence[str]], ...] =
 returns what a person should know of it, a line each."""
 
 
-def _add(connection: sa.Connection, tables: LedgerTables) -> None:
+def _add_columns(connection: sa.Connection, tables: LedgerTables) -> None:
     there = sa.inspect(connection)
     names = set(there.get_table_names(schema=tables.metadata.schema))
     older = [table for table in tables.metadata.sorted_tables if table.name in names]
@@ -124,9 +139,3 @@ def _add(connection: sa.Connection, tables: LedgerTables) -> None:
         name = connection.dialect.identifier_preparer.format_table(column.table)
         definition = CreateColumn(column).compile(dialect=connection.dialect)
         connection.exec_driver_sql(f"ALTER TABLE {name} ADD {definition}")
-    for table in older:
-        indexes = {index["name"] for index in sa.inspect(connection).get_indexes(table.name, schema=table.schema)}
-        for index in table.indexes:
-            if index.name not in indexes:
-                index.create(connection)
-    tables.metadata.create_all(connection)

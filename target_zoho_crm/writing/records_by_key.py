@@ -47,15 +47,18 @@ class RecordsByKey:
         """
         by_fold = {self._folding.fold(key): key for key in keys}
         found: dict[str, FoundRecord] = {}
+        alike: dict[str, FoundRecord] = {}
         remaining = iter(keys)
         while some := list(islice(remaining, QUERY_VALUES)):
+            asked = set(some)
             rows, _ = self._client.query(self._select(some))
             for row in rows:
                 value = row.get(self._key_field)
-                key = by_fold.get(self._folding.fold(value)) if isinstance(value, str) else None
-                if key is not None:
-                    found[key] = _record(row)
-        return found
+                if value in asked:
+                    found[value] = _record(row)
+                elif isinstance(value, str) and (key := by_fold.get(self._folding.fold(value))) is not None:
+                    alike[key] = _record(row)
+        return {**alike, **found}  # a key that is there as it is written means that record
 
     def made_by_us_since(self, records: Iterable[FoundRecord], began: float) -> set[str]:
         """The ids of those records that this token's user has made since, by Zoho's own clock.

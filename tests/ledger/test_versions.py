@@ -6,6 +6,8 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
@@ -14,11 +16,12 @@ from sqlalchemy.dialects import postgresql
 
 from orders_sync.cli import main
 from sync_databases.engines import engine_of
+from sync_ledger import folding_anew
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.tables import AckStatus, ledger_tables
-from sync_ledger.versions import LEDGER_VERSION
+from sync_ledger.versions import LEDGER_VERSION, bring_up_to_date
 
 DEFINITION = "1319a828"
 """The start of the SHA-256 of version 3's columns and indexes."""
@@ -97,6 +100,82 @@ def test_a_ledger_of_version_1_gets_the_index_of_record_ids(engine_url: str) -> 
     ledger.check_version()
     indexes = {index["name"]: index for index in sa.inspect(ledger.engine).get_indexes("zoho_sync_ack")}
     assert indexes["ix_zoho_sync_ack_record"]["column_names"] == ["zoho_id"]
+    ledger.close()
+
+
+FOLDED = {
+    "SO-1": (None, None),
+    "so-1": ("SO-1", "SO-1"),
+    "\u2126": (None, "\u03a9"),
+    "\u212a-1": (None, "K-1"),
+    "\u1e9e": (None, "SS"),
+    "\uff21\u00a0": ("\uff21", "A"),
+    "\u03c9": ("\u03a9", "\u03a9"),
+}
+"""Keys with the folded key that version 2 gave them, and that of today."""
+
+
+def ledger_of_version_2(url: str, folds: Mapping[str, str | None], stream: str = "orders") -> Ledger:
+    """As an earlier program left it: without the columns of orders made again."""
+    ledger = Ledger.open(url)
+    ledger.ensure_tables()
+    with ledger.begin() as connection:
+        now, columns = ledger.now(connection), {"record_key": list(folds), "folded_key": list(folds.values())}
+        common = {"stream": stream, "version": "v1", "status": AckStatus.SYNCED, "acked_at": now}
+        write_acks(connection, ledger.tables.ack, Acks(common, columns))
+        next(index for index in ledger.tables.ack.indexes if index.name == "ix_zoho_sync_ack_remade").drop(connection)
+        for column in ("earlier_zoho_id", "remade_run_id"):
+            connection.exec_driver_sql(f"ALTER TABLE zoho_sync_ack DROP COLUMN {column}")
+        connection.execute(sa.update(ledger.tables.version).values(version=2))
+    return ledger
+
+
+def folded_keys(ledger: Ledger, stream: str = "orders") -> dict[str, str | None]:
+    ack = ledger.tables.ack
+    with ledger.connect() as connection:
+        query = sa.select(ack.c.record_key, ack.c.folded_key).where(ack.c.stream == stream)
+        return {key: fold for key, fold in connection.execute(query)}  # noqa: C416 - rows are no pairs to mypy
+
+
+def test_keys_of_an_earlier_ledger_are_folded_anew(engine_url: str) -> None:
+    ledger = ledger_of_version_2(engine_url, {key: before for key, (before, _) in FOLDED.items()})
+    ledger.ensure_tables()
+    assert folded_keys(ledger) == {key: after for key, (_, after) in FOLDED.items()}
+    ledger.close()
+
+
+def test_keys_that_went_with_case_stay_so(sqlite_url: str) -> None:
+    ledger = ledger_of_version_2(sqlite_url, {"so-1": None, "so-2 ": "so-2", "\uff41": None})
+    ledger.ensure_tables()
+    assert folded_keys(ledger) == {"so-1": None, "so-2 ": "so-2", "\uff41": "a"}
+    ledger.close()
+
+
+def test_keys_are_folded_anew_in_short_transactions_and_a_kill_between_two_loses_nothing(
+    engine_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folding_anew, "ACKS_AT_A_TIME", 10)
+    keys = [f"\u2126-{number:03}" for number in range(95)]
+    ledger = ledger_of_version_2(engine_url, dict.fromkeys(keys))
+    transactions = []
+
+    @contextmanager
+    def dying() -> Iterator[sa.Connection]:
+        transactions.append(1)
+        if len(transactions) == 13:
+            raise KeyboardInterrupt
+        with ledger.begin() as connection:
+            yield connection
+
+    with pytest.raises(KeyboardInterrupt):
+        bring_up_to_date(dying, ledger.tables)
+    done = sum(fold is not None for fold in folded_keys(ledger).values())
+    assert 0 < done < len(keys)
+    with pytest.raises(LedgerError, match="is of an earlier version; the next run"):
+        ledger.check_version()
+    ledger.ensure_tables()
+    ledger.check_version()
+    assert folded_keys(ledger) == {key: key.replace("\u2126", "\u03a9") for key in keys}
     ledger.close()
 
 

@@ -54,6 +54,7 @@ class Plan:
         refused = {}
         if draw.random() < 0.25:
             refused[f"so-{draw.randrange(keys)}"] = draw.choice(["RECORD_LOCKED", "INVALID_DATA"])
+        people = PeoplePlan.of(chance, keys)
         return cls(
             rate=draw.choice([0.0, 0.02, 0.05, 0.1, 0.2]),
             operations=draw.randint(4, 24),
@@ -72,6 +73,6 @@ class Plan:
                 "all_failed_status": draw.choice([200, 202, 400]),
                 "request_errors": draw.choice(["flat", "in_data"]),
             },
-            refused=refused,
-            people=PeoplePlan.of(chance, keys),
+            refused={} if people.names else refused,  # which would be refused by any key like it
+            people=people,
         )

@@ -11,7 +11,7 @@ import pytest
 from simulation.mutants import hunt, mutated, patches
 
 ROOT = Path(__file__).parents[2]
-EXPECTED_MUTANTS = 19
+MUTANTS_AT_LEAST = 22
 
 
 def simulate(*arguments: str, hash_seed: str = "0") -> str:
@@ -34,8 +34,8 @@ def test_histories_are_lawful() -> None:
     assert "40 histories" in simulate("--seeds", "40", "--jobs", "1", "--brief")
 
 
-def test_all_deliberate_bugs_are_there() -> None:
-    assert len(patches()) == EXPECTED_MUTANTS
+def test_no_deliberate_bug_is_lost() -> None:
+    assert len(patches()) >= MUTANTS_AT_LEAST
 
 
 @pytest.mark.parametrize("patch", patches(), ids=lambda patch: patch.stem)
