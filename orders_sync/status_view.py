@@ -10,6 +10,7 @@ from rich.table import Table
 from orders_sync.health import short
 from orders_sync.status import PastRun, StreamStatus
 from orders_sync.unsynced_count import NotCounted
+from sync_ledger.bindings import Binding
 from sync_ledger.partitions import WHOLE
 from sync_ledger.tables import RUN_COUNTS, AckStatus
 from tap_legacy_orders.backlog import Backlog
@@ -30,6 +31,8 @@ def display_stream(console: Console, status: StreamStatus) -> None:
     """Print one stream's status."""
     acks = " + ".join(f"{count:,} {name}" for name, count in status.acks.items() if count) or "none yet"
     console.print(f"Stream [bold]{status.stream}[/]: {sum(status.acks.values()):,} acks = {acks}", highlight=False)
+    if status.binding is not None:
+        console.print(f"  {_bound(status.binding)}", highlight=False, markup=False, soft_wrap=True)
     display_backlog(console, status.backlog)
     if status.due_now or status.due_later:
         console.print(f"  due again: {status.due_now:,} with the next run, {status.due_later:,} later", highlight=False)
@@ -50,6 +53,13 @@ def display_stream(console: Console, status: StreamStatus) -> None:
         )
     if status.runs:
         console.print(_runs_table(status.runs))
+
+
+def _bound(binding: Binding) -> str:
+    source = f"from table {binding.source_table} " if binding.source_table else ""
+    org = f" of org {binding.org}" if binding.org else ""
+    read = f"; read up to {binding.bookmark}" if binding.bookmark else ""
+    return f"{source}to module {binding.module}{org}, by {binding.key_field}{read}"
 
 
 def display_backlog(console: Console, backlog: Backlog | NotCounted) -> None:
