@@ -58,6 +58,8 @@ class CrmChecks:
         self._tap = tap
         self._table = table
         self._credits = CreditMeter()
+        self.org_id: str | None = None
+        """The org that the token is of, once it is known."""
 
     def run(self, target: TargetZohoCRM | None) -> None:
         """Make all checks."""
@@ -107,6 +109,7 @@ class CrmChecks:
         if org is None:
             self._findings.skip(["Edition", "Credits"], "the org is not known")
             return
+        self.org_id = str(org["zgid"])
         licence = org.get("license_details")
         licence = licence if isinstance(licence, dict) else {}
         edition, users = str(licence.get("paid_type") or "free"), int(licence.get("users_license_purchased") or 0)

@@ -15,6 +15,7 @@ from orders_sync.flag_checks import check_flag_column
 from orders_sync.legacy_checks import check_ledger, check_orders, check_settings
 from orders_sync.output import line, print_json
 from orders_sync.plugin_options import tap_config_option, target_config_option
+from orders_sync.set_up_checks import check_set_up
 from sync_databases.displayed_text import displayed
 
 EXIT_ERRORS = 1
@@ -49,7 +50,9 @@ def check_setup(files: ConfigFiles) -> Findings:
     table = check_orders(findings, tap)
     check_ledger(findings, tap, target)
     check_flag_column(findings, tap, target, table)
-    CrmChecks(findings, tap, table).run(target)
+    crm = CrmChecks(findings, tap, table)
+    crm.run(target)
+    check_set_up(findings, tap, target, table, crm.org_id)
     return findings
 
 

@@ -12,7 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from orders_sync.output import say
 from sync_databases.drivers import create_engine, database_url
 from sync_databases.engines import engine_of
+from tap_legacy_orders.connections import reading
 from tap_legacy_orders.notifying import notify_statements
+from tap_legacy_orders.orders_table import reflect
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError, cause_of
 
@@ -49,11 +51,17 @@ def trigger_of(tap: TapLegacyOrders) -> Trigger:
     Raises:
         TapConfigError: the orders are not in a table of PostgreSQL.
     """
-    table = tap.orders_table
-    if not engine_of(tap.engine.dialect).notifies or table.is_view:
-        raise TapConfigError(
-            "orders_table: only a table of PostgreSQL can notify of changes; elsewhere they are polled"
-        )
+    setting = "notify_table" if tap.config.get("notify_table") else "orders_table"
+    if not engine_of(tap.engine.dialect).notifies:
+        raise TapConfigError(f"{setting}: only a table of PostgreSQL can notify of changes; elsewhere they are polled")
+    with reading(tap.engine) as connection:
+        inspector = sa.inspect(connection)
+        table = reflect(inspector, tap.config[setting], setting, tap.engine)
+        if table.name not in inspector.get_table_names(table.schema):
+            raise TapConfigError(
+                f"{setting}: {table.name} is a view, which has no trigger of this kind; name by `notify_table` the "
+                "table whose changes it shows"
+            )
     statements = notify_statements(table.name, table.schema)
     say(f"Table {table.name}: this trigger is to be made:")
     for statement in statements:

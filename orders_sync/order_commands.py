@@ -85,10 +85,7 @@ def forget(ack_url: str | None, ack_schema: str | None, stream: str | None, *, y
     if as_json:
         print_json({"stream": name, "forgotten": count})
         return
-    say(
-        f"Stream {name}: {count:,} acks are forgotten. Now run with `--full-refresh`, since the bookmark still holds "
-        "how far the stream was read."
-    )
+    say(f"Stream {name}: {count:,} acks are forgotten; the next run sends every order again.")
 
 
 def _decide(

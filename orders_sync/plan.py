@@ -62,6 +62,8 @@ def display(console: Console, forecast: Forecast) -> None:
     heading(console, "Stream ", forecast.stream, f" to module {forecast.module}")
     if known.live_run is not None:
         line(f"a run that began now would end at once: {known.live_run}")
+    for text in forecast.refused:
+        line(f"a run that began now would be refused: {text}")
     display_backlog(console, forecast.backlog)
     if known.given_back:
         line(f"{known.given_back:,} orders of jobs that never came into being are sent again")

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from orders_sync.configs import ConfigFiles, open_tap, open_target
 from orders_sync.crm_checks import open_client
 from orders_sync.findings import EXPECTED, error_message
+from orders_sync.output import say
 from orders_sync.plugin_options import tap_config_option, target_config_option
 from sync_ledger.bindings import Binding, bindings_of
 from sync_ledger.ledger import Ledger
@@ -49,13 +50,13 @@ def rebind(tap_config: Path | None, target_config: Path | None, old_stream: str 
             if module is not None:
                 _read_back(ledger, bound, settings, own)
             changes = _changes(bound, stream, tap.orders_table.source_name, own.module)
-            click.echo(f"Stream {bound.stream}: {', '.join(changes) or 'nothing has another name'}.", err=True)
+            say(f"Stream {bound.stream}: {', '.join(changes) or 'nothing has another name'}.", err=True)
             if not yes:
                 click.confirm("Are these the same orders as before?", abort=True, err=True)
             count = rebind_stream(ledger, stream, old_stream=old_stream, module=module)
     except EXPECTED as error:
         raise click.ClickException(error_message(error)) from error
-    click.echo(f"Stream {stream}: {count:,} acks go on; the next run goes on with them.")
+    say(f"Stream {stream}: {count:,} acks go on; the next run goes on with them.")
 
 
 def _bound(ledger: Ledger, stream: str) -> Binding:

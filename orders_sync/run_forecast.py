@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from orders_sync.crm_checks import open_client
 from orders_sync.open_jobs import read_open_jobs
+from orders_sync.set_up_checks import set_up_differences
 from orders_sync.unsynced_count import NotCounted, backlog_of
 from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.first_load import first_load_is_over
@@ -72,6 +73,8 @@ class Forecast:
     credits: int
     reading_credits: int
     credit_budget: int | None
+    refused: Sequence[str]
+    """Why it would be refused before its first write; a line for each difference from the ledger's set-up."""
     why: Sequence[str]
     """The arithmetic, as the run will log it, and what else decides."""
 
@@ -118,6 +121,7 @@ def forecast_run(
         credits=sum(each.credits for each in plans),
         reading_credits=reading_credits,
         credit_budget=settings.credit_budget,
+        refused=set_up_differences(ledger, tap.stream_name, stream, tap.orders_table, None),
         why=[*_counted(plans), *why],
     )
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from orders_sync.unsynced_count import NotCounted
 from sync_ledger.acks import count_by_status
+from sync_ledger.bindings import Binding, read_bindings
 from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
@@ -77,6 +78,8 @@ class StreamStatus:
     """The newest first."""
     credits_of_a_day: int
     """Spent by the runs of all streams that lived within the last 24 hours."""
+    binding: Binding | None = None
+    """What the ledger's orders of this stream are bound to; None before a run has bound it."""
     backlog: Backlog | NotCounted = NOT_ASKED
     """Orders of the table that the CRM does not have in their present version."""
 
@@ -125,6 +128,7 @@ def _stream(connection: sa.Connection, ledger: Ledger, stream: str, last_runs: i
         last_finished_at=_last_finished(connection, run, stream),
         runs=_runs(connection, run, stream, last_runs),
         credits_of_a_day=credits_of_a_day(connection, run, now),
+        binding=read_bindings(connection, ledger.tables).get(stream),
     )
 
 

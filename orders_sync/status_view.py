@@ -11,6 +11,7 @@ from orders_sync.health import short
 from orders_sync.output import heading, line, row
 from orders_sync.status import PastRun, StreamStatus
 from orders_sync.unsynced_count import NotCounted
+from sync_ledger.bindings import Binding
 from sync_ledger.partitions import WHOLE
 from sync_ledger.tables import RUN_COUNTS, AckStatus
 from tap_legacy_orders.backlog import Backlog
@@ -31,6 +32,8 @@ def display_stream(console: Console, status: StreamStatus) -> None:
     """Print one stream's status."""
     acks = " + ".join(f"{count:,} {name}" for name, count in status.acks.items() if count) or "none yet"
     heading(console, "Stream ", status.stream, f": {sum(status.acks.values()):,} acks = {acks}")
+    if status.binding is not None:
+        line(console, f"  {_bound(status.binding)}")
     display_backlog(console, status.backlog)
     if status.due_now or status.due_later:
         console.print(f"  due again: {status.due_now:,} with the next run, {status.due_later:,} later", highlight=False)
@@ -48,6 +51,13 @@ def display_stream(console: Console, status: StreamStatus) -> None:
         line(console, f"  {name}: {job.orders:,} orders, {job.step}, begun {job.since:%Y-%m-%d %H:%M:%S} UTC")
     if status.runs:
         console.print(_runs_table(status.runs))
+
+
+def _bound(binding: Binding) -> str:
+    source = f"from table {binding.source_table} " if binding.source_table else ""
+    org = f" of org {binding.org}" if binding.org else ""
+    read = f"; read up to {binding.bookmark}" if binding.bookmark else ""
+    return f"{source}to module {binding.module}{org}, by {binding.key_field}{read}"
 
 
 def display_backlog(console: Console, backlog: Backlog | NotCounted) -> None:

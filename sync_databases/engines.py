@@ -106,6 +106,8 @@ class Engine:
     partial_indexes: PartialIndexes = PartialIndexes.NONE
     fill_factor: str | None = None
     """Leaves place in each page of a table; takes %(fullname)s, as SQLAlchemy's DDL does, and {percent}."""
+    builds_indexes_beside: bool = False
+    """Whether an index can be built without a lock that writes wait for; others do so by themselves, or are quick."""
     needs_statistics: bool = False
     """Whether the planner takes a new table for empty until somebody has its statistics taken."""
     has_materialized_views: bool = False
@@ -154,6 +156,7 @@ POSTGRESQL = Engine(
     exact_collation="C",
     partial_indexes=PartialIndexes.ANY,
     fill_factor="ALTER TABLE %(fullname)s SET (fillfactor = {percent})",
+    builds_indexes_beside=True,
     needs_statistics=True,
     has_materialized_views=True,
     notifies=True,

@@ -165,21 +165,39 @@ def bind(lease: Lease, wanted: Binding) -> Binding | None:
         SetUpChangedError: the set-up is another one than the ledger's, or another stream's module.
     """
     ledger = lease.ledger
-    known = bindings_of(ledger)
+    bound = ledger.with_retries(lambda: _look(ledger, wanted))
+    if bound is not None and not _changes(wanted, bound):
+        return bound
 
     def once() -> Binding | None:
         with lease.transaction() as connection:
-            if wanted.stream not in known:  # of two new streams of one module the second sees the first
-                connection.execute(sa.update(ledger.tables.identity).values(only_row=1))
-            bindings = read_bindings(connection, ledger.tables)
-            lines = objections(connection, ledger.tables, wanted, bindings)
-            if lines:
-                raise SetUpChangedError(lines)
-            bound = bindings.get(wanted.stream)
-            _write(connection, ledger, wanted, bound)
-            return bound
+            # Of two new streams of one module the second one sees the first.
+            connection.execute(sa.update(ledger.tables.identity).values(only_row=1))
+            found = _unopposed(connection, ledger, wanted)
+            _write(connection, ledger, wanted, found)
+            return found
 
     return ledger.with_retries(once)
+
+
+def _look(ledger: Ledger, wanted: Binding) -> Binding | None:
+    with ledger.connect() as connection:
+        return _unopposed(connection, ledger, wanted)
+
+
+def _unopposed(connection: sa.Connection, ledger: Ledger, wanted: Binding) -> Binding | None:
+    bindings = read_bindings(connection, ledger.tables)
+    lines = objections(connection, ledger.tables, wanted, bindings)
+    if lines:
+        raise SetUpChangedError(lines)
+    return bindings.get(wanted.stream)
+
+
+def _changes(wanted: Binding, bound: Binding) -> dict[str, Any]:
+    """What a run knows otherwise, or anew; what it does not know stays."""
+    fixed = {"of_early_version", "bookmark"}
+    known = {name: getattr(wanted, name) for name in _FIELDS if name not in fixed}
+    return {name: value for name, value in known.items() if value is not None and value != getattr(bound, name)}
 
 
 def _write(connection: sa.Connection, ledger: Ledger, wanted: Binding, bound: Binding | None) -> None:
@@ -190,12 +208,6 @@ def _write(connection: sa.Connection, ledger: Ledger, wanted: Binding, bound: Bi
         facts = {name: getattr(new, name) for name in _FIELDS} | {"bound_at": ledger.now(connection)}
         connection.execute(sa.insert(table), facts)
         return
-    changed = {
-        name: value
-        for name in _FIELDS
-        if name not in {"of_early_version", "bookmark"}
-        and (value := getattr(wanted, name)) is not None
-        and value != getattr(bound, name)
-    }
-    if changed:
-        connection.execute(sa.update(table).where(table.c.stream == wanted.stream).values(changed))
+    changes = _changes(wanted, bound)
+    if changes:
+        connection.execute(sa.update(table).where(table.c.stream == wanted.stream).values(changes))

@@ -60,6 +60,8 @@ def statuses(connection: sa.Connection, table: sa.Table, stream: str, keys: Sequ
 def forget(ledger: Ledger, stream: str) -> int:
     """Delete all that the ledger knows of a stream, so that every order is unsynced again. Returns how many acks.
 
+    The next run binds the stream anew. It does not believe the STATE of a run that is forgotten.
+
     Raises:
         LeaseHeldError: a run of the stream is live, of whichever partition.
         LedgerError: bulk jobs are under way, which would write beside those of the next run.
@@ -82,7 +84,8 @@ def forget(ledger: Ledger, stream: str) -> int:
 def _forget(tables: LedgerTables, lease: Lease) -> int:
     with lease.transaction() as connection:
         forgotten = connection.execute(sa.delete(tables.ack).where(tables.ack.c.stream == lease.stream)).rowcount
-        connection.execute(sa.delete(tables.job).where(tables.job.c.stream == lease.stream))
+        for table in (tables.job, tables.stream):
+            connection.execute(sa.delete(table).where(table.c.stream == lease.stream))
         others = tables.run.c.run_id != lease.run_id
         connection.execute(sa.delete(tables.run).where(tables.run.c.stream == lease.stream, others))
     return forgotten

@@ -226,8 +226,13 @@ class Lease:
             except SQLAlchemyError as error:
                 self.ledger.log.warning("The heartbeat could not be written, trying again: %s", type(error).__name__)
 
-    def release(self, how_ended: str, counts: Mapping[str, int], credits_spent: int) -> None:
-        """End the run and free the lease; one that was lost stays with its new holder."""
+    def release(
+        self, how_ended: str, counts: Mapping[str, int], credits_spent: int, *, bookmark: str | None = None
+    ) -> None:
+        """End the run and free the lease; one that was lost stays with its new holder.
+
+        `bookmark` is where the stream's STATE stands, if this run has moved it.
+        """
         self._over.set()
         if self._thread is not None:
             self._thread.join()
@@ -237,7 +242,11 @@ class Lease:
         end = sa.update(run).where(run.c.run_id == self.run_id, run.c.finished_at.is_(None))
 
         def write(connection: sa.Connection) -> None:
-            connection.execute(end, {**facts, "finished_at": self.ledger.now(connection)})
+            ended = connection.execute(end, {**facts, "finished_at": self.ledger.now(connection)}).rowcount
+            if ended and bookmark is not None:
+                stream = self.ledger.tables.stream
+                note = sa.update(stream).where(stream.c.stream == self.stream)
+                connection.execute(note.values(bookmark=bookmark))
 
         self.ledger.transact(write)
 

@@ -18,6 +18,7 @@ from sync_databases.engines import engine_of
 from sync_databases.waiting import CLOCK, Clock
 from sync_databases.writable_database import COMMAND_LINE, WritableDatabase, cause_of, writable_engine
 from sync_ledger.identity import identity_of
+from sync_ledger.index_building import build_beside
 from sync_ledger.retry_schedules import CREATING_TABLES, LEDGER_STATEMENTS
 from sync_ledger.tables import LedgerTables, ledger_tables
 from sync_ledger.versions import LEDGER_VERSION, OtherVersionError, bring_up_to_date, version_of
@@ -79,6 +80,7 @@ class Ledger(WritableDatabase):
                 with self.engine.connect() as connection:
                     if version_of(connection, self.tables) == LEDGER_VERSION:
                         return
+                build_beside(self.engine, self.tables)
                 lines = bring_up_to_date(self.begin, self.tables)
             except OtherVersionError as error:
                 raise self._of_other_version(error) from error

@@ -81,6 +81,7 @@ FOLLOW_SHORTEST_POLL_SECONDS = 0.01
 FOLLOW_GATHERING_SECONDS = 0.05
 FOLLOW_STATE_SECONDS = 5.0
 COMPARISON_SECONDS = 86_400.0
+INDEX_BESIDE_SECONDS = 60.0
 FOLLOW_FULL_PASS_SECONDS = 300.0
 FOLLOW_WIDE_POLL_SECONDS = 10.0
 FOLLOW_LEDGER_POLL_SECONDS = 10.0
@@ -212,6 +213,7 @@ INTERVALS = (
     ("`follow`: after a notification, for changes that come with it", FOLLOW_GATHERING_SECONDS),
     ("`follow`: STATE, though nothing has changed", FOLLOW_STATE_SECONDS),
     ("`follow`: everything is read as by a single run", FOLLOW_FULL_PASS_SECONDS),
+    ("An index of an older ledger, on PostgreSQL: for so long it is built without a lock", INDEX_BESIDE_SECONDS),
     ("Every order is compared with its ack, where `filter` asks more than the order's columns", COMPARISON_SECONDS),
     ("`follow`: a poll that looks back by all of `lookback_seconds`", FOLLOW_WIDE_POLL_SECONDS),
     ("`follow`: a poll of a ledger in another database", FOLLOW_LEDGER_POLL_SECONDS),

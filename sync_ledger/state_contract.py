@@ -41,6 +41,14 @@ def mark_of(bookmark: Mapping[str, Any]) -> StateMark | None:
     return StateMark(ledger_id, run_id, settlements)
 
 
+def bookmark_of(state: Mapping[str, Any], stream: str) -> str | None:
+    """Where the stream's bookmark stands; None where STATE does not say."""
+    bookmarks = state.get("bookmarks")
+    bookmark = bookmarks.get(stream) if isinstance(bookmarks, dict) else None
+    value = bookmark.get("replication_key_value") if isinstance(bookmark, dict) else None
+    return None if value is None else str(value)
+
+
 def stamped(state: Mapping[str, Any], stream: str, mark: StateMark) -> Mapping[str, Any]:
     """The STATE with the mark in the stream's bookmark, if the tap wrote that in this run, and by the same ledger.
 

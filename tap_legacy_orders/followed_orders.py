@@ -53,7 +53,7 @@ class FollowedOrders:
 
     def listen(self, wakeup: PollWakeup) -> None:
         """Let changes end the pauses of `wakeup`, where the database notifies of them."""
-        wakeup.listen(self._source.engine, self._source.table.name)
+        wakeup.listen(self._source.engine, self._source.table.notified_by)
 
     def forget_connections(self) -> None:
         """Close connections that may be broken."""

@@ -7,15 +7,18 @@ keeps the state is never far behind.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Protocol
 
 import sqlalchemy as sa
 from singer_sdk import typing as th
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from sync_ledger.retry_schedules import (
+    COMPARISON_SECONDS,
     FOLLOW_FULL_PASS_SECONDS,
     FOLLOW_GATHERING_SECONDS,
     FOLLOW_POLL_SECONDS,
@@ -49,10 +52,26 @@ PROPERTIES = (
         title="Poll interval",
         description="How often `follow` polls for changes",
     ),
+    th.Property(
+        "notify_table",
+        th.StringType,
+        title="Notifying table",
+        description="The table whose trigger wakes `follow`, where `orders_table` is a view; may be schema.table",
+    ),
 )
 
 Attach = Callable[[Iterator[Page]], Iterator[Page]]
 """Adds to pages what belongs to their orders."""
+
+
+class Comparison(Protocol):
+    """When every order is compared again, where the filter asks for it (`stream_state.py`)."""
+
+    def due_in(self) -> float | None:
+        """In how many seconds; None: never."""
+
+    def begin(self) -> None:
+        """Note that it begins."""
 
 
 class Following:
@@ -67,6 +86,7 @@ class Following:
         poll_interval: float,
         forget_connections: Callable[[], None],
         send_state: Callable[[str | None], None],
+        comparison: Comparison,
         logger: logging.Logger,
     ) -> None:
         """`poll_interval` is in seconds; `forget_connections` is called when one was lost.
@@ -79,6 +99,8 @@ class Following:
         self._interval = max(poll_interval, FOLLOW_SHORTEST_POLL_SECONDS)
         self._forget_connections = forget_connections
         self._send_state = send_state
+        self._comparison = comparison
+        self._compare_at = math.inf
         self._log = logger
         self._lost_since: float | None = None
         self._losses = 0
@@ -93,6 +115,8 @@ class Following:
         """
         self._log.info("Following: a poll every %g s, and STATE at least every %g s", self._interval, HEARTBEAT_SECONDS)
         worked = False
+        pause = self._comparison.due_in()
+        self._compare_at = math.inf if pause is None else time.monotonic() + pause
         while not self._wakeup.stopped:
             began, found = time.monotonic(), 0
             try:
@@ -116,6 +140,11 @@ class Following:
             self._pause(began, 1 if found else self._orders.queries)
 
     def _poll(self, bookmark: str | None) -> Iterator[Page]:
+        if time.monotonic() >= self._compare_at:
+            self._comparison.begin()
+            self._log.info("`filter` asks more than the order's own columns: every order is compared, as once a day")
+            self._compare_at = time.monotonic() + COMPARISON_SECONDS
+            self._full_pass_at, bookmark = 0.0, None
         if time.monotonic() < self._full_pass_at:
             return self._attach(self._orders.new_pages())
         pages = self._attach(self._orders.full_pass(bookmark))

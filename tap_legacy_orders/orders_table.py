@@ -60,6 +60,8 @@ class OrdersTable:
     """The names of those that records do not carry."""
     source_name: str = ""
     """The table's name, with its schema unless that is the connection's own."""
+    notified_by: str = ""
+    """The table whose trigger notifies of changes."""
 
     @property
     def version_is_replication(self) -> bool:
@@ -117,6 +119,7 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
         partition=read_partition(config.get("partition")),
         flag=None if flag is None else find_column(every, flag, "sync_flag_column", table),
         other_columns=tuple(column for column in every if column not in wanted),
+        notified_by=(config.get("notify_table") or name).rpartition(".")[2],
         source_name=name if schema in {None, inspector.default_schema_name} else f"{schema}.{name}",
     )
     if found.flag_columns is not None:

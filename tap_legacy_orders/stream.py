@@ -331,6 +331,7 @@ class UnsyncedOrdersStream(SQLStream):
             poll_interval=float(tap.config["poll_interval_seconds"]),
             forget_connections=orders.forget_connections,
             send_state=self._send_state,
+            comparison=self._own_state,
             logger=self.logger,
         )
 

@@ -91,12 +91,20 @@ class StreamState:
             if value is not None:
                 document[name] = value
 
-    def compare_again_in(self, now: datetime) -> float | None:
+    def due_in(self) -> float | None:
         """In how many seconds a run that lasts is to compare every order again; None: never."""
         if not self._scope.compares_daily:
             return None
-        since = now - (self.compared_at or now)
-        return max(0.0, (COMPARE_EVERY - since).total_seconds())
+        now = self._now()
+        return max(0.0, (COMPARE_EVERY - (now - (self.compared_at or now))).total_seconds())
+
+    def begin(self) -> None:
+        """Note that every order is compared from now on."""
+        self.compared_at = self._now()
+
+    def _now(self) -> datetime:
+        with self._ledger.connect() as connection:
+            return self._ledger.now(connection)
 
     def _why_not(self, document: dict[str, Any], now: datetime) -> str | None:
         scope, mark = self._scope, mark_of(document)

@@ -19,7 +19,7 @@ from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.moves import take_over_alias
 from sync_ledger.recovery import adopt
-from sync_ledger.state_contract import StateMark, stamped
+from sync_ledger.state_contract import StateMark, bookmark_of, stamped
 from sync_ledger.stream_contract import VERSION_PROPERTY
 from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.api.calls import ATTEMPTS
@@ -98,6 +98,7 @@ class Run:
         self._ledger: Ledger | None = None
         self._leases: dict[str, Lease] = {}
         self._named: dict[str, str] = {}
+        self._bookmarks: dict[str, str | None] = {}
         self._streams: dict[str, StreamParts] = {}
         self._deliveries: dict[str, Delivery] = {}
         self._flags: list[SyncFlags] = []
@@ -107,7 +108,10 @@ class Run:
     def _emit_stamped(self, state: Mapping[str, Any]) -> None:
         """Let a STATE out, which says how far this run has settled by now."""
         for stream, lease in list(self._leases.items()):
-            state = stamped(state, stream, StateMark(lease.ledger.ledger_id, lease.run_id, lease.settlements))
+            before, mark = state, StateMark(lease.ledger.ledger_id, lease.run_id, lease.settlements)
+            state = stamped(state, stream, mark)
+            if state is not before:
+                self._bookmarks[stream] = bookmark_of(state, stream)
         self._emit_state(state)
 
     # The beginning of a stream
@@ -295,7 +299,8 @@ class Run:
         counts = self.state_gate.counts(stream)
         try:
             counts[Status.SYNCED.value] += counts[Status.DELETED.value]  # the CRM agrees with the source
-            lease.release(how_ended, {name: counts[name] for name in RUN_COUNTS}, lease.spent())
+            outcome = {name: counts[name] for name in RUN_COUNTS}
+            lease.release(how_ended, outcome, lease.spent(), bookmark=self._bookmarks.get(stream))
         except DatabaseUnavailableError as error:
             logger.warning("The end of stream %r is not noted, the next run finds it dead: %s", stream, error)
 

@@ -14,6 +14,8 @@ from click.testing import CliRunner, Result
 from pair_of_plugins import Shop
 
 from orders_sync.cli import main
+from tap_legacy_orders.poll_wakeup import PollWakeup
+from tap_legacy_orders.tap import TapLegacyOrders
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
@@ -164,3 +166,23 @@ def triggers(shop: Shop) -> int:
     with shop.engine.connect() as connection:
         query = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'orders'::regclass AND NOT tgisinternal"
         return int(connection.execute(sa.text(query)).scalar_one())
+
+
+def test_a_view_is_woken_by_the_trigger_of_the_table_that_a_setting_names(shop: Shop) -> None:
+    if shop.engine.dialect.name != "postgresql":
+        return
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE VIEW shown_orders AS SELECT * FROM orders")
+    shop.tap_config |= {"orders_table": "shown_orders", "key_column": "order_id"}
+    refused = orders_sync(shop, "init", "--notify", "--yes")
+    assert refused.exit_code == 1
+    assert "name by `notify_table` the table whose changes it shows" in refused.output
+    shop.tap_config |= {"notify_table": "orders"}
+    assert orders_sync(shop, "init", "--notify", "--yes").exit_code == 0
+    wakeup = PollWakeup()
+    tap = TapLegacyOrders(config=json.loads(shop.configs()[0].read_text()))
+    wakeup.listen(tap.engine, tap.orders_table.notified_by)
+    shop.insert(["SO-1"])
+    assert wakeup.wait(60.0)
+    wakeup.close()
+    tap.engine.dispose()

@@ -219,7 +219,7 @@ def test_forget_asks_first_and_then_leaves_nothing_of_the_stream(ledger: Ledger)
     assert acks(ledger) == before
     result = call(ledger, "forget", typed="y\n")
     assert result.exit_code == 0, result.output
-    assert "14 acks are forgotten. Now run with `--full-refresh`" in result.output
+    assert "14 acks are forgotten; the next run sends every order again" in result.output
     assert acks(ledger) == {}
 
 

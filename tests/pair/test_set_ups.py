@@ -352,7 +352,9 @@ def test_a_column_or_a_field_more_stops_nothing(shop: Shop) -> None:
 
 def test_a_forgotten_stream_needs_no_full_refresh(shop: Shop) -> None:
     loaded(shop)
+    shop.emulator.admin.add_field("Orders", "Order_Number", "text", length=255, unique=True)
     assert operate(shop, "forget", "--yes").code == 0
+    shop.target_config["key_field"] = "Order_Number"
     assert shop.run().summary["read"] == len(KEYS)
 
 

@@ -34,7 +34,7 @@ DAY = 86_400.0
 KINDS = {
     "nothing": 6.0,
     "restored": 1.5,
-    "filter": 1.0,
+    "filter": 2.0,
     "let_through": 1.0,
     "renamed": 1.0,
     "two_ledgers": 1.0,
@@ -98,7 +98,7 @@ class SetUps:
         """That of the runs to come, but for a single one that goes wrong."""
         self.last_stream = STREAM
         if self.kind == "filter":
-            self.now = replace(self.now, filter="order_id <> 'so-1'")
+            self.now = replace(self.now, filter="order_id NOT IN ('so-0', 'so-1', 'so-2', 'so-3')")
         elif self.kind == "let_through":
             self.now = replace(self.now, filter=FILTER_OF_TABLE)
 
@@ -124,7 +124,7 @@ class SetUps:
             "other_module": replace(self.now, module=OTHER_MODULE, refused="the ledger speaks of another module"),
         }
         lasting = {
-            "filter": replace(self.now, filter="order_id <> 'so-2'"),
+            "filter": replace(self.now, filter="order_id <> 'so-4'"),
             "renamed": replace(self.now, stream=RENAMED, table=RENAMED),
             "alias": replace(self.now, alias=ALIAS),
         }
@@ -167,8 +167,10 @@ class SetUps:
         return True
 
     def rest(self) -> None:
-        """Let the time pass after which everything must find its place."""
+        """Let the last orders through, and the time pass after which everything must find its place."""
         if self.kind == "let_through":
+            for number in range(self._keys):
+                self._orders.execute("INSERT OR IGNORE INTO let_through VALUES (?)", (f"so-{number}",))
             self._scheduler.sleep(DAY)
 
     def _rebind(self) -> None:

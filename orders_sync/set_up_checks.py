@@ -1,0 +1,63 @@
+"""What a run would refuse before its first write: differences between the settings and what the ledger speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orders_sync.findings import EXPECTED, Findings, Result
+from sync_ledger.bindings import Binding, objections, read_bindings
+from sync_ledger.ledger import Ledger
+from tap_legacy_orders.orders_table import OrdersTable
+from tap_legacy_orders.tap import TapLegacyOrders
+from target_zoho_crm.settings import Settings, StreamSettings
+from target_zoho_crm.target import TargetZohoCRM
+
+SUBJECT = "The ledger's set-up"
+
+
+def set_up_differences(
+    ledger: Ledger, stream: str, own: StreamSettings, table: OrdersTable, org: str | None
+) -> list[str]:
+    """What a run with these settings would be refused for, as it would say it; nothing where there is no ledger yet."""
+    if ledger.missing_tables():
+        return []
+    wanted = Binding(
+        stream, own.module, own.key_field, org, source_table=table.source_name, shares_module=own.shares_module
+    )
+    with ledger.connect() as connection:
+        return objections(connection, ledger.tables, wanted, read_bindings(connection, ledger.tables))
+
+
+def check_set_up(
+    findings: Findings,
+    tap: TapLegacyOrders | None,
+    target: TargetZohoCRM | None,
+    table: OrdersTable | None,
+    org: str | None,
+) -> None:
+    """Compare the set-up with the ledger's."""
+    if tap is None or target is None or table is None or target.config.get("ack_url") is None:
+        findings.skip([SUBJECT], "the settings, the table or the ledger are not known")
+        return
+    try:
+        lines = _differences(tap, target, table, org)
+    except EXPECTED as error:
+        findings.add_error(SUBJECT, error)
+        return
+    for line in lines:
+        what, _, way_out = line.partition("; ")
+        findings.add(SUBJECT, Result.ERROR, what, way_out)
+    if not lines:
+        findings.add(SUBJECT, Result.OK, "module, key field, table and org are those of the ledger's orders")
+
+
+def _differences(tap: TapLegacyOrders, target: TargetZohoCRM, table: OrdersTable, org: str | None) -> Sequence[str]:
+    settings = Settings.read(target.config)
+    ledger = Ledger.open(str(settings.ack_url), settings.ack_schema)
+    try:
+        if ledger.lacks_file() or ledger.missing_tables():
+            return ()
+        ledger.check_version()
+        return set_up_differences(ledger, tap.stream_name, settings.stream(tap.stream_name), table, org)
+    finally:
+        ledger.close()
