@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import Enum
 
-from sync_ledger.retry_schedules import DUE_ORDERS, PARKED_AFTER_SECONDS
+from sync_ledger.retry_schedules import DUE_ORDERS, PARKED_AFTER_HOURS
 from target_zoho_crm.api.codes import OwnCode
 
-PARKED_AFTER = timedelta(seconds=PARKED_AFTER_SECONDS)
+PARKED_AFTER = timedelta(hours=PARKED_AFTER_HOURS)
 _LONGEST_PAUSE = timedelta(seconds=DUE_ORDERS.longest_pause)
 
 

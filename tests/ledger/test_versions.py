@@ -20,8 +20,8 @@ from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.tables import AckStatus, ledger_tables
 from sync_ledger.versions import LEDGER_VERSION
 
-DEFINITION = "dc76ab48"
-"""The start of the SHA-256 of version 2's columns and indexes."""
+DEFINITION = "d2d5c0e2"
+"""The start of the SHA-256 of version 3's columns and indexes."""
 
 ADDED_INDEXES = {"ix_zoho_sync_ack_folded", "ix_zoho_sync_ack_record"}
 

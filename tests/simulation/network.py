@@ -24,6 +24,7 @@ from requests.adapters import HTTPAdapter
 from simulation.blameless import GATEWAY_DAY, NO_ANSWER
 from simulation.chance import Chance
 from simulation.scheduler import Process, Scheduler
+from simulation.serving import at_once, serve
 
 import target_zoho_crm.api.http_sessions
 import zoho_crm_emulator.emulator
@@ -87,7 +88,7 @@ class Zoho:
         self.jobs = Jobs(self.emulator)
         self._app = build(self.emulator, self.jobs)
         self._log_writes()
-        zoho_crm_emulator.gate.run_in_threadpool = _at_once
+        zoho_crm_emulator.gate.run_in_threadpool = at_once
         zoho_crm_emulator.jobs.callbacks.send = self._called_back
         zoho = self
 
@@ -217,7 +218,7 @@ class Zoho:
                 active.append(faults.add(Fault(kind="answer", canned="link_gone", times=1)))
         before = sum(self.emulator.credits.by_kind.values())
         fired = self._fired()
-        status, headers, body = _serve(self._app, request, path, content)
+        status, headers, body = serve(self._app, request, path, content)
         if self._fired() != fired:
             self.unsure.add(process.pid)
         self.spent[process.pid] += sum(self.emulator.credits.by_kind.values()) - before
@@ -378,46 +379,3 @@ def _install_small_module(catalog: Catalog) -> None:
     """One module with few fields: fetching the usual ones would take a fifth of each history."""
     fields = [field for field in order_fields() if field.api_name in {"Name", "parent_id", "Notes"}]
     catalog.put_module(Module(api_name="Orders"), [*fields, *system_fields()])
-
-
-async def _at_once(work: Callable[..., Any], *arguments: Any) -> Any:
-    """In place of a thread pool: Zoho's work takes no time of ours."""
-    return work(*arguments)
-
-
-def _serve(app: Any, request: requests.PreparedRequest, path: str, content: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Call the application; nothing in it waits."""
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": request.method,
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": urlsplit(request.url or "").query.encode(),
-        "headers": [(name.lower().encode(), str(value).encode()) for name, value in request.headers.items()],
-        "client": ("127.0.0.1", 2),
-        "server": ("127.0.0.1", 1),
-        "root_path": "",
-        "state": {},
-    }
-    told: dict[str, Any] = {"body": b""}
-    given = [{"type": "http.request", "body": content, "more_body": False}]
-
-    async def receive() -> dict[str, Any]:
-        return given.pop() if given else {"type": "http.disconnect"}
-
-    async def send(message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            told["status"] = message["status"]
-            told["headers"] = {name.decode(): value.decode() for name, value in message["headers"]}
-        else:
-            told["body"] += message.get("body", b"")
-
-    serving = app(scope, receive, send)
-    try:
-        serving.send(None)
-    except StopIteration:
-        return told["status"], told["headers"], told["body"]
-    raise AssertionError(f"{request.method} {path} waits for something")
