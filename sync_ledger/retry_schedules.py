@@ -25,8 +25,8 @@ RESULT_READING = RetrySchedule(attempts=3)
 UNKNOWN_JOBS = RetrySchedule(attempts=UNLIMITED, first_pause=10.0)
 QUARANTINED_JOBS = RetrySchedule(attempts=1)
 SEARCH_CREDITS_FACTOR = 3  # a search spends so many times the credits of the call that failed
-GETS_THROUGH_SECONDS = 60.0  # an order that fails alone counts, where something else got through within that time
-PARKED_AFTER_SECONDS = 24 * 3600.0  # at the earliest, for answers that blame nobody
+GETS_THROUGH_WITHIN = 60.0  # seconds: an order that fails alone counts, where something else got through
+PARKED_AFTER_HOURS = 24  # at the earliest, for answers that blame nobody
 DUE_ORDERS = RetrySchedule(attempts=UNLIMITED, first_pause=60.0, growth=Growth.DOUBLING, longest_pause=6 * 3600.0)
 LEDGER_STATEMENTS = RetrySchedule(
     attempts=5,
@@ -154,8 +154,8 @@ RETRIES = (
     Retry(
         "An order whose calls fail when it is alone, with an answer that blames nobody (no answer, 5xx)",
         DUE_ORDERS,
-        f"it is parked, {PARKED_AFTER_SECONDS / 3600:g} hours after the first such answer at the earliest",
-        f"a try counts where something else got through within {GETS_THROUGH_SECONDS:g} s",
+        f"it is parked, {PARKED_AFTER_HOURS} hours after the first such answer at the earliest",
+        f"a try counts where something else got through within {GETS_THROUGH_WITHIN:g} s",
     ),
     Retry(
         "A statement in the ledger: connection lost, deadlock, locked",

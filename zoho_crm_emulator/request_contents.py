@@ -15,6 +15,7 @@ import msgspec
 from zoho_crm_emulator.emulator import Emulator
 
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
+_NUMBERS = re.compile(r"\b[0-9]+\b")
 _CELLS = re.compile(r"[,|;]")
 
 
@@ -95,6 +96,7 @@ def _texts_in(value: Any) -> Iterator[str]:
         for name, inner in value.items():
             if name == "select_query" and isinstance(inner, str):
                 yield from _QUOTED.findall(inner)
+                yield from _NUMBERS.findall(inner)
             else:
                 yield from _texts_in(inner)
     elif isinstance(value, list):

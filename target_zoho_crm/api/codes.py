@@ -48,10 +48,9 @@ class OwnCode(CodeRow):
     # It passes by itself.
     BREAKS_CALLS = (LedgerCode.BREAKS_CALLS.value, _T,
         "Each call that holds the order fails as a whole, and Zoho does not say why; the others of these calls went.",
-        "Look at the order's values, lines and links. It is tried alone, and parked after max_attempts and a day.",
-        "Look at the order's values, lines and links for what Zoho may not bear.")
-    CALL_FAILED = (LedgerCode.CALL_FAILED.value, _T,
-        "A call of several orders failed as a whole, and Zoho does not say why.",
+        "Look at the order's values for what Zoho may not bear; it is tried alone, and parked after max_attempts.",
+        "Look at the order's values for what Zoho may not bear.")
+    CALL_FAILED = (LedgerCode.CALL_FAILED.value, _T, "A call of several orders failed as a whole, and blames none.",
         "Nothing; the next run goes on to look for the one that fails, and counts no attempt until it is alone.")
     UPLOAD_FAILED = (LedgerCode.UPLOAD_FAILED.value, _T, "A bulk job's file could not be uploaded; other calls went.",
         "Nothing; the next run sends its orders by upsert calls.")

@@ -17,7 +17,7 @@ import requests
 import tenacity
 import urllib3.exceptions
 
-from sync_ledger.retry_schedules import API_CALLS, GETS_THROUGH_SECONDS
+from sync_ledger.retry_schedules import API_CALLS, GETS_THROUGH_WITHIN
 from target_zoho_crm.api.answers import flat_error, names_no_cause
 from target_zoho_crm.api.auth import AccessToken, TokenSource
 from target_zoho_crm.api.calls import API_VERSION, ATTEMPTS, WHERE_CHARACTERS, Answer, Call, ConnectionSettings, Repeat
@@ -300,7 +300,7 @@ class Transport:
             return False
         if not isinstance(error, LostAnswer) and getattr(error, "http_status", None) not in _GATEWAY:
             return True
-        if self._passed_since(time.monotonic() - GETS_THROUGH_SECONDS):
+        if self._passed_since(time.monotonic() - GETS_THROUGH_WITHIN):
             return True
         control = self._control()
         try:

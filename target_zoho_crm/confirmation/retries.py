@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import Enum
 
-from sync_ledger.retry_schedules import DUE_ORDERS, PARKED_AFTER_SECONDS
+from sync_ledger.retry_schedules import DUE_ORDERS, PARKED_AFTER_HOURS
 from target_zoho_crm.api.codes import OwnCode
 
-PARKED_AFTER = timedelta(seconds=PARKED_AFTER_SECONDS)
+PARKED_AFTER = timedelta(hours=PARKED_AFTER_HOURS)
 _LONGEST_PAUSE = timedelta(seconds=DUE_ORDERS.longest_pause)
 
 
@@ -57,11 +57,11 @@ def next_attempt_at(
     """When an order that was tried `attempts` times in vain is due again.
 
     The first retry is due at once (the next run takes it), later ones after 1, 2, 4 ... minutes, at most 6 hours.
-    What counts for nobody is due after as long again as it has failed for. None: it was tried often enough, and is
-    parked; where the answers blame nobody, a day after the first of them at the earliest.
+    What counts for nobody is due after a quarter of the time for which it has failed. None: it was tried often enough,
+    and is parked; where the answers blame nobody, a day after the first of them at the earliest.
     """
     if attempt is Attempt.FAILED_WITH_OTHERS:
-        return now + min(now - (failing_since or now), _LONGEST_PAUSE)
+        return now + min((now - (failing_since or now)) / 4, _LONGEST_PAUSE)
     pause = timedelta(seconds=DUE_ORDERS.pause_after(attempts - 1)) if attempts > 1 else timedelta(0)
     if attempts < max_attempts:
         return now + pause

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from sync_ledger.retry_schedules import GETS_THROUGH_SECONDS
+from sync_ledger.retry_schedules import GETS_THROUGH_WITHIN
 from target_zoho_crm.api.errors import TransientError, UnattributedFailure
 
 
@@ -60,7 +60,7 @@ class UnattributedFailures:
         Raises:
             ZohoError: the plain failure, since nothing does; or what ends the run.
         """
-        since = time.monotonic() - GETS_THROUGH_SECONDS if began is None else began
+        since = time.monotonic() - GETS_THROUGH_WITHIN if began is None else began
         if not self._gets_through(since):
             raise failure.plain
 

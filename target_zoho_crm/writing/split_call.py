@@ -136,7 +136,7 @@ class SplitCall:
         (key,) = self.unsent
         self._note(failure)
         self._unattributed.check_outage(failure)
-        self._quarantine(key)
+        self._refuse(key, OwnCode.BREAKS_CALLS, None)
 
     def _passes(self, keys: Sequence[str]) -> bool:
         part = [key for key in keys if key in self.unsent]
@@ -176,7 +176,7 @@ class SplitCall:
         Any two, by chance, so that orders which fail calls themselves do not stand in the way run after run.
         """
         first, second = random.sample(list(self.unsent), 2)
-        self._credits_left -= 1
+        self._pay_for_probe()
         try:
             self._deliver([first])
         except UnattributedFailure as failure:
@@ -184,7 +184,7 @@ class SplitCall:
         else:
             return
         for attempt in range(1, API_CALLS.attempts + 1):
-            self._credits_left -= 1
+            self._pay_for_probe()
             try:
                 self._deliver([second])
             except UnattributedFailure as failure:
@@ -198,6 +198,11 @@ class SplitCall:
         self._unattributed.check_outage(last)
         self._quarantine(second)
         raise last.plain
+
+    def _pay_for_probe(self) -> None:
+        if not self._credits_left:
+            raise _CreditsSpentError
+        self._credits_left -= 1
 
     def _deliver(self, keys: Sequence[str]) -> None:
         try:

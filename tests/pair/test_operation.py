@@ -101,8 +101,9 @@ def test_answers_that_stay_away_leave_the_orders_to_the_next_run(shop: Shop) -> 
     shop.insert([f"SO-{number}" for number in range(30)])
     fault = shop.emulator.admin.add_fault("insert", kind="lost_after")
     ended = shop.run()
-    assert (ended.code, ended.summary["left unsynced"]) == (1, 30), ended.err
-    assert {ack.error_code for ack in shop.acks().values()} == {"INSERT_UNCONFIRMED"}
+    # One of them has failed alone, while Zoho could be read.
+    assert (ended.code, ended.summary["left unsynced"], ended.summary["rejected"]) == (1, 29, 1), ended.err
+    assert {ack.error_code for ack in shop.acks().values()} == {"INSERT_UNCONFIRMED", "BREAKS_CALLS"}
     shop.emulator.admin.remove_fault(fault)
     second = shop.run()
     assert (second.code, second.summary["synced"]) == (0, 30), second.err
@@ -137,7 +138,7 @@ def test_a_record_that_another_made_meanwhile_is_not_ours(shop: Shop) -> None:
     shop.insert(["SO-1"])
     fault = shop.emulator.admin.add_fault("insert", kind="lost_after")
     shop.run()
-    assert shop.acks()["SO-1"].error_code == "INSERT_UNCONFIRMED"
+    assert shop.acks()["SO-1"].error_code == "BREAKS_CALLS"
     shop.emulator.admin.remove_fault(fault)
     shop.run()
     assert shop.acks()["SO-1"].error_code == "DUPLICATE_DATA"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from pair_of_plugins import Finished, Shop
+from pair_of_plugins import Shop
 
 from sync_ledger.ledger import Ledger
 
@@ -18,7 +18,7 @@ FEWER = 2_500
 POISON = 7
 CALL = 100
 MOST_EXTRA_CALLS = 60
-MOST_EXTRA_JOBS = 2
+MOST_RUNS = 5
 
 PLACES: dict[str, Callable[[int], list[int]]] = {
     "spread": lambda orders: [(2 * number + 1) * orders // (2 * POISON) for number in range(POISON)],
@@ -41,25 +41,27 @@ def asked(shop: Shop, endpoint: str) -> int:
 
 
 def shift_due(shop: Shop, **by: float) -> None:
-    """Let time pass for what is due later."""
+    """Let time pass for what is due later, or has failed for some time."""
     ledger = Ledger.open(shop.ack_url)
     ack = ledger.tables.ack
     with ledger.begin() as connection:
-        waiting = sa.select(ack.c.next_attempt_at).where(ack.c.next_attempt_at.is_not(None)).distinct()
-        for due in connection.execute(waiting).scalars().all():
-            change = sa.update(ack).where(ack.c.next_attempt_at == due)
-            connection.execute(change.values(next_attempt_at=due - timedelta(**by)))
+        for column in (ack.c.next_attempt_at, ack.c.failing_since):
+            for when in connection.execute(sa.select(column).where(column.is_not(None)).distinct()).scalars().all():
+                change = sa.update(ack).where(column == when)
+                connection.execute(change.values({column.name: when - timedelta(**by)}))
     ledger.close()
 
 
-def assert_named(shop: Shop, ended: Finished, guilty: list[str]) -> None:
+def found(shop: Shop, guilty: list[str]) -> bool:
+    return {key for key, ack in shop.acks().items() if ack.error_code == "BREAKS_CALLS"} == set(guilty)
+
+
+def assert_named(shop: Shop, guilty: list[str]) -> None:
     acks = shop.acks()
     for key in guilty:
         ack = acks[key]
         assert (ack.status, ack.family, ack.error_code) == ("rejected", "transient", "BREAKS_CALLS")
         assert "INTERNAL_ERROR" in ack.error_message or "INVALID_DATA" in ack.error_message
-    assert f"{len(guilty)} orders: BREAKS_CALLS" in ended.err
-    assert any(key in ended.err for key in guilty)
 
 
 @pytest.mark.parametrize(
@@ -80,25 +82,27 @@ def test_poison_in_calls_is_found_within_sixty_extra_calls(
     guilty = poisoned(shop, orders, where, **fault)
     ended = shop.run()
     assert ended.code == 0, ended.err
-    assert (ended.summary["synced"], ended.summary["rejected"]) == (orders - POISON, POISON)
+    runs, in_one_call = 1, where in {"together", "first of all"}
+    while in_one_call and not found(shop, guilty):  # a search is as dear as three calls, and the next run goes on
+        shift_due(shop, minutes=1)
+        ended, runs = shop.run(), runs + 1
     extra = asked(shop, "upsert") - orders // CALL
-    print(f"{orders:,} orders, {POISON} poison ({where}, {fault}): {extra} extra calls")  # noqa: T201 - a figure of the issue
-    assert 0 < extra <= MOST_EXTRA_CALLS
-    assert_named(shop, ended, guilty)
+    print(f"{orders:,} orders, {POISON} poison ({where}, {fault}): {extra} extra calls in {runs} runs")  # noqa: T201 - a figure of the issue
+    assert 0 < extra <= MOST_EXTRA_CALLS + (POISON * runs if in_one_call else 0)
+    assert runs <= MOST_RUNS
+    assert_named(shop, guilty)
     shop.assert_all_synced(but=guilty)
 
 
 @pytest.mark.parametrize("orders", [FEWER, pytest.param(MANY, marks=pytest.mark.nightly)])
-def test_poison_in_jobs_is_found_within_two_extra_jobs_and_sixty_extra_calls(shop: Shop, orders: int) -> None:
-    shop.target_config = {"bulk_threshold": 1_000} if orders == FEWER else {}
+def test_poison_in_jobs_is_found_within_one_extra_job_and_sixty_extra_calls(shop: Shop, orders: int) -> None:
+    shop.target_config = {"bulk_threshold": 1_000, "max_attempts": 1} if orders == FEWER else {}
     guilty = poisoned(shop, orders, "spread")
-    for run in (1, 2):
-        ended = shop.run()
-        assert ended.code == 0, ended.err
-        assert ended.summary["synced"] == 0
-        assert {ack.attempts for ack in shop.acks().values()} == {run}
-    assert (asked(shop, "bulk_create"), asked(shop, "upsert")) == (2, 0)
-    shift_due(shop, minutes=1)
+    ended = shop.run()
+    assert ended.code == 0, ended.err
+    assert ended.summary["synced"] == 0
+    assert {(ack.status, ack.attempts) for ack in shop.acks().values()} == {("rejected", 0)}
+    assert (asked(shop, "bulk_create"), asked(shop, "upsert")) == (1, 0)
     shop.insert(["NEW-1"])
     ended = shop.run()
     assert ended.code == 0, ended.err
@@ -106,14 +110,15 @@ def test_poison_in_jobs_is_found_within_two_extra_jobs_and_sixty_extra_calls(sho
     jobs = asked(shop, "bulk_create")
     extra = asked(shop, "upsert") - orders // CALL - 1
     print(f"{orders:,} orders, {POISON} poison: {jobs} jobs, then {extra} extra calls")  # noqa: T201 - a figure of the issue
-    assert jobs <= MOST_EXTRA_JOBS
+    assert jobs == 1
     assert extra <= MOST_EXTRA_CALLS
-    assert_named(shop, ended, guilty)
+    assert f"{len(guilty)} orders: BREAKS_CALLS" in ended.err
+    assert_named(shop, guilty)
     shop.assert_all_synced(but=guilty)
 
 
 def test_poison_is_tried_alone_out_of_the_way_of_others_then_parked_and_afresh_when_it_changes(shop: Shop) -> None:
-    shop.target_config = {"max_attempts": 4}
+    shop.target_config = {"max_attempts": 3}
     shop.insert(f"SO-{number}" for number in range(130))
     shop.emulator.admin.add_fault(kind="poison", keys=["SO-3", "SO-117"], code="INTERNAL_ERROR")
     assert shop.run().summary["synced"] == 128
@@ -126,7 +131,9 @@ def test_poison_is_tried_alone_out_of_the_way_of_others_then_parked_and_afresh_w
         assert (ended.summary["read"], ended.summary["synced"]) == (7, 5)
         assert asked(shop, "upsert") - before == 3  # one for the new orders, one for each of the two
         assert {shop.acks()[key].attempts for key in ("SO-3", "SO-117")} == {attempt}
-    assert {shop.acks()[key].status for key in ("SO-3", "SO-117")} == {"parked"}
+    assert {shop.acks()[key].status for key in ("SO-3", "SO-117")} == {"rejected"}  # it may still be Zoho's bad day
+    shift_due(shop, days=1)
+    assert shop.run().summary["parked"] == 2
     shift_due(shop, days=1)
     assert shop.run().summary["read"] == 0
 
@@ -142,12 +149,17 @@ def test_a_changed_version_of_a_parked_order_that_is_still_poison_has_all_tries_
     shop.target_config = {"max_attempts": 1}
     shop.insert(f"SO-{number}" for number in range(10))
     shop.emulator.admin.add_fault(kind="poison", keys=["SO-3"], code="INTERNAL_ERROR")
+    for _ in range(3):
+        assert shop.run().code == 0
+    assert found(shop, ["SO-3"])
+    shift_due(shop, days=1)
     assert shop.run().summary["parked"] == 1
     shop.target_config = {"max_attempts": 3}
     shop.change(["SO-3", "SO-4"], notes="changed")
-    ended = shop.run()
-    assert (ended.summary["synced"], ended.summary["rejected"]) == (1, 1)
-    assert (shop.acks()["SO-3"].status, shop.acks()["SO-3"].attempts) == ("rejected", 1)
+    shop.run()
+    poison, other = shop.acks()["SO-3"], shop.acks()["SO-4"]
+    assert (other.status, poison.status, poison.attempts <= 1) == ("synced", "rejected", True)
+    assert poison.version == other.version
 
 
 def test_an_outage_is_not_searched_through(shop: Shop) -> None:
@@ -187,8 +199,9 @@ def test_an_order_alone_in_its_run_is_not_tried_for_ever_either(shop: Shop) -> N
     shop.target_config = {"max_attempts": 2}
     shop.insert(["SO-1"])
     shop.emulator.admin.add_fault(kind="poison", keys=["SO-1"], code="INTERNAL_ERROR")
-    first = shop.run()
-    assert first.code == 1  # nothing else went through: it may be an outage
+    for _ in range(2):
+        assert shop.run().summary["rejected"] == 1  # nothing else is written, and yet Zoho can be read: no outage
+    shift_due(shop, days=1)
     assert shop.run().summary["parked"] == 1
     assert shop.run().summary["read"] == 0
 
@@ -223,13 +236,27 @@ def test_the_search_keeps_to_the_credit_budget(shop: Shop) -> None:
 
 def test_one_run_singles_out_a_hundred_orders_at_most(shop: Shop) -> None:
     shop.target_config = {"channel": "upsert", "max_connections": 1}
-    shop.insert(f"SO-{number:03}" for number in range(500))
-    guilty = [f"SO-{number:03}" for number in range(100, 500, 3)]
+    calls = 104
+    shop.insert(f"SO-{number:05}" for number in range(calls * CALL))
+    guilty = [f"SO-{number * CALL:05}" for number in range(calls)]
     shop.emulator.admin.add_fault(kind="poison", keys=guilty, code="INTERNAL_ERROR")
     first = shop.run()
     assert first.code == 1
     assert "This run has put 100 orders in quarantine" in first.err
     assert len([ack for ack in shop.acks().values() if ack.error_code == "BREAKS_CALLS"]) == 100
-    assert asked(shop, "upsert") <= 5 + 8 * 100
-    assert any(shop.run().code == 0 for _ in range(4))  # the two orders sent to learn of an outage may be guilty both
+    assert asked(shop, "upsert") <= calls + 8 * 100
+    assert shop.run().code == 0
+    shop.assert_all_synced(but=guilty)
+
+
+def test_where_a_third_of_the_orders_fail_calls_all_others_go_within_some_runs(shop: Shop) -> None:
+    shop.target_config = {"channel": "upsert"}
+    shop.insert(f"SO-{number:03}" for number in range(200))
+    guilty = [f"SO-{number:03}" for number in range(0, 200, 3)]
+    shop.emulator.admin.add_fault(kind="poison", keys=guilty, code="INTERNAL_ERROR")
+    for _ in range(12):
+        shop.run()
+        shift_due(shop, minutes=1)
+        if {key for key, ack in shop.acks().items() if ack.status == "synced"} | set(guilty) == set(shop.orders()):
+            break
     shop.assert_all_synced(but=guilty)

@@ -207,13 +207,37 @@ def test_an_order_with_links_and_lines_is_synced_when_both_are_there(sales: Link
     sales.send(order, lines={})
     assert sales.emulator.admin.fired(fault) == 1
     assert sales.statuses()["A"][:2] == ("rejected", "JOB_WITHOUT_RESULT")
-    sales.send(order, lines={}, kill_at=f"before:{STREAM_LEDGER}.confirm")
-    sales.send(lines={})
-    assert sales.statuses()["A"][:2] == ("rejected", "LINKS_NOT_WRITTEN")
     sales.send(order, lines={})
-    assert sales.statuses()["A"][:2] == ("synced", None)
-    assert sales.links() == {"A": [a, b]}
-    assert [each["line_id"] for each in sales.emulator.admin.records("Order_Lines")] == ["1", "2"]
+    assert sales.statuses()["A"] == ("synced", None, "upsert")  # no job takes it any more
+    second = order | {"id": "B", "lines": [{"_sync_key": "3", "Quantity": 3}]}
+    sales.send(second, lines={}, kill_at=f"before:{STREAM_LEDGER}.confirm")
+    sales.send(lines={})
+    assert sales.statuses()["B"][:2] == ("rejected", "LINKS_NOT_WRITTEN")
+    sales.send(second, lines={})
+    assert sales.statuses()["B"][:2] == ("synced", None)
+    assert sales.links() == {"A": [a, b], "B": [a, b]}
+    assert [each["line_id"] for each in sales.emulator.admin.records("Order_Lines")] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("fault", [{"kind": "answer", "canned": "gateway_timeout"}, {"kind": "lost_before"}])
+@pytest.mark.parametrize("endpoint", ["upsert", "coql"])
+def test_one_order_whose_links_fail_their_call_holds_up_no_other(
+    sales: Linked, fault: dict[str, object], endpoint: str
+) -> None:
+    a, b, *_ = sales.partners
+    keys = [f"O-{number}" for number in range(30)]
+    sales.send(*({"id": key, "Partners": [a, b]} for key in keys), channel="upsert")
+    record = sales.crm()["O-17"]
+    known = [row["id"] for row in record["Partners"]] if endpoint == "upsert" else [record["id"]]
+    sales.emulator.admin.add_fault(endpoint, keys=known, **fault)
+    changed = [{"id": key, "Partners": [b]} for key in keys]
+    for _ in range(3):
+        left = [order for order in changed if sales.statuses()[order["id"]][1] or len(sales.links()[order["id"]]) > 1]
+        sales.send(*left, channel="upsert")
+    statuses = sales.statuses()
+    assert {key for key in keys if statuses[key][0] != "synced"} == {"O-17"}
+    assert statuses["O-17"][:2] == ("rejected", "BREAKS_CALLS")
+    assert {key for key, links in sales.links().items() if links != [b]} == {"O-17"}
 
 
 def test_lines_with_tags_or_links_and_inserts_of_them_go_by_calls_alone(sales: Linked) -> None:
