@@ -106,6 +106,7 @@ HOOKS = (
     # Target
     overridden(TARGET, OUR_TARGET, "_handle_termination", "signum", "frame"),
     overridden(TARGET, OUR_TARGET, "_process_schema_message", "message_dict"),
+    overridden(TARGET, OUR_TARGET, "_process_record_message", "message_dict"),
     overridden(TARGET, OUR_TARGET, "_process_batch_message", "message_dict"),
     overridden(TARGET, OUR_TARGET, "_process_activate_version_message", "message_dict"),
     overridden(TARGET, OUR_TARGET, "_process_state_message", "message_dict"),
@@ -113,7 +114,6 @@ HOOKS = (
     overridden(TARGET, OUR_TARGET, "listen", "file_input"),
     overridden(TARGET, OUR_TARGET, "process_endofpipe"),
     overridden(TARGET, OUR_TARGET, "get_singer_command"),
-    called(TARGET, "_process_record_message", "message_dict"),
     called(TARGET, "_assert_sink_exists", "stream_name"),
     called(TARGET, "_assert_line_requires", "message_dict", "requires"),
     called(TARGET, "_handle_max_record_age"),
@@ -127,11 +127,10 @@ HOOKS = (
     # Sink
     overridden(SINK, OUR_SINK, "_remove_sdc_metadata_from_schema"),
     overridden(SINK, OUR_SINK, "_remove_sdc_metadata_from_record", "record"),
-    overridden(SINK, OUR_SINK, "_singer_validate_message", "record"),
-    overridden(SINK, OUR_SINK, "_validate_and_parse", "record"),
     overridden(SINK, OUR_SINK, "get_validator"),
     called(SINK, "tally_record_read", "count"),
-    *attributes(SINK, "_total_records_read", "record_counter_metric", "include_sdc_metadata_properties", "is_full"),
+    called(SINK, "_add_sdc_metadata_to_record", "record", "message", "context"),
+    *attributes(SINK, "record_counter_metric", "include_sdc_metadata_properties", "is_full"),
 )
 
 PRIVATE_MODULES = {"singer_sdk.helpers._batch": {"BatchConfig", "BaseBatchFileEncoding"}}
