@@ -6,6 +6,7 @@ To add a command, write it with `@click.command()` in a file of its own and list
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import click
@@ -56,7 +57,7 @@ class _Commands(click.Group):
 def main() -> None:
     """Look after the orders on their way into Zoho CRM."""
     load_env_file()
-    escape_log_lines("orders-sync", "tap-legacy-orders", "target-zoho-crm")
+    escape_log_lines(*map(logging.getLogger, ("orders-sync", "tap-legacy-orders", "target-zoho-crm")))
 
 
 for command in COMMANDS:

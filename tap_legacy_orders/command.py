@@ -25,7 +25,7 @@ class OneLineErrors(SingerCommand):
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()  # what starting has made lives to the end
         try:
-            escape_log_lines(self.logger.name)
+            escape_log_lines(self.logger)
             with ending_in_time(self.logger.error):
                 return super().main(*args, **kwargs)
         except (TapConfigError, TapSyncError, StoppedBySignal) as error:

@@ -316,7 +316,7 @@ class TargetZohoCRM(Target):
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()  # what starting has made lives to the end
         malloc.return_freed_memory()
-        escape_log_lines(cls.logger.name)
+        escape_log_lines(cls.logger)
         with ending_in_time(cls.logger.error):
             try:
                 super().invoke(**options)
