@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contenders import Plugin, target_settings
+from benchmarks.large_shop import LargeShop
 from benchmarks.orders import make_orders
 from benchmarks.peers import PROJECT, Peer
 from benchmarks.processes import BenchmarkError, Processes, Usages, work_folder
@@ -37,11 +38,14 @@ class Case:
     channel: str
     rows: int
     beside: bool
+    of_large_table: bool = False
+    """The orders of `benchmarks.large_shop` in place of those of the comparison."""
 
     def __str__(self) -> str:
         """For a line of the table."""
         ledger = "beside them" if self.beside else "elsewhere"
-        return f"{self.rows:,} orders on {self.engine} by {self.channel}, ledger {ledger}"
+        orders = "orders of the large table" if self.of_large_table else "orders"
+        return f"{self.rows:,} {orders} on {self.engine} by {self.channel}, ledger {ledger}"
 
 
 def main() -> int:
@@ -51,13 +55,15 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=300_000, help="orders by bulk write jobs")
     parser.add_argument("--call-rows", type=int, default=0, help="orders by upsert calls; 0: none")
     parser.add_argument("--elsewhere", action="store_true", help="also with the ledger in a database of its own")
+    parser.add_argument("--large-table", action="store_true", help="also with the orders of the large table")
     parser.add_argument("--runs", type=int, default=5, help="how often each is measured")
     options = parser.parse_args()
     cases = [
-        Case(engine, channel, rows, beside)
+        Case(engine, channel, rows, beside, of_large_table)
         for channel, rows in (("bulk_write", options.rows), ("upsert", options.call_rows))
         for engine in ("sqlite", "postgresql")
         for beside in ((True, False) if options.elsewhere else (True,))
+        for of_large_table in ((False, True) if options.large_table else (False,))
         if rows
     ]
     try:
@@ -106,15 +112,22 @@ def _orders(folder: Path, case: Case) -> Iterator[tuple[str, str]]:
     apart = folder / "ledger.sqlite"
     if case.engine == "postgresql":
         with postgresql_database() as url:
-            make_orders(url, case.rows)
+            _make(url, case)
             yield url, url if case.beside else f"sqlite:///{apart}"
     else:
         url = f"sqlite:///{folder / 'orders.sqlite'}"
-        make_orders(url, case.rows)
+        _make(url, case)
         yield url, url if case.beside else f"sqlite:///{apart}"
     for path in folder.glob("*.sqlite*"):
         if not path.name.startswith("crm"):
             path.unlink()
+
+
+def _make(url: str, case: Case) -> None:
+    if case.of_large_table:
+        LargeShop(url, case.rows).make_orders()
+    else:
+        make_orders(url, case.rows)
 
 
 def _pipe(folder: Path, case: Case, pair: Peer, emulator: EmulatorProcess, orders: str, ledger: str) -> Usages:

@@ -15,7 +15,7 @@ by `engine_of(dialect).family`. So the steps to add an engine are:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -158,39 +158,26 @@ POSTGRESQL = Engine(
     has_materialized_views=True,
     notifies=True,
 )
-_MYSQL_PINNED = ("SET SESSION time_zone = '+00:00'",)
-_MYSQL_READ_ONLY = ("SET SESSION TRANSACTION READ ONLY", f"SET SESSION lock_wait_timeout = {BUSY_SECONDS}")
-_MYSQL_LIMITS = (f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}, innodb_lock_wait_timeout = {LOCK_SECONDS}",)
-_MYSQL_CLOCK = "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)"
 MYSQL = Engine(
     name="mysql",
     family=Family.MYSQL,
     driver="pymysql",
     extra="mysql",
     keys_per_lookup=5_000,
-    clock_query=_MYSQL_CLOCK,
-    pinned_settings=_MYSQL_PINNED,
-    read_only_settings=_MYSQL_READ_ONLY,
-    write_limits=_MYSQL_LIMITS,
+    clock_query="SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)",
+    pinned_settings=("SET SESSION time_zone = '+00:00'",),
+    read_only_settings=("SET SESSION TRANSACTION READ ONLY", f"SET SESSION lock_wait_timeout = {BUSY_SECONDS}"),
+    write_limits=(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}, innodb_lock_wait_timeout = {LOCK_SECONDS}",),
     reads_in_autocommit=True,
     statement_time_limit="SET SESSION max_execution_time = {milliseconds}",
     exact_collation="utf8mb4_0900_bin",
     touches_timestamps=True,
 )
-MARIADB = Engine(
+MARIADB = replace(
+    MYSQL,
     name="mariadb",
-    family=Family.MYSQL,
-    driver="pymysql",
-    extra="mysql",
-    keys_per_lookup=5_000,
-    clock_query=_MYSQL_CLOCK,
-    pinned_settings=_MYSQL_PINNED,
-    read_only_settings=_MYSQL_READ_ONLY,
-    write_limits=_MYSQL_LIMITS,
-    reads_in_autocommit=True,
     statement_time_limit="SET SESSION max_statement_time = {seconds}",
     exact_collation="utf8mb4_nopad_bin",
-    touches_timestamps=True,
 )
 SQL_SERVER = Engine(
     name="mssql",

@@ -93,13 +93,28 @@ class Acks:
         return len(self.differing["record_key"])
 
 
-def write_acks(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
+def write_acks(connection: sa.Connection, table: sa.Table, acks: Acks, *, of_job: bool = False) -> bool:
     """Insert or replace the acks in one go; keys must differ from each other.
 
     `attempts` is added to what is there when the version is the same, and starts afresh for another version.
+    `of_job`: an ack that is there by now from elsewhere than the same job is left as it is. Returns whether surely all
+    were written; `from_elsewhere` finds the others.
     """
-    if len(acks):
-        _WRITERS.get(engine_of(connection.dialect).family, _write_anywhere)(connection, table, acks)
+    if not len(acks):
+        return True
+    return _WRITERS.get(engine_of(connection.dialect).family, _write_anywhere)(connection, table, acks, of_job)
+
+
+def from_elsewhere(
+    connection: sa.Connection, table: sa.Table, stream: str, job_id: str, keys: Iterable[str]
+) -> set[str]:
+    """Those of `keys` whose ack is not from this job."""
+    found: set[str] = set()
+    others = sa.or_(table.c.job_id.is_(None), table.c.job_id != job_id)
+    query = sa.select(table.c.record_key).where(table.c.stream == stream, others)
+    for chunk in lookup_chunks(connection, keys):
+        found.update(connection.execute(query.where(table.c.record_key.in_(chunk))).scalars())
+    return found
 
 
 def attempts_of(
@@ -215,29 +230,37 @@ def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> li
     return updates
 
 
-def _write_sqlite(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
-    _execute_rows(connection, _sqlite_upsert(table, connection.dialect), table, acks, "?", ROWS_PER_STATEMENT_SQLITE)
+def _write_sqlite(connection: sa.Connection, table: sa.Table, acks: Acks, of_job: bool) -> bool:  # noqa: FBT001
+    upsert = _sqlite_upsert(table, connection.dialect, of_job=of_job)
+    return _execute_rows(connection, upsert, table, acks, "?", ROWS_PER_STATEMENT_SQLITE) == len(acks)
 
 
 @cache
-def _sqlite_upsert(table: sa.Table, dialect: sa.Dialect) -> str:
+def _sqlite_upsert(table: sa.Table, dialect: sa.Dialect, *, of_job: bool) -> str:
     statement = dialects.sqlite.insert(table).values(_PLACES)
     excluded = statement.excluded
     statement = statement.on_conflict_do_update(
-        index_elements=list(_KEY), set_=dict(_updates(table, lambda name: excluded[name]))
+        index_elements=list(_KEY),
+        set_=dict(_updates(table, lambda name: excluded[name])),
+        where=table.c.job_id == excluded.job_id if of_job else None,
     )
     return str(statement.inline().compile(dialect=dialect))
 
 
-def _write_mysql(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
-    _execute_rows(connection, _mysql_upsert(table, connection.dialect), table, acks, "%s", ROWS_PER_STATEMENT_MYSQL)
+def _write_mysql(connection: sa.Connection, table: sa.Table, acks: Acks, of_job: bool) -> bool:  # noqa: FBT001
+    upsert = _mysql_upsert(table, connection.dialect, of_job=of_job)
+    # A row that is replaced counts twice, one that is left as it is once.
+    return _execute_rows(connection, upsert, table, acks, "%s", ROWS_PER_STATEMENT_MYSQL) == 2 * len(acks)
 
 
 @cache
-def _mysql_upsert(table: sa.Table, dialect: sa.Dialect) -> str:
-    statement = dialects.mysql.insert(table).values(_PLACES)
+def _mysql_upsert(table: sa.Table, dialect: sa.Dialect, *, of_job: bool) -> str:
     # VALUES(col), since MariaDB knows no other name for the row that was to be inserted.
-    statement = statement.on_duplicate_key_update(_updates(table, lambda name: sa.func.VALUES(table.c[name])))
+    updates = _updates(table, lambda name: sa.func.VALUES(table.c[name]))
+    if of_job:  # there is no WHERE here, and no assignment changes the job of a row that it is about
+        ours = table.c.job_id == sa.func.VALUES(table.c.job_id)
+        updates = [(name, sa.case((ours, value), else_=table.c[name])) for name, value in updates]
+    statement = dialects.mysql.insert(table).values(_PLACES).on_duplicate_key_update(updates)
     return str(statement.inline().compile(dialect=dialect))
 
 
@@ -248,8 +271,8 @@ _ROW = f"({', '.join([_PLACE] * len(COLUMNS))})"
 
 def _execute_rows(
     connection: sa.Connection, upsert: str, table: sa.Table, acks: Acks, parameter: str, rows: int
-) -> None:
-    """Run the `upsert` of `_PLACES` for all rows, `rows` of them a statement, by the driver itself.
+) -> int:
+    """Run the `upsert` of `_PLACES` for all rows, `rows` of them a statement, by the driver itself; gives its count.
 
     What differs are parameters of each row; what is common stands in the text. So a statement is prepared once for many
     rows, and SQLAlchemy's own parameter handling, which costs as much again, is left out.
@@ -272,10 +295,12 @@ def _execute_rows(
     full, rest = divmod(len(acks), rows)
     size = rows * len(columns)
     text = f"{head}{', '.join([row] * rows)}{tail}"
+    count = 0
     for few in chunks_of(range(full), max(1, ROWS_AT_A_TIME // rows)):
-        connection.exec_driver_sql(text, [tuple(islice(values, size)) for _ in few])
+        count += connection.exec_driver_sql(text, [tuple(islice(values, size)) for _ in few]).rowcount
     if rest:
-        connection.exec_driver_sql(f"{head}{', '.join([row] * rest)}{tail}", tuple(values))
+        count += connection.exec_driver_sql(f"{head}{', '.join([row] * rest)}{tail}", tuple(values)).rowcount
+    return count
 
 
 def _driver_values(column: sa.Column[Any], acks: Acks, dialect: sa.Dialect) -> Sequence[Any]:
@@ -292,7 +317,7 @@ def _is_timestamp(column: sa.Column[Any]) -> bool:
     return isinstance(column.type, sa.DateTime)
 
 
-def _write_postgresql(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
+def _write_postgresql(connection: sa.Connection, table: sa.Table, acks: Acks, of_job: bool) -> bool:  # noqa: FBT001
     """Send each column as one JSON array that the server unpacks: measured faster than arrays or many rows."""
     dialect = connection.dialect
     columns: list[sa.ColumnElement[Any]] = []
@@ -308,14 +333,16 @@ def _write_postgresql(connection: sa.Connection, table: sa.Table, acks: Acks) ->
         list(COLUMNS), sa.select(*(column.label(name) for name, column in zip(COLUMNS, columns, strict=True)))
     )
     excluded = statement.excluded
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(_KEY), set_=dict(_updates(table, lambda name: excluded[name]))
-        )
+    statement = statement.on_conflict_do_update(
+        index_elements=list(_KEY),
+        set_=dict(_updates(table, lambda name: excluded[name])),
+        where=table.c.job_id == excluded.job_id if of_job else None,
     )
+    counted = connection.execute(statement, execution_options={"preserve_rowcount": True})
+    return counted.rowcount == len(acks)
 
 
-def _write_anywhere(connection: sa.Connection, table: sa.Table, acks: Acks) -> None:
+def _write_anywhere(connection: sa.Connection, table: sa.Table, acks: Acks, of_job: bool) -> bool:  # noqa: FBT001
     """Update what is there, insert the rest: for engines without an upsert of their own here."""
     names = tuple(acks.differing)
     rows = [acks.common | dict(zip(names, row, strict=True)) for row in zip(*acks.differing.values(), strict=True)]
@@ -326,24 +353,26 @@ def _write_anywhere(connection: sa.Connection, table: sa.Table, acks: Acks) -> N
         present = attempts_of(connection, table, stream, by_key)
         updates = [{f"new_{name}": value for name, value in by_key[key].items()} for key in by_key if key in present]
         if updates:
-            connection.execute(_plain_update(table), updates)
+            connection.execute(_plain_update(table, of_job=of_job), updates)
         inserts = [row for key, row in by_key.items() if key not in present]
         if inserts:
             connection.execute(sa.insert(table), inserts)
+    return not of_job
 
 
-def _plain_update(table: sa.Table) -> sa.Update:
+def _plain_update(table: sa.Table, *, of_job: bool) -> sa.Update:
     def new(name: str) -> sa.ColumnElement[Any]:
         return sa.bindparam(f"new_{name}", type_=table.c[name].type)
 
+    ours = [table.c.job_id == new("job_id")] if of_job else []
     return (
         sa.update(table)
-        .where(table.c.stream == new("stream"), table.c.record_key == new("record_key"))
+        .where(table.c.stream == new("stream"), table.c.record_key == new("record_key"), *ours)
         .values(dict(_updates(table, new)))
     )
 
 
-_WRITERS: dict[Family, Callable[[sa.Connection, sa.Table, Acks], None]] = {
+_WRITERS: dict[Family, Callable[[sa.Connection, sa.Table, Acks, bool], bool]] = {
     Family.SQLITE: _write_sqlite,
     Family.POSTGRESQL: _write_postgresql,
     Family.MYSQL: _write_mysql,

@@ -6,12 +6,22 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from msgspec import structs
 
-from sync_ledger.acks import Ack, Acks, attempts_of, keys_folded_alike, make_due, synced_at, write_acks
+from sync_ledger.acks import (
+    Ack,
+    Acks,
+    attempts_of,
+    from_elsewhere,
+    keys_folded_alike,
+    make_due,
+    synced_at,
+    write_acks,
+)
 from sync_ledger.callback_notes import called_back_at
 from sync_ledger.deleted_records import KnownRecord, count_in_crm, known_records, note_deleted
 from sync_ledger.given_up_jobs import given_up_at
@@ -26,6 +36,7 @@ from sync_ledger.tables import AckStatus, JobStep
 from target_zoho_crm.api.codes import Family, OwnCode
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.key_conflicts import Conflicts, Lost, written_too
+from target_zoho_crm.confirmation.laws import not_of_job
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
 from target_zoho_crm.confirmation.retries import next_attempt_at
@@ -37,6 +48,7 @@ _ACK_STATUS = {
 }
 
 _T = TypeVar("_T")
+_KEY = attrgetter("key")
 _IN_THE_CRM = (Status.SYNCED, Status.UNCHANGED)
 
 logger = logging.getLogger("target-zoho-crm")
@@ -208,22 +220,29 @@ class StreamLedger:
         others: list[Outcome] = []
         refused: list[Outcome] = []
         lost: list[Lost] = []
+        elsewhere: set[str] = set()
         due = 0
 
         def write(connection: sa.Connection, now: datetime) -> None:
-            nonlocal own, good, others, refused, lost, due
+            nonlocal own, good, others, refused, lost, elsewhere, due
             own = self._conflicts.refuse(connection, own, look_at_new=_is_adopted(job))
             lost = self._conflicts.disown(connection, own, now) or lost  # none where a commit's answer was lost
             good = [outcome for outcome in own if outcome.status in _IN_THE_CRM]
             bad = [outcome for outcome in own if outcome.status not in _IN_THE_CRM] if len(good) < len(own) else []
             others = [outcome for outcome in bad if outcome.status is not Status.UNSYNCED]
             unknown = [outcome for outcome in bad if outcome.status is Status.UNSYNCED]
+            every = True
             if good:
                 common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=1)
-                columns = _columns_of(good)
-                self._write(connection, common, columns | _hash_column(columns["record_key"], payload_hashes or {}))
+                columns = _columns_of(good) | _hash_column([each.key for each in good], payload_hashes or {})
+                every = self._write(connection, common, columns, of_job=job is not None)
             acks = self._refusals(connection, others, channel, job, now)
-            write_acks(connection, self._ledger.tables.ack, Acks.of(acks))
+            every &= write_acks(connection, self._ledger.tables.ack, Acks.of(acks), of_job=job is not None)
+            if job is not None and not every:
+                elsewhere = from_elsewhere(connection, self._ledger.tables.ack, job.stream, job.job_id, map(_KEY, own))
+                good = [outcome for outcome in good if outcome.key not in elsewhere]
+                others = [outcome for outcome in others if outcome.key not in elsewhere]
+                acks = [ack for ack in acks if ack.record_key not in elsewhere]
             due = sum(ack.next_attempt_at is not None for ack in acks)
             refused = [
                 structs.replace(outcome, status=Status.PARKED) if ack.status is AckStatus.PARKED else outcome
@@ -236,6 +255,8 @@ class StreamLedger:
         self._transact(write)
         if job is None:  # else they were counted when the job was intended
             self._statistics.wrote(len(good) + len(others))
+        if job is not None and elsewhere:
+            logger.error("%s", not_of_job(job, elsewhere))
         for each in lost[:SAMPLE_KEYS]:
             why = written_too(each.zoho_id, [each.by])
             logger.warning("Stream %r: order %r is no longer called synced: %s", self._lease.stream, each.key, why)
@@ -321,11 +342,18 @@ class StreamLedger:
             **facts,
         }
 
-    def _write(self, connection: sa.Connection, common: Mapping[str, Any], differing: dict[str, Sequence[Any]]) -> None:
+    def _write(
+        self,
+        connection: sa.Connection,
+        common: Mapping[str, Any],
+        differing: dict[str, Sequence[Any]],
+        *,
+        of_job: bool = False,
+    ) -> bool:
         folded = self._folding.changed(differing["record_key"])
         if folded:
             differing["folded_key"] = [folded.get(key) for key in differing["record_key"]]
-        write_acks(connection, self._ledger.tables.ack, Acks(common, differing))
+        return write_acks(connection, self._ledger.tables.ack, Acks(common, differing), of_job=of_job)
 
     def _read(self, ask: Callable[[sa.Connection], _T]) -> _T:
         def look_up() -> _T:

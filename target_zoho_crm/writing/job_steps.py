@@ -37,6 +37,7 @@ from target_zoho_crm.api.errors import (
     request_error,
 )
 from target_zoho_crm.api.limits import wait_or_stop
+from target_zoho_crm.confirmation.laws import are_of_job
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
@@ -249,6 +250,9 @@ class JobSteps:
         """Read a result; without one nothing is known, and an upsert by key may be repeated.
 
         `key_columns`: how many of the columns that the result repeats make up a row's key.
+
+        Raises:
+            StillRunningError: the outcomes are not those of the job's rows; it is left to the next run.
         """
         outcomes = self._read(job, result, key_columns)
         attempts = 1
@@ -256,8 +260,8 @@ class JobSteps:
             result = self.fetch(job, self.wait_for_end(job)) if attempts < RESULT_ATTEMPTS else None
             attempts += 1
             outcomes = self._read(job, result, key_columns)
-        if len(outcomes) != len(job.manifest):
-            raise AssertionError(f"{len(outcomes)} outcomes for {len(job.manifest)} rows")
+        if not are_of_job(outcomes, job):
+            raise StillRunningError(f"the result of job {job.zoho_job_id} was read as of other rows than it has")
         operation = operation_in_job(job.create_body)
         return outcomes if operation is Operation.UPSERT else by_operation(outcomes, operation)
 

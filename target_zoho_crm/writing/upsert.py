@@ -21,6 +21,7 @@ from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.errors import LostAnswer, QuotaError, TransientError, UnattributedFailure, ZohoError
 from target_zoho_crm.batch import Batch, Channel
 from target_zoho_crm.confirmation.in_flight import Flight, InFlight
+from target_zoho_crm.confirmation.laws import as_sent
 from target_zoho_crm.confirmation.operation_outcomes import by_operation, not_in_crm
 from target_zoho_crm.confirmation.outcomes import Outcome, own_refusals, upsert_outcomes
 from target_zoho_crm.confirmation.recorder import Recorder
@@ -78,7 +79,8 @@ class UpsertWriter:
 
     def _deliver(self, batch: Batch, flight: Flight) -> None:
         job = self._journalled(batch) if self._policy.operation is Operation.INSERT else None
-        outcomes = self._write(batch if job is None else replace(batch, job=job))
+        written = self._write(batch if job is None else replace(batch, job=job))
+        outcomes = as_sent(written, batch.manifest, self._policy.stream)
         if outcomes:
             self._recorder.record(batch.pending, outcomes, Channel.UPSERT, job, batch.payload_hashes)
         elif job is not None:

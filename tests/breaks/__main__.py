@@ -1,7 +1,8 @@
 """Breaks promise after promise, and runs the tests that must fail: `python -m breaks [NAME ...]`.
 
-What is done is kept in `.nightly/breaks.json`, so that a second call goes on where the first one ended, as long as
-neither the broken file nor the test's has changed.
+Each test runs once as the code is and must pass, then with its promise broken and must fail. What is done is kept in
+`.nightly/breaks.json`, so that a second call goes on where the first one ended, as long as neither the broken file nor
+the test's has changed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from breaks.break_list import BREAKS, Break
@@ -22,21 +25,33 @@ from breaks.break_list import BREAKS, Break
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".nightly" / "breaks.json"
 SECONDS_MOST = 600
-FAILED = 1
-"""How pytest ends where tests failed; 2 to 5 mean that they were not even run."""
+FAILED, NONE_CHOSEN = 1, 5
+"""How pytest ends where tests failed, and where it has none to run; 2 to 4 mean that they could not be run."""
 
 
 class BreakError(Exception):
     """A break does not fit the code any more, or its tests could not be run; the text says which and why."""
 
 
-def break_it(broken: Break, folder: Path) -> None:
-    """Put a copy of the project, with this promise broken, into `folder`."""
+@contextmanager
+def project() -> Iterator[Path]:
+    """A folder with a copy of the project as it is."""
+    with tempfile.TemporaryDirectory(prefix="break-") as name:
+        folder = Path(name)
+        _copy(folder)
+        yield folder
+
+
+def _copy(folder: Path) -> None:
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
     for name in filter(None, tracked.split("\0")):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
+
+
+def break_it(broken: Break, folder: Path) -> None:
+    """Break this promise in the copy of the project in `folder`."""
     path = folder / broken.file
     text = path.read_text(encoding="utf-8")
     if text.count(broken.old) != 1:
@@ -44,29 +59,39 @@ def break_it(broken: Break, folder: Path) -> None:
     path.write_text(text.replace(broken.old, broken.new), encoding="utf-8")
 
 
-def survivors(broken: Break) -> list[str]:
-    """The tests of a break that pass in spite of it."""
-    with tempfile.TemporaryDirectory(prefix="break-") as name:
-        folder = Path(name)
-        break_it(broken, folder)
-        return [test for test in broken.tests if not _fails(broken, test, folder)]
+def complaints(broken: Break) -> list[str]:
+    """Tests that fail without the break, tests that pass in spite of it, or why it cannot be made."""
+    try:
+        with project() as folder:
+            found = [f"{test} fails unbroken" for test in broken.tests if _fails(broken, test, folder)]
+        with project() as folder:
+            break_it(broken, folder)
+            return [*found, *(f"{test} passes" for test in broken.tests if not _fails(broken, test, folder))]
+    except (BreakError, subprocess.TimeoutExpired) as error:
+        return [str(error)]
 
 
 def _fails(broken: Break, test: str, folder: Path) -> bool:
+    ended = _run(test, folder)
+    if ended.returncode == NONE_CHOSEN:  # one of `make faults` alone
+        ended = _run(test, folder, FAULTS="all")
+    if ended.returncode not in {0, FAILED}:
+        raise BreakError(f"{broken.name}: {test} could not be run: {ended.stdout[-2000:]}{ended.stderr[-2000:]}")
+    return ended.returncode == FAILED
+
+
+def _run(test: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", test]
     paths = os.pathsep.join([str(folder), str(folder / "tests")])
-    ended = subprocess.run(
+    return subprocess.run(
         pytest,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths},
+        env={**os.environ, **environment, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
         check=False,
         timeout=SECONDS_MOST,
     )
-    if ended.returncode not in {0, FAILED}:
-        raise BreakError(f"{broken.name}: {test} could not be run: {ended.stdout[-2000:]}{ended.stderr[-2000:]}")
-    return ended.returncode == FAILED
 
 
 def state_of(broken: Break) -> str:
@@ -86,12 +111,12 @@ def main() -> int:
     chosen = [each for each in BREAKS if each.name in options.names] if options.names else list(BREAKS)
     due = [each for each in chosen if options.names or known.get(each.name, {}).get("state") != state_of(each)]
     with ThreadPoolExecutor(options.jobs) as pool:
-        for broken, survived in zip(due, pool.map(survivors, due), strict=True):
-            known[broken.name] = {"state": state_of(broken), "survived": survived}
+        for broken, found in zip(due, pool.map(complaints, due), strict=True):
+            known[broken.name] = {"state": state_of(broken), "complaints": found}
             RESULTS.parent.mkdir(exist_ok=True)
             RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True), encoding="utf-8")
-            print(f"{broken.name:40} {'NOT NOTICED by ' + ', '.join(survived) if survived else 'noticed'}", flush=True)
-    missed = [each.name for each in chosen if known[each.name]["survived"]]
+            print(f"{broken.name:40} {'; '.join(found) if found else 'noticed'}", flush=True)
+    missed = [each.name for each in chosen if known[each.name]["complaints"]]
     print(f"{len(chosen)} breaks, {len(chosen) - len(missed)} noticed by all their tests")
     return 1 if missed else 0
 

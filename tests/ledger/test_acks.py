@@ -9,7 +9,16 @@ import sqlalchemy as sa
 
 from sync_databases.engines import engine_of
 from sync_ledger import acks as acks_module
-from sync_ledger.acks import Ack, Acks, attempts_of, count_by_status, keys_folded_alike, make_due, write_acks
+from sync_ledger.acks import (
+    Ack,
+    Acks,
+    attempts_of,
+    count_by_status,
+    from_elsewhere,
+    keys_folded_alike,
+    make_due,
+    write_acks,
+)
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckStatus
 
@@ -170,3 +179,34 @@ def test_engines_without_an_upsert_of_their_own_write_the_same(ledger: Ledger, m
     assert (row.attempts, row.zoho_id, row.error_message) == (2, "42", None)
     with ledger.connect() as connection:
         assert count_by_status(connection, ledger.tables.ack, "orders") == {"synced": 3}
+
+
+def test_a_jobs_outcome_overwrites_no_ack_that_is_from_elsewhere_by_now(ledger: Ledger) -> None:
+    submitted = {"status": AckStatus.SUBMITTED, "job_id": "job-1", "attempts": 0}
+    elsewhere = [ack("newer", "v2", zoho_id="9"), ack("of another job", "v2", **submitted | {"job_id": "job-2"})]
+    write(ledger, ack("ours", **submitted), *elsewhere)
+    before = [read(ledger, each.record_key) for each in elsewhere]
+    outcomes = Acks.of([ack(key, zoho_id="7", job_id="job-1") for key in ("ours", "newer", "of another job", "new")])
+    table = ledger.tables.ack
+    for _ in range(2):  # the answer to a commit may be lost
+        with ledger.begin() as connection:
+            assert not write_acks(connection, table, outcomes, of_job=True)
+            keys = outcomes.differing["record_key"]
+            found = from_elsewhere(connection, table, "orders", "job-1", keys)
+            assert found == {each.record_key for each in elsewhere}
+    assert [read(ledger, each.record_key) for each in elsewhere] == before
+    assert (read(ledger, "ours").status, read(ledger, "ours").zoho_id, read(ledger, "new").zoho_id) == (
+        "synced",
+        "7",
+        "7",
+    )
+
+
+def test_a_job_whose_acks_are_all_its_own_is_written_whole(ledger: Ledger) -> None:
+    submitted = {"status": AckStatus.SUBMITTED, "job_id": "job-1", "attempts": 0}
+    keys = [f"SO-{number}" for number in range(451)]
+    write(ledger, *(ack(key, **submitted) for key in keys))
+    outcomes = Acks.of([ack(key, zoho_id="7", job_id="job-1") for key in keys])
+    with ledger.begin() as connection:
+        assert write_acks(connection, ledger.tables.ack, outcomes, of_job=True)
+    assert {read(ledger, key).zoho_id for key in keys} == {"7"}

@@ -95,15 +95,18 @@ def test_zoho_has_no_more_jobs_at_a_time_than_max_jobs(shop: Shop) -> None:
     with ThreadPoolExecutor(1) as threads:
         run = threads.submit(shop.run)
         admin.wait_held(hold, 2)  # as many as may be are under way, and the target does not learn of their end
-        assert len(admin.jobs()) == 2
+        under_way = len(admin.jobs())
         admin.set_clock("manual")  # from here on no job ends by itself
         admin.settings(job_seconds=10)
         admin.release(hold)
+        at_once: set[int] = set()
         while len(jobs := admin.jobs()) < 6 or not all(job["status"] == "COMPLETED" for job in jobs):
             assert not run.done(), run.result().err
-            assert sum(job["status"] in {"ADDED", "INPROGRESS"} for job in jobs) <= 2
+            at_once.add(sum(job["status"] in {"ADDED", "INPROGRESS"} for job in jobs))
             admin.advance_clock(1)
         assert run.result().summary["synced"] == 300
+    assert under_way == 2
+    assert max(at_once) <= 2
 
 
 def test_what_another_run_may_have_overtaken_is_not_sent(shop: Shop) -> None:

@@ -46,6 +46,9 @@ class Plan:
             "validate": False,
             "callback_url": None,
         }
+        long_jobs = chance.at("long jobs", 0).random() < 0.15
+        if long_jobs:  # so that a run says nothing but by its heartbeat for over a minute
+            target["job_wait_seconds"] = 600
         refused = {}
         if draw.random() < 0.25:
             refused[f"so-{draw.randrange(keys)}"] = draw.choice(["RECORD_LOCKED", "INVALID_DATA"])
@@ -59,7 +62,7 @@ class Plan:
             beside=draw.random() < 0.7,
             new_ledger=chance.at("new ledger", 0).random() < 0.2,
             whole_seconds=draw.random() < 0.6,
-            job_seconds=draw.choice([(0.1, 1.0), (1.0, 8.0), (5.0, 40.0)]),
+            job_seconds=(70.0, 150.0) if long_jobs else draw.choice([(0.1, 1.0), (1.0, 8.0), (5.0, 40.0)]),
             pair=PairConfig(draw.randint(1, 8), lookback, draw.randint(1, 6), target),
             result_words={
                 "download_url": draw.choice(["relative", "absolute", "double_slash"]),

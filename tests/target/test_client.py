@@ -28,6 +28,9 @@ from target_zoho_crm.writing.result_files import job_outcomes
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
+HEAVY_CALLS_AT_ONCE = 10
+"""Zoho's limit of calls with more than ten records; theirs, not ours."""
+
 
 def test_records_arrive_by_upsert_and_by_bulk_write_and_read_the_same(
     zoho_emulator: EmulatorProcess, make_client: MakeClient, tmp_path: Path
@@ -302,14 +305,21 @@ def test_retry_after_is_honoured_by_all_threads(zoho_emulator: EmulatorProcess, 
 
 
 def test_zohos_limit_of_calls_at_once_is_kept(zoho_emulator: EmulatorProcess, make_client: MakeClient) -> None:
-    zoho_emulator.admin.settings(call_seconds={"upsert": 0.02}, calls_at_once=25)
+    admin = zoho_emulator.admin
+    admin.settings(calls_at_once=25)
     client = make_client(max_connections=20)
     made = mapping(client)
+    hold = admin.add_fault("upsert", kind="hold_before", times=40)
     with ThreadPoolExecutor(20) as pool:
-        list(pool.map(lambda _: upsert(client, 11, made), range(40)))
-    stats = zoho_emulator.admin.stats()
-    assert stats["calls_at_once"]["most_heavy"] <= 10
-    assert stats["statuses"].get("429", 0) == 0
+        answers = pool.map(lambda _: upsert(client, 11, made), range(40))
+        admin.wait_held(hold, HEAVY_CALLS_AT_ONCE)
+        time.sleep(0.5)  # time for one more, if there were no limit
+        at_once = admin.fired(hold)
+        admin.release(hold)
+        list(answers)
+    assert at_once == HEAVY_CALLS_AT_ONCE
+    statuses = admin.stats()["statuses"]
+    assert (statuses["upsert 200"], statuses.get("upsert 429", 0)) == (40, 0)
 
 
 def test_how_many_calls_go_at_once_is_learned_from_what_zoho_refuses(
