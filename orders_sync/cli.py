@@ -6,6 +6,9 @@ To add a command, write it with `@click.command()` in a file of its own and list
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 import click
 
 from orders_sync.callback import callback
@@ -18,7 +21,7 @@ from orders_sync.order_commands import dismiss, forget, retry
 from orders_sync.plan import plan
 from orders_sync.rebind import rebind
 from orders_sync.reports import problems, status
-from sync_databases.displayed_text import escape_log_lines
+from sync_databases.displayed_text import displayed, escape_log_lines
 
 COMMANDS = (
     # Set up
@@ -41,12 +44,23 @@ COMMANDS = (
 )
 
 
-@click.group()
+class _Commands(click.Group):
+    """The commands; an error of one is one line, whatever text of others stands in it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = displayed(error.message)  # type: ignore[misc] # another error would have no usage line
+            raise
+
+
+@click.group(cls=_Commands)
 @click.version_option(package_name="orders-sync")
 def main() -> None:
     """Look after the orders on their way into Zoho CRM."""
     load_env_file()
-    escape_log_lines("orders-sync", "tap-legacy-orders", "target-zoho-crm")
+    escape_log_lines(*map(logging.getLogger, ("orders-sync", "tap-legacy-orders", "target-zoho-crm")))
 
 
 for command in COMMANDS:

@@ -13,7 +13,7 @@ from orders_sync.callback import secret_path
 from orders_sync.editions import daily_credits
 from orders_sync.field_checks import fit
 from orders_sync.findings import EXPECTED, Findings, Result
-from orders_sync.scopes import Scope, try_scopes
+from orders_sync.scopes import REFUSALS_EXPECTED, Scope, try_scopes
 from sync_ledger.retry_schedules import API_CALLS_OF_CHECKS, TOKEN_RENEWAL_OF_CHECKS
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
@@ -102,7 +102,7 @@ class CrmChecks:
                 "Scopes", Result.WARNING, f"no clear answer about {', '.join(unknown)}", "Try again later."
             )
         else:
-            self._findings.add("Scopes", Result.OK, f"all {len(tried)} that are needed")
+            self._findings.add("Scopes", Result.OK, f"all {len(tried)} that are needed; {REFUSALS_EXPECTED}")
 
     def _org(self, client: ZohoClient) -> None:
         org = self._findings.check("Org", lambda: _org(client))

@@ -17,8 +17,7 @@ from orders_sync.output import line, print_json
 from orders_sync.plugin_options import tap_config_option, target_config_option
 from orders_sync.set_up_checks import check_set_up
 from sync_databases.displayed_text import displayed
-
-EXIT_ERRORS = 1
+from sync_processes.exit_codes import ExitCode
 
 _COLOURS = {Result.OK: "green", Result.WARNING: "yellow", Result.ERROR: "red", Result.NOT_CHECKED: "dim"}
 _WIDTH = max(len(result.value) for result in Result)
@@ -40,7 +39,7 @@ def doctor(tap_config: Path | None, target_config: Path | None, *, as_json: bool
     else:
         display(Console(), findings)
     if not findings.ok:
-        raise SystemExit(EXIT_ERRORS)
+        raise SystemExit(ExitCode.FAILED)
 
 
 def check_setup(files: ConfigFiles) -> Findings:

@@ -13,7 +13,7 @@ from orders_sync.env_file import NAME as ENV_FILE
 from orders_sync.env_file import write_env_file
 from orders_sync.grants import Grant, GrantCode, accounts_servers, exchange
 from orders_sync.output import say
-from orders_sync.scopes import Scope, try_scopes
+from orders_sync.scopes import REFUSALS_EXPECTED, Scope, try_scopes
 from target_zoho_crm.api.auth import Credentials
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.codes import CODES, ZohoCode
@@ -127,6 +127,7 @@ def _try(found: Endpoints, credentials: Credentials, module: str, grant: Grant) 
         _display(f"Scopes by Zoho's answer: {', '.join(grant.scopes)}")
     for name, state in scopes.items():
         _display(f"  {name}: {state.value}")
+    _display(f"They are {REFUSALS_EXPECTED}.")
     missing = [name for name, state in scopes.items() if state is Scope.MISSING]
     if missing:
         raise click.ClickException(

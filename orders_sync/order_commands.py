@@ -22,6 +22,7 @@ from sync_ledger.decisions import Choice
 from sync_ledger.ledger import Ledger
 from sync_ledger.made_again import keys_made_again
 from sync_ledger.tables import AckStatus
+from sync_processes.exit_codes import ExitCode
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -119,7 +120,7 @@ def _decide(
         for key, why in left_out.items():
             say(f"{key} is left as it is: {why}", err=True)
     if left_out:
-        raise SystemExit(1)
+        raise SystemExit(ExitCode.FAILED)
 
 
 def _choice(keys: Sequence[str], code: str | None, *, everything: bool) -> Choice:

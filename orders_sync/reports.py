@@ -29,9 +29,8 @@ from orders_sync.status_view import display_status
 from orders_sync.unsynced_count import count_unsynced
 from sync_ledger.made_again import made_again
 from sync_ledger.problems import Problem, problems_of
+from sync_processes.exit_codes import ExitCode
 from target_zoho_crm.api.codes import Family, Standing, advice, find, place_of
-
-EXIT_UNHEALTHY = 1
 
 
 @click.command()
@@ -78,7 +77,7 @@ def status(
         for complaint in wrong:
             say(complaint, colour="red")
     if wrong:
-        raise SystemExit(EXIT_UNHEALTHY)
+        raise SystemExit(ExitCode.FAILED)
 
 
 @click.command()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scripts.errors_page import errors_page
+from scripts.exit_codes_page import exit_codes_page
 from scripts.meltano_yml import meltano_project
 from scripts.performance_page import draw, performance_page, stale_plots
 from scripts.plugins import ask
@@ -28,6 +29,7 @@ def contents() -> Mapping[Path, str]:
         ROOT / "meltano.yml": meltano_project(tap, target),
         DOCS / "settings.md": settings_page(tap, target),
         DOCS / "errors.md": errors_page(),
+        DOCS / "exit-codes.md": exit_codes_page(),
         DOCS / "retries.md": retries_page(),
         DOCS / "performance.md": performance_page(RESULTS),
     }

@@ -39,9 +39,8 @@ class OneLineEach(logging.Filter):
         return True
 
 
-def escape_log_lines(*loggers: str) -> None:
+def escape_log_lines(*loggers: logging.Logger) -> None:
     """Let these loggers write one line for each message."""
-    for name in loggers:
-        logger = logging.getLogger(name)
+    for logger in loggers:
         if not any(isinstance(each, OneLineEach) for each in logger.filters):
             logger.addFilter(OneLineEach())

@@ -15,14 +15,21 @@ def awake_seconds() -> float:
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
+def boot_id() -> str:
+    """Name this start of this machine; a new name each time where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:  # not Linux, or /proc is not there
+        return f"unknown-{uuid.uuid4().hex}"
+
+
 def process_space() -> str:
     """Name the space in which a process id means something: this boot of this machine, this container."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         space = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:  # not Linux, or /proc is not there: then only the heartbeat counts
+    except OSError:  # then only the heartbeat counts
         return f"unknown-{uuid.uuid4().hex}"
-    return f"{boot} {space}"
+    return f"{boot_id()} {space}"
 
 
 def process_has_ended(pid: int, space: str) -> bool:

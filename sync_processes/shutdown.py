@@ -16,11 +16,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from sync_processes.exit_codes import SIGNALLED
+
 GRACE_SECONDS = 8.0
 """How long a run may take to settle or hand over; orchestrators kill after 10 seconds."""
-
-EXIT_BASE = 128
-"""A process ended by signal n is known to shells by exit code 128 + n."""
 
 LAST_LINE_SECONDS = 0.5
 """How long the last line may take: whoever reads the log may have stopped reading."""
@@ -79,4 +78,4 @@ def _watch(receiver: socket.socket, log: Callable[[str], None]) -> None:
     last_line = threading.Thread(target=log, args=(line,), daemon=True)
     last_line.start()
     last_line.join(LAST_LINE_SECONDS)
-    os._exit(EXIT_BASE + number)
+    os._exit(SIGNALLED + number)

@@ -9,8 +9,9 @@ from typing import Any
 from singer_sdk.plugin_base import SingerCommand
 
 from sync_databases.displayed_text import escape_log_lines
+from sync_processes.exit_codes import ExitCode
 from sync_processes.shutdown import ending_in_time
-from tap_legacy_orders.tap_errors import CONFIGURATION_EXIT, StoppedBySignal, TapConfigError, TapSyncError
+from tap_legacy_orders.tap_errors import StoppedBySignal, TapConfigError, TapSyncError
 
 GC_THRESHOLDS = (100_000, 50, 1000)
 """A page is many short-lived rows without cycles: the search after every 700 rows took a fifth of the time."""
@@ -24,7 +25,7 @@ class OneLineErrors(SingerCommand):
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()  # what starting has made lives to the end
         try:
-            escape_log_lines(self.logger.name)
+            escape_log_lines(self.logger)
             with ending_in_time(self.logger.error):
                 return super().main(*args, **kwargs)
         except (TapConfigError, TapSyncError, StoppedBySignal) as error:
@@ -35,4 +36,4 @@ class OneLineErrors(SingerCommand):
             if isinstance(error, ValueError) and type(error).__name__ != "JSONDecodeError":
                 raise
             self.logger.error("--config, --catalog or --state: the file cannot be read: %s", error)  # noqa: TRY400
-            sys.exit(CONFIGURATION_EXIT)
+            sys.exit(ExitCode.SET_UP)

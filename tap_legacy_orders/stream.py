@@ -68,7 +68,7 @@ class UnsyncedOrdersStream(SQLStream):
         super().__init__(*args, **kwargs)
         self.tap: OrdersTap = cast("OrdersTap", self._tap)
         self.logger.addFilter(_is_not_reported_twice)
-        escape_log_lines(self.logger.name)
+        escape_log_lines(self.logger)
         entry = self._singer_catalog_entry
         self._set_replication(entry.replication_key, entry.replication_method)
 

@@ -12,22 +12,19 @@ import sqlalchemy as sa
 from singer_sdk.exceptions import ConfigurationError, SyncError
 from sqlalchemy.exc import DBAPIError
 
-from sync_processes.shutdown import EXIT_BASE
-
-CONFIGURATION_EXIT = 2
-SYNC_EXIT = 1
+from sync_processes.exit_codes import SIGNALLED, ExitCode
 
 
 class TapConfigError(ConfigurationError):
     """A setting is wrong, or what it names is not there."""
 
-    exit_code = CONFIGURATION_EXIT
+    exit_code: int = ExitCode.SET_UP
 
 
 class TapSyncError(SyncError):
     """The run cannot go on."""
 
-    exit_code = SYNC_EXIT
+    exit_code: int = ExitCode.FAILED
 
 
 class OutputClosedError(TapSyncError):
@@ -42,7 +39,7 @@ class StoppedBySignal(BaseException):
             f"stopped by {signal.Signals(signum).name}: the run is not complete; "
             "orders that are not acknowledged yet are read again by the next run"
         )
-        self.exit_code = EXIT_BASE + signum
+        self.exit_code = SIGNALLED + signum
 
 
 def cause_of(error: BaseException, url: sa.URL) -> str:

@@ -31,7 +31,8 @@ from sync_ledger.stream_contract import (
     AnnouncementError,
     read_announcement,
 )
-from sync_processes.shutdown import EXIT_BASE, abandon_output, ending_in_time
+from sync_processes.exit_codes import SIGNALLED, ExitCode
+from sync_processes.shutdown import abandon_output, ending_in_time
 from target_zoho_crm import malloc
 from target_zoho_crm.api.errors import ConfigurationError, Stopped, ZohoError
 from target_zoho_crm.batch_file_reader import BatchFiles
@@ -43,12 +44,6 @@ from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
 from target_zoho_crm.sink import ZohoSink
 from target_zoho_crm.writing.spool import SpoolError
-
-EXIT_FAILED = 1
-EXIT_CONFIGURATION = 2
-EXIT_LOCKED = 3
-EXIT_LOOK = 4
-"""Stopped before writing, because a person should look."""
 
 WAKE_SECONDS = 0.5
 """How long the wait for input goes on without a check of what else has happened."""
@@ -323,7 +318,7 @@ class TargetZohoCRM(Target):
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()  # what starting has made lives to the end
         malloc.return_freed_memory()
-        escape_log_lines(cls.logger.name)
+        escape_log_lines(cls.logger)
         with ending_in_time(cls.logger.error):
             try:
                 super().invoke(**options)
@@ -341,7 +336,7 @@ class _ReadableConfig(SingerCommand):
             return super().make_context(*args, **kwargs)
         except (ValueError, FileNotFoundError) as error:
             self.logger.error("--config: the file cannot be read: %s", error)  # noqa: TRY400 - a user's mistake
-            sys.exit(EXIT_CONFIGURATION)
+            sys.exit(ExitCode.SET_UP)
 
 
 _EXPECTED = (
@@ -375,11 +370,11 @@ def _lines(error: Exception) -> list[str]:
 
 def _exit_code(error: Exception) -> int:
     if isinstance(error, TerminatedError):
-        return EXIT_BASE + error.signal_number
+        return SIGNALLED + error.signal_number
     if isinstance(error, (LeaseHeldError, OutdatedError)):
-        return EXIT_LOCKED
+        return ExitCode.LOCKED
     if isinstance(error, SetUpChangedError):
-        return EXIT_LOOK
+        return ExitCode.LOOK_FIRST
     if isinstance(error, (ConfigurationError, ConfigValidationError)):
-        return EXIT_CONFIGURATION
-    return EXIT_FAILED
+        return ExitCode.SET_UP
+    return ExitCode.FAILED

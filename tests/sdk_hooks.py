@@ -106,6 +106,7 @@ HOOKS = (
     # Target
     overridden(TARGET, OUR_TARGET, "_handle_termination", "signum", "frame"),
     overridden(TARGET, OUR_TARGET, "_process_schema_message", "message_dict"),
+    overridden(TARGET, OUR_TARGET, "_process_record_message", "message_dict"),
     overridden(TARGET, OUR_TARGET, "_process_batch_message", "message_dict"),
     overridden(TARGET, OUR_TARGET, "_process_activate_version_message", "message_dict"),
     overridden(TARGET, OUR_TARGET, "_process_state_message", "message_dict"),
@@ -113,7 +114,6 @@ HOOKS = (
     overridden(TARGET, OUR_TARGET, "listen", "file_input"),
     overridden(TARGET, OUR_TARGET, "process_endofpipe"),
     overridden(TARGET, OUR_TARGET, "get_singer_command"),
-    called(TARGET, "_process_record_message", "message_dict"),
     called(TARGET, "_assert_sink_exists", "stream_name"),
     called(TARGET, "_assert_line_requires", "message_dict", "requires"),
     called(TARGET, "_handle_max_record_age"),

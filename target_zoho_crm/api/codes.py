@@ -316,7 +316,7 @@ def find(code: str | None, place: Place | None = None) -> Code | None:
 def place_of(code: str | None, family: Family | None) -> Place:
     """Where an order's code was met, by the family that its ack has: what a whole call or job says blames no order."""
     row = ELSEWHERE.get((code or "", Place.ROW)) or CODES.get(code or "")
-    return Place.CALL if row is not None and row.family is Family.DATA and family is not Family.DATA else Place.ROW
+    return Place.CALL if row is not None and row.family is _D and family not in (None, _D) else Place.ROW
 
 
 def advice(code: str | None, standing: Standing, family: Family | None) -> str:

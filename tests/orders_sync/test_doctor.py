@@ -174,6 +174,28 @@ def test_a_missing_scope(shop: Shop, scope: str) -> None:
     assert_named(shop, "Scopes", f"the token lacks {scope}", "Make a new refresh_token with the scopes")
 
 
+def test_a_scope_to_look_at_jobs_is_none_to_make_them(shop: Shop) -> None:
+    scopes = [
+        "ZohoCRM.modules.ALL", "ZohoCRM.bulk.READ", "ZohoFiles.files.ALL", "ZohoCRM.settings.ALL", "ZohoCRM.org.READ",
+        "ZohoCRM.users.READ", "ZohoCRM.coql.READ",
+    ]  # fmt: skip
+    shop.target_config["refresh_token"] = shop.emulator.admin.grant(scopes)
+    assert_named(shop, "Scopes", "the token lacks ZohoCRM.bulk.ALL", "Make a new refresh_token with the scopes")
+
+
+def test_scopes_to_write_are_tried_by_calls_that_zoho_refuses_and_that_is_said(shop: Shop) -> None:
+    known = shop.emulator.admin.stats()["modules"]
+    output = run(shop).output
+    assert "400" in output
+    assert "expected" in output
+    assert shop.emulator.admin.stats()["modules"] == known
+    assert shop.emulator.admin.jobs() == []
+    writes = [
+        each for each in shop.emulator.admin.requests() if each["method"] == "POST" and "token" not in each["path"]
+    ]
+    assert {each["status"] for each in writes if "coql" not in each["path"]} == {400}
+
+
 def test_a_misspelt_module(shop: Shop) -> None:
     shop.target_config["module"] = "Order"
     assert_named(shop, "Module", "no module Order", "Did you mean Orders", "`module`")

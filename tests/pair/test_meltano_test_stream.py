@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -139,32 +142,109 @@ def test_a_stream_map_cannot_give_orders_the_name_of_the_test_stream(shop: Shop)
     assert shop.crm() == {}
 
 
-def test_meltano_config_test_takes_the_set_up_for_valid(shop_with_order_1: Shop, tmp_path: Path) -> None:
-    shop = shop_with_order_1
-    known, written = what_is_known(shop), writes(shop)
+WRAPPER = """#!/bin/bash
+{target} "$@" 2>&1 | tee -a {folder}/said
+code=${{PIPESTATUS[0]}}
+echo $code >> {folder}/codes
+exit $code
+"""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One `meltano config test`: how our process ended and what it said, and Meltano's own word."""
+
+    code: int
+    said: str
+    verdict: str
+    meltano_code: int
+    by_process_lookup: bool
+
+
+def config_test(shop: Shop, folder: Path, **settings: str) -> Tried:
+    """As a user's project has it, but for a wrapper that notes how our process ends."""
+    folder.mkdir()
+    wrapper = folder / "target"
+    wrapper.write_text(WRAPPER.format(target=BIN / "target-zoho-crm", folder=folder))
+    wrapper.chmod(0o700)
+    project = (ROOT / "meltano.yml").read_text().replace(".venv/bin/target-zoho-crm", str(wrapper))
+    (folder / "meltano.yml").write_text(project)
     base = shop.emulator.base_url
-    settings = {
-        "MELTANO_PROJECT_ROOT": str(ROOT),
-        "MELTANO_SYS_DIR_ROOT": str(tmp_path / "meltano"),
+    environment = {
+        "MELTANO_PROJECT_ROOT": str(folder),
+        "MELTANO_SYS_DIR_ROOT": str(folder / ".meltano"),
         "NO_COLOR": "1",
         "TARGET_ZOHO_CRM_ACK_URL": shop.ack_url,
         "TARGET_ZOHO_CRM_CLIENT_ID": shop.emulator.client_id,
         "TARGET_ZOHO_CRM_CLIENT_SECRET": shop.emulator.client_secret,
         "TARGET_ZOHO_CRM_REFRESH_TOKEN": shop.emulator.refresh_token,
         **{f"TARGET_ZOHO_CRM_{name}_URL": base for name in ("ACCOUNTS", "API", "UPLOAD")},
+        **settings,
     }
     tested = subprocess.run(
         [BIN / "meltano", "--environment=demo", "config", "test", "target-zoho-crm"],
-        cwd=ROOT,
-        env={**os.environ, **settings},
+        cwd=folder,
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=PROCESS_SECONDS,
         check=False,
     )
-    # Meltano 4.4 says so where the target ended well; then it may end with a ProcessLookupError of its own, since it
-    # terminates a process that has ended. So its exit code says nothing.
-    assert "Test data was written to your target system" in tested.stdout, tested.stdout
+    said = (folder / "said").read_text()
+    by_process_lookup = "ProcessLookupError" in tested.stdout
+    verdict = "valid" if "Test data was written to your target system" in tested.stdout else tested.stdout
+    return Tried(int((folder / "codes").read_text()), said, verdict, tested.returncode, by_process_lookup)
+
+
+def assert_well(tried: Tried) -> None:
+    # Meltano 4.4 takes a set-up for valid where the target ended well; then it may end with a ProcessLookupError of its
+    # own, since it terminates a process that has ended. So its exit code says nothing.
+    assert (tried.code, tried.verdict) == (0, "valid")
+    assert "error" not in tried.said.lower()
+    assert "exception" not in tried.said.lower()
+
+
+def test_meltano_config_test_takes_the_set_up_for_valid(shop_with_order_1: Shop, tmp_path: Path) -> None:
+    shop = shop_with_order_1
+    known, written = what_is_known(shop), writes(shop)
+    assert_well(config_test(shop, tmp_path / "try"))
     assert what_is_known(shop) == known
     assert writes(shop) == written
+
+
+@pytest.mark.nightly
+def test_meltano_config_test_does_so_twenty_times(
+    shop_with_order_1: Shop, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    shop = shop_with_order_1
+    known, written = what_is_known(shop), writes(shop)
+    tries = [config_test(shop, tmp_path / f"try-{number}") for number in range(20)]
+    for tried in tries:
+        assert_well(tried)
+    assert what_is_known(shop) == known
+    assert writes(shop) == written
+    verdicts = Counter((each.verdict, each.meltano_code, each.by_process_lookup) for each in tries)
+    record_property("verdicts of Meltano (its word, its exit code, whether by ProcessLookupError)", repr(verdicts))
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"TARGET_ZOHO_CRM_REFRESH_TOKEN": "1000.wrong"}, "invalid_code"),
+        ({"TARGET_ZOHO_CRM_MODULE": "Ordesr"}, "Ordesr"),
+    ],
+    ids=["token", "module"],
+)
+def test_meltano_config_test_names_what_does_not_work_in_one_line(
+    shop: Shop, tmp_path: Path, settings: dict[str, str], named: str
+) -> None:
+    tried = config_test(shop, tmp_path / "try", **settings)
+    assert tried.code == 2
+    assert tried.verdict != "valid"
+    lines = [json.loads(line) for line in tried.said.splitlines()]
+    (error,) = [line["message"] for line in lines if line["level"] == "error"]
+    assert named in error
+    assert lines[-1]["message"] == error
+    assert "Traceback" not in tried.said
+    assert sum(writes(shop).values()) == 0

@@ -27,7 +27,6 @@ from simulation.application import at_once, install_small_module, serve
 from simulation.blameless import GATEWAY_DAY, NO_ANSWER
 from simulation.chance import Chance
 from simulation.scheduler import Process, Scheduler
-from simulation.serving import at_once, serve
 
 import target_zoho_crm.api.http_sessions
 import zoho_crm_emulator.emulator
