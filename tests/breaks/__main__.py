@@ -20,7 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from breaks.break_list import BREAKS, Break
+from breaks.break_list import BREAKS
+from breaks.one_break import Break
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".nightly" / "breaks.json"

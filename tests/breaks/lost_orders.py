@@ -1,0 +1,142 @@
+"""Breaks of the promise: An order is never lost."""
+
+from __future__ import annotations
+
+from breaks.one_break import Break
+
+LOST_ORDERS: tuple[Break, ...] = (
+    Break(
+        "a-restored-ledger-is-not-noticed",
+        "sync_ledger/identity.py",
+        old="if row is None or (row.settlements or 0) < mark.settlements:",
+        new="if False:",
+        tests=(
+            "tests/pair/test_set_ups.py::test_orders_written_since_the_backup_of_a_restored_ledger_are_looked_at_again",
+        ),
+    ),
+    Break(
+        "state-passes-what-is-unsettled",
+        "target_zoho_crm/confirmation/state_gate.py",
+        old="while self._queue and not self._queue[0].waits_for:",
+        new="while self._queue:",
+        tests=("tests/target/test_settlement.py::test_the_law_of_state",),
+    ),
+    Break(
+        "lookback-is-ignored",
+        "tap_legacy_orders/ranges.py",
+        old="return clock.lookback + max(",
+        new="return max(",
+        tests=("tests/tap/test_selection.py::test_an_order_committed_late_is_found_within_the_lookback",),
+    ),
+    Break(
+        "acks-are-ignored",
+        "tap_legacy_orders/unsynced_queries.py",
+        old="return sa.or_(ack.c.record_key.is_(None), changed)\n",
+        new='return sa.literal_column("1") == sa.literal_column("1")\n',
+        tests=("tests/tap/test_selection.py::test_a_full_table_run_reconciles_everything_and_resends_nothing",),
+    ),
+    Break(
+        "jobs-of-live-runs-are-adopted",
+        "sync_ledger/recovery.py",
+        old='run.c.stream == sa.bindparam("stream"), run.c.finished_at.is_not(None))',
+        new='run.c.stream == sa.bindparam("stream"))',
+        tests=("tests/ledger/test_runs.py::test_jobs_of_dead_runs_are_adopted_once_and_those_of_live_runs_never",),
+    ),
+    Break(
+        "jobs-of-dead-runs-are-not-adopted",
+        "sync_ledger/recovery.py",
+        old="orphans = _look_up(ledger, _begun(ledger.tables, lease.partition), lease.stream)",
+        new="orphans: list[JournalledJob] = []",
+        tests=(
+            "tests/ledger/test_runs.py::test_jobs_of_dead_runs_are_adopted_once_and_those_of_live_runs_never",
+            "tests/pair/test_killed.py::test_the_next_run_completes_what_a_killed_run_began",
+            "tests/pair/test_killed.py::test_orders_changed_while_their_job_outlived_its_run_are_sent_again",
+            "tests/faults/test_signals.py::test_a_run_that_a_signal_met_loses_nothing",
+        ),
+    ),
+    Break(
+        "never-created-jobs-keep-their-orders",
+        "sync_ledger/recovery.py",
+        old="return sum(ledger.transact(partial(_release, ledger=ledger, orphan=orphan)) for orphan in orphans)",
+        new="return len(orphans)",
+        tests=("tests/ledger/test_runs.py::test_orders_of_a_job_that_was_never_created_are_due_at_once",),
+    ),
+    Break(
+        "missed-flags-are-not-set",
+        "target_zoho_crm/confirmation/recorder.py",
+        old="        self._flags.set(outcomes)\n",
+        new="",
+        tests=(
+            "tests/pair/test_sync_flag.py::test_a_flag_that_a_kill_swallowed_is_set_by_the_next_run_which_sends_nothing",
+            "tests/pair/test_sync_flag.py::test_a_set_up_that_changes_to_the_flag_sets_all_flags_and_sends_nothing",
+        ),
+    ),
+    Break(
+        "the-bookmark-passes-what-is-left-out",
+        "tap_legacy_orders/page_reader.py",
+        old="clamp = source.layout.replication(left_out[0])  #",
+        new="clamp = None  #",
+        tests=("tests/tap/test_selection.py::test_the_bookmark_never_passes_an_order_that_was_left_out",),
+    ),
+    Break(
+        "the-key-field-is-not-named",
+        "target_zoho_crm/writing/upsert_body.py",
+        old='{"duplicate_check_fields": [mapping.key_field.api_name]} if operation is',
+        new="{} if operation is",
+        tests=("tests/pair/test_unforgivable.py::test_an_order_is_never_lost",),
+    ),
+    Break(
+        "orders-just-changed-are-read",
+        "tap_legacy_orders/ranges.py",
+        old="too_recent_after = written(clock.now - clock.min_age - (",
+        new="too_recent_after = written(clock.now + FUTURE_SLACK - (",
+        tests=(
+            "tests/tap/test_selection.py::test_an_order_changed_just_now_waits_and_one_dated_far_ahead_does_not_drag_the_bookmark",
+        ),
+    ),
+    Break(
+        "changed-orders-are-not-found",
+        "tap_legacy_orders/unsynced_queries.py",
+        old="return sa.or_(ack.c.record_key.is_(None), changed)\n",
+        new="return ack.c.record_key.is_(None)\n",
+        tests=(
+            "tests/tap/test_law.py::test_exactly_the_unsynced_orders_are_streamed_and_none_left_out_is_passed",
+            "tests/pair/test_main_job.py::test_first_load_then_changes_then_nothing",
+            "tests/pair/test_main_job.py::test_an_order_changed_before_it_is_acked_ends_at_its_newest_version",
+            "tests/faults/test_clock.py::test_orders_changed_after_the_clock_was_set_back_are_sent",
+        ),
+    ),
+    Break(
+        "read-files-are-removed-at-once",
+        "target_zoho_crm/batch_file_reader.py",
+        old="self._state_gate.when_settled(partial(self._remove, url))",
+        new="self._remove(url)",
+        tests=(
+            "tests/pair/test_batch_files.py::test_files_stay_until_their_records_are_settled_and_unless_told_otherwise",
+        ),
+    ),
+    Break(
+        "a-spent-budget-is-spent-on",
+        "target_zoho_crm/api/limits.py",
+        old="            return max(0, min(limits)) if limits else None\n",
+        new="            return None\n",
+        tests=("tests/pair/test_budget.py::test_a_budget_for_nothing_sends_nothing_and_loses_nothing",),
+    ),
+    Break(
+        "a-cut-connection-is-not-tried-again",
+        "sync_databases/writable_database.py",
+        old="                if over or not passing:\n",
+        new="                if failures:\n",
+        tests=(
+            "tests/faults/test_database.py::test_a_ledger_connection_cut_at_commit_costs_no_order",
+            "tests/faults/test_database.py::test_a_database_restart_in_mid_run_costs_no_order",
+        ),
+    ),
+    Break(
+        "a-full-disk-passes-for-written",
+        "sync_databases/writable_database.py",
+        old='                    raise DatabaseUnavailableError(\n                        f"the {self.what}',
+        new='                    raise ValueError(\n                        f"the {self.what}',
+        tests=("tests/faults/test_disk.py::test_no_room_for_sqlite",),
+    ),
+)

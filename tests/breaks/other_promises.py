@@ -1,0 +1,95 @@
+"""Breaks of the promise: What else is promised."""
+
+from __future__ import annotations
+
+from breaks.one_break import Break
+
+OTHER_PROMISES: tuple[Break, ...] = (
+    Break(
+        "order-text-acts-in-logs",
+        "sync_databases/displayed_text.py",
+        old="if not message.isprintable():",
+        new="if not message:",
+        tests=("tests/pair/test_order_text_is_data.py::test_a_key_that_would_act_is_shown_and_does_nothing",),
+    ),
+    Break(
+        "slow-clients-keep-their-connections",
+        "orders_sync/callback_connections.py",
+        old="if len(opened) > most:",
+        new="if len(opened) > 10**9:",
+        tests=(
+            "tests/orders_sync/test_callback_connections.py::test_1100_slow_clients_make_the_receiver_deaf_to_nobody",
+        ),
+    ),
+    Break(
+        "any-host-may-see-the-token",
+        "target_zoho_crm/api/transport.py",
+        old="if not settings.endpoints.may_see_token(call.url):",
+        new="if not call.url:",
+        tests=("tests/target/test_hosts.py::test_the_token_goes_to_no_stranger",),
+    ),
+    Break(
+        "tokens-are-logged",
+        "target_zoho_crm/api/transport.py",
+        old="            self._credits.reserve(call.credits, call.kind)\n",
+        new=(
+            "            self._credits.reserve(call.credits, call.kind)\n"
+            '            logger.debug("%s by %s", call.where, token.value)\n'
+        ),
+        tests=("tests/target/test_hosts.py::test_neither_tokens_nor_records_are_logged_on_any_level",),
+    ),
+    Break(
+        "calls-at-once-are-not-limited",
+        "target_zoho_crm/api/limits.py",
+        old="room = self._calls < self._window.size and (",
+        new="room = self._calls >= 0 and (",
+        tests=("tests/target/test_client.py::test_how_many_calls_go_at_once_is_learned_from_what_zoho_refuses",),
+    ),
+    Break(
+        "calls-go-where-jobs-cost-less",
+        "target_zoho_crm/writing/routing.py",
+        old="else by_calls >= by_job",
+        new="else by_calls >= by_job + 10",
+        tests=(
+            "tests/target/test_routing_minimum.py::test_without_lines",
+            "tests/target/test_routing_minimum.py::test_with_lines",
+        ),
+    ),
+    Break(
+        "jobs-at-zoho-are-not-counted",
+        "target_zoho_crm/writing/workers.py",
+        old="self.at_zoho = threading.BoundedSemaphore(most_jobs)",
+        new="self.at_zoho = threading.BoundedSemaphore(most_jobs + 1)",
+        tests=("tests/pair/test_main_job.py::test_zoho_has_no_more_jobs_at_a_time_than_max_jobs",),
+    ),
+    Break(
+        "heavy-calls-are-not-limited",
+        "target_zoho_crm/api/limits.py",
+        old="and (not upsert or self._upserts < UPSERTS_AT_ONCE)",
+        new="and (not upsert or self._upserts <= UPSERTS_AT_ONCE)",
+        tests=("tests/target/test_client.py::test_zohos_limit_of_calls_at_once_is_kept",),
+    ),
+    Break(
+        "settings-stay-on-the-session",
+        "sync_databases/transaction_start.py",
+        old='(f"SET LOCAL {setting}" for setting in self._settings)',
+        new='(f"SET {setting}" for setting in self._settings)',
+        tests=("tests/pair/test_transaction_pooler.py::test_a_run_leaves_nothing_on_a_shared_session",),
+    ),
+    Break(
+        "the-session-stays-read-only",
+        "sync_databases/transaction_start.py",
+        old='mode = " READ ONLY" if self._read_only else ""',
+        new='mode = "; SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY" if self._read_only else ""',
+        tests=(
+            "tests/pair/test_transaction_pooler.py::test_orders_are_followed_through_a_pooler_while_the_shop_writes_by_the_same_session",
+        ),
+    ),
+    Break(
+        "an-emptied-table-empties-the-crm",
+        "tap_legacy_orders/deleted_orders.py",
+        old="if not checked and self._table_is_empty():",
+        new="if checked and self._table_is_empty():",
+        tests=("tests/pair/test_deletions.py::test_an_emptied_table_deletes_nothing",),
+    ),
+)
