@@ -53,9 +53,10 @@ class Spool:
         with spooling():
             self._folder = tempfile.TemporaryDirectory(prefix=PREFIX)
             hidden = Path(self._folder.name) / f"{LIVE}.new"
-            self._lock = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            os.write(self._lock, msgspec.json.encode(_here()))
+            lock = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock: int | None = lock
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            os.write(lock, msgspec.json.encode(_here()))
             hidden.rename(hidden.with_name(LIVE))
 
     @property
@@ -64,9 +65,11 @@ class Spool:
         return self._folder.name
 
     def cleanup(self) -> None:
-        """Remove it."""
+        """Remove it; once is enough, and twice does no harm."""
         self._folder.cleanup()
-        os.close(self._lock)
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
 
 
 def new_spool() -> Spool:
