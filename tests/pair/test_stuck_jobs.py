@@ -92,6 +92,20 @@ def test_an_abandoned_job_that_has_ended_gives_its_orders_back_at_once(any_shop:
     assert orders_sync(shop, "jobs")["jobs"] == []
 
 
+def test_an_abandoned_job_of_inserts_doubles_nothing(shop: Shop) -> None:
+    shop.target_config = {"operation": "insert", **BY_JOBS}
+    shop.insert(JOB)
+    shop.emulator.admin.add_fault(kind="result_elsewhere", times=1)
+    assert shop.run().code == 0
+    (job,) = orders_sync(shop, "jobs")["jobs"]
+    orders_sync(shop, "jobs", "--abandon", job["job_id"])
+    shop.target_config["channel"] = "upsert"
+    for _ in range(3):
+        assert shop.run().code == 0
+    assert set(shop.crm()) == set(JOB)  # none is there twice
+    assert {ack.status for ack in shop.acks().values()} == {"synced"}
+
+
 def test_the_orders_of_an_abandoned_job_that_may_still_land_wait_for_a_day(any_shop: Shop) -> None:
     shop = any_shop
     stuck(shop, "it never ends")
