@@ -29,4 +29,7 @@ class KeyFolding:
         no_space = joined.split(None, 1) == [joined]  # which goes no further than to the first space
         if no_space and joined.isascii() and (not self.folds_case or joined.upper() == joined):
             return {}
-        return {key: folded for key in keys for folded in [self.fold(key)] if folded != key}
+        # What `fold` does to ASCII, without a call for each key.
+        plain = str.upper if self.folds_case else str
+        folds = [plain(key.strip()) for key in keys] if joined.isascii() else map(self.fold, keys)
+        return {key: folded for key, folded in zip(keys, folds, strict=True) if folded != key}

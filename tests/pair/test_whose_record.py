@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import signal
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 from emulator_client import Client
 from pair_of_plugins import ORDERS, Shop
+from shop_with_lines import ShopWithLines
 
 from orders_sync.cli import main
+
+if TYPE_CHECKING:
+    from zoho_crm_emulator.control import EmulatorProcess
 
 CHANNELS = ["upsert", "bulk_write"]
 
@@ -206,15 +211,40 @@ def test_orders_that_are_made_again_are_counted_and_named_with_both_ids(shop: Sh
     assert {ack.status for ack in shop.acks().values()} == {"synced"}
 
 
-def test_orders_made_again_by_a_killed_run_are_named_by_the_next(shop: Shop) -> None:
+def test_orders_made_again_by_a_killed_run_are_named_by_the_next(any_shop: Shop) -> None:
+    shop = any_shop
     shop.insert(["A"])
     shop.run()
-    by_person(shop, "delete", shop.acks()["A"].zoho_id)
+    before = shop.acks()["A"].zoho_id
+    by_person(shop, "delete", before)
     shop.change(["A"])
     killed = shop.run(kill_at="before:target_zoho_crm.confirmation.stream_ledger.StreamLedger.confirm")
     assert killed.code == -signal.SIGKILL
     assert "; made again: 1;" in shop.run().err
+    ack = shop.acks()["A"]
+    assert (ack.zoho_id, ack.earlier_zoho_id) == (shop.crm()["A"]["id"], before)
     shop.assert_all_synced()
+
+
+@pytest.mark.parametrize("way", ["module", "subform"])
+def test_lines_go_with_the_record_that_is_made_again(
+    sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path, way: str
+) -> None:
+    shop = ShopWithLines(sqlite_url, zoho_emulator, tmp_path, write_to={"write_to": way})
+    shop.emulator.admin.alter_field("Orders", "Customer_Name", unique=True)
+    shop.target_config["channel"] = "upsert"
+    shop.insert(["A", "B"])
+    shop.add_lines({"A": 3, "B": 2})
+    assert shop.run().summary["synced"] == 2
+    by_person(shop, "delete", shop.acks()["A"].zoho_id)
+    shop.change(["A", "B"], notes="new")
+    ended = shop.run()
+    assert ended.summary["synced"] == 2, ended.err
+    assert "; made again: 1;" in ended.err
+    shop.assert_all_synced()
+    if way == "module":
+        shop.assert_whole()
+    shop.engine.dispose()
 
 
 def test_an_insert_for_a_known_record_is_named(shop: Shop) -> None:
