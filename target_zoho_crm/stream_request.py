@@ -17,3 +17,11 @@ class StreamRequest:
     properties: Mapping[str, dict[str, Any]]
     key_properties: Sequence[str]
     announced: Announcement = field(default_factory=Announcement)
+
+    @property
+    def key_is_number(self) -> bool:
+        """Whether the key is one column, of numbers."""
+        if len(self.key_properties) != 1:
+            return False
+        kinds = self.properties.get(self.key_properties[0], {}).get("type", ())
+        return set([kinds] if isinstance(kinds, str) else kinds) - {"null", "integer"} == {"number"}

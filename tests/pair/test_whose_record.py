@@ -397,3 +397,30 @@ def test_the_spelling_of_a_number_that_was_first_stays(any_shop: Shop, spelling:
 def test_texts_that_look_like_numbers_are_keys_of_their_own(shop: Shop) -> None:
     assert of_another_tap(shop, ["string"], '"7"', '"007"', '"7.0"', '"1e3"', notes="x")["synced"] == 4
     assert set(shop.crm()) == {"7", "007", "7.0", "1e3"}
+
+
+def test_a_key_column_that_renders_its_numbers_otherwise_doubles_nothing(any_shop: Shop) -> None:
+    """The column became a decimal one: 7 is 7.00 now, and the orders are refused by name."""
+    shop = any_shop
+    shop.tap_config = {"orders_table": "numbered"}
+
+    def table(of: str) -> None:
+        at = "DATETIME(6)" if "mysql" in shop.url or "mariadb" in shop.url else "TIMESTAMP"
+        with shop.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE IF EXISTS numbered")
+            connection.exec_driver_sql(
+                f"CREATE TABLE numbered (id {of} PRIMARY KEY, notes VARCHAR(40), updated_at {at} NOT NULL)"
+            )
+            for number in (7, 8):
+                values = f"({number}, 'x', '2026-01-01 08:00:0{number}.00000{shop.ticks}')"
+                connection.exec_driver_sql(f"INSERT INTO numbered VALUES {values}")
+        shop.ticks += 1
+
+    table("INTEGER")
+    assert shop.run().summary["synced"] == 2
+    table("REAL" if shop.url.startswith("sqlite") else "NUMERIC(10, 2)")
+    ended = shop.run()
+    assert ended.summary["rejected"] == 2, ended.err
+    assert set(shop.crm()) == {"7", "8"}
+    refused = next(ack for key, ack in shop.acks().items() if key.startswith("7."))
+    assert (refused.error_code, "order '7'" in refused.error_message) == ("DUPLICATE_DATA", True)
