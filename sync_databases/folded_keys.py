@@ -18,3 +18,11 @@ def folded_key(key: str, *, folds_case: bool) -> str:
         return compatible.strip()
     # Upper case first: the casefold alone keeps some small letters apart whose capital is the same.
     return unicodedata.normalize("NFKC", compatible.upper().casefold().upper()).strip()
+
+
+def shortest_number(text: str) -> str:
+    """A number written out, without zeros that say nothing: 7 for 7.00. Any other text as it is."""
+    if "." not in text or not text.removeprefix("-").replace(".", "", 1).isdecimal():
+        return text
+    short = text.rstrip("0").rstrip(".")
+    return "0" if short == "-0" else short

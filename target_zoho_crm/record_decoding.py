@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from sync_databases.exact_numbers import exact_number
+from sync_databases.folded_keys import shortest_number
 from sync_databases.keys import KEY_LENGTH, NO_VERSION
 from sync_databases.keys import join_key as join_texts
 from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY
@@ -57,9 +58,7 @@ def join_key(parts: Sequence[Any]) -> str:
 
 def _shortest(number: Decimal | float) -> str:
     """7 for 7.0, since one order's key may come as either."""
-    text = _text(number if isinstance(number, Decimal) else Decimal(repr(number)))
-    text = text.rstrip("0").rstrip(".") if "." in text and "E" not in text else text
-    return "0" if text == "-0" else text
+    return shortest_number(_text(number if isinstance(number, Decimal) else Decimal(repr(number))))
 
 
 def _text(value: Any) -> str:

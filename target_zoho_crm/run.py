@@ -165,7 +165,7 @@ class Run:
         return StreamPolicy(
             stream=request.stream,
             module=own.module,
-            folding=KeyFolding(folds_case=not compiled.mapping.key_field.case_sensitive),
+            folding=KeyFolding(folds_case=not compiled.mapping.key_field.case_sensitive, numbers=request.key_is_number),
             operation=own.writes.operation,
             automations=self._automations(lease, own.writes),
             ignore_empty=own.writes.ignore_empty,

@@ -23,3 +23,11 @@ class StreamRequest:
     def stream(self) -> str:
         """The stream as the ledger knows it: the tap's own name, which a stream map's `__alias__` does not change."""
         return self.announced.stream or self.named
+
+    @property
+    def key_is_number(self) -> bool:
+        """Whether the key is one column, of numbers."""
+        if len(self.key_properties) != 1:
+            return False
+        kinds = self.properties.get(self.key_properties[0], {}).get("type", ())
+        return set([kinds] if isinstance(kinds, str) else kinds) - {"null", "integer"} == {"number"}

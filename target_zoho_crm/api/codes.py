@@ -41,7 +41,7 @@ class OwnCode(CodeRow):
 
     # A record is refused.
     KEY_CONFLICT = (LedgerCode.KEY_CONFLICT.value, _D,
-        "Zoho wrote the order to a record that is another order's too, or that it found by another field than the key.",
+        "The order's record is another order's too, or Zoho found it by another field than the key, and overwrote it.",
         "Correct the other unique field's value, or make that field not unique; then `orders-sync retry` the orders.")
     NOT_IN_CRM = ("NOT_IN_CRM", _D, "The order is to be updated, and the CRM has no record of its key.",
         "Set `operation` to upsert, or create it.")

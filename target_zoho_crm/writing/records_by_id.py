@@ -42,17 +42,19 @@ class RecordsById:
         """
         known = self._known(batch)
         settled: list[Outcome] = []
-        refused: list[Outcome] = []
+        held: list[Outcome] = []
         new = batch.without(known)
         if known:
             answered = send(batch.only(known), Operation.UPDATE, known)
             absent = {each.key for each in answered if _is_absent(each)}
             new = batch.only([key for key in batch.entries if key in absent or key not in known])
-            settled, refused = _apart([each for each in answered if each.key not in absent])
-        if new.entries:
-            further, duplicates = _apart(send(new, Operation.INSERT, None))
-            settled, refused = settled + further, refused + duplicates
-        return settled + self._held_already(batch, refused, send, leave) if refused else settled
+            for each in answered:
+                if each.key not in absent:
+                    (held if each.holder_id else settled).append(each)
+        for each in send(new, Operation.INSERT, None) if new.entries else ():
+            duplicate = each.holder_id or each.code == ZohoCode.DUPLICATE_DATA
+            (held if duplicate else settled).append(each)
+        return settled + self._held_already(batch, held, send, leave) if held else settled
 
     def _known(self, batch: Batch) -> dict[str, str]:
         """The records that these orders have by the ledger; what was deleted in the CRM is none."""
@@ -64,11 +66,13 @@ class RecordsById:
         }
 
     def _held_already(self, batch: Batch, refused: Sequence[Outcome], send: Send, leave: Leave) -> list[Outcome]:
-        """Update the records that hold the keys of orders which were refused for a unique field; else they stay so."""
+        """Update the records that hold the keys of orders which were refused for a unique field; else they stay so.
+
+        An insert may be refused for another field of the very record that it, or its first attempt, made.
+        """
         holders = {each.key: each.holder_id for each in refused if each.holder_id}
         unclear = [each.key for each in refused if not each.holder_id]
         try:
-            # Zoho may name another field of the very record that a lost insert made, so the key is looked for.
             holders |= {key: record.zoho_id for key, record in self._records.find(unclear).items()} if unclear else {}
             owners = self._ledger.other_owners(holders)
             lost = self._records.find(owners) if owners else {}
@@ -94,12 +98,6 @@ def _is_absent(outcome: Outcome) -> bool:
     """Whether the id of an update leads to no record."""
     no_record = outcome.code == NO_SUCH_RECORD and outcome.field in (None, "id") and not outcome.causes
     return no_record or outcome.code == OwnCode.NOT_IN_CRM
-
-
-def _apart(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
-    """Those that stay, and those refused since another record has a value of a unique field."""
-    refused = [each for each in outcomes if each.holder_id or each.code == ZohoCode.DUPLICATE_DATA]
-    return [each for each in outcomes if each not in refused], refused
 
 
 def _conflict(batch: Batch, key: str, record: str, owner: str, *, is_lost: bool) -> Outcome:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import signal
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 from emulator_client import Client
 from pair_of_plugins import ORDERS, Shop
+from shop_with_lines import ShopWithLines
 
 from orders_sync.cli import main
+
+if TYPE_CHECKING:
+    from zoho_crm_emulator.control import EmulatorProcess
 
 CHANNELS = ["upsert", "bulk_write"]
 
@@ -206,15 +211,40 @@ def test_orders_that_are_made_again_are_counted_and_named_with_both_ids(shop: Sh
     assert {ack.status for ack in shop.acks().values()} == {"synced"}
 
 
-def test_orders_made_again_by_a_killed_run_are_named_by_the_next(shop: Shop) -> None:
+def test_orders_made_again_by_a_killed_run_are_named_by_the_next(any_shop: Shop) -> None:
+    shop = any_shop
     shop.insert(["A"])
     shop.run()
-    by_person(shop, "delete", shop.acks()["A"].zoho_id)
+    before = shop.acks()["A"].zoho_id
+    by_person(shop, "delete", before)
     shop.change(["A"])
     killed = shop.run(kill_at="before:target_zoho_crm.confirmation.stream_ledger.StreamLedger.confirm")
     assert killed.code == -signal.SIGKILL
     assert "; made again: 1;" in shop.run().err
+    ack = shop.acks()["A"]
+    assert (ack.zoho_id, ack.earlier_zoho_id) == (shop.crm()["A"]["id"], before)
     shop.assert_all_synced()
+
+
+@pytest.mark.parametrize("way", ["module", "subform"])
+def test_lines_go_with_the_record_that_is_made_again(
+    sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path, way: str
+) -> None:
+    shop = ShopWithLines(sqlite_url, zoho_emulator, tmp_path, write_to={"write_to": way})
+    shop.emulator.admin.alter_field("Orders", "Customer_Name", unique=True)
+    shop.target_config["channel"] = "upsert"
+    shop.insert(["A", "B"])
+    shop.add_lines({"A": 3, "B": 2})
+    assert shop.run().summary["synced"] == 2
+    by_person(shop, "delete", shop.acks()["A"].zoho_id)
+    shop.change(["A", "B"], notes="new")
+    ended = shop.run()
+    assert ended.summary["synced"] == 2, ended.err
+    assert "; made again: 1;" in ended.err
+    shop.assert_all_synced()
+    if way == "module":
+        shop.assert_whole()
+    shop.engine.dispose()
 
 
 def test_an_insert_for_a_known_record_is_named(shop: Shop) -> None:
@@ -367,3 +397,30 @@ def test_the_spelling_of_a_number_that_was_first_stays(any_shop: Shop, spelling:
 def test_texts_that_look_like_numbers_are_keys_of_their_own(shop: Shop) -> None:
     assert of_another_tap(shop, ["string"], '"7"', '"007"', '"7.0"', '"1e3"', notes="x")["synced"] == 4
     assert set(shop.crm()) == {"7", "007", "7.0", "1e3"}
+
+
+def test_a_key_column_that_renders_its_numbers_otherwise_doubles_nothing(any_shop: Shop) -> None:
+    """The column became a decimal one: 7 is 7.00 now, and the orders are refused by name."""
+    shop = any_shop
+    shop.tap_config = {"orders_table": "numbered"}
+
+    def table(of: str) -> None:
+        at = "DATETIME(6)" if "mysql" in shop.url or "mariadb" in shop.url else "TIMESTAMP"
+        with shop.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE IF EXISTS numbered")
+            connection.exec_driver_sql(
+                f"CREATE TABLE numbered (id {of} PRIMARY KEY, notes VARCHAR(40), updated_at {at} NOT NULL)"
+            )
+            for number in (7, 8):
+                values = f"({number}, 'x', '2026-01-01 08:00:0{number}.00000{shop.ticks}')"
+                connection.exec_driver_sql(f"INSERT INTO numbered VALUES {values}")
+        shop.ticks += 1
+
+    table("INTEGER")
+    assert shop.run().summary["synced"] == 2
+    table("REAL" if shop.url.startswith("sqlite") else "NUMERIC(10, 2)")
+    ended = shop.run()
+    assert ended.summary["rejected"] == 2, ended.err
+    assert set(shop.crm()) == {"7", "8"}
+    refused = next(ack for key, ack in shop.acks().items() if key.startswith("7."))
+    assert (refused.error_code, "order '7'" in refused.error_message) == ("DUPLICATE_DATA", True)
