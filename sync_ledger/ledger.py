@@ -96,8 +96,12 @@ class Ledger(WritableDatabase):
     @cached_property
     def ledger_id(self) -> str:
         """The ledger's id, made with its tables; asked for once."""
-        with self.connect() as connection:
-            return identity_of(connection, self.tables)
+
+        def look_up() -> str:
+            with self.connect() as connection:
+                return identity_of(connection, self.tables)
+
+        return self.with_retries(look_up)
 
     def check_version(self) -> None:
         """Make sure that this program can read the ledger as it is; changes nothing.

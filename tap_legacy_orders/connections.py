@@ -101,6 +101,7 @@ def open_ledger(url: str, schema: str | None, stream: str, logger: logging.Logge
     try:
         ledger = Ledger.open(url, schema, logger)
         ledger.ensure_tables()
+        _ = ledger.ledger_id  # asked for here, where what the database says is put into words
         refresh_statistics(ledger)
         released = release_uncreated(ledger, stream)
     except DatabaseUnavailableError as error:

@@ -33,7 +33,7 @@ from sync_ledger.stream_contract import (
     announce,
 )
 from tap_legacy_orders.batch_file_writer import BatchFiles
-from tap_legacy_orders.connections import fetch_rows, reading
+from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
 from tap_legacy_orders.json_sql import json_sql_for
@@ -338,7 +338,7 @@ class UnsyncedOrdersStream(SQLStream):
     @cached_property
     def _read_since(self) -> datetime:
         """When this run began to read, by the ledger's clock: naive UTC."""
-        with self.tap.ledger.connect() as connection:
+        with reading(self.tap.ledger.engine, "ledger", LEDGER_CHECK) as connection:
             return self.tap.ledger.now(connection)
 
     @cached_property

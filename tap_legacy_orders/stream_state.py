@@ -17,6 +17,7 @@ from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.retry_schedules import COMPARISON_SECONDS
 from sync_ledger.state_contract import COMPARED_AT, FILTER, LEDGER, StateMark, mark_of
+from tap_legacy_orders.connections import LEDGER_CHECK, reading
 from tap_legacy_orders.filter_scope import asks_more_than_its_columns
 from tap_legacy_orders.orders_table import OrdersTable
 
@@ -103,12 +104,12 @@ class StreamState:
         self.compared_at = self._now()
 
     def _now(self) -> datetime:
-        with self._ledger.connect() as connection:
+        with reading(self._ledger.engine, "ledger", LEDGER_CHECK) as connection:
             return self._ledger.now(connection)
 
     def _why_not(self, document: dict[str, Any], now: datetime) -> str | None:
         scope, mark = self._scope, mark_of(document)
-        with self._ledger.connect() as connection:
+        with reading(self._ledger.engine, "ledger", LEDGER_CHECK) as connection:
             tables, ledger_id = self._ledger.tables, self._ledger.ledger_id
             disbelief = why_not_believed(connection, tables, ledger_id, scope.stream, mark)
         if disbelief is not None:

@@ -81,14 +81,18 @@ def bind_stream(
         if getattr(wanted, name) is not None and getattr(bound, name) not in {None, getattr(wanted, name)}
     ]
     if differ:
-        with lease.ledger.connect() as connection:
-            count = count_in_crm(connection, lease.ledger.tables.ack, request.stream, WHOLE)
+        count = lease.ledger.with_retries(lambda: _written(lease))
         logger.warning(
             "Stream %r: %s; %s orders were written before, and are written again when they change",
             request.stream,
             "; ".join(differ),
             f"{count:,}",
         )
+
+
+def _written(lease: Lease) -> int:
+    with lease.ledger.connect() as connection:
+        return count_in_crm(connection, lease.ledger.tables.ack, lease.stream, WHOLE)
 
 
 def binding_of(request: StreamRequest, own: StreamSettings, mapping: FieldMapping, org: str | None) -> Binding:

@@ -99,7 +99,13 @@ class SharedParts:
         """
         settings, client, calls, lines = self._settings, self._client, self._workers.calls, compiled.lines
         soft_delete = own.deletes.soft_delete(fields)
-        ledger = StreamLedger(lease.ledger, lease, max_attempts=settings.max_attempts, folding=policy.folding)
+        ledger = StreamLedger(
+            lease.ledger,
+            lease,
+            max_attempts=settings.max_attempts,
+            folding=policy.folding,
+            shares_module=own.shares_module,
+        )
         recorder = Recorder(
             policy,
             ledger=ledger,

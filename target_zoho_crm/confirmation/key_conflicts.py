@@ -14,7 +14,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from sync_ledger.bindings import read_bindings
 from sync_ledger.record_owners import Claim, claims_on, disown
+from sync_ledger.tables import LedgerTables
 from target_zoho_crm.api.codes import Family, OwnCode
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, matched_by
 
@@ -31,10 +33,14 @@ class Lost:
 class Conflicts:
     """Those of one stream's run. Safe for threads."""
 
-    def __init__(self, ack: sa.Table, stream: str) -> None:
-        """`ack` is the ledger's table of acks."""
-        self._ack = ack
+    def __init__(self, tables: LedgerTables, stream: str, *, shares_module: bool = False) -> None:
+        """`shares_module`: other streams of the ledger write to the module too."""
+        self._tables = tables
+        self._ack = tables.ack
         self._stream = stream
+        self._shares_module = shares_module
+        self._others: frozenset[str] = frozenset()
+        """The streams with which the module is shared."""
         self._lock = threading.Lock()
         self._met: dict[str, set[str]] = {}
         """By record id, the keys that met a conflict over it: an order in flight beside them lost it too."""
@@ -56,6 +62,8 @@ class Conflicts:
         if not (asked or shared or self._met):
             return list(outcomes)
         claims = claims_on(connection, self._ack, asked)
+        if self._shares_module and claims:
+            self._others = frozenset(read_bindings(connection, self._tables)) - {self._stream}
         if known.difference(claims):
             self._unproven = True
         refused = []
@@ -76,9 +84,10 @@ class Conflicts:
         """The keys of the other orders that have an order's record."""
         key = outcome.key
         others = [
-            claim.key if claim.stream == self._stream else f"{claim.key} of stream {claim.stream}"
+            f"{claim.key} of stream {claim.stream}" if claim.stream in self._others else claim.key
             for claim in claims.get(zoho_id, ())
-            if (claim.stream, claim.key) != (self._stream, key)
+            # The same key of a stream that runs no more is this order under an earlier name.
+            if claim.key != key or claim.stream in self._others
         ]
         if not (others or outcome.conflict_id or zoho_id in shared or zoho_id in self._met):
             return []

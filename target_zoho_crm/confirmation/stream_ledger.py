@@ -63,14 +63,19 @@ class Confirmed:
 class StreamLedger:
     """One stream's part of the ledger: its acks and its journal, written under the run's lease."""
 
-    def __init__(self, ledger: Ledger, lease: Lease, *, max_attempts: int, folding: KeyFolding) -> None:
-        """`max_attempts` counts the tries of an order whose refusals pass by themselves."""
+    def __init__(
+        self, ledger: Ledger, lease: Lease, *, max_attempts: int, folding: KeyFolding, shares_module: bool = False
+    ) -> None:
+        """`max_attempts` counts the tries of an order whose refusals pass by themselves.
+
+        `shares_module`: other streams of the ledger write to the module too.
+        """
         self._ledger = ledger
         self._lease = lease
         self._refusals = Refusals(ledger.tables.ack, lease, folding, max_attempts=max_attempts)
         self._folding = folding
         self._statistics = AckStatistics(ledger)
-        self._conflicts = Conflicts(ledger.tables.ack, lease.stream)
+        self._conflicts = Conflicts(ledger.tables, lease.stream, shares_module=shares_module)
         self._wrote = False
 
     def guard(self) -> None:

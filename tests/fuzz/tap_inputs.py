@@ -17,6 +17,7 @@ from unittest import mock
 from fuzz.choices import NUMBERS, Choices, Number, json_text
 from singer_sdk.exceptions import ConfigValidationError
 
+from sync_ledger.ledger import Ledger
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError
 
@@ -117,10 +118,13 @@ def _state(choices: Choices) -> Any:
         "replication_key": choices.pick(("updated_at", "updated_at", "updated_at", "nosuch", "id", 1, None)),
         "replication_key_value": choices.pick(BOOKMARKS) if not choices.one_in(4) else choices.json(1),
     }
+    own["ledger"] = {"id": _ledger_id()} if not choices.one_in(4) else choices.json(2)
     if choices.one_in(8):
-        own[choices.pick(("progress_markers", "replication_key_signpost", "starting_replication_value"))] = (
-            choices.json(2)
-        )
+        own[
+            choices.pick(
+                ("filter", "compared_at", "progress_markers", "replication_key_signpost", "starting_replication_value")
+            )
+        ] = choices.json(2)
     streams = {"orders": own if not choices.one_in(10) else choices.json(1)}
     return {"bookmarks": streams if not choices.one_in(10) else choices.json(1)}
 
@@ -161,6 +165,14 @@ def _entry(choices: Choices) -> Any:
             choices.json(1)
         )
     return entry
+
+
+@cache
+def _ledger_id() -> str:
+    _shop()
+    ledger = Ledger.open("sqlite:///ledger.sqlite")
+    ledger.ensure_tables()
+    return ledger.ledger_id
 
 
 @cache

@@ -358,6 +358,21 @@ def test_a_forgotten_stream_needs_no_full_refresh(shop: Shop) -> None:
     assert shop.run().summary["read"] == len(KEYS)
 
 
+def test_plan_doctor_and_status_say_it_before_a_run(shop: Shop) -> None:
+    loaded(shop)
+    status = operate(shop, "status", "--ledger-only")
+    assert "from table orders to module Orders of org 60012345678, by parent_id; read up to 2026-01-01" in status.out
+    shop.emulator.admin.add_module(
+        "Sales_Orders", [{"api_name": "parent_id", "data_type": "text", "length": 255, "unique": True}]
+    )
+    shop.target_config["module"] = "Sales_Orders"
+    text = "Stream 'orders': the ledger's orders are in module Orders, and `module` is Sales_Orders"
+    assert f"a run that began now would be refused: {text}" in operate(shop, "plan").out
+    doctor = operate(shop, "doctor")
+    assert doctor.code == 1
+    assert f"The ledger's set-up: {text}" in doctor.out
+
+
 def rename_table(shop: Shop) -> None:
     with shop.engine.begin() as connection:
         connection.execute(sa.text(f"ALTER TABLE {ORDERS.name} RENAME TO orders_2"))
@@ -366,6 +381,6 @@ def rename_table(shop: Shop) -> None:
 def operate(shop: Shop, command: str, *options: str) -> Finished:
     """Run one of the operator's commands on the shop's ledger, with the pair's settings."""
     tap, target = shop.configs()
-    configs = [] if command == "forget" else ["--tap-config", tap, "--target-config", target]
+    configs = [] if command in {"forget", "status"} else ["--tap-config", tap, "--target-config", target]
     where = configs or ["--ack-url", shop.ack_url]
     return finish(start([BIN / "orders-sync", command, *where, *options], stdin=subprocess.DEVNULL))

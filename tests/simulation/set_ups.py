@@ -30,6 +30,7 @@ TABLES = (
 )
 """In the database of the orders: their table by its later name, and what a filter asks."""
 FILTER_OF_TABLE = "order_id IN (SELECT order_id FROM let_through)"
+NARROW, WIDE = "order_id NOT IN ('so-0', 'so-1', 'so-2', 'so-3')", "order_id <> 'so-4'"
 DAY = 86_400.0
 KINDS = {
     "nothing": 6.0,
@@ -98,7 +99,7 @@ class SetUps:
         """That of the runs to come, but for a single one that goes wrong."""
         self.last_stream = STREAM
         if self.kind == "filter":
-            self.now = replace(self.now, filter="order_id NOT IN ('so-0', 'so-1', 'so-2', 'so-3')")
+            self.now = replace(self.now, filter=NARROW)
         elif self.kind == "let_through":
             self.now = replace(self.now, filter=FILTER_OF_TABLE)
 
@@ -124,7 +125,7 @@ class SetUps:
             "other_module": replace(self.now, module=OTHER_MODULE, refused="the ledger speaks of another module"),
         }
         lasting = {
-            "filter": replace(self.now, filter="order_id <> 'so-4'"),
+            "filter": replace(self.now, filter=WIDE),
             "renamed": replace(self.now, stream=RENAMED, table=RENAMED),
             "alias": replace(self.now, alias=ALIAS),
         }
@@ -172,6 +173,8 @@ class SetUps:
             for number in range(self._keys):
                 self._orders.execute("INSERT OR IGNORE INTO let_through VALUES (?)", (f"so-{number}",))
             self._scheduler.sleep(DAY)
+        elif self.kind == "filter" and self.now.filter == NARROW and self._chance.planned("set-up", 0, "filter"):
+            self.now = replace(self.now, filter=WIDE)
 
     def _rebind(self) -> None:
         ledger = Ledger.open(self._ledger_url)

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from sync_ledger.acks import Ack, Acks, write_acks
+from sync_ledger.bindings import Binding, bind
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE, Partition
@@ -189,3 +190,16 @@ def test_partitions_that_confirm_one_record_at_one_instant_are_in_conflict(engin
         assert (ack.status, ack.error_code, ack.zoho_id) == ("rejected", "KEY_CONFLICT", None)
         run.lease.release("finished", {}, 0)
     ledger.close()
+
+
+def test_the_same_key_of_a_stream_that_shares_the_module_is_a_conflict_of_both(sqlite_run: Run) -> None:
+    ledger, folding = sqlite_run.ledger, KeyFolding(folds_case=True)
+    sharing = StreamLedger(ledger, sqlite_run.lease, max_attempts=3, folding=folding, shares_module=True)
+    bind(sqlite_run.lease, Binding("orders", "Orders", "parent_id", shares_module=True))
+    more = Lease.acquire(ledger, "more")
+    bind(more, Binding("more", "Orders", "parent_id", shares_module=True))
+    sqlite_run.note("A", X, stream="more")
+    assert codes(sharing.confirm([updated("A", X)], Channel.UPSERT)) == {"A": "KEY_CONFLICT"}
+    assert "A of stream more" in (sqlite_run.ack("A").error_message or "")
+    assert sqlite_run.ack("A", "more").error_code == "KEY_CONFLICT"
+    more.release("finished", {}, 0)
