@@ -195,7 +195,9 @@ BREAKS: tuple[Break, ...] = (
         "target_zoho_crm/confirmation/retries.py",
         old="until = failing_since + PARKED_AFTER if failing_since is not None else now",
         new="until = now",
-        tests=("tests/pair/test_calls_that_fail_for_one.py::test_where_writes_fail_for_everybody_for_a_day_nobody_is_parked",),
+        tests=(
+            "tests/pair/test_calls_that_fail_for_one.py::test_where_writes_fail_for_everybody_for_a_day_nobody_is_parked",
+        ),
     ),
     Break(
         "orders-whose-calls-fail-are-left-for-ever",
