@@ -21,6 +21,7 @@ TOKEN_RENEWAL = RetrySchedule(attempts=5, first_pause=1.0, growth=Growth.DOUBLIN
 TOKEN_RENEWAL_OF_CHECKS = RetrySchedule(attempts=5, first_pause=0.2, growth=Growth.DOUBLING, longest_pause=30.0)
 SPLIT_CALLS = RetrySchedule(attempts=2, first_pause=1.0, shortest_share=0.5)
 JOB_CREATION = RetrySchedule(attempts=2)
+JOB_CREATION_HOURS = 24
 RESULT_READING = RetrySchedule(attempts=3)
 UNKNOWN_JOBS = RetrySchedule(attempts=UNLIMITED, first_pause=10.0)
 QUARANTINED_JOBS = RetrySchedule(attempts=1)
@@ -129,7 +130,7 @@ RETRIES = (
     Retry(
         "Creating a bulk write job, without an answer",
         JOB_CREATION,
-        "the next run creates it again",
+        f"the next run creates it again, for {JOB_CREATION_HOURS} hours; then its orders go by calls",
         "both jobs write the same versions; a job of links, which adds rows, is created once",
     ),
     Retry("A job's result that cannot be read", RESULT_READING, "its orders are due again: `JOB_WITHOUT_RESULT`"),

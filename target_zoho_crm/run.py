@@ -171,6 +171,7 @@ class Run:
             ignore_empty=own.writes.ignore_empty,
             on_rejection=self.settings.on_rejection,
             continuous=self.settings.continuous,
+            due_by_ledger=self.settings.continuous or request.announced.read_since is not None,
             callback_url=self.settings.callback_url,
         )
 

@@ -31,5 +31,7 @@ class StreamPolicy:
     on_rejection: OnRejection
     continuous: bool = False
     """Whether the run lasts, so that no next run is to be waited for: what was left is taken up again by this one."""
+    due_by_ledger: bool = True
+    """Whether the tap sends again what the ledger holds as due; another one sends again what STATE has not passed."""
     callback_url: str | None = field(default=None, repr=False)
     """Where Zoho says that a job has ended; it holds a secret."""

@@ -36,6 +36,11 @@ class FailedCalls:
         if over:
             raise error
 
+    def left(self, orders: int) -> None:
+        """Note orders of failed calls that are left to the next run, if any: this run is not complete."""
+        with self._lock:
+            self._total += bool(orders)
+
     def succeeded(self) -> None:
         """Note that a call got through."""
         with self._lock:

@@ -70,7 +70,10 @@ class Recorder:
         if self._flags is not None:
             self._flags.set(confirmed.in_the_crm)
         if pending is not None:
-            self._state_gate.confirmed(pending, (*confirmed.in_the_crm, *confirmed.refused), confirmed.due_again)
+            held = [each for each in confirmed.refused if self._is_held(each)]
+            settled = [each for each in confirmed.refused if not self._is_held(each)] if held else confirmed.refused
+            self._state_gate.confirmed(pending, (*confirmed.in_the_crm, *settled), confirmed.due_again - len(held))
+            self._failed_calls.left(len(held))
         if len(confirmed.in_the_crm) == len(outcomes):
             return
         stream = self._policy.stream
@@ -85,6 +88,10 @@ class Recorder:
                 f"stream {stream!r}, order {refused.key!r}: {refused.code}"
                 f"{f' in field {refused.field}' if refused.field else ''}; on_rejection is fail_fast"
             )
+
+    def _is_held(self, outcome: Outcome) -> bool:
+        """Whether STATE must not pass an order: nobody is known to be at fault, and its tap does not ask the ledger."""
+        return not self._policy.due_by_ledger and outcome.code in (OwnCode.CALL_FAILED, OwnCode.UPLOAD_FAILED)
 
     def set_missing_flags(self, batch: Batch) -> Batch:
         """Set the flags of orders that are in the CRM at this very version; gives the others."""

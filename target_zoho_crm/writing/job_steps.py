@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.retry_schedules import (
     JOB_CREATION,
+    JOB_CREATION_HOURS,
     JOB_POLLS,
     JOB_POLLS_BESIDE_CALLBACKS,
     RESULT_READING,
@@ -53,6 +55,9 @@ from target_zoho_crm.writing.spool import spooling
 
 CREATE_ATTEMPTS = JOB_CREATION.attempts
 """A second job after a lost answer costs 500 credits and is harmless, since both hold the same versions."""
+
+CREATION_MOST = timedelta(hours=JOB_CREATION_HOURS)
+"""A job that no run could create by then, for no clear reason, would hold up its orders for ever."""
 
 RESULT_ATTEMPTS = RESULT_READING.attempts
 """How often a result is fetched that cannot be read: a gateway's page passes, a damaged file stays what it is."""
@@ -174,7 +179,7 @@ class JobSteps:
         return replace(job, step=JobStep.UPLOADED, file_id=file_id, create_body=body)
 
     def create(self, job: JournalledJob, *, may_exist: bool, attempts: int = CREATE_ATTEMPTS) -> JournalledJob:
-        """Create the job. What may exist after a lost answer stays journalled as uploaded, for the next run.
+        """Create the job. What may exist after a lost answer stays journalled as uploaded, for the next run, for a day.
 
         `may_exist`: an earlier run may have created it already, which a refusal now does not tell.
 
@@ -192,9 +197,11 @@ class JobSteps:
             try:
                 zoho_job_id = self._client.create_job(body.encode(), guard=self._ledger.guard)
                 break
-            except LostAnswer:
+            except LostAnswer as error:
                 may_exist = True
                 if attempt == attempts:
+                    if before and self._ledger.age_of(job.job_id) >= CREATION_MOST:
+                        raise error.turned(Gone) from error
                     raise
             except ZohoError as error:
                 if not may_exist:
