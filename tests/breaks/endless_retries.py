@@ -169,30 +169,4 @@ ENDLESS_RETRIES: tuple[Break, ...] = (
             "tests/pair/test_refusals.py::test_a_full_storage_leaves_the_rows_of_a_job_due_and_not_in_flight_for_ever",
         ),
     ),
-    Break(
-        "an-outage-parks-orders",
-        "target_zoho_crm/confirmation/retries.py",
-        old="until = failing_since + PARKED_AFTER if failing_since is not None else now",
-        new="until = now",
-        tests=(
-            "tests/pair/test_calls_that_fail_for_one.py::test_where_writes_fail_for_everybody_for_a_day_nobody_is_parked",
-        ),
-    ),
-    Break(
-        "orders-whose-calls-fail-are-left-for-ever",
-        "target_zoho_crm/writing/split_call.py",
-        old="                self._search(failure, began)",
-        new="                raise failure.plain from failure",
-        tests=(
-            "tests/pair/test_calls_that_fail_for_one.py::test_one_order_of_250_whose_call_fails_each_time_is_found_in_one_run",
-            "tests/pair/test_calls_that_fail_for_one.py::test_an_insert_that_fails_for_one_order",
-        ),
-    ),
-    Break(
-        "orders-of-failed-uploads-go-by-jobs-again",
-        "sync_ledger/quarantine.py",
-        old="_CODES = (_ALONE, _TOGETHER, *_BY_CALLS)",
-        new="_CODES = (_ALONE, _TOGETHER)",
-        tests=("tests/pair/test_calls_that_fail_for_one.py::test_seven_of_a_job_are_named_and_the_others_synced",),
-    ),
 )
