@@ -83,7 +83,7 @@ BREAKS: tuple[Break, ...] = (
     Break(
         "keys-are-not-folded",
         "target_zoho_crm/mapping/key_folding.py",
-        old="return folded_key(key, folds_case=self.folds_case)",
+        old="return folded_key(shortest_number(key) if self.numbers else key, folds_case=self.folds_case)",
         new="return key",
         tests=("tests/pair/test_refusals.py::test_orders_whose_keys_zoho_takes_for_one_are_refused_by_name",),
     ),
