@@ -67,7 +67,7 @@ class Lease:
             .values(
                 heartbeat_at=sa.bindparam("now"),
                 credits=sa.bindparam("spent"),
-                settlements=run.c.settlements + 1,
+                settlements=run.c.settlements + sa.bindparam("settled"),
             )
         )
         self.spent = spent
@@ -158,8 +158,8 @@ class Lease:
             )
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
-        """Open a transaction under the lease: a heartbeat and a check in one statement.
+    def transaction(self, *, settles: int = 1) -> Iterator[sa.Connection]:
+        """Open a transaction under the lease: a heartbeat, a check and the count of settlements in one statement.
 
         Raises:
             LeaseLostError: another run has taken over; nothing of this transaction is committed.
@@ -167,12 +167,12 @@ class Lease:
         began, settled = awake_seconds(), False
         try:
             with self.ledger.begin() as connection:
-                self._confirm(connection)
+                self._confirm(connection, settles)
                 yield connection
             settled = True
         finally:
             with self._counting:
-                self._settlements += settled
+                self._settlements += settles if settled else 0
                 self._unsure |= not settled  # a commit without an answer may have been counted
         self._confirmed = began
 
@@ -189,8 +189,8 @@ class Lease:
 
         return self.ledger.with_retries(look_up)
 
-    def _confirm(self, connection: sa.Connection) -> None:
-        facts = {"now": self.ledger.now(connection), "spent": self.spent()}
+    def _confirm(self, connection: sa.Connection, settles: int) -> None:
+        facts = {"now": self.ledger.now(connection), "spent": self.spent(), "settled": settles}
         if self._lost.is_set() or connection.execute(self._beat, facts).rowcount != 1:
             self._lost.set()
             raise LeaseLostError(
@@ -209,7 +209,7 @@ class Lease:
 
     def beat(self) -> None:
         """Write a heartbeat at once."""
-        with self.transaction():
+        with self.transaction(settles=0):
             pass
 
     def start_heartbeat(self) -> None:

@@ -70,7 +70,7 @@ def test_a_budget_for_nothing_sends_nothing_and_loses_nothing(shop: Shop, channe
     assert (ended.summary["synced"], ended.summary["left unsynced"]) == (0, 30)
     assert shop.crm() == {}
     assert shop.acks() == {}
-    run_within(shop, fixed + 1 + JOB_CREDITS)
+    run_within(shop, fixed + JOB_CREDITS)
     shop.assert_all_synced()
 
 
@@ -78,6 +78,7 @@ def test_a_job_whose_credits_went_elsewhere_is_not_made_and_its_orders_are_due_a
     shop.target_config = {"bulk_threshold": 10}
     fixed = opening(shop)
     shop.insert(f"SO-{number}" for number in range(30))
+    shop.emulator.admin.add_fault("org", kind="answer", canned="scope_mismatch", times=1)
     ended = run_within(shop, fixed + JOB_CREDITS)  # reading the org for the upload takes one of the job's credits
     assert (ended.summary["synced"], ended.summary["left unsynced"]) == (0, 30)
     assert {ack.status for ack in shop.acks().values()} == {"rejected"}
