@@ -76,6 +76,7 @@ class StreamLedger:
         self._folding = folding
         self._statistics = AckStatistics(ledger)
         self._conflicts = Conflicts(ledger.tables, lease.stream, shares_module=shares_module)
+        self._alone = lease.partition.is_whole and not shares_module
         self._wrote = False
 
     def guard(self) -> None:
@@ -301,11 +302,11 @@ class StreamLedger:
         return self._looked_beside(Confirmed(good, refused, due), channel)
 
     def _looked_beside(self, confirmed: Confirmed, channel: Channel | None) -> Confirmed:
-        """The same, without orders in whose record another partition's run has put one of its own at this very moment.
+        """The same, without orders in whose record a run beside this one has put one of its own at this very moment.
 
         Neither run's transaction sees the other's acks; whichever commits last does, when it looks after that.
         """
-        if self._lease.partition.is_whole or not confirmed.in_the_crm:
+        if self._alone or not confirmed.in_the_crm:
             return confirmed
         found = self._read(
             lambda connection: self._conflicts.refuse(connection, confirmed.in_the_crm, look_at_new=True)
