@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from target_zoho_crm.batch import PendingRecords
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.retries import attempt_of
 
 _STATUS = attrgetter("status")
 
@@ -66,10 +67,18 @@ class StateGate:
                     waiting.waits_for.add(target)
             self._count_down(source, records)
 
-    def confirmed(self, pending: PendingRecords, outcomes: Iterable[Outcome], due_again: int) -> None:
-        """Count outcomes that are in the ledger; `due_again` of them are refusals that pass by themselves."""
+    def confirmed(self, pending: PendingRecords, outcomes: Collection[Outcome], due_again: int) -> None:
+        """Count outcomes that are in the ledger; `due_again` of them are refusals that pass by themselves.
+
+        What failed with others and counts for nobody is left unsynced, though STATE need not wait for it.
+        """
         with self._lock:
             counts = Counter(map(_STATUS, outcomes))
+            for_nobody = sum(not attempt_of(each.code).counted for each in outcomes) if counts[Status.REJECTED] else 0
+            if for_nobody:
+                counts[Status.REJECTED] -= for_nobody
+                counts[Status.UNSYNCED] += for_nobody
+                due_again -= for_nobody
             for status, count in counts.items():
                 self._count(pending.stream, status.value, count)
             self._count(pending.stream, DUE_AGAIN, due_again)
@@ -107,7 +116,7 @@ class StateGate:
         with self._lock:
             found = self._counts.get(stream, Counter())
             counts = {name: found[name] for name in (READ, *(status.value for status in Status), DUE_AGAIN)}
-            counts[Status.UNSYNCED.value] = sum(each.unsettled for each in self._pending if each.stream == stream)
+            counts[Status.UNSYNCED.value] += sum(each.unsettled for each in self._pending if each.stream == stream)
             return counts
 
     def _unsettled(self) -> set[PendingRecords]:

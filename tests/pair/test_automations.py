@@ -53,8 +53,8 @@ def test_the_first_load_lasts_until_a_run_with_orders_ends_with_nothing_left(sho
     shop.insert(f"SO-{number}" for number in range(250))
     shop.run(kill_at="after:target_zoho_crm.api.client.ZohoClient.upsert")
     fault = shop.emulator.admin.add_fault("upsert", kind="lost_before", after=1)
-    assert shop.run().code == 1
-    assert len(shop.acks()) < 250
+    shop.run()
+    assert len([ack for ack in shop.acks().values() if ack.status == "synced"]) < 250
     shop.emulator.admin.remove_fault(fault)
     assert shop.run().code == 0
     assert ran(shop) == {}
