@@ -18,7 +18,7 @@ FEWER = 2_500
 POISON = 7
 CALL = 100
 MOST_EXTRA_CALLS = 60
-MOST_RUNS = 5
+MOST_RUNS = 8
 
 PLACES: dict[str, Callable[[int], list[int]]] = {
     "spread": lambda orders: [(2 * number + 1) * orders // (2 * POISON) for number in range(POISON)],
