@@ -79,7 +79,8 @@ def complaint(
             "if it is right, raise `max_delete_percent` for one run"
         )
     if calls_failed:
-        return f"stream {stream!r}: {counts[Status.UNSYNCED.value]} records are left unsynced after failed calls"
+        left = counts[Status.UNSYNCED.value] or counts[DUE_AGAIN]
+        return f"stream {stream!r}: {left} records are left unsynced after failed calls"
     refused = counts[Status.REJECTED.value] + counts[Status.PARKED.value] - counts[DUE_AGAIN]
     if refused and on_rejection is not OnRejection.SKIP:
         return f"stream {stream!r}: {refused} orders were refused, and on_rejection is {on_rejection.value}"

@@ -139,6 +139,10 @@ class Recorder:
 
     # Calls
 
+    def left_waiting(self, orders: int) -> None:
+        """Note orders, if any, whose calls failed while no write got through: the run is not complete."""
+        self._failed_calls.left(orders)
+
     @property
     def calls_failed(self) -> int:
         """How many calls have failed as a whole in this run."""

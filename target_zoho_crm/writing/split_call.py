@@ -145,7 +145,7 @@ class SplitCall:
         if part and self._last is not None:
             self._unattributed.check_limit(self._last)
             with self._unattributed.probing:
-                if self._unattributed.maybe_outage and len(self.unsent) > 1:
+                if self._unattributed.maybe_outage and len(self.unsent) > CREDIT_RECORDS:  # fewer cost no more by parts
                     self._probe(self._last)
         part = [key for key in part if key in self.unsent]
         if not part:
@@ -183,8 +183,8 @@ class SplitCall:
             self._note(failure)
         else:
             return
-        for attempt in range(1, API_CALLS.attempts + 1):
-            self._pay_for_probe()
+        for attempt in range(1, min(API_CALLS.attempts, self._credits_left) + 1):
+            self._credits_left -= 1
             try:
                 self._deliver([second])
             except UnattributedFailure as failure:

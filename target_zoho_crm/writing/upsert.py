@@ -132,6 +132,8 @@ class UpsertWriter:
             split.run()
         except (TransientError, QuotaError) as error:
             self._unsent(batch, split.unsent, error)
+        if self._unattributed.maybe_outage:  # they are due again, and yet all is not well
+            self._recorder.left_waiting(sum(each.code == OwnCode.CALL_FAILED for each in split.outcomes))
         return split.outcomes
 
     def _attempt(

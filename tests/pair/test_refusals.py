@@ -136,14 +136,15 @@ def test_an_order_is_not_tried_for_ever(shop: Shop) -> None:
 
 def test_an_outage_leaves_orders_unsynced_and_ends_as_failed(shop: Shop) -> None:
     shop.insert(f"SO-{number}" for number in range(10))
-    fault = shop.emulator.admin.add_fault("upsert", kind="lost_before")
+    for endpoint in ("upsert", "org"):  # writes, and the read by which an outage is told from a call that fails
+        shop.emulator.admin.add_fault(endpoint, kind="lost_before")
     shop.target_config = {"channel": "upsert"}
     out = shop.run()
     assert out.code == 1
     assert out.summary["left unsynced"] == 10
     assert shop.acks() == {}
     assert not out.out.strip() or '"replication_key_value"' not in out.out
-    shop.emulator.admin.remove_fault(fault)
+    shop.emulator.admin.clear_faults()
     assert shop.run().summary["synced"] == 10
     shop.assert_all_synced()
 
