@@ -164,11 +164,11 @@ class Pair:
                 process.kill()
             process.wait()
 
-    def wait_for_log(self, text: str, log: str = "target.log", within: float = END_SECONDS) -> None:
-        """Wait until a log says something."""
+    def wait_for_log(self, text: str, log: str = "target.log", within: float = END_SECONDS, *, times: int = 1) -> None:
+        """Wait until a log says something, so many times."""
         end = time.monotonic() + within
         while time.monotonic() < end:
-            if text in (self.folder / log).read_text():
+            if (self.folder / log).read_text().count(text) >= times:
                 return
             time.sleep(0.02)
         pytest.fail(f"{log} does not say {text!r}:\n{self._told()}")

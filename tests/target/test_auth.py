@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import filelock
 import pytest
 from zoho_clients import credentials_of
 
@@ -255,7 +256,9 @@ def test_a_token_that_another_process_has_ends_the_wait(zoho_emulator: EmulatorP
     waiting = source(zoho_emulator, tmp_path, patient=True)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(waiting.token)
-        cache_file(tmp_path).write_bytes(planted())
+        file = cache_file(tmp_path)
+        with filelock.FileLock(file.with_suffix(".lock")):  # as the other process does
+            file.write_bytes(planted())
         assert answer.result(30).value == "planted"
     assert refreshes(zoho_emulator) == 1
 
