@@ -5,7 +5,9 @@ The command line turns these into that line and an exit code; no traceback, no p
 
 from __future__ import annotations
 
+import logging
 import signal
+import sys
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -40,6 +42,18 @@ class StoppedBySignal(BaseException):
             "orders that are not acknowledged yet are read again by the next run"
         )
         self.exit_code = SIGNALLED + signum
+
+
+def log_stops_without_traceback() -> None:
+    """Keep our stop from looking like an error of whatever it interrupts, such as a pool that closes a connection."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_no_stop)
+    hook = sys.unraisablehook  # for a stop that met a destructor; the next block that is written ends the run
+    sys.unraisablehook = lambda what: None if isinstance(what.exc_value, StoppedBySignal) else hook(what)
+
+
+def _is_no_stop(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], StoppedBySignal))
 
 
 def cause_of(error: BaseException, url: sa.URL) -> str:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 import sqlalchemy as sa
 
@@ -19,6 +20,8 @@ from sync_ledger.record_owners import Claim, claims_on, disown
 from sync_ledger.tables import LedgerTables
 from target_zoho_crm.api.codes import Family, OwnCode
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, matched_by
+
+_ACTION, _CONFLICT_ID, _ZOHO_ID = attrgetter("action"), attrgetter("conflict_id"), attrgetter("zoho_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Conflicts:
         A new record has a new id, so the ledger is asked for the others only; with `look_at_new` for all, since a dead
         run may have written orders beside them.
         """
+        if not (look_at_new or self._unproven or self._met) and _all_new(outcomes):
+            return list(outcomes)
         ids = {each.key: zoho_id for each in outcomes if (zoho_id := each.zoho_id or each.conflict_id)}
         shared = _shared(ids)
         known = {ids[each.key] for each in outcomes if each.key in ids and each.action != CREATED}
@@ -122,6 +127,15 @@ def written_too(zoho_id: str, rivals: Sequence[str]) -> str:
     """The message of an order whose record is not its own."""
     more = f" and {len(rivals) - 1} more" if len(rivals) > 1 else ""
     return f"record {zoho_id} was written for order {rivals[0]!r}{more} too"
+
+
+def _all_new(outcomes: Sequence[Outcome]) -> bool:
+    """Whether each outcome is of a record that was just created, and of no other's."""
+    return (
+        set(map(_ACTION, outcomes)) == {CREATED}
+        and set(map(_CONFLICT_ID, outcomes)) == {None}
+        and len(set(map(_ZOHO_ID, outcomes)) - {None}) == len(outcomes)
+    )
 
 
 def _shared(ids: Mapping[str, str]) -> dict[str, list[str]]:
