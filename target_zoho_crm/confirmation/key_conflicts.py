@@ -21,7 +21,7 @@ from sync_ledger.tables import LedgerTables
 from target_zoho_crm.api.codes import Family, OwnCode
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, matched_by
 
-_ACTION, _CONFLICT_ID, _ZOHO_ID = attrgetter("action"), attrgetter("conflict_id"), attrgetter("zoho_id")
+_ACTION_AND_CONFLICT, _ZOHO_ID = attrgetter("action", "conflict_id"), attrgetter("zoho_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +131,9 @@ def written_too(zoho_id: str, rivals: Sequence[str]) -> str:
 
 def _all_new(outcomes: Sequence[Outcome]) -> bool:
     """Whether each outcome is of a record that was just created, and of no other's."""
-    return (
-        set(map(_ACTION, outcomes)) == {CREATED}
-        and set(map(_CONFLICT_ID, outcomes)) == {None}
-        and len(set(map(_ZOHO_ID, outcomes)) - {None}) == len(outcomes)
-    )
+    if set(map(_ACTION_AND_CONFLICT, outcomes)) != {(CREATED, None)}:
+        return False
+    return len(set(map(_ZOHO_ID, outcomes)) - {None}) == len(outcomes)
 
 
 def _shared(ids: Mapping[str, str]) -> dict[str, list[str]]:

@@ -46,6 +46,10 @@ from target_zoho_crm.mapping.key_folding import KeyFolding
 
 _T = TypeVar("_T")
 _KEY = attrgetter("key")
+_SYNCED_COLUMNS = {"record_key": "key", "version": "version", "zoho_id": "zoho_id", "action": "action"}
+"""Columns of the acks of synced orders, and what of an outcome they hold."""
+
+_OF_SYNCED = attrgetter(*_SYNCED_COLUMNS.values())
 _IN_THE_CRM = (Status.SYNCED, Status.UNCHANGED)
 
 logger = logging.getLogger("target-zoho-crm")
@@ -388,12 +392,8 @@ def _is_adopted(job: JournalledJob | None) -> bool:
 
 
 def _columns_of(outcomes: Sequence[Outcome]) -> dict[str, Sequence[Any]]:
-    return {
-        "record_key": [outcome.key for outcome in outcomes],
-        "version": [outcome.version for outcome in outcomes],
-        "zoho_id": [outcome.zoho_id for outcome in outcomes],
-        "action": [outcome.action for outcome in outcomes],
-    }
+    columns = zip(*map(_OF_SYNCED, outcomes), strict=True)  # one pass over all
+    return dict(zip(_SYNCED_COLUMNS, columns, strict=True))
 
 
 def _hash_column(keys: Iterable[str], hashes: Mapping[str, str]) -> dict[str, Sequence[Any]]:
