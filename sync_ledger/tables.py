@@ -35,7 +35,7 @@ class AckStatus(StrEnum):
     REJECTED = "rejected"
     """Refused by Zoho or by our own check, or due again at `next_attempt_at`."""
     PARKED = "parked"
-    """Retries are used up, or a person dismissed it."""
+    """Retries are used up, or a person dismissed it, which takes its family away."""
     DELETED = "deleted"
     """Deleted from the legacy table, and the CRM knows: its record is deleted or marked, as `action` says."""
 
