@@ -39,6 +39,7 @@ from target_zoho_crm.api.errors import (
     request_error,
 )
 from target_zoho_crm.api.limits import wait_or_stop
+from target_zoho_crm.confirmation.doubts import StreamDoubts
 from target_zoho_crm.confirmation.laws import are_of_job
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
@@ -54,7 +55,7 @@ from target_zoho_crm.writing.result_files import job_outcomes
 from target_zoho_crm.writing.spool import spooling
 
 CREATE_ATTEMPTS = JOB_CREATION.attempts
-"""A second job after a lost answer costs 500 credits and is harmless, since both hold the same versions."""
+"""A second job after a lost answer costs 500 credits, and both hold the same versions; the first one is in doubt."""
 
 CREATION_MOST = timedelta(hours=JOB_CREATION_HOURS)
 """A job that no run could create by then, for no clear reason, would hold up its orders for ever."""
@@ -112,6 +113,7 @@ class JobSteps:
         *,
         client: ZohoClient,
         ledger: StreamLedger,
+        doubts: StreamDoubts,
         spool: Path,
         job_wait_seconds: float,
         at_zoho: threading.BoundedSemaphore,
@@ -120,6 +122,7 @@ class JobSteps:
         self._policy = policy
         self._client = client
         self._ledger = ledger
+        self._doubts = doubts
         self._spool = spool
         self._job_wait_seconds = job_wait_seconds
         self.at_zoho = at_zoho
@@ -199,6 +202,7 @@ class JobSteps:
                 break
             except LostAnswer as error:
                 may_exist = True
+                self._note_doubt(job)
                 if attempt == attempts:
                     if before and self._ledger.age_of(job.job_id) >= CREATION_MOST:
                         raise error.turned(Gone) from error
@@ -216,6 +220,11 @@ class JobSteps:
         self._ledger.step(job.job_id, JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
         logger.info("Bulk write job %s: %d %s of stream %r", zoho_job_id, len(job.manifest), what, job.stream)
         return replace(job, step=JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
+
+    def _note_doubt(self, job: JournalledJob) -> None:
+        """Note that a job may exist beside the one that is made now. What inserts lands on nothing that is there."""
+        if job.parent_job_id is None or self._policy.operation is not Operation.INSERT:
+            self._doubts.job_may_exist(job)
 
     def wait_for_end(self, job: JournalledJob) -> JobAnswer | None:
         """Poll until the job ends; None where Zoho does not know it any more.
