@@ -46,6 +46,18 @@ class Doubtful:
 
 
 @dataclass(frozen=True, slots=True)
+class InDoubt:
+    """Writes of runs that are over, or have left them, that may have landed or may land late, and their orders.
+
+    `due`: orders that nothing can land over any more, and that the next run compares with the CRM.
+    """
+
+    writes: int = 0
+    orders: int = 0
+    due: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """What a look found: orders that are due to be compared, and the seconds until the next look, None without one."""
 
@@ -103,10 +115,12 @@ def doubtful_orders(
     return found
 
 
-def count_in_doubt(connection: sa.Connection, tables: LedgerTables, stream: str) -> tuple[int, int]:
-    """Count the writes of a stream that may have landed or may land late, and their orders."""
+def count_in_doubt(connection: sa.Connection, tables: LedgerTables, stream: str) -> InDoubt:
+    """Count what is in doubt of a stream."""
     writes = in_doubt(connection, tables, stream, WHOLE)
-    return len(writes), sum(len(write.manifest) for write in writes)
+    due = sa.select(sa.func.count()).where(*_is_doubtful(tables.ack, stream))
+    orders = sum(len(write.manifest) for write in writes)
+    return InDoubt(len(writes), orders, int(connection.execute(due).scalar_one()))
 
 
 def note_different(

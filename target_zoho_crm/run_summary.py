@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
+from sync_ledger.doubts import InDoubt
 from sync_ledger.made_again import MadeAgain
 from target_zoho_crm.api.costs import CALL_RECORDS, upsert_credits
 from target_zoho_crm.api.limits import CreditKind, CreditMeter
@@ -27,13 +28,13 @@ def log_summary(
     adopted: int,
     made_again: tuple[int, Sequence[MadeAgain]],
     verified: Verified,
-    in_doubt: tuple[int, int],
+    in_doubt: InDoubt,
     seconds: float,
 ) -> None:
     """Write the summary line of a stream: `counts` as the STATE gate has them, `adopted` orders of earlier runs.
 
-    `made_again`: how many orders have another record than before, and some of them. `in_doubt`: how many writes may
-    still land late, and how many orders they bring.
+    `made_again`: how many orders have another record than before, and some of them. `in_doubt`: what may still
+    land late.
     """
     parts = [(counts[status.value], word) for status, word in _WORDS.items()]
     if counts[READ] != sum(number for number, _ in parts):
@@ -48,7 +49,7 @@ def log_summary(
         due,
         f"; {adopted:,} adopted from earlier runs" if adopted else "",
         f"; made again: {remade:,}" if remade else "",
-        _of_doubts(verified, *in_doubt),
+        _of_doubts(verified, in_doubt),
         *(f"{credits.spent(kind):,}" for kind in (CreditKind.BULK_WRITE, CreditKind.UPSERT, CreditKind.OTHER)),
         seconds,
     )
@@ -79,7 +80,7 @@ def log_summary(
         )
 
 
-def _of_doubts(verified: Verified, writes: int, orders: int) -> str:
+def _of_doubts(verified: Verified, left: InDoubt) -> str:
     """What was compared, and what stays in doubt with what its comparison may cost at most."""
     parts = []
     if verified.orders:
@@ -90,11 +91,11 @@ def _of_doubts(verified: Verified, writes: int, orders: int) -> str:
             "not comparable in all fields": verified.not_comparable,
         }
         parts.append("in doubt: " + ", ".join(f"{count:,} {what}" for what, count in counts.items() if count))
-    if writes:
-        most = -(-orders // CALL_RECORDS) + upsert_credits(orders)
+    if left.writes:
+        most = -(-left.orders // CALL_RECORDS) + upsert_credits(left.orders)
         parts.append(
-            f"still in doubt: {orders:,} orders of {writes:,} writes that may land late, to be compared for up to "
-            f"{most:,} credits"
+            f"still in doubt: {left.orders:,} orders of {left.writes:,} writes that may land late, to be compared for "
+            f"up to {most:,} credits"
         )
     return "".join(f"; {part}" for part in parts)
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 
-from sync_ledger.doubts import Doubtful, count_in_doubt, doubtful_orders, look_at_doubts, note_different
+from sync_ledger.doubts import Doubtful, InDoubt, count_in_doubt, doubtful_orders, look_at_doubts, note_different
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.leases import Lease
 from sync_ledger.retry_schedules import FIRST_JOB_LOOK_SECONDS, LAST_JOB_LOOK_SECONDS
@@ -66,12 +66,12 @@ class StreamDoubts:
         if self._next_look is not None and time.monotonic() >= self._next_look:
             self.look()
 
-    def left(self) -> tuple[int, int]:
-        """How many writes stay in doubt, and how many orders they bring; a run that knows of none does not ask."""
+    def left(self) -> InDoubt:
+        """What stays in doubt; a run that knows of nothing does not ask."""
         if self._next_look is None:
-            return 0, 0
+            return InDoubt()
 
-        def look_up() -> tuple[int, int]:
+        def look_up() -> InDoubt:
             with self._ledger.connect() as connection:
                 return count_in_doubt(connection, self._ledger.tables, self._lease.stream)
 
