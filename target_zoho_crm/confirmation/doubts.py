@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 
@@ -33,7 +32,10 @@ class StreamDoubts:
         """
         texts, of_orders = job.manifest.texts(), job.parent_job_id is None
         manifest = job.manifest if of_orders else Manifest.of(dict.fromkeys(texts.values(), ""))
-        write_id, kind = uuid.uuid4().hex, WriteKind.JOB if of_orders else WriteKind.LINES
+        write_id, kind = (
+            job.job_id,
+            WriteKind.JOB if of_orders else WriteKind.LINES,
+        )  # once, however often it is asked for
 
         def once() -> None:
             with self._lease.transaction() as connection:

@@ -195,7 +195,7 @@ class JobSteps:
         body = job.create_body or ""
         if callback_url is not None:
             body = with_callback(body, callback_url)
-        before = JOB_CREDITS if may_exist else 0
+        before = self._note_doubt(job) if may_exist else 0
         for attempt in range(1, attempts + 1):
             try:
                 zoho_job_id = self._client.create_job(body.encode(), guard=self._ledger.guard)
@@ -221,10 +221,14 @@ class JobSteps:
         logger.info("Bulk write job %s: %d %s of stream %r", zoho_job_id, len(job.manifest), what, job.stream)
         return replace(job, step=JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
 
-    def _note_doubt(self, job: JournalledJob) -> None:
-        """Note that a job may exist beside the one that is made now. What inserts lands on nothing that is there."""
+    def _note_doubt(self, job: JournalledJob) -> int:
+        """Note that a job may exist beside the one that is made now; gives its credits.
+
+        Lines and links of what is inserted are left out: nothing writes them again.
+        """
         if job.parent_job_id is None or self._policy.operation is not Operation.INSERT:
             self._doubts.job_may_exist(job)
+        return JOB_CREDITS
 
     def wait_for_end(self, job: JournalledJob) -> JobAnswer | None:
         """Poll until the job ends; None where Zoho does not know it any more.

@@ -114,6 +114,23 @@ def test_an_old_version_that_a_slow_job_writes_late_does_not_stay(any_shop: Shop
     assert in_doubt(shop) == []
 
 
+def test_nor_does_that_of_a_job_whose_run_was_killed_before_it_learned_of_it(shop: Shop) -> None:
+    shop.target_config = dict(BY_JOBS)
+    shop.insert(JOB)
+    shop.emulator.admin.add_fault(kind="never_ends", times=1)
+    killed = shop.run(kill_at="after:target_zoho_crm.api.client.ZohoClient.create_job")
+    assert killed.code == -signal.SIGKILL
+    assert shop.run().code == 0
+    assert len(shop.emulator.admin.jobs()) == 2
+    shop.change(JOB[:3], status="Paid", customer_name="New")
+    assert shop.run().code == 0
+    first_job_lands(shop)
+    time_passes(shop, hours=25)
+    assert shop.run().code == 0
+    assert_newest(shop)
+    shop.assert_all_synced()
+
+
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_what_a_look_finds_equal_is_read_once_and_not_written(shop: Shop, tmp_path: Path, elsewhere: bool) -> None:  # noqa: FBT001
     if elsewhere:
