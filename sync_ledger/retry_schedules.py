@@ -134,8 +134,9 @@ RETRIES = (
     Retry(
         "Creating a bulk write job, without an answer",
         JOB_CREATION,
-        f"the next run creates it again, for {JOB_CREATION_HOURS} hours; then its orders go by calls",
-        "both jobs write the same versions; a job of links, which adds rows, is created once",
+        "its orders are due again, by calls, and it is in doubt: `JOB_WITHOUT_RESULT`",
+        "both jobs write the same versions; a job of lines is created again by the next run, "
+        f"for {JOB_CREATION_HOURS} hours, one of links, which adds rows, by nobody",
     ),
     Retry("A job's result that cannot be read", RESULT_READING, "its orders are due again: `JOB_WITHOUT_RESULT`"),
     Retry(

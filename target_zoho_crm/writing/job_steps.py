@@ -104,6 +104,10 @@ class NotCreatedError(Exception):
         self.code = error.code
 
 
+class UnansweredError(Exception):
+    """Zoho may have such a job, or even two, and nobody can find it: it is in doubt, and its orders are due again."""
+
+
 class JobSteps:
     """Takes the jobs of one stream from step to step. Safe for threads."""
 
@@ -141,6 +145,7 @@ class JobSteps:
 
         Raises:
             NotCreatedError: Zoho surely has no such job.
+            UnansweredError: it may have one, and nobody can find it.
             LostAnswer, StillRunningError: what became of it is not known yet; the next run goes on with it.
         """
         told = ""
@@ -150,7 +155,7 @@ class JobSteps:
                     return replace(job, step=JobStep.GIVEN_UP), self._given_up.result(job, given_up)
                 with self.at_zoho:
                     if job.step is JobStep.UPLOADED:
-                        job = self.create(job, may_exist=may_exist)
+                        job = self._created(job, may_exist=may_exist)
                     ended = self.wait_for_end(job)
                 return job, self.fetch(job, ended)
             except Gone as error:
@@ -180,6 +185,12 @@ class JobSteps:
         body = file.body(job.module, file_id)
         self._ledger.step(job.job_id, JobStep.UPLOADED, file_id=file_id, create_body=body)
         return replace(job, step=JobStep.UPLOADED, file_id=file_id, create_body=body)
+
+    def _created(self, job: JournalledJob, *, may_exist: bool) -> JournalledJob:
+        try:
+            return self.create(job, may_exist=may_exist)
+        except LostAnswer as error:
+            raise UnansweredError(str(error)) from error
 
     def create(self, job: JournalledJob, *, may_exist: bool, attempts: int = CREATE_ATTEMPTS) -> JournalledJob:
         """Create the job. What may exist after a lost answer stays journalled as uploaded, for the next run, for a day.

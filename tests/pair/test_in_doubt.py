@@ -131,6 +131,24 @@ def test_nor_does_that_of_a_job_whose_run_was_killed_before_it_learned_of_it(sho
     shop.assert_all_synced()
 
 
+def test_the_orders_of_a_job_that_nobody_can_find_go_on(shop: Shop) -> None:
+    shop.target_config = dict(BY_JOBS)
+    shop.insert(JOB)
+    shop.emulator.admin.add_fault(kind="never_ends", times=2)
+    shop.emulator.admin.add_fault("bulk_create", kind="lost_after", times=2)
+    ended = shop.run()
+    assert ended.code == 0, ended.err
+    assert len(shop.emulator.admin.jobs()) == 2
+    assert {(ack.status, ack.error_code) for ack in shop.acks().values()} == {("rejected", "JOB_WITHOUT_RESULT")}
+    shop.change(JOB[:3], status="Paid", customer_name="New")
+    assert shop.run().summary["synced"] == len(JOB)
+    assert_newest(shop)
+    first_job_lands(shop)
+    time_passes(shop, hours=25)
+    assert shop.run().code == 0
+    shop.assert_all_synced()
+
+
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_what_a_look_finds_equal_is_read_once_and_not_written(shop: Shop, tmp_path: Path, elsewhere: bool) -> None:  # noqa: FBT001
     if elsewhere:
