@@ -23,7 +23,7 @@ from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.retry_schedules import ACQUIRING_LEASE, LEASE_HEARTBEAT_SECONDS
 from sync_ledger.runs import DEAD_AFTER, FOLLOWING, described, mark_dead_runs
-from sync_processes.process_identity import awake_seconds, process_space
+from sync_processes.process_identity import process_space, seconds_since_boot
 
 GUARD_SECONDS = 15.0
 """A send needs a heartbeat no older than this; well under a minute, so that nobody can have taken over meanwhile."""
@@ -52,7 +52,7 @@ class Lease:
         self.stream = stream
         self.partition = partition
         self.run_id = run_id
-        self._confirmed = awake_seconds()
+        self._confirmed = seconds_since_boot()
         self._lost = threading.Event()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -164,7 +164,7 @@ class Lease:
         Raises:
             LeaseLostError: another run has taken over; nothing of this transaction is committed.
         """
-        began, settled = awake_seconds(), False
+        began, settled = seconds_since_boot(), False
         try:
             with self.ledger.begin() as connection:
                 self._confirm(connection, settles)
@@ -204,7 +204,7 @@ class Lease:
         Raises:
             LeaseLostError: it does not.
         """
-        if self._lost.is_set() or awake_seconds() - self._confirmed >= GUARD_SECONDS:
+        if self._lost.is_set() or seconds_since_boot() - self._confirmed >= GUARD_SECONDS:
             self.beat()
 
     def beat(self) -> None:

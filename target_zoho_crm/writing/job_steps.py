@@ -39,6 +39,7 @@ from target_zoho_crm.api.errors import (
     request_error,
 )
 from target_zoho_crm.api.limits import wait_or_stop
+from target_zoho_crm.confirmation.doubts import StreamDoubts
 from target_zoho_crm.confirmation.laws import are_of_rows
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
@@ -54,7 +55,7 @@ from target_zoho_crm.writing.result_files import job_outcomes
 from target_zoho_crm.writing.spool import spooling
 
 CREATE_ATTEMPTS = JOB_CREATION.attempts
-"""A second job after a lost answer costs 500 credits and is harmless, since both hold the same versions."""
+"""A second job after a lost answer costs 500 credits, and both hold the same versions; the first one is in doubt."""
 
 CREATION_MOST = timedelta(hours=JOB_CREATION_HOURS)
 """A job that no run could create by then, for no clear reason, would hold up its orders for ever."""
@@ -103,6 +104,10 @@ class NotCreatedError(Exception):
         self.code = error.code
 
 
+class UnansweredError(Exception):
+    """Zoho may have such a job, or even two, and nobody can find it: it is in doubt, and its orders are due again."""
+
+
 class JobSteps:
     """Takes the jobs of one stream from step to step. Safe for threads."""
 
@@ -112,6 +117,7 @@ class JobSteps:
         *,
         client: ZohoClient,
         ledger: StreamLedger,
+        doubts: StreamDoubts,
         spool: Path,
         job_wait_seconds: float,
         at_zoho: threading.BoundedSemaphore,
@@ -120,6 +126,7 @@ class JobSteps:
         self._policy = policy
         self._client = client
         self._ledger = ledger
+        self._doubts = doubts
         self._spool = spool
         self._job_wait_seconds = job_wait_seconds
         self.at_zoho = at_zoho
@@ -138,6 +145,7 @@ class JobSteps:
 
         Raises:
             NotCreatedError: Zoho surely has no such job.
+            UnansweredError: it may have one, and nobody can find it.
             LostAnswer, StillRunningError: what became of it is not known yet; the next run goes on with it.
         """
         told = ""
@@ -147,7 +155,7 @@ class JobSteps:
                     return replace(job, step=JobStep.GIVEN_UP), self._given_up.result(job, given_up)
                 with self.at_zoho:
                     if job.step is JobStep.UPLOADED:
-                        job = self.create(job, may_exist=may_exist)
+                        job = self._created(job, may_exist=may_exist)
                     ended = self.wait_for_end(job)
                 return job, self.fetch(job, ended)
             except Gone as error:
@@ -178,6 +186,12 @@ class JobSteps:
         self._ledger.step(job.job_id, JobStep.UPLOADED, file_id=file_id, create_body=body)
         return replace(job, step=JobStep.UPLOADED, file_id=file_id, create_body=body)
 
+    def _created(self, job: JournalledJob, *, may_exist: bool) -> JournalledJob:
+        try:
+            return self.create(job, may_exist=may_exist)
+        except LostAnswer as error:
+            raise UnansweredError(str(error)) from error
+
     def create(self, job: JournalledJob, *, may_exist: bool, attempts: int = CREATE_ATTEMPTS) -> JournalledJob:
         """Create the job. What may exist after a lost answer stays journalled as uploaded, for the next run, for a day.
 
@@ -192,13 +206,14 @@ class JobSteps:
         body = job.create_body or ""
         if callback_url is not None:
             body = with_callback(body, callback_url)
-        before = JOB_CREDITS if may_exist else 0
+        before = self._note_doubt(job) if may_exist else 0
         for attempt in range(1, attempts + 1):
             try:
                 zoho_job_id = self._client.create_job(body.encode(), guard=self._ledger.guard)
                 break
             except LostAnswer as error:
                 may_exist = True
+                self._note_doubt(job)
                 if attempt == attempts:
                     if before and self._ledger.age_of(job.job_id) >= CREATION_MOST:
                         raise error.turned(Gone) from error
@@ -216,6 +231,15 @@ class JobSteps:
         self._ledger.step(job.job_id, JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
         logger.info("Bulk write job %s: %d %s of stream %r", zoho_job_id, len(job.manifest), what, job.stream)
         return replace(job, step=JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
+
+    def _note_doubt(self, job: JournalledJob) -> int:
+        """Note that a job may exist beside the one that is made now; gives its credits.
+
+        Lines and links of what is inserted are left out: nothing writes them again.
+        """
+        if job.parent_job_id is None or self._policy.operation is not Operation.INSERT:
+            self._doubts.job_may_exist(job)
+        return JOB_CREDITS
 
     def wait_for_end(self, job: JournalledJob) -> JobAnswer | None:
         """Poll until the job ends; None where Zoho does not know it any more.

@@ -76,7 +76,7 @@ class SelectionAndSettlement(LegacyTable):
         self.shop.empty()
         self.reading = self.shop.reading(page_size=page_size, find_deleted=find_deleted)
         patch = pytest.MonkeyPatch()
-        patch.setattr(leases, "awake_seconds", self.shop.clock.seconds)
+        patch.setattr(leases, "seconds_since_boot", self.shop.clock.seconds)
         self.closing.callback(patch.undo)
         self.write("A", START)  # never removed: a table without any row is taken for a mistake
 
