@@ -64,8 +64,22 @@ class WriteUnderWay:
 
 
 def note(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay) -> None:
-    """Note a write that is about to go; for the first attempt of a call."""
-    facts = {
+    """Note a write that is about to go, under a lease that the transaction has checked."""
+    connection.execute(sa.insert(tables.write), _facts(write))
+
+
+def note_held(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay) -> bool:
+    """Note it if its run still holds its lease, in one statement; False where it does not.
+
+    The run's row is locked until the end of the transaction, so that whoever takes over does so after it, and finds
+    the write, or before it, and it is not noted. Whoever takes over changes `lock_name`, which is unique: on PostgreSQL
+    a KEY SHARE lock waits for that, and not for a heartbeat, nor for the acks that are written with one.
+    """
+    return connection.execute(_noted_if_held(tables), _facts(write)).rowcount == 1
+
+
+def _facts(write: WriteUnderWay) -> dict[str, Any]:
+    return {
         "write_id": write.write_id,
         "stream": write.stream,
         "run_id": write.run_id,
@@ -76,7 +90,6 @@ def note(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay) 
         "began_at": write.began_at,
         "may_land_until": write.may_land_until,
     }
-    connection.execute(sa.insert(tables.write), facts)
 
 
 def note_again(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay) -> None:
@@ -143,6 +156,18 @@ def end_with_processes(connection: sa.Connection, tables: LedgerTables, stream: 
     if ended:
         over = sa.update(write).where(write.c.write_id == sa.bindparam("id")).values(may_land_until=now)
         connection.execute(over, [{"id": write_id} for write_id in ended])
+
+
+@cache
+def _noted_if_held(tables: LedgerTables) -> sa.Insert:
+    write, run = tables.write, tables.run
+    columns = [column for column in write.columns if column.name not in {"left_at", "verified_at"}]
+    held = (
+        sa.select(*(sa.bindparam(column.name, type_=column.type).label(f"new_{column.name}") for column in columns))
+        .where(run.c.run_id == sa.bindparam("run_id", type_=run.c.run_id.type), run.c.finished_at.is_(None))
+        .with_for_update(read=True, key_share=True)
+    )
+    return sa.insert(write).from_select(columns, held).execution_options(preserve_rowcount=True)
 
 
 @cache
