@@ -146,17 +146,23 @@ def _shared(ids: Mapping[str, str]) -> dict[str, list[str]]:
     return {zoho_id: keys for zoho_id, keys in by_id.items() if len(keys) > 1}
 
 
+def key_conflict(key: str, version: str, message: str, *, field: str | None, conflict_id: str | None = None) -> Outcome:
+    """The refusal of an order whose record, or key, is another order's; the fields are those of `Outcome`."""
+    return Outcome(
+        key=key,
+        version=version,
+        status=Status.REJECTED,
+        code=OwnCode.KEY_CONFLICT,
+        field=field,
+        message=message,
+        family=Family.DATA,
+        conflict_id=conflict_id,
+    )
+
+
 def _conflict(outcome: Outcome, rivals: Sequence[str]) -> Outcome:
     zoho_id = outcome.zoho_id or outcome.conflict_id or ""
     by_field = outcome.field if outcome.conflict_id else None
     text = written_too(zoho_id, rivals)
-    return Outcome(
-        key=outcome.key,
-        version=outcome.version,
-        status=Status.REJECTED,
-        code=OwnCode.KEY_CONFLICT,
-        field=by_field,
-        message=f"{matched_by(zoho_id, by_field)}; {text}" if by_field else text,
-        family=Family.DATA,
-        conflict_id=zoho_id,
-    )
+    message = f"{matched_by(zoho_id, by_field)}; {text}" if by_field else text
+    return key_conflict(outcome.key, outcome.version, message, field=by_field, conflict_id=zoho_id)
