@@ -5,13 +5,12 @@ the transaction that writes the acks. What stays behind is *in doubt*: the rows 
 a living run left because no answer came. Such a write may have had its effect, or may still have it until
 `may_land_until`: for an hour and five minutes at most, in which its access token ends, or until its process did.
 
-Whoever verifies them reads `in_doubt`, compares with the CRM, and calls `note_verified` the first time and `settle`
-once nothing can land any more. All of it is done in the caller's transaction, under the lease.
+`doubts.py` looks at them when nothing can land any more. All of it is done in the caller's transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -48,8 +47,9 @@ class WriteKind(StrEnum):
 class WriteUnderWay:
     """One call, or the creation of one job. `manifest` maps the orders' keys to the versions that went out.
 
-    `began_at`, `may_land_until` and `verified_at` (the first comparison, None before) are by the ledger's clock, naive
-    UTC. `job_id` is the journal's name for the job of a `JOB`, and for the insert call of an `INSERT`.
+    Times are by the ledger's clock, naive UTC: `left_at` is when its run went on without an answer, and `verified_at`
+    the last look at it, if any. `job_id` is the journal's name for the job that was created, and for the insert call of
+    an `INSERT`.
     """
 
     write_id: str
@@ -60,12 +60,27 @@ class WriteUnderWay:
     began_at: datetime
     may_land_until: datetime
     job_id: str | None = None
+    left_at: datetime | None = None
     verified_at: datetime | None = None
 
 
 def note(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay) -> None:
-    """Note a write that is about to go; for the first attempt of a call."""
-    facts = {
+    """Note a write that is about to go, under a lease that the transaction has checked."""
+    connection.execute(sa.insert(tables.write), _facts(write))
+
+
+def note_held(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay) -> bool:
+    """Note it if its run still holds its lease, in one statement; False where it does not.
+
+    The run's row is locked until the end of the transaction, so that whoever takes over does so after it, and finds
+    the write, or before it, and it is not noted. Whoever takes over changes `lock_name`, which is unique: on PostgreSQL
+    a KEY SHARE lock waits for that, and not for a heartbeat, nor for the acks that are written with one.
+    """
+    return connection.execute(_noted_if_held(tables), _facts(write)).rowcount == 1
+
+
+def _facts(write: WriteUnderWay) -> dict[str, Any]:
+    return {
         "write_id": write.write_id,
         "stream": write.stream,
         "run_id": write.run_id,
@@ -76,7 +91,6 @@ def note(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay) 
         "began_at": write.began_at,
         "may_land_until": write.may_land_until,
     }
-    connection.execute(sa.insert(tables.write), facts)
 
 
 def note_again(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay) -> None:
@@ -119,12 +133,19 @@ def in_doubt(connection: sa.Connection, tables: LedgerTables, stream: str, parti
     return list(map(_under_way, connection.execute(query)))
 
 
-def note_verified(connection: sa.Connection, tables: LedgerTables, write_ids: Collection[str], now: datetime) -> None:
-    """Note that the orders of writes in doubt were compared for the first time; they are once more at their end."""
-    write = tables.write
-    first = sa.update(write).where(write.c.write_id == sa.bindparam("id"), write.c.verified_at.is_(None))
-    if write_ids:
-        connection.execute(first.values(verified_at=now), [{"id": write_id} for write_id in write_ids])
+def claim_look(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay, now: datetime) -> bool:
+    """Note that a write in doubt is looked at in this transaction; False where somebody else was faster."""
+    table = tables.write
+    unchanged = table.c.verified_at.is_(None) if write.verified_at is None else table.c.verified_at == write.verified_at
+    claim = sa.update(table).where(table.c.write_id == write.write_id, unchanged).values(verified_at=now)
+    return connection.execute(claim).rowcount == 1
+
+
+def keep(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay, texts: Mapping[str, str]) -> None:
+    """Keep these orders of a write in doubt, with these texts in place of versions, and no others."""
+    manifest = Manifest.of(texts)
+    kept = sa.update(tables.write).where(tables.write.c.write_id == write.write_id)
+    connection.execute(kept.values(manifest=manifest.packed, row_count=len(manifest)))
 
 
 def end_with_processes(connection: sa.Connection, tables: LedgerTables, stream: str, now: datetime) -> None:
@@ -143,6 +164,18 @@ def end_with_processes(connection: sa.Connection, tables: LedgerTables, stream: 
     if ended:
         over = sa.update(write).where(write.c.write_id == sa.bindparam("id")).values(may_land_until=now)
         connection.execute(over, [{"id": write_id} for write_id in ended])
+
+
+@cache
+def _noted_if_held(tables: LedgerTables) -> sa.Insert:
+    write, run = tables.write, tables.run
+    columns = [column for column in write.columns if column.name not in {"left_at", "verified_at"}]
+    held = (
+        sa.select(*(sa.bindparam(column.name, type_=column.type).label(f"new_{column.name}") for column in columns))
+        .where(run.c.run_id == sa.bindparam("run_id", type_=run.c.run_id.type), run.c.finished_at.is_(None))
+        .with_for_update(read=True, key_share=True)
+    )
+    return sa.insert(write).from_select(columns, held).execution_options(preserve_rowcount=True)
 
 
 @cache
@@ -166,5 +199,6 @@ def _under_way(row: sa.Row[Any]) -> WriteUnderWay:
         began_at=row.began_at,
         may_land_until=row.may_land_until,
         job_id=row.job_id,
+        left_at=row.left_at,
         verified_at=row.verified_at,
     )

@@ -73,8 +73,10 @@ def process_lives(pid: int, space: str, start: str | None = None) -> bool:
 
 
 def _stat(pid: int) -> list[str]:
-    """What Linux tells of a process, from its state on; empty where it tells nothing."""
+    """What Linux tells of a process, from its state on; empty where it tells nothing, or /proc is of another space."""
     try:
+        if str(Path("/proc/self").readlink()) != str(os.getpid()):
+            return []
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
