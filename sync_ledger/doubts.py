@@ -16,12 +16,19 @@ import sqlalchemy as sa
 
 from sync_databases.chunks import lookup_chunks
 from sync_ledger.codes import LedgerCode
-from sync_ledger.job_journal import Manifest
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE
 from sync_ledger.retry_schedules import JOB_LOOKS
 from sync_ledger.tables import AckStatus, LedgerTables
-from sync_ledger.writes_under_way import WriteKind, WriteUnderWay, end_with_processes, in_doubt, settle
+from sync_ledger.writes_under_way import (
+    WriteKind,
+    WriteUnderWay,
+    claim_look,
+    end_with_processes,
+    in_doubt,
+    keep,
+    settle,
+)
 
 WRITTEN_ONCE = "\0"
 """What stands before a fingerprint in a manifest, in place of a version: the order differed at an earlier look, so, and
@@ -141,7 +148,7 @@ def note_different(
         texts = write.manifest.texts()
         written = {key: WRITTEN_ONCE + fingerprints[key] for key in texts.keys() & fingerprints.keys()}
         if written:
-            _keep(connection, tables, write, {**texts, **written})
+            keep(connection, tables, write, {**texts, **written})
 
 
 def _is_doubtful(table: sa.Table, stream: str) -> tuple[sa.ColumnElement[bool], ...]:
@@ -152,27 +159,34 @@ def _is_doubtful(table: sa.Table, stream: str) -> tuple[sa.ColumnElement[bool], 
     )
 
 
+def _looks(write: WriteUnderWay) -> list[datetime]:
+    """When a write in doubt is looked at; a job of lines once, since their orders are written again."""
+    if write.kind is WriteKind.JOB:
+        return [write.began_at + after for after in _JOB_LOOKS]
+    if write.kind in _WRITTEN_AGAIN and write.job_id is not None:
+        return [write.began_at + _JOB_LOOKS[-1]]
+    return [write.may_land_until]
+
+
 def _next_look(write: WriteUnderWay) -> datetime:
     """When a write in doubt is looked at next; the last look comes again while an order is in another job."""
-    if write.kind is not WriteKind.JOB:
-        return write.may_land_until
-    looks = [write.began_at + after for after in _JOB_LOOKS]
+    looks = _looks(write)
     return next((each for each in looks if write.verified_at is None or write.verified_at < each), looks[-1])
 
 
 def _is_last(write: WriteUnderWay, now: datetime) -> bool:
-    return write.kind is not WriteKind.JOB or write.began_at + _JOB_LOOKS[-1] <= now
+    return _looks(write)[-1] <= now
 
 
 def _look(connection: sa.Connection, *, tables: LedgerTables, write: WriteUnderWay, now: datetime) -> None:
-    if not _claim(connection, tables, write, now):
+    if not claim_look(connection, tables, write, now):
         return
     texts = write.manifest.texts()
     waiting = {} if write.kind in _NOT_OVERWRITING else _make_due(connection, tables.ack, write, texts, now)
     if not _is_last(write, now):
         return
     if waiting:
-        _keep(connection, tables, write, waiting)
+        keep(connection, tables, write, waiting)
     else:
         settle(connection, tables, [write.write_id])
 
@@ -182,8 +196,9 @@ def _make_due(
 ) -> dict[str, str]:
     """Make the orders of a write due that are called synced; gives those that are in a job, and wait for its end.
 
-    What a job has at the version that the ledger has too, it may write as often as it likes.
+    What a job, or a call of a run that went on, has at the version that the ledger has too, may land whenever it likes.
     """
+    same_is_harmless = write.kind is WriteKind.JOB or write.left_at is not None
     code = LedgerCode.DIFFERS if write.kind in _WRITTEN_AGAIN else LedgerCode.IN_DOUBT
     waiting: dict[str, str] = {}
     columns = (ack.c.record_key, ack.c.version, ack.c.status)
@@ -196,7 +211,8 @@ def _make_due(
         waiting.update((key, texts[key]) for key in submitted)
         by_earlier: dict[str | None, list[str]] = {}
         for key, (version, status) in states.items():
-            if status == AckStatus.SYNCED.value and not (write.kind is WriteKind.JOB and version == texts[key]):
+            harmless = same_is_harmless and version == texts[key] and write.kind not in _WRITTEN_AGAIN
+            if status == AckStatus.SYNCED.value and not harmless:
                 text = texts[key]
                 earlier = text.removeprefix(WRITTEN_ONCE) if text.startswith(WRITTEN_ONCE) else None
                 by_earlier.setdefault(earlier, []).append(key)
@@ -218,17 +234,3 @@ def _due(code: LedgerCode, earlier: str | None, now: datetime) -> dict[str, Any]
         "attempts": 0,
         "failing_since": None,
     }
-
-
-def _claim(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay, now: datetime) -> bool:
-    """Take a look for this transaction; False when somebody else was faster."""
-    table = tables.write
-    before = table.c.verified_at.is_(None) if write.verified_at is None else table.c.verified_at == write.verified_at
-    claim = sa.update(table).where(table.c.write_id == write.write_id, before).values(verified_at=now)
-    return connection.execute(claim).rowcount == 1
-
-
-def _keep(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay, texts: Mapping[str, str]) -> None:
-    manifest = Manifest.of(texts)
-    kept = sa.update(tables.write).where(tables.write.c.write_id == write.write_id)
-    connection.execute(kept.values(manifest=manifest.packed, row_count=len(manifest)))

@@ -1,18 +1,14 @@
-"""One stream's writes in doubt: noted where no answer came, and looked at when they cannot land any more."""
+"""One stream's writes in doubt: looked at when they cannot land any more."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from datetime import timedelta
 
 from sync_ledger.doubts import Doubtful, InDoubt, count_in_doubt, doubtful_orders, look_at_doubts, note_different
-from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.leases import Lease
-from sync_ledger.retry_schedules import FIRST_JOB_LOOK_SECONDS, LAST_JOB_LOOK_SECONDS
-from sync_ledger.writes_under_way import WriteKind, WriteUnderWay, leave, note_again
-
-JOB_MAY_LAND_FOR = timedelta(seconds=LAST_JOB_LOOK_SECONDS)
+from sync_ledger.retry_schedules import FIRST_JOB_LOOK_SECONDS
+from sync_ledger.writes_under_way import TOKEN_LASTS_MOST
 
 
 class StreamDoubts:
@@ -25,35 +21,8 @@ class StreamDoubts:
         self.any_due = False
         """Whether orders are due to be compared: by the last look."""
 
-    def job_may_exist(self, job: JournalledJob) -> None:
-        """Note that a job was asked for and no answer came: it may write its rows at any time, for a day.
-
-        Of a job of lines or links, their orders are noted: nobody can tell from a look whether it came late.
-        """
-        texts, of_orders = job.manifest.texts(), job.parent_job_id is None
-        manifest = job.manifest if of_orders else Manifest.of(dict.fromkeys(texts.values(), ""))
-        write_id, kind = (
-            job.job_id,
-            WriteKind.JOB if of_orders else WriteKind.LINES,
-        )  # once, however often it is asked for
-
-        def once() -> None:
-            with self._lease.transaction() as connection:
-                now = self._ledger.now(connection)
-                write = WriteUnderWay(
-                    write_id,
-                    self._lease.stream,
-                    self._lease.run_id,
-                    kind,
-                    manifest,
-                    began_at=now,
-                    may_land_until=now + JOB_MAY_LAND_FOR,
-                    job_id=job.job_id,
-                )
-                note_again(connection, self._ledger.tables, write)
-                leave(connection, self._ledger.tables, [write_id], now)
-
-        self._ledger.with_retries(once)
+    def job_may_exist(self) -> None:
+        """Note that a job was asked for and no answer came, which the lease leaves in doubt: a look comes soon."""
         soonest = time.monotonic() + FIRST_JOB_LOOK_SECONDS
         self._next_look = soonest if self._next_look is None else min(self._next_look, soonest)
 
@@ -65,12 +34,14 @@ class StreamDoubts:
 
     def look_in_time(self) -> None:
         """Look if it is time to; for runs that last."""
+        if self._next_look is None and self._lease.has_left:
+            self._next_look = time.monotonic() + TOKEN_LASTS_MOST.total_seconds()
         if self._next_look is not None and time.monotonic() >= self._next_look:
             self.look()
 
     def left(self) -> InDoubt:
         """What stays in doubt; a run that knows of nothing does not ask."""
-        if self._next_look is None:
+        if self._next_look is None and not self._lease.has_left:
             return InDoubt()
 
         def look_up() -> InDoubt:

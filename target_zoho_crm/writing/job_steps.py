@@ -26,6 +26,7 @@ from sync_ledger.retry_schedules import (
 )
 from sync_ledger.tables import JobStep
 from sync_ledger.writes_under_way import WriteKind
+from target_zoho_crm.api.calls import Fence
 from target_zoho_crm.api.client import JobAnswer, ZohoClient
 from target_zoho_crm.api.code_kinds import Place
 from target_zoho_crm.api.codes import CODES, JOB_OUTDATED, OF_EVERY_CALL, Family, OwnCode
@@ -206,15 +207,14 @@ class JobSteps:
         body = job.create_body or ""
         if callback_url is not None:
             body = with_callback(body, callback_url)
-        before = self._note_doubt(job) if may_exist else 0
+        before = JOB_CREDITS if may_exist else 0
         for attempt in range(1, attempts + 1):
             try:
-                fence = self._ledger.sending(WriteKind.JOB, job.manifest, job_id=job.job_id)
-                zoho_job_id = self._client.create_job(body.encode(), fence)
+                zoho_job_id = self._client.create_job(body.encode(), self._fence(job))
                 break
             except LostAnswer as error:
                 may_exist = True
-                self._note_doubt(job)
+                self._doubts.job_may_exist()
                 if attempt == attempts:
                     if before and self._ledger.age_of(job.job_id) >= CREATION_MOST:
                         raise error.turned(Gone) from error
@@ -233,14 +233,14 @@ class JobSteps:
         logger.info("Bulk write job %s: %d %s of stream %r", zoho_job_id, len(job.manifest), what, job.stream)
         return replace(job, step=JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
 
-    def _note_doubt(self, job: JournalledJob) -> int:
-        """Note that a job may exist beside the one that is made now; gives its credits.
-
-        Lines and links of what is inserted are left out: nothing writes them again.
-        """
-        if job.parent_job_id is None or self._policy.operation is not Operation.INSERT:
-            self._doubts.job_may_exist(job)
-        return JOB_CREDITS
+    def _fence(self, job: JournalledJob) -> Fence:
+        """The fence of a job's creation. Of a job of lines or links their orders are noted, which are written again."""
+        if job.parent_job_id is None:
+            return self._ledger.sending(WriteKind.JOB, job.manifest, job_id=job.job_id)
+        if self._policy.operation is Operation.INSERT:  # nothing writes such orders again
+            return self._ledger.sending_without_orders()
+        orders = dict.fromkeys(job.manifest.texts().values(), "")
+        return self._ledger.sending(WriteKind.LINES, orders, job_id=job.job_id)
 
     def wait_for_end(self, job: JournalledJob) -> JobAnswer | None:
         """Poll until the job ends; None where Zoho does not know it any more.

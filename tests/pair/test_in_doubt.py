@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import signal
 from collections import Counter
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from click.testing import CliRunner
 from emulator_client import Client
 from following_pair import FOLLOW, following, until
 from pair_of_plugins import Shop, differences
+from writes_in_doubt import in_doubt, time_passes
 
 from orders_sync.cli import main
-from sync_ledger.ledger import Ledger
 
 JOB = [f"SO-{number}" for number in range(12)]
 TEN_YEARS_SECONDS = 11 * 365 * 86_400
@@ -25,29 +23,6 @@ TEN_YEARS_SECONDS = 11 * 365 * 86_400
 BY_JOBS = {"channel": "bulk_write", "job_wait_seconds": 20}
 PERSON = "4876876000000000302"
 NOTHING: dict[str, int] = {"rejected": 0, "parked": 0, "superseded": 0, "left unsynced": 0}
-
-
-def time_passes(shop: Shop, **ago: float) -> None:
-    """For what the ledger has in doubt alone."""
-    ledger = Ledger.open(shop.ack_url)
-    try:
-        with ledger.begin() as connection:
-            write = ledger.tables.write
-            for row in connection.execute(sa.select(write)).all():
-                times = {name: getattr(row, name) for name in ("began_at", "may_land_until", "left_at", "verified_at")}
-                earlier = {name: at - timedelta(**ago) for name, at in times.items() if at is not None}
-                connection.execute(sa.update(write).where(write.c.write_id == row.write_id).values(earlier))
-    finally:
-        ledger.close()
-
-
-def in_doubt(shop: Shop) -> list[Any]:
-    ledger = Ledger.open(shop.ack_url)
-    try:
-        with ledger.connect() as connection:
-            return list(connection.execute(sa.select(ledger.tables.write)))
-    finally:
-        ledger.close()
 
 
 def assert_newest(shop: Shop) -> None:
