@@ -77,6 +77,7 @@ class LedgerTables:
     version: sa.Table
     identity: sa.Table
     stream: sa.Table
+    content_form: sa.Table
 
     @property
     def of_records(self) -> tuple[sa.Table, ...]:
@@ -93,7 +94,8 @@ def ledger_tables(engine: Engine, schema: str | None = None) -> LedgerTables:
     metadata = sa.MetaData(schema=schema)
     version = sa.Table("zoho_sync_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
     tables = _ack_table(metadata, engine), _job_table(metadata, engine), _run_table(metadata, engine)
-    return LedgerTables(metadata, *tables, version, _identity_table(metadata), _stream_table(metadata, engine))
+    identity, stream = _identity_table(metadata), _stream_table(metadata, engine)
+    return LedgerTables(metadata, *tables, version, identity, stream, _content_form_table(metadata, engine))
 
 
 def _ack_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
@@ -118,6 +120,10 @@ def _ack_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("job_id", sa.String(32)),
         sa.Column("run_id", sa.String(32)),
         sa.Column("payload_hash", sa.String(64)),
+        # A fingerprint of the order as it was read. With a form and no content: it was settled when it was read, so
+        # that its version says enough. Without a form: another tap's, or an early version's.
+        sa.Column("content", sa.String(32)),
+        sa.Column("content_form", sa.String(16)),
         sa.Column("folded_key", ExactText(KEY_LENGTH)),
         sa.Column("earlier_zoho_id", sa.String(32)),
         sa.Column("remade_run_id", sa.String(32)),
@@ -230,6 +236,16 @@ def _stream_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("mapping_mark", sa.String(32)),
         sa.Column("bookmark", long_text_type(engine)),
         sa.Column("bound_at", timestamp_type(engine), nullable=False),
+    )
+
+
+def _content_form_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
+    """What the contents of acks are made of (`content_forms.py`)."""
+    return sa.Table(
+        "zoho_sync_content_form",
+        metadata,
+        sa.Column("form", sa.String(16), primary_key=True),
+        sa.Column("described", long_text_type(engine), nullable=False),
     )
 
 

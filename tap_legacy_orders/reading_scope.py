@@ -28,7 +28,8 @@ def choose_scope(source: OrdersSource, bookmark: str | None) -> ReadingScope:
         TapSyncError: a database does not answer.
     """
     cutoff = source.ledger_now()
-    chosen = source.choose_range(source.newest, bookmark, source.now(), source.settings.lookback)
+    began = source.last_began() if bookmark is None else None
+    chosen = source.choose_range(source.newest, bookmark, source.now(), source.settings.lookback, began)
     _log_range(source, chosen, bookmark)
     late, ahead, future = source.count_late(chosen)
     _log_late(source, chosen, late, ahead, future)

@@ -26,6 +26,7 @@ from tap_legacy_orders.row_layout import RowLayout
 
 _POSITION = "_sync_position"
 _LEFT_OUT = "_sync_left_out"
+_ACKED = ("_sync_status", "_sync_acked", "_sync_form")
 
 
 class Action(IntEnum):
@@ -35,6 +36,8 @@ class Action(IntEnum):
     LEAVE_OUT = 1
     """Changed while its earlier version is in flight: not sent now, and the bookmark must not pass it."""
     SKIP = 2
+    COMPARE = 3
+    """Its ack has this very version: the content decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +47,39 @@ class AckState:
     version: str
     status: str
     next_attempt_at: datetime | None
+    content: str | None = None
+    content_form: str | None = None
 
 
-def action_for(ack: AckState | None, version: str, cutoff: datetime, *, by_flag: bool = False) -> Action:
+def action_for(
+    ack: AckState | None, version: str, cutoff: datetime, *, by_flag: bool = False, by_content: bool = False
+) -> Action:
     """Decide about an order at `version`; due retries are skipped, since they were sent before the pages began.
 
     `by_flag`: its flag is unset; if it is synced all the same, the target sets the flag and sends nothing.
+    `by_content`: it lies in the window.
     """
     if ack is None or (by_flag and ack.version == version and ack.status == AckStatus.SYNCED.value):
         return Action.SEND
-    if ack.version == version or _is_due(ack, cutoff):
+    if _is_due(ack, cutoff):
         return Action.SKIP
+    if ack.version == version:
+        return Action.COMPARE if by_content and _has_content_to_compare(ack) else Action.SKIP
     return Action.LEAVE_OUT if ack.status == AckStatus.SUBMITTED.value else Action.SEND
+
+
+def compared_action(status: str | None, acked: str | None) -> Action:
+    """The action of an unsettled order of the window, by what a page's query says of its ack; see `_acked`."""
+    if acked is not None:
+        return Action.COMPARE
+    return Action.LEAVE_OUT if status == AckStatus.SUBMITTED.value else Action.SEND
+
+
+def _has_content_to_compare(ack: AckState) -> bool:
+    """Whether an ack can speak of another content: one without a form has none, one with just a form needed none."""
+    if ack.content_form is None:
+        return ack.status != AckStatus.SUBMITTED.value
+    return ack.content is not None
 
 
 def _is_due(ack: AckState, cutoff: datetime) -> bool:
@@ -202,10 +226,23 @@ class UnsyncedQueries:
     # Pages
 
     def range_page(
-        self, lower: str | None, upper: str, after: Position | None, limit: int, cutoff: datetime
+        self,
+        lower: str | None,
+        upper: str,
+        after: Position | None,
+        limit: int,
+        cutoff: datetime,
+        *,
+        until: str | None = None,
+        by_content: bool = False,
     ) -> sa.Select[Any]:
-        """Read orders by (replication key, key) from `lower` to `upper`, both inclusive, past `after`."""
+        """Read orders by (replication key, key) from `lower` to `upper`, both inclusive, past `after`.
+
+        `until` is an end before `upper`, and not part of it. `by_content`: also orders with an ack of their version.
+        """
         conditions: list[Element] = [self._replication <= self._bound_replication(upper), self._is_ours()]
+        if until is not None:
+            conditions.append(self._replication < self._bound_replication(until))
         if after is not None and after.replication is not None:
             reached = self._bound_replication(after.replication)
             conditions += [
@@ -214,7 +251,7 @@ class UnsyncedQueries:
             ]
         elif lower is not None:
             conditions.append(self._replication >= self._bound_replication(lower))
-        return self._page(conditions, [self._replication, *self._key], limit, cutoff)
+        return self._page(conditions, [self._replication, *self._key], limit, cutoff, by_content=by_content)
 
     def outside_page(self, future: str | None, after: Position | None, limit: int, cutoff: datetime) -> sa.Select[Any]:
         """Read orders by key that the range cannot reach: those without a replication value, or after `future`."""
@@ -245,16 +282,44 @@ class UnsyncedQueries:
         flag = self.table.flag
         return [] if flag is None else [is_unset(self.database, flag, self.orders.c[flag.name])]
 
-    def _page(self, conditions: list[Element], order: list[Element], limit: int, cutoff: datetime) -> sa.Select[Any]:
+    def _page(
+        self, conditions: list[Element], order: list[Element], limit: int, cutoff: datetime, *, by_content: bool = False
+    ) -> sa.Select[Any]:
         ack = self._ack
         conditions = [*self._unflagged(), *conditions]
         if ack is None:
             query = self._selected().select_from(self.orders)
+        elif by_content:
+            query = self._selected(*self._acked(ack)).select_from(self._with_acks(ack))
+            conditions = [*conditions, sa.or_(self._unsettled(ack, cutoff), self._may_have_other_content(ack, cutoff))]
         else:
             left_out = sa.case((ack.c.status == AckStatus.SUBMITTED.value, 1), else_=0).label(_LEFT_OUT)
             query = self._selected(left_out).select_from(self._with_acks(ack))
             conditions = [*conditions, self._unsettled(ack, cutoff)]
         return query.where(*conditions).order_by(*order).limit(limit)
+
+    def _acked(self, ack: sa.Table) -> list[Element]:
+        """What `compared_action` decides by: an ack's status, content and form.
+
+        The content is NULL of an ack that has another version.
+        """
+        compared = ack.c.version == self._current_version()
+        if self.table.flag is not None:  # then the target compares what is synced
+            compared = sa.and_(compared, ack.c.status != AckStatus.SYNCED.value)
+        content = sa.case((compared, sa.func.coalesce(ack.c.content, "-")))
+        return [
+            element.label(name)
+            for element, name in zip((ack.c.status, content, ack.c.content_form), _ACKED, strict=True)
+        ]
+
+    def _may_have_other_content(self, ack: sa.Table, cutoff: datetime) -> Element:
+        """The condition under which `action_for` is COMPARE."""
+        without = sa.and_(ack.c.content_form.is_(None), ack.c.status != AckStatus.SUBMITTED.value)
+        compared = sa.or_(without, ack.c.content.is_not(None))
+        return sa.and_(ack.c.version == self._current_version(), sa.not_(_due(ack, cutoff)), compared)
+
+    def _current_version(self) -> Element:
+        return exact_key(self.version_text, self.database.dialect)
 
     def _with_acks(self, ack: sa.Table) -> sa.FromClause:
         key = exact_key(self.key_text, self.database.dialect)
@@ -262,13 +327,8 @@ class UnsyncedQueries:
 
     def _unsettled(self, ack: sa.Table, cutoff: datetime) -> Element:
         """The condition under which `action_for` is SEND or LEAVE_OUT."""
-        current = exact_key(self.version_text, self.database.dialect)
-        due = sa.and_(
-            ack.c.status == AckStatus.REJECTED.value,
-            ack.c.next_attempt_at.is_not(None),
-            ack.c.next_attempt_at <= cutoff,
-        )
-        changed = sa.and_(ack.c.version != current, sa.not_(due))
+        current = self._current_version()
+        changed = sa.and_(ack.c.version != current, sa.not_(_due(ack, cutoff)))
         if self.table.flag is None:
             return sa.or_(ack.c.record_key.is_(None), changed)
         unflagged = sa.and_(ack.c.version == current, ack.c.status == AckStatus.SYNCED.value)
@@ -327,11 +387,16 @@ def due_keys(ack: sa.Table, stream: str, cutoff: datetime, after: str | None, li
     return query if limit is None else query.order_by(ack.c.record_key).limit(limit)
 
 
-def ack_states(ack: sa.Table, stream: str, keys: Sequence[str]) -> sa.Select[Any]:
-    """Look up the acks of some keys."""
-    return sa.select(ack.c.record_key, ack.c.version, ack.c.status, ack.c.next_attempt_at).where(
-        ack.c.stream == stream, ack.c.record_key.in_(keys)
+def _due(ack: sa.Table, cutoff: datetime) -> Element:
+    return sa.and_(
+        ack.c.status == AckStatus.REJECTED.value, ack.c.next_attempt_at.is_not(None), ack.c.next_attempt_at <= cutoff
     )
+
+
+def ack_states(ack: sa.Table, stream: str, keys: Sequence[str]) -> sa.Select[Any]:
+    """Look up the acks of some keys: what `AckState` holds, behind each key."""
+    columns = (ack.c.version, ack.c.status, ack.c.next_attempt_at, ack.c.content, ack.c.content_form)
+    return sa.select(ack.c.record_key, *columns).where(ack.c.stream == stream, ack.c.record_key.in_(keys))
 
 
 def usable_keys(keys: Sequence[str]) -> bool:

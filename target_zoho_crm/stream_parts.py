@@ -15,6 +15,7 @@ from target_zoho_crm.config_schema import payload_settings
 from target_zoho_crm.confirmation.in_flight import InFlight
 from target_zoho_crm.confirmation.problem_summary import Problems
 from target_zoho_crm.confirmation.recorder import Recorder
+from target_zoho_crm.confirmation.sent_contents import SentContents
 from target_zoho_crm.confirmation.state_gate import StateGate
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.confirmation.sync_flags import SyncFlags
@@ -52,6 +53,7 @@ class StreamParts:
     ledger: StreamLedger
     recorder: Recorder
     in_flight: InFlight
+    contents: SentContents
     writers: WriterParts
     lookups: LookupResolver
     deletions: Deletions
@@ -99,12 +101,14 @@ class SharedParts:
         """
         settings, client, calls, lines = self._settings, self._client, self._workers.calls, compiled.lines
         soft_delete = own.deletes.soft_delete(fields)
+        contents = SentContents(policy.content_form)
         ledger = StreamLedger(
             lease.ledger,
             lease,
             max_attempts=settings.max_attempts,
             folding=policy.folding,
             shares_module=own.shares_module,
+            contents=contents,
         )
         recorder = Recorder(
             policy,
@@ -146,12 +150,18 @@ class SharedParts:
         sifts: list[Sift] = [recorder.set_missing_flags]
         if own.shares_module:
             sifts.append(SharedModule(policy.folding, ledger=ledger, recorder=recorder).sift)
-        if settings.skip_unchanged:
-            hasher = PayloadHasher(payload_settings(settings.config), policy.stream)
-            sifts.append(UnchangedOrders(hasher, ledger=ledger, recorder=recorder).sift)
+        if settings.skip_unchanged or contents.form is not None:
+            unchanged = UnchangedOrders(
+                PayloadHasher(payload_settings(settings.config), policy.stream),
+                ledger=ledger,
+                recorder=recorder,
+                every_version=settings.skip_unchanged,
+                by_flag=flags is not None,
+            )
+            sifts.append(unchanged.sift)
         if policy.operation is Operation.INSERT:
             sifts.append(insertion.settle_in_doubt)
-        return StreamParts(policy, ledger, recorder, in_flight, writers, lookups, deletions, sifts)
+        return StreamParts(policy, ledger, recorder, in_flight, contents, writers, lookups, deletions, sifts)
 
     def delivery(
         self,
@@ -195,6 +205,7 @@ class SharedParts:
             sifts=parts.sifts,
             state_gate=self._state_gate,
             in_flight=parts.in_flight,
+            contents=parts.contents,
             workers=self._workers,
             batch_orders=settings.bulk_rows,
             flush_timer=None if settings.max_age_seconds is None else FlushTimer(settings.max_age_seconds),

@@ -30,7 +30,7 @@ from sync_ledger.keys_alike import keys_folded_alike
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.made_again import MadeAgain, made_again_by
-from sync_ledger.payload_hashes import confirmed_payloads
+from sync_ledger.payload_hashes import ConfirmedPayload, confirmed_payloads
 from sync_ledger.quarantine import Quarantine, quarantined
 from sync_ledger.record_owners import Claim, claims_on, owners_in_module
 from sync_ledger.statistics import AckStatistics
@@ -42,6 +42,7 @@ from target_zoho_crm.confirmation.laws import not_of_job
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
 from target_zoho_crm.confirmation.refusals import Refusals
+from target_zoho_crm.confirmation.sent_contents import SentContents
 from target_zoho_crm.mapping.key_folding import KeyFolding
 
 _T = TypeVar("_T")
@@ -64,15 +65,23 @@ class StreamLedger:
     """One stream's part of the ledger: its acks and its journal, written under the run's lease."""
 
     def __init__(
-        self, ledger: Ledger, lease: Lease, *, max_attempts: int, folding: KeyFolding, shares_module: bool = False
+        self,
+        ledger: Ledger,
+        lease: Lease,
+        *,
+        max_attempts: int,
+        folding: KeyFolding,
+        shares_module: bool = False,
+        contents: SentContents | None = None,
     ) -> None:
         """`max_attempts` counts the tries of an order whose refusals pass by themselves.
 
-        `shares_module`: other streams of the ledger write to the module too.
+        `shares_module`: other streams of the ledger write to the module too. `contents`: those of what is sent.
         """
         self._ledger = ledger
         self._lease = lease
-        self._refusals = Refusals(ledger.tables.ack, lease, folding, max_attempts=max_attempts)
+        self._contents = contents or SentContents(None)
+        self._refusals = Refusals(ledger.tables.ack, lease, folding, self._contents, max_attempts=max_attempts)
         self._folding = folding
         self._statistics = AckStatistics(ledger)
         self._conflicts = Conflicts(ledger.tables, lease.stream, shares_module=shares_module)
@@ -101,12 +110,13 @@ class StreamLedger:
         return self._read(lambda connection: quarantined(connection, ack, stream, versions))
 
     def synced_at(self, versions: Mapping[str, str]) -> set[str]:
-        """Look up which orders are confirmed to be in the CRM at just these versions, given by key."""
-        ack, stream = self._ledger.tables.ack, self._lease.stream
-        return self._read(lambda connection: synced_at(connection, ack, stream, versions))
+        """Look up which orders are confirmed to be in the CRM at just these versions, by key, and contents."""
+        ack, stream, form = self._ledger.tables.ack, self._lease.stream, self._contents.form
+        contents = self._contents.among(versions)
+        return self._read(lambda connection: synced_at(connection, ack, stream, versions, contents, form))
 
-    def payload_hashes(self, keys: Collection[str]) -> dict[str, str]:
-        """Look up the payload hashes of orders that are confirmed to be in the CRM."""
+    def confirmed_payloads(self, keys: Collection[str]) -> dict[str, ConfirmedPayload]:
+        """Look up what was last sent of orders that are confirmed to be in the CRM."""
         ack, stream = self._ledger.tables.ack, self._lease.stream
         return self._read(lambda connection: confirmed_payloads(connection, ack, stream, keys))
 
@@ -196,8 +206,10 @@ class StreamLedger:
             journal_intent(connection, self._ledger.tables.job, own, now)
             channel = Channel.UPSERT if job.step is JobStep.CALLING else Channel.BULK_WRITE
             common = self._common(AckStatus.SUBMITTED, channel, now, job_id=job.job_id, attempts=0)
+            common["content_form"] = self._contents.form
             differing = {"record_key": list(versions), "version": list(versions.values())}
-            self._write(connection, common, differing | _hash_column(versions, payload_hashes))
+            sent = _hash_column(versions, payload_hashes) | self._contents.column(versions)
+            self._write(connection, common, differing | sent)
 
         self._transact(write)
         self._statistics.wrote(len(versions))
@@ -270,7 +282,11 @@ class StreamLedger:
             every = True
             if good:
                 common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=1)
-                columns = _columns_of(good) | _hash_column([each.key for each in good], payload_hashes or {})
+                keys = [each.key for each in good]
+                columns = _columns_of(good) | _hash_column(keys, payload_hashes or {})
+                if job is None:  # a job's are in the ledger since it was intended
+                    common["content_form"] = self._contents.form
+                    columns |= self._contents.column(keys)
                 every = self._write(connection, common, columns, of_job=job is not None)
             acks = self._refusals.acks(connection, others, channel, job, now)
             every &= write_acks(connection, self._ledger.tables.ack, Acks.of(acks), of_job=job is not None)
@@ -299,7 +315,9 @@ class StreamLedger:
             logger.warning("Stream %r: order %r is no longer called synced: %s", self._lease.stream, each.key, why)
         if len(lost) > SAMPLE_KEYS:
             logger.warning("Stream %r: so are %d more", self._lease.stream, len(lost) - SAMPLE_KEYS)
-        return self._looked_beside(Confirmed(good, refused, due), channel)
+        confirmed = self._looked_beside(Confirmed(good, refused, due), channel)
+        self._contents.settled(map(_KEY, outcomes))
+        return confirmed
 
     def _looked_beside(self, confirmed: Confirmed, channel: Channel | None) -> Confirmed:
         """The same, without orders in whose record a run beside this one has put one of its own at this very moment.
