@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cached_property
 
 import msgspec
@@ -61,4 +61,13 @@ def read_forms(connection: sa.Connection, tables: LedgerTables, ids: Collection[
                 found[name] = msgspec.json.decode(text, type=ContentForm)
             except msgspec.MsgspecError:
                 continue
+    return found
+
+
+def keys_with_content(connection: sa.Connection, ack: sa.Table, stream: str, keys: Iterable[str]) -> set[str]:
+    """Those of these orders that were read while they could still change without another version."""
+    found: set[str] = set()
+    query = sa.select(ack.c.record_key).where(ack.c.stream == stream, ack.c.content.is_not(None))
+    for chunk in lookup_chunks(connection, keys):
+        found.update(connection.execute(query.where(ack.c.record_key.in_(chunk))).scalars())
     return found

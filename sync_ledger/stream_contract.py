@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from sync_databases.flag_statements import ROW_SIGN
 from sync_databases.flags import FlaggedTable
 from sync_ledger.content_forms import ContentForm
 from sync_ledger.partitions import WHOLE, Partition
@@ -60,6 +61,23 @@ _CONTENT = "x-sync-content"
 
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+
+class Content(NamedTuple):
+    """What a record says of its order's content."""
+
+    text: str
+    """The fingerprint; "" where the record says nothing."""
+    mark: str
+    row: str
+    """Where a flag is to be set: what the database made of the columns that were sent. "" where it is not."""
+
+
+def read_content(text: str) -> Content:
+    """Read what a record says of its order's content."""
+    content, _, row = text.partition(ROW_SIGN)
+    mark = content[-1:] if content.endswith((OTHER_CONTENT, SAME_CONTENT)) else ""
+    return Content(content.removesuffix(mark), mark, row)
 
 
 class AnnouncementError(ValueError):

@@ -13,18 +13,20 @@ import sqlalchemy as sa
 from sync_databases.chunks import lookup_chunks
 from sync_databases.columns import Column
 from sync_databases.database_clock import database_now
+from sync_databases.flag_statements import ROW_SIGN
 from sync_databases.keys import split_key
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.content_forms import ContentForm, read_forms
 from sync_ledger.deleted_records import keys_of_deleted
 from sync_ledger.ledger import Ledger
+from tap_legacy_orders.actions import AckState, action_for
 from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.pages import Page, ReadingSettings
 from tap_legacy_orders.ranges import Clock, Newest, Range, choose_range, fits
 from tap_legacy_orders.rendering import Rendering
 from tap_legacy_orders.row_layout import Row, RowLayout
-from tap_legacy_orders.unsynced_queries import AckState, UnsyncedQueries, ack_states, action_for, due_keys, usable_keys
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries, ack_states, due_keys, usable_keys
 
 
 class OrdersSource:
@@ -211,6 +213,11 @@ class OrdersSource:
 
     def page(self, rows: Sequence[Row], bookmark: str | None, marks: Mapping[str, str] | None = None) -> Page:
         """Turn rows into a page; with `marks` by key, records carry their contents."""
+        layout = self.layout
+        if marks is not None and layout.has_fingerprint:
+            marks = {
+                layout.key(row): f"{marks.get(layout.key(row), '')}{ROW_SIGN}{layout.fingerprint(row)}" for row in rows
+            }
         key_at = self.layout.key_at
         width = key_at + 2
         columns = list(zip(*rows, strict=True))[:width] if rows else [()] * width

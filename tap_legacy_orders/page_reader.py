@@ -12,6 +12,7 @@ from operator import methodcaller
 from sync_databases.engines import engine_of
 from sync_databases.keys import KEY_LENGTH
 from sync_ledger.tables import AckStatus
+from tap_legacy_orders.actions import Action, compared_action
 from tap_legacy_orders.contents import Acked, Contents, Other
 from tap_legacy_orders.order_filter import EveryOrder, FoundOrders, OrderFilter
 from tap_legacy_orders.orders_source import OrdersSource
@@ -20,7 +21,7 @@ from tap_legacy_orders.ranges import Range, Stretch
 from tap_legacy_orders.read_ahead import reading_ahead
 from tap_legacy_orders.row_layout import Row
 from tap_legacy_orders.tap_errors import TapConfigError
-from tap_legacy_orders.unsynced_queries import Action, Position, compared_action, usable_keys
+from tap_legacy_orders.unsynced_queries import Position, usable_keys
 
 KEYS_PER_QUERY = 500
 """Due retries fetched at once: composite keys make long conditions, and some engines take 1,000 values only."""

@@ -7,15 +7,12 @@ same pages go its own way, with equal records.
 from __future__ import annotations
 
 import copy
-import logging
-import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk.batch import Batcher
-from singer_sdk.exceptions import SyncLifecycleSignal
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import SchemaMessage, StateMessage
@@ -46,7 +43,7 @@ from tap_legacy_orders.record_encoding import BARE, LineEncoder, record_message
 from tap_legacy_orders.rendering import RenderedEncoder, Rendering, find_rendering
 from tap_legacy_orders.stream_state import BookmarkScope, StreamState, mark_of_text
 from tap_legacy_orders.sync_flag import flagged_table
-from tap_legacy_orders.tap_errors import OutputClosedError, TapConfigError, TapSyncError
+from tap_legacy_orders.tap_errors import OutputClosedError, TapConfigError, TapSyncError, is_not_reported_twice
 from tap_legacy_orders.tap_protocol import OrdersTap
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
@@ -71,7 +68,7 @@ class UnsyncedOrdersStream(SQLStream):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.tap: OrdersTap = cast("OrdersTap", self._tap)
-        self.logger.addFilter(_is_not_reported_twice)
+        self.logger.addFilter(is_not_reported_twice)
         escape_log_lines(self.logger)
         entry = self._singer_catalog_entry
         self._set_replication(entry.replication_key, entry.replication_method)
@@ -109,7 +106,7 @@ class UnsyncedOrdersStream(SQLStream):
             announcement = Announcement(
                 self._read_since,
                 table.partition,
-                flagged_table(table.flag_columns),
+                flagged_table(table.flag_columns, table.sent(self._columns)),
                 ledger_id=self.tap.ledger.ledger_id,
                 stream=self.name,
                 source=Source(
@@ -395,9 +392,3 @@ class UnsyncedOrdersStream(SQLStream):
 
 def _as_is(values: Any) -> Any:
     return values
-
-
-def _is_not_reported_twice(record: logging.LogRecord) -> bool:
-    """Drop the SDK's "unhandled error" where our own line follows, and where it stops itself at a record limit."""
-    unhandled = record.levelno == logging.ERROR and isinstance(record.msg, str) and "unhandled error" in record.msg
-    return not (unhandled and isinstance(sys.exc_info()[1], (TapConfigError, TapSyncError, SyncLifecycleSignal)))

@@ -5,11 +5,13 @@ The command line turns these into that line and an exit code; no traceback, no p
 
 from __future__ import annotations
 
+import logging
 import signal
+import sys
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from singer_sdk.exceptions import ConfigurationError, SyncError
+from singer_sdk.exceptions import ConfigurationError, SyncError, SyncLifecycleSignal
 from sqlalchemy.exc import DBAPIError
 
 from sync_processes.exit_codes import SIGNALLED, ExitCode
@@ -68,3 +70,9 @@ def _texts(arguments: Sequence[object]) -> list[str]:
 def where(url: sa.URL) -> str:
     """Name a database without its password."""
     return url.render_as_string(hide_password=True)
+
+
+def is_not_reported_twice(record: logging.LogRecord) -> bool:
+    """Drop the SDK's "unhandled error" where our own line follows, and where it stops itself at a record limit."""
+    unhandled = record.levelno == logging.ERROR and isinstance(record.msg, str) and "unhandled error" in record.msg
+    return not (unhandled and isinstance(sys.exc_info()[1], (TapConfigError, TapSyncError, SyncLifecycleSignal)))

@@ -1,4 +1,4 @@
-"""Which orders are unsynced: the rule, once in SQL for a ledger beside the orders, once in Python for one elsewhere.
+"""Which orders are unsynced: the rule in SQL, for a ledger beside the orders; `actions.py` has it for one elsewhere.
 
 Builds statements and runs none. `docs/selection.md` explains the rule.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +17,7 @@ from sync_databases.exact_text import exact_key
 from sync_databases.flags import is_unset
 from sync_databases.key_sql import is_one_of, joined_key, version_text
 from sync_databases.keys import KEY_LENGTH
+from sync_databases.row_fingerprints import row_fingerprint
 from sync_databases.value_sql import Element, ValueSql
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
 from sync_ledger.tables import AckStatus
@@ -25,65 +25,9 @@ from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.row_layout import RowLayout
 
 _POSITION = "_sync_position"
+_FINGERPRINT = "_sync_row"
 _LEFT_OUT = "_sync_left_out"
 _ACKED = ("_sync_status", "_sync_acked", "_sync_form")
-
-
-class Action(IntEnum):
-    """What to do with an order of a page."""
-
-    SEND = 0
-    LEAVE_OUT = 1
-    """Changed while its earlier version is in flight: not sent now, and the bookmark must not pass it."""
-    SKIP = 2
-    COMPARE = 3
-    """Its ack has this very version: the content decides."""
-
-
-@dataclass(frozen=True, slots=True)
-class AckState:
-    """One order's ack, as far as the choice needs it."""
-
-    version: str
-    status: str
-    next_attempt_at: datetime | None
-    content: str | None = None
-    content_form: str | None = None
-
-
-def action_for(
-    ack: AckState | None, version: str, cutoff: datetime, *, by_flag: bool = False, by_content: bool = False
-) -> Action:
-    """Decide about an order at `version`; due retries are skipped, since they were sent before the pages began.
-
-    `by_flag`: its flag is unset; if it is synced all the same, the target sets the flag and sends nothing.
-    `by_content`: it lies in the window.
-    """
-    if ack is None or (by_flag and ack.version == version and ack.status == AckStatus.SYNCED.value):
-        return Action.SEND
-    if _is_due(ack, cutoff):
-        return Action.SKIP
-    if ack.version == version:
-        return Action.COMPARE if by_content and _has_content_to_compare(ack) else Action.SKIP
-    return Action.LEAVE_OUT if ack.status == AckStatus.SUBMITTED.value else Action.SEND
-
-
-def compared_action(status: str | None, acked: str | None) -> Action:
-    """The action of an unsettled order of the window, by what a page's query says of its ack; see `_acked`."""
-    if acked is not None:
-        return Action.COMPARE
-    return Action.LEAVE_OUT if status == AckStatus.SUBMITTED.value else Action.SEND
-
-
-def _has_content_to_compare(ack: AckState) -> bool:
-    """Whether an ack can speak of another content: one without a form has none, one with just a form needed none."""
-    if ack.content_form is None:
-        return ack.status != AckStatus.SUBMITTED.value
-    return ack.content is not None
-
-
-def _is_due(ack: AckState, cutoff: datetime) -> bool:
-    return ack.status == AckStatus.REJECTED.value and ack.next_attempt_at is not None and ack.next_attempt_at <= cutoff
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +70,13 @@ class UnsyncedQueries:
             self._values = [database.fetched(column, self.orders.c[column.name]) for column in self.columns]
         else:
             self._values = values(dict(self.orders.c.items()), (self.key_text, self.version_text))
-        self.layout = RowLayout(len(self._values), table.version_is_replication)
+        # Where a flag will be set, it must be for what was read.
+        self._fingerprint = None
+        if table.flag is not None:
+            sent = table.sent(self.columns)
+            self._fingerprint = row_fingerprint(database, sent, [self.orders.c[column.name] for column in sent])
+        has_fingerprint = self._fingerprint is not None
+        self.layout = RowLayout(len(self._values), table.version_is_replication, has_fingerprint)
         """Where a row holds key, version and replication key; behind them is what else a query selects."""
 
     def _source(self) -> sa.FromClause:
@@ -339,6 +289,8 @@ class UnsyncedQueries:
         texts = [self.key_text.label(KEY_PROPERTY), self.version_text.label(VERSION_PROPERTY)]
         if not self.table.version_is_replication:
             texts.append(self.replication_text.label(_POSITION))
+        if self._fingerprint is not None:
+            texts.append(self._fingerprint.label(_FINGERPRINT))
         return sa.select(*self._values, *texts, *more)
 
     def _bound_replication(self, text: str) -> Element:

@@ -117,6 +117,7 @@ class SharedParts:
             problems=self._problems,
             credits=self._credits,
             flags=flags,
+            contents=contents,
         )
         records = RecordsByKey(client, own.module, own.key_field, policy.folding)
         insertion = Insertion(policy, client=client, ledger=ledger, recorder=recorder, records=records)

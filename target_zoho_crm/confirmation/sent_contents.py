@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sync_ledger.stream_contract import OTHER_CONTENT, SAME_CONTENT
+from sync_ledger.stream_contract import read_content
 from target_zoho_crm.batch import Entry
-
-_MARKS = OTHER_CONTENT + SAME_CONTENT
 
 
 class SentContents:
@@ -20,11 +18,22 @@ class SentContents:
         """`form` is the one that the tap announced; None for a tap that is not ours."""
         self.form = form
         self._by_key: dict[str, str] = {}
+        self._rows: dict[str, str] = {}
 
     def note(self, entries: Mapping[str, Entry]) -> None:
         """Note the contents of orders that are to be written."""
-        if self.form is not None:
-            self._by_key.update((key, entry.content.rstrip(_MARKS)) for key, entry in entries.items() if entry.content)
+        if self.form is None:
+            return
+        for key, entry in entries.items():
+            if entry.content:
+                content = read_content(entry.content)
+                self._by_key[key] = content.text
+                if content.row:
+                    self._rows[key] = content.row
+
+    def rows_among(self, keys: Iterable[str]) -> dict[str, str | None]:
+        """Fingerprints of the rows of those of these orders that have contents; None where there is no such."""
+        return {key: self._rows.get(key) for key in keys if key in self._by_key} if self._by_key else {}
 
     def of(self, key: str) -> str | None:
         """The content of one order; None where the tap said nothing: its version says enough."""
@@ -43,3 +52,4 @@ class SentContents:
         if self._by_key:
             for key in keys:
                 self._by_key.pop(key, None)
+                self._rows.pop(key, None)

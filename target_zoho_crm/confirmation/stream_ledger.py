@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from sync_ledger.acks import (
     write_acks,
 )
 from sync_ledger.callback_notes import called_back_at
+from sync_ledger.content_forms import keys_with_content
 from sync_ledger.deleted_records import KnownRecord, count_in_crm, known_records, note_deleted
 from sync_ledger.given_up_jobs import given_up_at
 from sync_ledger.in_doubt import in_doubt_since
@@ -37,9 +38,10 @@ from sync_ledger.statistics import AckStatistics
 from sync_ledger.tables import AckStatus, JobStep
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.batch import Channel
-from target_zoho_crm.confirmation.key_conflicts import Conflicts, Lost, written_too
+from target_zoho_crm.confirmation.ack_columns import columns_of, hash_column
+from target_zoho_crm.confirmation.key_conflicts import Conflicts, Lost, log_lost
 from target_zoho_crm.confirmation.laws import not_of_job
-from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.outcomes import Confirmed, Outcome, Status
 from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
 from target_zoho_crm.confirmation.refusals import Refusals
 from target_zoho_crm.confirmation.sent_contents import SentContents
@@ -50,15 +52,6 @@ _KEY = attrgetter("key")
 _IN_THE_CRM = (Status.SYNCED, Status.UNCHANGED)
 
 logger = logging.getLogger("target-zoho-crm")
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """What was written: the outcomes as the ledger took them, and how many are due again by themselves."""
-
-    in_the_crm: Sequence[Outcome]
-    refused: Sequence[Outcome]
-    due_again: int
 
 
 class StreamLedger:
@@ -114,6 +107,11 @@ class StreamLedger:
         ack, stream, form = self._ledger.tables.ack, self._lease.stream, self._contents.form
         contents = self._contents.among(versions)
         return self._read(lambda connection: synced_at(connection, ack, stream, versions, contents, form))
+
+    def keys_with_content(self, keys: Collection[str]) -> set[str]:
+        """Look up which of these orders were read while they could change without another version."""
+        ack, stream = self._ledger.tables.ack, self._lease.stream
+        return self._read(lambda connection: keys_with_content(connection, ack, stream, keys))
 
     def confirmed_payloads(self, keys: Collection[str]) -> dict[str, ConfirmedPayload]:
         """Look up what was last sent of orders that are confirmed to be in the CRM."""
@@ -205,10 +203,10 @@ class StreamLedger:
             own = replace(job, run_id=self._lease.run_id)
             journal_intent(connection, self._ledger.tables.job, own, now)
             channel = Channel.UPSERT if job.step is JobStep.CALLING else Channel.BULK_WRITE
-            common = self._common(AckStatus.SUBMITTED, channel, now, job_id=job.job_id, attempts=0)
-            common["content_form"] = self._contents.form
+            form = self._contents.form
+            common = self._common(AckStatus.SUBMITTED, channel, now, job_id=job.job_id, attempts=0, content_form=form)
             differing = {"record_key": list(versions), "version": list(versions.values())}
-            sent = _hash_column(versions, payload_hashes) | self._contents.column(versions)
+            sent = hash_column(versions, payload_hashes) | self._contents.column(versions)
             self._write(connection, common, differing | sent)
 
         self._transact(write)
@@ -283,7 +281,7 @@ class StreamLedger:
             if good:
                 common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=1)
                 keys = [each.key for each in good]
-                columns = _columns_of(good) | _hash_column(keys, payload_hashes or {})
+                columns = columns_of(good) | hash_column(keys, payload_hashes or {})
                 if job is None:  # a job's are in the ledger since it was intended
                     common["content_form"] = self._contents.form
                     columns |= self._contents.column(keys)
@@ -310,11 +308,7 @@ class StreamLedger:
             self._statistics.wrote(len(good) + len(others))
         if job is not None and elsewhere:
             logger.error("%s", not_of_job(job, elsewhere))
-        for each in lost[:SAMPLE_KEYS]:
-            why = written_too(each.zoho_id, [each.by])
-            logger.warning("Stream %r: order %r is no longer called synced: %s", self._lease.stream, each.key, why)
-        if len(lost) > SAMPLE_KEYS:
-            logger.warning("Stream %r: so are %d more", self._lease.stream, len(lost) - SAMPLE_KEYS)
+        log_lost(self._lease.stream, lost)
         confirmed = self._looked_beside(Confirmed(good, refused, due), channel)
         self._contents.settled(map(_KEY, outcomes))
         return confirmed
@@ -403,16 +397,3 @@ class StreamLedger:
 def _is_adopted(job: JournalledJob | None) -> bool:
     """Whether an earlier run sent the job: one of this run is journalled under its name, and does not carry it."""
     return job is not None and bool(job.run_id)
-
-
-def _columns_of(outcomes: Sequence[Outcome]) -> dict[str, Sequence[Any]]:
-    return {
-        "record_key": [outcome.key for outcome in outcomes],
-        "version": [outcome.version for outcome in outcomes],
-        "zoho_id": [outcome.zoho_id for outcome in outcomes],
-        "action": [outcome.action for outcome in outcomes],
-    }
-
-
-def _hash_column(keys: Iterable[str], hashes: Mapping[str, str]) -> dict[str, Sequence[Any]]:
-    return {"payload_hash": [hashes.get(key) for key in keys]} if hashes else {}

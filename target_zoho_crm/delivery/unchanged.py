@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sync_ledger.payload_hashes import ConfirmedPayload
-from sync_ledger.stream_contract import OTHER_CONTENT, SAME_CONTENT
+from sync_ledger.stream_contract import SAME_CONTENT, read_content
 from target_zoho_crm.batch import Batch, Entry
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.recorder import Recorder
@@ -65,10 +65,10 @@ class UnchangedOrders:
         return replace(batch.without(unchanged), payload_hashes=hashes)
 
     def _may_be_unchanged(self, entry: Entry) -> bool:
-        return self._every_version or self._by_flag or entry.content.endswith((OTHER_CONTENT, SAME_CONTENT))
+        return self._every_version or self._by_flag or bool(read_content(entry.content).mark)
 
     def _is_unchanged(self, entry: Entry, known: ConfirmedPayload, payload_hash: str | None) -> bool:
         same_version = known.version == entry.version
-        if same_version and entry.content.endswith(SAME_CONTENT):
+        if same_version and read_content(entry.content).mark == SAME_CONTENT:
             return True
         return (same_version or self._every_version) and payload_hash is not None and payload_hash == known.payload_hash

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from flag_shop import FlagShop
 from following_pair import FOLLOW, following, until
 from pair_of_plugins import Shop
+
+from sync_ledger.ledger import Ledger
+
+if TYPE_CHECKING:
+    from zoho_crm_emulator.control import EmulatorProcess
 
 SECONDS_TYPE = {"postgresql": "timestamp(0)", "mysql": "DATETIME"}
 """What ticks in seconds; SQLite keeps what is written."""
@@ -82,3 +91,105 @@ def test_an_integer_of_unix_time_is_followed_though_it_stands_still(shop: Shop, 
         until(lambda: set(notes(shop).values()) == {"second"}, pair)
         assert pair.stop().code == 0
     assert len(notes(shop)) == 6
+
+
+@pytest.fixture
+def flag_shop(engine_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[FlagShop]:
+    """A shop on each engine that keeps a flag."""
+    shop = FlagShop.open(engine_url, zoho_emulator, tmp_path)
+    yield shop
+    shop.engine.dispose()
+
+
+def reset(shop: FlagShop, key: str, then: datetime, note: str) -> None:
+    """Change an order under the version that it has, as an application with a flag does."""
+    write(shop, key, then, notes=note)
+    shop.sql(f"UPDATE orders SET synced = {shop.kind.unset} WHERE order_id = '{key}'")
+
+
+def test_a_flag_that_was_reset_under_the_same_version_is_no_flag_of_the_earlier_content(flag_shop: FlagShop) -> None:
+    make_coarse(flag_shop)
+    then = second(ago=4)
+    write(flag_shop, "SO-1", then, notes="first")
+    assert flag_shop.run().summary["synced"] == 1
+    assert set(flag_shop.flagged()) == {"SO-1"}
+    reset(flag_shop, "SO-1", then, "second")
+    flag_shop.run()
+    assert notes(flag_shop) == {"SO-1": "second"}
+    assert set(flag_shop.flagged()) == {"SO-1"}
+
+
+def test_no_flag_is_set_for_what_changed_in_flight_under_the_same_version(flag_shop: FlagShop) -> None:
+    make_coarse(flag_shop)
+    then = second(ago=4)
+    for key in ("SO-1", "SO-2"):
+        write(flag_shop, key, then, notes="first")
+    hold = flag_shop.emulator.admin.add_fault("upsert", kind="hold_before", times=1)
+
+    def change() -> None:
+        flag_shop.emulator.admin.wait_held(hold)
+        reset(flag_shop, "SO-1", then, "second")
+        flag_shop.emulator.admin.release(hold)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    flag_shop.run()
+    changing.join()
+    assert set(flag_shop.flagged()) == {"SO-2"}
+    flag_shop.run()
+    assert notes(flag_shop) == {"SO-1": "second", "SO-2": "first"}
+    assert set(flag_shop.flagged()) == {"SO-1", "SO-2"}
+
+
+def test_a_change_that_nobody_maps_costs_no_credit(any_shop: Shop) -> None:
+    make_coarse(any_shop)
+    with any_shop.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE orders ADD COLUMN shelf VARCHAR(20)")
+    then = second(ago=4)
+    write(any_shop, "SO-1", then, notes="first", shelf="A")
+    any_shop.run()
+    spent = any_shop.written_credits()
+    write(any_shop, "SO-1", then, shelf="B")
+    assert any_shop.run().summary["unchanged"] == 1
+    assert any_shop.run().summary["read"] == 0
+    assert any_shop.written_credits() == spent
+
+
+def test_a_column_more_or_less_or_in_another_place_sends_nothing_by_itself(any_shop: Shop) -> None:
+    make_coarse(any_shop)
+    then = second(ago=4)
+    write(any_shop, "SO-1", then, notes="first")
+    write(any_shop, "SO-2", then, notes="first")
+    any_shop.run()
+    spent = any_shop.written_credits()
+    with any_shop.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE orders ADD COLUMN shelf VARCHAR(20)")
+    assert any_shop.run().summary["unchanged"] == 2  # their acks hold the new content, too
+    assert any_shop.run().summary["read"] == 0
+    any_shop.tap_config["columns"] = ["updated_at", "notes", "order_id"]
+    ended = any_shop.run()
+    assert ended.summary["read"] == 0
+    assert "2 orders are believed to be as they were" in ended.err
+    assert any_shop.written_credits() == spent
+    del any_shop.tap_config["columns"]
+    write(any_shop, "SO-1", then, notes="second")
+    with any_shop.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE orders ADD COLUMN room VARCHAR(20)")
+    assert any_shop.run().summary["synced"] == 1  # what an earlier form shows as changed is sent
+    assert notes(any_shop) == {"SO-1": "second", "SO-2": "first"}
+
+
+def test_acks_without_a_content_are_sent_once_more_in_the_window_and_believed_outside(any_shop: Shop) -> None:
+    make_coarse(any_shop)
+    then, before = second(ago=4), second(ago=900)
+    write(any_shop, "SO-1", then, notes="first")
+    write(any_shop, "SO-2", before, notes="first")
+    any_shop.run()
+    ledger = Ledger.open(any_shop.ack_url)
+    with ledger.begin() as connection:
+        connection.execute(sa.update(ledger.tables.ack).values(content=None, content_form=None, payload_hash=None))
+    ledger.close()
+    assert any_shop.run().summary["synced"] == 1
+    assert any_shop.run().summary["read"] == 0
+    any_shop.state.unlink()
+    assert any_shop.run().summary["read"] == 0

@@ -1,0 +1,23 @@
+"""Columns of acks, made of outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from target_zoho_crm.confirmation.outcomes import Outcome
+
+
+def columns_of(outcomes: Sequence[Outcome]) -> dict[str, Sequence[Any]]:
+    """What differs among orders that are in the CRM."""
+    return {
+        "record_key": [outcome.key for outcome in outcomes],
+        "version": [outcome.version for outcome in outcomes],
+        "zoho_id": [outcome.zoho_id for outcome in outcomes],
+        "action": [outcome.action for outcome in outcomes],
+    }
+
+
+def hash_column(keys: Iterable[str], hashes: Mapping[str, str]) -> dict[str, Sequence[Any]]:
+    """The payload hashes, if there are any."""
+    return {"payload_hash": [hashes.get(key) for key in keys]} if hashes else {}
