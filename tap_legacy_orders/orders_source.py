@@ -164,15 +164,15 @@ class OrdersSource:
         ]
         return actions, acks
 
-    def last_began(self) -> datetime | None:
-        """When the last run began that came to its end; else the first one that there was. By the ledger's clock."""
+    def last_began(self) -> tuple[datetime | None, datetime | None]:
+        """When the last run began that left nothing unsynced, and when the first one of all; by the ledger's clock."""
         run = self.ledger.tables.run
+        complete = sa.and_(run.c.how_ended == "finished", run.c.unsynced_count == sa.literal_column("0"))
+        ended = sa.func.max(sa.case((complete, run.c.started_at)))
         ours = sa.and_(run.c.stream == self.stream, run.c.partition_name == self.table.partition.name)
-        ended = sa.case((run.c.how_ended == "finished", run.c.started_at))
-        query = sa.select(sa.func.coalesce(sa.func.max(ended), sa.func.min(run.c.started_at))).where(ours)
         with self._reading_ledger() as connection:
-            found: datetime | None = connection.execute(query).scalar()
-            return found
+            last, first = connection.execute(sa.select(ended, sa.func.min(run.c.started_at)).where(ours)).one()
+            return last, first
 
     def content_form(self, name: str) -> ContentForm | None:
         """A form of contents that the ledger knows."""

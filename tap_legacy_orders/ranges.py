@@ -81,12 +81,17 @@ class Range:
     tick: timedelta = SECOND
     """The step in which the column's values advance, as far as it is known."""
 
+    is_closed: bool = False
+    """Nothing is newer than the bookmark, and nothing in the window can change any more without another version."""
+
     def from_the_start(self) -> Range:
         """The range without a lower end; the window begins where it did."""
         return self if self.lower is None else replace(self, lower=None, window=self.lower)
 
     def stretches(self) -> list[Stretch]:
         """The range, divided where the window begins."""
+        if self.is_closed:
+            return [Stretch(self.lower, None, in_window=False)]
         if self.window is None:
             return [Stretch(self.lower, None, in_window=True)]
         before = Stretch(self.lower, self.window, in_window=False)

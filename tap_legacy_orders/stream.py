@@ -327,7 +327,8 @@ class UnsyncedOrdersStream(SQLStream):
         limit = self.ABORT_AT_RECORD_COUNT
         source = self.tap.orders_source(self.name, self._columns, limit, rendering)
         orders = UnsyncedOrders(source, contents=self._contents(source))
-        for page in self._with_lines(orders.pages(self._bookmark)):
+        bookmark = self._bookmark
+        for page in self._with_lines(orders.pages(bookmark, self._own_state.since)):
             yield self._encoder, page
         if self.tap.find_deleted and self.ABORT_AT_RECORD_COUNT is None:
             deleted = orders.deleted_orders()

@@ -13,6 +13,7 @@ an order changed after that has a replication key past the range's end, where th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from tap_legacy_orders.contents import Contents
 from tap_legacy_orders.deleted_orders import DeletedOrders
@@ -30,9 +31,9 @@ class UnsyncedOrders:
         self._source = source
         self._reader = pages or PageReader(source, contents=contents)
 
-    def pages(self, bookmark: str | None) -> Iterator[Page]:
-        """Read everything that is unsynced; `bookmark` is where an earlier run came to."""
-        yield from self.pages_of(choose_scope(self._source, bookmark))
+    def pages(self, bookmark: str | None, since: datetime | None = None) -> Iterator[Page]:
+        """Read everything that is unsynced; `bookmark` is where an earlier run came to, `since` when it came there."""
+        yield from self.pages_of(choose_scope(self._source, bookmark, since))
 
     def pages_of(self, scope: ReadingScope) -> Iterator[Page]:
         """Read everything that is unsynced within a scope."""

@@ -23,7 +23,7 @@ from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.tables import AckStatus, ledger_tables
 from sync_ledger.versions import LEDGER_VERSION, bring_up_to_date
 
-DEFINITION = "4df28be1"
+DEFINITION = "1d5701b7"
 """The start of the SHA-256 of version 3's columns and indexes."""
 
 LATER_COLUMNS = (
