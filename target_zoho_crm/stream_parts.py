@@ -148,21 +148,33 @@ class SharedParts:
             workers=calls,
         )
         lookups = LookupResolver(policy, ledger=ledger, recorder=recorder, directories=self._parents, workers=calls)
-        sifts: list[Sift] = [recorder.set_missing_flags]
-        if own.shares_module:
-            sifts.append(SharedModule(policy.folding, ledger=ledger, recorder=recorder).sift)
-        if settings.skip_unchanged or contents.form is not None:
-            unchanged = UnchangedOrders(
-                PayloadHasher(payload_settings(settings.config), policy.stream),
-                ledger=ledger,
-                recorder=recorder,
-                every_version=settings.skip_unchanged,
-                by_flag=flags is not None,
-            )
-            sifts.append(unchanged.sift)
+        sifts = self._sifts(policy, own, ledger, recorder, flags)
         if policy.operation is Operation.INSERT:
             sifts.append(insertion.settle_in_doubt)
         return StreamParts(policy, ledger, recorder, in_flight, contents, writers, lookups, deletions, sifts)
+
+    def _sifts(
+        self,
+        policy: StreamPolicy,
+        own: StreamSettings,
+        ledger: StreamLedger,
+        recorder: Recorder,
+        flags: SyncFlags | None,
+    ) -> list[Sift]:
+        """What takes out orders that need not be sent, in this order."""
+        sifts: list[Sift] = [recorder.set_missing_flags]
+        if own.shares_module:
+            sifts.append(SharedModule(policy.folding, ledger=ledger, recorder=recorder).sift)
+        if self._settings.skip_unchanged or policy.content_form is not None:
+            unchanged = UnchangedOrders(
+                PayloadHasher(payload_settings(self._settings.config), policy.stream),
+                ledger=ledger,
+                recorder=recorder,
+                every_version=self._settings.skip_unchanged,
+                by_flag=flags is not None,
+            )
+            sifts.append(unchanged.sift)
+        return sifts
 
     def delivery(
         self,

@@ -30,7 +30,8 @@ class Look:
         self.tap = TapLegacyOrders(config=settings)
         stream = self.tap.streams["orders"]
         self.source = self.tap.orders_source("orders", stream._columns, None)
-        self.orders = FollowedOrders(self.source)
+        self.contents = stream._contents(self.source)
+        self.orders = FollowedOrders(self.source, self.contents)
         self.sent: dict[str, str] = {}
 
     def first(self, bookmark: str | None = None) -> list[str]:
@@ -128,6 +129,35 @@ def test_an_order_committed_late_is_found_within_the_lookback_and_not_beyond(
     shop.put((2, 950), (3, 800))
     assert look.wide() == ["2"]
     assert look.first(look.orders.bookmark) == []
+
+
+def test_a_late_commit_behind_a_quick_look_is_found_by_the_next_wide_one(
+    shop: Shop, looking: Callable[..., Look]
+) -> None:
+    look = looking(lookback_seconds=20)
+    shop.put((1, 1_000))
+    look.first()
+    shop.put((2, 1_009))
+    assert look.new() == ["2"]
+    shop.put((3, 1_018), (4, 983))  # committed when the newest was 1,000
+    assert look.new() == ["3"]
+    assert str(look.orders.bookmark).startswith(str(shop.moment(1_000)))  # as far as the wide looks have come
+    assert look.wide() == ["4"]
+    assert str(look.orders.bookmark).startswith(str(shop.moment(1_018)))
+
+
+def test_an_order_changed_again_in_its_tick_is_emitted_once_while_its_ack_is_awaited(
+    shop: Shop, looking: Callable[..., Look]
+) -> None:
+    look = looking()
+    shop.put((1, 0))
+    look.first()
+    with shop.ledger.begin() as connection:  # the target confirms what it was sent
+        shop.ack("1", look.sent["1"])
+        contents = {"content": "of an earlier order", "content_form": look.contents.form.id}
+        connection.execute(sa.update(shop.ledger.tables.ack).values(contents))
+    assert look.wide() == ["1"]
+    assert look.wide() == []
 
 
 def test_the_lookback_closes_while_nothing_happens(
