@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from singer_sdk.exceptions import ConfigurationError, SyncError
+from singer_sdk.exceptions import ConfigurationError, SyncError, SyncLifecycleSignal
 from sqlalchemy.exc import DBAPIError
 
 from sync_processes.exit_codes import SIGNALLED, ExitCode
@@ -88,3 +88,9 @@ def _texts(arguments: Sequence[object]) -> list[str]:
 def where(url: sa.URL) -> str:
     """Name a database without its password."""
     return url.render_as_string(hide_password=True)
+
+
+def is_not_reported_twice(record: logging.LogRecord) -> bool:
+    """Drop the SDK's "unhandled error" where our own line follows, and where it stops itself at a record limit."""
+    unhandled = record.levelno == logging.ERROR and isinstance(record.msg, str) and "unhandled error" in record.msg
+    return not (unhandled and isinstance(sys.exc_info()[1], (TapConfigError, TapSyncError, SyncLifecycleSignal)))

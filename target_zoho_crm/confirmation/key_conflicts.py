@@ -7,6 +7,7 @@ order's already: in the same call or job, or by the ledger.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from sync_ledger.record_owners import Claim, claims_on, disown
 from sync_ledger.tables import LedgerTables
 from target_zoho_crm.api.codes import Family, OwnCode
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, matched_by
+from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
+
+logger = logging.getLogger("target-zoho-crm")
 
 _ACTION_AND_CONFLICT, _ZOHO_ID = attrgetter("action", "conflict_id"), attrgetter("zoho_id")
 
@@ -166,3 +170,12 @@ def _conflict(outcome: Outcome, rivals: Sequence[str]) -> Outcome:
     text = written_too(zoho_id, rivals)
     message = f"{matched_by(zoho_id, by_field)}; {text}" if by_field else text
     return key_conflict(outcome.key, outcome.version, message, field=by_field, conflict_id=zoho_id)
+
+
+def log_lost(stream: str, lost: Sequence[Lost]) -> None:
+    """Name orders that are no longer called synced."""
+    for each in lost[:SAMPLE_KEYS]:
+        why = written_too(each.zoho_id, [each.by])
+        logger.warning("Stream %r: order %r is no longer called synced: %s", stream, each.key, why)
+    if len(lost) > SAMPLE_KEYS:
+        logger.warning("Stream %r: so are %d more", stream, len(lost) - SAMPLE_KEYS)
