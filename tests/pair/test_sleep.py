@@ -6,16 +6,14 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from pair_of_plugins import PROCESS_SECONDS, TESTS, Finished, Shop, finish, start
+from pair_of_plugins import PROCESS_SECONDS, Finished, Shop
+from sleeping_pair import QUICK, Pair, begin
 
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE
@@ -24,9 +22,6 @@ from sync_ledger.writes_under_way import WriteUnderWay, in_doubt
 
 CALL = 100
 KEYS = [f"SO-{number:03}" for number in range(2 * CALL)]
-QUICK = 2.0
-"""Seconds in place of the minute for which a lease is watched."""
-
 TIMES = pytest.mark.parametrize("minute", [QUICK, pytest.param(LEASE_SILENT_SECONDS, marks=pytest.mark.nightly)])
 
 OWN_SPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
@@ -35,68 +30,6 @@ OWN_SPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 
 def can_unshare() -> bool:
     return shutil.which("unshare") is not None and subprocess.run([*OWN_SPACE, "true"], check=False).returncode == 0
-
-
-@dataclass
-class Pair:
-    """Tap and target at work, by shortened times of the lease."""
-
-    shop: Shop
-    tap: subprocess.Popen[str]
-    target: subprocess.Popen[str]
-
-    def stop(self, shop: Shop) -> None:
-        """Stop the target, but not in a transaction: an SQLite file stays locked until it goes on."""
-        engine = sa.create_engine(shop.ack_url, connect_args={"timeout": 0.1})
-        while True:
-            os.kill(self.target.pid, signal.SIGSTOP)
-            self.wait_until_stopped()
-            try:
-                with engine.connect() as connection:
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-            except sa.exc.OperationalError:
-                os.kill(self.target.pid, signal.SIGCONT)
-            else:
-                engine.dispose()
-                return
-
-    def wait_until_stopped(self) -> None:
-        self._wait_until(lambda: state_of(self.target.pid) == "T")
-
-    def _wait_until(self, reached: Callable[[], bool]) -> None:
-        ends = time.monotonic() + PROCESS_SECONDS
-        while not reached():
-            assert self.target.poll() is None, self.target.communicate()
-            assert time.monotonic() < ends
-            time.sleep(0.02)
-
-    def finish(self) -> Finished:
-        ended = finish(self.target)
-        assert self.tap.stderr is not None
-        ended.err = self.tap.stderr.read() + ended.err
-        self.tap.stderr.close()
-        self.tap.wait()
-        self.shop.keep_state(ended)
-        return ended
-
-
-def begin(shop: Shop, minute: float, *, stops: str = "nowhere", space: Sequence[str] = ()) -> Pair:
-    tap_config, target_config = shop.configs()
-    state = ["--state", str(shop.state)] if shop.state.exists() else []
-    program = [*space, sys.executable, TESTS / "stopped_at.py"]
-    tap = start([*program, "nowhere", str(minute), "tap-legacy-orders", "--config", tap_config, *state])
-    target = start(
-        [*program, stops, str(minute), "target-zoho-crm", "--config", target_config],
-        stdin=tap.stdout,
-    )
-    assert tap.stdout is not None
-    tap.stdout.close()
-    return Pair(shop, tap, target)
-
-
-def state_of(pid: int) -> str:
-    """A process's state as Linux has it: T where it is stopped."""
-    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
 
 
 @contextmanager
