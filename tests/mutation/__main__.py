@@ -86,20 +86,20 @@ def result(due: Due, folders: SimpleQueue[Path], lines: TestsOfLines, code: str)
     )
 
 
-def judge_all(due: Sequence[Due], known: dict[str, Result], seed: int, jobs: int) -> None:
+def judge_all(due: Sequence[Due], known: dict[str, Result], code: str, seed: int, jobs: int) -> None:
     """Judge them side by side; each is written down at once."""
-    code = commit()
     place = LINES / code
     collect(ROOT, place, jobs)
     lines = TestsOfLines(ROOT, place)
-    with ExitStack() as stack, ThreadPoolExecutor(jobs) as pool:
+    with ExitStack() as stack:
         folders: SimpleQueue[Path] = SimpleQueue()
         for _ in range(jobs):
             folders.put(stack.enter_context(project()))
+        pool = ThreadPoolExecutor(jobs)
+        # Ends before the copies are removed, with those that have begun.
         stack.callback(pool.shutdown, cancel_futures=True)
-        for number, done in enumerate(
-            as_completed([pool.submit(result, each, folders, lines, code) for each in due]), 1
-        ):
+        begun = [pool.submit(result, each, folders, lines, code) for each in due]
+        for number, done in enumerate(as_completed(begun), 1):
             found = done.result()
             known[found.id] = found
             results.write(RESULTS, seed, code, list(known.values()))
@@ -121,7 +121,7 @@ def main() -> int:
     again = set(options.ids)
     due = [each for each in chosen if each.mutant.id in again or (not again and each.mutant.id not in known)]
     if due:
-        judge_all(due, known, options.seed, options.jobs)
+        judge_all(due, known, code, options.seed, options.jobs)
     judgements = {each.id: each for each in survivors.read(survivors.LIST.read_text(encoding="utf-8"))}
     found = [known[each.mutant.id] for each in chosen if each.mutant.id in known]
     print("\n".join(results.table(found, parts.files(ROOT), judgements)))

@@ -16,11 +16,14 @@ from typing import Literal
 
 from mutation.tests_of_lines import environment
 
-SECONDS_MOST = 90.0
-"""For one mutant, from its first test to its last history."""
+SECONDS_MOST = 90
+"""Of processor time, for the tests and for each round of histories: a machine under load is slower, not wrong."""
 
-TEST_SECONDS_MOST = 30
-"""For one test, of which none that is chosen takes long without the mutant; by then it hangs."""
+WAITING_SECONDS_MOST = 10 * SECONDS_MOST
+"""By the clock, for what waits and needs no processor."""
+
+TEST_SECONDS_MOST = 60
+"""By the clock, for one test; those that are chosen take at most 20 without the mutant. By then it hangs."""
 
 HISTORIES = ((1, 100), (101, 300))
 """First seed and number: all mutants that the tests let pass, then those that these let pass too."""
@@ -56,28 +59,32 @@ def judged(folder: Path, file: str, mutated: str, tests: list[str]) -> Verdict:
     began = time.monotonic()
     try:
         _write(path, mutated)
-        fate, by = _fate(folder, tests, began + SECONDS_MOST)
+        fate, by = _fate(folder, tests)
     finally:
         _write(path, text)
     return Verdict(fate, by, len(tests), round(time.monotonic() - began, 1))
 
 
-def _fate(folder: Path, tests: list[str], end: float) -> tuple[Fate, str]:
+class _TimeIsUpError(Exception):
+    """A step took all of its time."""
+
+
+def _fate(folder: Path, tests: list[str]) -> tuple[Fate, str]:
     try:
-        if tests and (by := _killed_by_test(folder, tests, end)):
+        if tests and (by := _killed_by_test(folder, tests)):
             return "killed", by
         for first, number in HISTORIES:
-            if by := _killed_by_history(folder, first, number, end):
+            if by := _killed_by_history(folder, first, number):
                 return "killed", by
-    except subprocess.TimeoutExpired:
+    except _TimeIsUpError:
         return "out of time", ""
     return "survived", ""
 
 
-def _killed_by_test(folder: Path, tests: list[str], end: float) -> str:
+def _killed_by_test(folder: Path, tests: list[str]) -> str:
     """The first test that fails, or how pytest ended; empty where all pass."""
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout", str(TEST_SECONDS_MOST)]
-    code, output = _run(folder, end, "-m", "pytest", *options, *tests)
+    code, output = _run(folder, "-m", "pytest", *options, *tests)
     if code == 0:
         return ""
     failed = FAILED_TEST.search(output)
@@ -86,17 +93,22 @@ def _killed_by_test(folder: Path, tests: list[str], end: float) -> str:
     return failed[1] if failed else f"pytest ended {code}"
 
 
-def _killed_by_history(folder: Path, first: int, number: int, end: float) -> str:
+def _killed_by_history(folder: Path, first: int, number: int) -> str:
     chosen = ["--first", str(first), "--seeds", str(number), "--jobs", "1"]
-    code, output = _run(folder, end, "-m", "simulation", *chosen, "--stop-at-first", "--no-shrinking")
+    code, output = _run(folder, "-m", "simulation", *chosen, "--stop-at-first", "--no-shrinking")
     if code == 0:
         return ""
     return next((line for line in output.splitlines() if line.startswith("seed ")), f"the simulation ended {code}")
 
 
-def _run(folder: Path, end: float, *arguments: str) -> tuple[int, str]:
-    """Run Python in the copy until it ends or time is up; what it has started does not outlive it."""
-    limited = ["sh", "-c", f'ulimit -v {KILOBYTES_MOST}; exec "$@"', "sh", sys.executable, *arguments]
+def _run(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run Python in the copy; what it has started does not outlive it.
+
+    Raises:
+        _TimeIsUpError: it did not end.
+    """
+    limits = f'ulimit -v {KILOBYTES_MOST}; ulimit -S -t {SECONDS_MOST}; exec "$@"'
+    limited = ["sh", "-c", limits, "sh", sys.executable, *arguments]
     # Into a file: a pipe would stay open as long as anything that a test has left behind.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         process = subprocess.Popen(
@@ -108,11 +120,15 @@ def _run(folder: Path, end: float, *arguments: str) -> tuple[int, str]:
             start_new_session=True,
         )
         try:
-            code = process.wait(max(0.0, end - time.monotonic()))
+            code = process.wait(WAITING_SECONDS_MOST)
+        except subprocess.TimeoutExpired:
+            code = -signal.SIGXCPU
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        if code == -signal.SIGXCPU:
+            raise _TimeIsUpError
         output.seek(0)
         return code, output.read()
 
