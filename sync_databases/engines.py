@@ -102,6 +102,9 @@ class Engine:
     keys_as_bytes: bool = False
     """Whether every collation ignores trailing blanks, so that exact texts are kept as bytes."""
 
+    inserts_under_lock: bool = True
+    """Whether INSERT ... SELECT can keep the rows that it reads from changing until the transaction ends."""
+
     # Tables
     partial_indexes: PartialIndexes = PartialIndexes.NONE
     fill_factor: str | None = None
@@ -190,6 +193,7 @@ SQL_SERVER = Engine(
     clock_query="SELECT CONVERT(VARCHAR(26), CAST(SYSUTCDATETIME() AS DATETIME2(6)), 121)",
     pinned_settings=("SET DATEFORMAT ymd",),
     keys_as_bytes=True,
+    inserts_under_lock=False,
     partial_indexes=PartialIndexes.PLAIN,
 )
 ORACLE = Engine(
@@ -199,6 +203,7 @@ ORACLE = Engine(
     extra="oracle",
     clock_query="SELECT TO_CHAR(SYS_EXTRACT_UTC(SYSTIMESTAMP), 'YYYY-MM-DD HH24:MI:SS.FF6') FROM dual",
     pinned_settings=("ALTER SESSION SET TIME_ZONE = '+00:00'", "ALTER SESSION SET NLS_NUMERIC_CHARACTERS = '.,'"),
+    inserts_under_lock=False,
 )
 
 ENGINES = (SQLITE, POSTGRESQL, MYSQL, MARIADB, SQL_SERVER, ORACLE)

@@ -20,6 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from sync_databases.engines import engine_of
 from sync_ledger.job_journal import Manifest
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.partitions import WHOLE, Partition
@@ -244,6 +245,7 @@ class Lease:
     def _note(self, write: SentWrite, again: bool) -> None:  # noqa: FBT001 - what `Note` takes
         """Note a write that goes as soon as this returns, and make sure that this run still holds its lease: in one."""
         manifest, attempts = write.manifest, itertools.count(1)
+        again |= not engine_of(self.ledger.engine.dialect).inserts_under_lock
 
         def once() -> None:
             began, until = self._now(), self._now() + TOKEN_LASTS_MOST
@@ -259,8 +261,7 @@ class Lease:
                     raise self._is_lost()
 
         self.ledger.with_retries(once)
-        if not again:
-            self._sent.add(write)
+        self._sent.add(write)
 
     def _now(self) -> datetime:
         """The ledger's time as far as it was asked within the last heartbeat, so that no call asks for it."""

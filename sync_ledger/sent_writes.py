@@ -62,10 +62,12 @@ class SentWrites:
         self._thread = threading.local()
 
     def add(self, write: SentWrite) -> None:
-        """Keep a write of this thread."""
-        self._thread.writes = [*self.of_this_thread(), write]
+        """Keep a write of this thread; once, however often it is tried."""
         with self._lock:
+            if write.write_id in self._all:
+                return
             self._all[write.write_id] = write
+        self._thread.writes = [*self.of_this_thread(), write]
 
     def of_this_thread(self) -> list[SentWrite]:
         """What this thread has sent and not settled."""
