@@ -71,9 +71,9 @@ def _minus(at: datetime, back: timedelta) -> datetime:
 
 
 def number_back(newest: str | None, now: datetime, lookback: timedelta, lookback_count: int) -> Decimal | None:
-    """How far back, in the column's own unit, where the newest value is a number; None where it is none.
+    """How far back, in the column's own unit, where the newest value is a number; None where it has no distance.
 
-    One that is a time of the last ten years, or of today, is a time; any other counts.
+    One that is a time of the last ten years, or of today, is a time; any other that is whole counts.
     """
     number = None if newest is None else _number(newest)
     if number is None:
@@ -83,7 +83,7 @@ def number_back(newest: str | None, now: datetime, lookback: timedelta, lookback
         earliest = (seconds - Decimal(_TEN_YEARS.total_seconds())) * units
         if earliest <= number <= (seconds + Decimal(_DAY.total_seconds())) * units:
             return Decimal(str((lookback + SECOND).total_seconds())) * units
-    return Decimal(lookback_count)
+    return Decimal(lookback_count) if number == number.to_integral_value() else None
 
 
 def less(text: str, back: Decimal) -> str | None:

@@ -129,6 +129,7 @@ def test_a_number_is_a_time_or_counts() -> None:
         ("-3", 7),
     ):
         assert number_back(text, NOW, lookback, 7) == back, text
+    assert number_back("2460000.5", NOW, lookback, 7) is None
     assert number_back("abc", NOW, lookback, 7) is None
     assert number_back(None, NOW, lookback, 7) is None
 
