@@ -26,11 +26,13 @@ def tick_in_use(times: Sequence[Timestamp], least: timedelta) -> timedelta:
     digits = max((len(each.fraction.rstrip("0")) for each in times), default=0)
     if digits:
         return max(least, timedelta(seconds=10.0**-digits), timedelta.resolution)
-    if not times or any(each.at.second for each in times):
+    ats = {each.at for each in times}
+    if not ats or any(at.second for at in ats):
         return max(least, SECOND)
-    if any(each.at.minute for each in times):
-        return max(least, _MINUTE)
-    return _HOUR if any(each.at.hour for each in times) and least < _HOUR else _DAY
+    if not any(at.hour or at.minute for at in ats):
+        return _DAY
+    # One time at a full hour is chance.
+    return max(least, _HOUR if len(ats) > 1 and not any(at.minute for at in ats) else _MINUTE)
 
 
 def time_back(start: Timestamp, now: datetime, zone: tzinfo, back: timedelta) -> datetime:
