@@ -26,11 +26,13 @@ def tick_in_use(times: Sequence[Timestamp], least: timedelta) -> timedelta:
     digits = max((len(each.fraction.rstrip("0")) for each in times), default=0)
     if digits:
         return max(least, timedelta(seconds=10.0**-digits), timedelta.resolution)
-    if not times or any(each.at.second for each in times):
+    ats = {each.at for each in times}
+    if not ats or any(at.second for at in ats):
         return max(least, SECOND)
-    if any(each.at.minute for each in times):
-        return max(least, _MINUTE)
-    return _HOUR if any(each.at.hour for each in times) and least < _HOUR else _DAY
+    if not any(at.hour or at.minute for at in ats):
+        return _DAY
+    # One time at a full hour is chance.
+    return max(least, _HOUR if len(ats) > 1 and not any(at.minute for at in ats) else _MINUTE)
 
 
 def time_back(start: Timestamp, now: datetime, zone: tzinfo, back: timedelta) -> datetime:
@@ -71,9 +73,9 @@ def _minus(at: datetime, back: timedelta) -> datetime:
 
 
 def number_back(newest: str | None, now: datetime, lookback: timedelta, lookback_count: int) -> Decimal | None:
-    """How far back, in the column's own unit, where the newest value is a number; None where it is none.
+    """How far back, in the column's own unit, where the newest value is a number; None where it has no distance.
 
-    One that is a time of the last ten years, or of today, is a time; any other counts.
+    One that is a time of the last ten years, or of today, is a time; any other that is whole counts.
     """
     number = None if newest is None else _number(newest)
     if number is None:
@@ -83,7 +85,7 @@ def number_back(newest: str | None, now: datetime, lookback: timedelta, lookback
         earliest = (seconds - Decimal(_TEN_YEARS.total_seconds())) * units
         if earliest <= number <= (seconds + Decimal(_DAY.total_seconds())) * units:
             return Decimal(str((lookback + SECOND).total_seconds())) * units
-    return Decimal(lookback_count)
+    return Decimal(lookback_count) if number == number.to_integral_value() else None
 
 
 def less(text: str, back: Decimal) -> str | None:

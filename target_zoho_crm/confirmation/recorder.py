@@ -117,6 +117,7 @@ class Recorder:
             return batch
         outcomes = unflagged({key: versions[key] for key in known})
         self._flags.set(outcomes, self._rows_sent(outcomes, adopted=False))
+        self._contents.settled(known)
         self._state_gate.confirmed(batch.pending, outcomes, 0)
         return batch.without(known)
 

@@ -30,6 +30,8 @@ class SentContents:
                 self._by_key[key] = content.text
                 if content.row:
                     self._rows[key] = content.row
+            elif self._by_key:
+                self.settled((key,))  # of an earlier version, which was left unsynced
 
     def rows_among(self, keys: Iterable[str]) -> dict[str, str | None]:
         """Fingerprints of the rows of those of these orders that have contents; None where there is no such."""

@@ -21,6 +21,8 @@ from sync_ledger.ledger import Ledger
 LONGEST_LOCK_SECONDS = {"sqlite": 5.0, "postgresql": 1.0, "mysql": 1.0}
 """A file has one writer, who waits for the disk; building the index takes a third of a second of it."""
 BY_THE_JOB = {"2", "3", "4", "6", "13"}
+IN_THE_WINDOW = {"11", "12"}
+"""Acks without content, a tick before the bookmark: their orders may have changed under the version that they have."""
 
 
 def early_shop(shop: Shop) -> Shop:
@@ -39,6 +41,7 @@ def early_shop(shop: Shop) -> Shop:
 
 def test_a_ledger_of_version_0_1_binds_itself_and_goes_on_where_it_was(any_shop: Shop) -> None:
     shop = early_shop(any_shop)
+    shop.tap_config["lookback_seconds"] = 0
     ended = shop.run()
     assert ended.code == 0, ended.err
     assert "is not used" not in ended.err  # STATE of version 0.1 is believed once
@@ -46,7 +49,7 @@ def test_a_ledger_of_version_0_1_binds_itself_and_goes_on_where_it_was(any_shop:
     assert shop.run().code == 0  # the rest of the dead run's job: what Zoho does not know any more is sent again
     acks = shop.acks_of("orders")
     assert {key for key, ack in acks.items() if ack.status != "synced"} == {"5"}
-    assert written_keys(shop) == {"1"} | BY_THE_JOB  # and nothing else by itself
+    assert written_keys(shop) == {"1"} | BY_THE_JOB | IN_THE_WINDOW  # and nothing else by itself
     assert shop.acks_of("meltano_test_stream") == {}
     assert shop.run().summary["read"] == 0
     ledger = Ledger.open(shop.url)

@@ -94,7 +94,8 @@ def test_what_is_in_flight_clamps_the_bookmark_where_its_content_is_another(shop
         (["2024-01-31 12:30:01.25"], timedelta(milliseconds=10)),
         (["2024-01-31 12:30:01.000000", "2024-01-31 12:30:00"], timedelta(seconds=1)),
         (["2024-01-31 12:30:00", "2024-01-31 12:00:00"], timedelta(minutes=1)),
-        (["2024-01-31 12:00:00"], timedelta(hours=1)),
+        (["2024-01-31 12:00:00"], timedelta(minutes=1)),
+        (["2024-01-31 12:00:00", "2024-01-31 13:00:00"], timedelta(hours=1)),
         (["2024-01-31", "2024-02-01 00:00:00"], timedelta(days=1)),
     ],
 )
@@ -129,6 +130,7 @@ def test_a_number_is_a_time_or_counts() -> None:
         ("-3", 7),
     ):
         assert number_back(text, NOW, lookback, 7) == back, text
+    assert number_back("2460000.5", NOW, lookback, 7) is None
     assert number_back("abc", NOW, lookback, 7) is None
     assert number_back(None, NOW, lookback, 7) is None
 
