@@ -131,4 +131,30 @@ FALSE_SUCCESSES: tuple[Break, ...] = (
         new=("    if outcomes or failures:\n        return list(outcomes)\n"),
         tests=("tests/pair/test_line_faults.py::test_a_line_that_zoho_refuses_is_named_and_its_order_is_not_synced",),
     ),
+    Break(
+        "what-is-in-doubt-is-not-looked-at",
+        "sync_ledger/doubts.py",
+        old="waiting = {} if write.kind in _NOT_OVERWRITING else",
+        new="waiting = {} if write.manifest else",
+        tests=(
+            "tests/pair/test_in_doubt.py::test_an_old_version_that_a_slow_job_writes_late_does_not_stay",
+            "tests/pair/test_late_calls.py::test_an_older_version_that_a_call_wrote_late_does_not_stay",
+        ),
+    ),
+    Break(
+        "what-differs-is-believed",
+        "target_zoho_crm/delivery/verification.py",
+        old="if each.verdict is not Verdict.DIFFERENT}",
+        new="if each.verdict in Verdict}",
+        tests=("tests/pair/test_late_calls.py::test_an_older_version_that_a_call_wrote_late_does_not_stay",),
+    ),
+    Break(
+        "drift-is-written-again",
+        "target_zoho_crm/delivery/verification.py",
+        old="if earlier is not None and (",
+        new="if earlier is None and earlier and (",
+        tests=(
+            "tests/pair/test_in_doubt.py::test_what_an_automation_overwrites_each_time_is_drift_and_not_written_again",
+        ),
+    ),
 )
