@@ -151,11 +151,11 @@ class Checker:
                 self.fail(f"order {key} was tried {tries} times, at most {self._max_attempts}")
 
     def _crm_never_goes_back(self) -> None:
-        """An older version never lands on a newer one."""
+        """An older version never lands on a newer one, but of what may land late: that is judged at the end."""
         newest: dict[str, int] = {}
         for row in self._zoho.writes:
             number = number_of(row.value)
-            if number < newest.get(row.key, 0):
+            if number < newest.get(row.key, 0) and row.key not in self._zoho.in_doubt:
                 self.fail(f"the CRM's order {row.key} went back from change {newest[row.key]} to {number}")
             newest[row.key] = number
         for text in self._zoho.violations:

@@ -22,12 +22,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from simulation.chance import Chance
-from simulation.history import Theatre
 from simulation.pair import PairConfig, Pipe, TargetRun, start, tap
 from simulation.scheduler import Killed, Process, Scheduler
 from simulation.set_ups import SetUp
 from simulation.simulated_databases import HOOKS, plain
 from simulation.stand_ins import STAGE
+from simulation.theatre import Theatre
 
 CHANGES_A_SECOND = 20
 INSERTS = 0.25
@@ -109,7 +109,7 @@ class Day:
         process = self.processes.get(pid)
         return process is not None and not process.dead and bool(process.tasks)
 
-    def _point(self, what: str) -> None:
+    def _point(self, what: str, _path: str) -> None:
         process = self.scheduler.current.process
         if process.dead:
             raise Killed

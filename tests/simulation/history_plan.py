@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simulation.chance import Chance
+from simulation.kinds import BODIES_LAND_LATE, Kind, kinds_of
 from simulation.pair import PairConfig
 from simulation.people import PeoplePlan
+
+LATE_SECONDS = 300.0
+"""So long last histories in which something sleeps or lands late."""
+BUSIER = 20
+"""So many more changes they have, so that what sleeps is overtaken."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +36,20 @@ class Plan:
     result_words: dict[str, Any]
     refused: dict[str, str]
     people: PeoplePlan
+    kinds: frozenset[Kind] = frozenset()
+    """What may go wrong beside the faults that all histories have."""
 
     @classmethod
-    def of(cls, chance: Chance) -> Plan:
-        """Draw it."""
+    def of(cls, chance: Chance, on: Collection[Kind] = ()) -> Plan:
+        """Draw it; `on` are the kinds that a history may have."""
+        kinds = kinds_of(chance, on)
+        plan = cls._usual(chance)
+        if kinds & BODIES_LAND_LATE:
+            plan = replace(plan, seconds=LATE_SECONDS, runs=plan.runs + 1, operations=plan.operations + BUSIER)
+        return replace(plan, kinds=kinds)
+
+    @classmethod
+    def _usual(cls, chance: Chance) -> Plan:
         draw = chance.at("plan", 0)
         channel = draw.choices(["auto", "bulk_write", "upsert"], [3.0, 1.5, 1.0])[0]
         lookback = draw.choice([3.0, 9.0, 30.0])

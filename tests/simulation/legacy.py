@@ -58,6 +58,7 @@ class Shop:
         """The invoice number that a change gives an order."""
         self.invoices: defaultdict[str, set[str]] = defaultdict(set)
         """Those that an order has had."""
+        self.wait_for_database: Callable[[], None] = lambda: None
         self.latest_seen = 0.0
         """The latest time that the databases' clock has shown."""
 
@@ -114,6 +115,15 @@ class Shop:
                 if names[0] not in self.busy:
                     self._write(names, self._stamp())
 
+    def change_some(self, count: int) -> None:
+        """Change some orders now."""
+        number, draw = self.chance.next("overtaking")
+        if ("overtaking", number) in self.chance.dropped:
+            return
+        names = [name for name in draw.sample(self.all_names, min(count, len(self.all_names))) if name not in self.busy]
+        if names:
+            self._write(names, self._stamp())
+
     def _commit_late(self, names: list[str], stamp: float, delay: float) -> None:
         self.scheduler.sleep(delay)
         self._write(names, stamp)
@@ -128,6 +138,7 @@ class Shop:
         return f"{moment:%Y-%m-%d %H:%M:%S}" if self.whole_seconds else f"{moment:%Y-%m-%d %H:%M:%S.%f}"
 
     def _write(self, names: list[str], stamp: float) -> None:
+        self.wait_for_database()
         self.latest_seen = max(self.latest_seen, STAGE.database_time())
         rows = []
         for name in names:

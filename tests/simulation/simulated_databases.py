@@ -16,7 +16,8 @@ from sqlalchemy import event
 import sync_databases.writable_database
 import sync_ledger.ledger
 
-Points = Callable[[str], None]
+Points = Callable[[str, str], None]
+"""Given what happens, and in which database: its path."""
 FASTER = ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = MEMORY", "PRAGMA temp_store = MEMORY")
 
 
@@ -45,10 +46,12 @@ def _strftime(form: str, *arguments: Any) -> str:
 class SimCursor(sqlite3.Cursor):
     """A cursor whose statements are points of the history."""
 
+    connection: SimConnection
+
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
         """Run a statement."""
         if not self.connection.in_transaction and not sql.startswith("PRAGMA"):
-            HOOKS.before("write" if sql == "BEGIN IMMEDIATE" else "read")
+            HOOKS.before("write" if sql == "BEGIN IMMEDIATE" else "read", self.connection.path)
         return super().execute(sql, *parameters)
 
 
@@ -57,6 +60,7 @@ class SimConnection(sqlite3.Connection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.path = str(args[0])
         for statement in FASTER:
             super().execute(statement)
         self.create_function("strftime", -1, _strftime)
@@ -70,9 +74,9 @@ class SimConnection(sqlite3.Connection):
         """Commit."""
         if not self.in_transaction:
             return
-        HOOKS.before_commit("commit")
+        HOOKS.before_commit("commit", self.path)
         super().commit()
-        HOOKS.after_commit("committed")
+        HOOKS.after_commit("committed", self.path)
 
 
 def simulated_connection(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:

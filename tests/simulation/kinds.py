@@ -1,0 +1,54 @@
+"""Kinds of trouble that can be switched on and off: what each history may have beside the faults that all have."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import Enum
+
+from simulation.chance import Chance
+
+SHARE = 0.3
+"""Of the histories, for each kind that is on."""
+
+
+class Kind(Enum):
+    """One kind; its value is its name on the command line."""
+
+    FROZEN_PROCESSES = "frozen-processes"
+    """A tap, a target or both stop at any step, for 20 to 130 seconds or for hours, and wake; a second run begins."""
+    FROZEN_CRM = "frozen-crm"
+    """For a while the CRM answers no call; those that it has got land when it wakes."""
+    FROZEN_DATABASE = "frozen-database"
+    """For a while no statement ends."""
+
+
+SWITCHES: Mapping[Kind, bool] = {
+    Kind.FROZEN_PROCESSES: False,
+    Kind.FROZEN_CRM: False,
+    Kind.FROZEN_DATABASE: False,
+}
+"""Which are on unless the command line says otherwise: those that the product has learned to live with."""
+
+BODIES_LAND_LATE = frozenset({Kind.FROZEN_PROCESSES, Kind.FROZEN_CRM, Kind.FROZEN_DATABASE})
+"""With these a body travels by itself: it lands whether or not its sender still waits, and perhaps hours later."""
+
+
+def default_kinds() -> frozenset[Kind]:
+    """Those that are on."""
+    return frozenset(kind for kind, on in SWITCHES.items() if on)
+
+
+def kinds_named(text: str) -> frozenset[Kind]:
+    """Read a list of names with commas between them; `all` and `none` are names too.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    if text in {"all", "none"}:
+        return frozenset(Kind) if text == "all" else frozenset()
+    return frozenset(map(Kind, text.split(",")))
+
+
+def kinds_of(chance: Chance, on: Collection[Kind]) -> frozenset[Kind]:
+    """Those of one history; which of them does not depend on what else is on."""
+    return frozenset(kind for kind in Kind if kind in on and chance.at(f"kind {kind.value}", 0).random() < SHARE)
