@@ -110,13 +110,13 @@ class Checker:
             if status != "synced":
                 continue
             numbers = self._shop.numbers(key, version)
-            before = [number for at, number in writes[key] if at < moment]
-            if not set(numbers) & set(before):
+            had = set(numbers) & {number for at, number in writes[key] if at < moment}
+            if not had:
                 self.fail(f"order {key} is called synced at {version!r}, which the CRM has never had")
             elif seen.get(key, 0) > max(numbers):
                 self.fail(f"the ack of order {key} went back to {version!r}")
             else:
-                seen[key] = max(numbers)
+                seen[key] = max(had)
         ids = {key: record for key, _, record in self._zoho.records()}
         for ack in acks:
             theirs = ack["zoho_id"] in self._people.touched

@@ -166,7 +166,7 @@ class Day:
         with self.shop:
             self.shop.execute("BEGIN")
             self.shop.executemany(
-                "INSERT INTO orders VALUES (?, ?, ?, NULL) ON CONFLICT (order_id) "
+                "INSERT INTO orders (order_id, notes, updated_at) VALUES (?, ?, ?) ON CONFLICT (order_id) "
                 "DO UPDATE SET notes = excluded.notes, updated_at = excluded.updated_at",
                 rows,
             )
@@ -187,7 +187,7 @@ class Day:
         source = self.theatre.source
         reading, writing = (self._process(f"{name} {number}") for name in ("tap", "target"))
         pipe = Pipe(self.scheduler, self.pair.pipe_room)
-        target = TargetRun(self.settings, pipe, self._state_out)
+        target = TargetRun(self.settings, pipe, self._state_out, self.pair.column.name)
         known = self.state
         if not self.chance.quiet and self.draw.random() < KILL_RATE:
             writing.on_point = self._death(self.draw.randint(5, 60))

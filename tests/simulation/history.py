@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from simulation.blameless import Trouble
 from simulation.carriage import Carriage
 from simulation.chance import Chance, Injection
+from simulation.change_columns import DAY
 from simulation.checker import Checker
 from simulation.freezes import Freezes
 from simulation.history_plan import Plan
@@ -21,13 +22,15 @@ from simulation.runs import Runs
 from simulation.scheduler import Hang, Killed, Process, Scheduler, Task
 from simulation.set_ups import SetUps
 from simulation.simulated_databases import HOOKS
-from simulation.stand_ins import STAGE
+from simulation.stand_ins import STAGE, START
 from simulation.theatre import Theatre
 
 ROUNDS = 14
 """Runs without faults that must suffice to bring everything over."""
 ROUNDS_OF_A_DAY = 16
 """More of them, in which an order whose calls fail is tried until it is parked, after a day."""
+RUNS_IN_BETWEEN = 700
+"""Numbers of the runs that begin between two changes of one order."""
 DOUBT_ENDS_AFTER = (0.0, 660.0, 3_900.0, 86_460.0)
 """Seconds after the last that could land late: by then what is in doubt is looked at for the last time."""
 
@@ -72,16 +75,16 @@ class History:
         self.runs = Runs(self)
         self._under_way: list[Task] = []
         self.freezes.start_run = lambda number, space: self._under_way.extend(self.runs.start(number, space))
-        STAGE.begin(self.scheduler, seed, self.runs.lives)
+        STAGE.begin(self.scheduler, seed, self.runs.lives, self.plan.column.begins or START)
         theatre.empty_databases(new_ledger=self.plan.new_ledger)
         self.carriage = None
         if BODIES_LAND_LATE & self.plan.kinds:
             self.carriage = Carriage(self.scheduler, self.world, self.freezes.wait_for)
         self._begin_crm()
         plan = self.plan
-        self.shop = Shop(
-            theatre.orders, self.scheduler, self.chance, plan.pair.lookback, whole_seconds=plan.whole_seconds
-        )
+        self.shop = Shop(theatre.orders, self.scheduler, self.chance, plan.pair.lookback, plan.column, plan.habits)
+        if plan.habits.shares_versions:
+            self.shop.read_now = self._run_in_between
         self.freezes.change_orders = self.shop.change_some
         self.shop.wait_for_database = lambda: self.freezes.wait_for(Kind.FROZEN_DATABASE)
         ledger = theatre.orders if plan.beside else theatre.ledger
@@ -177,6 +180,12 @@ class History:
         self.scheduler.join(people)
         self._come_to_rest()
 
+    def _run_in_between(self) -> None:
+        if all(task.over for task in self._under_way):
+            number, _ = self.chance.next("in between")
+            self._under_way += self.runs.start(RUNS_IN_BETWEEN + number)
+            self.scheduler.sleep(0.1)
+
     def _join(self) -> None:
         while self._under_way:  # which may become more meanwhile
             self.scheduler.join(self._under_way.pop())
@@ -191,8 +200,12 @@ class History:
     def _come_to_rest(self) -> None:
         """No more faults: everything must find its place within some runs."""
         self.chance.quiet = True
-        STAGE.clock_offset = self.shop.clock_offset = 0.0
-        self.scheduler.sleep(self.shop.slack + 5.0)
+        STAGE.clock_offset = 0.0
+        self.shop.clock_offset = self.plan.habits.clock_offset
+        self.scheduler.sleep(self.shop.late_most + 5.0)
+        self.scheduler.sleep(self.plan.column.repeats_after or 0.0)
+        if self.plan.column.tick >= DAY:
+            self.scheduler.sleep(2 * DAY)  # the tick that is not over is left for later
         self.set_ups.rest()
         if self.carriage is not None:
             self._let_all_land(self.carriage)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from simulation.chance import Chance
-from simulation.kinds import BODIES_LAND_LATE, Kind, kinds_of
+from simulation.change_columns import FINE, SECONDS, ChangeColumn, change_column_of
+from simulation.kinds import BODIES_LAND_LATE, READ_AMID_CHANGES, SHARED_VERSIONS, Kind, kinds_of
+from simulation.legacy import Habits
 from simulation.pair import PairConfig
 from simulation.people import PeoplePlan
 
@@ -15,6 +17,8 @@ LATE_SECONDS = 300.0
 """So long last histories in which something sleeps or lands late."""
 BUSIER = 20
 """So many more changes they have, so that what sleeps is overtaken."""
+MORE_RUNS = 4
+"""Of a history in which orders are read while they change."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Plan:
     """Runs follow each other within seconds, whether or not those before are over."""
     beside: bool
     new_ledger: bool
-    whole_seconds: bool
+    column: ChangeColumn
+    habits: Habits
     job_seconds: tuple[float, float]
     pair: PairConfig
     result_words: dict[str, Any]
@@ -46,7 +51,17 @@ class Plan:
         plan = cls._usual(chance)
         if kinds & BODIES_LAND_LATE:
             plan = replace(plan, seconds=LATE_SECONDS, runs=plan.runs + 1, operations=plan.operations + BUSIER)
-        return replace(plan, kinds=kinds)
+        if kinds & READ_AMID_CHANGES:
+            plan = replace(plan, runs=plan.runs + MORE_RUNS, operations=plan.operations + BUSIER)
+        column = change_column_of(chance, kinds, plan.column)
+        return replace(
+            plan,
+            kinds=kinds,
+            column=column,
+            habits=_habits(chance, kinds),
+            pair=replace(plan.pair, column=column),
+            seconds=column.seconds or plan.seconds,
+        )
 
     @classmethod
     def _usual(cls, chance: Chance) -> Plan:
@@ -81,7 +96,8 @@ class Plan:
             hasty=chance.at("haste", 0).random() < 0.25,
             beside=draw.random() < 0.7,
             new_ledger=chance.at("new ledger", 0).random() < 0.2,
-            whole_seconds=draw.random() < 0.6,
+            column=SECONDS if draw.random() < 0.6 else FINE,
+            habits=Habits(),
             job_seconds=(70.0, 150.0) if long_jobs else draw.choice([(0.1, 1.0), (1.0, 8.0), (5.0, 40.0)]),
             pair=PairConfig(draw.randint(1, 8), lookback, draw.randint(1, 6), target),
             result_words={
@@ -93,3 +109,10 @@ class Plan:
             refused={} if people.names else refused,  # which would be refused by any key like it
             people=people,
         )
+
+
+def _habits(chance: Chance, kinds: frozenset[Kind]) -> Habits:
+    slow = chance.at("slow application", 0).uniform(2.0, 12.0) if Kind.SLOW_APPLICATION in kinds else 0.0
+    return Habits(
+        shares_versions=bool(kinds & SHARED_VERSIONS), late_commits=Kind.LATE_COMMITS in kinds, clock_offset=-slow
+    )

@@ -20,17 +20,38 @@ class Kind(Enum):
     """For a while the CRM answers no call; those that it has got land when it wakes."""
     FROZEN_DATABASE = "frozen-database"
     """For a while no statement ends."""
+    EQUAL_VERSIONS = "equal-versions"
+    """Changes of one order within a tick of a second or a day, or with one number, the later one committed late."""
+    SEQUENCES = "sequences"
+    """The change column counts, and numbers are committed out of order."""
+    SLOW_APPLICATION = "slow-application"
+    """The clock that dates the changes is seconds behind, so that nothing looks as new as it is."""
+    REPEATED_HOUR = "repeated-hour"
+    """Local times on the night on which the clocks go back."""
+    LATE_COMMITS = "late-commits"
+    """Changes are committed late by up to all of `lookback_seconds`."""
 
 
 SWITCHES: Mapping[Kind, bool] = {
     Kind.FROZEN_PROCESSES: False,
     Kind.FROZEN_CRM: False,
     Kind.FROZEN_DATABASE: False,
+    Kind.EQUAL_VERSIONS: False,
+    Kind.SEQUENCES: False,
+    Kind.SLOW_APPLICATION: False,
+    Kind.REPEATED_HOUR: False,
+    Kind.LATE_COMMITS: False,
 }
 """Which are on unless the command line says otherwise: those that the product has learned to live with."""
 
 BODIES_LAND_LATE = frozenset({Kind.FROZEN_PROCESSES, Kind.FROZEN_CRM, Kind.FROZEN_DATABASE})
 """With these a body travels by itself: it lands whether or not its sender still waits, and perhaps hours later."""
+
+SHARED_VERSIONS = frozenset({Kind.EQUAL_VERSIONS, Kind.SLOW_APPLICATION, Kind.REPEATED_HOUR})
+"""With these two changes of an order may bear one value of the change column, whoever has read the first."""
+
+READ_AMID_CHANGES = SHARED_VERSIONS | {Kind.SEQUENCES, Kind.LATE_COMMITS}
+"""With these runs follow each other closely, and the shop is busy."""
 
 
 def default_kinds() -> frozenset[Kind]:

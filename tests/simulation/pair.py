@@ -6,10 +6,11 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta, timezone
+from datetime import timedelta, tzinfo
 from typing import Any
 
 import sqlalchemy as sa
+from simulation.change_columns import SECONDS, ChangeColumn
 from simulation.network import CREDENTIALS
 from simulation.scheduler import Killed, Process, Scheduler, Task
 from simulation.set_ups import SetUp
@@ -52,6 +53,7 @@ class PairConfig:
     lookback: float
     pipe_room: int
     target: Mapping[str, Any]
+    column: ChangeColumn = SECONDS
 
     def settings(self, ledger_url: str, module: str | None = None) -> Settings:
         """The target's settings, with every default."""
@@ -116,22 +118,23 @@ class Source:
         self.url = url
         self.engine: sa.Engine = open_engine(url)
         event.listen(self.engine, "do_connect", simulated_connection)
-        self._table: OrdersTable | None = None
+        self._tables: dict[str, OrdersTable] = {}
 
-    @property
-    def table(self) -> OrdersTable:
-        """The table."""
-        if self._table is None:
+    def table(self, replication_key: str) -> OrdersTable:
+        """The table, read by one of its change columns."""
+        if replication_key not in self._tables:
+            columns = ["order_id", "notes", replication_key, "invoice_no"]
+            config = {"orders_table": "orders", "replication_key": replication_key, "columns": columns}
             with reading(self.engine) as connection:
-                self._table = find_orders_table(self.engine, connection, {"orders_table": "orders"})
-        return self._table
+                self._tables[replication_key] = find_orders_table(self.engine, connection, config)
+        return self._tables[replication_key]
 
 
 def tap(
     source: Source, ledger_url: str, config: PairConfig, state: Mapping[str, Any], pipe: Pipe, set_up: SetUp
 ) -> None:
     """Read what is unsynced, as `TapLegacyOrders` and its stream do; `state` has the bookmarks by stream."""
-    table, stream = set_up.table_of(source.table), set_up.stream
+    table, stream = set_up.table_of(source.table(config.column.name)), set_up.stream
     entry = catalog_entry(stream, table, None)
     ledger = Ledger.open(ledger_url)
     ledger.ensure_tables()
@@ -163,14 +166,14 @@ def tap(
                 page_size=config.page_size,
                 lookback=timedelta(seconds=config.lookback),
                 min_age=timedelta(seconds=2),
-                zone=timezone.utc,
+                zone=config.column.zone,
                 ledger_beside_orders=ledger_url == source.url,
                 find_deleted=False,
             ),
             logger=LOGGER,
         )
     )
-    encoder, frame = _encoder(table.columns), record_message(named, EXTRACTED)
+    encoder, frame = _encoder(table.columns, config.column.zone), record_message(named, EXTRACTED)
     for page in orders.pages(bookmark):
         for block in encoder.blocks(page.columns, page.count, frame):
             pipe.write(("RECORDS", block.splitlines()))
@@ -181,8 +184,8 @@ def tap(
         pipe.write(("STATE", {stream: dict(document)}))
 
 
-def _encoder(columns: tuple[Column, ...]) -> LineEncoder:
-    converters = [converter(column, timezone.utc, LOGGER.warning) for column in columns]
+def _encoder(columns: tuple[Column, ...], zone: tzinfo) -> LineEncoder:
+    converters = [converter(column, zone, LOGGER.warning) for column in columns]
     names = [*(column.name for column in columns), KEY_PROPERTY, VERSION_PROPERTY]
     return LineEncoder(names, [*converters, _as_is, _as_is])
 
@@ -194,9 +197,12 @@ def _as_is(values: Any) -> Any:
 class TargetRun:
     """One run of the target, as `TargetZohoCRM` and its sink lead it."""
 
-    def __init__(self, settings: Settings, pipe: Pipe, on_state: Callable[[TargetRun, Any], None]) -> None:
+    def __init__(
+        self, settings: Settings, pipe: Pipe, on_state: Callable[[TargetRun, Any], None], change_column: str
+    ) -> None:
         """`on_state` is told each STATE that goes out."""
         self._settings = settings
+        self._change_column = change_column
         self._pipe = pipe
         self._on_state = on_state
         self._sent: list[tuple[str, str]] = []
@@ -245,7 +251,11 @@ class TargetRun:
                 self.opened = True
                 delivery, sources = stream.delivery, [column.source for column in stream.mapping.columns]
                 reader = RowReader(
-                    properties, required=required, key_properties=keys, replication_key="updated_at", sources=sources
+                    properties,
+                    required=required,
+                    key_properties=keys,
+                    replication_key=self._change_column,
+                    sources=sources,
                 )
             elif message[0] == "RECORDS":
                 assert reader is not None

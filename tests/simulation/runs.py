@@ -45,7 +45,7 @@ class Runs:
         pipe = Pipe(self._scheduler, plan.pair.pipe_room)
         set_up = history.set_ups.of_run(number)
         url = history.other_url if set_up.other_ledger else history.ledger_url
-        target = TargetRun(plan.pair.settings(url, set_up.module), pipe, self._state_out)
+        target = TargetRun(plan.pair.settings(url, set_up.module), pipe, self._state_out, plan.column.name)
         state = self.state
         history.note(f"run {number} from {state}, {set_up}")
         self._plan_end(number, reading, writing, target)

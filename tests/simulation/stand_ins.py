@@ -24,7 +24,7 @@ from simulation import threads as sim
 from simulation.scheduler import Scheduler, Task
 
 START = 1_767_254_400.0
-"""2026-01-01 08:00 UTC, in seconds since the epoch: when every history begins."""
+"""2026-01-01 08:00 UTC, in seconds since the epoch: when histories begin."""
 
 PACKAGES = ("sync_databases", "sync_processes", "sync_ledger", "target_zoho_crm", "tap_legacy_orders")
 
@@ -34,24 +34,27 @@ class Stage:
 
     scheduler: Scheduler
     ids: random.Random
+    start: float
+    """When the history begins, in seconds since the epoch."""
     clock_offset: float = 0.0
     """By how much the databases' clock is ahead of true time."""
     alive: Callable[[int], bool]
     """Tells whether the simulated process of an id lives."""
     file_locks: dict[str, sim.Lock]
 
-    def begin(self, scheduler: Scheduler, seed: int, alive: Callable[[int], bool]) -> None:
+    def begin(self, scheduler: Scheduler, seed: int, alive: Callable[[int], bool], start: float = START) -> None:
         """Put another history on."""
         self.scheduler = scheduler
         self.ids = random.Random(seed)
         self.clock_offset = 0.0
+        self.start = start
         self.alive = alive
         self.file_locks = {}
         random.seed(seed)
 
     def true_time(self) -> float:
         """Seconds since the epoch."""
-        return START + self.scheduler.now
+        return self.start + self.scheduler.now
 
     def database_time(self) -> float:
         """The same by the databases' clock."""
