@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import requests
+from simulation.http_messages import Answer, aborted, kind_of_call
 from simulation.kinds import Kind
 from simulation.scheduler import Process, Scheduler, Task
 
@@ -17,7 +17,15 @@ READ_SECONDS = 60.0
 LATE_SECONDS = 15.0
 """A body that lands so long after it was sent, or from a process that slept so long, is in doubt."""
 
-Answer = tuple[int, dict[str, str], bytes]
+
+@dataclass(frozen=True)
+class Loss:
+    """An answer that never comes."""
+
+    gives_up_after: float
+    """Seconds after which its connection breaks."""
+    lands_after: float | None
+    """Seconds after which the body lands all the same; None: never."""
 
 
 @dataclass(eq=False)
@@ -57,18 +65,18 @@ class Carriage:
         content: bytes,
         seconds: tuple[float, float],
         land: Callable[[Parcel], Answer],
+        loss: Loss | None = None,
     ) -> Answer:
         """Send a body and wait for its answer; `seconds` there and back, `land` has the effect.
 
         Raises:
-            ReadTimeout: no answer came in time.
+            ReadTimeout, ConnectionError: no answer came in time, or with a `loss` ever.
         """
         parcel = Parcel(_keys_of(request, content), self.scheduler.current, self.scheduler.now)
-        self.under_way += 1
 
         def travel() -> None:
             try:
-                self.scheduler.sleep(seconds[0])
+                self.scheduler.sleep(seconds[0] if loss is None else loss.lands_after or 0.0)
                 self.wait_for(Kind.FROZEN_CRM)
                 self.carries(parcel, parcel.keys)
                 answer = land(parcel)
@@ -79,9 +87,11 @@ class Carriage:
             if not parcel.lost:
                 self.scheduler.wake(parcel.waiter)
 
-        self.scheduler.spawn(self.world, travel, "body")
+        if loss is None or loss.lands_after is not None:
+            self.under_way += 1
+            self.scheduler.spawn(self.world, travel, "body")
         try:
-            return self._awaited(parcel)
+            return self._awaited(parcel) if loss is None else self._lose(parcel, loss)
         except BaseException:
             parcel.lost = True
             self.in_doubt.update(parcel.keys)
@@ -94,6 +104,11 @@ class Carriage:
                 raise requests.exceptions.ReadTimeout("no answer")
         return parcel.answer
 
+    def _lose(self, parcel: Parcel, loss: Loss) -> Answer:
+        parcel.lost = True
+        self.scheduler.sleep(loss.gives_up_after)
+        raise aborted()
+
     def carries(self, parcel: Parcel, keys: AbstractSet[str]) -> None:
         """Note which orders a body writes."""
         parcel.keys = keys
@@ -102,6 +117,6 @@ class Carriage:
 
 
 def _keys_of(request: requests.PreparedRequest, content: bytes) -> frozenset[str]:
-    if not urlsplit(request.url or "").path.endswith(("/upsert", "/Orders")) or not content:
+    if kind_of_call(request) != "upsert" or not content:
         return frozenset()
     return frozenset(str(row.get("parent_id")) for row in json.loads(content)["data"])

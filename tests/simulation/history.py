@@ -13,8 +13,10 @@ from simulation.carriage import Carriage
 from simulation.chance import Chance, Injection
 from simulation.change_columns import DAY
 from simulation.checker import Checker
+from simulation.clocks import Clocks
 from simulation.freezes import Freezes
 from simulation.history_plan import Plan
+from simulation.http_messages import KINDS_OF_CALLS
 from simulation.kinds import BODIES_LAND_LATE, Kind
 from simulation.legacy import Shop
 from simulation.people import People
@@ -29,6 +31,8 @@ ROUNDS = 14
 """Runs without faults that must suffice to bring everything over."""
 ROUNDS_OF_A_DAY = 16
 """More of them, in which an order whose calls fail is tried until it is parked, after a day."""
+LOST_CREATIONS, LOST_ANSWERS = 0.6, 0.5
+"""Shares of the answers to these calls."""
 RUNS_IN_BETWEEN = 700
 """Numbers of the runs that begin between two changes of one order."""
 DOUBT_ENDS_AFTER = (0.0, 660.0, 3_900.0, 86_460.0)
@@ -72,6 +76,7 @@ class History:
         self._ticks = itertools.count(1)
         self.world = Process(self.scheduler, "world", 1, "world")
         self.freezes = Freezes(self.chance, self.scheduler, self.plan.kinds, self.world, self.note)
+        self.clocks = Clocks(self.chance, self.scheduler, self.plan.kinds, self.world, self.note)
         self.runs = Runs(self)
         self._under_way: list[Task] = []
         self.freezes.start_run = lambda number, space: self._under_way.extend(self.runs.start(number, space))
@@ -88,6 +93,7 @@ class History:
         self.freezes.change_orders = self.shop.change_some
         self.shop.wait_for_database = lambda: self.freezes.wait_for(Kind.FROZEN_DATABASE)
         ledger = theatre.orders if plan.beside else theatre.ledger
+        self.clocks.databases = [str(theatre.orders), str(ledger)]
         self.ledger_url = f"sqlite:///{ledger}"
         self.people = People(plan.people, theatre.zoho, self.shop, self.chance, self.scheduler, tick=self.tick)
         self.other_url = f"sqlite:///{theatre.ledger if plan.beside else theatre.orders}"
@@ -129,6 +135,12 @@ class History:
             zoho.refuse_for_ever(key, code)
         zoho.gateway_day = self.trouble.gateway_day
         self.trouble.begin(zoho.emulator.faults)
+        zoho.jobs_end_late = Kind.LATE_JOBS in plan.kinds
+        if zoho.jobs_end_late:
+            zoho.losses = {"job creation": LOST_CREATIONS}
+        if Kind.LOST_ANSWERS in plan.kinds:
+            draw = self.chance.at("losses", 0)
+            zoho.losses = dict.fromkeys(draw.sample(KINDS_OF_CALLS, draw.randint(1, 2)), LOST_ANSWERS)
 
     def run(self) -> Verdict:
         """Let it happen, and judge it."""
@@ -167,6 +179,7 @@ class History:
         )
         people = self.scheduler.spawn(self.world, lambda: self.people.work(plan.seconds), "people")
         self.freezes.work(plan.seconds)
+        self.clocks.work(plan.seconds)
         for number in range(plan.runs):
             draw = self.chance.at("run", number)
             self.scheduler.sleep(draw.uniform(0.2, 4.0) if plan.hasty else draw.uniform(1.0, plan.seconds / plan.runs))
@@ -200,7 +213,10 @@ class History:
     def _come_to_rest(self) -> None:
         """No more faults: everything must find its place within some runs."""
         self.chance.quiet = True
+        if self.theatre.zoho.jobs_end_late:
+            self.theatre.zoho.job_seconds = (1.0, 8.0)
         STAGE.clock_offset = 0.0
+        STAGE.own_offsets.clear()
         self.shop.clock_offset = self.plan.habits.clock_offset
         self.scheduler.sleep(self.shop.late_most + 5.0)
         self.scheduler.sleep(self.plan.column.repeats_after or 0.0)

@@ -17,6 +17,9 @@ LATE_SECONDS = 300.0
 """So long last histories in which something sleeps or lands late."""
 BUSIER = 20
 """So many more changes they have, so that what sleeps is overtaken."""
+LATE_LOOKBACK = 30.0
+"""`lookback_seconds` where changes are committed late: longer than quick looks go back."""
+LATE_JOB_SECONDS = [(1.0, 150.0), (1.0, 400.0), (1.0, 9_000.0)]
 MORE_RUNS = 4
 """Of a history in which orders are read while they change."""
 
@@ -48,11 +51,21 @@ class Plan:
     def of(cls, chance: Chance, on: Collection[Kind] = ()) -> Plan:
         """Draw it; `on` are the kinds that a history may have."""
         kinds = kinds_of(chance, on)
+        if Kind.LATE_COMMITS in kinds and Kind.FOLLOWING in on:
+            kinds |= {Kind.FOLLOWING}
         plan = cls._usual(chance)
         if kinds & BODIES_LAND_LATE:
             plan = replace(plan, seconds=LATE_SECONDS, runs=plan.runs + 1, operations=plan.operations + BUSIER)
+        if Kind.LATE_JOBS in kinds:
+            target = {**plan.pair.target, "channel": "bulk_write", "job_wait_seconds": 60}
+            pair = replace(plan.pair, target=target)
+            plan = replace(plan, pair=pair, job_seconds=chance.at("late jobs", 0).choice(LATE_JOB_SECONDS))
         if kinds & READ_AMID_CHANGES:
             plan = replace(plan, runs=plan.runs + MORE_RUNS, operations=plan.operations + BUSIER)
+        if Kind.LATE_COMMITS in kinds:
+            plan = replace(plan, pair=replace(plan.pair, lookback=LATE_LOOKBACK))
+        if Kind.FOLLOWING in kinds:
+            plan = replace(plan, seconds=LATE_SECONDS, operations=plan.operations + BUSIER)
         column = change_column_of(chance, kinds, plan.column)
         return replace(
             plan,

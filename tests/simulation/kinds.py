@@ -30,6 +30,14 @@ class Kind(Enum):
     """Local times on the night on which the clocks go back."""
     LATE_COMMITS = "late-commits"
     """Changes are committed late by up to all of `lookback_seconds`."""
+    LOST_ANSWERS = "lost-answers"
+    """Half of the answers to one or two kinds of calls are lost, before or after the effect, or long before it."""
+    LATE_JOBS = "late-jobs"
+    """Jobs take hours, and the answers to their creation are lost: such a job ends after its replacement."""
+    FOLLOWING = "following"
+    """Runs follow: they last until they get a signal."""
+    CLOCK_STEPS = "clock-steps"
+    """The clocks of machines, databases and CRM are set by seconds to hours, each by itself."""
 
 
 SWITCHES: Mapping[Kind, bool] = {
@@ -41,10 +49,16 @@ SWITCHES: Mapping[Kind, bool] = {
     Kind.SLOW_APPLICATION: False,
     Kind.REPEATED_HOUR: False,
     Kind.LATE_COMMITS: False,
+    Kind.FOLLOWING: False,
+    Kind.LOST_ANSWERS: False,
+    Kind.LATE_JOBS: False,
+    Kind.CLOCK_STEPS: False,
 }
 """Which are on unless the command line says otherwise: those that the product has learned to live with."""
 
-BODIES_LAND_LATE = frozenset({Kind.FROZEN_PROCESSES, Kind.FROZEN_CRM, Kind.FROZEN_DATABASE})
+BODIES_LAND_LATE = frozenset(
+    {Kind.FROZEN_PROCESSES, Kind.FROZEN_CRM, Kind.FROZEN_DATABASE, Kind.LOST_ANSWERS, Kind.LATE_JOBS, Kind.CLOCK_STEPS}
+)
 """With these a body travels by itself: it lands whether or not its sender still waits, and perhaps hours later."""
 
 SHARED_VERSIONS = frozenset({Kind.EQUAL_VERSIONS, Kind.SLOW_APPLICATION, Kind.REPEATED_HOUR})

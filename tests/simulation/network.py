@@ -6,7 +6,6 @@ place of JSON, a token that Zoho takes back. What a job meets when it is created
 
 from __future__ import annotations
 
-import io
 import random
 import sqlite3
 from collections import Counter
@@ -19,13 +18,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
-import urllib3
-import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from simulation.application import at_once, install_small_module, serve
 from simulation.blameless import GATEWAY_DAY, NO_ANSWER
-from simulation.carriage import Answer, Carriage, Parcel
+from simulation.carriage import Carriage, Loss, Parcel
 from simulation.chance import Chance
+from simulation.http_messages import WRITING, Answer, aborted, arrived, content_of, kind_of_call, refused
 from simulation.job_files import in_other_order, rows_of_file
 from simulation.network_faults import CALL_FAULTS, CALLBACKS, GATEWAY_PAGES, JOB_FAULTS, PAGE, UNSURE
 from simulation.scheduler import Process, Scheduler
@@ -104,11 +102,15 @@ class Zoho:
         self.scheduler = scheduler
         self.chance = chance
         self.rate = rate
-        self._job_seconds = job_seconds
+        self.job_seconds = job_seconds
         self._world = world
         self._tick = tick
         self._keep_log = keep_log
         self.carriage = carriage
+        self.losses: Mapping[str, float] = {}
+        """With a carriage: how often the answer to a kind of call is lost."""
+        self.jobs_end_late = False
+        """Whether a job that nobody knows of may end after its replacement."""
         self.emulator.reset()
         self.emulator.seed = chance.seed
         self.turn(**result_words)
@@ -130,7 +132,7 @@ class Zoho:
         """Take one request to Zoho and its answer back, as far as chance lets it."""
         process = self.scheduler.current.process
         if process.on_point is not None:
-            process.on_point(process, "sends" if writes(request) else "call")
+            process.on_point(process, "sends" if kind_of_call(request) in WRITING else "call")
         kind, generator = self.chance.decide("call", self.rate, CALL_FAULTS)
         if self.gateway_day:
             kind, generator = self.chance.decide("gateway", GATEWAY_DAY, {"504_before": 2.0, "504_after": 1.0})
@@ -139,7 +141,7 @@ class Zoho:
             self.unsure.add(process.pid)
         self._lose_before(kind, generator)
         if kind == "504_before":
-            return self._answered(adapter, request, (504, {"content-type": "text/html"}, PAGE))
+            return arrived(adapter, request, (504, {"content-type": "text/html"}, PAGE))
         if kind == "token_expired":
             self.emulator.oauth.revoke_tokens()
         status, headers, body = self._there_and_back(request, process, kind, generator)
@@ -149,12 +151,12 @@ class Zoho:
             raise requests.exceptions.ReadTimeout("no answer")
         if kind in GATEWAY_PAGES:
             status, headers, body = GATEWAY_PAGES[kind], {"content-type": "text/html"}, PAGE
-        return self._answered(adapter, request, (status, headers, body), cut=kind == "cut")
+        return arrived(adapter, request, (status, headers, body), cut=kind == "cut")
 
     def _there_and_back(
         self, request: requests.PreparedRequest, process: Process, kind: str | None, generator: random.Random
     ) -> Answer:
-        content = _content(request)
+        content = content_of(request)
 
         def land(parcel: Parcel | None = None) -> Answer:
             return self._carry_out(request, content, process, kind, generator, parcel)
@@ -167,40 +169,29 @@ class Zoho:
             self.scheduler.sleep(back())
             return answer
         try:
-            return self.carriage.carry(request, content, (generator.uniform(0.01, 0.3), back()), land)
-        except requests.exceptions.ReadTimeout:
+            loss = self._loss(request)
+            return self.carriage.carry(request, content, (generator.uniform(0.01, 0.3), back()), land, loss)
+        except requests.exceptions.RequestException:
             self.unsure.add(process.pid)
             raise
 
-    def _answered(
-        self,
-        adapter: HTTPAdapter,
-        request: requests.PreparedRequest,
-        answer: Answer,
-        *,
-        cut: bool = False,
-    ) -> requests.Response:
-        """An answer as it arrives."""
-        status, headers, body = answer
-        sent = body[: len(body) // 2] if cut else body
-        raw = urllib3.HTTPResponse(
-            io.BytesIO(sent),
-            {**headers, "content-length": str(len(body))},
-            status,
-            preload_content=False,
-            enforce_content_length=True,
-            request_method=request.method,
-        )
-        return adapter.build_response(request, raw)
+    def _loss(self, request: requests.PreparedRequest) -> Loss | None:
+        """Whether the answer to this call is lost, and when its body lands."""
+        call = kind_of_call(request)
+        rate = self.losses.get(call, 0.0)
+        kind, draw = self.chance.decide(f"loss of {call}", rate, {f"no answer: {call}": 1.0})
+        if kind is None:
+            return None
+        lands = draw.choice([None, (0.0, 1.0), (1.0, 50.0), (60.0, 130.0), (130.0, 3_000.0)])
+        return Loss(draw.choice([0.0, 5.0, 60.0]), None if lands is None else draw.uniform(*lands))
 
     def _lose_before(self, kind: str | None, generator: random.Random) -> None:
         """Fail before Zoho has heard of the call."""
         if kind == "no_connection":
-            reason = urllib3.exceptions.NewConnectionError(None, "refused")  # type: ignore[arg-type]
-            raise requests.exceptions.ConnectionError(urllib3.exceptions.MaxRetryError(None, "/", reason))  # type: ignore[arg-type]
+            raise refused()
         if kind == "lost_before":
             self.scheduler.sleep(generator.choice([0.0, 5.0]))
-            raise requests.exceptions.ConnectionError(urllib3.exceptions.ProtocolError("Connection aborted."))
+            raise aborted()
 
     def _carry_out(
         self,
@@ -264,7 +255,7 @@ class Zoho:
         """Let the job run when its time has come; an older job of the same file is worked off first."""
         store = self.emulator.store
         kind, generator = self.chance.decide("job", self.rate * 3, JOB_FAULTS)
-        seconds = generator.uniform(*self._job_seconds)
+        seconds = generator.uniform(*self.job_seconds)
         if kind == "slow_job":
             seconds += generator.choice([30.0, 120.0])
         request = msgspec.json.decode(
@@ -277,8 +268,10 @@ class Zoho:
         for other, theirs in self.live_jobs.items():
             twins = store.read().execute("SELECT request FROM jobs WHERE id = ?", (other,)).fetchone()[0]
             if msgspec.json.decode(twins)["resource"][0]["file_id"] == file_id:
-                # The known limit: a job that nobody knows of, which ends after its replacement.
-                self._set_due(other, 0.0)
+                if self.carriage is not None and self.jobs_end_late:
+                    self.carriage.in_doubt.update(theirs)
+                else:
+                    self._set_due(other, 0.0)
                 continue
             for key in sorted((rows.keys() & theirs.keys()) - self.in_doubt):
                 self.violations.append(f"two writes at once: order {key} in jobs {other} and {job}")
@@ -304,7 +297,7 @@ class Zoho:
             left = (due - self.emulator.clock.now()) / 1000
             if left <= 0 or job not in self.live_jobs:
                 break
-            self.scheduler.sleep(min(left + 0.001, 5.0))
+            self.scheduler.sleep(min(left + 0.001, 5.0 if left < 300.0 else 60.0))
         active = []
         keys = sorted(self.live_jobs.get(job, ()))
         if job not in self.live_jobs:
@@ -392,16 +385,3 @@ class Zoho:
     def refuse_for_ever(self, key: str, code: str) -> None:
         """Refuse an order in every call and job, until `forgive`."""
         self.continuous.append(self.emulator.faults.add(Fault(kind="record_error", keys=(key,), code=code)).id)
-
-
-def writes(request: requests.PreparedRequest) -> bool:
-    """Whether a call writes orders, or leads to a job that does."""
-    path = urlsplit(request.url or "").path
-    return request.method != "GET" and path.endswith(("/upsert", "/Orders", "/upload", "/write"))
-
-
-def _content(request: requests.PreparedRequest) -> bytes:
-    content = request.body or b""
-    if not isinstance(content, (bytes, str)):
-        content = b"".join(iter(content.read, b""))  # type: ignore[attr-defined] # the file of an upload
-    return content.encode() if isinstance(content, str) else content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 from typing import Any
@@ -15,6 +15,8 @@ from simulation.network import CREDENTIALS
 from simulation.scheduler import Killed, Process, Scheduler, Task
 from simulation.set_ups import SetUp
 from simulation.simulated_databases import simulated_connection
+from simulation.stand_ins import STAGE
+from simulation.threads import Event as SimEvent
 from sqlalchemy import event
 
 from sync_databases.columns import Column
@@ -25,10 +27,13 @@ from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY, Announce
 from sync_ledger.stream_contract import Source as AnnouncedSource
 from tap_legacy_orders.catalog import catalog_entry
 from tap_legacy_orders.connections import open_engine, reading
+from tap_legacy_orders.followed_orders import FollowedOrders
+from tap_legacy_orders.following import Following
 from tap_legacy_orders.json_values import converter
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
-from tap_legacy_orders.pages import ReadingSettings
+from tap_legacy_orders.pages import Page, ReadingSettings
+from tap_legacy_orders.poll_wakeup import PollWakeup
 from tap_legacy_orders.record_encoding import LineEncoder, record_message
 from tap_legacy_orders.stream_state import BookmarkScope, StreamState, mark_of_text
 from tap_legacy_orders.tap_errors import TapSyncError
@@ -39,9 +44,13 @@ from target_zoho_crm.record_decoding import RowReader, Rows
 from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
 from target_zoho_crm.stream_request import StreamRequest
+from target_zoho_crm.target import SETTLING_SECONDS, WAKE_SECONDS
 from target_zoho_crm.writing.spool import SpoolError
 
 LOGGER = logging.getLogger("simulation")
+POLL_SECONDS = 4.0
+MAX_AGE_SECONDS = 1.0
+"""Of records in a target that lasts."""
 EXTRACTED = "2026-01-01T08:00:00+00:00"
 
 
@@ -55,13 +64,18 @@ class PairConfig:
     target: Mapping[str, Any]
     column: ChangeColumn = SECONDS
 
-    def settings(self, ledger_url: str, module: str | None = None) -> Settings:
-        """The target's settings, with every default."""
-        own = {} if module is None else {"module": module}
+    def settings(self, ledger_url: str, module: str | None = None, *, lasts: bool = False) -> Settings:
+        """The target's settings, with every default; of a run that `lasts`, or ends with its input."""
+        own: dict[str, Any] = {} if module is None else {"module": module}
+        own |= {"max_age_seconds": MAX_AGE_SECONDS} if lasts else {}
         defaults = {
             name: definition["default"] for name, definition in CONFIG["properties"].items() if "default" in definition
         }
         return Settings.read({**defaults, **CREDENTIALS, "ack_url": ledger_url, **self.target, **own})
+
+
+NOTHING = ("NOTHING",)
+"""What is read from a pipe in which there is nothing for now."""
 
 
 class Pipe:
@@ -86,13 +100,14 @@ class Pipe:
         self._messages.append(message)
         self._rouse()
 
-    def read(self) -> Any:
-        """The next one; None at the end."""
+    def read(self, seconds: float | None = None) -> Any:
+        """The next one, or nothing within so many `seconds`; None at the end."""
         while not self._messages:
             if self.writer_gone:
                 return None
             self._waiting.append(self._scheduler.current)
-            self._scheduler.block()
+            if not self._scheduler.block(seconds) and seconds is not None and not self._messages:
+                return NOTHING
         message = self._messages.popleft()
         self._rouse()
         return message
@@ -130,10 +145,43 @@ class Source:
         return self._tables[replication_key]
 
 
+class Wakeup(PollWakeup):
+    """The pauses of a tap that follows, by the simulated clock."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._event = SimEvent(scheduler)
+        self.stopped = False
+
+    def stop(self) -> None:
+        """End the pause, and all pauses to come."""
+        self.stopped = True
+        self._event.set()
+
+    def listen(self, engine: sa.Engine, table: str) -> None:
+        """SQLite notifies of nothing."""
+
+    def stop_listening(self) -> None:
+        """As above."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for so long at most."""
+        self._event.wait(seconds)
+        return False
+
+
 def tap(
-    source: Source, ledger_url: str, config: PairConfig, state: Mapping[str, Any], pipe: Pipe, set_up: SetUp
+    source: Source,
+    ledger_url: str,
+    config: PairConfig,
+    state: Mapping[str, Any],
+    pipe: Pipe,
+    set_up: SetUp,
+    wakeup: Wakeup | None = None,
 ) -> None:
-    """Read what is unsynced, as `TapLegacyOrders` and its stream do; `state` has the bookmarks by stream."""
+    """Read what is unsynced, as `TapLegacyOrders` and its stream do; `state` has the bookmarks by stream.
+
+    With a `wakeup` it follows until that is stopped.
+    """
     table, stream = set_up.table_of(source.table(config.column.name)), set_up.stream
     entry = catalog_entry(stream, table, None)
     ledger = Ledger.open(ledger_url)
@@ -155,33 +203,58 @@ def tap(
         announced = Announcement()
     named, properties = set_up.alias or stream, entry["schema"]["properties"]
     pipe.write(("SCHEMA", named, properties, entry["schema"]["required"], keys, announced))
-    orders = UnsyncedOrders(
-        OrdersSource(
-            engine=source.engine,
-            table=table,
-            columns=table.columns,
-            ledger=ledger,
-            stream=stream,
-            settings=ReadingSettings(
-                page_size=config.page_size,
-                lookback=timedelta(seconds=config.lookback),
-                min_age=timedelta(seconds=2),
-                zone=config.column.zone,
-                ledger_beside_orders=ledger_url == source.url,
-                find_deleted=False,
-            ),
-            logger=LOGGER,
-        )
+    orders = OrdersSource(
+        engine=source.engine,
+        table=table,
+        columns=table.columns,
+        ledger=ledger,
+        stream=stream,
+        settings=ReadingSettings(
+            page_size=config.page_size,
+            lookback=timedelta(seconds=config.lookback),
+            min_age=timedelta(seconds=2),
+            zone=config.column.zone,
+            ledger_beside_orders=ledger_url == source.url,
+            find_deleted=False,
+        ),
+        logger=LOGGER,
     )
+
+    def send_state(moved_to: str | None) -> None:
+        if moved_to is not None:
+            own_state.move(document, moved_to)
+        if document:
+            pipe.write(("STATE", {stream: dict(document)}))
+
     encoder, frame = _encoder(table.columns, config.column.zone), record_message(named, EXTRACTED)
-    for page in orders.pages(bookmark):
+    for page in _pages(orders, bookmark, wakeup, send_state, own_state):
         for block in encoder.blocks(page.columns, page.count, frame):
             pipe.write(("RECORDS", block.splitlines()))
         if page.bookmark is not None:
-            own_state.move(document, page.bookmark)
-            pipe.write(("STATE", {stream: dict(document)}))
-    if document:
-        pipe.write(("STATE", {stream: dict(document)}))
+            send_state(page.bookmark)
+    send_state(None)
+
+
+def _pages(
+    orders: OrdersSource,
+    bookmark: str | None,
+    wakeup: Wakeup | None,
+    send_state: Callable[[str | None], None],
+    comparison: StreamState,
+) -> Iterator[Page]:
+    if wakeup is None:
+        return UnsyncedOrders(orders).pages(bookmark)
+    following = Following(
+        FollowedOrders(orders),
+        lambda pages: pages,
+        wakeup,
+        poll_interval=POLL_SECONDS,
+        forget_connections=lambda: None,
+        send_state=send_state,
+        comparison=comparison,
+        logger=LOGGER,
+    )
+    return following.pages(bookmark)
 
 
 def _encoder(columns: tuple[Column, ...], zone: tzinfo) -> LineEncoder:
@@ -219,13 +292,22 @@ class TargetRun:
         return self._sent[: self._before[state["number"]]]
 
     def terminate(self) -> None:
-        """SIGTERM."""
+        """SIGTERM. A run that lasts gets some seconds to settle what it has."""
         self.terminated = True
+        if self.run is not None and self._settings.continuous:
+            scheduler, process = STAGE.scheduler, self._process
+            scheduler.spawn(process, self._stop_later, "timer")
+        elif self.run is not None:
+            self.run.stop.set()
+
+    def _stop_later(self) -> None:
+        STAGE.scheduler.sleep(SETTLING_SECONDS)
         if self.run is not None:
             self.run.stop.set()
 
     def work(self) -> None:
         """From the first message to the end."""
+        self._process = STAGE.scheduler.current.process
         run = self.run = Run(self._settings, lambda state: self._on_state(self, state))
         try:
             self._listen(run)
@@ -241,11 +323,18 @@ class TargetRun:
     def _listen(self, run: Run) -> None:
         delivery = None
         reader: RowReader | None = None
-        while (message := self._pipe.read()) is not None:
-            if self.terminated:
+        lasts = self._settings.continuous
+        pause = WAKE_SECONDS if lasts else None
+        while (message := self._pipe.read(pause)) is not None:
+            if self.terminated and not lasts:
                 raise _TerminatedError
             run.check()
-            if message[0] == "SCHEMA":
+            if lasts:
+                pause = min(run.flush_aged(input_pending=message is not NOTHING) or WAKE_SECONDS, WAKE_SECONDS)
+            if message is NOTHING:
+                if self.terminated:
+                    break
+            elif message[0] == "SCHEMA":
                 _, named, properties, required, keys, announced = message
                 stream = run.open_stream(StreamRequest(named, properties, keys, announced))
                 self.opened = True
@@ -267,7 +356,7 @@ class TargetRun:
                 self._states += 1
                 self._before[self._states] = len(self._sent)
                 run.state_gate.hold({"bookmarks": message[1], "number": self._states})
-        if self.terminated:
+        if self.terminated and not lasts:
             raise _TerminatedError
         if delivery is not None:
             delivery.flush()

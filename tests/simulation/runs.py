@@ -6,11 +6,15 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from simulation.chance import Chance
-from simulation.pair import Pipe, TargetRun, start, tap
+from simulation.kinds import Kind
+from simulation.pair import Pipe, TargetRun, Wakeup, start, tap
 from simulation.scheduler import Killed, Process, Task
 
 if TYPE_CHECKING:
     from simulation.history import History
+
+FOLLOWS_SECONDS = (20.0, 120.0)
+"""So long a run lasts that follows."""
 
 
 class Runs:
@@ -45,7 +49,9 @@ class Runs:
         pipe = Pipe(self._scheduler, plan.pair.pipe_room)
         set_up = history.set_ups.of_run(number)
         url = history.other_url if set_up.other_ledger else history.ledger_url
-        target = TargetRun(plan.pair.settings(url, set_up.module), pipe, self._state_out, plan.column.name)
+        lasts = Kind.FOLLOWING in plan.kinds and not self._chance.quiet
+        wakeup = Wakeup(self._scheduler) if lasts else None
+        target = TargetRun(plan.pair.settings(url, set_up.module, lasts=lasts), pipe, self._state_out, plan.column.name)
         state = self.state
         history.note(f"run {number} from {state}, {set_up}")
         self._plan_end(number, reading, writing, target)
@@ -62,9 +68,19 @@ class Runs:
                     history.checker.run_ended(self._innocent)
 
         def read() -> None:
-            tap(history.theatre.source, history.ledger_url, plan.pair, state, pipe, set_up)
+            tap(history.theatre.source, history.ledger_url, plan.pair, state, pipe, set_up, wakeup)
 
-        return start(self._scheduler, (reading, writing), (read, write), pipe)
+        tasks = start(self._scheduler, (reading, writing), (read, write), pipe)
+        if wakeup is not None:
+            seconds = self._chance.at("follows", number).uniform(*FOLLOWS_SECONDS)
+            self._scheduler.spawn(history.world, lambda: self._stop(seconds, wakeup, target), "stop")
+        return tasks
+
+    def _stop(self, seconds: float, wakeup: Wakeup, target: TargetRun) -> None:
+        """End a run that lasts, by signals to both."""
+        self._scheduler.sleep(seconds)
+        wakeup.stop()
+        target.terminate()
 
     def _process(self, name: str, space: str) -> Process:
         process = Process(self._scheduler, name, next(self._pids), space)

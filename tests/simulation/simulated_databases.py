@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timezone
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,11 @@ class Hooks:
 HOOKS = Hooks()
 
 
-def _strftime(form: str, *arguments: Any) -> str:
-    """The database's clock; the product asks it for nothing else."""
+def _strftime(path: str, form: str, *arguments: Any) -> str:
+    """A database's clock; the product asks it for nothing else."""
     if arguments != ("now",) or form != "%Y-%m-%d %H:%M:%f":
         raise ValueError("unexpected use of strftime")
-    moment = datetime.fromtimestamp(STAGE.database_time(), timezone.utc)
+    moment = datetime.fromtimestamp(STAGE.database_time(path), timezone.utc)
     return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
 
 
@@ -63,7 +63,7 @@ class SimConnection(sqlite3.Connection):
         self.path = str(args[0])
         for statement in FASTER:
             super().execute(statement)
-        self.create_function("strftime", -1, _strftime)
+        self.create_function("strftime", -1, partial(_strftime, self.path))
         self.create_function("sim_tick", 0, lambda: HOOKS.tick())  # noqa: PLW0108 - the hook changes
 
     def cursor(self, *_: Any) -> SimCursor:  # type: ignore[override]
