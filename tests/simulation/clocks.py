@@ -11,6 +11,8 @@ from simulation.scheduler import Process, Scheduler
 from simulation.stand_ins import CRM, STAGE
 
 STEPS_MOST = 5
+RUNS_AFTER_A_STEP = 600
+"""Numbers of the runs that begin as a clock was set."""
 STEPS = ((1.0, 60.0), (60.0, 600.0), (3_600.0, 14_400.0))
 """Seconds by which a clock is set."""
 CRM_STEPS = ((1.0, 60.0), (60.0, 280.0))
@@ -36,6 +38,8 @@ class Clocks:
         self._note = note
         self.databases: Sequence[str] = ()
         """The paths of the orders' and the ledger's."""
+        self.start_run: Callable[[int, str], None] = lambda _number, _space: None
+        """Starts another run, by its number and the space of its processes."""
 
     def work(self, until: float) -> None:
         """Set them now and then, within the first `until` seconds."""
@@ -55,3 +59,5 @@ class Clocks:
             if not self._chance.quiet and self._chance.planned("clocks", number, f"clock of {what}"):
                 self._note(f"the clock of {whose} is set to {seconds:+.0f} s")
                 STAGE.own_offsets[whose] = seconds
+                if draw.random() < 0.6:
+                    self.start_run(RUNS_AFTER_A_STEP + number, draw.choice(PLACES))

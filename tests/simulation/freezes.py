@@ -107,16 +107,20 @@ class Freezes:
         if draw.random() < 0.85:
             pauses = sorted(draw.uniform(0.0, min(seconds, 200.0)) for _ in range(draw.randint(1, 2)))
             place = draw.choice(PLACES)
-            self._scheduler.spawn(self._world, lambda: self._overtake(number, pauses, place, draw), "second run")
+            self.overtake(RUNS_OF_SLEEPERS + 10 * number, pauses, place, draw)
+
+    def overtake(self, number: int, pauses: list[float], place: str, draw: random.Random) -> None:
+        """After each of these pauses orders change, and another run begins; `number` is that of the first."""
+        work = partial(self._overtake, number, pauses, place, draw)
+        self._scheduler.spawn(self._world, work, "second run")
 
     def _overtake(self, number: int, pauses: list[float], place: str, draw: random.Random) -> None:
-        """Orders change, and other runs begin."""
         began = self._scheduler.now
         for nth, pause in enumerate(pauses):
             self._scheduler.sleep(began + pause - self._scheduler.now)
             self.change_orders(draw.randint(1, 3))
             self._scheduler.sleep(draw.uniform(2.0, 4.0))  # until they may be read
-            self.start_run(RUNS_OF_SLEEPERS + 10 * number + nth, place)
+            self.start_run(number + nth, place)
 
     # Services
 

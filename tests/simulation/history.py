@@ -14,9 +14,9 @@ from simulation.chance import Chance, Injection
 from simulation.change_columns import DAY
 from simulation.checker import Checker
 from simulation.clocks import Clocks
-from simulation.freezes import Freezes
+from simulation.freezes import PLACES, Freezes
 from simulation.history_plan import Plan
-from simulation.http_messages import KINDS_OF_CALLS
+from simulation.http_messages import KINDS_OF_CALLS, WRITING
 from simulation.kinds import BODIES_LAND_LATE, Kind
 from simulation.legacy import Shop
 from simulation.people import People
@@ -33,6 +33,10 @@ ROUNDS_OF_A_DAY = 16
 """More of them, in which an order whose calls fail is tried until it is parked, after a day."""
 LOST_CREATIONS, LOST_ANSWERS = 0.6, 0.5
 """Shares of the answers to these calls."""
+WEIGHTS = [4.0 if kind in WRITING else 1.0 for kind in KINDS_OF_CALLS]
+RUNS_AFTER_A_LOSS = 800
+"""Numbers of the runs that begin after the answer to a call that writes was lost."""
+LOSSES_OVERTAKEN_MOST = 6
 RUNS_IN_BETWEEN = 700
 """Numbers of the runs that begin between two changes of one order."""
 DOUBT_ENDS_AFTER = (0.0, 660.0, 3_900.0, 86_460.0)
@@ -87,6 +91,7 @@ class History:
             self.carriage = Carriage(self.scheduler, self.world, self.freezes.wait_for)
         self._begin_crm()
         plan = self.plan
+        self.clocks.start_run = self.freezes.start_run
         self.shop = Shop(theatre.orders, self.scheduler, self.chance, plan.pair.lookback, plan.column, plan.habits)
         if plan.habits.shares_versions:
             self.shop.read_now = self._run_in_between
@@ -138,9 +143,10 @@ class History:
         zoho.jobs_end_late = Kind.LATE_JOBS in plan.kinds
         if zoho.jobs_end_late:
             zoho.losses = {"job creation": LOST_CREATIONS}
+        zoho.on_loss = self._overtake_loss
         if Kind.LOST_ANSWERS in plan.kinds:
             draw = self.chance.at("losses", 0)
-            zoho.losses = dict.fromkeys(draw.sample(KINDS_OF_CALLS, draw.randint(1, 2)), LOST_ANSWERS)
+            zoho.losses = dict.fromkeys(draw.choices(KINDS_OF_CALLS, WEIGHTS, k=2), LOST_ANSWERS)
 
     def run(self) -> Verdict:
         """Let it happen, and judge it."""
@@ -192,6 +198,12 @@ class History:
         self.scheduler.join(shop)
         self.scheduler.join(people)
         self._come_to_rest()
+
+    def _overtake_loss(self, draw: random.Random) -> None:
+        number, _ = self.chance.next("loss overtaken")
+        if draw.random() < 0.5 and number < LOSSES_OVERTAKEN_MOST:
+            pauses = [draw.uniform(2.0, 70.0)]
+            self.freezes.overtake(RUNS_AFTER_A_LOSS + number, pauses, draw.choice(PLACES), draw)
 
     def _run_in_between(self) -> None:
         if all(task.over for task in self._under_way):

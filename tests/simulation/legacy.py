@@ -93,9 +93,10 @@ class Shop:
 
     def _operate(self, number: int, keys: int, world: Process) -> None:
         chance = self.chance.at("legacy", number)
+        many = self.habits.shares_versions or self.habits.late_commits
         what = chance.choices(
             ["insert", "change", "twice", "delete", "late", "clock", "batch", "poison"],
-            [3.0, 4.0, *((6.0, 0.7, 6.0) if self.habits.shares_versions else (1.5, 0.7, 1.5)), 1.0, 2.0, 0.5],
+            [3.0, 4.0, 6.0 if many else 1.5, 0.7, 6.0 if many else 1.5, 1.0, 2.0, 0.5],
         )[0]
         if what == "clock":
             self._set_a_clock(number, chance)
@@ -146,7 +147,7 @@ class Shop:
             self._write(names, stamp)  # and once more with the same time
             self.scheduler.sleep(chance.uniform(0.0, 2.5))
             self.read_now()
-        delay = chance.uniform(0.0, self.late_most)
+        delay = chance.uniform(0.6 if self.habits.late_commits else 0.0, 1.0) * self.late_most
         self.scheduler.spawn(world, lambda: self._commit_late(names, stamp, delay), "late commit")
 
     def change_some(self, count: int) -> None:

@@ -111,6 +111,8 @@ class Zoho:
         """With a carriage: how often the answer to a kind of call is lost."""
         self.jobs_end_late = False
         """Whether a job that nobody knows of may end after its replacement."""
+        self.on_loss: Callable[[random.Random], None] = lambda _draw: None
+        """Called where the answer to a call that writes will be lost."""
         self.emulator.reset()
         self.emulator.seed = chance.seed
         self.turn(**result_words)
@@ -182,6 +184,8 @@ class Zoho:
         kind, draw = self.chance.decide(f"loss of {call}", rate, {f"no answer: {call}": 1.0})
         if kind is None:
             return None
+        if call in WRITING:
+            self.on_loss(draw)
         lands = draw.choice([None, (0.0, 1.0), (1.0, 50.0), (60.0, 130.0), (130.0, 3_000.0)])
         return Loss(draw.choice([0.0, 5.0, 60.0]), None if lands is None else draw.uniform(*lands))
 
@@ -256,6 +260,8 @@ class Zoho:
         store = self.emulator.store
         kind, generator = self.chance.decide("job", self.rate * 3, JOB_FAULTS)
         seconds = generator.uniform(*self.job_seconds)
+        if self.jobs_end_late and generator.random() < 0.6:
+            seconds = generator.uniform(0.1, 8.0)
         if kind == "slow_job":
             seconds += generator.choice([30.0, 120.0])
         request = msgspec.json.decode(
