@@ -23,7 +23,7 @@ from target_zoho_crm.api.codes import CODES, OwnCode, ZohoCode
 from target_zoho_crm.api.costs import JOB_CREDITS
 from target_zoho_crm.api.data_centers import is_loopback
 from target_zoho_crm.api.errors import ConfigurationError, ZohoError, close_names, configuration_error
-from target_zoho_crm.api.http_sessions import new_session
+from target_zoho_crm.api.http_sessions import Session
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.mapping.field_mapping import FieldMapping
@@ -207,7 +207,7 @@ def _addresses(target: TargetZohoCRM) -> tuple[str, Settings]:
 def _token(settings: Settings) -> tuple[str, bool]:
     url = settings.endpoints.accounts_url
     pause = TOKEN_RENEWAL_OF_CHECKS.first_pause
-    TokenSource(settings.credentials, url, session=lambda: new_session(url), first_pause=pause).token()
+    TokenSource(settings.credentials, url, session=lambda: Session(url), first_pause=pause).token()
     return "Zoho takes client and refresh token", True
 
 

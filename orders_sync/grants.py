@@ -11,7 +11,7 @@ import requests
 from target_zoho_crm.api.codes import NEW_GRANT, OF_A_GRANT, OwnCode, ZohoCode
 from target_zoho_crm.api.data_centers import DATA_CENTERS
 from target_zoho_crm.api.errors import ConfigurationError, QuotaError, TransientError, ZohoError
-from target_zoho_crm.api.http_sessions import new_session
+from target_zoho_crm.api.http_sessions import Session
 from target_zoho_crm.api.token_endpoint import ask_for_token
 
 _TELLING = OF_A_GRANT.keys() - {ZohoCode.invalid_client}
@@ -68,7 +68,7 @@ def exchange(
     client_id: str,
     client_secret: str,
     servers: Mapping[str, str],
-    session: Callable[[str], requests.Session] = new_session,
+    session: Callable[[str], requests.Session] = Session,
 ) -> Grant:
     """Exchange a grant code, which works once, at the first accounts server that takes it.
 

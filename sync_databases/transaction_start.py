@@ -18,6 +18,9 @@ from sync_databases.engines import find_engine
 _START = "transaction_start"
 """The execution option by which an engine knows how its transactions begin."""
 
+ALONE = "alone"
+"""The execution option of a transaction of one statement: the server begins and ends it, in one round trip."""
+
 
 class _Start:
     """What begins a transaction. Goes in one round trip, as the driver's own BEGIN would."""
@@ -31,6 +34,8 @@ class _Start:
         self._read_only = self._read_only or read_only
 
     def begin(self, connection: sa.Connection) -> None:
+        if connection.get_execution_options().get(ALONE):
+            return
         mode = " READ ONLY" if self._read_only else ""
         statement = "; ".join((f"BEGIN{mode}", *(f"SET LOCAL {setting}" for setting in self._settings)))
         connection.exec_driver_sql(statement, execution_options={"no_parameters": True})

@@ -13,11 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
+from sync_databases.connection_pools import OPTIONS, ask_little
 from sync_databases.database_errors import DatabaseError, DatabaseUnavailableError
 from sync_databases.drivers import create_engine, database_url
 from sync_databases.engines import BUSY_SECONDS, find_engine, unsupported
 from sync_databases.retrying import RetrySchedule
 from sync_databases.session_settings import limit_waiting
+from sync_databases.transaction_start import ALONE
 from sync_databases.waiting import CLOCK, Clock
 
 COMMAND_LINE = logging.getLogger("orders-sync")
@@ -41,9 +43,10 @@ def writable_engine(url: str) -> sa.Engine:
     parsed = database_url(url)
     facts = find_engine(parsed.get_backend_name())
     if facts is None or facts.is_server:
-        engine = create_engine(parsed, pool_pre_ping=True, pool_timeout=POOL_SECONDS)
+        engine = create_engine(parsed, pool_timeout=POOL_SECONDS, **OPTIONS)
         if facts is None:
             raise unsupported(parsed.get_backend_name())
+        ask_little(engine)
         limit_waiting(engine)
         return engine
     if parsed.database in {None, "", ":memory:"}:
@@ -84,8 +87,9 @@ class WritableDatabase:
         """
         self.engine = engine
         self.log = logger
-        self._clock = clock
+        self.clock = clock
         self._writer = engine.execution_options(ledger_write=True)
+        self._alone = engine.execution_options(ledger_write=True, **{ALONE: True})
         self._given_up = False
         self._retries_until = retries_until
 
@@ -93,6 +97,12 @@ class WritableDatabase:
     def begin(self) -> Iterator[sa.Connection]:
         """Open a transaction that writes; on SQLite it takes the write lock at once, so it cannot deadlock."""
         with self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def begin_alone(self) -> Iterator[sa.Connection]:
+        """Open a transaction for one statement, which costs a round trip where the server can do so."""
+        with self._alone.begin() as connection:
             yield connection
 
     def transact(self, write: Callable[[sa.Connection], _T]) -> _T:
@@ -118,7 +128,7 @@ class WritableDatabase:
         Raises:
             DatabaseUnavailableError: the database does not answer, time and again.
         """
-        began = self._clock.seconds()
+        began = self.clock.seconds()
         for failures in itertools.count(1):
             try:
                 result = action()
@@ -126,7 +136,7 @@ class WritableDatabase:
                 raise
             except DBAPIError as error:
                 passing = isinstance(error, (OperationalError, InterfaceError))
-                over = self._given_up or self.retries.is_over(failures, self._clock.seconds() - began)
+                over = self._given_up or self.retries.is_over(failures, self.clock.seconds() - began)
                 if self._retries_until is not None:
                     over = self._retries_until.is_set()
                 if over or not passing:
@@ -138,7 +148,7 @@ class WritableDatabase:
             else:
                 self._given_up = False
                 return result
-            self._clock.wait(self.retries.pause_after(failures), self._retries_until)
+            self.clock.wait(self.retries.pause_after(failures), self._retries_until)
         raise AssertionError("the loop returns or raises")
 
     @contextmanager

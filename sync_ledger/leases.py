@@ -1,6 +1,7 @@
 """The lease that lets one run live for each stream and partition; a dead run's is taken over (`runs.py`).
 
-A run that was only asleep finds its lease lost before its next send or ledger write, and stops there.
+A run that was only asleep finds its lease lost before its next send or ledger write, and stops there: what it sends is
+noted first, in a statement that has no effect once the lease is lost.
 """
 
 from __future__ import annotations
@@ -12,21 +13,21 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from sync_ledger.job_journal import Manifest
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.partitions import WHOLE, Partition
-from sync_ledger.retry_schedules import ACQUIRING_LEASE, LEASE_HEARTBEAT_SECONDS
-from sync_ledger.runs import DEAD_AFTER, FOLLOWING, described, mark_dead_runs
-from sync_processes.process_identity import awake_seconds, process_space
-
-GUARD_SECONDS = 15.0
-"""A send needs a heartbeat no older than this; well under a minute, so that nobody can have taken over meanwhile."""
+from sync_ledger.retry_schedules import ACQUIRING_LEASE, LEASE_HEARTBEAT_SECONDS, LEASE_SILENT_SECONDS
+from sync_ledger.runs import FOLLOWING, described, mark_dead_runs
+from sync_ledger.sent_writes import SentWrite, SentWrites, settle_sent
+from sync_ledger.writes_under_way import TOKEN_LASTS_MOST, WriteKind, WriteUnderWay, note_again, note_held, settle
+from sync_processes.process_identity import process_space, process_start, seconds_since_boot
 
 
 class LeaseHeldError(LedgerError):
@@ -45,14 +46,21 @@ class Lease:
     """The lease of one live run of one stream and partition. Not for two threads before `start_heartbeat`."""
 
     def __init__(
-        self, ledger: Ledger, stream: str, partition: Partition, run_id: str, spent: Callable[[], int] = int
+        self,
+        ledger: Ledger,
+        stream: str,
+        partition: Partition,
+        run_id: str,
+        spent: Callable[[], int],
+        ledger_now: datetime,
     ) -> None:
         """Use `Lease.acquire`."""
         self.ledger = ledger
         self.stream = stream
         self.partition = partition
         self.run_id = run_id
-        self._confirmed = awake_seconds()
+        self._sent = SentWrites()
+        self._ledger_time = (ledger_now, seconds_since_boot())
         self._lost = threading.Event()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -66,6 +74,7 @@ class Lease:
             .where(run.c.run_id == run_id, run.c.finished_at.is_(None))
             .values(
                 heartbeat_at=sa.bindparam("now"),
+                beats=sa.func.coalesce(run.c.beats, 0) + 1,
                 credits=sa.bindparam("spent"),
                 settlements=run.c.settlements + sa.bindparam("settled"),
             )
@@ -83,6 +92,8 @@ class Lease:
         spent: Callable[[], int] = int,
     ) -> Lease:
         """Begin a run, taking over from dead ones. One that is `continuous` is known by that while it lives.
+
+        A silent run is watched first, for a minute unless it shows that it lives.
 
         `spent` gives the credits that the run has spent so far; they are written with each heartbeat, so that a kill
         loses none.
@@ -103,6 +114,7 @@ class Lease:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "process_space": process_space(),
+            "process_start": process_start(os.getpid()),
             "how_ended": FOLLOWING if continuous else None,
         }
         others = sa.and_(
@@ -112,9 +124,9 @@ class Lease:
             sa.not_(partition.is_disjoint_from(run.c.partition_name)),
         )
         for failures in itertools.count(1):
-            mark_dead_runs(ledger, stream)
+            mark_dead_runs(ledger, stream, watched_for=partition)
             try:
-                ledger.transact(partial(_insert, ledger, facts))
+                now = ledger.transact(partial(_insert, ledger, facts))
             except IntegrityError:
                 held = _holder(ledger, run.c.lock_name == lock_name)
                 if held and held[0].run_id != run_id:  # else it is ours, since a commit whose answer was lost
@@ -123,11 +135,12 @@ class Lease:
                     break
                 if not held:
                     continue
+                now = held[1]
             held = _holder(ledger, others)
             if held:
                 ledger.transact(partial(_withdraw, run, run_id))
                 raise LeaseHeldError(described(*held))
-            return cls(ledger, stream, partition, run_id, spent)
+            return cls(ledger, stream, partition, run_id, spent, now)
         raise LeaseHeldError(f"other runs of stream {stream!r} keep starting; try again in a minute")
 
     def refuse_outdated(self, read_since: datetime) -> None:
@@ -164,17 +177,32 @@ class Lease:
         Raises:
             LeaseLostError: another run has taken over; nothing of this transaction is committed.
         """
-        began, settled = awake_seconds(), False
+        with self.timed_transaction(settles=settles) as (connection, _now):
+            yield connection
+
+    @contextmanager
+    def timed_transaction(self, *, settles: int = 1) -> Iterator[tuple[sa.Connection, datetime]]:
+        """Open such a transaction; gives the ledger's time too, which it needs anyway.
+
+        Raises:
+            LeaseLostError: as `transaction`.
+        """
+        settled = False
+        sent = self._sent.of_this_thread() if settles else []
         try:
             with self.ledger.begin() as connection:
-                self._confirm(connection, settles)
-                yield connection
+                began, now = seconds_since_boot(), self.ledger.now(connection)
+                self._confirm(connection, settles, now)
+                yield connection, now
+                settle_sent(connection, self.ledger.tables, sent, now)
             settled = True
         finally:
             with self._counting:
                 self._settlements += settles if settled else 0
                 self._unsure |= not settled  # a commit without an answer may have been counted
-        self._confirmed = began
+        if sent:
+            self._sent.remove_of_this_thread()
+        self._ledger_time = (now, began)
 
     @property
     def settlements(self) -> int:
@@ -189,23 +217,52 @@ class Lease:
 
         return self.ledger.with_retries(look_up)
 
-    def _confirm(self, connection: sa.Connection, settles: int) -> None:
-        facts = {"now": self.ledger.now(connection), "spent": self.spent(), "settled": settles}
+    def _confirm(self, connection: sa.Connection, settles: int, now: datetime) -> None:
+        facts = {"now": now, "spent": self.spent(), "settled": settles}
         if self._lost.is_set() or connection.execute(self._beat, facts).rowcount != 1:
-            self._lost.set()
-            raise LeaseLostError(
-                f"this run of stream {self.stream!r} was silent for over {DEAD_AFTER.seconds} seconds and another "
-                "run has taken over its work; this one stops without writing more"
-            )
+            raise self._is_lost()
 
-    def guard(self) -> None:
-        """Make sure, before something is sent, that this run still holds its lease.
+    def _is_lost(self) -> LeaseLostError:
+        self._lost.set()
+        return LeaseLostError(
+            f"this run of stream {self.stream!r} was silent for over {LEASE_SILENT_SECONDS:g} seconds and another run "
+            "has taken over its work; this one stops without writing more"
+        )
 
-        Raises:
-            LeaseLostError: it does not.
+    def sending(
+        self, kind: WriteKind, versions: Mapping[str, str] | Manifest, *, job_id: str | None = None
+    ) -> SentWrite:
+        """Get a write ready that is noted when it goes, and settled by this thread's next transaction after it.
+
+        `versions` are by key. Whoever takes this run over finds it in doubt unless it is settled.
         """
-        if self._lost.is_set() or awake_seconds() - self._confirmed >= GUARD_SECONDS:
-            self.beat()
+        return SentWrite(kind, versions, job_id, self._note)
+
+    def _note(self, write: SentWrite, again: bool) -> None:  # noqa: FBT001 - what `Note` takes
+        """Note a write that goes as soon as this returns, and make sure that this run still holds its lease: in one."""
+        manifest, attempts = write.manifest, itertools.count(1)
+
+        def once() -> None:
+            began, until = self._now(), self._now() + TOKEN_LASTS_MOST
+            facts = WriteUnderWay(
+                write.write_id, self.stream, self.run_id, write.kind, manifest, began, until, write.job_id
+            )
+            if next(attempts) > 1 or again:  # it may be there since a commit whose answer was lost
+                with self.transaction(settles=0) as connection:
+                    note_again(connection, self.ledger.tables, facts)
+                return
+            with self.ledger.begin_alone() as connection:
+                if self._lost.is_set() or not note_held(connection, self.ledger.tables, facts):
+                    raise self._is_lost()
+
+        self.ledger.with_retries(once)
+        if not again:
+            self._sent.add(write)
+
+    def _now(self) -> datetime:
+        """The ledger's time as far as it was asked within the last heartbeat, so that no call asks for it."""
+        asked, at = self._ledger_time
+        return asked + timedelta(seconds=seconds_since_boot() - at)
 
     def beat(self) -> None:
         """Write a heartbeat at once."""
@@ -243,6 +300,9 @@ class Lease:
 
         def write(connection: sa.Connection) -> None:
             ended = connection.execute(end, {**facts, "finished_at": self.ledger.now(connection)}).rowcount
+            if ended:  # else whoever took over verifies them: their answers may have come after it began
+                answered = [each.write_id for each in self._sent.of_all() if not each.is_lost]
+                settle(connection, self.ledger.tables, answered)
             if ended and bookmark is not None:
                 stream = self.ledger.tables.stream
                 note = sa.update(stream).where(stream.c.stream == self.stream)
@@ -251,10 +311,29 @@ class Lease:
         self.ledger.transact(write)
 
 
-def _insert(ledger: Ledger, facts: Mapping[str, Any], connection: sa.Connection) -> None:
+class LeaseCheck:
+    """The check alone, for what is sent and need not be noted."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+
+    def check(self) -> None:
+        """Make sure that the run still holds its lease.
+
+        Raises:
+            LeaseLostError: it does not.
+        """
+        self._lease.ledger.with_retries(self._lease.beat)
+
+    def over(self, *, known: bool) -> None:
+        """Do nothing: what became of it is not asked."""
+
+
+def _insert(ledger: Ledger, facts: Mapping[str, Any], connection: sa.Connection) -> datetime:
     now = ledger.now(connection)
-    began = {"started_at": now, "heartbeat_at": now, "settlements": 0}
+    began = {"started_at": now, "heartbeat_at": now, "settlements": 0, "beats": 0}
     connection.execute(sa.insert(ledger.tables.run), {**facts, **began})
+    return now
 
 
 def _withdraw(run: sa.Table, run_id: str, connection: sa.Connection) -> None:

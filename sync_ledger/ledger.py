@@ -87,7 +87,7 @@ class Ledger(WritableDatabase):
             except (DBAPIError, OSError) as error:
                 if CREATING_TABLES.is_over(failures):
                     raise self.unusable(error) from error
-                self._clock.wait(CREATING_TABLES.pause_after(failures))
+                self.clock.wait(CREATING_TABLES.pause_after(failures))
             else:
                 for line in lines:
                     self.log.warning("%s", line)

@@ -72,8 +72,12 @@ class Partition:
         """Whether all keys of this share are keys of another one, too."""
         return self.of % other.of == 0 and (self.index - other.index) % other.of == 0
 
+    def has_no_key_of(self, name: str) -> bool:
+        """Whether the share of this name certainly has no key in common with this one."""
+        return name != self.name and name.endswith(f"/{self.of}")
+
     def is_disjoint_from(self, name: Element) -> sa.ColumnElement[bool]:
-        """Say in SQL that the share of this name certainly has no key in common with this one."""
+        """Say `has_no_key_of` in SQL."""
         return sa.and_(name != self.name, name.like(f"%/{self.of}"))
 
 

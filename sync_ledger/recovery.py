@@ -19,12 +19,13 @@ from sync_ledger.tables import JobStep, LedgerTables
 _GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
 
 
-def release_uncreated(ledger: Ledger, stream: str) -> int:
+def release_uncreated(ledger: Ledger, stream: str, *, watched_for: Partition | None = None) -> int:
     """Make the orders of dead runs' never-created jobs and unanswered insert calls due again. Returns how many.
 
-    The tap calls this before it reads, so that the very next run streams them.
+    The tap calls this before it reads, so that the very next run streams them. With `watched_for`, a silent run that
+    has keys in common with that partition is watched first.
     """
-    mark_dead_runs(ledger, stream)
+    mark_dead_runs(ledger, stream, watched_for=watched_for)
     orphans = _look_up(ledger, _never_created(ledger.tables), stream)
     return sum(ledger.transact(partial(_release, ledger=ledger, orphan=orphan)) for orphan in orphans)
 

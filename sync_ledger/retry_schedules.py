@@ -67,6 +67,10 @@ JOB_POLLS_BESIDE_CALLBACKS = PollSchedule(shortest=5.0, longest=120.0, share_of_
 # Done again and again, in seconds
 
 LEASE_HEARTBEAT_SECONDS = 10.0
+LEASE_SILENT_SECONDS = 60.0
+LEASE_WATCH_SECONDS = 60.0
+LEASE_LOOK_SECONDS = 5.0
+LEASE_STANDING_SECONDS = 300.0
 CALLBACK_CHECK_SECONDS = 1.0
 TOKENS_DENIED_SECONDS = 600.0
 GIVEN_UP_JOB_SECONDS = 24 * 3600.0
@@ -179,7 +183,7 @@ RETRIES = (
         "Acquiring the lease, while others begin and end",
         ACQUIRING_LEASE,
         "the run ends with 3",
-        "a live run's lease is not waited for",
+        "a live run's lease is waited for by the tap, with `wait_for_lock_seconds`",
     ),
     Retry(
         "Reading the orders with `follow`, after the database was lost",
@@ -196,6 +200,10 @@ POLLS = (
 
 INTERVALS = (
     ("A run's heartbeat in the ledger", LEASE_HEARTBEAT_SECONDS),
+    ("A run without a heartbeat for so long, by the ledger's clock, is watched by the next one", LEASE_SILENT_SECONDS),
+    ("Watched for so long by its own clock; it is dead if it stood still", LEASE_WATCH_SECONDS),
+    ("Whether it has moved, meanwhile; or, with `wait_for_lock_seconds`, whether it has ended", LEASE_LOOK_SECONDS),
+    ("A run whose process lives on this host (stopped) must be seen to stand for so long", LEASE_STANDING_SECONDS),
     ("Whether a callback has come for a job that is waited for", CALLBACK_CHECK_SECONDS),
     (
         "After `ACCESS_DENIED` (too many access tokens): nothing is asked of Zoho's accounts server",

@@ -1,7 +1,9 @@
-"""Runs as the ledger knows them: which are live, and which have died without saying so.
+"""Runs as the ledger knows them: which live, and which ended without saying so.
 
-A run writes every few seconds that it lives. One whose heartbeat is older than a minute by the ledger database's clock
-is dead; on the same machine a run is dead as soon as its process has ended.
+A run writes every few seconds that it lives, and counts how often. One whose process has certainly ended is over at
+once. One that has been silent for a minute by the ledger's clock is watched for a minute, by the clock of whoever
+watches, and is over if its count stood still: so no clock that was set keeps a dead run alive, or ends a living one.
+One whose process lives on this host, stopped perhaps, is over only once runs here saw it stand for five minutes.
 """
 
 from __future__ import annotations
@@ -14,17 +16,22 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_ledger.ledger import Ledger
-from sync_processes.process_identity import process_has_ended
-
-DEAD_AFTER = timedelta(seconds=60)
+from sync_ledger.partitions import Partition
+from sync_ledger.retry_schedules import (
+    LEASE_LOOK_SECONDS,
+    LEASE_SILENT_SECONDS,
+    LEASE_STANDING_SECONDS,
+    LEASE_WATCH_SECONDS,
+)
+from sync_processes.process_identity import process_has_ended, process_lives
 
 FOLLOWING = "following"
 """What stands in place of how a run ended while it lasts, and is not to end: its heartbeat shows that all goes on."""
 
 
 def seems_dead(row: Any, now: datetime) -> bool:
-    """Whether a run that has not ended is dead: its heartbeat is too old, or its process has ended."""
-    return now - row.heartbeat_at > DEAD_AFTER or process_has_ended(row.pid, row.process_space)
+    """Whether a run that has not ended is dead as far as one look tells: its process has ended, or it is silent."""
+    return _has_ended(row) or _is_silent(row, now)
 
 
 def live_run(ledger: Ledger, stream: str) -> str | None:
@@ -36,55 +43,111 @@ def live_run(ledger: Ledger, stream: str) -> str | None:
     return next((described(row, now) for row in rows if not seems_dead(row, now)), None)
 
 
-def mark_dead_runs(ledger: Ledger, stream: str) -> int:
-    """Mark the stream's runs dead whose heartbeat is too old or whose process has ended. Returns how many.
+def mark_dead_runs(ledger: Ledger, stream: str, *, watched_for: Partition | None = None) -> int:
+    """Mark the stream's runs dead that certainly are. Returns how many.
 
-    Where the clock was set back since a heartbeat, a run is dead a minute after it was first checked.
+    With `watched_for` a silent run that has keys in common with that partition is watched, which takes a minute unless
+    it shows that it lives; without, it stays as it is.
     """
-    run = ledger.tables.run
-
-    def look_up() -> tuple[datetime, Sequence[Any]]:
-        with ledger.connect() as connection:
-            return ledger.now(connection), connection.execute(_unfinished(run), {"stream": stream}).all()
-
-    now, unfinished = ledger.with_retries(look_up)
-    dead = [row for row in unfinished if seems_dead(row, now)]
-    for row in unfinished:
-        if row not in dead and row.heartbeat_at > now:
-            ledger.transact(partial(_redate_heartbeat, run, row, now))
+    now, unfinished = _look_up(ledger, stream)
+    dead = [row for row in unfinished if _has_ended(row)]
+    if watched_for is not None:
+        silent = [
+            row
+            for row in unfinished
+            if row not in dead and _is_silent(row, now) and not watched_for.has_no_key_of(row.partition_name)
+        ]
+        dead += _watched(ledger, stream, [row for row in silent if _may_be_taken(ledger, row, now)], now)
 
     def mark(connection: sa.Connection, row: Any) -> int:
-        return connection.execute(_marked_dead(run, row, ledger.now(connection))).rowcount
+        return connection.execute(_marked_dead(ledger.tables.run, row, ledger.now(connection))).rowcount
 
     return sum(ledger.transact(partial(mark, row=row)) for row in dead)
 
 
 def described(row: Any, now: datetime) -> str:
     """A live run in words for people, and what to do about it."""
+    if process_lives(row.pid, row.process_space, row.process_start) and _is_silent(row, now):
+        minutes = f"{LEASE_STANDING_SECONDS / 60:g}"
+        what = f"it stands still; end it, or run again: it is taken over once it was seen so for {minutes} minutes"
+    else:
+        what = "wait until it ends, or stop it"
+    return f"{_named(row, now)}; {what}"
+
+
+def _named(row: Any, now: datetime) -> str:
     age = max(0, round((now - row.heartbeat_at).total_seconds()))
     return (
         f"a run of stream {row.stream!r} (partition {row.partition_name}) is live: process {row.pid} on {row.host}, "
-        f"started {row.started_at:%Y-%m-%d %H:%M:%S} UTC, last heartbeat {age} s ago; wait until it ends, or stop it"
+        f"started {row.started_at:%Y-%m-%d %H:%M:%S} UTC, last heartbeat {age} s ago"
     )
+
+
+def _look_up(ledger: Ledger, stream: str) -> tuple[datetime, Sequence[Any]]:
+    def look_up() -> tuple[datetime, Sequence[Any]]:
+        with ledger.connect() as connection:
+            now = ledger.now(connection)
+            return now, connection.execute(_unfinished(ledger.tables.run), {"stream": stream}).all()
+
+    return ledger.with_retries(look_up)
+
+
+def _has_ended(row: Any) -> bool:
+    return process_has_ended(row.pid, row.process_space, row.process_start)
+
+
+def _is_silent(row: Any, now: datetime) -> bool:
+    """A heartbeat of the future is from before the ledger's clock was set back, and tells as little as an old one."""
+    silent: timedelta = abs(now - row.heartbeat_at)
+    return silent > timedelta(seconds=LEASE_SILENT_SECONDS)
+
+
+def _may_be_taken(ledger: Ledger, row: Any, now: datetime) -> bool:
+    """Whether a silent run is none of this host, or was seen to stand here for long enough; else notes that it does."""
+    if not process_lives(row.pid, row.process_space, row.process_start):
+        return True
+    since: datetime | None = row.standing_since if row.standing_beats == row.beats else None
+    if since is not None and since <= now:
+        return now - since >= timedelta(seconds=LEASE_STANDING_SECONDS)
+    run = ledger.tables.run
+    noted = sa.update(run).where(_is_unchanged(run, row)).values(standing_since=now, standing_beats=row.beats)
+    ledger.transact(lambda connection: connection.execute(noted))
+    return False
+
+
+def _watched(ledger: Ledger, stream: str, rows: Sequence[Any], now: datetime) -> Sequence[Any]:
+    """Those of these runs that show no sign of life for as long as they are watched."""
+    if rows:
+        ledger.log.warning("%s: it is watched for up to %g s", _named(rows[0], now), LEASE_WATCH_SECONDS)
+    watched = 0.0
+    while rows and watched < LEASE_WATCH_SECONDS:
+        began = ledger.clock.seconds()
+        ledger.clock.wait(LEASE_LOOK_SECONDS)
+        there = {(row.run_id, row.beats, row.heartbeat_at) for row in _look_up(ledger, stream)[1]}
+        rows = [row for row in rows if (row.run_id, row.beats, row.heartbeat_at) in there]
+        # Where this process stood still itself, or the ledger did, the other one may have, too: that does not count.
+        watched += min(ledger.clock.seconds() - began, 2 * LEASE_LOOK_SECONDS)
+    return rows
 
 
 @cache
 def _unfinished(run: sa.Table) -> sa.Select[Any]:
-    return sa.select(run.c.run_id, run.c.heartbeat_at, run.c.pid, run.c.process_space).where(
-        run.c.stream == sa.bindparam("stream"), run.c.finished_at.is_(None)
+    return sa.select(run).where(run.c.stream == sa.bindparam("stream"), run.c.finished_at.is_(None))
+
+
+def _is_unchanged(run: sa.Table, row: Any) -> sa.ColumnElement[bool]:
+    """Say in SQL that a run has neither ended nor written a heartbeat since it was read."""
+    beats = run.c.beats.is_(None) if row.beats is None else run.c.beats == row.beats
+    return sa.and_(
+        run.c.run_id == row.run_id, run.c.finished_at.is_(None), beats, run.c.heartbeat_at == row.heartbeat_at
     )
-
-
-def _redate_heartbeat(run: sa.Table, row: Any, now: datetime, connection: sa.Connection) -> None:
-    """Date a heartbeat of the future as of now: the ledger's clock was set back, and a dead run would seem to live."""
-    here = sa.and_(run.c.run_id == row.run_id, run.c.heartbeat_at == row.heartbeat_at)
-    connection.execute(sa.update(run).where(here).values(heartbeat_at=now))
 
 
 def _marked_dead(run: sa.Table, row: Any, now: datetime) -> sa.Update:
-    """End a run, unless it has written a heartbeat since it was read."""
-    return (
-        sa.update(run)
-        .where(run.c.run_id == row.run_id, run.c.finished_at.is_(None), run.c.heartbeat_at == row.heartbeat_at)
-        .values(finished_at=now, how_ended="died", lock_name=row.run_id)
-    )
+    return sa.update(run).where(_is_unchanged(run, row)).values(finished_at=now, how_ended="died", lock_name=row.run_id)
+
+
+def live_runs_beside(ledger: Ledger, stream: str, partition: Partition) -> Sequence[str]:
+    """Describe the live runs that have keys in common with a partition."""
+    now, unfinished = _look_up(ledger, stream)
+    return [described(row, now) for row in unfinished if not partition.has_no_key_of(row.partition_name)]

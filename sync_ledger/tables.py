@@ -77,6 +77,7 @@ class LedgerTables:
     version: sa.Table
     identity: sa.Table
     stream: sa.Table
+    write: sa.Table
 
     @property
     def of_records(self) -> tuple[sa.Table, ...]:
@@ -93,7 +94,8 @@ def ledger_tables(engine: Engine, schema: str | None = None) -> LedgerTables:
     metadata = sa.MetaData(schema=schema)
     version = sa.Table("zoho_sync_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
     tables = _ack_table(metadata, engine), _job_table(metadata, engine), _run_table(metadata, engine)
-    return LedgerTables(metadata, *tables, version, _identity_table(metadata), _stream_table(metadata, engine))
+    further = _identity_table(metadata), _stream_table(metadata, engine), _write_table(metadata, engine)
+    return LedgerTables(metadata, *tables, version, *further)
 
 
 def _ack_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
@@ -200,6 +202,13 @@ def _run_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("credits", sa.Integer),
         # The run's transactions under its lease; NULL where version 0.1 made the row. STATE names run and count.
         sa.Column("settlements", sa.Integer),
+        # Counts heartbeats: a lease whose count stands still is dead, whatever any clock says. NULL before version 4.
+        sa.Column("beats", sa.Integer),
+        # When the process began, as its system counts: another process may have the same id later.
+        sa.Column("process_start", sa.String(40)),
+        # Since when runs on the same host saw the count stand still at `standing_beats`, though the process lives.
+        sa.Column("standing_since", timestamp_type(engine)),
+        sa.Column("standing_beats", sa.Integer),
     )
 
 
@@ -230,6 +239,27 @@ def _stream_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("mapping_mark", sa.String(32)),
         sa.Column("bookmark", long_text_type(engine)),
         sa.Column("bound_at", timestamp_type(engine), nullable=False),
+    )
+
+
+def _write_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
+    """What is sent and not settled (`writes_under_way.py`): few rows, each there for as long as a call takes."""
+    return sa.Table(
+        "zoho_sync_write",
+        metadata,
+        sa.Column("write_id", sa.String(32), primary_key=True),
+        sa.Column("stream", ExactText(100), nullable=False),
+        sa.Column("run_id", sa.String(32), nullable=False),
+        sa.Column("kind", sa.String(10), nullable=False),
+        sa.Column("job_id", sa.String(32)),
+        sa.Column("row_count", sa.Integer, nullable=False),
+        sa.Column("manifest", blob_type(engine), nullable=False),
+        sa.Column("began_at", timestamp_type(engine), nullable=False),
+        sa.Column("may_land_until", timestamp_type(engine), nullable=False),
+        # When its run stopped waiting for an answer and went on.
+        sa.Column("left_at", timestamp_type(engine)),
+        # When its orders were compared with the CRM for the first time.
+        sa.Column("verified_at", timestamp_type(engine)),
     )
 
 

@@ -15,10 +15,13 @@ from sync_databases.database_errors import DatabaseError, DatabaseUnavailableErr
 from sync_databases.engines import engine_of
 from sync_databases.readable_engine import readable_engine
 from sync_databases.session_settings import keep_to_indexes
+from sync_ledger.leases import LeaseHeldError
 from sync_ledger.ledger import Ledger
+from sync_ledger.lock_waiting import wait_for_lock
+from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.recovery import release_uncreated
 from sync_ledger.statistics import few_are_estimated, refresh_statistics
-from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError, cause_of, where
+from tap_legacy_orders.tap_errors import TapConfigError, TapLockedError, TapSyncError, cause_of, where
 
 ORDERS_CHECK = "`sqlalchemy_url`, the user's rights, and `filter` if one is set"
 LEDGER_CHECK = "`ack_url`, `ack_schema` and the user's rights"
@@ -91,10 +94,21 @@ def _fetch_damaged_text(connection: sa.Connection, statement: sa.Select[Any]) ->
     return rows
 
 
-def open_ledger(url: str, schema: str | None, stream: str, logger: logging.Logger) -> Ledger:
+def open_ledger(
+    url: str,
+    schema: str | None,
+    stream: str,
+    logger: logging.Logger,
+    *,
+    partition: Partition = WHOLE,
+    lock_wait: float = 0,
+) -> Ledger:
     """Open the ledger at `url`, with its tables, and make due again the orders of jobs that dead runs never created.
 
+    With `lock_wait` a live run is waited for, for so many seconds at most.
+
     Raises:
+        TapLockedError: it lives still.
         TapConfigError: the URL is of no use, or the tables cannot be made.
         TapSyncError: the ledger does not answer any more.
     """
@@ -103,7 +117,11 @@ def open_ledger(url: str, schema: str | None, stream: str, logger: logging.Logge
         ledger.ensure_tables()
         _ = ledger.ledger_id  # asked for here, where what the database says is put into words
         refresh_statistics(ledger)
-        released = release_uncreated(ledger, stream)
+        if lock_wait:
+            wait_for_lock(ledger, stream, partition, lock_wait)
+        released = release_uncreated(ledger, stream, watched_for=partition)
+    except LeaseHeldError as error:
+        raise TapLockedError(str(error)) from error
     except DatabaseUnavailableError as error:
         raise TapSyncError(str(error)) from error
     except DatabaseError as error:

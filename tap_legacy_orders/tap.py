@@ -21,7 +21,7 @@ from singer_sdk.sql import SQLTap
 from sync_databases.columns import Column
 from sync_databases.drivers import database_url
 from sync_ledger.ledger import Ledger
-from tap_legacy_orders import following, partition_setting, sync_flag
+from tap_legacy_orders import following, lock_setting, partition_setting, sync_flag
 from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.command import OneLineErrors
 from tap_legacy_orders.connections import find_acks_by_index, open_engine, open_ledger, reading
@@ -158,6 +158,7 @@ class TapLegacyOrders(SQLTap):
         *sync_flag.PROPERTIES,
         *following.PROPERTIES,
         partition_setting.PROPERTY,
+        lock_setting.PROPERTY,
         th.Property(
             "page_size",
             th.IntegerType(minimum=1, maximum=1_000_000),
@@ -327,7 +328,14 @@ class TapLegacyOrders(SQLTap):
     def ledger(self) -> Ledger:
         """The ledger; orders of jobs that dead runs never created are due again."""
         url = self.config.get("ack_url") or self.config["sqlalchemy_url"]
-        ledger = open_ledger(url, self.config.get("ack_schema"), self.stream_name, self.logger)
+        ledger = open_ledger(
+            url,
+            self.config.get("ack_schema"),
+            self.stream_name,
+            self.logger,
+            partition=self.orders_table.partition,
+            lock_wait=self._seconds(lock_setting.NAME).total_seconds(),
+        )
         if self.ledger_beside_orders:
             find_acks_by_index(self.engine, ledger)
         return ledger
@@ -366,7 +374,7 @@ class TapLegacyOrders(SQLTap):
         )
 
     def _seconds(self, setting: str) -> timedelta:
-        seconds: float = self.config[setting]
+        seconds = float(self.config[setting])  # the SDK gives a fraction as a Decimal
         if not 0 <= seconds <= LONGEST_SECONDS:  # nor NaN, which Python's reader of JSON lets through
             raise TapConfigError(f"{setting}: {seconds} is no time between 0 and {LONGEST_SECONDS:,} seconds")
         return timedelta(seconds=seconds)

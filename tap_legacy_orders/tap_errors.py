@@ -27,6 +27,12 @@ class TapSyncError(SyncError):
     exit_code: int = ExitCode.FAILED
 
 
+class TapLockedError(TapSyncError):
+    """Another run of these orders is live."""
+
+    exit_code = ExitCode.LOCKED
+
+
 class OutputClosedError(TapSyncError):
     """The program that read our output has ended."""
 

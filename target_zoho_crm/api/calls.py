@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from sync_ledger.retry_schedules import API_CALLS
@@ -58,14 +58,26 @@ class Repeat(Enum):
     ONCE = "once"
 
 
+class Fence(Protocol):
+    """What a call that writes passes, at each attempt, once its connection stands and right before its first byte goes.
+
+    So nothing that may block or sleep for long lies between the check and what it allows.
+    """
+
+    def check(self) -> None:
+        """Make sure that this run may send; raises where it may not."""
+
+    def over(self, *, known: bool) -> None:
+        """Take note that an attempt is over; `known` where it had no effect, or the answer tells of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request.
 
     `body` makes the body anew for each attempt. `credits` are counted as spent on `kind` before each attempt.
-    `results` says that a `data` list is an answer, also with status 400. `guard` is called right before each attempt,
-    after all waiting: it raises where the run may not send any more. `splits` says that the caller sends parts of a
-    call that fails and names no cause: such a failure is not met by repeating it.
+    `results` says that a `data` list is an answer, also with status 400. What writes passes `fence`. `splits` says
+    that the caller sends parts of a call that fails and names no cause: such a failure is not met by repeating it.
     """
 
     method: str
@@ -78,7 +90,7 @@ class Call:
     results: bool = False
     credits: int = 0
     kind: CreditKind = CreditKind.OTHER
-    guard: Callable[[], None] | None = None
+    fence: Fence | None = None
     splits: bool = False
 
     @property

@@ -6,7 +6,7 @@ import logging
 import re
 import secrets
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
@@ -16,7 +16,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
-from target_zoho_crm.api.calls import API_VERSION, Answer, Call, ConnectionSettings, Repeat
+from target_zoho_crm.api.calls import API_VERSION, Answer, Call, ConnectionSettings, Fence, Repeat
 from target_zoho_crm.api.codes import JOB_GONE, SUCCESS, OwnCode, http_code
 from target_zoho_crm.api.costs import JOB_CREDITS, PAGE_ROWS, query_credits, upsert_credits
 from target_zoho_crm.api.data_centers import is_plain_url
@@ -34,9 +34,6 @@ from target_zoho_crm.api.plain_text import code_of, digits_of
 from target_zoho_crm.api.transport import Transport
 
 __all__ = ["Answer", "ConnectionSettings", "JobAnswer", "JobStatus", "ZohoClient"]
-
-Guard = Callable[[], None]
-"""Called right before something is sent: raises where the run may not send any more."""
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -114,7 +111,7 @@ class ZohoClient:
         body: bytes,
         *,
         records: int,
-        guard: Guard | None = None,
+        fence: Fence | None = None,
         repeat: Repeat = Repeat.SAFE,
         splits: bool = False,
     ) -> Answer:
@@ -128,7 +125,7 @@ class ZohoClient:
             UnattributedFailure: with `splits` only, and at once: the call failed, and a record in it may be why.
         """
         where = self._records(module, "/upsert")
-        call = Call("POST", where, body=lambda: body, repeat=repeat, guard=guard, splits=splits)
+        call = Call("POST", where, body=lambda: body, repeat=repeat, fence=fence, splits=splits)
         return self._write(call, records)
 
     def insert(
@@ -137,7 +134,7 @@ class ZohoClient:
         body: bytes,
         *,
         records: int,
-        guard: Guard | None = None,
+        fence: Fence | None = None,
         repeat: Repeat = Repeat.ONCE,
         splits: bool = False,
     ) -> Answer:
@@ -147,14 +144,14 @@ class ZohoClient:
             LostAnswer: nobody knows whether they were inserted: a repeat meets them.
             UnattributedFailure: the same, with `splits`.
         """
-        call = Call("POST", self._records(module), body=lambda: body, repeat=repeat, guard=guard, splits=splits)
+        call = Call("POST", self._records(module), body=lambda: body, repeat=repeat, fence=fence, splits=splits)
         return self._write(call, records)
 
     def update(
-        self, module: str, body: bytes, *, records: int, guard: Guard | None = None, splits: bool = False
+        self, module: str, body: bytes, *, records: int, fence: Fence | None = None, splits: bool = False
     ) -> Answer:
         """Update up to 100 records, each of which names its `id`. Repeated after a lost answer; `splits` as above."""
-        return self._write(Call("PUT", self._records(module), body=lambda: body, guard=guard, splits=splits), records)
+        return self._write(Call("PUT", self._records(module), body=lambda: body, fence=fence, splits=splits), records)
 
     def delete(
         self,
@@ -162,7 +159,7 @@ class ZohoClient:
         ids: Sequence[str],
         *,
         workflows: bool = True,
-        guard: Guard | None = None,
+        fence: Fence | None = None,
         splits: bool = False,
     ) -> Answer:
         """Delete up to 100 records. Repeated after a lost answer; those already deleted are then INVALID_DATA.
@@ -170,7 +167,7 @@ class ZohoClient:
         `splits` as above.
         """
         params = {"ids": ",".join(ids)} | ({} if workflows else {"wf_trigger": "false"})
-        return self._write(Call("DELETE", self._records(module), params=params, guard=guard, splits=splits), len(ids))
+        return self._write(Call("DELETE", self._records(module), params=params, fence=fence, splits=splits), len(ids))
 
     def _write(self, call: Call, records: int) -> Answer:
         whole = replace(
@@ -186,7 +183,7 @@ class ZohoClient:
     def _records(self, module: str, further: str = "") -> str:
         return self._api(f"{quote(module, safe='')}{further}")
 
-    def upload(self, path: Path) -> str:
+    def upload(self, path: Path, fence: Fence | None = None) -> str:
         """Upload a zip for bulk write, read from the disk while it travels; gives its file_id."""
         boundary = secrets.token_hex(16)
         headers = {
@@ -195,10 +192,10 @@ class ZohoClient:
             "Content-Type": f"multipart/form-data; boundary={boundary}",
         }
         url = f"{self._endpoints.upload_url}/crm/{API_VERSION}/upload"
-        call = Call("POST", url, headers=headers, body=lambda: multipart(path, boundary))
+        call = Call("POST", url, headers=headers, body=lambda: multipart(path, boundary), fence=fence)
         return _id_in(self._transport.json(call), "file_id", call.where)
 
-    def create_job(self, body: bytes, guard: Callable[[], None] | None = None) -> str:
+    def create_job(self, body: bytes, fence: Fence | None = None) -> str:
         """Create a bulk write job; gives its id. Costs 500 credits.
 
         Raises:
@@ -213,7 +210,7 @@ class ZohoClient:
             repeat=Repeat.ONCE,
             credits=JOB_CREDITS,
             kind=CreditKind.BULK_WRITE,
-            guard=guard,
+            fence=fence,
         )
         try:
             return _id_in(self._transport.json(call), "id", call.where)

@@ -33,7 +33,7 @@ from target_zoho_crm.api.errors import (
     configuration_error,
     request_error,
 )
-from target_zoho_crm.api.http_sessions import NotSent, TokenHeader, connection_error, is_local_fault, new_session
+from target_zoho_crm.api.http_sessions import NotSent, Session, TokenHeader, connection_error, is_local_fault
 from target_zoho_crm.api.limits import ConcurrencyGate, CreditMeter, retry_after, wait_or_stop
 from target_zoho_crm.api.plain_text import NotJsonError, digits_of, json_of, one_line
 
@@ -57,14 +57,14 @@ class Transport:
         self._gate = ConcurrencyGate(settings.max_connections, stop)
         self._local = threading.local()
         self._last_passed: float | None = None
-        self._sessions: list[requests.Session] = []
+        self._sessions: list[Session] = []
         self._sessions_lock = threading.Lock()
         accounts_url = settings.endpoints.accounts_url
         self._tokens = TokenSource(
             settings.credentials,
             accounts_url,
             settings.cache_dir,
-            lambda: new_session(accounts_url),
+            lambda: Session(accounts_url),
             timeout=(settings.connect_seconds, settings.read_seconds),
             stop=stop,
             first_pause=settings.first_pause_seconds,
@@ -172,40 +172,50 @@ class Transport:
 
     def _send(self, call: Call, token: AccessToken, read: Callable[[requests.Response], Answer]) -> Answer:
         with self._gate.passing(upsert=call.upsert) as era:
-            if call.guard is not None:
-                call.guard()
             self._credits.reserve(call.credits, call.kind)
+            known = False
             try:
                 answer = self._exchange(call, token, read)
             except (_TokenRefused, NotSent, _Throttled, QuotaError) as error:
+                known = True
                 if isinstance(error, _Throttled):
                     self._gate.refused(era)
                 self._credits.give_back(call.credits, call.kind)  # Zoho did not carry it out
                 raise
+            except ZohoError as error:
+                known = not isinstance(error, (TransientError, AnswerError, UnattributedFailure))
+                raise
             else:
+                known = True
                 self._gate.answered()
                 self._last_passed = time.monotonic()
                 return answer
             finally:
                 self._credits.over(call.credits)
+                if call.fence is not None:
+                    call.fence.over(known=known)
 
     def _exchange(self, call: Call, token: AccessToken, read: Callable[[requests.Response], Answer]) -> Answer:
         body = call.body() if call.body is not None else None
         # A job must not be lost to a kept connection that the server has just closed: it gets one of its own.
         fresh = call.repeat is Repeat.ONCE
-        session = new_session(call.url) if fresh else self._own_session(call.url)
+        session = Session(call.url) if fresh else self._own_session(call.url)
+        check = None if call.fence is None else call.fence.check
         try:
-            with session.request(
-                call.method,
-                call.url,
-                params=call.params,
-                data=body,
-                headers=dict(call.headers),
-                auth=TokenHeader(token.value),
-                timeout=(self._settings.connect_seconds, self._settings.read_seconds),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                session.checking(check),
+                session.request(
+                    call.method,
+                    call.url,
+                    params=call.params,
+                    data=body,
+                    headers=dict(call.headers),
+                    auth=TokenHeader(token.value),
+                    timeout=(self._settings.connect_seconds, self._settings.read_seconds),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 self._note_credits(call, response)
                 return read(response)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -218,10 +228,10 @@ class Transport:
             if body is not None and not isinstance(body, bytes):
                 body.close()
 
-    def _own_session(self, url: str) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
+    def _own_session(self, url: str) -> Session:
+        session: Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = new_session(url)
+            session = self._local.session = Session(url)
             with self._sessions_lock:
                 self._sessions.append(session)
         return session

@@ -12,31 +12,33 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from msgspec import structs
 
-from sync_ledger.acks import (
-    Acks,
-    from_elsewhere,
-    has_long_numbers,
-    make_due,
-    synced_at,
-    tries_of,
-    write_acks,
-)
+from sync_ledger.acks import Acks, from_elsewhere, has_long_numbers, make_due, synced_at, tries_of, write_acks
 from sync_ledger.callback_notes import called_back_at
 from sync_ledger.deleted_records import KnownRecord, count_in_crm, known_records, note_deleted
 from sync_ledger.given_up_jobs import given_up_at
 from sync_ledger.in_doubt import in_doubt_since
-from sync_ledger.job_journal import JournalledJob, close_jobs_of_lines, jobs_of_lines, journal_intent, journal_step
+from sync_ledger.job_journal import (
+    JournalledJob,
+    Manifest,
+    close_jobs_of_lines,
+    jobs_of_lines,
+    journal_intent,
+    journal_step,
+)
 from sync_ledger.keys_alike import keys_folded_alike
-from sync_ledger.leases import Lease
+from sync_ledger.leases import Lease, LeaseCheck
 from sync_ledger.ledger import Ledger
 from sync_ledger.made_again import MadeAgain, made_again_by
 from sync_ledger.payload_hashes import confirmed_payloads
 from sync_ledger.quarantine import Quarantine, quarantined
 from sync_ledger.record_owners import Claim, claims_on, owners_in_module
+from sync_ledger.sent_writes import SentWrite
 from sync_ledger.statistics import AckStatistics
 from sync_ledger.tables import AckStatus, JobStep
+from sync_ledger.writes_under_way import WriteKind
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.batch import Channel
+from target_zoho_crm.confirmation.ack_columns import columns_of, hash_column
 from target_zoho_crm.confirmation.key_conflicts import Conflicts, Lost, written_too
 from target_zoho_crm.confirmation.laws import not_of_job
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
@@ -79,9 +81,13 @@ class StreamLedger:
         self._alone = lease.partition.is_whole and not shares_module
         self._wrote = False
 
-    def guard(self) -> None:
-        """Make sure, before something is sent, that this run still owns the stream."""
-        self._ledger.with_retries(self._lease.guard)
+    def sending(self, kind: WriteKind, versions: Mapping[str, str] | Manifest, job_id: str | None = None) -> SentWrite:
+        """The fence of a call that brings orders at these versions, given by key; their acks settle it."""
+        return self._lease.sending(kind, versions, job_id=job_id)
+
+    def sending_without_orders(self) -> LeaseCheck:
+        """The fence of a call that overwrites nothing, however late it lands: an upload, a parent of a new name."""
+        return LeaseCheck(self._lease)
 
     # Questions
 
@@ -197,7 +203,7 @@ class StreamLedger:
             channel = Channel.UPSERT if job.step is JobStep.CALLING else Channel.BULK_WRITE
             common = self._common(AckStatus.SUBMITTED, channel, now, job_id=job.job_id, attempts=0)
             differing = {"record_key": list(versions), "version": list(versions.values())}
-            self._write(connection, common, differing | _hash_column(versions, payload_hashes))
+            self._write(connection, common, differing | hash_column(versions, payload_hashes))
 
         self._transact(write)
         self._statistics.wrote(len(versions))
@@ -270,7 +276,7 @@ class StreamLedger:
             every = True
             if good:
                 common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=1)
-                columns = _columns_of(good) | _hash_column([each.key for each in good], payload_hashes or {})
+                columns = columns_of(good) | hash_column([each.key for each in good], payload_hashes or {})
                 every = self._write(connection, common, columns, of_job=job is not None)
             acks = self._refusals.acks(connection, others, channel, job, now)
             every &= write_acks(connection, self._ledger.tables.ack, Acks.of(acks), of_job=job is not None)
@@ -376,8 +382,8 @@ class StreamLedger:
 
     def _transact(self, write: Callable[[sa.Connection, datetime], None]) -> None:
         def once() -> None:
-            with self._lease.transaction() as connection:
-                write(connection, self._ledger.now(connection))
+            with self._lease.timed_transaction() as (connection, now):
+                write(connection, now)
 
         self._ledger.with_retries(once)
 
@@ -385,16 +391,3 @@ class StreamLedger:
 def _is_adopted(job: JournalledJob | None) -> bool:
     """Whether an earlier run sent the job: one of this run is journalled under its name, and does not carry it."""
     return job is not None and bool(job.run_id)
-
-
-def _columns_of(outcomes: Sequence[Outcome]) -> dict[str, Sequence[Any]]:
-    return {
-        "record_key": [outcome.key for outcome in outcomes],
-        "version": [outcome.version for outcome in outcomes],
-        "zoho_id": [outcome.zoho_id for outcome in outcomes],
-        "action": [outcome.action for outcome in outcomes],
-    }
-
-
-def _hash_column(keys: Iterable[str], hashes: Mapping[str, str]) -> dict[str, Sequence[Any]]:
-    return {"payload_hash": [hashes.get(key) for key in keys]} if hashes else {}

@@ -16,6 +16,7 @@ from msgspec import structs
 
 from sync_ledger.deleted_records import MARKED, KnownRecord
 from sync_ledger.tables import AckStatus
+from sync_ledger.writes_under_way import WriteKind
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import NO_SUCH_RECORD, OwnCode
 from target_zoho_crm.api.costs import CALL_RECORDS
@@ -246,7 +247,7 @@ class Deletions:
         return SplitCall(stream, versions, send, unattributed=self._unattributed, stop=stop, known=known)
 
     def _delete(self, ids: Mapping[str, str], versions: Mapping[str, str]) -> list[Outcome]:
-        kept = self._delete_lines(list(ids.values()))
+        kept = self._delete_lines(ids, versions)
         outcomes = [
             refused(key, versions[key], [RecordError(kept[ids[key]], None, LINE_LEFT)])
             for key in ids
@@ -257,25 +258,26 @@ class Deletions:
             trigger, module = self._policy.automations.trigger, self._policy.module
             workflows = trigger is None or "workflow" in trigger
             own = [ids[key] for key in free]
-            guard = self._ledger.guard
-            answer = self._client.delete(module, own, workflows=workflows, guard=guard, splits=True)
+            fence = self._ledger.sending(WriteKind.DELETE, {key: versions[key] for key in free})
+            answer = self._client.delete(module, own, workflows=workflows, fence=fence, splits=True)
             self._unattributed.passed()
             outcomes += upsert_outcomes(free, [versions[key] for key in free], answer.status, answer.body)
         return [_as_deleted(outcome, OnDelete.DELETE.value) for outcome in outcomes]
 
-    def _delete_lines(self, ids: Sequence[str]) -> dict[str, str]:
-        """Delete the lines of orders, by the orders' ids; gives Zoho's code for those that have a line left."""
+    def _delete_lines(self, ids: Mapping[str, str], versions: Mapping[str, str]) -> dict[str, str]:
+        """Delete the lines of orders; gives Zoho's code by the id of those orders that have a line left."""
         if self._lines is None:
             return {}
-        there = list(self._lines.of_orders(ids))
-        codes = self._lines.delete(there, self._ledger.guard)
+        there = list(self._lines.of_orders(list(ids.values())))
+        fence = self._ledger.sending(WriteKind.LINES, {key: versions[key] for key in ids})
+        codes = self._lines.delete(there, fence)
         return {line.order_id: codes[line.id] for line in there if line.id in codes}
 
     def _set(self, ids: Mapping[str, str], versions: Mapping[str, str], field: str, value: object) -> list[Outcome]:
         records = [{"id": zoho_id, field: value} for zoho_id in ids.values()]
         body = msgspec.json.encode({"data": records, **self._policy.automations.body()})
-        module, guard = self._policy.module, self._ledger.guard
-        answer = self._client.update(module, body, records=len(records), guard=guard, splits=True)
+        fence = self._ledger.sending(WriteKind.UPDATE, {key: versions[key] for key in ids})
+        answer = self._client.update(self._policy.module, body, records=len(records), fence=fence, splits=True)
         self._unattributed.passed()
         outcomes = upsert_outcomes(list(ids), [versions[key] for key in ids], answer.status, answer.body)
         return [_as_deleted(outcome, MARKED) for outcome in outcomes]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sync_databases.chunks import chunks_of
 from target_zoho_crm.api.answers import flat_error
+from target_zoho_crm.api.calls import Fence
 from target_zoho_crm.api.client import Answer, ZohoClient
 from target_zoho_crm.api.codes import NO_SUCH_RECORD, SUCCESS, OwnCode
 from target_zoho_crm.api.coql_rows import all_rows, among, id_in
@@ -47,7 +47,7 @@ class ExistingLines:
         for chunk in chunks_of(ids, QUERY_VALUES):
             yield from self._read(among("id", chunk))
 
-    def delete(self, lines: Sequence[ExistingLine], guard: Any) -> dict[str, str]:
+    def delete(self, lines: Sequence[ExistingLine], fence: Fence) -> dict[str, str]:
         """Delete lines; returns the codes of those that Zoho refused, by the line's id. One not found is deleted.
 
         Raises:
@@ -55,7 +55,7 @@ class ExistingLines:
         """
         refused: dict[str, str] = {}
         for chunk in chunks_of([line.id for line in lines], CALL_RECORDS):
-            answer = self._client.delete(self._lines.module, chunk, guard=guard)
+            answer = self._client.delete(self._lines.module, chunk, fence=fence)
             refused.update(_refused(chunk, answer))
         return refused
 

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from sync_databases.chunks import chunks_of
+from sync_ledger.writes_under_way import WriteKind
+from target_zoho_crm.api.calls import Fence
 from target_zoho_crm.api.codes import family_of
 from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.errors import QuotaError, TransientError
@@ -32,8 +34,11 @@ class ModuleLines(LineCalls):
         failures = ChildFailures()
         mine = [index for index, order in enumerate(rows.orders) if order in ids]
         with self.move_lock.writing():
+            versions = {outcome.key: outcome.version for outcome in outcomes}
             for call in chunks_of(mine, CALL_RECORDS):
-                self._call(call, ids, rows, failures, splits=splits)
+                brought = {order: versions[order] for order in map(rows.orders.__getitem__, call)}
+                fence = self._ledger.sending(WriteKind.LINES, brought)
+                self._call(call, ids, rows, failures, fence, splits=splits)
         self.delete_surplus(outcomes, rows, failures, splits=splits)
         return with_failures(outcomes, failures)
 
@@ -58,7 +63,10 @@ class ModuleLines(LineCalls):
                 now = self._existing.of_ids([line.id for line in found])
                 ids_found = {line.id for line in found}
                 still = [line for line in now if line.id in ids_found and line.order_id in wanted]
-                refused = self._existing.delete(still, self._ledger.guard)
+                versions = {outcome.key: outcome.version for outcome in outcomes}
+                orders = map(order_of.__getitem__, (line.order_id for line in still))
+                fence = self._ledger.sending(WriteKind.LINES, {order: versions[order] for order in orders})
+                refused = self._existing.delete(still, fence)
         except (TransientError, QuotaError) as error:
             self._failed(error, order_of.values(), failures, splits=splits)
             return
@@ -69,7 +77,14 @@ class ModuleLines(LineCalls):
                 failures.add(failure, order_of[line.order_id])
 
     def _call(
-        self, call: Sequence[int], ids: Mapping[str, str], rows: LineRows, failures: ChildFailures, *, splits: bool
+        self,
+        call: Sequence[int],
+        ids: Mapping[str, str],
+        rows: LineRows,
+        failures: ChildFailures,
+        fence: Fence,
+        *,
+        splits: bool,
     ) -> None:
         lines, policy = self._lines, self._policy
         keys = [rows.keys[index] for index in call]
@@ -80,8 +95,7 @@ class ModuleLines(LineCalls):
         if refused:
             raise AssertionError("lines were checked before their orders were sent")
         try:
-            guard = self._ledger.guard
-            answer = self._client.upsert(lines.module, body, records=len(keys), guard=guard, splits=splits)
+            answer = self._client.upsert(lines.module, body, records=len(keys), fence=fence, splits=splits)
             key_field = lines.mapping.key_field.api_name
             outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body, key_field=key_field)
         except (TransientError, QuotaError) as error:

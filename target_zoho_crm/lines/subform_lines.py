@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from sync_databases.chunks import chunks_of
-from target_zoho_crm.api.calls import Repeat
+from sync_ledger.writes_under_way import WriteKind
+from target_zoho_crm.api.calls import Fence, Repeat
 from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of, upsert_outcomes
@@ -65,8 +66,10 @@ class SubformLines(LineCalls):
             return with_failures(outcomes, failures)
         wanted = self._wanted(rows)
         orders = [self._matched(order, wanted.get(order, {}), there.get(ids[order], ())) for order in stated]
+        versions = {outcome.key: outcome.version for outcome in outcomes}
         for call in chunks_of((order for order in orders if order.rows), CALL_RECORDS):
-            self._call(call, ids, failures, splits=splits)
+            fence = self._ledger.sending(WriteKind.LINES, {order.key: versions[order.key] for order in call})
+            self._call(call, ids, failures, fence, splits=splits)
         return with_failures(outcomes, failures)
 
     def delete_surplus(
@@ -110,7 +113,9 @@ class SubformLines(LineCalls):
                 keys.append(line.key)
         return _Order(order, sent, keys)
 
-    def _call(self, call: Sequence[_Order], ids: Mapping[str, str], failures: ChildFailures, *, splits: bool) -> None:
+    def _call(
+        self, call: Sequence[_Order], ids: Mapping[str, str], failures: ChildFailures, fence: Fence, *, splits: bool
+    ) -> None:
         subform, further = self._lines.settings.subform, self._policy.automations.body()
         data = [{"id": ids[order.key], subform: order.rows} for order in call]
         body = {"data": data, "duplicate_check_fields": [self._lines.order_key_field], **further}
@@ -120,7 +125,7 @@ class SubformLines(LineCalls):
                 self._policy.module,
                 msgspec.json.encode(body),
                 records=len(keys),
-                guard=self._ledger.guard,
+                fence=fence,
                 repeat=Repeat.ONCE if any(order.adds for order in call) else Repeat.SAFE,
                 splits=splits,
             )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from sync_ledger.writes_under_way import WriteKind
 from target_zoho_crm.api.calls import Repeat
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.confirmation.outcomes import Outcome, upsert_outcomes
@@ -42,7 +43,7 @@ class LinkCalls:
             self._policy.module,
             msgspec.json.encode({"data": data, "duplicate_check_fields": [self._key_field], **further}),
             records=len(data),
-            guard=self._ledger.guard,
+            fence=self._ledger.sending(WriteKind.LINKS, {order.key: order.version for order in orders}),
             repeat=Repeat.ONCE if any(any(fields.values()) for fields in changes) else Repeat.SAFE,
             splits=splits,
         )

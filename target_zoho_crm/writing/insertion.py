@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from sync_ledger.job_journal import JournalledJob
+from sync_ledger.writes_under_way import WriteKind
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.errors import LostAnswer, TransientError
@@ -79,8 +80,8 @@ class Insertion:
             UnattributedFailure: nobody knows what became of them.
             ZohoError: they are not in the CRM by this call; or with `again` nobody knows.
         """
-        module, guard = self._policy.module, self._ledger.guard
-        answer = self._client.insert(module, body, records=len(sent), guard=guard, splits=True)
+        fence = self._ledger.sending(WriteKind.INSERT, sent, job_id=job.job_id)
+        answer = self._client.insert(self._policy.module, body, records=len(sent), fence=fence, splits=True)
         outcomes = upsert_outcomes(list(sent), list(sent.values()), answer.status, answer.body)
         outcomes = by_operation(outcomes, Operation.INSERT)
         return self.judge(outcomes, job) if again else outcomes

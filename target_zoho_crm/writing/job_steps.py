@@ -25,6 +25,7 @@ from sync_ledger.retry_schedules import (
     UNKNOWN_JOBS,
 )
 from sync_ledger.tables import JobStep
+from sync_ledger.writes_under_way import WriteKind
 from target_zoho_crm.api.client import JobAnswer, ZohoClient
 from target_zoho_crm.api.code_kinds import Place
 from target_zoho_crm.api.codes import CODES, JOB_OUTDATED, OF_EVERY_CALL, Family, OwnCode
@@ -168,8 +169,7 @@ class JobSteps:
             NotCreatedError: it did not arrive.
         """
         try:
-            self._ledger.guard()
-            file_id = self._client.upload(file.path)
+            file_id = self._client.upload(file.path, self._ledger.sending_without_orders())
         except ZohoError as error:
             raise NotCreatedError(error) from error
         finally:
@@ -195,7 +195,8 @@ class JobSteps:
         before = JOB_CREDITS if may_exist else 0
         for attempt in range(1, attempts + 1):
             try:
-                zoho_job_id = self._client.create_job(body.encode(), guard=self._ledger.guard)
+                fence = self._ledger.sending(WriteKind.JOB, job.manifest, job_id=job.job_id)
+                zoho_job_id = self._client.create_job(body.encode(), fence)
                 break
             except LostAnswer as error:
                 may_exist = True

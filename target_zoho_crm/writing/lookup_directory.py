@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from sync_ledger.retry_schedules import MISSING_PARENT_SECONDS
+from target_zoho_crm.api.calls import Fence
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.costs import CALL_RECORDS, QUERY_VALUES
 from target_zoho_crm.api.errors import TransientError, ZohoError
@@ -103,7 +104,7 @@ class LookupDirectory:
         begin: Begin,
         *,
         further: Mapping[str, Any],
-        guard: Callable[[], None],
+        fence: Fence,
     ) -> dict[str, Outcome | TransientError]:
         """Create a record for each value; one that is there by now is taken.
 
@@ -111,7 +112,7 @@ class LookupDirectory:
             values: as `ParentKind.text` gives them.
             begin: begins each call; they are awaited here.
             further: other keys of the calls' bodies, such as `trigger`.
-            guard: called before each call; raises where the run may not write any more.
+            fence: of each call.
 
         Returns:
             The outcome by value, with `zoho_id` where the record is there; the error where the call failed, after all
@@ -126,7 +127,7 @@ class LookupDirectory:
 
         def send(batch: Sequence[str]) -> list[Outcome]:
             body = self.kind.creation(batch, further)
-            answer = self._client.upsert(self.kind.module, body, records=len(batch), guard=guard)
+            answer = self._client.upsert(self.kind.module, body, records=len(batch), fence=fence)
             key_field = self.kind.field.api_name
             return upsert_outcomes(batch, batch, answer.status, answer.body, key_field=key_field)
 

@@ -160,8 +160,8 @@ class LookupResolver:
         return answers
 
     def _create(self, directory: LookupDirectory, values: Collection[str]) -> dict[str, _Answer]:
-        further, guard = self._policy.automations.body(), self._ledger.guard
-        created = directory.create(list(values), self._workers.submit, further=further, guard=guard)
+        further, fence = self._policy.automations.body(), self._ledger.sending_without_orders()
+        created = directory.create(list(values), self._workers.submit, further=further, fence=fence)
         return {
             value: self._created(directory.kind.display_name(value), outcome)
             if isinstance(outcome, Outcome)

@@ -16,6 +16,7 @@ from itertools import islice
 
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
+from sync_ledger.writes_under_way import WriteKind
 from target_zoho_crm.api.answers import names_no_cause
 from target_zoho_crm.api.calls import Repeat
 from target_zoho_crm.api.client import ZohoClient
@@ -178,7 +179,8 @@ class UpsertWriter:
         send = self._client.update if operation is Operation.UPDATE else self._client.upsert
         if operation is Operation.INSERT:  # its repeat meets the record that the first one made, and is told its id
             send = partial(self._client.insert, repeat=Repeat.SAFE)
-        answer = send(self._policy.module, body, records=len(sent), guard=self._ledger.guard, splits=True)
+        fence = self._ledger.sending(WriteKind(operation.value), sent)
+        answer = send(self._policy.module, body, records=len(sent), fence=fence, splits=True)
         try:
             outcomes = upsert_outcomes(
                 list(sent), list(sent.values()), answer.status, answer.body, key_field=batch.mapping.key_field.api_name

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
+from no_waiting import NoWaiting
 from sqlalchemy.exc import OperationalError
 
 from sync_databases import engines, session_settings
 from sync_databases.database_errors import DatabaseUnavailableError
-from sync_databases.waiting import Clock
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent
 from sync_ledger.leases import Lease
@@ -20,23 +20,6 @@ from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.recovery import release_uncreated
 from sync_ledger.retry_schedules import CREATING_TABLES, LEDGER_STATEMENTS
 from sync_ledger.tables import AckStatus, JobStep
-
-
-class NoWaiting(Clock):
-    """Goes forward by what is waited for, at once."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.waits: list[float] = []
-
-    def seconds(self) -> float:
-        return self.now
-
-    def wait(self, seconds: float, until: threading.Event | None = None) -> None:
-        del until
-        self.now += seconds
-        self.waits.append(seconds)
-
 
 HANG_SECONDS = 300
 

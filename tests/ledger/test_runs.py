@@ -7,31 +7,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from ledger_runs import COUNTS, SILENT, age, patient_ledger, run_of_another_process
 
 from sync_databases.database_errors import DatabaseError
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent, journal_step, list_jobs, open_of_stream
-from sync_ledger.leases import Lease, LeaseHeldError, LeaseLostError, OutdatedError
+from sync_ledger.leases import Lease, LeaseHeldError, OutdatedError
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.recovery import adopt, release_uncreated
-from sync_ledger.runs import DEAD_AFTER, mark_dead_runs
 from sync_ledger.tables import AckStatus, JobStep
-
-COUNTS = {"read": 3, "synced": 3}
-
-HOLDER = """
-import sys, time
-from sync_ledger.ledger import Ledger
-from sync_ledger.leases import Lease
-lock = Lease.acquire(Ledger.open(sys.argv[1]), "orders")
-print(lock.run_id, flush=True)
-time.sleep(600)
-"""
 
 START = """
 import sys
@@ -53,29 +41,15 @@ sys.stdin.readline()
 
 @pytest.fixture
 def ledger(engine_url: str) -> Iterator[Ledger]:
-    ledger = Ledger.open(engine_url)
-    ledger.ensure_tables()
-    yield ledger
-    ledger.close()
+    with patient_ledger(engine_url) as ledger:
+        yield ledger
 
 
 @pytest.fixture
 def other_run(ledger: Ledger, engine_url: str) -> Iterator[subprocess.Popen[str]]:
     assert ledger.engine.url.get_backend_name() in engine_url  # its tables are there before the other run starts
-    process = subprocess.Popen([sys.executable, "-c", HOLDER, engine_url], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    process.run_id = process.stdout.readline().strip()  # type: ignore[attr-defined]
-    assert process.run_id  # type: ignore[attr-defined]
-    yield process
-    process.kill()
-    process.wait()
-
-
-def age(ledger: Ledger, run_id: str, by: timedelta) -> None:
-    run = ledger.tables.run
-    with ledger.begin() as connection:
-        beat = connection.execute(sa.select(run.c.heartbeat_at).where(run.c.run_id == run_id)).scalar_one()
-        connection.execute(sa.update(run).where(run.c.run_id == run_id).values(heartbeat_at=beat - by))
+    with run_of_another_process(engine_url) as process:
+        yield process
 
 
 def leave_job(ledger: Ledger, run_id: str, job_id: str, step: JobStep) -> None:
@@ -190,49 +164,13 @@ def test_a_killed_run_is_dead_at_once_on_its_own_machine(ledger: Ledger, other_r
     Lease.acquire(ledger, "orders").release("finished", COUNTS, 0)
 
 
-def test_a_run_elsewhere_is_dead_after_a_minute_of_silence_and_not_before(
-    ledger: Ledger, other_run: subprocess.Popen[str]
-) -> None:
-    age(ledger, other_run.run_id, DEAD_AFTER - timedelta(seconds=20))  # type: ignore[attr-defined]
-    assert mark_dead_runs(ledger, "orders") == 0
-    age(ledger, other_run.run_id, timedelta(seconds=30))  # type: ignore[attr-defined]
-    assert mark_dead_runs(ledger, "orders") == 1
-
-
-def test_a_run_elsewhere_is_dead_after_a_minute_though_the_clock_was_set_back_since(
-    ledger: Ledger, other_run: subprocess.Popen[str]
-) -> None:
-    age(ledger, other_run.run_id, -timedelta(hours=1))  # type: ignore[attr-defined]
-    with pytest.raises(LeaseHeldError):
-        Lease.acquire(ledger, "orders")
-    age(ledger, other_run.run_id, DEAD_AFTER - timedelta(seconds=20))  # type: ignore[attr-defined]
-    assert mark_dead_runs(ledger, "orders") == 0
-    age(ledger, other_run.run_id, timedelta(seconds=30))  # type: ignore[attr-defined]
-    assert mark_dead_runs(ledger, "orders") == 1
-
-
-def test_a_sleeper_finds_its_lock_gone_before_it_sends_or_writes(ledger: Ledger) -> None:
-    sleeper = Lease.acquire(ledger, "orders")
-    age(ledger, sleeper.run_id, DEAD_AFTER + timedelta(seconds=1))
-    successor = Lease.acquire(ledger, "orders")
-    with pytest.raises(LeaseLostError, match="another run"), sleeper.transaction():
-        pass
-    with pytest.raises(LeaseLostError):
-        sleeper.guard()
-    sleeper.release("failed", COUNTS, 0)
-    successor.guard()
-    with pytest.raises(LeaseHeldError):
-        Lease.acquire(ledger, "orders")
-    successor.release("finished", COUNTS, 0)
-
-
 def test_orders_of_a_job_that_was_never_created_are_due_at_once(ledger: Ledger) -> None:
     dead = Lease.acquire(ledger, "orders")
     leave_job(ledger, dead.run_id, "a", JobStep.INTENT)
     leave_job(ledger, dead.run_id, "b", JobStep.CREATED)
     assert release_uncreated(ledger, "orders") == 0  # the run is alive
-    age(ledger, dead.run_id, DEAD_AFTER * 2)
-    assert release_uncreated(ledger, "orders") == 1
+    age(ledger, dead.run_id, SILENT)
+    assert release_uncreated(ledger, "orders", watched_for=WHOLE) == 1
     assert release_uncreated(ledger, "orders") == 0
     ack = ledger.tables.ack
     with ledger.connect() as connection:
@@ -247,7 +185,7 @@ def test_jobs_of_dead_runs_are_adopted_once_and_those_of_live_runs_never(ledger:
     dead = Lease.acquire(ledger, "orders")
     leave_job(ledger, dead.run_id, "u", JobStep.UPLOADED)
     leave_job(ledger, dead.run_id, "c", JobStep.CREATED)
-    age(ledger, dead.run_id, DEAD_AFTER * 2)
+    age(ledger, dead.run_id, SILENT)
     heir = Lease.acquire(ledger, "orders")
     adopted = adopt(ledger, heir)
     assert {job.job_id: (job.step, job.manifest.texts()) for job in adopted} == {

@@ -15,13 +15,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlalchemy as sa
+from no_waiting import NoWaiting
 from reference import LOOKBACK, REFUSED, SETTLE, START, SYNCED, Fates
 
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
+from sync_ledger.partitions import WHOLE
 from sync_ledger.recovery import adopt, release_uncreated
 from sync_ledger.tables import DELETED_VERSION, RUN_COUNTS, AckStatus, JobStep
+from sync_ledger.writes_under_way import WriteKind
+from sync_processes.process_identity import process_space
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.pages import ReadingSettings
 from tap_legacy_orders.tap import TapLegacyOrders
@@ -125,7 +129,7 @@ class Shop:
         self.engine = sa.create_engine(url)
         self.sql("CREATE TABLE orders (id VARCHAR(10) PRIMARY KEY, content INTEGER, updated_at DATETIME)")
         self.tap = TapLegacyOrders(config={"sqlalchemy_url": url, "orders_table": "orders"})
-        self.ledger = Ledger.open(f"sqlite:///{folder}/ledger.sqlite" if elsewhere else url)
+        self.ledger = Ledger.open(f"sqlite:///{folder}/ledger.sqlite" if elsewhere else url, clock=NoWaiting())
         for engine in (self.engine, self.ledger.engine, self.tap.engine):
             sa.event.listen(engine, "connect", self.clock.teach)
             engine.dispose()
@@ -169,7 +173,7 @@ class Run:
     def __init__(self, shop: Shop, settings: ReadingSettings) -> None:
         self.shop = shop
         self._find_deleted = settings.find_deleted
-        release_uncreated(shop.ledger, STREAM)  # as the tap does before it reads
+        release_uncreated(shop.ledger, STREAM, watched_for=WHOLE)  # as the tap does before it reads
         table = shop.tap.orders_table
         self.orders = UnsyncedOrders(
             OrdersSource(
@@ -272,7 +276,7 @@ class Run:
 
     def guard(self) -> None:
         """What every send begins with."""
-        self.stream_ledger.guard()
+        self.stream_ledger.sending(WriteKind.UPSERT, {}).check()
 
     def called(self, rows: dict[str, Sent], fates: Fates) -> None:
         """Note in memory that Zoho has answered a call."""
@@ -343,7 +347,8 @@ class Run:
         """Let this run's process be gone, as any program on the same machine can see."""
         run = self.shop.ledger.tables.run
         with self.shop.ledger.begin() as connection:
-            connection.execute(sa.update(run).where(run.c.run_id == self.lock.run_id).values(pid=NO_SUCH_PROCESS))
+            seen = {"pid": NO_SUCH_PROCESS, "process_space": process_space()}
+            connection.execute(sa.update(run).where(run.c.run_id == self.lock.run_id).values(seen))
 
 
 def _outcome(key: str, version: str, fate: str) -> Outcome:

@@ -22,6 +22,7 @@ from sqlalchemy import event
 from sync_databases.columns import Column
 from sync_databases.database_errors import DatabaseError
 from sync_ledger.ledger import Ledger
+from sync_ledger.partitions import WHOLE
 from sync_ledger.recovery import release_uncreated
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY, Announcement
 from sync_ledger.stream_contract import Source as AnnouncedSource
@@ -186,7 +187,7 @@ def tap(
     entry = catalog_entry(stream, table, None)
     ledger = Ledger.open(ledger_url)
     ledger.ensure_tables()
-    release_uncreated(ledger, stream)
+    release_uncreated(ledger, stream, watched_for=WHOLE)
     with ledger.connect() as connection:
         read_since = ledger.now(connection)
     keys = [column.name for column in table.key]

@@ -221,6 +221,7 @@ def install() -> None:
                     setattr(module, attribute, _space)
                 for function in _functions(value):
                     _give_defaults(function)
+    vars(import_module("sync_processes.process_identity"))["_stat"] = lambda _pid: []
     workers = import_module("target_zoho_crm.writing.workers")
     workers.ThreadPoolExecutor = lambda max_workers, thread_name_prefix: sim.Pool(  # type: ignore[attr-defined]
         STAGE.scheduler, max_workers, thread_name_prefix

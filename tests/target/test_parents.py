@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from zoho_clients import MakeClient, asked
 
 from sync_ledger.retry_schedules import MISSING_PARENT_SECONDS
+from sync_ledger.sent_writes import SentWrite
+from sync_ledger.writes_under_way import WriteKind
+from target_zoho_crm.api.calls import Fence
 from target_zoho_crm.api.errors import TransientError
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.confirmation.outcomes import Outcome
@@ -138,12 +141,17 @@ def test_all_pages_are_read_where_many_parents_share_a_name(
     assert asked(zoho_emulator, "coql") == 2
 
 
+def no_fence() -> Fence:
+    """The one of a run that nobody takes over."""
+    return SentWrite(WriteKind.UPSERT, {}, None, lambda _write, _again: None)
+
+
 def test_parents_are_made_a_hundred_a_call_and_one_that_is_there_is_taken(
     zoho_emulator: EmulatorProcess, directory: LookupDirectory, begin: Begin
 ) -> None:
     there = put(zoho_emulator, "C-7")
     names = [f"C-{n}" for n in range(250)]
-    made = directory.create([*names, "c-8"], begin, further={"trigger": []}, guard=lambda: None)
+    made = directory.create([*names, "c-8"], begin, further={"trigger": []}, fence=no_fence())
     ids = {record["Legacy_Id"]: record["id"] for record in zoho_emulator.admin.records("Accounts")}
     assert sorted(ids) == sorted(names)
     assert ids["C-7"] == there["C-7"]
@@ -158,7 +166,7 @@ def test_a_parent_that_zoho_refuses_to_make_is_told(
     zoho_emulator: EmulatorProcess, directory: LookupDirectory, begin: Begin
 ) -> None:
     too_long = "x" * 65
-    made = directory.create(["Fine", too_long], begin, further={}, guard=lambda: None)
+    made = directory.create(["Fine", too_long], begin, further={}, fence=no_fence())
     outcome = made[too_long]
     assert isinstance(outcome, Outcome)
     assert (outcome.zoho_id, outcome.code, outcome.field) == (None, "INVALID_DATA", "Legacy_Id")
