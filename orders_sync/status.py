@@ -16,6 +16,7 @@ from orders_sync.unsynced_count import NotCounted
 from sync_ledger.acks import count_by_status
 from sync_ledger.bindings import Binding, read_bindings
 from sync_ledger.credit_usage import credits_of_a_day
+from sync_ledger.doubts import InDoubt, count_in_doubt
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
 from sync_ledger.runs import FOLLOWING
@@ -69,6 +70,8 @@ class StreamStatus:
     oldest_waiting_at: datetime | None
     """When the oldest order that is in a job or due again got its ack."""
     open_jobs: Sequence[OpenJob]
+    in_doubt: InDoubt
+    """What may have been overwritten, or may yet be, by a write that had no answer: not simply synced."""
     last_finished_at: datetime | None
     """When the last run that came to its end did so; or when one that follows last sent its heartbeat.
 
@@ -125,6 +128,7 @@ def _stream(connection: sa.Connection, ledger: Ledger, stream: str, last_runs: i
         due_later=due_later,
         oldest_waiting_at=_oldest_waiting(connection, ack, stream),
         open_jobs=_open_jobs(connection, ledger.tables.job, stream),
+        in_doubt=count_in_doubt(connection, ledger.tables, stream),
         last_finished_at=_last_finished(connection, run, stream),
         runs=_runs(connection, run, stream, last_runs),
         credits_of_a_day=credits_of_a_day(connection, run, now),

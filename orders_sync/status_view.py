@@ -40,6 +40,13 @@ def display_stream(console: Console, status: StreamStatus) -> None:
     if status.oldest_waiting_at is not None:
         age = short(status.now - status.oldest_waiting_at)
         console.print(f"  the oldest order in a job or due again: {age} since its ack", highlight=False)
+    doubt = status.in_doubt
+    if doubt.writes or doubt.due:
+        console.print(
+            f"  in doubt: {doubt.orders:,} orders of {doubt.writes:,} writes that may land late, "
+            f"{doubt.due:,} more to be compared with the CRM by the next run",
+            highlight=False,
+        )
     if status.refused:
         console.print(f"  refused: {status.refused:,}; see `orders-sync problems`", highlight=False)
     parked = status.acks[AckStatus.PARKED.value]

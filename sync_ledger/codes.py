@@ -24,3 +24,7 @@ class LedgerCode(StrEnum):
     """Its job ended without saying what became of its rows; the log says why."""
     OVERWRITTEN_BY_TEST = "OVERWRITTEN_BY_TEST"
     """`meltano config test` of version 0.1 wrote a made-up name over its record."""
+    IN_DOUBT = "IN_DOUBT"
+    """Another write may have landed over it: it is to be compared with the CRM."""
+    DIFFERS = "DIFFERS"
+    """It was in doubt, and the CRM holds something else, or cannot be compared: it is written once more."""

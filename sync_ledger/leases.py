@@ -60,6 +60,8 @@ class Lease:
         self.partition = partition
         self.run_id = run_id
         self._sent = SentWrites()
+        self.has_left = False
+        """Whether a write of this run was left in doubt."""
         self._ledger_time = (ledger_now, seconds_since_boot())
         self._lost = threading.Event()
         self._over = threading.Event()
@@ -201,6 +203,7 @@ class Lease:
                 self._settlements += settles if settled else 0
                 self._unsure |= not settled  # a commit without an answer may have been counted
         if sent:
+            self.has_left |= any(write.is_lost for write in sent)
             self._sent.remove_of_this_thread()
         self._ledger_time = (now, began)
 

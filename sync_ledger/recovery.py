@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from sync_ledger.acks import make_due
 from sync_ledger.codes import LedgerCode
+from sync_ledger.doubts import look_at_doubts
 from sync_ledger.job_journal import JournalledJob, journal_step, list_jobs, open_of_stream
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
@@ -22,10 +23,15 @@ _GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
 def release_uncreated(ledger: Ledger, stream: str, *, watched_for: Partition | None = None) -> int:
     """Make the orders of dead runs' never-created jobs and unanswered insert calls due again. Returns how many.
 
-    The tap calls this before it reads, so that the very next run streams them. With `watched_for`, a silent run that
-    has keys in common with that partition is watched first.
+    So are those that are in doubt and to be compared. The tap calls this before it reads, so that the very next run
+    streams them. With `watched_for`, a silent run that has keys in common with that partition is watched first.
     """
     mark_dead_runs(ledger, stream, watched_for=watched_for)
+    look_at_doubts(ledger, stream)
+    return _release_uncreated(ledger, stream)
+
+
+def _release_uncreated(ledger: Ledger, stream: str) -> int:
     orphans = _look_up(ledger, _never_created(ledger.tables), stream)
     return sum(ledger.transact(partial(_release, ledger=ledger, orphan=orphan)) for orphan in orphans)
 
@@ -53,7 +59,8 @@ def adopt(ledger: Ledger, lease: Lease) -> list[JournalledJob]:
 
     Those of another partition are left to its own next run; those of an earlier split go to whoever comes first.
     """
-    release_uncreated(ledger, lease.stream)
+    mark_dead_runs(ledger, lease.stream)
+    _release_uncreated(ledger, lease.stream)
     orphans = _look_up(ledger, _begun(ledger.tables, lease.partition), lease.stream)
 
     def claimed(orphan: JournalledJob) -> bool:

@@ -74,6 +74,10 @@ LEASE_STANDING_SECONDS = 300.0
 CALLBACK_CHECK_SECONDS = 1.0
 TOKENS_DENIED_SECONDS = 600.0
 GIVEN_UP_JOB_SECONDS = 24 * 3600.0
+FIRST_JOB_LOOK_SECONDS = 600.0
+SECOND_JOB_LOOK_SECONDS = 3600.0
+LAST_JOB_LOOK_SECONDS = 24 * 3600.0
+JOB_LOOKS = (FIRST_JOB_LOOK_SECONDS, SECOND_JOB_LOOK_SECONDS, LAST_JOB_LOOK_SECONDS)
 TOKEN_CHECK_SECONDS = 5.0
 MISSING_PARENT_SECONDS = 60.0
 BUSY_FLUSH_SECONDS = 0.02
@@ -134,8 +138,9 @@ RETRIES = (
     Retry(
         "Creating a bulk write job, without an answer",
         JOB_CREATION,
-        f"the next run creates it again, for {JOB_CREATION_HOURS} hours; then its orders go by calls",
-        "both jobs write the same versions; a job of links, which adds rows, is created once",
+        "its orders are due again, by calls, and it is in doubt: `JOB_WITHOUT_RESULT`",
+        "both jobs write the same versions; a job of lines is created again by the next run, "
+        f"for {JOB_CREATION_HOURS} hours, one of links, which adds rows, by nobody",
     ),
     Retry("A job's result that cannot be read", RESULT_READING, "its orders are due again: `JOB_WITHOUT_RESULT`"),
     Retry(
@@ -210,6 +215,9 @@ INTERVALS = (
         TOKENS_DENIED_SECONDS,
     ),
     ("After `orders-sync jobs --abandon`: its orders are due, though nobody saw the job's end", GIVEN_UP_JOB_SECONDS),
+    ("After a job's creation had no answer: the CRM is compared for what the job wrote late", FIRST_JOB_LOOK_SECONDS),
+    ("The same once more", SECOND_JOB_LOOK_SECONDS),
+    ("The same for the last time", LAST_JOB_LOOK_SECONDS),
     ("Meanwhile: whether another process has a token (`max_age_seconds`)", TOKEN_CHECK_SECONDS),
     ("A parent record that was not found, until it is asked for again", MISSING_PARENT_SECONDS),
     ("Whether a call has ended that held up waiting records (`max_age_seconds`)", BUSY_FLUSH_SECONDS),

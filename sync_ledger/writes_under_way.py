@@ -5,13 +5,12 @@ the transaction that writes the acks. What stays behind is *in doubt*: the rows 
 a living run left because no answer came. Such a write may have had its effect, or may still have it until
 `may_land_until`: for an hour and five minutes at most, in which its access token ends, or until its process did.
 
-Whoever verifies them reads `in_doubt`, compares with the CRM, and calls `note_verified` the first time and `settle`
-once nothing can land any more. All of it is done in the caller's transaction, under the lease.
+`doubts.py` looks at them when nothing can land any more. All of it is done in the caller's transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -48,8 +47,9 @@ class WriteKind(StrEnum):
 class WriteUnderWay:
     """One call, or the creation of one job. `manifest` maps the orders' keys to the versions that went out.
 
-    `began_at`, `may_land_until` and `verified_at` (the first comparison, None before) are by the ledger's clock, naive
-    UTC. `job_id` is the journal's name for the job of a `JOB`, and for the insert call of an `INSERT`.
+    Times are by the ledger's clock, naive UTC: `left_at` is when its run went on without an answer, and `verified_at`
+    the last look at it, if any. `job_id` is the journal's name for the job that was created, and for the insert call of
+    an `INSERT`.
     """
 
     write_id: str
@@ -60,6 +60,7 @@ class WriteUnderWay:
     began_at: datetime
     may_land_until: datetime
     job_id: str | None = None
+    left_at: datetime | None = None
     verified_at: datetime | None = None
 
 
@@ -132,12 +133,19 @@ def in_doubt(connection: sa.Connection, tables: LedgerTables, stream: str, parti
     return list(map(_under_way, connection.execute(query)))
 
 
-def note_verified(connection: sa.Connection, tables: LedgerTables, write_ids: Collection[str], now: datetime) -> None:
-    """Note that the orders of writes in doubt were compared for the first time; they are once more at their end."""
-    write = tables.write
-    first = sa.update(write).where(write.c.write_id == sa.bindparam("id"), write.c.verified_at.is_(None))
-    if write_ids:
-        connection.execute(first.values(verified_at=now), [{"id": write_id} for write_id in write_ids])
+def claim_look(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay, now: datetime) -> bool:
+    """Note that a write in doubt is looked at in this transaction; False where somebody else was faster."""
+    table = tables.write
+    unchanged = table.c.verified_at.is_(None) if write.verified_at is None else table.c.verified_at == write.verified_at
+    claim = sa.update(table).where(table.c.write_id == write.write_id, unchanged).values(verified_at=now)
+    return connection.execute(claim).rowcount == 1
+
+
+def keep(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay, texts: Mapping[str, str]) -> None:
+    """Keep these orders of a write in doubt, with these texts in place of versions, and no others."""
+    manifest = Manifest.of(texts)
+    kept = sa.update(tables.write).where(tables.write.c.write_id == write.write_id)
+    connection.execute(kept.values(manifest=manifest.packed, row_count=len(manifest)))
 
 
 def end_with_processes(connection: sa.Connection, tables: LedgerTables, stream: str, now: datetime) -> None:
@@ -191,5 +199,6 @@ def _under_way(row: sa.Row[Any]) -> WriteUnderWay:
         began_at=row.began_at,
         may_land_until=row.may_land_until,
         job_id=row.job_id,
+        left_at=row.left_at,
         verified_at=row.verified_at,
     )

@@ -194,6 +194,7 @@ class Run:
         delivery, bulk = self._shared.delivery(parts, compiled, request, wanted=wanted, channel=channel)
         self._streams[stream], self._deliveries[stream] = parts, delivery
         if known is None:
+            parts.verification.doubts.look()
             self._adopt(lease, bulk)
         return delivery
 
@@ -276,6 +277,8 @@ class Run:
 
     def flush_aged(self, *, input_pending: bool) -> float | None:
         """Send what has waited long enough; returns after how many seconds to check again, None where nothing waits."""
+        for parts in self._streams.values():
+            parts.verification.doubts.look_in_time()
         pauses = [delivery.flush_aged(input_pending=input_pending) for delivery in self._deliveries.values()]
         return min((pause for pause in pauses if pause is not None), default=None)
 
@@ -347,7 +350,16 @@ class Run:
         counts, parts = self.state_gate.counts(stream), self._streams[stream]
         seconds = time.monotonic() - self._started
         remade = parts.ledger.made_again()
-        log_summary(stream, counts, self.credits, adopted=self._adopted, made_again=remade, seconds=seconds)
+        log_summary(
+            stream,
+            counts,
+            self.credits,
+            adopted=self._adopted,
+            made_again=remade,
+            verified=parts.verification.verified,
+            in_doubt=parts.verification.doubts.left(),
+            seconds=seconds,
+        )
         return complaint(
             stream,
             counts,

@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
+from sync_ledger.doubts import InDoubt
 from sync_ledger.made_again import MadeAgain
+from target_zoho_crm.api.costs import CALL_RECORDS, upsert_credits
 from target_zoho_crm.api.limits import CreditKind, CreditMeter
 from target_zoho_crm.confirmation.outcomes import Status
+from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
 from target_zoho_crm.confirmation.state_gate import DUE_AGAIN, READ
+from target_zoho_crm.delivery.verification import Verified
 from target_zoho_crm.stream_policy import OnRejection
 
 logger = logging.getLogger("target-zoho-crm")
@@ -23,11 +27,14 @@ def log_summary(
     *,
     adopted: int,
     made_again: tuple[int, Sequence[MadeAgain]],
+    verified: Verified,
+    in_doubt: InDoubt,
     seconds: float,
 ) -> None:
     """Write the summary line of a stream: `counts` as the STATE gate has them, `adopted` orders of earlier runs.
 
-    `made_again`: how many orders have another record than before, and some of them.
+    `made_again`: how many orders have another record than before, and some of them. `in_doubt`: what may still
+    land late.
     """
     parts = [(counts[status.value], word) for status, word in _WORDS.items()]
     if counts[READ] != sum(number for number, _ in parts):
@@ -35,13 +42,14 @@ def log_summary(
     remade, samples = made_again
     due = f" ({counts[DUE_AGAIN]:,} of them due again by themselves)" if counts[DUE_AGAIN] else ""
     logger.info(
-        "Stream %r: read %s = %s%s%s%s; credits: %s for bulk write, %s for upserts, %s for others; %.1f s",
+        "Stream %r: read %s = %s%s%s%s%s; credits: %s for bulk write, %s for upserts, %s for others; %.1f s",
         stream,
         f"{counts[READ]:,}",
         " + ".join(f"{number:,} {word}" for number, word in parts if number or word != Status.DELETED.value),
         due,
         f"; {adopted:,} adopted from earlier runs" if adopted else "",
         f"; made again: {remade:,}" if remade else "",
+        _of_doubts(verified, in_doubt),
         *(f"{credits.spent(kind):,}" for kind in (CreditKind.BULK_WRITE, CreditKind.UPSERT, CreditKind.OTHER)),
         seconds,
     )
@@ -55,6 +63,14 @@ def log_summary(
             some,
             ", ..." if remade > len(samples) else "",
         )
+    if verified.of_people:
+        logger.warning(
+            "Stream %r: people had changed %d of the orders that were in doubt; they were written once: %s%s",
+            stream,
+            len(verified.of_people),
+            ", ".join(verified.of_people[:SAMPLE_KEYS]),
+            ", ..." if len(verified.of_people) > SAMPLE_KEYS else "",
+        )
     if credits.short:
         logger.warning(
             "Stream %r: %s records are left to the next run: this one may spend no more credits (%s spent)",
@@ -62,6 +78,26 @@ def log_summary(
             f"{counts[Status.UNSYNCED.value] + counts[DUE_AGAIN]:,}",
             f"{credits.total:,}",
         )
+
+
+def _of_doubts(verified: Verified, left: InDoubt) -> str:
+    """What was compared, and what stays in doubt with what its comparison may cost at most."""
+    parts = []
+    if verified.orders:
+        counts = {
+            "compared": verified.orders,
+            "written once more": verified.different,
+            "left as drift": verified.drift,
+            "not comparable in all fields": verified.not_comparable,
+        }
+        parts.append("in doubt: " + ", ".join(f"{count:,} {what}" for what, count in counts.items() if count))
+    if left.writes:
+        most = -(-left.orders // CALL_RECORDS) + upsert_credits(left.orders)
+        parts.append(
+            f"still in doubt: {left.orders:,} orders of {left.writes:,} writes that may land late, to be compared for "
+            f"up to {most:,} credits"
+        )
+    return "".join(f"; {part}" for part in parts)
 
 
 def complaint(

@@ -12,6 +12,7 @@ from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.config_schema import payload_settings
+from target_zoho_crm.confirmation.doubts import StreamDoubts
 from target_zoho_crm.confirmation.in_flight import InFlight
 from target_zoho_crm.confirmation.problem_summary import Problems
 from target_zoho_crm.confirmation.recorder import Recorder
@@ -28,8 +29,10 @@ from target_zoho_crm.delivery.payload_hasher import PayloadHasher
 from target_zoho_crm.delivery.router import Router
 from target_zoho_crm.delivery.shared_module import SharedModule
 from target_zoho_crm.delivery.unchanged import UnchangedOrders
+from target_zoho_crm.delivery.verification import Verification
 from target_zoho_crm.lines.existing_lines import ExistingLines
 from target_zoho_crm.links.job_eligibility import LinkedRecords
+from target_zoho_crm.links.link_follow_up import has_links
 from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.stream_compiler import CompiledStream
 from target_zoho_crm.stream_policy import StreamPolicy
@@ -55,6 +58,7 @@ class StreamParts:
     writers: WriterParts
     lookups: LookupResolver
     deletions: Deletions
+    verification: Verification
     sifts: Sequence[Sift]
 
 
@@ -114,6 +118,7 @@ class SharedParts:
             credits=self._credits,
             flags=flags,
         )
+        doubts = StreamDoubts(lease)
         records = RecordsByKey(client, own.module, own.key_field, policy.folding)
         insertion = Insertion(policy, client=client, ledger=ledger, recorder=recorder, records=records)
         in_flight, unattributed = InFlight(policy.folding), UnattributedFailures(client.gets_through)
@@ -121,6 +126,7 @@ class SharedParts:
             policy,
             client=client,
             ledger=ledger,
+            doubts=doubts,
             recorder=recorder,
             in_flight=in_flight,
             unattributed=unattributed,
@@ -143,15 +149,22 @@ class SharedParts:
             workers=calls,
         )
         lookups = LookupResolver(policy, ledger=ledger, recorder=recorder, directories=self._parents, workers=calls)
+        whole = lines is None and not has_links(compiled.mapping)
+        verification = Verification(policy, client, doubts=doubts, recorder=recorder, lookups=lookups, readable=whole)
+        sifts = [*self._sifts(policy, own, ledger, recorder), verification.sift]
+        if policy.operation is Operation.INSERT:
+            sifts.append(insertion.settle_in_doubt)
+        return StreamParts(policy, ledger, recorder, in_flight, writers, lookups, deletions, verification, sifts)
+
+    def _sifts(self, policy: StreamPolicy, own: StreamSettings, ledger: StreamLedger, recorder: Recorder) -> list[Sift]:
+        """What takes out orders that need not be sent, as far as it asks the ledger alone."""
         sifts: list[Sift] = [recorder.set_missing_flags]
         if own.shares_module:
             sifts.append(SharedModule(policy.folding, ledger=ledger, recorder=recorder).sift)
-        if settings.skip_unchanged:
-            hasher = PayloadHasher(payload_settings(settings.config), policy.stream)
+        if self._settings.skip_unchanged:
+            hasher = PayloadHasher(payload_settings(self._settings.config), policy.stream)
             sifts.append(UnchangedOrders(hasher, ledger=ledger, recorder=recorder).sift)
-        if policy.operation is Operation.INSERT:
-            sifts.append(insertion.settle_in_doubt)
-        return StreamParts(policy, ledger, recorder, in_flight, writers, lookups, deletions, sifts)
+        return sifts
 
     def delivery(
         self,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from target_zoho_crm.api.client import ZohoClient
+from target_zoho_crm.confirmation.doubts import StreamDoubts
 from target_zoho_crm.confirmation.in_flight import InFlight
 from target_zoho_crm.confirmation.recorder import Recorder
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
@@ -40,6 +41,7 @@ class WriterParts:
     policy: StreamPolicy
     client: ZohoClient
     ledger: StreamLedger
+    doubts: StreamDoubts
     recorder: Recorder
     in_flight: InFlight
     unattributed: UnattributedFailures
@@ -55,6 +57,7 @@ class WriterParts:
             self.policy,
             client=self.client,
             ledger=self.ledger,
+            doubts=self.doubts,
             spool=self.spool,
             job_wait_seconds=self.job_wait_seconds,
             at_zoho=self.workers.jobs.at_zoho,

@@ -274,9 +274,10 @@ class Admin:
     async def put_records(self, request: Request) -> Any:
         """Put records as they are: values in stored form, unchecked but for unique fields; returns their ids."""
         body = await _body(request)
-        return await run_in_threadpool(self._put_records, self._view(request), body["records"])
+        user = int(body.get("user") or CURRENT_USER)
+        return await run_in_threadpool(self._put_records, self._view(request), body["records"], user)
 
-    def _put_records(self, view: ModuleView, records: list[dict[str, Any]]) -> dict[str, Any]:
+    def _put_records(self, view: ModuleView, records: list[dict[str, Any]], user: int) -> dict[str, Any]:
         emulator = self._emulator
         rows = [Row({name: value for name, value in record.items() if name != "id"}) for record in records]
         with emulator.store.write() as connection:
@@ -285,7 +286,7 @@ class Admin:
                 connection,
                 view,
                 Rules("upsert", view.keys),
-                user=CURRENT_USER,
+                user=user,
                 now=emulator.clock.now(),
             )
             outcomes = batch.write(rows)

@@ -173,9 +173,12 @@ class Admin:
         """Take a field away."""
         self._call("DELETE", f"/modules/{module}/fields/{api_name}")
 
-    def put_records(self, module: str, records: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Put records straight into a module, matched by its unique fields; returns their ids. Costs nothing."""
-        body = {"records": list(records)}
+    def put_records(self, module: str, records: Sequence[Mapping[str, Any]], *, user: str | None = None) -> list[str]:
+        """Put records straight into a module, matched by its unique fields; returns their ids. Costs nothing.
+
+        `user` is who does it; by default the one whose token programs have.
+        """
+        body = {"records": list(records), "user": user}
         return list(self._call("POST", f"/modules/{module}/records", body)["ids"])
 
     def records(self, module: str) -> Iterator[dict[str, Any]]:

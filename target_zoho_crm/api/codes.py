@@ -64,6 +64,13 @@ class OwnCode(CodeRow):
         "The bulk job ended and left no result that can be read, so nobody knows what became of its rows.",
         "Nothing; the orders are sent again: by one more job, then by calls. The run's log says how the job ended.",
         "Look in the run's log for how the job ended.")
+    IN_DOUBT = (LedgerCode.IN_DOUBT.value, _T,
+        "The order was written, and another write of it that had no answer may have landed over it since.",
+        "Nothing; the next run compares it with the CRM, and writes it once more where it differs.",
+        "Look at the order in the CRM.")
+    DIFFERS = (LedgerCode.DIFFERS.value, _T,
+        "The order was in doubt, and the CRM holds something else, or does not show all of it.",
+        "Nothing; the order is written once more.", "Look at the order in the CRM.")
     OVERWRITTEN_BY_TEST = (LedgerCode.OVERWRITTEN_BY_TEST.value, _T,
         "`meltano config test` of an earlier version wrote a made-up name over the order's record.",
         "Nothing; the next run writes the order again.", "Look at the order in the CRM.")

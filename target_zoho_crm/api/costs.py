@@ -10,6 +10,8 @@ CALL_RECORDS = 100
 """Records of one write call, or read by their ids in one call."""
 CREDIT_RECORDS = 10
 """Records that one credit writes; it is due as soon as they are begun."""
+READ_FIELDS = 50
+"""Fields of one read of a list or of records by their ids."""
 FIELD_ROWS = 100
 """Rows of one subform or multiple lookup of a record."""
 

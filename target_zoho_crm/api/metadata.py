@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from target_zoho_crm.api.client import ZohoClient
@@ -41,6 +41,8 @@ class Field:
     linking_module: str | None = None
     linking_parent: str | None = None  # the field of the linking module that points at the record itself
     linked_module: str | None = None  # of a multi-select lookup: the module of the records that it points at
+    # Not in the payload's hash, which is taken over what is shown: it changes nothing of what is sent.
+    rich_text: bool = field(default=False, repr=False)
 
     @property
     def writable(self) -> bool:
@@ -77,6 +79,7 @@ class Field:
             linking_module=_module_name(links.get("linking_module")),
             linking_parent=links.get("lookup_apiname"),
             linked_module=_module_name(links.get("connected_module")),
+            rich_text=_mapping(item.get("textarea")).get("type") == "rich_text",
         )
 
 

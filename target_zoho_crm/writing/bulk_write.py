@@ -30,7 +30,7 @@ from target_zoho_crm.writing.csv_files import operation_in_job, write_bulk_zip
 from target_zoho_crm.writing.follow_up import FollowUps
 from target_zoho_crm.writing.given_up_jobs import StillRunningError
 from target_zoho_crm.writing.insertion import Insertion
-from target_zoho_crm.writing.job_steps import BulkFile, JobSteps, NotCreatedError, upload_failed
+from target_zoho_crm.writing.job_steps import BulkFile, JobSteps, NotCreatedError, UnansweredError, upload_failed
 from target_zoho_crm.writing.workers import JobWorkers
 
 FOLLOWED_UP_AT_ONCE = 3
@@ -143,6 +143,9 @@ class BulkWriter:
             self._in_flight.end(flight)
             self._not_created(job, failure.error)
             return
+        except UnansweredError as unanswered:
+            logger.warning("%d orders of stream %r are due again: %s", len(job.manifest), job.stream, unanswered)
+            self._recorder.record(pending, self._steps.outcomes(job, None), Channel.BULK_WRITE, job)
         except (LostAnswer, StillRunningError) as still:
             logger.warning(
                 "The bulk write job %s of %d orders of stream %r (%s, ...) is left to the next run: %s "

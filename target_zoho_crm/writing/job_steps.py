@@ -26,6 +26,7 @@ from sync_ledger.retry_schedules import (
 )
 from sync_ledger.tables import JobStep
 from sync_ledger.writes_under_way import WriteKind
+from target_zoho_crm.api.calls import Fence
 from target_zoho_crm.api.client import JobAnswer, ZohoClient
 from target_zoho_crm.api.code_kinds import Place
 from target_zoho_crm.api.codes import CODES, JOB_OUTDATED, OF_EVERY_CALL, Family, OwnCode
@@ -40,6 +41,7 @@ from target_zoho_crm.api.errors import (
     request_error,
 )
 from target_zoho_crm.api.limits import wait_or_stop
+from target_zoho_crm.confirmation.doubts import StreamDoubts
 from target_zoho_crm.confirmation.laws import are_of_job
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
@@ -55,7 +57,7 @@ from target_zoho_crm.writing.result_files import job_outcomes
 from target_zoho_crm.writing.spool import spooling
 
 CREATE_ATTEMPTS = JOB_CREATION.attempts
-"""A second job after a lost answer costs 500 credits and is harmless, since both hold the same versions."""
+"""A second job after a lost answer costs 500 credits, and both hold the same versions; the first one is in doubt."""
 
 CREATION_MOST = timedelta(hours=JOB_CREATION_HOURS)
 """A job that no run could create by then, for no clear reason, would hold up its orders for ever."""
@@ -104,6 +106,10 @@ class NotCreatedError(Exception):
         self.code = error.code
 
 
+class UnansweredError(Exception):
+    """Zoho may have such a job, or even two, and nobody can find it: it is in doubt, and its orders are due again."""
+
+
 class JobSteps:
     """Takes the jobs of one stream from step to step. Safe for threads."""
 
@@ -113,6 +119,7 @@ class JobSteps:
         *,
         client: ZohoClient,
         ledger: StreamLedger,
+        doubts: StreamDoubts,
         spool: Path,
         job_wait_seconds: float,
         at_zoho: threading.BoundedSemaphore,
@@ -121,6 +128,7 @@ class JobSteps:
         self._policy = policy
         self._client = client
         self._ledger = ledger
+        self._doubts = doubts
         self._spool = spool
         self._job_wait_seconds = job_wait_seconds
         self.at_zoho = at_zoho
@@ -139,6 +147,7 @@ class JobSteps:
 
         Raises:
             NotCreatedError: Zoho surely has no such job.
+            UnansweredError: it may have one, and nobody can find it.
             LostAnswer, StillRunningError: what became of it is not known yet; the next run goes on with it.
         """
         told = ""
@@ -148,7 +157,7 @@ class JobSteps:
                     return replace(job, step=JobStep.GIVEN_UP), self._given_up.result(job, given_up)
                 with self.at_zoho:
                     if job.step is JobStep.UPLOADED:
-                        job = self.create(job, may_exist=may_exist)
+                        job = self._created(job, may_exist=may_exist)
                     ended = self.wait_for_end(job)
                 return job, self.fetch(job, ended)
             except Gone as error:
@@ -178,6 +187,12 @@ class JobSteps:
         self._ledger.step(job.job_id, JobStep.UPLOADED, file_id=file_id, create_body=body)
         return replace(job, step=JobStep.UPLOADED, file_id=file_id, create_body=body)
 
+    def _created(self, job: JournalledJob, *, may_exist: bool) -> JournalledJob:
+        try:
+            return self.create(job, may_exist=may_exist)
+        except LostAnswer as error:
+            raise UnansweredError(str(error)) from error
+
     def create(self, job: JournalledJob, *, may_exist: bool, attempts: int = CREATE_ATTEMPTS) -> JournalledJob:
         """Create the job. What may exist after a lost answer stays journalled as uploaded, for the next run, for a day.
 
@@ -195,11 +210,11 @@ class JobSteps:
         before = JOB_CREDITS if may_exist else 0
         for attempt in range(1, attempts + 1):
             try:
-                fence = self._ledger.sending(WriteKind.JOB, job.manifest, job_id=job.job_id)
-                zoho_job_id = self._client.create_job(body.encode(), fence)
+                zoho_job_id = self._client.create_job(body.encode(), self._fence(job))
                 break
             except LostAnswer as error:
                 may_exist = True
+                self._doubts.job_may_exist()
                 if attempt == attempts:
                     if before and self._ledger.age_of(job.job_id) >= CREATION_MOST:
                         raise error.turned(Gone) from error
@@ -217,6 +232,15 @@ class JobSteps:
         self._ledger.step(job.job_id, JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
         logger.info("Bulk write job %s: %d %s of stream %r", zoho_job_id, len(job.manifest), what, job.stream)
         return replace(job, step=JobStep.CREATED, zoho_job_id=zoho_job_id, credits=credits_spent)
+
+    def _fence(self, job: JournalledJob) -> Fence:
+        """The fence of a job's creation. Of a job of lines or links their orders are noted, which are written again."""
+        if job.parent_job_id is None:
+            return self._ledger.sending(WriteKind.JOB, job.manifest, job_id=job.job_id)
+        if self._policy.operation is Operation.INSERT:  # nothing writes such orders again
+            return self._ledger.sending_without_orders()
+        orders = dict.fromkeys(job.manifest.texts().values(), "")
+        return self._ledger.sending(WriteKind.LINES, orders, job_id=job.job_id)
 
     def wait_for_end(self, job: JournalledJob) -> JobAnswer | None:
         """Poll until the job ends; None where Zoho does not know it any more.

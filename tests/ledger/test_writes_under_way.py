@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -21,12 +22,12 @@ from sync_ledger.writes_under_way import (
     TOKEN_LASTS_MOST,
     WriteKind,
     WriteUnderWay,
+    claim_look,
     end_with_processes,
     in_doubt,
     leave,
     note,
     note_again,
-    note_verified,
     settle,
 )
 from sync_processes.process_identity import process_has_ended, process_lives, process_space, process_start
@@ -81,8 +82,9 @@ def test_a_write_that_a_living_run_left_without_an_answer_is_in_doubt(ledger: Le
     run = Lease.acquire(ledger, "orders")
     left, _ = begin_write(ledger, run.run_id, {"SO-1": "v1"}), begin_write(ledger, run.run_id, {"SO-2": "v1"})
     with ledger.begin() as connection:
-        leave(connection, ledger.tables, [left.write_id], ledger.now(connection))
-    assert doubtful(ledger) == [left]
+        now = ledger.now(connection)
+        leave(connection, ledger.tables, [left.write_id], now)
+    assert doubtful(ledger) == [replace(left, left_at=now)]
 
 
 def test_a_further_attempt_is_the_same_write_and_may_land_for_longer(ledger: Ledger) -> None:
@@ -103,15 +105,18 @@ def test_writes_of_another_partition_are_verified_by_its_own_next_run(ledger: Le
     assert doubtful(ledger, Partition(1, 2)) == doubtful(ledger) == doubtful(ledger, Partition(1, 4)) == [write]
 
 
-def test_what_was_verified_is_known_as_such(ledger: Ledger) -> None:
+def test_a_look_is_claimed_once(ledger: Ledger) -> None:
     run = Lease.acquire(ledger, "orders")
     write = begin_write(ledger, run.run_id, {"SO-1": "v1"})
     run.release("finished", {}, 0)
     with ledger.begin() as connection:
         first = ledger.now(connection)
-        note_verified(connection, ledger.tables, [write.write_id], first)
-        note_verified(connection, ledger.tables, [write.write_id], first + timedelta(hours=1))
-    assert doubtful(ledger)[0].verified_at == first
+        assert claim_look(connection, ledger.tables, write, first)
+        assert not claim_look(connection, ledger.tables, write, first + timedelta(hours=1))
+    (looked,) = doubtful(ledger)
+    assert looked.verified_at == first
+    with ledger.begin() as connection:
+        assert claim_look(connection, ledger.tables, looked, first + timedelta(hours=1))
 
 
 def test_what_is_in_doubt_of_a_process_that_has_ended_lands_no_more(ledger: Ledger, engine_url: str) -> None:

@@ -132,19 +132,10 @@ def test_seven_of_a_job_are_named_and_the_others_synced(shop: Shop, orders: int,
     until_parked(shop, guilty)
 
 
-def test_a_job_that_cannot_be_created_for_one_order_is_given_up_after_a_day(shop: Shop) -> None:
+def test_the_orders_of_a_job_that_cannot_be_created_for_one_order_go_by_calls(shop: Shop) -> None:
     shop.target_config = {"channel": "bulk_write"}
     shop.insert(f"SO-{number:03}" for number in range(50))
     shop.emulator.admin.add_fault("bulk_create", **GATEWAY, keys=["SO-033"])
-    for _ in range(2):
-        shop.run()
-        assert {ack.status for ack in shop.acks().values()} == {"submitted"}
-    ledger = Ledger.open(shop.ack_url)
-    job = ledger.tables.job
-    with ledger.begin() as connection:
-        intended = connection.execute(sa.select(job.c.intended_at)).scalar_one()
-        connection.execute(sa.update(job).values(intended_at=intended - timedelta(days=1)))
-    ledger.close()
     shop.run()
     assert {ack.error_code for ack in shop.acks().values()} == {"JOB_WITHOUT_RESULT"}
     assert shop.run().summary["synced"] == 50

@@ -3,153 +3,29 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
-import sqlalchemy as sa
-from pair_of_plugins import PROCESS_SECONDS, TESTS, Finished, Shop, finish, start
+from pair_of_plugins import PROCESS_SECONDS, Shop
+from sleeping_pair import (
+    CALL,
+    KEYS,
+    OWN_SPACE,
+    QUICK,
+    Pair,
+    begin,
+    can_unshare,
+    doubtful,
+    let_stand,
+    notes_in_crm,
+    run_beside,
+    sleeper,
+)
 
-from sync_ledger.ledger import Ledger
-from sync_ledger.partitions import WHOLE
 from sync_ledger.retry_schedules import LEASE_SILENT_SECONDS
-from sync_ledger.writes_under_way import WriteUnderWay, in_doubt
-
-CALL = 100
-KEYS = [f"SO-{number:03}" for number in range(2 * CALL)]
-QUICK = 2.0
-"""Seconds in place of the minute for which a lease is watched."""
 
 TIMES = pytest.mark.parametrize("minute", [QUICK, pytest.param(LEASE_SILENT_SECONDS, marks=pytest.mark.nightly)])
-
-OWN_SPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
-"""Starts a process that no other one can see, as on another host."""
-
-
-def can_unshare() -> bool:
-    return shutil.which("unshare") is not None and subprocess.run([*OWN_SPACE, "true"], check=False).returncode == 0
-
-
-@dataclass
-class Pair:
-    """Tap and target at work, by shortened times of the lease."""
-
-    shop: Shop
-    tap: subprocess.Popen[str]
-    target: subprocess.Popen[str]
-
-    def stop(self, shop: Shop) -> None:
-        """Stop the target, but not in a transaction: an SQLite file stays locked until it goes on."""
-        engine = sa.create_engine(shop.ack_url, connect_args={"timeout": 0.1})
-        while True:
-            os.kill(self.target.pid, signal.SIGSTOP)
-            self.wait_until_stopped()
-            try:
-                with engine.connect() as connection:
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-            except sa.exc.OperationalError:
-                os.kill(self.target.pid, signal.SIGCONT)
-            else:
-                engine.dispose()
-                return
-
-    def wait_until_stopped(self) -> None:
-        self._wait_until(lambda: state_of(self.target.pid) == "T")
-
-    def _wait_until(self, reached: Callable[[], bool]) -> None:
-        ends = time.monotonic() + PROCESS_SECONDS
-        while not reached():
-            assert self.target.poll() is None, self.target.communicate()
-            assert time.monotonic() < ends
-            time.sleep(0.02)
-
-    def finish(self) -> Finished:
-        ended = finish(self.target)
-        assert self.tap.stderr is not None
-        ended.err = self.tap.stderr.read() + ended.err
-        self.tap.stderr.close()
-        self.tap.wait()
-        self.shop.keep_state(ended)
-        return ended
-
-
-def begin(shop: Shop, minute: float, *, stops: str = "nowhere", space: Sequence[str] = ()) -> Pair:
-    tap_config, target_config = shop.configs()
-    state = ["--state", str(shop.state)] if shop.state.exists() else []
-    program = [*space, sys.executable, TESTS / "stopped_at.py"]
-    tap = start([*program, "nowhere", str(minute), "tap-legacy-orders", "--config", tap_config, *state])
-    target = start(
-        [*program, stops, str(minute), "target-zoho-crm", "--config", target_config],
-        stdin=tap.stdout,
-    )
-    assert tap.stdout is not None
-    tap.stdout.close()
-    return Pair(shop, tap, target)
-
-
-def state_of(pid: int) -> str:
-    """A process's state as Linux has it: T where it is stopped."""
-    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-
-
-@contextmanager
-def opened(shop: Shop) -> Iterator[Ledger]:
-    ledger = Ledger.open(shop.ack_url)
-    yield ledger
-    ledger.close()
-
-
-def doubtful(shop: Shop) -> list[WriteUnderWay]:
-    with opened(shop) as ledger, ledger.connect() as connection:
-        return in_doubt(connection, ledger.tables, "orders", WHOLE)
-
-
-def let_stand(shop: Shop, minute: float) -> None:
-    """Wait until the last run's lease was silent for so long, and was seen to stand here for long enough."""
-    with opened(shop) as ledger:
-        run, ends = ledger.tables.run, time.monotonic() + PROCESS_SECONDS
-        while time.monotonic() < ends:
-            with ledger.connect() as connection:
-                beat = connection.execute(sa.select(sa.func.max(run.c.heartbeat_at))).scalar_one()
-                if (ledger.now(connection) - beat).total_seconds() > minute:
-                    return
-            time.sleep(minute / 10)
-
-
-def run_beside(shop: Shop, minute: float, space: Sequence[str]) -> Finished:
-    """One further run; on the sleeper's own host as often as it takes to see it stand for five minutes."""
-    ends = time.monotonic() + PROCESS_SECONDS
-    while True:
-        let_stand(shop, minute)
-        ended = begin(shop, minute, space=space).finish()
-        if ended.code != 3 or space or time.monotonic() > ends:
-            return ended
-
-
-def sleeper(shop: Shop, minute: float, stops: str) -> tuple[Pair, str | None]:
-    """A run with two calls of changed orders: the first is settled, the second is where it stops; and what holds it."""
-    shop.target_config = {"channel": "upsert", "max_connections": 1}
-    shop.insert(KEYS)
-    assert shop.run().code == 0
-    shop.change(KEYS, notes="old")
-    if stops != "answer":
-        return begin(shop, minute, stops=f"{stops}:2"), None
-    hold = shop.emulator.admin.add_fault("upsert", kind="hold_before", after=1, times=1)
-    pair = begin(shop, minute)
-    shop.emulator.admin.wait_held(hold)
-    pair.stop(shop)
-    return pair, hold
-
-
-def notes_in_crm(shop: Shop) -> dict[str, str]:
-    return {key: record["Notes"] for key, record in shop.crm().items()}
 
 
 @TIMES

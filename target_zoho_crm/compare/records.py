@@ -1,0 +1,89 @@
+"""One order: what would be written for it against its record in the CRM, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from target_zoho_crm.api.metadata import LINKS, TAG
+from target_zoho_crm.compare.values import Verdict, compare_values
+from target_zoho_crm.mapping.conversion import Conversion, Form
+from target_zoho_crm.mapping.field_mapping import Constant, FieldMapping, MappedColumn
+
+_NEVER_READ = LINKS | {TAG}
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a comparison found: API names of the fields that differ, and of those that nobody can compare."""
+
+    different: tuple[str, ...]
+    not_comparable: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the record: different where a field is, else equal as far as fields can be compared."""
+        if self.different:
+            return Verdict.DIFFERENT
+        return Verdict.NOT_COMPARABLE if self.not_comparable else Verdict.EQUAL
+
+
+class RecordComparer:
+    """Compares the orders of one mapping. A field that a write would leave alone is equal, whatever it holds."""
+
+    def __init__(self, mapping: FieldMapping, *, ignore_empty: bool = False) -> None:
+        """`ignore_empty`: fields without a value are left alone."""
+        self._mapping = mapping
+        self._ignore_empty = ignore_empty
+        self._conversion = Conversion(mapping, Form.JSON)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """API names of the fields that a read has to ask for."""
+        written = (each.field for each in self._mapping.written if each.field.data_type not in _NEVER_READ)
+        return tuple(dict.fromkeys((self._mapping.key_field.api_name, *(field.api_name for field in written))))
+
+    def compare(
+        self, keys: Sequence[str], rows: Sequence[Sequence[Any]], records: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Compared]:
+        """Compare orders with their records, all in one order: by key. An order that cannot be written is left out.
+
+        A field that the record lacks is hidden from whoever reads: not comparable.
+        """
+        converted = self._conversion.convert(keys, rows)
+        held = dict(zip(keys, records, strict=True))
+        values = zip(*converted.columns, strict=True) if converted.columns else ((),) * len(converted.keys)
+        return {key: self._compared(key, own, held[key]) for key, own in zip(converted.keys, values, strict=True)}
+
+    def _compared(self, key: str, values: Sequence[Any], record: Mapping[str, Any]) -> Compared:
+        found: dict[Verdict, list[str]] = {verdict: [] for verdict in Verdict}
+        for name, verdict in self._verdicts(key, values, record):
+            found[verdict].append(name)
+        return Compared(tuple(found[Verdict.DIFFERENT]), tuple(found[Verdict.NOT_COMPARABLE]))
+
+    def _verdicts(self, key: str, values: Sequence[Any], record: Mapping[str, Any]) -> Iterator[tuple[str, Verdict]]:
+        key_field = self._mapping.key_field
+        if key_field.api_name in record:
+            yield key_field.api_name, compare_values(key_field, key, record[key_field.api_name])
+        for each, value in zip(self._mapping.written, values, strict=True):
+            name = each.field.api_name
+            if value is None and (self._ignore_empty or (isinstance(each, MappedColumn) and each.keeps)):
+                continue
+            yield name, _verdict_of(each, value, record)
+
+
+def _verdict_of(written: MappedColumn | Constant, value: Any, record: Mapping[str, Any]) -> Verdict:
+    name = written.field.api_name
+    if name not in record:
+        return Verdict.NOT_COMPARABLE
+    if isinstance(written, MappedColumn):
+        if written.parent is not None:
+            return Verdict.NOT_COMPARABLE  # its value is one of the parent's, and the record holds the parent's id
+        if written.appends:
+            value = [*(value or ()), *_held_entries(record[name])]
+    return compare_values(written.field, value, record[name])
+
+
+def _held_entries(held: Any) -> Sequence[str]:
+    return held.split(";") if isinstance(held, str) else held or ()
