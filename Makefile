@@ -1,5 +1,5 @@
-# make demo | test | nightly | faults | whole-orders | simulate | simulate-day | mutants | breaks | fuzz | check
-# | audit | generate | bench | bench-quick | clean.
+# make demo | test | nightly | faults | whole-orders | simulate | simulate-day | mutants | mutate | breaks | fuzz
+# | check | audit | generate | bench | bench-quick | clean.
 # Needs only a POSIX make, and Python 3.11 or later with pip.
 PYTHON = python3
 BIN = .venv/bin
@@ -27,7 +27,11 @@ SEED =
 HOURS = 24
 SIMULATION = PYTHONPATH=.:tests $(BIN)/python -m simulation
 
-.PHONY: help install demo test nightly faults whole-orders simulate simulate-day mutants breaks fuzz check audit generate bench bench-quick clean
+# mutate: how many mutants, and the seed that draws them.
+SAMPLE = 300
+DRAW = 1
+
+.PHONY: help install demo test nightly faults whole-orders simulate simulate-day mutants mutate breaks fuzz check audit generate bench bench-quick clean
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
@@ -38,6 +42,7 @@ help:
 	@echo "make simulate  30,000 histories of faults, killed and overlapping runs in one process (SEEDS=, SEED=)"
 	@echo "make simulate-day  24 simulated hours of mixed traffic under faults (HOURS=)"
 	@echo "make mutants   deliberate bugs, each with the history that shows it"
+	@echo "make mutate    300 small changes of the code by a tool, drawn by DRAW, and what notices each; a second call goes on (SAMPLE=)"
 	@echo "make breaks    each promise of docs/guarantees.md broken, to see its tests fail; a second call goes on"
 	@echo "make fuzz      feed every parser made-up and damaged input for MINUTES of CPU each"
 	@echo "make check     lint, types, generated files up to date, known vulnerabilities"
@@ -85,6 +90,10 @@ simulate-day:
 mutants:
 	@$(PYTHON) -m scripts.environment dev
 	@$(SIMULATION).mutants
+
+mutate:
+	@$(PYTHON) -m scripts.environment dev
+	@PYTHONPATH=.:tests $(BIN)/python -m mutation --sample $(SAMPLE) --seed $(DRAW)
 
 breaks:
 	@$(PYTHON) -m scripts.environment dev

@@ -39,7 +39,7 @@ def complaints(stream: StreamStatus, *, max_age: timedelta | None, max_rejected:
 
     `max_age` holds for the last run that finished, for the oldest order that waits for its outcome or its next try, and
     for the oldest one that is unsynced, as far as the orders' table was asked; `max_rejected` for orders that were
-    refused, are not tried again by themselves, and were not dismissed.
+    refused, or parked after their last try, and that nobody dismissed.
     """
     found = []
     if max_age is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -21,7 +21,7 @@ from sync_ledger import decisions
 from sync_ledger.decisions import Choice
 from sync_ledger.ledger import Ledger
 from sync_ledger.made_again import keys_made_again
-from sync_ledger.tables import AckStatus
+from sync_ledger.problems import REFUSED
 from sync_processes.exit_codes import ExitCode
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -50,8 +50,7 @@ def retry(**options: Any) -> None:
     def act(connection: sa.Connection, ledger: Ledger, stream: str, choice: Choice) -> int:
         return decisions.retry(connection, ledger.tables.ack, stream, choice, ledger.now(connection))
 
-    possible = {AckStatus.REJECTED, AckStatus.PARKED}
-    _decide(act, possible, "retried", "are due; the next run sends them", **options)
+    _decide(act, "retried", "are due; the next run sends them", **options)
 
 
 @click.command()
@@ -61,7 +60,7 @@ def dismiss(**options: Any) -> None:
 
     Orders that were made again are not listed any more.
     """
-    _decide(_dismiss, {AckStatus.REJECTED}, "dismissed", "are parked until they change", **options)
+    _decide(_dismiss, "dismissed", "are parked until they change", **options)
 
 
 def _dismiss(connection: sa.Connection, ledger: Ledger, stream: str, choice: Choice) -> int:
@@ -91,7 +90,6 @@ def forget(ack_url: str | None, ack_schema: str | None, stream: str | None, *, y
 
 def _decide(
     act: Callable[[sa.Connection, Ledger, str, Choice], int],
-    possible: Collection[AckStatus],
     done: str,
     what_now: str,
     *,
@@ -107,7 +105,7 @@ def _decide(
     choice = _choice(keys, code, everything=everything)
     with existing_ledger(ack_url, ack_schema) as ledger:
         name = the_stream(ledger, stream)
-        left_out = _left_out(ledger, name, keys, possible)
+        left_out = _left_out(ledger, name, keys)
         if act is _dismiss and left_out:
             with ledger.connect() as connection:
                 seen_to = keys_made_again(connection, ledger.tables.ack, name, list(left_out))
@@ -130,11 +128,10 @@ def _choice(keys: Sequence[str], code: str | None, *, everything: bool) -> Choic
     return Choice(keys=keys or None, code=code)
 
 
-def _left_out(ledger: Ledger, stream: str, keys: Sequence[str], possible: Collection[AckStatus]) -> dict[str, str]:
+def _left_out(ledger: Ledger, stream: str, keys: Sequence[str]) -> dict[str, str]:
     """Of the keys that were named those that cannot be meant, with the status they have."""
     if not keys:
         return {}
     with ledger.connect() as connection:
         found = decisions.statuses(connection, ledger.tables.ack, stream, keys)
-    fitting = {status.value for status in possible}
-    return {key: found.get(key, "not in the ledger") for key in keys if found.get(key) not in fitting}
+    return {key: found.get(key, "not in the ledger") for key in keys if found.get(key) not in REFUSED}

@@ -16,6 +16,7 @@ from orders_sync.unsynced_count import NotCounted
 from sync_ledger.acks import count_by_status
 from sync_ledger.bindings import Binding, read_bindings
 from sync_ledger.credit_usage import credits_of_a_day
+from sync_ledger.decisions import retries_used_up
 from sync_ledger.doubts import InDoubt, count_in_doubt
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
@@ -67,6 +68,8 @@ class StreamStatus:
     due_now: int
     """Orders that the next run sends again although they have not changed."""
     due_later: int
+    used_up: int
+    """Orders that are parked since their retries are used up, and not because a person dismissed them."""
     oldest_waiting_at: datetime | None
     """When the oldest order that is in a job or due again got its ack."""
     open_jobs: Sequence[OpenJob]
@@ -89,7 +92,7 @@ class StreamStatus:
     @property
     def refused(self) -> int:
         """Orders that are not tried again by themselves, and that nobody has dismissed."""
-        return self.acks[AckStatus.REJECTED.value] - self.due_now - self.due_later
+        return self.acks[AckStatus.REJECTED.value] - self.due_now - self.due_later + self.used_up
 
     def document(self) -> dict[str, Any]:
         """All of it for other programs; what is not known is null, and `not_counted` holds why."""
@@ -126,6 +129,7 @@ def _stream(connection: sa.Connection, ledger: Ledger, stream: str, last_runs: i
         acks={status.value: counted.get(status.value, 0) for status in AckStatus},
         due_now=due_now,
         due_later=due_later,
+        used_up=_used_up(connection, ack, stream),
         oldest_waiting_at=_oldest_waiting(connection, ack, stream),
         open_jobs=_open_jobs(connection, ledger.tables.job, stream),
         in_doubt=count_in_doubt(connection, ledger.tables, stream),
@@ -168,6 +172,12 @@ def _due(connection: sa.Connection, ack: sa.Table, stream: str, now: datetime) -
     everything = connection.execute(waiting).scalar_one()
     later = connection.execute(waiting.where(ack.c.next_attempt_at > now)).scalar_one()
     return everything - later, later
+
+
+def _used_up(connection: sa.Connection, ack: sa.Table, stream: str) -> int:
+    query = sa.select(sa.func.count()).where(ack.c.stream == stream, retries_used_up(ack))
+    found: int = connection.execute(query).scalar_one()
+    return found
 
 
 def _open_jobs(connection: sa.Connection, job: sa.Table, stream: str) -> list[OpenJob]:

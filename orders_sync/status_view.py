@@ -48,10 +48,12 @@ def display_stream(console: Console, status: StreamStatus) -> None:
             highlight=False,
         )
     if status.refused:
-        console.print(f"  refused: {status.refused:,}; see `orders-sync problems`", highlight=False)
-    parked = status.acks[AckStatus.PARKED.value]
-    if parked:
-        console.print(f"  parked: {parked:,}, until they change or `orders-sync retry` makes them due", highlight=False)
+        last = f", {status.used_up:,} of them after their last try" if status.used_up else ""
+        console.print(f"  refused: {status.refused:,}{last}; see `orders-sync problems`", highlight=False)
+    dismissed = status.acks[AckStatus.PARKED.value] - status.used_up
+    if dismissed:
+        again = "until they change or `orders-sync retry` makes them due"
+        console.print(f"  dismissed: {dismissed:,}, {again}", highlight=False)
     console.print(f"  credits of the last 24 hours: {status.credits_of_a_day:,}", highlight=False)
     for job in status.open_jobs:
         name = f"open job {job.zoho_job_id}" if job.zoho_job_id else "open job"

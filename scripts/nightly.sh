@@ -39,5 +39,6 @@ step model tests tests/model --hypothesis-profile thorough
 step simulate "$bin/python" -m simulation --seeds "${SEEDS:-30000}" --fresh 1000 --brief
 step simulate-day "$bin/python" -m simulation.day --hours "${HOURS:-24}"
 step mutants "$bin/python" -m simulation.mutants
+step mutate "$bin/python" -m mutation
 step breaks "$bin/python" -m breaks
 [ -z "$failed" ]

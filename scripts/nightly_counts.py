@@ -12,6 +12,7 @@ from pathlib import Path
 HISTORIES = re.compile(r"simulation: ([\d,]+) histories in [\d,]+ s, ([\d,]+) faults of (\d+) kinds")
 BROKEN = re.compile(r"; ([\d,]+) break the law")
 MUTANT = re.compile(r"^[\w-]+ +[\d.]+ s  (NOT CAUGHT)?", re.MULTILINE)
+MUTATION = re.compile(r"^(\d+) mutants by a tool, (\d+) killed, (\d+) equivalent, (\d+) not judged$", re.MULTILINE)
 BREAKS = re.compile(r"^(\d+) breaks, (\d+) noticed by all their tests$", re.MULTILINE)
 
 
@@ -36,6 +37,10 @@ def _counted(log: Path) -> Mapping[str, int]:
     breaks = BREAKS.search(text)
     if breaks:
         return {"breaks": int(breaks[1]), "noticed": int(breaks[2])}
+    by_tool = MUTATION.search(text)
+    if by_tool:
+        names = ("mutants", "killed", "equivalent", "not judged")
+        return {name: int(each) for name, each in zip(names, by_tool.groups(), strict=True)}
     mutants = MUTANT.findall(text)
     return {"mutants": len(mutants), "caught": mutants.count("")} if mutants else {}
 

@@ -19,6 +19,7 @@ from sync_databases.exact_text import ExactText, exact_key
 from sync_databases.flags import FlaggedTable, is_unset, yes
 from sync_databases.key_sql import is_one_of, joined_key, version_text
 from sync_databases.keys import KEY_LENGTH, split_key
+from sync_databases.row_fingerprints import joined, row_fingerprint
 from sync_databases.value_sql import Element, ValueSql
 
 LISTED = 500
@@ -28,22 +29,42 @@ LISTED_FROM = 50
 """Fewer are set one by one there."""
 
 
+ROW_SIGN = "@"
+"""Stands before the fingerprint of the columns that were sent."""
+
+
+def row_version(version: str, fingerprint: str) -> str:
+    """What statements made `by_row` compare."""
+    return f"{version}{ROW_SIGN}{fingerprint}"
+
+
 class FlagStatements:
     """The statements that set the flag of one table's orders, and read it."""
 
-    def __init__(self, value_sql: ValueSql, table: FlaggedTable, columns: Mapping[str, Column]) -> None:
-        """`columns` describes at least those that `table` names."""
+    def __init__(
+        self, value_sql: ValueSql, table: FlaggedTable, columns: Mapping[str, Column], *, by_row: bool = False
+    ) -> None:
+        """`columns` describes at least those that `table` names.
+
+        `by_row`: a version stands for the columns that are sent, too; see `row_version`.
+        """
         self._value_sql = value_sql
         self._key = [columns[name] for name in table.key]
         self._version = columns[table.version]
         self._flag = columns[table.flag]
-        names = dict.fromkeys((*table.key, table.version, table.flag))
+        names = dict.fromkeys((*table.key, table.version, table.flag, *table.sent))
         self.table = sa.table(table.table, *map(sa.column, names), schema=table.schema)
         self._elements: list[Element] = [self.table.c[name] for name in table.key]
         dialect = value_sql.dialect
         self._key_text = exact_key(joined_key(value_sql, self._key, self._elements), dialect)
-        self._version_read = version_text(value_sql, self._version, self.table.c[table.version])
-        self._version_text = exact_key(self._version_read, dialect)
+        self._compared = version_text(value_sql, self._version, self.table.c[table.version])
+        if by_row:
+            sent = [columns[name] for name in table.sent]
+            fingerprint = row_fingerprint(value_sql, sent, [self.table.c[name] for name in table.sent])
+            if fingerprint is None:
+                raise AssertionError("no tap takes fingerprints of rows here")
+            self._compared = joined(value_sql, [self._compared, sa.literal_column(f"'{ROW_SIGN}'"), fingerprint])
+        self._version_text = exact_key(self._compared, dialect)
         self._unset = is_unset(value_sql, self._flag, self.table.c[table.flag])
         self._listed: sa.Compiled | None = None
 
@@ -57,11 +78,11 @@ class FlagStatements:
             write(self, connection, ours, columns)
 
     def state_of(self, key: str) -> sa.Select[Any]:
-        """Read an order's version, and 1 where its flag is unset."""
+        """Read an order's version, as it is compared, and 1 where its flag is unset."""
         parts = split_key(key, len(self._key)) or ()
         wanted = is_one_of(self._value_sql, self._key, self._elements, [parts])
         exactly = self._key_text == sa.bindparam(None, key, type_=ExactText(KEY_LENGTH))
-        return sa.select(self._version_read, sa.case((self._unset, 1), else_=0)).where(wanted, exactly)
+        return sa.select(self._compared, sa.case((self._unset, 1), else_=0)).where(wanted, exactly)
 
     def nothing(self) -> sa.Update:
         """A statement that sets no flag, for which the permission to do so is needed all the same."""

@@ -20,6 +20,8 @@ class FlaggedTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     key: tuple[str, ...]
     version: str
     flag: str
+    sent: tuple[str, ...] = ()
+    """The columns that are sent: while a version alone says too little, a flag is set where they are as they were."""
 
 
 def is_flag(column: Column) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import cache
 from typing import NamedTuple
@@ -103,7 +103,7 @@ def all_plain(texts: Sequence[str], separators: str, *, zoned: bool) -> bool:
     lengths = set(map(len, texts))
     joined = "".join(texts)
     if zoned:
-        fit = lengths <= _ZONED_LENGTHS and all(map(plain_offset, {text[-OFFSET_LENGTH:] for text in texts}))
+        fit = lengths <= _ZONED_LENGTHS and _plain_offsets(joined, texts, lengths)
     else:
         fit = lengths <= SURE_LENGTHS and joined.count("-") == 2 * len(texts) and not any(x in joined for x in "+,Z")
     if not fit or joined.count(":") != (3 if zoned else 2) * len(texts):
@@ -122,6 +122,16 @@ def all_plain(texts: Sequence[str], separators: str, *, zoned: bool) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _plain_offsets(joined: str, texts: Sequence[str], lengths: Collection[int]) -> bool:
+    """Whether all texts end in offsets that are plain; `joined` are the texts one after the other."""
+    if len(lengths) == 1:
+        (step,) = lengths
+    else:
+        joined, step = "".join([text[-OFFSET_LENGTH:] for text in texts]), OFFSET_LENGTH
+    signs, colons, minutes = (joined[step - OFFSET_LENGTH + place :: step] for place in (0, 3, 4))
+    return not signs.strip("+-") and colons == ":" * len(texts) and not minutes.strip("012345")
 
 
 def utc_column(texts: Sequence[str | None]) -> list[str | None] | None:

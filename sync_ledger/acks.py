@@ -51,6 +51,8 @@ class Ack:
     job_id: str | None = None
     run_id: str | None = None
     payload_hash: str | None = None
+    content: str | None = None
+    content_form: str | None = None
     folded_key: str | None = None
     """The key as Zoho's unique field may see it, where that differs from the key itself."""
 
@@ -60,6 +62,7 @@ _DEFAULTS = {field.name: field.default for field in fields(Ack) if field.default
 _KEY = ("stream", "record_key")
 _KEPT_WHEN_UNKNOWN = ("zoho_id", "action")
 """A refusal knows no CRM id; the id that an earlier version got stays."""
+_OF_WHAT_WAS_SENT = ("payload_hash", "content", "content_form")
 _CUT = {"error_code": CODE_LENGTH, "error_field": FIELD_LENGTH, "error_message": MESSAGE_LENGTH}
 
 
@@ -153,15 +156,27 @@ def has_long_numbers(connection: sa.Connection, table: sa.Table, stream: str) ->
     return connection.execute(query).first() is not None
 
 
-def synced_at(connection: sa.Connection, table: sa.Table, stream: str, versions: Mapping[str, str]) -> set[str]:
-    """Find which orders are confirmed to be in the CRM at just these versions, given by key."""
+def synced_at(
+    connection: sa.Connection,
+    table: sa.Table,
+    stream: str,
+    versions: Mapping[str, str],
+    contents: Mapping[str, str],
+    form: str | None,
+) -> set[str]:
+    """Find which orders are confirmed to be in the CRM at just these versions, given by key.
+
+    Those that have `contents` must have just these in this form, or have needed none.
+    """
     found: set[str] = set()
-    query = sa.select(table.c.record_key, table.c.version).where(
+    query = sa.select(table.c.record_key, table.c.version, table.c.content, table.c.content_form).where(
         table.c.stream == stream, table.c.status == AckStatus.SYNCED.value
     )
     for chunk in lookup_chunks(connection, versions):
-        rows = connection.execute(query.where(table.c.record_key.in_(chunk)))
-        found.update(key for key, version in rows if versions[key] == version)
+        for key, version, acked, acked_form in connection.execute(query.where(table.c.record_key.in_(chunk))):
+            known = key not in contents or (acked is None and acked_form is not None)
+            if versions[key] == version and (known or (contents[key], form) == (acked, acked_form)):
+                found.add(key)
     return found
 
 
@@ -205,8 +220,11 @@ def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> li
     """The assignments of the upsert. Those that ask for the old row come first: MySQL assigns from left to right."""
     attempts = sa.case((table.c.version == new("version"), table.c.attempts + new("attempts")), else_=new("attempts"))
     # A job's outcome confirms what the job was made of; every other ack holds itself what was sent, or knows no more.
-    known = sa.func.coalesce(new("payload_hash"), table.c.payload_hash)
-    payload = sa.case((table.c.job_id == new("job_id"), known), else_=new("payload_hash"))
+    of_same_job = table.c.job_id == new("job_id")
+    sent = [
+        (name, sa.case((of_same_job, sa.func.coalesce(new(name), table.c[name])), else_=new(name)))
+        for name in _OF_WHAT_WAS_SENT
+    ]
     # An order that has another record now was made again: its earlier record is gone, or holds its key no more.
     another = table.c.zoho_id != new("zoho_id")
     earlier = sa.case((another, table.c.zoho_id), else_=table.c.earlier_zoho_id)
@@ -218,7 +236,7 @@ def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> li
     failing = sa.case((fails_still, since), else_=new("failing_since"))
     updates: list[tuple[str, sa.ColumnElement[Any]]] = [
         ("attempts", attempts),
-        ("payload_hash", payload),
+        *sent,
         ("failing_since", failing),
         ("earlier_zoho_id", earlier),
         ("remade_run_id", remade),
@@ -226,7 +244,7 @@ def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> li
     for name in COLUMNS:
         if name in _KEPT_WHEN_UNKNOWN:
             updates.append((name, sa.func.coalesce(new(name), table.c[name])))
-        elif name not in _KEY and name not in {"attempts", "payload_hash", "failing_since"}:
+        elif name not in _KEY and name not in {"attempts", "failing_since", *_OF_WHAT_WAS_SENT}:
             updates.append((name, new(name)))
     return updates
 
@@ -321,27 +339,28 @@ def _is_timestamp(column: sa.Column[Any]) -> bool:
 
 def _write_postgresql(connection: sa.Connection, table: sa.Table, acks: Acks, of_job: bool) -> bool:  # noqa: FBT001
     """Send each column as one JSON array that the server unpacks: measured faster than arrays or many rows."""
-    dialect = connection.dialect
+    upsert = _postgresql_upsert(table, connection.dialect, frozenset(acks.differing), of_job=of_job)
+    arrays = {name: msgspec.json.encode(values).decode() for name, values in acks.differing.items()}
+    return connection.exec_driver_sql(upsert, {**acks.common, **arrays}).rowcount == len(acks)
+
+
+@cache
+def _postgresql_upsert(table: sa.Table, dialect: sa.Dialect, differing: frozenset[str], *, of_job: bool) -> str:
     columns: list[sa.ColumnElement[Any]] = []
     for name in COLUMNS:
         kind = table.c[name].type
-        if name in acks.common:
-            columns.append(sa.cast(sa.literal(acks.common[name], kind), kind.dialect_impl(dialect)))
-        else:
-            values = sa.literal(msgspec.json.encode(acks.differing[name]).decode(), sa.Text)
-            document = sa.cast(values, dialects.postgresql.JSON)
-            columns.append(sa.cast(sa.func.json_array_elements_text(document), kind.dialect_impl(dialect)))
-    statement = dialects.postgresql.insert(table).from_select(
-        list(COLUMNS), sa.select(*(column.label(name) for name, column in zip(COLUMNS, columns, strict=True)))
-    )
+        value: sa.ColumnElement[Any] = sa.bindparam(name, type_=sa.Text if name in differing else kind)
+        if name in differing:
+            value = sa.func.json_array_elements_text(sa.cast(value, dialects.postgresql.JSON))
+        columns.append(sa.cast(value, kind.dialect_impl(dialect)).label(name))
+    statement = dialects.postgresql.insert(table).from_select(list(COLUMNS), sa.select(*columns))
     excluded = statement.excluded
     statement = statement.on_conflict_do_update(
         index_elements=list(_KEY),
         set_=dict(_updates(table, lambda name: excluded[name])),
         where=table.c.job_id == excluded.job_id if of_job else None,
     )
-    counted = connection.execute(statement, execution_options={"preserve_rowcount": True})
-    return counted.rowcount == len(acks)
+    return str(statement.compile(dialect=dialect))
 
 
 def _write_anywhere(connection: sa.Connection, table: sa.Table, acks: Acks, of_job: bool) -> bool:  # noqa: FBT001

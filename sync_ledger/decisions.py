@@ -35,17 +35,23 @@ def retry(connection: sa.Connection, table: sa.Table, stream: str, choice: Choic
 
 
 def dismiss(connection: sa.Connection, table: sa.Table, stream: str, choice: Choice) -> int:
-    """Park rejected orders: they are not tried again until they change. Returns how many.
+    """Park rejected orders, and let be those whose retries are used up: not tried again until they change.
 
-    Of orders that were made again the earlier records are forgotten.
+    Without a family nobody waits for it to pass. Of orders that were made again the earlier records are forgotten.
+    Returns how many.
     """
-    values = {"status": AckStatus.PARKED.value, "next_attempt_at": None}
-    rejected = table.c.status == AckStatus.REJECTED.value
+    values = {"status": AckStatus.PARKED.value, "next_attempt_at": None, "family": None}
+    rejected = sa.or_(table.c.status == AckStatus.REJECTED.value, retries_used_up(table))
     count = 0
     for which in _chosen(connection, table, stream, choice):
         count += connection.execute(sa.update(table).where(*which, rejected).values(values)).rowcount
         dismiss_made_again(connection, table, stream, which)
     return count
+
+
+def retries_used_up(table: sa.Table) -> sa.ColumnElement[bool]:
+    """Which orders were parked by us, after their last try, and not by a person."""
+    return sa.and_(table.c.status == AckStatus.PARKED.value, table.c.family == "transient")
 
 
 def statuses(connection: sa.Connection, table: sa.Table, stream: str, keys: Sequence[str]) -> Mapping[str, str]:

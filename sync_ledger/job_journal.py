@@ -69,6 +69,11 @@ class JournalledJob:
         """As much of its id as names it among the open jobs."""
         return self.job_id[:SHORT_ID]
 
+    @property
+    def is_adopted(self) -> bool:
+        """Whether an earlier run sent it: one of this run is journalled under its name, and does not carry it."""
+        return bool(self.run_id)
+
 
 def journal_intent(connection: sa.Connection, table: sa.Table, job: JournalledJob, now: datetime) -> None:
     """Note a job before anything of it is sent; in the transaction that makes its acks `submitted`.

@@ -1,4 +1,4 @@
-"""What STATE says beyond Singer: of which ledger and filter a bookmark is, and when all orders were last compared.
+"""What STATE says beyond Singer: of which ledger and filter a bookmark is, since when, and when all were last compared.
 
 The tap writes it into its stream's bookmark. The target adds, when it lets a STATE out, how far its run has settled by
 then: so a ledger that was restored from a backup is known by what it lacks (`identity.py`).
@@ -13,6 +13,7 @@ from typing import Any
 LEDGER = "ledger"
 FILTER = "filter"
 COMPARED_AT = "compared_at"
+SINCE = "since"
 
 
 @dataclass(frozen=True, slots=True)

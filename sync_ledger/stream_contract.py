@@ -1,9 +1,10 @@
-"""What the tap says to the target beyond Singer: three properties of records, six keywords of the SCHEMA message.
+"""What the tap says to the target beyond Singer: four properties of records, seven keywords of the SCHEMA message.
 
-A record carries its order's key and version as the ledger holds them (`docs/selection.md`), and the time at which an
-order was found to be deleted. The schema says since when the records were read, by which ledger and as which of its
-streams, from which table, which partition of the stream they are, and which flag the tap goes by. Other targets see
-JSON schema keywords that they do not know, and ignore them. What STATE says stands in `state_contract.py`.
+A record carries its order's key, version and content as the ledger holds them (`docs/selection.md`), and the time at
+which an order was found to be deleted. The schema says since when the records were read, by which ledger and as which
+of its streams, from which table, which partition of the stream they are, which flag the tap goes by, and in which form
+contents are taken. Other targets see JSON schema keywords that they do not know, and ignore them. What STATE says
+stands in `state_contract.py`.
 """
 
 from __future__ import annotations
@@ -11,15 +12,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from sync_databases.flag_statements import ROW_SIGN
 from sync_databases.flags import FlaggedTable
+from sync_ledger.content_forms import ContentForm
 from sync_ledger.partitions import WHOLE, Partition
 
 KEY_PROPERTY = "_sync_key"
 VERSION_PROPERTY = "_sync_version"
+CONTENT_PROPERTY = "_sync_content"
+"""A fingerprint of the order, where it lies in the window in which its version alone says too little. Behind it may
+stand a mark, of an order whose ack has this version already."""
+
+OTHER_CONTENT = "!"
+"""The mark of an order that has other content than its ack, or whose ack has none."""
+SAME_CONTENT = "="
+"""The mark of an order that has the content of its ack, which is of an earlier form: just the new one is noted."""
 DELETED_AT_PROPERTY = "_sdc_deleted_at"
 """Singer's usual name for the time at which a deletion was noticed; targets that delete go by it."""
 
@@ -28,6 +39,11 @@ OWN_PROPERTIES: dict[str, dict[str, Any]] = {
     VERSION_PROPERTY: {"type": ["string"], "description": "A text that differs after each change of the order"},
 }
 """What every record carries, as JSON schema."""
+
+CONTENT_SCHEMA: dict[str, Any] = {
+    "type": ["string", "null"],
+    "description": "A fingerprint of the order, where it may change once more without another version",
+}
 
 DELETED_AT_SCHEMA: dict[str, Any] = {
     "type": ["string", "null"],
@@ -41,6 +57,27 @@ _SYNC_FLAG = "x-sync-flag"
 _LEDGER = "x-sync-ledger"
 _STREAM = "x-sync-stream"
 _SOURCE = "x-sync-source"
+_CONTENT = "x-sync-content"
+
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+
+class Content(NamedTuple):
+    """What a record says of its order's content."""
+
+    text: str
+    """The fingerprint; "" where the record says nothing."""
+    mark: str
+    row: str
+    """Where a flag is to be set: what the database made of the columns that were sent. "" where it is not."""
+
+
+def read_content(text: str) -> Content:
+    """Read what a record says of its order's content."""
+    content, _, row = text.partition(ROW_SIGN)
+    mark = content[-1:] if content.endswith((OTHER_CONTENT, SAME_CONTENT)) else ""
+    return Content(content.removesuffix(mark), mark, row)
 
 
 class AnnouncementError(ValueError):
@@ -70,6 +107,8 @@ class Announcement:
     stream: str | None = None
     """The stream as that ledger knows it, whatever the message calls it by now."""
     source: Source | None = None
+    content_form: ContentForm | None = None
+    """The form of the contents that records carry."""
 
     def missing(self) -> list[str]:
         """The keywords without which records of our tap cannot be confirmed."""
@@ -92,6 +131,8 @@ def announce(schema: Mapping[str, Any], announcement: Announcement) -> dict[str,
         announced[_STREAM] = announcement.stream
     if announcement.source is not None:
         announced[_SOURCE] = msgspec.to_builtins(announcement.source)
+    if announcement.content_form is not None:
+        announced[_CONTENT] = msgspec.to_builtins(announcement.content_form)
     return announced
 
 
@@ -104,10 +145,11 @@ def read_announcement(schema: Mapping[str, Any]) -> Announcement:
     return Announcement(
         read_since=_read_since(schema.get(_READ_SINCE)),
         partition=_partition(schema.get(_PARTITION, WHOLE.name)),
-        sync_flag=_sync_flag(schema.get(_SYNC_FLAG)),
+        sync_flag=_struct(schema, _SYNC_FLAG, FlaggedTable),
         ledger_id=_text(schema, _LEDGER),
         stream=_text(schema, _STREAM),
-        source=_source(schema.get(_SOURCE)),
+        source=_struct(schema, _SOURCE, Source),
+        content_form=_struct(schema, _CONTENT, ContentForm),
     )
 
 
@@ -130,15 +172,6 @@ def _partition(name: Any) -> Partition:
         raise AnnouncementError(f"the schema says {_PARTITION}: {name!r:.60}, which is no partition") from None
 
 
-def _sync_flag(announced: Any) -> FlaggedTable | None:
-    if announced is None:
-        return None
-    try:
-        return msgspec.convert(announced, FlaggedTable)
-    except msgspec.ValidationError as error:
-        raise AnnouncementError(f"the schema says {_SYNC_FLAG}, which cannot be read: {error}") from None
-
-
 def _text(schema: Mapping[str, Any], name: str) -> str | None:
     text = schema.get(name)
     if text is not None and not (isinstance(text, str) and text):
@@ -146,10 +179,11 @@ def _text(schema: Mapping[str, Any], name: str) -> str | None:
     return text
 
 
-def _source(announced: Any) -> Source | None:
+def _struct(schema: Mapping[str, Any], name: str, kind: type[_Struct]) -> _Struct | None:
+    announced = schema.get(name)
     if announced is None:
         return None
     try:
-        return msgspec.convert(announced, Source)
+        return msgspec.convert(announced, kind)
     except msgspec.ValidationError as error:
-        raise AnnouncementError(f"the schema says {_SOURCE}, which cannot be read: {error}") from None
+        raise AnnouncementError(f"the schema says {name}, which cannot be read: {error}") from None

@@ -35,7 +35,7 @@ class AckStatus(StrEnum):
     REJECTED = "rejected"
     """Refused by Zoho or by our own check, or due again at `next_attempt_at`."""
     PARKED = "parked"
-    """Retries are used up, or a person dismissed it."""
+    """Retries are used up, or a person dismissed it, which takes its family away."""
     DELETED = "deleted"
     """Deleted from the legacy table, and the CRM knows: its record is deleted or marked, as `action` says."""
 
@@ -78,6 +78,7 @@ class LedgerTables:
     identity: sa.Table
     stream: sa.Table
     write: sa.Table
+    content_form: sa.Table
 
     @property
     def of_records(self) -> tuple[sa.Table, ...]:
@@ -95,7 +96,7 @@ def ledger_tables(engine: Engine, schema: str | None = None) -> LedgerTables:
     version = sa.Table("zoho_sync_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
     tables = _ack_table(metadata, engine), _job_table(metadata, engine), _run_table(metadata, engine)
     further = _identity_table(metadata), _stream_table(metadata, engine), _write_table(metadata, engine)
-    return LedgerTables(metadata, *tables, version, *further)
+    return LedgerTables(metadata, *tables, version, *further, _content_form_table(metadata, engine))
 
 
 def _ack_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
@@ -120,6 +121,10 @@ def _ack_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("job_id", sa.String(32)),
         sa.Column("run_id", sa.String(32)),
         sa.Column("payload_hash", sa.String(64)),
+        # A fingerprint of the order as it was read. With a form and no content: it was settled when it was read, so
+        # that its version says enough. Without a form: another tap's, or an early version's.
+        sa.Column("content", sa.String(32)),
+        sa.Column("content_form", sa.String(16)),
         sa.Column("folded_key", ExactText(KEY_LENGTH)),
         sa.Column("earlier_zoho_id", sa.String(32)),
         sa.Column("remade_run_id", sa.String(32)),
@@ -260,6 +265,16 @@ def _write_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("left_at", timestamp_type(engine)),
         # When its orders were compared with the CRM for the first time.
         sa.Column("verified_at", timestamp_type(engine)),
+    )
+
+
+def _content_form_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
+    """What the contents of acks are made of (`content_forms.py`)."""
+    return sa.Table(
+        "zoho_sync_content_form",
+        metadata,
+        sa.Column("form", sa.String(16), primary_key=True),
+        sa.Column("described", long_text_type(engine), nullable=False),
     )
 
 

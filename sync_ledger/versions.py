@@ -23,7 +23,7 @@ LEDGER_VERSION = 4
 """Ledgers made before versions were noted count as 0. Version 2 finds acks by the id of their record, and lacks a job's
 column that nobody read; older ledgers keep it. Version 3 has an id, knows what each stream is bound to, folds keys by
 more than their upper case, holds the earlier record of an order that was made again, and since when an order fails.
-Version 4 holds the writes under way, and counts heartbeats."""
+Version 4 holds the writes under way and the contents of orders, and counts heartbeats."""
 
 
 class OtherVersionError(Exception):

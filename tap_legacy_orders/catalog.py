@@ -8,7 +8,13 @@ from singer_sdk.singerlib import Catalog, CatalogEntry, MetadataMapping, Schema
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, Metadata
 
 from sync_databases.columns import json_schema
-from sync_ledger.stream_contract import DELETED_AT_PROPERTY, DELETED_AT_SCHEMA, OWN_PROPERTIES
+from sync_ledger.stream_contract import (
+    CONTENT_PROPERTY,
+    CONTENT_SCHEMA,
+    DELETED_AT_PROPERTY,
+    DELETED_AT_SCHEMA,
+    OWN_PROPERTIES,
+)
 from tap_legacy_orders.order_lines import LinesTable
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap_errors import TapConfigError
@@ -22,9 +28,8 @@ def catalog_entry(
     properties = {column.name: json_schema(column, required=column.name in keys) for column in table.columns}
     if lines is not None:
         properties[lines.property] = lines.json_schema()
-    if find_deleted:
-        properties[DELETED_AT_PROPERTY] = DELETED_AT_SCHEMA
-    schema = {"type": "object", "properties": properties | OWN_PROPERTIES, "required": [*keys, *OWN_PROPERTIES]}
+    ours = _own_properties(find_deleted=find_deleted)
+    schema = {"type": "object", "properties": properties | ours, "required": [*keys, *OWN_PROPERTIES]}
     metadata = MetadataMapping.get_standard_metadata(
         schema=schema,
         schema_name=table.schema,
@@ -34,7 +39,7 @@ def catalog_entry(
         selected_by_default=True,
     )
     metadata.root.selected = True
-    for name in (*OWN_PROPERTIES, *((DELETED_AT_PROPERTY,) if find_deleted else ())):
+    for name in ours:
         metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC
     entry: dict[str, Any] = CatalogEntry(
         tap_stream_id=stream,
@@ -48,6 +53,11 @@ def catalog_entry(
         metadata=metadata,
     ).to_dict()
     return entry
+
+
+def _own_properties(*, find_deleted: bool) -> dict[str, dict[str, Any]]:
+    deleted = {DELETED_AT_PROPERTY: DELETED_AT_SCHEMA} if find_deleted else {}
+    return OWN_PROPERTIES | {CONTENT_PROPERTY: CONTENT_SCHEMA} | deleted
 
 
 def complete(catalog: Catalog, stream: str, lines: LinesTable | None, *, find_deleted: bool = False) -> None:
@@ -67,7 +77,6 @@ def complete(catalog: Catalog, stream: str, lines: LinesTable | None, *, find_de
     if lines is not None and lines.property not in properties:
         properties[lines.property] = Schema.from_dict(lines.json_schema())
         entry.metadata[("properties", lines.property)] = Metadata(selected_by_default=True)
-    ours = OWN_PROPERTIES | ({DELETED_AT_PROPERTY: DELETED_AT_SCHEMA} if find_deleted else {})
-    for name, schema in ours.items():
+    for name, schema in _own_properties(find_deleted=find_deleted).items():
         properties.setdefault(name, Schema.from_dict(schema))
         entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sync_databases.database_errors import DatabaseError, DatabaseUnavailableError
 from sync_databases.engines import engine_of
 from sync_databases.readable_engine import readable_engine
+from sync_databases.row_fingerprints import teach_fingerprints
 from sync_databases.session_settings import keep_to_indexes
 from sync_ledger.leases import LeaseHeldError
 from sync_ledger.ledger import Ledger
@@ -36,9 +37,11 @@ def open_engine(text: str, *, ping: bool = True) -> sa.Engine:
         TapConfigError: the URL, its engine, its driver or its SQLite file is of no use.
     """
     try:
-        return readable_engine(text, ping=ping)
+        engine = readable_engine(text, ping=ping)
     except DatabaseError as error:
         raise TapConfigError(f"sqlalchemy_url: {error}") from error
+    teach_fingerprints(engine)
+    return engine
 
 
 @contextmanager

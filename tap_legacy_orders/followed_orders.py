@@ -1,17 +1,20 @@
 """Unsynced orders read again and again, at a price that does not grow: one short query while nothing happens.
 
 What is unsynced is decided as in a single run. What is added is memory: which orders are on their way to the target
-already, and how far back a late commit may still appear.
+already, and how far back a late commit may still appear. STATE says how far the wide looks have come; quick ones go
+ahead of it, and a late commit may still appear behind them.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sync_databases.database_clock import clock_time
 from sync_ledger.retry_schedules import FOLLOW_LEDGER_POLL_SECONDS, FOLLOW_WIDE_POLL_SECONDS
+from tap_legacy_orders.contents import Contents
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.page_reader import PageReader
 from tap_legacy_orders.pages import Page
@@ -36,15 +39,18 @@ FULL_PASS_QUERIES = 7
 class FollowedOrders:
     """The unsynced orders of one stream, as they come to be."""
 
-    def __init__(self, source: OrdersSource) -> None:
-        """Begin with nothing sent."""
+    def __init__(self, source: OrdersSource, contents: Contents | None = None) -> None:
+        """Begin with nothing sent; `contents` compares orders in the window with their acks."""
         self._source = source
         self._sent = SentOrders()
-        self._reader = PageReader(source, self._sent)
+        self._reader = PageReader(source, self._sent, contents)
         self._full = UnsyncedOrders(source, self._reader)
         self._bookmark: str | None = None
+        self._position: str | None = None
         self._newest: str | None = None
         self._newest_since = 0.0
+        self._tick = timedelta(0)
+        self._open = source.settings.lookback
         self._clock: tuple[datetime, float] | None = None
         self._wide_at = 0.0
         self._ledger_at = 0.0
@@ -73,13 +79,16 @@ class FollowedOrders:
     def full_pass(self, bookmark: str | None) -> Iterator[Page]:
         """Read as a single run does: also what a poll does not reach."""
         self.queries = FULL_PASS_QUERIES
-        self._wide_at = time.monotonic() + WIDE_SECONDS
+        began = time.monotonic()
+        self._wide_at = began + WIDE_SECONDS
         self._note_clock(self._source.now())
-        yield from self._sent.remember(self._moving_bookmark(self._full_pages(bookmark)), wide=True)
+        yield from self._sent.remember(self._moving(self._full_pages(bookmark), wide=True), wide=True)
+        self._open = self._open_after(began)
 
     def _full_pages(self, bookmark: str | None) -> Iterator[Page]:
         scope = choose_scope(self._source, bookmark)
         self._note_newest(scope.range.upper)
+        self._tick = scope.range.tick
         yield from self._full.pages_of(scope)
 
     def new_pages(self) -> Iterator[Page]:
@@ -87,16 +96,19 @@ class FollowedOrders:
         if self._bookmark is None:
             yield from self.full_pass(None)
             return
-        wide = time.monotonic() >= self._wide_at or self._is_clamped
-        yield from self._sent.remember(self._moving_bookmark(self._polled_pages(wide=wide)), wide=wide)
+        began = time.monotonic()
+        wide = began >= self._wide_at or self._is_clamped
+        yield from self._sent.remember(self._moving(self._polled_pages(wide=wide), wide=wide), wide=wide)
         if wide:
             self._wide_at = time.monotonic() + WIDE_SECONDS
+            self._open = self._open_after(began)
 
     def _polled_pages(self, *, wide: bool) -> Iterator[Page]:
         source, now = self._source, self._now()
-        lookback = self._lookback() if wide else min(self._lookback(), QUICK_LOOKBACK)
-        known = self._newest
-        chosen = source.choose_range(lambda _: (known, ""), self._bookmark, now, lookback)
+        known, is_open = self._newest, self._open > timedelta(0)
+        begin, most = (self._bookmark, source.settings.lookback) if wide else (self._position, QUICK_LOOKBACK)
+        chosen = source.choose_range(lambda _: (known, ""), begin, now, min(self._open, most))
+        self._tick = chosen.tick
         query = source.queries.poll_query(chosen.lower, chosen.too_recent_after, now)
         clock, newest, unsettled, due = source.ask(query)[0]
         self.queries = 1
@@ -109,14 +121,16 @@ class FollowedOrders:
         self._note_newest(newest)
         if newest is None:
             return
-        if unsettled:
-            yield from self._reader.range_pages(cutoff, chosen, newest)
-        else:
+        if unsettled or (wide and is_open):
+            yield from self._reader.range_pages(cutoff, chosen, newest, comparing=wide)
+            return
+        self._position = newest
+        if wide:
             self._bookmark = newest
 
     def _ask_other_ledger(self, newest: str | None, now: datetime) -> tuple[bool, bool, datetime]:
         """What the one query cannot find out where the ledger lies elsewhere: unsettled, due, and the cutoff."""
-        unsettled = newest != self._newest or bool(self._lookback())
+        unsettled = newest != self._newest or self._open > timedelta(0)
         if not unsettled:
             self._sent.keep_orders()
         if time.monotonic() < self._ledger_at:
@@ -126,29 +140,34 @@ class FollowedOrders:
         cutoff = self._source.ledger_now()
         return unsettled, bool(self._source.due(cutoff, None, 1)), cutoff
 
-    def _moving_bookmark(self, pages: Iterator[Page]) -> Iterator[Page]:
-        """Give the pages; the bookmark moves when the next one is asked for."""
+    def _moving(self, pages: Iterator[Page], *, wide: bool) -> Iterator[Page]:
+        """Give the pages; what the next look begins from moves when the next page is asked for.
+
+        Only those of a `wide` look say how far STATE may go.
+        """
         for page in pages:
-            yield page
-            self._bookmark = page.bookmark or self._bookmark
+            yield page if wide else replace(page, bookmark=None)
+            self._position = page.bookmark or self._position
+            if wide:
+                self._bookmark = page.bookmark or self._bookmark
 
     # Where to read
 
     @property
     def _is_clamped(self) -> bool:
-        """Whether an order was left out, which the bookmark waits for."""
-        return self._bookmark != self._newest
+        """Whether an order was left out, which the position waits for."""
+        return self._position != self._newest
 
-    def _lookback(self) -> timedelta:
-        """How far back an order may still be committed late.
+    def _open_after(self, began: float) -> timedelta:
+        """How far before the newest order one may still be committed late, after a wide look that `began` then.
 
-        When the newest order was first seen, the clock of whoever writes stood there; it has moved on since. So the
-        window closes when nothing happens, whatever clock that is.
+        When the newest order was first seen, the clock of whoever writes stood there; by this look it had moved on. So
+        the window closes when nothing happens, whatever clock that is.
         """
-        lookback = self._source.settings.lookback
-        if self._is_clamped:
+        lookback = self._source.settings.lookback + self._tick
+        if self._is_clamped or began < self._newest_since:
             return lookback
-        return max(timedelta(0), lookback - timedelta(seconds=time.monotonic() - self._newest_since))
+        return max(timedelta(0), lookback - timedelta(seconds=began - self._newest_since))
 
     def _note_newest(self, newest: str | None) -> None:
         if newest != self._newest:

@@ -21,6 +21,8 @@ class FoundOrders:
     left_out: list[Row]
     """Those that changed while their earlier version is in flight."""
     layout: RowLayout
+    contents: Mapping[str, str]
+    """The contents, by key, of orders to send whose acks have their very version."""
 
 
 class OrderFilter(Protocol):

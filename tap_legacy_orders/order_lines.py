@@ -41,7 +41,7 @@ class LinesTable:
     name: str
     schema: str | None
     columns: tuple[Column, ...]
-    """Those that a line carries, in the table's order."""
+    """Those that a line carries, in the byte order of their names."""
     parent: tuple[Column, ...]
     """What names the order: one column for each of the order's key."""
     key: tuple[Column, ...]
@@ -81,7 +81,7 @@ def find_lines_table(
     return LinesTable(
         name=reflected.name,
         schema=reflected.schema,
-        columns=tuple(column for column in every.values() if column.name in wanted),
+        columns=tuple(every[name] for name in sorted(wanted, key=str.encode)),
         parent=parent,
         key=key,
         property=name,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,17 +13,20 @@ import sqlalchemy as sa
 from sync_databases.chunks import lookup_chunks
 from sync_databases.columns import Column
 from sync_databases.database_clock import database_now
+from sync_databases.flag_statements import ROW_SIGN
 from sync_databases.keys import split_key
 from sync_databases.value_sql import value_sql_for
+from sync_ledger.content_forms import ContentForm, read_forms
 from sync_ledger.deleted_records import keys_of_deleted
 from sync_ledger.ledger import Ledger
+from tap_legacy_orders.actions import AckState, action_for
 from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.pages import Page, ReadingSettings
 from tap_legacy_orders.ranges import Clock, Newest, Range, choose_range, fits
 from tap_legacy_orders.rendering import Rendering
 from tap_legacy_orders.row_layout import Row, RowLayout
-from tap_legacy_orders.unsynced_queries import AckState, UnsyncedQueries, ack_states, action_for, due_keys, usable_keys
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries, ack_states, due_keys, usable_keys
 
 
 class OrdersSource:
@@ -144,8 +146,10 @@ class OrdersSource:
         with self._reading_ledger() as connection:
             return keys_of_deleted(connection, self._ack, self.stream, after, limit)
 
-    def look_up(self, rows: Sequence[Row], cutoff: datetime) -> list[int]:
-        """Decide what to do with each order by a ledger in another database."""
+    def look_up(
+        self, rows: Sequence[Row], cutoff: datetime, *, in_window: bool = False
+    ) -> tuple[list[int], list[AckState | None]]:
+        """Decide what to do with each order by a ledger in another database; gives their acks too."""
         key, version = self.layout.key, self.layout.version
         keys = [each for each in map(key, rows) if usable_keys((each,))]
         states: dict[str, AckState] = {}
@@ -153,37 +157,71 @@ class OrdersSource:
             for chunk in lookup_chunks(connection, keys):
                 found = connection.execute(ack_states(self._ack, self.stream, chunk))
                 states.update((each, AckState(*state)) for each, *state in found)
-        by_flag = self.table.flag is not None
-        return [action_for(states.get(key(row)), version(row), cutoff, by_flag=by_flag) for row in rows]
+        acks, by_flag = [states.get(key(row)) for row in rows], self.table.flag is not None
+        actions = [
+            int(action_for(ack, version(row), cutoff, by_flag=by_flag, by_content=in_window))
+            for row, ack in zip(rows, acks, strict=True)
+        ]
+        return actions, acks
+
+    def last_began(self) -> tuple[datetime | None, datetime | None]:
+        """When the last run began that left nothing unsynced, and when the first one of all; by the ledger's clock."""
+        run = self.ledger.tables.run
+        complete = sa.and_(run.c.how_ended == "finished", run.c.unsynced_count == sa.literal_column("0"))
+        ended = sa.func.max(sa.case((complete, run.c.started_at)))
+        ours = sa.and_(run.c.stream == self.stream, run.c.partition_name == self.table.partition.name)
+        with self._reading_ledger() as connection:
+            last, first = connection.execute(sa.select(ended, sa.func.min(run.c.started_at)).where(ours)).one()
+            return last, first
+
+    def content_form(self, name: str) -> ContentForm | None:
+        """A form of contents that the ledger knows."""
+        with self._reading_ledger() as connection:
+            return read_forms(connection, self.ledger.tables, [name]).get(name)
 
     def _reading_ledger(self) -> AbstractContextManager[sa.Connection]:
         return reading(self.ledger.engine, "ledger", LEDGER_CHECK)
 
     # Ranges, rows and keys
 
-    def choose_range(self, newest: Newest, bookmark: str | None, now: datetime, lookback: timedelta) -> Range:
+    def choose_range(
+        self,
+        newest: Newest,
+        bookmark: str | None,
+        now: datetime,
+        lookback: timedelta,
+        began: datetime | None = None,
+    ) -> Range:
         """Choose what to read, from `lookback` before the bookmark on; `newest` finds where it ends.
+
+        `began`: when the last run began that came to its end.
 
         Raises:
             TapConfigError: the bookmark is none for the replication key.
         """
+        settings = self.settings
         chosen = choose_range(
             self.table.replication,
             self.database,
             newest,
             bookmark,
-            Clock(now, self.settings.zone, lookback, self.settings.min_age),
+            Clock(now, settings.zone, lookback, settings.min_age, settings.lookback_count, began),
             own_version=not self.table.version_is_replication,
         )
         # Where a flag says what is unsynced, an order of any age may be.
-        return chosen if self.table.flag is None else replace(chosen, lower=None)
+        return chosen if self.table.flag is None else chosen.from_the_start()
 
-    def page(self, rows: Sequence[Row], bookmark: str | None) -> Page:
-        """Turn rows into a page."""
+    def page(self, rows: Sequence[Row], bookmark: str | None, marks: Mapping[str, str] | None = None) -> Page:
+        """Turn rows into a page; with `marks` by key, records carry their contents."""
+        layout = self.layout
+        if marks is not None and layout.has_fingerprint:
+            marks = {
+                layout.key(row): f"{marks.get(layout.key(row), '')}{ROW_SIGN}{layout.fingerprint(row)}" for row in rows
+            }
         key_at = self.layout.key_at
         width = key_at + 2
         columns = list(zip(*rows, strict=True))[:width] if rows else [()] * width
-        return Page(columns, len(rows), bookmark, key_at, self._rendering)
+        return Page(columns, len(rows), bookmark, key_at, self._rendering, marks)
 
     def key_parts(self, row: Row) -> tuple[str, ...]:
         """The texts of the key's columns."""

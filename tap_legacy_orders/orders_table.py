@@ -68,6 +68,10 @@ class OrdersTable:
         """True when the version is the replication key's own text."""
         return self.version.name == self.replication.name
 
+    def sent(self, columns: Sequence[Column]) -> list[Column]:
+        """Those of the columns whose values a flag stands for: all but the flag."""
+        return [column for column in columns if self.flag is None or column.name != self.flag.name]
+
     @property
     def flag_columns(self) -> FlagColumns | None:
         """The flag with the columns that it is set by; None where there is none."""

@@ -9,7 +9,7 @@ from typing import Any
 from singer_sdk.singerlib.encoding.simple import Message, SimpleSingerWriter, StateMessage
 
 from sync_processes.shutdown import abandon_output
-from tap_legacy_orders.tap_errors import OutputClosedError, StoppedBySignal
+from tap_legacy_orders.tap_errors import OutputClosedError, StoppedBySignal, log_stops_without_traceback
 
 
 class BlockWriter(SimpleSingerWriter):
@@ -29,6 +29,7 @@ class BlockWriter(SimpleSingerWriter):
         self._signal = signum
         if self._writing and first:
             return
+        log_stops_without_traceback()
         raise StoppedBySignal(signum)
 
     def write_message(self, message: Message) -> None:

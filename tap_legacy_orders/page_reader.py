@@ -5,20 +5,23 @@ A server reads the next page of the range while one is written out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import methodcaller
 
 from sync_databases.engines import engine_of
 from sync_databases.keys import KEY_LENGTH
+from sync_ledger.tables import AckStatus
+from tap_legacy_orders.actions import Action, compared_action
+from tap_legacy_orders.contents import Acked, Contents, Other
 from tap_legacy_orders.order_filter import EveryOrder, FoundOrders, OrderFilter
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.pages import Page
-from tap_legacy_orders.ranges import Range
+from tap_legacy_orders.ranges import Range, Stretch
 from tap_legacy_orders.read_ahead import reading_ahead
 from tap_legacy_orders.row_layout import Row
 from tap_legacy_orders.tap_errors import TapConfigError
-from tap_legacy_orders.unsynced_queries import Action, Position, usable_keys
+from tap_legacy_orders.unsynced_queries import Position, usable_keys
 
 KEYS_PER_QUERY = 500
 """Due retries fetched at once: composite keys make long conditions, and some engines take 1,000 values only."""
@@ -27,9 +30,13 @@ KEYS_PER_QUERY = 500
 class PageReader:
     """Reads the pages of one stream, and keeps what holds for several of them."""
 
-    def __init__(self, source: OrdersSource, order_filter: OrderFilter | None = None) -> None:
-        """Give what `order_filter` chooses, or every order."""
+    def __init__(
+        self, source: OrdersSource, order_filter: OrderFilter | None = None, contents: Contents | None = None
+    ) -> None:
+        """Give what `order_filter` chooses, or every order; without `contents` versions alone decide."""
         self._source = source
+        self._contents = contents
+        self._no_marks: Mapping[str, str] | None = None if contents is None else {}
         self._filter: OrderFilter = order_filter or EveryOrder()
         self._restored: set[str] = set()
         self._warned_of_duplicates = False
@@ -47,7 +54,7 @@ class PageReader:
                 rows = self._source.by_key(keys[start : start + KEYS_PER_QUERY], chosen)
                 rows = self._filter.select_retries(rows, due, self._source.layout)
                 if rows:
-                    yield self._source.page(rows, None)
+                    yield self._source.page(rows, None, self._no_marks)
             if len(keys) < size:
                 return
             after = keys[-1]
@@ -60,7 +67,7 @@ class PageReader:
             rows = self._source.by_key(keys, chosen)
             if rows:
                 self._restored.update(map(self._source.layout.key, rows))
-                yield self._source.page(rows, None)
+                yield self._source.page(rows, None, self._no_marks)
             if len(keys) < KEYS_PER_QUERY:
                 return
             after = keys[-1]
@@ -73,51 +80,106 @@ class PageReader:
             rows = self._source.fetch(methodcaller("outside_page", future, after, size, cutoff))
             if not rows:
                 return
-            send, _ = self._select(rows, cutoff)
+            send, _, _ = self._select(rows, cutoff, in_window=False)
             if send:
-                yield self._source.page(send, None)
+                yield self._source.page(send, None, self._no_marks)
             if len(rows) < size:
                 return
             after = Position(None, self._source.key_parts(rows[-1]))
 
-    def range_pages(self, cutoff: datetime, chosen: Range, upper: str) -> Iterator[Page]:
-        """Read the range up to `upper`; only these pages move the bookmark."""
-        clamp = None
-        source = self._source
-        size = source.settings.page_size
-        with reading_ahead(source.fetch, by_server=engine_of(source.engine.dialect).is_server) as ask:
-            coming = ask(methodcaller("range_page", chosen.lower, upper, None, size, cutoff))
-            while True:
-                rows = coming()
-                send, left_out = self._select(rows, cutoff)
-                if left_out and clamp is None:
-                    clamp = source.layout.replication(left_out[0])  # pages are in order: the first is the smallest
-                if len(rows) < size:
-                    # Everything up to the range's end was sent, is settled, or clamps the bookmark.
-                    yield source.page(send, clamp or upper)
-                    return
-                after = Position(source.layout.replication(rows[-1]), source.key_parts(rows[-1]))
-                page = source.page(send, clamp or after.replication)
-                # Not before: a page that the database could not write as JSON changes how rows are made up.
-                coming = ask(methodcaller("range_page", chosen.lower, upper, after, size, cutoff))
-                yield page
+    def range_pages(self, cutoff: datetime, chosen: Range, upper: str, *, comparing: bool = True) -> Iterator[Page]:
+        """Read the range up to `upper`; only these pages move the bookmark.
 
-    def _select(self, rows: list[Row], cutoff: datetime) -> tuple[list[Row], list[Row]]:
-        """Split a page into the orders to send and those left out; orders without a usable key are counted."""
+        `comparing`: in the window, orders are compared with the contents of their acks.
+        """
+        clamp, source = None, self._source
+        size = source.settings.page_size
+        stretches = [Stretch(chosen.lower, None, in_window=False)] if self._contents is None else chosen.stretches()
+        with reading_ahead(source.fetch, by_server=engine_of(source.engine.dialect).is_server) as ask:
+            for stretch in stretches:
+                compares = stretch.in_window and comparing
+                ends = {"until": stretch.until, "by_content": compares}
+                coming = ask(methodcaller("range_page", stretch.lower, upper, None, size, cutoff, **ends))
+                more = True
+                while more:
+                    rows = coming()
+                    send, left_out, marks = self._select(rows, cutoff, in_window=compares)
+                    if left_out and clamp is None:
+                        clamp = source.layout.replication(left_out[0])  # pages are in order: the first is the smallest
+                    marks_of_page = marks if stretch.in_window else None
+                    more = len(rows) >= size
+                    if more:
+                        after = Position(source.layout.replication(rows[-1]), source.key_parts(rows[-1]))
+                        page = source.page(send, clamp or after.replication, marks_of_page)
+                        # Not before: a page that the database could not write as JSON changes how rows are made up.
+                        coming = ask(methodcaller("range_page", stretch.lower, upper, after, size, cutoff, **ends))
+                    elif stretch.until is None:
+                        # Everything up to the range's end was sent, is settled, or clamps the bookmark.
+                        page = source.page(send, clamp or upper, marks_of_page)
+                    else:
+                        page = source.page(send, clamp, marks_of_page)
+                    yield page
+        if self._contents is not None:
+            self._contents.log_believed()
+
+    def _select(
+        self, rows: list[Row], cutoff: datetime, *, in_window: bool
+    ) -> tuple[list[Row], list[Row], Mapping[str, str] | None]:
+        """Split a page into the orders to send and those left out, with the marks of those to send.
+
+        Orders without a usable key are counted.
+        """
         layout = self._source.layout
         if self._restored:
             rows = [row for row in rows if layout.key(row) not in self._restored]
         if not rows:
-            return [], []
-        beside = self._source.settings.ledger_beside_orders
-        actions: list[int] = [row[-1] for row in rows] if beside else self._source.look_up(rows, cutoff)
+            return [], [], self._no_marks
+        actions, acked = self._actions(rows, cutoff, in_window=in_window)
         self._must_fit_the_ledger([row[layout.key_at + 1] for row in rows])
         keys = [row[layout.key_at] for row in rows]
         self._warn_of_duplicates(keys)
+        others = self._other_contents(rows, actions, acked) if acked else {}
         send, left_out = rows, list[Row]()
         if any(actions) or not usable_keys(keys):
             send, left_out = self._split(rows, actions)
-        return self._filter.select(FoundOrders(rows, send, left_out, layout)), left_out
+        contents = {key: other.content for key, other in others.items()}
+        chosen = self._filter.select(FoundOrders(rows, send, left_out, layout, contents))
+        marks = {key: other.mark for key, other in others.items()} if others else self._no_marks
+        return chosen, left_out, marks
+
+    def _actions(self, rows: list[Row], cutoff: datetime, *, in_window: bool) -> tuple[list[int], list[Acked | None]]:
+        """What to do with each order, and the acks by which contents are compared, if any are."""
+        if not self._source.settings.ledger_beside_orders:
+            actions, states = self._source.look_up(rows, cutoff, in_window=in_window)
+            if not in_window:
+                return actions, []
+            return actions, [
+                None if ack is None else Acked(ack.status, ack.content, ack.content_form) for ack in states
+            ]
+        if not in_window:
+            return [row[-1] for row in rows], []
+        acked = [Acked(*row[-3:]) for row in rows]
+        return [compared_action(ack.status, ack.content) for ack in acked], [*acked]
+
+    def _other_contents(self, rows: list[Row], actions: list[int], acked: Sequence[Acked | None]) -> dict[str, Other]:
+        """Compare those whose version decides nothing; writes what is to be done with them into `actions`."""
+        compared = [
+            (index, ack)
+            for index, (action, ack) in enumerate(zip(actions, acked, strict=True))
+            if action == Action.COMPARE and ack is not None
+        ]
+        if self._contents is None or not compared:
+            return {}
+        page = self._source.page([rows[index] for index, _ in compared], None)
+        found = self._contents.compare(page, [ack for _, ack in compared], AckStatus.SYNCED.value)
+        others: dict[str, Other] = {}
+        for (index, ack), other in zip(compared, found, strict=True):
+            if other is None:
+                actions[index] = Action.SKIP
+                continue
+            actions[index] = Action.LEAVE_OUT if ack.status == AckStatus.SUBMITTED.value else Action.SEND
+            others[self._source.layout.key(rows[index])] = other
+        return others
 
     def _split(self, rows: list[Row], actions: list[int]) -> tuple[list[Row], list[Row]]:
         send: list[Row] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 from typing import Any
@@ -22,6 +22,8 @@ class Page:
     """Which column holds the keys."""
     rendering: Rendering | None = None
     """How the values before the keys make up the record, where they are not simply its columns."""
+    marks: Mapping[str, str] | None = None
+    """Records carry their content if this is there, and with it the mark of their key, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class ReadingSettings:
 
     page_size: int
     lookback: timedelta
+    lookback_count: int
+    """How far before the bookmark a run begins where the replication key counts."""
     min_age: timedelta
     """How long an order must be unchanged before it is read: the setting `settle_seconds`."""
     zone: tzinfo

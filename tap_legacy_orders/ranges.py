@@ -3,18 +3,23 @@
 An order changed just now could change again within the same tick of its clock, under the same version text; so time
 keys are read up to `settle_seconds` ago, and where a tick is a minute or a day, up to the last tick that is over.
 Orders dated further ahead than any wrong clock are read outside the range, and never move the bookmark.
+
+The range begins before the bookmark: by how much orders may be committed late, by a tick of what the column really
+holds, by the hour that repeats itself. In that window an equal version says too little, and contents are compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 
 from sync_databases.columns import Column, Kind, tick_of
 from sync_databases.timestamps import Timestamp, read_timestamp
 from sync_databases.value_sql import TIME_KINDS, ValueSql
+from tap_legacy_orders import windows
 from tap_legacy_orders.tap_errors import TapConfigError
+from tap_legacy_orders.windows import SECOND
 
 FUTURE_SLACK = timedelta(days=1)
 """Orders dated further ahead than this would never come of age; nearer ones are a clock or a zone that is off."""
@@ -40,6 +45,19 @@ class Clock:
     lookback: timedelta
     min_age: timedelta
     """How long an order must be unchanged before it is read."""
+    lookback_count: int = 0
+    """How far back of a column that counts."""
+    began: datetime | None = None
+    """When the last run began that came to its end, by the ledger's clock; for runs without a bookmark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the range: from `lower` on, before `until` or to the range's end."""
+
+    lower: str | None
+    until: str | None
+    in_window: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +75,27 @@ class Range:
     """Orders dated after this are sent all the same, outside the range."""
     clock_went_back: bool = False
     """The bookmark is ahead of the clock, so it does not cover orders changed since: all are compared."""
+    window: str | None = None
+    """Where the window begins, in which an order may change without another version; None: the range begins there."""
+
+    tick: timedelta = SECOND
+    """The step in which the column's values advance, as far as it is known."""
+
+    is_closed: bool = False
+    """Nothing is newer than the bookmark, and nothing in the window can change any more without another version."""
+
+    def from_the_start(self) -> Range:
+        """The range without a lower end; the window begins where it did."""
+        return self if self.lower is None else replace(self, lower=None, window=self.lower)
+
+    def stretches(self) -> list[Stretch]:
+        """The range, divided where the window begins."""
+        if self.is_closed:
+            return [Stretch(self.lower, None, in_window=False)]
+        if self.window is None:
+            return [Stretch(self.lower, None, in_window=True)]
+        before = Stretch(self.lower, self.window, in_window=False)
+        return [before, Stretch(self.window, None, in_window=True)]
 
 
 def choose_range(
@@ -78,7 +117,23 @@ def choose_range(
         if shape is not None and sample is not None:
             return _by_text(newest, bookmark, clock, sample, shape, own_version=own_version)
     _must_fit(column, bookmark)
-    return Range(bookmark, newest(None)[0])
+    return _by_value(column, newest, bookmark, clock)
+
+
+def _by_value(column: Column, newest: Newest, bookmark: str | None, clock: Clock) -> Range:
+    """Numbers, which may be times or count, and what has no distance: texts, bytes."""
+    upper, _ = newest(None)
+    back = windows.number_back(upper, clock.now, clock.lookback, clock.lookback_count)
+    begin = bookmark if bookmark is not None else upper
+    lower = None if begin is None or back is None or not _may_be_number(column) else windows.less(begin, back)
+    if lower is None:
+        _must_fit(column, bookmark)
+        lower = begin
+    return Range(lower, upper) if bookmark is not None else Range(None, upper, window=lower)
+
+
+def _may_be_number(column: Column) -> bool:
+    return column.kind in {Kind.INTEGER, Kind.NUMBER, Kind.ANY, *TIME_KINDS}
 
 
 def _by_timestamp(
@@ -90,14 +145,13 @@ def _by_timestamp(
     ahead, future = (
         database.timestamp_text(column, clock.now + slack, clock.zone) for slack in (CLOCK_SKEW, FUTURE_SLACK)
     )
-    lower, went_back = None, False
-    if bookmark is not None:
-        timestamp = _bookmark_timestamp(bookmark)
-        went_back = _is_ahead(timestamp, clock.zone, clock)
-        if not went_back:
-            # A naive bookmark already stands in the zone that it is to be written in.
-            lower = database.timestamp_text(column, _start(timestamp, clock), timezone.utc)
-    return Range(lower, newest(too_recent_after)[0], too_recent_after, ahead, future, went_back)
+    upper, _ = newest(too_recent_after)
+    begin = _Begin(bookmark, upper, clock, clock.zone, tick_of(column, database.engine))
+    # A naive time already stands in the zone that it is to be written in.
+    lower, window = (
+        None if at is None else database.timestamp_text(column, at, timezone.utc) for at in (begin.lower, begin.window)
+    )
+    return Range(lower, upper, too_recent_after, ahead, future, begin.went_back, window, begin.tick)
 
 
 def _by_text(
@@ -116,35 +170,36 @@ def _by_text(
         return timestamp.replace(tzinfo=timezone.utc).astimezone(zone).strftime(form)
 
     too_recent_after = written(clock.now - clock.min_age - (timedelta(0) if own_version else tick))
-    lower, went_back = None, False
-    if bookmark is not None:
-        timestamp = _bookmark_timestamp(bookmark)
-        went_back = _is_ahead(timestamp, zone, clock)
-        if not went_back:
-            # A blank sorts before every other separator: where shapes are mixed, at most a day is read again.
-            blank = "%Y-%m-%d" if shape.separator is None else "%Y-%m-%d %H:%M:%S"
-            lower = min(bookmark, (timestamp.at - _back(timestamp, clock)).strftime(blank))
+    upper, _ = newest(too_recent_after)
+    begin = _Begin(bookmark, upper, clock, zone, tick)
+    # A blank sorts before every other separator: where shapes are mixed, at most a day is read again.
+    blank = "%Y-%m-%d" if shape.separator is None else "%Y-%m-%d %H:%M:%S"
+    lower, window = (None if at is None else at.strftime(blank) for at in (begin.lower, begin.window))
+    if lower is not None and bookmark is not None:
+        lower = min(bookmark, lower)
     ahead, future = written(clock.now + CLOCK_SKEW), written(clock.now + FUTURE_SLACK)
-    return Range(lower, newest(too_recent_after)[0], too_recent_after, ahead, future, went_back)
+    return Range(lower, upper, too_recent_after, ahead, future, begin.went_back, window, begin.tick)
 
 
-def _is_ahead(timestamp: Timestamp, zone: tzinfo, clock: Clock) -> bool:
-    """Whether a bookmark is later than now. It was not when it was set, since orders are read up to the clock."""
-    return timestamp.utc(zone) > clock.now
+class _Begin:
+    """Where a range of times begins, and its window: as the column's times stand, those with an offset in UTC."""
 
-
-def _start(timestamp: Timestamp, clock: Clock) -> datetime:
-    at = timestamp.at if timestamp.offset is None else timestamp.at - timestamp.offset
-    return at - _back(timestamp, clock)
-
-
-def _back(timestamp: Timestamp, clock: Clock) -> timedelta:
-    """How far before the bookmark to begin. When clocks were set back since, naive times repeat themselves."""
-    if timestamp.offset is not None:
-        return clock.lookback
-    then = timestamp.at.replace(tzinfo=clock.zone).utcoffset() or timedelta(0)
-    now = clock.now.replace(tzinfo=timezone.utc).astimezone(clock.zone).utcoffset() or timedelta(0)
-    return clock.lookback + max(timedelta(0), then - now)
+    def __init__(self, bookmark: str | None, upper: str | None, clock: Clock, zone: tzinfo, least: timedelta) -> None:
+        """`least` is the step of the column's type."""
+        start = None if bookmark is None else _bookmark_timestamp(bookmark)
+        newest = None if upper is None else read_timestamp(upper)
+        self.went_back = start is not None and start.utc(zone) > clock.now  # it was not when it was set
+        times = [each for each in (start, newest) if each is not None]
+        self.tick = tick = windows.tick_in_use(times, least)
+        self.lower: datetime | None = None
+        self.window: datetime | None = None
+        if start is not None and not self.went_back:
+            self.lower = windows.time_back(start, clock.now, zone, clock.lookback + tick)
+        elif newest is not None and start is None:
+            self.window = windows.time_back(newest, clock.now, zone, clock.lookback + tick)
+            if clock.began is not None:
+                began = clock.began if newest.offset is not None else windows.local(clock.began, zone)
+                self.window = min(self.window, began - clock.lookback - tick)
 
 
 def _bookmark_timestamp(bookmark: str) -> Timestamp:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.ranges import Range
@@ -20,19 +20,36 @@ class ReadingScope:
     """Orders dated so far ahead that they are read outside the range."""
 
 
-def choose_scope(source: OrdersSource, bookmark: str | None) -> ReadingScope:
-    """Choose what a run reads; `bookmark` is where an earlier run came to.
+def choose_scope(source: OrdersSource, bookmark: str | None, since: datetime | None = None) -> ReadingScope:
+    """Choose what a run reads; `bookmark` is where an earlier run came to, `since` when it came there.
 
     Raises:
         TapConfigError: the bookmark is none for the replication key.
         TapSyncError: a database does not answer.
     """
     cutoff = source.ledger_now()
-    chosen = source.choose_range(source.newest, bookmark, source.now(), source.settings.lookback)
+    last, first = source.last_began() if bookmark is None else (None, None)
+    chosen = source.choose_range(source.newest, bookmark, source.now(), source.settings.lookback, last or first)
+    if since is not None and chosen.upper == bookmark and not chosen.clock_went_back:
+        chosen = replace(chosen, is_closed=_has_closed(source, chosen, since, cutoff))
     _log_range(source, chosen, bookmark)
     late, ahead, future = source.count_late(chosen)
     _log_late(source, chosen, late, ahead, future)
     return ReadingScope(cutoff, chosen, future)
+
+
+def _has_closed(source: OrdersSource, chosen: Range, since: datetime, now: datetime) -> bool:
+    """Whether a run that came to its end began after the window had closed; only then is the ledger asked.
+
+    The bookmark's time was that of whoever writes orders when it was first seen; that clock, right or wrong, has moved
+    on since.
+    """
+    repeated = timedelta(0) if source.settings.zone is timezone.utc else timedelta(hours=1)
+    closes = since + source.settings.lookback + chosen.tick + repeated
+    if now < closes:
+        return False
+    last, _ = source.last_began()
+    return last is not None and last > closes
 
 
 def _log_range(source: OrdersSource, chosen: Range, bookmark: str | None) -> None:

@@ -8,18 +8,24 @@ the reader then takes all columns as values.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import sqlalchemy as sa
-from singer_sdk.singerlib.json import serialize_json
 
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
 from tap_legacy_orders.json_sql import JsonSql, literal
 from tap_legacy_orders.json_values import Converter
-from tap_legacy_orders.record_encoding import RECORDS_PER_BLOCK, UNNAMEABLE, Frame
+from tap_legacy_orders.record_encoding import (
+    RECORD_ENCODER,
+    RECORDS_PER_BLOCK,
+    UNNAMEABLE,
+    Frame,
+    as_json,
+    framed,
+    value_text,
+)
 
 if TYPE_CHECKING:
     from sync_databases.columns import Column
@@ -54,7 +60,7 @@ class Rendering:
             for name, value in properties:
                 if value is None:
                     raise AssertionError("a column is rendered that the database cannot render")
-                pieces += [literal(("," if pieces else "") + _json(name) + ":"), value]
+                pieces += [literal(("," if pieces else "") + as_json(name) + ":"), value]
             selected.append(json_sql.joined(pieces))
         return selected
 
@@ -85,15 +91,11 @@ def find_rendering(
     if not any(isinstance(part, tuple) for part in parts):
         return None
     probe = sa.select(json_sql.quoted(sa.bindparam(None, _PROBE, type_=sa.String())))
-    if _lowered(ask(probe)) != _json(_PROBE):
+    if _lowered(ask(probe)) != as_json(_PROBE):
         return None  # this server, or what calls itself one, escapes otherwise
     if not isinstance(parts[-1], tuple):
         parts.append(())
     return Rendering(tuple(parts), json_sql)
-
-
-def _json(text: str) -> str:
-    return msgspec.json.encode(text).decode()
 
 
 def _lowered(text: str) -> str:
@@ -122,23 +124,37 @@ class RenderedEncoder:
             template.append(_place(lines))
             self._converters.append(list)
         self._join = ",".join(template).__mod__
-        self._encoder = msgspec.json.Encoder(decimal_format="number")
+        self._encoder = RECORD_ENCODER
 
-    def blocks(self, columns: Sequence[Sequence[Any]], count: int, frame: Frame) -> Iterator[bytes]:
-        """Give a page of `count` rows as blocks of whole lines."""
+    def lines(self, columns: Sequence[Sequence[Any]]) -> list[bytes]:
+        """Write each record of a page by itself."""
+        if not columns[self._own_at]:
+            return []
+        # JSON escapes line feeds inside texts: those left stand between records.
+        return _lowered("".join(("{", "}\n{".join(self._records(columns)), "}"))).encode().split(b"\n")
+
+    def blocks(
+        self, columns: Sequence[Sequence[Any]], count: int, frame: Frame, marks: Mapping[str, str] | None = None
+    ) -> Iterator[bytes]:
+        """Give a page of `count` rows as blocks of whole lines; with `marks` by key records have their contents."""
+        if marks is not None:
+            yield from framed(self.lines(columns), columns[self._own_at], marks, frame)
+            return
         before, behind = frame.before.decode() + "{", "}" + frame.behind.decode()
         between = behind + before
+        for start in range(0, count, RECORDS_PER_BLOCK):
+            records = self._records([column[start : start + RECORDS_PER_BLOCK] for column in columns])
+            yield _lowered("".join((before, between.join(records), behind))).encode()
+
+    def _records(self, columns: Sequence[Sequence[Any]]) -> Iterable[str]:
+        """Records without their braces."""
         # Key and version stand in the last text already.
         given = [*columns[: self._own_at], *columns[self._own_at + 2 :]]
-        for start in range(0, count, RECORDS_PER_BLOCK):
-            values = [
-                part if convert is None else self._texts(convert(part))
-                for convert, part in zip(
-                    self._converters, (column[start : start + RECORDS_PER_BLOCK] for column in given), strict=True
-                )
-            ]
-            records = values[0] if len(values) == 1 else map(self._join, zip(*values, strict=True))
-            yield _lowered("".join((before, between.join(records), behind))).encode()
+        values = [
+            part if convert is None else self._texts(convert(part))
+            for convert, part in zip(self._converters, given, strict=True)
+        ]
+        return values[0] if len(values) == 1 else map(self._join, zip(*values, strict=True))
 
     def _texts(self, values: Sequence[Any]) -> Sequence[str]:
         """Write a column's values as JSON, each by itself."""
@@ -146,8 +162,8 @@ class RenderedEncoder:
             # JSON escapes line feeds inside texts: those left are the ends of values.
             return self._encoder.encode_lines(values).decode().split("\n")[:-1]
         except UnicodeEncodeError:
-            return list(map(serialize_json, values))
+            return [value_text(self._encoder, value) for value in values]
 
 
 def _place(name: str) -> str:
-    return _json(name).replace("%", "%%") + ":%s"
+    return as_json(name).replace("%", "%%") + ":%s"

@@ -16,6 +16,8 @@ class RowLayout:
     """How many values a row begins with."""
     version_is_replication: bool
     """True when the version is the replication key's own text, which is not selected again then."""
+    has_fingerprint: bool = False
+    """Whether a fingerprint of the columns that are sent stands behind these."""
 
     def key(self, row: Row) -> str:
         """The order's key as text."""
@@ -31,3 +33,8 @@ class RowLayout:
         """The text of the order's replication key."""
         position: str = row[self.key_at + (1 if self.version_is_replication else 2)]
         return position
+
+    def fingerprint(self, row: Row) -> str:
+        """The fingerprint of the columns that are sent."""
+        fingerprint: str = row[self.key_at + (2 if self.version_is_replication else 3)]
+        return fingerprint

@@ -31,14 +31,16 @@ class SentOrders:
 
     @property
     def in_flight(self) -> Mapping[str, str]:
-        """Versions by key: what was sent and is not known to be settled."""
+        """What was sent and is not known to be settled: versions by key, with contents where these were another."""
         return self._sent
 
     def select(self, found: FoundOrders) -> list[Row]:
-        """Leave out the orders that are in flight at this very version."""
+        """Leave out the orders that are in flight at this very version, or with this very content."""
         fresh = []
         for row in found.unsynced:
             key, version = found.layout.key(row), found.layout.version(row)
+            if key in found.contents:
+                version = f"{version}\0{found.contents[key]}"
             if self._sent.get(key) == version:
                 self._still[key] = version
             else:

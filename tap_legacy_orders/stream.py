@@ -7,15 +7,12 @@ same pages go its own way, with equal records.
 from __future__ import annotations
 
 import copy
-import logging
-import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk.batch import Batcher
-from singer_sdk.exceptions import SyncLifecycleSignal
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import SchemaMessage, StateMessage
@@ -25,6 +22,7 @@ from singer_sdk.sql import SQLStream
 from sync_databases.displayed_text import escape_log_lines
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.stream_contract import (
+    CONTENT_PROPERTY,
     DELETED_AT_PROPERTY,
     KEY_PROPERTY,
     VERSION_PROPERTY,
@@ -34,6 +32,7 @@ from sync_ledger.stream_contract import (
 )
 from tap_legacy_orders.batch_file_writer import BatchFiles
 from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
+from tap_legacy_orders.contents import Contents, form_of, in_byte_order
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
 from tap_legacy_orders.json_sql import json_sql_for
@@ -44,7 +43,7 @@ from tap_legacy_orders.record_encoding import BARE, LineEncoder, record_message
 from tap_legacy_orders.rendering import RenderedEncoder, Rendering, find_rendering
 from tap_legacy_orders.stream_state import BookmarkScope, StreamState, mark_of_text
 from tap_legacy_orders.sync_flag import flagged_table
-from tap_legacy_orders.tap_errors import OutputClosedError, TapConfigError, TapSyncError
+from tap_legacy_orders.tap_errors import OutputClosedError, TapConfigError, TapSyncError, is_not_reported_twice
 from tap_legacy_orders.tap_protocol import OrdersTap
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
@@ -55,6 +54,8 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
 
     from sync_databases.columns import Column
+    from sync_ledger.content_forms import ContentForm
+    from tap_legacy_orders.orders_source import OrdersSource
     from tap_legacy_orders.output import BlockWriter
 
 
@@ -67,7 +68,7 @@ class UnsyncedOrdersStream(SQLStream):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.tap: OrdersTap = cast("OrdersTap", self._tap)
-        self.logger.addFilter(_is_not_reported_twice)
+        self.logger.addFilter(is_not_reported_twice)
         escape_log_lines(self.logger)
         entry = self._singer_catalog_entry
         self._set_replication(entry.replication_key, entry.replication_method)
@@ -105,7 +106,7 @@ class UnsyncedOrdersStream(SQLStream):
             announcement = Announcement(
                 self._read_since,
                 table.partition,
-                flagged_table(table.flag_columns),
+                flagged_table(table.flag_columns, table.sent(self._columns)),
                 ledger_id=self.tap.ledger.ledger_id,
                 stream=self.name,
                 source=Source(
@@ -113,6 +114,7 @@ class UnsyncedOrdersStream(SQLStream):
                     filter_mark=mark_of_text(table.filter or ""),
                     columns_mark=mark_of_text("\0".join(sorted(names))),
                 ),
+                content_form=self._content_form,
             )
             message.schema = announce(message.schema, announcement)
             yield message
@@ -120,7 +122,7 @@ class UnsyncedOrdersStream(SQLStream):
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
         """Give the same records one by one, for the SDK's own path."""
         for encoder, page in self._pages():
-            yield from encoder.records(page.columns)
+            yield from encoder.records(page.columns, page.marks)
             # The last record has been written by the time that the SDK asks for another.
             self._move_bookmark(page)
             self._write_state_message()
@@ -208,14 +210,14 @@ class UnsyncedOrdersStream(SQLStream):
 
     @cached_property
     def _columns(self) -> list[Column]:
-        """The table's columns that the catalog selects.
+        """The table's columns that the catalog selects, in the order in which records have them.
 
         Raises:
             TapConfigError: the catalog has columns that the table no longer has.
         """
         known = {column.name: column for column in self.tap.orders_table.columns}
         lines = self.tap.lines_table
-        own = {KEY_PROPERTY, VERSION_PROPERTY, DELETED_AT_PROPERTY, lines and lines.property}
+        own = {KEY_PROPERTY, VERSION_PROPERTY, CONTENT_PROPERTY, DELETED_AT_PROPERTY, lines and lines.property}
         stated = [name for name in self.schema["properties"] if name not in own]
         missing = [name for name in stated if name not in known]
         if missing:
@@ -223,7 +225,7 @@ class UnsyncedOrdersStream(SQLStream):
                 f"catalog: {self.tap.orders_table.name} has no column {', '.join(missing)}; run discovery again"
             )
         mask = self.mask
-        return [known[name] for name in stated if mask[("properties", name)]]
+        return in_byte_order(known[name] for name in stated if mask[("properties", name)])
 
     @cached_property
     def _converters(self) -> list[Converter]:
@@ -266,7 +268,7 @@ class UnsyncedOrdersStream(SQLStream):
         """Give pages with the files that the SDK has made of them, in formats that only it writes."""
         batcher = Batcher(tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config)
         for encoder, page in self._pages():
-            manifests = batcher.get_batches(records=encoder.records(page.columns))
+            manifests = batcher.get_batches(records=encoder.records(page.columns, page.marks))
             yield page, [file for manifest in manifests for file in manifest]
 
     def _batches(self, files: BatchFiles) -> Iterator[tuple[Page, list[str]]]:
@@ -275,7 +277,7 @@ class UnsyncedOrdersStream(SQLStream):
             manifest = []
             for start in range(0, page.count, files.records):
                 part = [column[start : start + files.records] for column in page.columns]
-                blocks = encoder.blocks(part, min(files.records, page.count - start), BARE)
+                blocks = encoder.blocks(part, min(files.records, page.count - start), BARE, page.marks)
                 manifest.append(files.write(blocks))
             yield page, manifest
 
@@ -283,18 +285,38 @@ class UnsyncedOrdersStream(SQLStream):
         """Give pages with their RECORD lines."""
         for page, encoder in self._encoded_pages():
             extracted = datetime.now(timezone.utc).isoformat()
-            yield page, encoder.blocks(page.columns, page.count, record_message(self.name, extracted))
+            yield page, encoder.blocks(page.columns, page.count, record_message(self.name, extracted), page.marks)
 
     def _encoded_pages(self) -> Iterator[tuple[Page, LineEncoder | RenderedEncoder]]:
         """Give pages with what makes lines of them; the database writes the JSON where it can."""
-        rendering = self._rendering
+        for encoder, page in self._pages(self._rendering):
+            yield page, encoder if page.rendering is None else self._rendered_encoder
+
+    @cached_property
+    def _rendered_encoder(self) -> RenderedEncoder:
+        """What makes lines of pages that the database has written."""
+        if self._rendering is None:
+            raise AssertionError("no page is rendered without it")
         lines = None if self._order_lines is None else self._order_lines.property
-        rendered = None
-        if rendering is not None:
-            converters = dict(zip(self._columns, self._converters, strict=True))
-            rendered = RenderedEncoder(rendering, converters.__getitem__, lines)
-        for encoder, page in self._pages(rendering):
-            yield page, encoder if page.rendering is None or rendered is None else rendered
+        converters = dict(zip(self._columns, self._converters, strict=True))
+        return RenderedEncoder(self._rendering, converters.__getitem__, lines)
+
+    @cached_property
+    def _content_form(self) -> ContentForm:
+        """The form of the contents of this stream's orders."""
+        lines = None if self._order_lines is None else self.tap.lines_table
+        return form_of(self._columns, lines, self.tap.zone)
+
+    def _contents(self, source: OrdersSource) -> Contents:
+        return Contents(self._content_form, self._lines_of, source.content_form, self.logger)
+
+    def _lines_of(self, page: Page) -> list[bytes]:
+        """The records of a page, as they would be sent."""
+        written: list[bytes] = []
+        for part in self._with_lines(iter([page])):
+            encoder = self._encoder if part.rendering is None else self._rendered_encoder
+            written += encoder.lines(part.columns)
+        return written
 
     def _pages(self, rendering: Rendering | None = None) -> Iterator[tuple[LineEncoder, Page]]:
         """Give pages with what encodes their columns: unsynced orders, then those that were deleted."""
@@ -303,8 +325,10 @@ class UnsyncedOrdersStream(SQLStream):
                 yield self._encoder, page
             return
         limit = self.ABORT_AT_RECORD_COUNT
-        orders = UnsyncedOrders(self.tap.orders_source(self.name, self._columns, limit, rendering))
-        for page in self._with_lines(orders.pages(self._bookmark)):
+        source = self.tap.orders_source(self.name, self._columns, limit, rendering)
+        orders = UnsyncedOrders(source, contents=self._contents(source))
+        bookmark = self._bookmark
+        for page in self._with_lines(orders.pages(bookmark, self._own_state.since)):
             yield self._encoder, page
         if self.tap.find_deleted and self.ABORT_AT_RECORD_COUNT is None:
             deleted = orders.deleted_orders()
@@ -323,7 +347,8 @@ class UnsyncedOrdersStream(SQLStream):
         tap = self.tap
         if tap.find_deleted:
             raise TapConfigError("find_deleted: deletions are found by runs that end; set it without `follow`")
-        orders = FollowedOrders(tap.orders_source(self.name, self._columns, None, rendering))
+        source = tap.orders_source(self.name, self._columns, None, rendering)
+        orders = FollowedOrders(source, self._contents(source))
         return Following(
             orders,
             self._with_lines,
@@ -368,9 +393,3 @@ class UnsyncedOrdersStream(SQLStream):
 
 def _as_is(values: Any) -> Any:
     return values
-
-
-def _is_not_reported_twice(record: logging.LogRecord) -> bool:
-    """Drop the SDK's "unhandled error" where our own line follows, and where it stops itself at a record limit."""
-    unhandled = record.levelno == logging.ERROR and isinstance(record.msg, str) and "unhandled error" in record.msg
-    return not (unhandled and isinstance(sys.exc_info()[1], (TapConfigError, TapSyncError, SyncLifecycleSignal)))

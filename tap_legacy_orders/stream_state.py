@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,13 +17,13 @@ from sync_ledger.identity import why_not_believed
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.retry_schedules import COMPARISON_SECONDS
-from sync_ledger.state_contract import COMPARED_AT, FILTER, LEDGER, StateMark, mark_of
+from sync_ledger.state_contract import COMPARED_AT, FILTER, LEDGER, SINCE, StateMark, mark_of
 from tap_legacy_orders.connections import LEDGER_CHECK, reading
 from tap_legacy_orders.filter_scope import asks_more_than_its_columns
 from tap_legacy_orders.orders_table import OrdersTable
 
 COMPARE_EVERY = timedelta(seconds=COMPARISON_SECONDS)
-_OURS = ("replication_key", "replication_key_value", "partition", LEDGER, FILTER, COMPARED_AT)
+_OURS = ("replication_key", "replication_key_value", "partition", LEDGER, FILTER, COMPARED_AT, SINCE)
 
 
 def mark_of_text(text: str | None) -> str | None:
@@ -58,12 +59,16 @@ class StreamState:
         self._log = logger
         self.compared_at: datetime | None = None
         """When the comparison of all orders began that the bookmark is part of: naive UTC by the ledger's clock."""
+        self.since: datetime | None = None
+        """Since when the bookmark of an earlier run stands where it does, by the same clock."""
+        self._began: tuple[datetime, float] | None = None
 
     def start(self, document: dict[str, Any], now: datetime, *, full_table: bool) -> str | None:
         """Give the bookmark of an earlier run, if this one may go on from it; else take it out of STATE, and say why.
 
         `now` is by the ledger's clock: naive UTC.
         """
+        self._began = now, time.monotonic()
         value = document.get("replication_key_value")
         why = None if value is None else self._why_not(document, now)
         if value is None or why is not None or full_table:
@@ -74,11 +79,16 @@ class StreamState:
             self.compared_at = now
             return None
         self.compared_at = _time(document.get(COMPARED_AT))
+        self.since = _time(document.get(SINCE))
         return str(value)
 
     def move(self, document: dict[str, Any], bookmark: str) -> None:
         """Set the bookmark."""
         scope = self._scope
+        if self._began is not None and (document.get("replication_key_value") != bookmark or SINCE not in document):
+            now, at = self._began
+            since = now + timedelta(seconds=time.monotonic() - at)
+            document[SINCE] = since.isoformat(" ", "milliseconds")
         document["replication_key"] = scope.replication_key
         document["replication_key_value"] = bookmark
         document[LEDGER] = StateMark(self._ledger.ledger_id).document()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,8 +85,8 @@ def check_flag(columns: FlagColumns, engine: Engine) -> None:
         raise TapConfigError(f"orders_table: {table} is a view, in which SQLite sets no flag; name the table")
 
 
-def flagged_table(columns: FlagColumns | None) -> FlaggedTable | None:
-    """What the target must know to set the flag; None where the tap uses none."""
+def flagged_table(columns: FlagColumns | None, sent: Sequence[Column] = ()) -> FlaggedTable | None:
+    """What the target must know to set the flag; None where the tap uses none. `sent`: the columns that are sent."""
     if columns is None:
         return None
     return FlaggedTable(
@@ -95,4 +95,5 @@ def flagged_table(columns: FlagColumns | None) -> FlaggedTable | None:
         key=tuple(column.name for column in columns.key),
         version=columns.version.name,
         flag=columns.flag.name,
+        sent=tuple(column.name for column in sent),
     )

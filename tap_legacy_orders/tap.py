@@ -45,6 +45,9 @@ PAGE_SIZE = 10_000
 LOOKBACK_SECONDS = 300
 """Long transactions commit rows that look older than the bookmark; orders already acknowledged cost nothing."""
 
+LOOKBACK_COUNT = 1_000
+"""Numbers of a sequence are committed out of order by as many as there are transactions at a time."""
+
 SETTLE_SECONDS = 2
 """One second for clocks that tick in seconds (MySQL's DATETIME even rounds up), one for clocks that differ."""
 
@@ -172,6 +175,13 @@ class TapLegacyOrders(SQLTap):
             default=LOOKBACK_SECONDS,
             title="Lookback",
             description="How far before the bookmark a run begins, for orders committed late",
+        ),
+        th.Property(
+            "lookback_count",
+            th.IntegerType(minimum=0, maximum=1_000_000_000),
+            default=LOOKBACK_COUNT,
+            title="Lookback of counters",
+            description="The same where the replication key is a number that counts, and no time",
         ),
         th.Property(
             "settle_seconds",
@@ -357,6 +367,7 @@ class TapLegacyOrders(SQLTap):
         settings = ReadingSettings(
             page_size=page_size if limit is None else min(page_size, limit + 1),
             lookback=self._seconds("lookback_seconds"),
+            lookback_count=self.config["lookback_count"],
             min_age=self._seconds("settle_seconds"),
             zone=self.zone,
             ledger_beside_orders=self.ledger_beside_orders,

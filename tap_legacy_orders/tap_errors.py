@@ -5,11 +5,13 @@ The command line turns these into that line and an exit code; no traceback, no p
 
 from __future__ import annotations
 
+import logging
 import signal
+import sys
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from singer_sdk.exceptions import ConfigurationError, SyncError
+from singer_sdk.exceptions import ConfigurationError, SyncError, SyncLifecycleSignal
 from sqlalchemy.exc import DBAPIError
 
 from sync_processes.exit_codes import SIGNALLED, ExitCode
@@ -48,6 +50,18 @@ class StoppedBySignal(BaseException):
         self.exit_code = SIGNALLED + signum
 
 
+def log_stops_without_traceback() -> None:
+    """Keep our stop from looking like an error of whatever it interrupts, such as a pool that closes a connection."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_no_stop)
+    hook = sys.unraisablehook  # for a stop that met a destructor; the next block that is written ends the run
+    sys.unraisablehook = lambda what: None if isinstance(what.exc_value, StoppedBySignal) else hook(what)
+
+
+def _is_no_stop(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], StoppedBySignal))
+
+
 def cause_of(error: BaseException, url: sa.URL) -> str:
     """The complaint of a database or its driver in one line, without the URL's password."""
     inner = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
@@ -74,3 +88,9 @@ def _texts(arguments: Sequence[object]) -> list[str]:
 def where(url: sa.URL) -> str:
     """Name a database without its password."""
     return url.render_as_string(hide_password=True)
+
+
+def is_not_reported_twice(record: logging.LogRecord) -> bool:
+    """Drop the SDK's "unhandled error" where our own line follows, and where it stops itself at a record limit."""
+    unhandled = record.levelno == logging.ERROR and isinstance(record.msg, str) and "unhandled error" in record.msg
+    return not (unhandled and isinstance(sys.exc_info()[1], (TapConfigError, TapSyncError, SyncLifecycleSignal)))

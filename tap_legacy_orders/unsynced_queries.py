@@ -1,4 +1,4 @@
-"""Which orders are unsynced: the rule, once in SQL for a ledger beside the orders, once in Python for one elsewhere.
+"""Which orders are unsynced: the rule in SQL, for a ledger beside the orders; `actions.py` has it for one elsewhere.
 
 Builds statements and runs none. `docs/selection.md` explains the rule.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +17,7 @@ from sync_databases.exact_text import exact_key
 from sync_databases.flags import is_unset
 from sync_databases.key_sql import is_one_of, joined_key, version_text
 from sync_databases.keys import KEY_LENGTH
+from sync_databases.row_fingerprints import row_fingerprint
 from sync_databases.value_sql import Element, ValueSql
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
 from sync_ledger.tables import AckStatus
@@ -25,41 +25,9 @@ from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.row_layout import RowLayout
 
 _POSITION = "_sync_position"
+_FINGERPRINT = "_sync_row"
 _LEFT_OUT = "_sync_left_out"
-
-
-class Action(IntEnum):
-    """What to do with an order of a page."""
-
-    SEND = 0
-    LEAVE_OUT = 1
-    """Changed while its earlier version is in flight: not sent now, and the bookmark must not pass it."""
-    SKIP = 2
-
-
-@dataclass(frozen=True, slots=True)
-class AckState:
-    """One order's ack, as far as the choice needs it."""
-
-    version: str
-    status: str
-    next_attempt_at: datetime | None
-
-
-def action_for(ack: AckState | None, version: str, cutoff: datetime, *, by_flag: bool = False) -> Action:
-    """Decide about an order at `version`; due retries are skipped, since they were sent before the pages began.
-
-    `by_flag`: its flag is unset; if it is synced all the same, the target sets the flag and sends nothing.
-    """
-    if ack is None or (by_flag and ack.version == version and ack.status == AckStatus.SYNCED.value):
-        return Action.SEND
-    if ack.version == version or _is_due(ack, cutoff):
-        return Action.SKIP
-    return Action.LEAVE_OUT if ack.status == AckStatus.SUBMITTED.value else Action.SEND
-
-
-def _is_due(ack: AckState, cutoff: datetime) -> bool:
-    return ack.status == AckStatus.REJECTED.value and ack.next_attempt_at is not None and ack.next_attempt_at <= cutoff
+_ACKED = ("_sync_status", "_sync_acked", "_sync_form")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +70,13 @@ class UnsyncedQueries:
             self._values = [database.fetched(column, self.orders.c[column.name]) for column in self.columns]
         else:
             self._values = values(dict(self.orders.c.items()), (self.key_text, self.version_text))
-        self.layout = RowLayout(len(self._values), table.version_is_replication)
+        # Where a flag will be set, it must be for what was read.
+        self._fingerprint = None
+        if table.flag is not None:
+            sent = table.sent(self.columns)
+            self._fingerprint = row_fingerprint(database, sent, [self.orders.c[column.name] for column in sent])
+        has_fingerprint = self._fingerprint is not None
+        self.layout = RowLayout(len(self._values), table.version_is_replication, has_fingerprint)
         """Where a row holds key, version and replication key; behind them is what else a query selects."""
 
     def _source(self) -> sa.FromClause:
@@ -202,10 +176,23 @@ class UnsyncedQueries:
     # Pages
 
     def range_page(
-        self, lower: str | None, upper: str, after: Position | None, limit: int, cutoff: datetime
+        self,
+        lower: str | None,
+        upper: str,
+        after: Position | None,
+        limit: int,
+        cutoff: datetime,
+        *,
+        until: str | None = None,
+        by_content: bool = False,
     ) -> sa.Select[Any]:
-        """Read orders by (replication key, key) from `lower` to `upper`, both inclusive, past `after`."""
+        """Read orders by (replication key, key) from `lower` to `upper`, both inclusive, past `after`.
+
+        `until` is an end before `upper`, and not part of it. `by_content`: also orders with an ack of their version.
+        """
         conditions: list[Element] = [self._replication <= self._bound_replication(upper), self._is_ours()]
+        if until is not None:
+            conditions.append(self._replication < self._bound_replication(until))
         if after is not None and after.replication is not None:
             reached = self._bound_replication(after.replication)
             conditions += [
@@ -214,7 +201,7 @@ class UnsyncedQueries:
             ]
         elif lower is not None:
             conditions.append(self._replication >= self._bound_replication(lower))
-        return self._page(conditions, [self._replication, *self._key], limit, cutoff)
+        return self._page(conditions, [self._replication, *self._key], limit, cutoff, by_content=by_content)
 
     def outside_page(self, future: str | None, after: Position | None, limit: int, cutoff: datetime) -> sa.Select[Any]:
         """Read orders by key that the range cannot reach: those without a replication value, or after `future`."""
@@ -245,16 +232,44 @@ class UnsyncedQueries:
         flag = self.table.flag
         return [] if flag is None else [is_unset(self.database, flag, self.orders.c[flag.name])]
 
-    def _page(self, conditions: list[Element], order: list[Element], limit: int, cutoff: datetime) -> sa.Select[Any]:
+    def _page(
+        self, conditions: list[Element], order: list[Element], limit: int, cutoff: datetime, *, by_content: bool = False
+    ) -> sa.Select[Any]:
         ack = self._ack
         conditions = [*self._unflagged(), *conditions]
         if ack is None:
             query = self._selected().select_from(self.orders)
+        elif by_content:
+            query = self._selected(*self._acked(ack)).select_from(self._with_acks(ack))
+            conditions = [*conditions, sa.or_(self._unsettled(ack, cutoff), self._may_have_other_content(ack, cutoff))]
         else:
             left_out = sa.case((ack.c.status == AckStatus.SUBMITTED.value, 1), else_=0).label(_LEFT_OUT)
             query = self._selected(left_out).select_from(self._with_acks(ack))
             conditions = [*conditions, self._unsettled(ack, cutoff)]
         return query.where(*conditions).order_by(*order).limit(limit)
+
+    def _acked(self, ack: sa.Table) -> list[Element]:
+        """What `compared_action` decides by: an ack's status, content and form.
+
+        The content is NULL of an ack that has another version.
+        """
+        compared = ack.c.version == self._current_version()
+        if self.table.flag is not None:  # then the target compares what is synced
+            compared = sa.and_(compared, ack.c.status != AckStatus.SYNCED.value)
+        content = sa.case((compared, sa.func.coalesce(ack.c.content, "-")))
+        return [
+            element.label(name)
+            for element, name in zip((ack.c.status, content, ack.c.content_form), _ACKED, strict=True)
+        ]
+
+    def _may_have_other_content(self, ack: sa.Table, cutoff: datetime) -> Element:
+        """The condition under which `action_for` is COMPARE."""
+        without = sa.and_(ack.c.content_form.is_(None), ack.c.status != AckStatus.SUBMITTED.value)
+        compared = sa.or_(without, ack.c.content.is_not(None))
+        return sa.and_(ack.c.version == self._current_version(), sa.not_(_due(ack, cutoff)), compared)
+
+    def _current_version(self) -> Element:
+        return exact_key(self.version_text, self.database.dialect)
 
     def _with_acks(self, ack: sa.Table) -> sa.FromClause:
         key = exact_key(self.key_text, self.database.dialect)
@@ -262,13 +277,8 @@ class UnsyncedQueries:
 
     def _unsettled(self, ack: sa.Table, cutoff: datetime) -> Element:
         """The condition under which `action_for` is SEND or LEAVE_OUT."""
-        current = exact_key(self.version_text, self.database.dialect)
-        due = sa.and_(
-            ack.c.status == AckStatus.REJECTED.value,
-            ack.c.next_attempt_at.is_not(None),
-            ack.c.next_attempt_at <= cutoff,
-        )
-        changed = sa.and_(ack.c.version != current, sa.not_(due))
+        current = self._current_version()
+        changed = sa.and_(ack.c.version != current, sa.not_(_due(ack, cutoff)))
         if self.table.flag is None:
             return sa.or_(ack.c.record_key.is_(None), changed)
         unflagged = sa.and_(ack.c.version == current, ack.c.status == AckStatus.SYNCED.value)
@@ -279,6 +289,8 @@ class UnsyncedQueries:
         texts = [self.key_text.label(KEY_PROPERTY), self.version_text.label(VERSION_PROPERTY)]
         if not self.table.version_is_replication:
             texts.append(self.replication_text.label(_POSITION))
+        if self._fingerprint is not None:
+            texts.append(self._fingerprint.label(_FINGERPRINT))
         return sa.select(*self._values, *texts, *more)
 
     def _bound_replication(self, text: str) -> Element:
@@ -327,11 +339,16 @@ def due_keys(ack: sa.Table, stream: str, cutoff: datetime, after: str | None, li
     return query if limit is None else query.order_by(ack.c.record_key).limit(limit)
 
 
-def ack_states(ack: sa.Table, stream: str, keys: Sequence[str]) -> sa.Select[Any]:
-    """Look up the acks of some keys."""
-    return sa.select(ack.c.record_key, ack.c.version, ack.c.status, ack.c.next_attempt_at).where(
-        ack.c.stream == stream, ack.c.record_key.in_(keys)
+def _due(ack: sa.Table, cutoff: datetime) -> Element:
+    return sa.and_(
+        ack.c.status == AckStatus.REJECTED.value, ack.c.next_attempt_at.is_not(None), ack.c.next_attempt_at <= cutoff
     )
+
+
+def ack_states(ack: sa.Table, stream: str, keys: Sequence[str]) -> sa.Select[Any]:
+    """Look up the acks of some keys: what `AckState` holds, behind each key."""
+    columns = (ack.c.version, ack.c.status, ack.c.next_attempt_at, ack.c.content, ack.c.content_form)
+    return sa.select(ack.c.record_key, *columns).where(ack.c.stream == stream, ack.c.record_key.in_(keys))
 
 
 def usable_keys(keys: Sequence[str]) -> bool:

@@ -13,7 +13,9 @@ an order changed after that has a replication key past the range's end, where th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
+from tap_legacy_orders.contents import Contents
 from tap_legacy_orders.deleted_orders import DeletedOrders
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.page_reader import PageReader
@@ -24,14 +26,14 @@ from tap_legacy_orders.reading_scope import ReadingScope, choose_scope
 class UnsyncedOrders:
     """The unsynced orders of one stream."""
 
-    def __init__(self, source: OrdersSource, pages: PageReader | None = None) -> None:
+    def __init__(self, source: OrdersSource, pages: PageReader | None = None, contents: Contents | None = None) -> None:
         """Read by `pages`, if they choose among the orders; else every unsynced order is given."""
         self._source = source
-        self._reader = pages or PageReader(source)
+        self._reader = pages or PageReader(source, contents=contents)
 
-    def pages(self, bookmark: str | None) -> Iterator[Page]:
-        """Read everything that is unsynced; `bookmark` is where an earlier run came to."""
-        yield from self.pages_of(choose_scope(self._source, bookmark))
+    def pages(self, bookmark: str | None, since: datetime | None = None) -> Iterator[Page]:
+        """Read everything that is unsynced; `bookmark` is where an earlier run came to, `since` when it came there."""
+        yield from self.pages_of(choose_scope(self._source, bookmark, since))
 
     def pages_of(self, scope: ReadingScope) -> Iterator[Page]:
         """Read everything that is unsynced within a scope."""

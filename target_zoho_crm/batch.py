@@ -23,10 +23,11 @@ class Channel(StrEnum):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One order to be written: its version and the values of the mapped columns."""
+    """One order to be written: its version, the values of the mapped columns, and what our tap says of its content."""
 
     version: str
     values: tuple[Any, ...]
+    content: str = ""
 
 
 class PendingRecords:

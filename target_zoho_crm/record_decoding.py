@@ -18,7 +18,7 @@ from sync_databases.exact_numbers import exact_number
 from sync_databases.folded_keys import shortest_number
 from sync_databases.keys import KEY_LENGTH, NO_VERSION
 from sync_databases.keys import join_key as join_texts
-from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY
+from sync_ledger.stream_contract import CONTENT_PROPERTY, DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY
 from target_zoho_crm.lenient_json import OddValue
 
 GONE: tuple[Any, ...] = (object(),)
@@ -40,7 +40,7 @@ class BadRecordError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Some records of one stream: three lists of equal length; a row holds the mapped columns in their order."""
+    """Some records of one stream: lists of equal length; a row holds the mapped columns in their order."""
 
     keys: list[str]
     versions: list[str]
@@ -49,6 +49,8 @@ class Rows:
     """Whether a row may lack a value: `msgspec.UNSET` stands where the record had no such property."""
     deletions: bool = False
     """Whether a row may be `GONE`."""
+    contents: list[str] | None = None
+    """What our tap says of the orders' contents, "" where it says nothing; None where it says nothing of all."""
 
 
 def join_key(parts: Sequence[Any]) -> str:
@@ -110,7 +112,7 @@ class RowReader:
         types = {name: _struct_type(definition) for name, definition in properties.items()}
         self._raw = {name for name, kind in types.items() if kind is msgspec.Raw}
         self._integers = {name for name, kind in types.items() if kind in (int, int | None)}
-        strict = _struct("Row", self._names, types, optional={DELETED_AT_PROPERTY})
+        strict = _struct("Row", self._names, types, optional={DELETED_AT_PROPERTY, CONTENT_PROPERTY})
         lenient = _struct("Row", self._names, types, optional=set(properties) - set(required))
         line = msgspec.defstruct("Line", [("record", strict)], gc=False)
         self._lines: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[line])  # type: ignore[valid-type]
@@ -120,11 +122,13 @@ class RowReader:
         self._take = self._taker(sources)
         self._encoded = sources.index(encoded) if encoded is not None else -1
         self._deleted = self._deletion_reader()
+        self._contents = self._content_reader(types)
         self._raw_positions = [index for index, name in enumerate(sources) if name in self._raw]
         by_hash = keys_by_hash and not key_properties and KEY_PROPERTY not in properties
         self._keys = self._hashes if by_hash else self._key_reader(key_properties)
         self._versions = self._version_reader(replication_key)
-        own = {KEY_PROPERTY, VERSION_PROPERTY, DELETED_AT_PROPERTY, replication_key, *key_properties, *sources}
+        ours = {KEY_PROPERTY, VERSION_PROPERTY, CONTENT_PROPERTY, DELETED_AT_PROPERTY}
+        own = {*ours, replication_key, *key_properties, *sources}
         self._needed = {name: kind for name, kind in types.items() if name in own}
         used = {name: attribute for name, attribute in self._names.items() if name in own}
         self._only_needed = msgspec.json.Decoder(_struct("Row", used, types, optional=set(used) - set(required)))
@@ -147,7 +151,10 @@ class RowReader:
         deleted = self._deleted
         if deleted is not None and any(map(deleted, records)):
             values = [GONE if deleted(record) else row for record, row in zip(records, values, strict=True)]
-        return Rows(self._keys(records), self._versions(records), values, deletions=deleted is not None)
+        deletions = deleted is not None
+        return Rows(
+            self._keys(records), self._versions(records), values, deletions=deletions, contents=self._contents(records)
+        )
 
     def read_record(self, record: Mapping[str, Any]) -> Rows:
         """Read one record that came as a dict; a property that it lacks is `msgspec.UNSET` in the row.
@@ -168,7 +175,8 @@ class RowReader:
             row = self._decoded({name: tidy[name] for name in self._needed if name in tidy}, self._only_needed)
         if self._deleted is not None and self._deleted(row):
             return Rows(self._keys([row]), self._versions([row]), [GONE], deletions=True)
-        return Rows(self._keys([row]), self._versions([row]), self._plain([self._take(row)]), partial=True)
+        values = self._plain([self._take(row)])
+        return Rows(self._keys([row]), self._versions([row]), values, partial=True, contents=self._contents([row]))
 
     def _decoded(self, record: Mapping[str, Any], decoder: msgspec.json.Decoder[Any]) -> Any:
         for name in self._needed.keys() & record.keys():
@@ -223,6 +231,18 @@ class RowReader:
         if DELETED_AT_PROPERTY in self._raw:
             return lambda row: isinstance(own(row), msgspec.Raw) and bytes(own(row)) != b"null"
         return lambda row: own(row) is not None and own(row) is not msgspec.UNSET
+
+    def _content_reader(self, types: Mapping[str, Any]) -> Callable[[list[Any]], list[str] | None]:
+        """What reads the contents of records."""
+        if types.get(CONTENT_PROPERTY) not in (str, str | None):
+            return lambda _: None
+        own = attrgetter(self._names[CONTENT_PROPERTY])
+
+        def read(rows: list[Any]) -> list[str] | None:
+            contents = [content or "" for content in map(own, rows)]
+            return contents if any(contents) else None
+
+        return read
 
     def _key_reader(self, key_properties: Sequence[str]) -> Callable[[list[Any]], list[str]]:
         names = [KEY_PROPERTY] if KEY_PROPERTY in self._names else list(key_properties)

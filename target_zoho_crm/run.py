@@ -172,6 +172,7 @@ class Run:
             on_rejection=self.settings.on_rejection,
             continuous=self.settings.continuous,
             due_by_ledger=self.settings.continuous or request.announced.read_since is not None,
+            content_form=None if request.announced.content_form is None else request.announced.content_form.id,
             callback_url=self.settings.callback_url,
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from sync_ledger.bindings import Binding, SetUpChangedError, bind
+from sync_ledger.content_forms import remember_form
 from sync_ledger.deleted_records import count_in_crm
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
@@ -73,6 +74,8 @@ def bind_stream(
     """
     wanted = binding_of(request, own, mapping, org)
     bound = bind(lease, wanted)
+    if request.announced.content_form is not None:
+        remember_form(lease, request.announced.content_form)
     if bound is None:
         return
     differ = [

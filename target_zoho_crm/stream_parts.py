@@ -16,6 +16,7 @@ from target_zoho_crm.confirmation.doubts import StreamDoubts
 from target_zoho_crm.confirmation.in_flight import InFlight
 from target_zoho_crm.confirmation.problem_summary import Problems
 from target_zoho_crm.confirmation.recorder import Recorder
+from target_zoho_crm.confirmation.sent_contents import SentContents
 from target_zoho_crm.confirmation.state_gate import StateGate
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.confirmation.sync_flags import SyncFlags
@@ -55,6 +56,7 @@ class StreamParts:
     ledger: StreamLedger
     recorder: Recorder
     in_flight: InFlight
+    contents: SentContents
     writers: WriterParts
     lookups: LookupResolver
     deletions: Deletions
@@ -103,12 +105,14 @@ class SharedParts:
         """
         settings, client, calls, lines = self._settings, self._client, self._workers.calls, compiled.lines
         soft_delete = own.deletes.soft_delete(fields)
+        contents = SentContents(policy.content_form)
         ledger = StreamLedger(
             lease.ledger,
             lease,
             max_attempts=settings.max_attempts,
             folding=policy.folding,
             shares_module=own.shares_module,
+            contents=contents,
         )
         recorder = Recorder(
             policy,
@@ -117,6 +121,7 @@ class SharedParts:
             problems=self._problems,
             credits=self._credits,
             flags=flags,
+            contents=contents,
         )
         doubts = StreamDoubts(lease)
         records = RecordsByKey(client, own.module, own.key_field, policy.folding)
@@ -151,19 +156,34 @@ class SharedParts:
         lookups = LookupResolver(policy, ledger=ledger, recorder=recorder, directories=self._parents, workers=calls)
         whole = lines is None and not has_links(compiled.mapping)
         verification = Verification(policy, client, doubts=doubts, recorder=recorder, lookups=lookups, readable=whole)
-        sifts = [*self._sifts(policy, own, ledger, recorder), verification.sift]
+        sifts = [*self._sifts(policy, own, ledger, recorder, flags), verification.sift]
         if policy.operation is Operation.INSERT:
             sifts.append(insertion.settle_in_doubt)
-        return StreamParts(policy, ledger, recorder, in_flight, writers, lookups, deletions, verification, sifts)
+        return StreamParts(
+            policy, ledger, recorder, in_flight, contents, writers, lookups, deletions, verification, sifts
+        )
 
-    def _sifts(self, policy: StreamPolicy, own: StreamSettings, ledger: StreamLedger, recorder: Recorder) -> list[Sift]:
-        """What takes out orders that need not be sent, as far as it asks the ledger alone."""
+    def _sifts(
+        self,
+        policy: StreamPolicy,
+        own: StreamSettings,
+        ledger: StreamLedger,
+        recorder: Recorder,
+        flags: SyncFlags | None,
+    ) -> list[Sift]:
+        """What takes out orders that need not be sent, in this order."""
         sifts: list[Sift] = [recorder.set_missing_flags]
         if own.shares_module:
             sifts.append(SharedModule(policy.folding, ledger=ledger, recorder=recorder).sift)
-        if self._settings.skip_unchanged:
-            hasher = PayloadHasher(payload_settings(self._settings.config), policy.stream)
-            sifts.append(UnchangedOrders(hasher, ledger=ledger, recorder=recorder).sift)
+        if self._settings.skip_unchanged or policy.content_form is not None:
+            unchanged = UnchangedOrders(
+                PayloadHasher(payload_settings(self._settings.config), policy.stream),
+                ledger=ledger,
+                recorder=recorder,
+                every_version=self._settings.skip_unchanged,
+                by_flag=flags is not None,
+            )
+            sifts.append(unchanged.sift)
         return sifts
 
     def delivery(
@@ -208,6 +228,7 @@ class SharedParts:
             sifts=parts.sifts,
             state_gate=self._state_gate,
             in_flight=parts.in_flight,
+            contents=parts.contents,
             workers=self._workers,
             batch_orders=settings.bulk_rows,
             flush_timer=None if settings.max_age_seconds is None else FlushTimer(settings.max_age_seconds),

@@ -33,5 +33,7 @@ class StreamPolicy:
     """Whether the run lasts, so that no next run is to be waited for: what was left is taken up again by this one."""
     due_by_ledger: bool = True
     """Whether the tap sends again what the ledger holds as due; another one sends again what STATE has not passed."""
+    content_form: str | None = None
+    """The form of the contents that our tap's records carry."""
     callback_url: str | None = field(default=None, repr=False)
     """Where Zoho says that a job has ended; it holds a secret."""

@@ -33,7 +33,7 @@ class Standing(StrEnum):
     REJECTED = "rejected"  # for good: not tried again until it changes, or somebody retries it
     DUE = "due again"  # rejected, with a next attempt
     RETRIED = "retried"  # rejected for good, with a next attempt because somebody asked
-    PARKED = "parked"  # its retries are used up (or somebody dismissed it before they were)
+    PARKED = "parked"  # its retries are used up
     DISMISSED = "dismissed"  # parked by somebody
 
     @classmethod
@@ -85,9 +85,9 @@ class Code:
             return "Nothing; somebody retried it, and the next run sends it."
         if standing in (Standing.REJECTED, Standing.DUE):
             return self.remedy
-        why = "The retries are used up, or somebody" if standing is Standing.PARKED else "Somebody"
+        why = "The retries are used up" if standing is Standing.PARKED else "Somebody dismissed it"
         retry = f"`orders-sync retry KEY`{f' (or `--code {self.name}`)' if self.name else ''}"
-        return f"{self.once_parked} {why} dismissed it: it is tried again when it changes, or after {retry}.".strip()
+        return f"{self.once_parked} {why}: it is tried again when it changes, or after {retry}.".strip()
 
 
 class CodeRow(StrEnum):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from target_zoho_crm.confirmation.outcomes import Outcome
 
+_SYNCED = {"record_key": "key", "version": "version", "zoho_id": "zoho_id", "action": "action"}
+"""Columns of the acks of synced orders, and what of an outcome they hold."""
+
+_OF_SYNCED = attrgetter(*_SYNCED.values())
+
 
 def columns_of(outcomes: Sequence[Outcome]) -> dict[str, Sequence[Any]]:
-    """What orders that are in the CRM have each of its own."""
-    return {
-        "record_key": [outcome.key for outcome in outcomes],
-        "version": [outcome.version for outcome in outcomes],
-        "zoho_id": [outcome.zoho_id for outcome in outcomes],
-        "action": [outcome.action for outcome in outcomes],
-    }
+    """What the acks of synced orders hold of their outcomes; one pass over all."""
+    return dict(zip(_SYNCED, zip(*map(_OF_SYNCED, outcomes), strict=True), strict=True))
 
 
 def hash_column(keys: Iterable[str], hashes: Mapping[str, str]) -> dict[str, Sequence[Any]]:

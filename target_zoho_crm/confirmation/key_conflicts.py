@@ -7,10 +7,12 @@ order's already: in the same call or job, or by the ledger.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 import sqlalchemy as sa
 
@@ -19,6 +21,11 @@ from sync_ledger.record_owners import Claim, claims_on, disown
 from sync_ledger.tables import LedgerTables
 from target_zoho_crm.api.codes import Family, OwnCode
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, matched_by
+from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
+
+logger = logging.getLogger("target-zoho-crm")
+
+_ACTION_AND_CONFLICT, _ZOHO_ID = attrgetter("action", "conflict_id"), attrgetter("zoho_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,8 @@ class Conflicts:
         A new record has a new id, so the ledger is asked for the others only; with `look_at_new` for all, since a dead
         run may have written orders beside them.
         """
+        if not (look_at_new or self._unproven or self._met) and _all_new(outcomes):
+            return list(outcomes)
         ids = {each.key: zoho_id for each in outcomes if (zoho_id := each.zoho_id or each.conflict_id)}
         shared = _shared(ids)
         known = {ids[each.key] for each in outcomes if each.key in ids and each.action != CREATED}
@@ -124,6 +133,13 @@ def written_too(zoho_id: str, rivals: Sequence[str]) -> str:
     return f"record {zoho_id} was written for order {rivals[0]!r}{more} too"
 
 
+def _all_new(outcomes: Sequence[Outcome]) -> bool:
+    """Whether each outcome is of a record that was just created, and of no other's."""
+    if set(map(_ACTION_AND_CONFLICT, outcomes)) != {(CREATED, None)}:
+        return False
+    return len(set(map(_ZOHO_ID, outcomes)) - {None}) == len(outcomes)
+
+
 def _shared(ids: Mapping[str, str]) -> dict[str, list[str]]:
     """The keys of each record that several orders of one answer have."""
     if len(set(ids.values())) == len(ids):
@@ -134,17 +150,32 @@ def _shared(ids: Mapping[str, str]) -> dict[str, list[str]]:
     return {zoho_id: keys for zoho_id, keys in by_id.items() if len(keys) > 1}
 
 
+def key_conflict(key: str, version: str, message: str, *, field: str | None, conflict_id: str | None = None) -> Outcome:
+    """The refusal of an order whose record, or key, is another order's; the fields are those of `Outcome`."""
+    return Outcome(
+        key=key,
+        version=version,
+        status=Status.REJECTED,
+        code=OwnCode.KEY_CONFLICT,
+        field=field,
+        message=message,
+        family=Family.DATA,
+        conflict_id=conflict_id,
+    )
+
+
 def _conflict(outcome: Outcome, rivals: Sequence[str]) -> Outcome:
     zoho_id = outcome.zoho_id or outcome.conflict_id or ""
     by_field = outcome.field if outcome.conflict_id else None
     text = written_too(zoho_id, rivals)
-    return Outcome(
-        key=outcome.key,
-        version=outcome.version,
-        status=Status.REJECTED,
-        code=OwnCode.KEY_CONFLICT,
-        field=by_field,
-        message=f"{matched_by(zoho_id, by_field)}; {text}" if by_field else text,
-        family=Family.DATA,
-        conflict_id=zoho_id,
-    )
+    message = f"{matched_by(zoho_id, by_field)}; {text}" if by_field else text
+    return key_conflict(outcome.key, outcome.version, message, field=by_field, conflict_id=zoho_id)
+
+
+def log_lost(stream: str, lost: Sequence[Lost]) -> None:
+    """Name orders that are no longer called synced."""
+    for each in lost[:SAMPLE_KEYS]:
+        why = written_too(each.zoho_id, [each.by])
+        logger.warning("Stream %r: order %r is no longer called synced: %s", stream, each.key, why)
+    if len(lost) > SAMPLE_KEYS:
+        logger.warning("Stream %r: so are %d more", stream, len(lost) - SAMPLE_KEYS)

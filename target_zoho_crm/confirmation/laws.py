@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
 
 from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.confirmation.outcomes import Outcome
 from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
 
 logger = logging.getLogger("target-zoho-crm")
+
+_KEY_AND_VERSION = attrgetter("key", "version")
 
 
 def as_sent(outcomes: Sequence[Outcome], sent: Mapping[str, str], stream: str) -> list[Outcome]:
@@ -33,10 +36,9 @@ def as_sent(outcomes: Sequence[Outcome], sent: Mapping[str, str], stream: str) -
     return list(kept.values())
 
 
-def are_of_job(outcomes: Sequence[Outcome], job: JournalledJob) -> bool:
-    """Whether a job's outcomes are those of its rows: one each, at its version."""
-    versions = {outcome.key: outcome.version for outcome in outcomes}
-    return len(outcomes) == len(versions) and versions == job.manifest.texts()
+def are_of_rows(outcomes: Sequence[Outcome], sent: Mapping[str, str]) -> bool:
+    """Whether a job's outcomes are those of its rows: one each, at its version. `sent` are versions by key."""
+    return len(outcomes) == len(sent) and dict(map(_KEY_AND_VERSION, outcomes)) == sent
 
 
 def not_of_job(job: JournalledJob, keys: Collection[str]) -> str:

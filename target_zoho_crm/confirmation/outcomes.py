@@ -78,6 +78,15 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     group: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What was written: the outcomes as the ledger took them, and how many are due again by themselves."""
+
+    in_the_crm: Sequence[Outcome]
+    refused: Sequence[Outcome]
+    due_again: int
+
+
 CREATED = "insert"
 """The action of an order that was not in the CRM before: it has no lines and no links there yet."""
 

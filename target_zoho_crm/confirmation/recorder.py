@@ -14,6 +14,7 @@ from target_zoho_crm.batch import Batch, Channel, PendingRecords
 from target_zoho_crm.confirmation.failed_calls import FailedCalls
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.problem_summary import Problems
+from target_zoho_crm.confirmation.sent_contents import SentContents
 from target_zoho_crm.confirmation.state_gate import StateGate
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.confirmation.sync_flags import SyncFlags, unflagged
@@ -38,14 +39,19 @@ class Recorder:
         problems: Problems,
         credits: CreditMeter,  # noqa: A002 - the field's word
         flags: SyncFlags | None = None,
+        contents: SentContents | None = None,
     ) -> None:
-        """`flags` where the tap goes by a flag in the orders' table: it is set after the ack."""
+        """`flags` where the tap goes by a flag in the orders' table: it is set after the ack.
+
+        `contents` are those of what is sent.
+        """
         self._policy = policy
         self._ledger = ledger
         self._state_gate = state_gate
         self._problems = problems
         self._credits = credits
         self._flags = flags
+        self._contents = contents or SentContents(None)
         self._failed_calls = FailedCalls(continuous=policy.continuous)
 
     # Outcomes
@@ -66,9 +72,10 @@ class Recorder:
             ConfigurationError, QuotaError: Zoho refused one for a reason that no record is to blame for.
             RejectedError: one was refused and `on_rejection` is fail_fast; the ledger knows all of them by then.
         """
+        rows = {} if self._flags is None else self._rows_sent(outcomes, adopted=pending is None)
         confirmed = self._ledger.confirm(outcomes, channel, job, payload_hashes)
         if self._flags is not None:
-            self._flags.set(confirmed.in_the_crm)
+            self._flags.set(confirmed.in_the_crm, rows)
         if pending is not None:
             held = [each for each in confirmed.refused if self._is_held(each)]
             settled = [each for each in confirmed.refused if not self._is_held(each)] if held else confirmed.refused
@@ -89,6 +96,13 @@ class Recorder:
                 f"{f' in field {refused.field}' if refused.field else ''}; on_rejection is fail_fast"
             )
 
+    def _rows_sent(self, outcomes: Sequence[Outcome], *, adopted: bool) -> dict[str, str | None]:
+        """What is known of the rows of orders that may change without another version; None where nothing is."""
+        keys = [outcome.key for outcome in outcomes]
+        if adopted:
+            return dict.fromkeys(self._ledger.keys_with_content(keys))
+        return self._contents.rows_among(keys)
+
     def _is_held(self, outcome: Outcome) -> bool:
         """Whether STATE must not pass an order: nobody is known to be at fault, and its tap does not ask the ledger."""
         return not self._policy.due_by_ledger and outcome.code in (OwnCode.CALL_FAILED, OwnCode.UPLOAD_FAILED)
@@ -102,7 +116,7 @@ class Recorder:
         if not known:
             return batch
         outcomes = unflagged({key: versions[key] for key in known})
-        self._flags.set(outcomes)
+        self._flags.set(outcomes, self._rows_sent(outcomes, adopted=False))
         self._state_gate.confirmed(batch.pending, outcomes, 0)
         return batch.without(known)
 

@@ -15,6 +15,7 @@ from target_zoho_crm.api.codes import Family
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.retries import Attempt, attempt_of, next_attempt_at
+from target_zoho_crm.confirmation.sent_contents import SentContents
 from target_zoho_crm.mapping.key_folding import KeyFolding
 
 _ACK_STATUS = {
@@ -26,8 +27,11 @@ _ACK_STATUS = {
 class Refusals:
     """Makes the acks of one stream's refusals."""
 
-    def __init__(self, table: sa.Table, lease: Lease, folding: KeyFolding, *, max_attempts: int) -> None:
+    def __init__(
+        self, table: sa.Table, lease: Lease, folding: KeyFolding, contents: SentContents, *, max_attempts: int
+    ) -> None:
         """`max_attempts` counts the tries of an order whose refusals pass by themselves."""
+        self._contents = contents
         self._table = table
         self._lease = lease
         self._folding = folding
@@ -76,6 +80,8 @@ class Refusals:
                     failing_since=since,
                     job_id=job.job_id if job else outcome.group,
                     run_id=self._lease.run_id,
+                    content=None if job else self._contents.of(outcome.key),  # a job's stays what it is
+                    content_form=None if job else self._contents.form,
                     folded_key=folded.get(outcome.key),
                 )
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from msgspec import structs
 
 from sync_ledger.acks import Acks, from_elsewhere, has_long_numbers, make_due, synced_at, tries_of, write_acks
 from sync_ledger.callback_notes import called_back_at
+from sync_ledger.content_forms import keys_with_content
 from sync_ledger.deleted_records import KnownRecord, count_in_crm, known_records, note_deleted
 from sync_ledger.given_up_jobs import given_up_at
 from sync_ledger.in_doubt import in_doubt_since
@@ -29,7 +30,7 @@ from sync_ledger.keys_alike import keys_folded_alike
 from sync_ledger.leases import Lease, LeaseCheck
 from sync_ledger.ledger import Ledger
 from sync_ledger.made_again import MadeAgain, made_again_by
-from sync_ledger.payload_hashes import confirmed_payloads
+from sync_ledger.payload_hashes import ConfirmedPayload, confirmed_payloads
 from sync_ledger.quarantine import Quarantine, quarantined
 from sync_ledger.record_owners import Claim, claims_on, owners_in_module
 from sync_ledger.sent_writes import SentWrite
@@ -39,11 +40,12 @@ from sync_ledger.writes_under_way import WriteKind
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.ack_columns import columns_of, hash_column
-from target_zoho_crm.confirmation.key_conflicts import Conflicts, Lost, written_too
+from target_zoho_crm.confirmation.key_conflicts import Conflicts, Lost, log_lost
 from target_zoho_crm.confirmation.laws import not_of_job
-from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.outcomes import Confirmed, Outcome, Status
 from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
 from target_zoho_crm.confirmation.refusals import Refusals
+from target_zoho_crm.confirmation.sent_contents import SentContents
 from target_zoho_crm.mapping.key_folding import KeyFolding
 
 _T = TypeVar("_T")
@@ -53,28 +55,27 @@ _IN_THE_CRM = (Status.SYNCED, Status.UNCHANGED)
 logger = logging.getLogger("target-zoho-crm")
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """What was written: the outcomes as the ledger took them, and how many are due again by themselves."""
-
-    in_the_crm: Sequence[Outcome]
-    refused: Sequence[Outcome]
-    due_again: int
-
-
 class StreamLedger:
     """One stream's part of the ledger: its acks and its journal, written under the run's lease."""
 
     def __init__(
-        self, ledger: Ledger, lease: Lease, *, max_attempts: int, folding: KeyFolding, shares_module: bool = False
+        self,
+        ledger: Ledger,
+        lease: Lease,
+        *,
+        max_attempts: int,
+        folding: KeyFolding,
+        shares_module: bool = False,
+        contents: SentContents | None = None,
     ) -> None:
         """`max_attempts` counts the tries of an order whose refusals pass by themselves.
 
-        `shares_module`: other streams of the ledger write to the module too.
+        `shares_module`: other streams of the ledger write to the module too. `contents`: those of what is sent.
         """
         self._ledger = ledger
         self._lease = lease
-        self._refusals = Refusals(ledger.tables.ack, lease, folding, max_attempts=max_attempts)
+        self._contents = contents or SentContents(None)
+        self._refusals = Refusals(ledger.tables.ack, lease, folding, self._contents, max_attempts=max_attempts)
         self._folding = folding
         self._statistics = AckStatistics(ledger)
         self._conflicts = Conflicts(ledger.tables, lease.stream, shares_module=shares_module)
@@ -107,12 +108,18 @@ class StreamLedger:
         return self._read(lambda connection: quarantined(connection, ack, stream, versions))
 
     def synced_at(self, versions: Mapping[str, str]) -> set[str]:
-        """Look up which orders are confirmed to be in the CRM at just these versions, given by key."""
-        ack, stream = self._ledger.tables.ack, self._lease.stream
-        return self._read(lambda connection: synced_at(connection, ack, stream, versions))
+        """Look up which orders are confirmed to be in the CRM at just these versions, by key, and contents."""
+        ack, stream, form = self._ledger.tables.ack, self._lease.stream, self._contents.form
+        contents = self._contents.among(versions)
+        return self._read(lambda connection: synced_at(connection, ack, stream, versions, contents, form))
 
-    def payload_hashes(self, keys: Collection[str]) -> dict[str, str]:
-        """Look up the payload hashes of orders that are confirmed to be in the CRM."""
+    def keys_with_content(self, keys: Collection[str]) -> set[str]:
+        """Look up which of these orders were read while they could change without another version."""
+        ack, stream = self._ledger.tables.ack, self._lease.stream
+        return self._read(lambda connection: keys_with_content(connection, ack, stream, keys))
+
+    def confirmed_payloads(self, keys: Collection[str]) -> dict[str, ConfirmedPayload]:
+        """Look up what was last sent of orders that are confirmed to be in the CRM."""
         ack, stream = self._ledger.tables.ack, self._lease.stream
         return self._read(lambda connection: confirmed_payloads(connection, ack, stream, keys))
 
@@ -201,9 +208,11 @@ class StreamLedger:
             own = replace(job, run_id=self._lease.run_id)
             journal_intent(connection, self._ledger.tables.job, own, now)
             channel = Channel.UPSERT if job.step is JobStep.CALLING else Channel.BULK_WRITE
-            common = self._common(AckStatus.SUBMITTED, channel, now, job_id=job.job_id, attempts=0)
+            form = self._contents.form
+            common = self._common(AckStatus.SUBMITTED, channel, now, job_id=job.job_id, attempts=0, content_form=form)
             differing = {"record_key": list(versions), "version": list(versions.values())}
-            self._write(connection, common, differing | hash_column(versions, payload_hashes))
+            sent = hash_column(versions, payload_hashes) | self._contents.column(versions)
+            self._write(connection, common, differing | sent)
 
         self._transact(write)
         self._statistics.wrote(len(versions))
@@ -267,7 +276,7 @@ class StreamLedger:
 
         def write(connection: sa.Connection, now: datetime) -> None:
             nonlocal own, good, others, refused, lost, elsewhere, due
-            own = self._conflicts.refuse(connection, own, look_at_new=_is_adopted(job))
+            own = self._conflicts.refuse(connection, own, look_at_new=job is not None and job.is_adopted)
             lost = self._conflicts.disown(connection, own, now) or lost  # none where a commit's answer was lost
             good = [outcome for outcome in own if outcome.status in _IN_THE_CRM]
             bad = [outcome for outcome in own if outcome.status not in _IN_THE_CRM] if len(good) < len(own) else []
@@ -276,7 +285,11 @@ class StreamLedger:
             every = True
             if good:
                 common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=1)
-                columns = columns_of(good) | hash_column([each.key for each in good], payload_hashes or {})
+                keys = [each.key for each in good]
+                columns = columns_of(good) | hash_column(keys, payload_hashes or {})
+                if job is None:  # a job's are in the ledger since it was intended
+                    common["content_form"] = self._contents.form
+                    columns |= self._contents.column(keys)
                 every = self._write(connection, common, columns, of_job=job is not None)
             acks = self._refusals.acks(connection, others, channel, job, now)
             every &= write_acks(connection, self._ledger.tables.ack, Acks.of(acks), of_job=job is not None)
@@ -300,12 +313,10 @@ class StreamLedger:
             self._statistics.wrote(len(good) + len(others))
         if job is not None and elsewhere:
             logger.error("%s", not_of_job(job, elsewhere))
-        for each in lost[:SAMPLE_KEYS]:
-            why = written_too(each.zoho_id, [each.by])
-            logger.warning("Stream %r: order %r is no longer called synced: %s", self._lease.stream, each.key, why)
-        if len(lost) > SAMPLE_KEYS:
-            logger.warning("Stream %r: so are %d more", self._lease.stream, len(lost) - SAMPLE_KEYS)
-        return self._looked_beside(Confirmed(good, refused, due), channel)
+        log_lost(self._lease.stream, lost)
+        confirmed = self._looked_beside(Confirmed(good, refused, due), channel)
+        self._contents.settled(map(_KEY, outcomes))
+        return confirmed
 
     def _looked_beside(self, confirmed: Confirmed, channel: Channel | None) -> Confirmed:
         """The same, without orders in whose record a run beside this one has put one of its own at this very moment.
@@ -339,7 +350,7 @@ class StreamLedger:
 
         def look_up() -> list[Outcome]:
             with self._ledger.connect() as connection:
-                return self._conflicts.refuse(connection, outcomes, look_at_new=_is_adopted(job))
+                return self._conflicts.refuse(connection, outcomes, look_at_new=job is not None and job.is_adopted)
 
         return self._ledger.with_retries(look_up)
 
@@ -386,8 +397,3 @@ class StreamLedger:
                 write(connection, now)
 
         self._ledger.with_retries(once)
-
-
-def _is_adopted(job: JournalledJob | None) -> bool:
-    """Whether an earlier run sent the job: one of this run is journalled under its name, and does not carry it."""
-    return job is not None and bool(job.run_id)

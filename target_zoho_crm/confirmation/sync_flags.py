@@ -15,9 +15,10 @@ from singer_sdk import typing as th
 from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from sync_databases.database_errors import DatabaseError
-from sync_databases.flag_statements import FlagStatements
+from sync_databases.flag_statements import FlagStatements, row_version
 from sync_databases.flags import FlaggedTable
 from sync_databases.reflection import columns_of, typed
+from sync_databases.row_fingerprints import takes_fingerprints, teach_fingerprints
 from sync_databases.session_settings import pin_for_writing
 from sync_databases.value_sql import value_sql_for
 from sync_databases.writable_database import WritableDatabase, writable_engine
@@ -62,10 +63,17 @@ class OrdersDatabase(WritableDatabase):
 class SyncFlags:
     """The flags of one stream's orders. Safe for threads."""
 
-    def __init__(self, database: OrdersDatabase, statements: FlagStatements, table: FlaggedTable) -> None:
-        """Use `SyncFlags.open`."""
+    def __init__(
+        self,
+        database: OrdersDatabase,
+        statements: FlagStatements,
+        by_row: FlagStatements | None,
+        table: FlaggedTable,
+    ) -> None:
+        """Use `SyncFlags.open`. `by_row` compares the columns that were sent, too; None where no tap asks for that."""
         self._database = database
         self._statements = statements
+        self._by_row = by_row
         self._table = table
         self._stays = False
 
@@ -93,10 +101,12 @@ class SyncFlags:
             )
         try:
             engine = writable_engine(url)
+            teach_fingerprints(engine)
         except DatabaseError as error:
             raise configuration_error(OwnCode.SYNC_FLAG_NOT_WRITABLE, f"orders_url: {error}.") from error
         try:
-            return cls(OrdersDatabase(engine, logger, retries_until=retries_until), _statements(engine, table), table)
+            database = OrdersDatabase(engine, logger, retries_until=retries_until)
+            return cls(database, *_statements(engine, table), table)
         except (DBAPIError, NoSuchTableError, KeyError, ConfigurationError, OSError) as error:
             engine.dispose()
             if isinstance(error, ConfigurationError):
@@ -105,16 +115,21 @@ class SyncFlags:
                 OwnCode.SYNC_FLAG_NOT_WRITABLE, f"Column {table.flag} of {table.table}: {_cause(error)}."
             ) from error
 
-    def set(self, outcomes: Sequence[Outcome]) -> None:
+    def set(self, outcomes: Sequence[Outcome], rows: Mapping[str, str | None]) -> None:
         """Set the flags of orders that are in the CRM and have not changed since.
+
+        `rows`, by key, are of orders that may change without another version: fingerprints of the columns that were
+        sent. Where there is none, a later run sets the flag.
 
         Raises:
             ConfigurationError: a trigger undoes it.
             DatabaseUnavailableError: the orders' database does not answer, time and again.
         """
-        versions = {outcome.key: outcome.version for outcome in outcomes}
-        if versions:
-            self._database.transact(lambda connection: self._set(connection, versions))
+        versions = {outcome.key: outcome.version for outcome in outcomes if outcome.key not in rows}
+        given = {outcome.key: (outcome.version, rows.get(outcome.key)) for outcome in outcomes if outcome.key in rows}
+        by_row = {key: (version, row) for key, (version, row) in given.items() if row is not None}
+        if versions or by_row:
+            self._database.transact(lambda connection: self._set(connection, versions, by_row))
 
     def rehearse(self, versions: Mapping[str, str]) -> None:
         """Set the flags of these orders as `set` does, and take it back; versions by key.
@@ -123,16 +138,24 @@ class SyncFlags:
             ConfigurationError: as `set`.
         """
         with self._database.begin() as connection:
-            self._set(connection, versions)
+            self._set(connection, versions, {})
             transaction = connection.get_transaction()
             if transaction is not None:
                 transaction.rollback()
 
-    def _set(self, connection: sa.Connection, versions: Mapping[str, str]) -> None:
-        witness = None if self._stays else self._witness(connection, versions)
-        self._statements.set(connection, versions)
+    def _set(
+        self, connection: sa.Connection, versions: Mapping[str, str], by_row: Mapping[str, tuple[str, str]]
+    ) -> None:
+        self._set_by(self._statements, connection, versions)
+        if self._by_row is not None and by_row:
+            rows = {key: row_version(version, row) for key, (version, row) in by_row.items()}
+            self._set_by(self._by_row, connection, rows)
+
+    def _set_by(self, statements: FlagStatements, connection: sa.Connection, versions: Mapping[str, str]) -> None:
+        witness = None if self._stays else _witness(statements, connection, versions)
+        statements.set(connection, versions)
         if witness is not None:
-            if self._state(connection, witness) != (versions[witness], False):
+            if _state(statements, connection, witness) != (versions[witness], False):
                 raise configuration_error(
                     OwnCode.SYNC_FLAG_UNDONE,
                     f"Setting {self._table.flag} of order {witness!r} in {self._table.table} changes its version, or "
@@ -140,20 +163,22 @@ class SyncFlags:
                 )
             self._stays = True
 
-    def _witness(self, connection: sa.Connection, versions: Mapping[str, str]) -> str | None:
-        """An order whose flag is about to be set, locked."""
-        for key in islice(versions, LOOKED_AT):
-            if self._state(connection, key) == (versions[key], True):
-                return key
-        return None
-
-    def _state(self, connection: sa.Connection, key: str) -> tuple[str, bool] | None:
-        row = connection.execute(self._statements.state_of(key).with_for_update()).first()
-        return None if row is None else (str(row[0]), bool(row[1]))
-
     def close(self) -> None:
         """Give back all connections."""
         self._database.close()
+
+
+def _witness(statements: FlagStatements, connection: sa.Connection, versions: Mapping[str, str]) -> str | None:
+    """An order whose flag is about to be set, locked."""
+    for key in islice(versions, LOOKED_AT):
+        if _state(statements, connection, key) == (versions[key], True):
+            return key
+    return None
+
+
+def _state(statements: FlagStatements, connection: sa.Connection, key: str) -> tuple[str, bool] | None:
+    row = connection.execute(statements.state_of(key).with_for_update()).first()
+    return None if row is None else (str(row[0]), bool(row[1]))
 
 
 def unflagged(versions: Mapping[str, str]) -> list[Outcome]:
@@ -161,15 +186,17 @@ def unflagged(versions: Mapping[str, str]) -> list[Outcome]:
     return [Outcome(key, version, Status.UNCHANGED, action=Status.UNCHANGED.value) for key, version in versions.items()]
 
 
-def _statements(engine: sa.Engine, table: FlaggedTable) -> FlagStatements:
+def _statements(engine: sa.Engine, table: FlaggedTable) -> tuple[FlagStatements, FlagStatements | None]:
     pin_for_writing(engine)
     with engine.connect() as connection:
         columns = columns_of(sa.inspect(connection), table.table, table.schema)
-        key = {name: typed(connection, table.table, table.schema, columns[name]) for name in table.key}
-    statements = FlagStatements(value_sql_for(engine.dialect), table, {**columns, **key})
+        key = {name: typed(connection, table.table, table.schema, columns[name]) for name in (*table.key, *table.sent)}
+    value_sql, columns = value_sql_for(engine.dialect), {**columns, **key}
+    statements = FlagStatements(value_sql, table, columns)
+    by_row = FlagStatements(value_sql, table, columns, by_row=True) if takes_fingerprints(value_sql) else None
     with engine.begin() as connection:
         connection.execute(statements.nothing())
-    return statements
+    return statements, by_row if table.sent else None
 
 
 def _differs(stream: str, what: str) -> ConfigurationError:

@@ -23,7 +23,11 @@ class Buffer:
     def add(self, rows: Rows) -> int:
         """Take records in; returns how many of all were superseded by a later one of the same key."""
         before = len(self._entries)
-        self._entries.update(zip(rows.keys, map(Entry, rows.versions, rows.values), strict=True))
+        if rows.contents is None:
+            entries = map(Entry, rows.versions, rows.values)
+        else:
+            entries = map(Entry, rows.versions, rows.values, rows.contents)
+        self._entries.update(zip(rows.keys, entries, strict=True))
         return before + len(rows.keys) - len(self._entries)
 
     def put_back(self, entries: dict[str, Entry]) -> int:

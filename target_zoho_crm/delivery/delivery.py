@@ -9,6 +9,7 @@ import msgspec
 
 from target_zoho_crm.batch import Batch, Entry, PendingRecords
 from target_zoho_crm.confirmation.in_flight import InFlight
+from target_zoho_crm.confirmation.sent_contents import SentContents
 from target_zoho_crm.confirmation.state_gate import READ, StateGate
 from target_zoho_crm.delivery.buffer import Buffer
 from target_zoho_crm.delivery.deletions import Deletions
@@ -38,6 +39,7 @@ class Delivery:
         sifts: Sequence[Sift],
         state_gate: StateGate,
         in_flight: InFlight,
+        contents: SentContents,
         workers: RunWorkers,
         batch_orders: int,
         flush_timer: FlushTimer | None,
@@ -55,6 +57,7 @@ class Delivery:
         self._sifts = sifts
         self._state_gate = state_gate
         self._in_flight = in_flight
+        self._contents = contents
         self._workers = workers
         self._batch_orders = batch_orders
         self._flush_timer = flush_timer
@@ -137,6 +140,7 @@ class Delivery:
         if not entries:
             return 0
         taken = len(entries)
+        self._contents.note(entries)
         if self._has_deletions:
             self._deletions.collect(pending, entries)
         if self._has_unreadable:
@@ -183,7 +187,7 @@ class Delivery:
             present = tuple(i for i, value in enumerate(entry.values) if value is not msgspec.UNSET)
             if len(present) < len(entry.values):
                 values = tuple(entry.values[i] for i in present)
-                partial.setdefault(present, {})[key] = Entry(entry.version, values)
+                partial.setdefault(present, {})[key] = Entry(entry.version, values, entry.content)
             else:
                 complete[key] = entry
         parts: list[tuple[FieldMapping, Mapping[str, Entry]]] = [(self._mapping, complete)] if complete else []

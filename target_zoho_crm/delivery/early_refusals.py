@@ -52,6 +52,7 @@ class EarlyRefusals:
             [rows.versions[index] for index in kept],
             [rows.values[index] for index in kept],
             partial=rows.partial,
+            contents=rows.contents and [rows.contents[index] for index in kept],
         )
 
     def unreadable(self, pending: PendingRecords, entries: dict[str, Entry]) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from target_zoho_crm.api.codes import Family, OwnCode
 from target_zoho_crm.batch import Batch
-from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.key_conflicts import key_conflict
 from target_zoho_crm.confirmation.recorder import Recorder
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.mapping.key_folding import KeyFolding
@@ -29,14 +28,11 @@ class SharedModule:
         if not owners:
             return batch
         outcomes = [
-            Outcome(
-                key=key,
-                version=batch.entries[key].version,
-                status=Status.REJECTED,
-                code=OwnCode.KEY_CONFLICT,
+            key_conflict(
+                key,
+                batch.entries[key].version,
+                f"stream {claim.stream!r} has order {claim.key!r} in this module",
                 field=batch.mapping.key_field.api_name,
-                message=f"stream {claim.stream!r} has order {claim.key!r} in this module",
-                family=Family.DATA,
             )
             for key, claim in owners.items()
         ]

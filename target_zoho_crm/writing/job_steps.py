@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -42,7 +42,7 @@ from target_zoho_crm.api.errors import (
 )
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.confirmation.doubts import StreamDoubts
-from target_zoho_crm.confirmation.laws import are_of_job
+from target_zoho_crm.confirmation.laws import are_of_rows
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
@@ -290,24 +290,27 @@ class JobSteps:
         Raises:
             StillRunningError: the outcomes are not those of the job's rows; it is left to the next run.
         """
-        outcomes = self._read(job, result, key_columns)
+        sent = job.manifest.texts()
+        outcomes = self._read(job, sent, result, key_columns)
         attempts = 1
         while outcomes is None:
             result = self.fetch(job, self.wait_for_end(job)) if attempts < RESULT_ATTEMPTS else None
             attempts += 1
-            outcomes = self._read(job, result, key_columns)
-        if not are_of_job(outcomes, job):
+            outcomes = self._read(job, sent, result, key_columns)
+        if not are_of_rows(outcomes, sent):
             raise StillRunningError(f"the result of job {job.zoho_job_id} was read as of other rows than it has")
         operation = operation_in_job(job.create_body)
         return outcomes if operation is Operation.UPSERT else by_operation(outcomes, operation)
 
-    def _read(self, job: JournalledJob, result: Path | None, key_columns: int) -> list[Outcome] | None:
+    def _read(
+        self, job: JournalledJob, sent: Mapping[str, str], result: Path | None, key_columns: int
+    ) -> list[Outcome] | None:
         """The outcomes in a result; None where it cannot be read. A job without one leaves its orders due."""
         if result is None:
             return _all_due_again(job)
         try:
             parents = parents_in_job(job.create_body)
-            return job_outcomes(result, job.manifest.texts(), parents, key_columns=key_columns)
+            return job_outcomes(result, sent, parents, key_columns=key_columns)
         except AnswerError as error:
             logger.warning("Bulk write job %s of stream %r: %s", job.zoho_job_id, job.stream, error)
             return None

@@ -234,7 +234,7 @@ class _Resolution:
                 left_out[key] = name
             value = answer if isinstance(answer, str) else None
             values = (*entry.values[:position], value, *entry.values[position + 1 :])
-            self.entries[key] = Entry(entry.version, values)
+            self.entries[key] = Entry(entry.version, values, entry.content)
 
     def add_failures(self, position: int, names: Mapping[str, str], answers: Mapping[str, _Answer]) -> None:
         """Add what is wrong in one column to the failures of the orders that `names` holds."""

@@ -15,7 +15,8 @@ from sync_ledger.tables import AckStatus
 from target_zoho_crm.api.codes import NO_SUCH_RECORD, Family, OwnCode, ZohoCode
 from target_zoho_crm.api.errors import TransientError
 from target_zoho_crm.batch import Batch
-from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.key_conflicts import key_conflict
+from target_zoho_crm.confirmation.outcomes import Outcome
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.records_by_key import RecordsByKey
@@ -101,13 +102,10 @@ def _is_absent(outcome: Outcome) -> bool:
 
 
 def _conflict(batch: Batch, key: str, record: str, owner: str, *, is_lost: bool) -> Outcome:
-    return Outcome(
-        key=key,
-        version=batch.entries[key].version,
-        status=Status.REJECTED,
-        code=OwnCode.KEY_CONFLICT,
+    return key_conflict(
+        key,
+        batch.entries[key].version,
+        f"record {record} holds this key, and is that of order {owner!r}; it was not written",
         field=batch.mapping.key_field.api_name,
-        message=f"record {record} holds this key, and is that of order {owner!r}; it was not written",
-        family=Family.DATA,
         conflict_id=record if is_lost else None,
     )

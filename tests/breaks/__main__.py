@@ -11,19 +11,16 @@ import argparse
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
+
+from copied_project import ROOT, project
 
 from breaks.break_list import BREAKS
 from breaks.one_break import Break
 
-ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".nightly" / "breaks.json"
 SECONDS_MOST = 600
 FAILED, NONE_CHOSEN = 1, 5
@@ -32,23 +29,6 @@ FAILED, NONE_CHOSEN = 1, 5
 
 class BreakError(Exception):
     """A break does not fit the code any more, or its tests could not be run; the text says which and why."""
-
-
-@contextmanager
-def project() -> Iterator[Path]:
-    """A folder with a copy of the project as it is."""
-    with tempfile.TemporaryDirectory(prefix="break-") as name:
-        folder = Path(name)
-        _copy(folder)
-        yield folder
-
-
-def _copy(folder: Path) -> None:
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
-    for name in filter(None, tracked.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
 
 
 def break_it(broken: Break, folder: Path) -> None:

@@ -81,8 +81,8 @@ ENDLESS_RETRIES: tuple[Break, ...] = (
     Break(
         "an-undone-flag-is-not-noticed",
         "target_zoho_crm/confirmation/sync_flags.py",
-        old="if self._state(connection, witness) != (versions[witness], False):",
-        new="if self._state(connection, witness) is None:",
+        old="if _state(statements, connection, witness) != (versions[witness], False):",
+        new="if _state(statements, connection, witness) is None:",
         tests=(
             "tests/pair/test_sync_flag.py::test_a_trigger_that_takes_the_flag_for_a_change_ends_the_run_and_the_order_is_sent_once",
         ),

@@ -24,9 +24,37 @@ LOST_ORDERS: tuple[Break, ...] = (
     Break(
         "lookback-is-ignored",
         "tap_legacy_orders/ranges.py",
-        old="return clock.lookback + max(",
-        new="return max(",
+        old="windows.time_back(start, clock.now, zone, clock.lookback + tick)",
+        new="windows.time_back(start, clock.now, zone, tick)",
         tests=("tests/tap/test_selection.py::test_an_order_committed_late_is_found_within_the_lookback",),
+    ),
+    Break(
+        "contents-are-not-compared",
+        "tap_legacy_orders/page_reader.py",
+        old="compares = stretch.in_window and comparing",
+        new="compares = False",
+        tests=(
+            "tests/tap/test_windows.py::test_an_order_changed_without_another_version_is_sent_in_the_window_and_believed_outside",
+            "tests/tap/test_windows.py::test_the_hour_that_repeats_itself_hides_no_change",
+        ),
+    ),
+    Break(
+        "wide-looks-begin-where-quick-ones-came-to",
+        "tap_legacy_orders/followed_orders.py",
+        old="            if wide:\n                self._bookmark = page.bookmark or self._bookmark\n",
+        new="            self._bookmark = page.bookmark or self._bookmark\n",
+        tests=(
+            "tests/tap/test_followed_orders.py::test_a_late_commit_behind_a_quick_look_is_found_by_the_next_wide_one",
+        ),
+    ),
+    Break(
+        "flags-are-set-for-what-changed-under-its-version",
+        "target_zoho_crm/confirmation/sent_contents.py",
+        old="return {key: self._rows.get(key) for key in keys if key in self._by_key} if self._by_key else {}",
+        new="return {}",
+        tests=(
+            "tests/pair/test_equal_versions.py::test_no_flag_is_set_for_what_changed_in_flight_under_the_same_version",
+        ),
     ),
     Break(
         "acks-are-ignored",
@@ -64,7 +92,7 @@ LOST_ORDERS: tuple[Break, ...] = (
     Break(
         "missed-flags-are-not-set",
         "target_zoho_crm/confirmation/recorder.py",
-        old="        self._flags.set(outcomes)\n",
+        old="        self._flags.set(outcomes, self._rows_sent(outcomes, adopted=False))\n",
         new="",
         tests=(
             "tests/pair/test_sync_flag.py::test_a_flag_that_a_kill_swallowed_is_set_by_the_next_run_which_sends_nothing",

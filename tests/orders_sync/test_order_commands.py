@@ -145,6 +145,24 @@ def test_dismiss_parks_and_the_health_check_counts_them_no_more(ledger: Ledger) 
     assert due(ledger) == set()
 
 
+def test_orders_parked_after_their_last_try_alarm_until_somebody_dismisses_them(ledger: Ledger) -> None:
+    ack = ledger.tables.ack
+    with ledger.begin() as connection:
+        used_up = (
+            sa.update(ack)
+            .where(ack.c.record_key.startswith("L-"))
+            .values(status="parked", family="transient", next_attempt_at=None)
+        )
+        parked = connection.execute(used_up).rowcount
+    before = len([row for row in acks(ledger).values() if row.status == "rejected"])
+    (stream,) = read(ledger, "status")["streams"]
+    assert (stream["used_up"], stream["refused"]) == (parked, before + parked - stream["due_now"] - stream["due_later"])
+    assert f"{parked} of them after their last try" in call(ledger, "status").output
+    assert read(ledger, "dismiss", "L-0")["dismissed"] == 1
+    (stream,) = read(ledger, "status")["streams"]
+    assert stream["used_up"] == parked - 1
+
+
 @pytest.mark.parametrize("arguments", [[], ["M-0", "--all"], ["--code", "X", "--all"]])
 @pytest.mark.parametrize("command", ["retry", "dismiss"])
 def test_which_orders_must_be_said_in_one_way(ledger: Ledger, command: str, arguments: list[str]) -> None:

@@ -139,6 +139,7 @@ class Shop:
             "next_attempt_at": due,
             "job_id": job_id,
             "attempts": 1,
+            "content_form": "none",  # with no content: the order was settled when it was read
             "acked_at": LONG_AGO,
         }
         with self.ledger.begin() as connection:

@@ -56,6 +56,7 @@ def test_the_catalog_states_types_lengths_nullability_and_keys(engine_url: str) 
         "changed_at",
         "_sync_key",
         "_sync_version",
+        "_sync_content",
     }
 
 
@@ -141,14 +142,14 @@ def test_columns_and_selection_limit_what_is_sent_but_never_the_keys(sqlite_url:
         "INSERT INTO orders VALUES (1, 'a', 'b', '2024-01-01')",
     )
     config = {"sqlalchemy_url": sqlite_url, "orders_table": "orders"}
-    ours = ["updated_at", "_sync_key", "_sync_version"]
-    assert list(run(config | {"columns": ["b"]}).records[0]) == ["id", "b", *ours]
+    ours = ["updated_at", "_sync_key", "_sync_version", "_sync_content"]
+    assert list(run(config | {"columns": ["b"]}).records[0]) == ["b", "id", *ours]  # in the order of their names
     entry = _stream(sqlite_url)
     for item in entry["metadata"]:
         if item["breadcrumb"][-1:] in (["a"], ["_sync_version"], ["updated_at"]):
             item["metadata"]["selected"] = False
     output = run(config, catalog={"streams": [entry]})
-    assert list(output.records[0]) == ["id", "b", *ours]
+    assert list(output.records[0]) == ["b", "id", *ours]
     assert list(output.messages[0]["schema"]["properties"]) == ["id", "b", *ours]
 
 

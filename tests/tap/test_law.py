@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from small_shop import LONG_AGO, Shop
 
 from sync_ledger.tables import AckStatus
-from tap_legacy_orders.unsynced_queries import AckState, Action, action_for
+from tap_legacy_orders.actions import AckState, Action, action_for
 
 FAR_OFF = datetime(2090, 1, 1)  # noqa: DTZ001 - the ledger's moments are naive UTC
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tap_legacy_orders import stream
 from tap_legacy_orders.record_encoding import LineEncoder
 from tap_legacy_orders.rendering import RenderedEncoder
-from tap_legacy_orders.tap import TapLegacyOrders
+from tap_legacy_orders.tap import LONGEST_SECONDS, TapLegacyOrders
 
 TABLES = {
     "postgresql": "CREATE TABLE orders (id BIGINT PRIMARY KEY, updated_at TIMESTAMPTZ NOT NULL, small SMALLINT,"
@@ -98,15 +98,15 @@ def lines(url: str, *, rendered: bool, **config: Any) -> tuple[bytes, bool]:
         tap.sync_all()
         tap.engine.dispose()
         tap.ledger.close()
-    written = re.sub(rb'"time_extracted":"[^"]*"', b"", cast("io.BytesIO", out.detach()).getvalue())
+    written = re.sub(rb',"time_extracted":"[^"]*"', b"", cast("io.BytesIO", out.detach()).getvalue())
     records = [line for line in written.splitlines(keepends=True) if line.startswith(b'{"type":"RECORD"')]
     return b"".join(records), last_page[-1] is RenderedEncoder
 
 
 def _noting(pages: list[type], encoder: type, blocks: Any) -> Any:
-    def noting(self: Any, columns: Any, count: int, frame: Any) -> Any:
+    def noting(self: Any, columns: Any, count: int, frame: Any, marks: Any = None) -> Any:
         pages.extend([encoder] * bool(count))
-        return blocks(self, columns, count, frame)
+        return blocks(self, columns, count, frame, marks)
 
     return noting
 
@@ -136,6 +136,31 @@ def test_both_ways_give_the_same_bytes(table: sa.Engine, data: st.DataObject) ->
     assert texts == values
     assert to_the_end
     assert values.count(b"\n") == len(rows)
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(data=st.data())
+def test_a_content_is_the_same_on_both_ways_and_in_pages_of_any_size(table: sa.Engine, data: st.DataObject) -> None:
+    rows = data.draw(st.lists(row(table.dialect.name), min_size=1, max_size=20))
+    with table.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM orders")
+        connection.exec_driver_sql(INSERT[table.dialect.name], [(n, *values) for n, values in enumerate(rows)])
+    url = table.url.render_as_string(hide_password=False)
+    found = [
+        contents(url, rendered=rendered, page_size=page_size)
+        for rendered, page_size in ((True, 1), (True, 3), (False, 1), (False, 1000))
+    ]
+    assert found[0] == found[1] == found[2] == found[3]
+    assert len(found[0]) == len(rows)
+
+
+def contents(url: str, *, rendered: bool, page_size: int) -> dict[str, str]:
+    """The contents of all orders, by key."""
+    written, _ = lines(url, rendered=rendered, page_size=page_size, lookback_seconds=LONGEST_SECONDS)
+    records = [json.loads(line)["record"] for line in written.splitlines()]
+    return {record["_sync_key"]: record["_sync_content"] for record in records}
 
 
 ODD = {

@@ -106,7 +106,7 @@ def test_an_order_committed_late_is_found_within_the_lookback(shop: Shop) -> Non
     shop.put((1, 1), (2, 1000))
     first = shop.run()
     shop.ack_all(first)
-    shop.put((3, 701), (4, 699))
+    shop.put((3, 699), (4, 698))  # the lookback, and a tick: these times are whole seconds
     assert shop.run(first.state).keys == ["3"]
     assert shop.run(first.state, lookback_seconds=302).keys == ["4", "3"]
     assert sorted(shop.run().keys) == ["3", "4"]

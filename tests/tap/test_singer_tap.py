@@ -62,15 +62,16 @@ def test_lines_and_state_have_exactly_the_shape_that_the_target_reads_fast(
     schema, record, state = capfd.readouterr().out.splitlines()
     assert schema.startswith('{"type":"SCHEMA","stream":"orders","schema":{')
     assert schema.endswith('"key_properties":["id"],"bookmark_properties":["updated_at"]}')
-    moment = json.loads(record)["time_extracted"]
+    moment, content = json.loads(record)["time_extracted"], json.loads(record)["record"]["_sync_content"]
     assert record == (
         '{"type":"RECORD","stream":"orders","record":{"id":7,"name":"order 7 at 1.5",'
-        '"updated_at":"2024-03-01T12:00:01.500000+00:00","_sync_key":"7","_sync_version":"2024-03-01 12:00:01.500000"},'
-        f'"time_extracted":"{moment}"}}'
+        '"updated_at":"2024-03-01T12:00:01.500000+00:00","_sync_key":"7","_sync_version":"2024-03-01 12:00:01.500000",'
+        f'"_sync_content":"{content}"}},"time_extracted":"{moment}"}}'
     )
     ledger_id = json.loads(schema)["schema"]["x-sync-ledger"]
+    since = json.loads(state)["value"]["bookmarks"]["orders"]["since"]
     assert state == (
-        '{"type":"STATE","value":{"bookmarks":{"orders":{"replication_key":"updated_at",'
+        f'{{"type":"STATE","value":{{"bookmarks":{{"orders":{{"since":"{since}","replication_key":"updated_at",'
         f'"replication_key_value":"2024-03-01 12:00:01.500000","ledger":{{"id":"{ledger_id}"}}}}}}}}}}'
     )
 
@@ -83,7 +84,7 @@ def test_a_stream_map_renames_and_drops(either_shop: Shop, monkeypatch: pytest.M
     output = shop.run(stream_maps=maps, page_size=2)
     records = [message for message in output.messages if message["type"] == "RECORD"]
     assert [message["stream"] for message in records] == ["sales", "sales"]
-    assert list(records[0]["record"]) == ["id", "updated_at", "_sync_key", "_sync_version", "title"]
+    assert list(records[0]["record"]) == ["id", "updated_at", "_sync_key", "_sync_version", "_sync_content", "title"]
     assert output.keys == ["1", "3"]
     assert output.bookmark() == shop.moment(3)
     # STATE follows each page, and never runs ahead of the records before it.

@@ -37,7 +37,10 @@ def _exact(url: str, **config: Any) -> dict[Any, dict[str, Any]]:
         TapLegacyOrders(config={"sqlalchemy_url": url, "orders_table": "orders", **config}).sync_all()
     out.seek(0)
     messages = [json.loads(line, parse_float=Decimal) for line in out]
-    return {m["record"]["id"]: m["record"] for m in messages if m["type"] == "RECORD"}
+    records = [m["record"] for m in messages if m["type"] == "RECORD"]
+    for record in records:
+        record.pop("_sync_content", None)
+    return {record["id"]: record for record in records}
 
 
 def _slow(url: str, **config: Any) -> Output:

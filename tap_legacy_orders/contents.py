@@ -1,0 +1,142 @@
+"""Contents: a fingerprint of each order in the window, over its record as it is written, and what it says of an ack.
+
+A record is written alike by the database and by this tap, its properties in the byte order of their names; so equal
+orders have equal fingerprints, whoever wrote them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timezone, tzinfo
+from typing import NamedTuple
+
+import msgspec
+
+from sync_databases.columns import Column, Kind
+from sync_ledger.content_forms import ContentForm
+from sync_ledger.stream_contract import KEY_PROPERTY, OTHER_CONTENT, SAME_CONTENT, VERSION_PROPERTY
+from tap_legacy_orders.order_lines import LinesTable
+from tap_legacy_orders.pages import Page
+from tap_legacy_orders.record_encoding import content_of
+
+RENDERING = 1
+"""To be raised when the same values are written otherwise than before."""
+_properties = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_lines = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+
+
+def in_byte_order(columns: Iterable[Column]) -> list[Column]:
+    """Columns as records have them."""
+    return sorted(columns, key=lambda column: column.name.encode())
+
+
+def form_of(columns: Sequence[Column], lines: LinesTable | None, zone: tzinfo) -> ContentForm:
+    """The form of contents of these columns; `zone` is where times without an offset belong."""
+    of_lines = () if lines is None else lines.columns
+    naive = any(column.kind is Kind.NAIVE_TIME for column in (*columns, *of_lines))
+    return ContentForm(
+        rendering=RENDERING,
+        columns=tuple((column.name, column.kind.name) for column in columns),
+        zone=str(zone) if naive and zone is not timezone.utc else None,
+        lines=None if lines is None else lines.property,
+        line_columns=tuple((column.name, column.kind.name) for column in of_lines),
+    )
+
+
+class Acked(NamedTuple):
+    """What an ack says of an order that has its version."""
+
+    status: str
+    content: str | None
+    form: str | None
+
+
+class Other(NamedTuple):
+    """Why an order is to be sent though its ack has its version: the mark, and its content now."""
+
+    mark: str
+    content: str
+
+
+class Contents:
+    """Compares orders with their acks by content."""
+
+    def __init__(
+        self,
+        form: ContentForm,
+        lines_of: Callable[[Page], Sequence[bytes]],
+        read_form: Callable[[str], ContentForm | None],
+        logger: logging.Logger,
+    ) -> None:
+        """`lines_of` writes the records of a page, `read_form` looks up an earlier form."""
+        self.form = form
+        self._lines_of = lines_of
+        self._read_form = read_form
+        self._log = logger
+        self._earlier: dict[str, ContentForm | None] = {}
+        self._believed = 0
+
+    def compare(self, page: Page, acked: Sequence[Acked], synced: str) -> list[Other | None]:
+        """Compare the orders of a page with their acks; None for one that is as its ack says, or is believed to be.
+
+        `synced` is the status of acks to which a content of the new form can be noted.
+        """
+        return [self._compare(line, ack, synced) for line, ack in zip(self._lines_of(page), acked, strict=True)]
+
+    def _compare(self, line: bytes, ack: Acked, synced: str) -> Other | None:
+        content = content_of(line)
+        if ack.form == self.form.id:
+            return None if content == ack.content else Other(OTHER_CONTENT, content)
+        if ack.form is None:
+            return Other(OTHER_CONTENT, content)
+        form = self._form(ack.form)
+        if form is None:
+            self._believed += 1
+            return None
+        if content_of(_in_form(line, form)) != ack.content:
+            return Other(OTHER_CONTENT, content)
+        return Other(SAME_CONTENT, content) if ack.status == synced else None
+
+    def log_believed(self) -> None:
+        """Say how many orders could not be compared since the last time."""
+        if self._believed:
+            self._log.info(
+                "%d orders are believed to be as they were: their acks know them with columns that are no longer read",
+                self._believed,
+            )
+            self._believed = 0
+
+    def _form(self, name: str) -> ContentForm | None:
+        """An earlier form, if this one has all that it needs."""
+        if name not in self._earlier:
+            form = self._read_form(name)
+            self._earlier[name] = form if form is not None and self._has_all_of(form) else None
+        return self._earlier[name]
+
+    def _has_all_of(self, earlier: ContentForm) -> bool:
+        own = self.form
+        naive = any(kind == Kind.NAIVE_TIME.name for _, kind in (*earlier.columns, *earlier.line_columns))
+        return (
+            earlier.rendering == own.rendering
+            and set(earlier.columns) <= set(own.columns)
+            and (earlier.zone == own.zone or not naive)
+            and (earlier.lines is None or earlier.lines == own.lines)
+            and set(earlier.line_columns) <= set(own.line_columns)
+        )
+
+
+def _in_form(line: bytes, form: ContentForm) -> bytes:
+    """The record's JSON as an earlier form has it."""
+    values = _properties.decode(line)
+    pieces = [(name, bytes(values[name])) for name, _ in form.columns]
+    pieces += [(name, bytes(values[name])) for name in (KEY_PROPERTY, VERSION_PROPERTY)]
+    if form.lines is not None:
+        names = sorted([*(name for name, _ in form.line_columns), KEY_PROPERTY], key=str.encode)
+        lines = [_object((name, bytes(each[name])) for name in names) for each in _lines.decode(values[form.lines])]
+        pieces.append((form.lines, b"[" + b",".join(lines) + b"]"))
+    return _object(pieces)
+
+
+def _object(pieces: Iterable[tuple[str, bytes]]) -> bytes:
+    return b"{" + b",".join(msgspec.json.encode(name) + b":" + value for name, value in pieces) + b"}"

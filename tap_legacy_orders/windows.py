@@ -1,0 +1,105 @@
+"""How far before a bookmark an order may still appear or change without another version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone, tzinfo
+from decimal import Decimal, InvalidOperation
+
+from sync_databases.timestamps import Timestamp
+
+SECOND = timedelta(seconds=1)
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC, as all clocks here
+_FIRST = datetime(1000, 1, 1)  # noqa: DTZ001 - before all orders, and its year has four digits
+_TEN_YEARS = timedelta(days=3653)
+_UNITS_PER_SECOND = (1, 1_000)
+"""An integer is read as Unix seconds, or milliseconds."""
+
+
+def tick_in_use(times: Sequence[Timestamp], least: timedelta) -> timedelta:
+    """The step in which a column's times advance: `least`, that of its type, or a coarser one that these times keep to.
+
+    Programs write whole seconds, whole minutes or midnight into finer columns. Times that do so by chance make a window
+    longer for one run, which costs little.
+    """
+    digits = max((len(each.fraction.rstrip("0")) for each in times), default=0)
+    if digits:
+        return max(least, timedelta(seconds=10.0**-digits), timedelta.resolution)
+    if not times or any(each.at.second for each in times):
+        return max(least, SECOND)
+    if any(each.at.minute for each in times):
+        return max(least, _MINUTE)
+    return _HOUR if any(each.at.hour for each in times) and least < _HOUR else _DAY
+
+
+def time_back(start: Timestamp, now: datetime, zone: tzinfo, back: timedelta) -> datetime:
+    """So far before `start`, as the column's times stand; those with an offset in UTC. `now` is naive UTC."""
+    if start.offset is not None:
+        return _minus(start.at - start.offset, back)
+    return _minus(start.at, back + _repeated(start, now, zone))
+
+
+def _repeated(start: Timestamp, now: datetime, zone: tzinfo) -> timedelta:
+    """How much of local time repeats itself, where clocks are set back between `start` and soon after now."""
+    if zone is timezone.utc:
+        return timedelta(0)
+    try:
+        then = start.at.replace(tzinfo=zone).utcoffset() or timedelta(0)
+        first = start.utc(zone)
+        later = [offset_at(moment, zone) for moment in (now, first + _HOUR, first + 2 * _HOUR)]
+    except OverflowError:
+        return timedelta(0)
+    return max(timedelta(0), then - min(later))
+
+
+def offset_at(utc: datetime, zone: tzinfo) -> timedelta:
+    """The zone's offset at a point in time, given as naive UTC."""
+    return utc.replace(tzinfo=timezone.utc).astimezone(zone).utcoffset() or timedelta(0)
+
+
+def local(utc: datetime, zone: tzinfo) -> datetime:
+    """Naive UTC as the zone's clocks show it."""
+    return utc.replace(tzinfo=timezone.utc).astimezone(zone).replace(tzinfo=None)
+
+
+def _minus(at: datetime, back: timedelta) -> datetime:
+    try:
+        return at - back
+    except OverflowError:
+        return _FIRST
+
+
+def number_back(newest: str | None, now: datetime, lookback: timedelta, lookback_count: int) -> Decimal | None:
+    """How far back, in the column's own unit, where the newest value is a number; None where it is none.
+
+    One that is a time of the last ten years, or of today, is a time; any other counts.
+    """
+    number = None if newest is None else _number(newest)
+    if number is None:
+        return None
+    seconds = Decimal(str((now - _EPOCH).total_seconds()))
+    for units in _UNITS_PER_SECOND:
+        earliest = (seconds - Decimal(_TEN_YEARS.total_seconds())) * units
+        if earliest <= number <= (seconds + Decimal(_DAY.total_seconds())) * units:
+            return Decimal(str((lookback + SECOND).total_seconds())) * units
+    return Decimal(lookback_count)
+
+
+def less(text: str, back: Decimal) -> str | None:
+    """A number's text less so much, whole where it was; not below zero where it was not. None where it is none."""
+    number = _number(text)
+    if number is None:
+        return None
+    lesser = number - back
+    if number == number.to_integral_value():
+        lesser = lesser.to_integral_value(rounding="ROUND_FLOOR")
+    return format(max(lesser, Decimal(0)) if number >= 0 else lesser, "f")
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None

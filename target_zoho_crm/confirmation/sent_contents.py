@@ -1,0 +1,55 @@
+"""The contents of the orders that are on their way: what our tap says of them, until their acks are written.
+
+Of each key one version is under way at a time, so a key says which content is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sync_ledger.stream_contract import read_content
+from target_zoho_crm.batch import Entry
+
+
+class SentContents:
+    """One stream's. Safe for threads."""
+
+    def __init__(self, form: str | None) -> None:
+        """`form` is the one that the tap announced; None for a tap that is not ours."""
+        self.form = form
+        self._by_key: dict[str, str] = {}
+        self._rows: dict[str, str] = {}
+
+    def note(self, entries: Mapping[str, Entry]) -> None:
+        """Note the contents of orders that are to be written."""
+        if self.form is None:
+            return
+        for key, entry in entries.items():
+            if entry.content:
+                content = read_content(entry.content)
+                self._by_key[key] = content.text
+                if content.row:
+                    self._rows[key] = content.row
+
+    def rows_among(self, keys: Iterable[str]) -> dict[str, str | None]:
+        """Fingerprints of the rows of those of these orders that have contents; None where there is no such."""
+        return {key: self._rows.get(key) for key in keys if key in self._by_key} if self._by_key else {}
+
+    def of(self, key: str) -> str | None:
+        """The content of one order; None where the tap said nothing: its version says enough."""
+        return self._by_key.get(key)
+
+    def column(self, keys: Iterable[str]) -> dict[str, Sequence[str | None]]:
+        """The acks' column, if there is any content."""
+        return {"content": list(map(self._by_key.get, keys))} if self._by_key else {}
+
+    def among(self, keys: Iterable[str]) -> dict[str, str]:
+        """The contents that there are of these orders, by key."""
+        return {key: content for key in keys if (content := self._by_key.get(key))} if self._by_key else {}
+
+    def settled(self, keys: Iterable[str]) -> None:
+        """Forget the orders whose acks are written."""
+        if self._by_key:
+            for key in keys:
+                self._by_key.pop(key, None)
+                self._rows.pop(key, None)
