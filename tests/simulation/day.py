@@ -22,7 +22,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from simulation.chance import Chance
-from simulation.pair import PairConfig, Pipe, TargetRun, start, tap
+from simulation.pair import PairConfig, TargetRun, start, tap
+from simulation.pipe import Pipe
 from simulation.scheduler import Killed, Process, Scheduler
 from simulation.set_ups import SetUp
 from simulation.simulated_databases import HOOKS, plain

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from simulation.change_columns import SECONDS, ChangeColumn
 from simulation.network import CREDENTIALS
+from simulation.pipe import NOTHING, Pipe
 from simulation.scheduler import Killed, Process, Scheduler, Task
 from simulation.set_ups import SetUp
 from simulation.simulated_databases import simulated_connection
@@ -28,6 +28,7 @@ from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY, Announce
 from sync_ledger.stream_contract import Source as AnnouncedSource
 from tap_legacy_orders.catalog import catalog_entry
 from tap_legacy_orders.connections import open_engine, reading
+from tap_legacy_orders.contents import Contents, form_of, in_byte_order
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
 from tap_legacy_orders.json_values import converter
@@ -37,6 +38,7 @@ from tap_legacy_orders.pages import Page, ReadingSettings
 from tap_legacy_orders.poll_wakeup import PollWakeup
 from tap_legacy_orders.record_encoding import LineEncoder, record_message
 from tap_legacy_orders.stream_state import BookmarkScope, StreamState, mark_of_text
+from tap_legacy_orders.tap import LOOKBACK_COUNT
 from tap_legacy_orders.tap_errors import TapSyncError
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 from target_zoho_crm.api.errors import ZohoError
@@ -73,58 +75,6 @@ class PairConfig:
             name: definition["default"] for name, definition in CONFIG["properties"].items() if "default" in definition
         }
         return Settings.read({**defaults, **CREDENTIALS, "ack_url": ledger_url, **self.target, **own})
-
-
-NOTHING = ("NOTHING",)
-"""What is read from a pipe in which there is nothing for now."""
-
-
-class Pipe:
-    """What the tap writes and the target reads."""
-
-    def __init__(self, scheduler: Scheduler, room: int) -> None:
-        """Hold up to `room` messages."""
-        self._scheduler = scheduler
-        self._room = room
-        self._messages: deque[Any] = deque()
-        self._waiting: list[Task] = []
-        self.reader_gone = False
-        self.writer_gone = False
-
-    def write(self, message: Any) -> None:
-        """Write one, when there is room."""
-        while len(self._messages) >= self._room and not self.reader_gone:
-            self._waiting.append(self._scheduler.current)
-            self._scheduler.block()
-        if self.reader_gone:
-            raise BrokenPipeError
-        self._messages.append(message)
-        self._rouse()
-
-    def read(self, seconds: float | None = None) -> Any:
-        """The next one, or nothing within so many `seconds`; None at the end."""
-        while not self._messages:
-            if self.writer_gone:
-                return None
-            self._waiting.append(self._scheduler.current)
-            if not self._scheduler.block(seconds) and seconds is not None and not self._messages:
-                return NOTHING
-        message = self._messages.popleft()
-        self._rouse()
-        return message
-
-    def close(self, *, reader: bool) -> None:
-        """One side is gone."""
-        if reader:
-            self.reader_gone = True
-        else:
-            self.writer_gone = True
-        self._rouse()
-
-    def _rouse(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for task in waiting:
-            self._scheduler.wake(task)
 
 
 class Source:
@@ -194,8 +144,11 @@ def tap(
     own_state = StreamState(BookmarkScope.of(stream, table), ledger, LOGGER)
     document = dict(state.get(stream, {}))
     bookmark = own_state.start(document, read_since, full_table=False)
+    columns, zone = in_byte_order(table.columns), config.column.zone
+    form = form_of(columns, None, zone)
     announced = Announcement(
         read_since,
+        content_form=form,
         ledger_id=ledger.ledger_id,
         stream=stream,
         source=AnnouncedSource(table=table.source_name, filter_mark=mark_of_text(table.filter)),
@@ -207,14 +160,15 @@ def tap(
     orders = OrdersSource(
         engine=source.engine,
         table=table,
-        columns=table.columns,
+        columns=columns,
         ledger=ledger,
         stream=stream,
         settings=ReadingSettings(
             page_size=config.page_size,
             lookback=timedelta(seconds=config.lookback),
+            lookback_count=LOOKBACK_COUNT,
             min_age=timedelta(seconds=2),
-            zone=config.column.zone,
+            zone=zone,
             ledger_beside_orders=ledger_url == source.url,
             find_deleted=False,
         ),
@@ -227,9 +181,10 @@ def tap(
         if document:
             pipe.write(("STATE", {stream: dict(document)}))
 
-    encoder, frame = _encoder(table.columns, config.column.zone), record_message(named, EXTRACTED)
-    for page in _pages(orders, bookmark, wakeup, send_state, own_state):
-        for block in encoder.blocks(page.columns, page.count, frame):
+    encoder, frame = _encoder(columns, zone), record_message(named, EXTRACTED)
+    contents = Contents(form, lambda page: encoder.lines(page.columns), orders.content_form, LOGGER)
+    for page in _pages(orders, contents, bookmark, wakeup, send_state, own_state):
+        for block in encoder.blocks(page.columns, page.count, frame, page.marks):
             pipe.write(("RECORDS", block.splitlines()))
         if page.bookmark is not None:
             send_state(page.bookmark)
@@ -238,15 +193,16 @@ def tap(
 
 def _pages(
     orders: OrdersSource,
+    contents: Contents,
     bookmark: str | None,
     wakeup: Wakeup | None,
     send_state: Callable[[str | None], None],
     comparison: StreamState,
 ) -> Iterator[Page]:
     if wakeup is None:
-        return UnsyncedOrders(orders).pages(bookmark)
+        return UnsyncedOrders(orders, contents=contents).pages(bookmark, comparison.since)
     following = Following(
-        FollowedOrders(orders),
+        FollowedOrders(orders, contents),
         lambda pages: pages,
         wakeup,
         poll_interval=POLL_SECONDS,
@@ -258,7 +214,7 @@ def _pages(
     return following.pages(bookmark)
 
 
-def _encoder(columns: tuple[Column, ...], zone: tzinfo) -> LineEncoder:
+def _encoder(columns: Sequence[Column], zone: tzinfo) -> LineEncoder:
     converters = [converter(column, zone, LOGGER.warning) for column in columns]
     names = [*(column.name for column in columns), KEY_PROPERTY, VERSION_PROPERTY]
     return LineEncoder(names, [*converters, _as_is, _as_is])

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from simulation.chance import Chance
 from simulation.kinds import Kind
-from simulation.pair import Pipe, TargetRun, Wakeup, start, tap
+from simulation.pair import TargetRun, Wakeup, start, tap
+from simulation.pipe import Pipe
 from simulation.scheduler import Killed, Process, Task
 
 if TYPE_CHECKING:
