@@ -37,6 +37,8 @@ class Parcel:
     waiter: Task
     sent: float
     answer: Answer | None = None
+    garbled: bool = False
+    """The answer will not be understood."""
     lost: bool = False
     """The sender does not wait for the answer any more."""
 
@@ -44,7 +46,9 @@ class Parcel:
     def is_late(self) -> bool:
         """Whether what it writes now may be overtaken already."""
         sender, now = self.waiter.process, self.waiter.scheduler.now
-        return self.lost or sender.dead or sender.slept >= LATE_SECONDS or now - self.sent > LATE_SECONDS
+        return (
+            self.lost or self.garbled or sender.dead or sender.slept >= LATE_SECONDS or now - self.sent > LATE_SECONDS
+        )
 
 
 @dataclass
@@ -66,13 +70,15 @@ class Carriage:
         seconds: tuple[float, float],
         land: Callable[[Parcel], Answer],
         loss: Loss | None = None,
+        *,
+        garbled: bool,
     ) -> Answer:
         """Send a body and wait for its answer; `seconds` there and back, `land` has the effect.
 
         Raises:
             ReadTimeout, ConnectionError: no answer came in time, or with a `loss` ever.
         """
-        parcel = Parcel(_keys_of(request, content), self.scheduler.current, self.scheduler.now)
+        parcel = Parcel(_keys_of(request, content), self.scheduler.current, self.scheduler.now, garbled=garbled)
 
         def travel() -> None:
             try:

@@ -178,7 +178,8 @@ class Zoho:
             return answer
         try:
             loss = self._loss(request)
-            return self.carriage.carry(request, content, (generator.uniform(0.01, 0.3), back()), land, loss)
+            seconds = generator.uniform(0.01, 0.3), back()
+            return self.carriage.carry(request, content, seconds, land, loss, garbled=kind in UNSURE)
         except requests.exceptions.RequestException:
             self.unsure.add(process.pid)
             raise
