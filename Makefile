@@ -81,7 +81,7 @@ whole-orders:
 
 simulate:
 	@$(PYTHON) -m scripts.environment dev
-	@$(SIMULATION) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST))
+	@$(SIMULATION) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(if $(KINDS),--kinds $(KINDS))
 
 simulate-day:
 	@$(PYTHON) -m scripts.environment dev

@@ -11,9 +11,11 @@ import os
 import sys
 import time
 
-from simulation.history import History, Theatre
+from simulation.history import History
+from simulation.kinds import Kind, default_kinds, kinds_named
 from simulation.many import report, run_many
 from simulation.shrinking import shrunk
+from simulation.theatre import Theatre
 
 
 def main() -> int:
@@ -27,23 +29,29 @@ def main() -> int:
     parser.add_argument("--brief", action="store_true", help="print sums only")
     parser.add_argument("--stop-at-first", action="store_true", help="end with the first failure")
     parser.add_argument("--no-shrinking", action="store_true", help="leave failures as they are")
+    parser.add_argument(
+        "--kinds",
+        type=kinds_named,
+        default=default_kinds(),
+        help=f"further kinds of trouble: all, none, or some of {', '.join(kind.value for kind in Kind)}",
+    )
     options = parser.parse_args()
     if options.seed is not None:
-        return _one(options.seed)
+        return _one(options.seed, options.kinds)
     began = time.perf_counter()
     fresh = int(time.time()) * 1000
     seeds = [*range(options.first, options.first + options.seeds), *range(fresh, fresh + options.fresh)]
-    total = run_many(seeds, options.jobs, stop_at_first=options.stop_at_first)
+    total = run_many(seeds, options.jobs, options.kinds, stop_at_first=options.stop_at_first)
     report(total, time.perf_counter() - began, brief=options.brief)
     for verdict in () if options.no_shrinking else total.failed[:1]:
-        _tell_failure(verdict.seed)
+        _tell_failure(verdict.seed, options.kinds)
     return 1 if total.failed else 0
 
 
-def _one(seed: int) -> int:
+def _one(seed: int, on: frozenset[Kind]) -> int:
     theatre = Theatre()
     try:
-        verdict = History(theatre, seed).run()
+        verdict = History(theatre, seed, on=on).run()
     finally:
         theatre.close()
     print(*verdict.trace, sep="\n")
@@ -51,21 +59,22 @@ def _one(seed: int) -> int:
     if not verdict.violations:
         print("lawful")
         return 0
-    _tell_failure(seed)
+    _tell_failure(seed, on)
     return 1
 
 
-def _tell_failure(seed: int) -> None:
+def _tell_failure(seed: int, on: frozenset[Kind]) -> None:
     theatre = Theatre()
     try:
-        verdict, dropped = shrunk(theatre, seed)
+        verdict, dropped = shrunk(theatre, seed, on)
     finally:
         theatre.close()
     print(f"seed {seed} breaks the law; without {dropped} of its faults and changes it still does:")
     print(*(f"  {line}" for line in verdict.trace), sep="\n")
     print(*(f"  needs {each}" for each in verdict.injected), sep="\n")
     print(*(f"  {line}" for line in verdict.violations), sep="\n")
-    print(f"again: make simulate SEED={seed}")
+    names = ",".join(sorted(kind.value for kind in on))
+    print(f"again: make simulate SEED={seed}" + (f" KINDS={names}" if on != default_kinds() else ""))
 
 
 if __name__ == "__main__":

@@ -61,8 +61,10 @@ class Trouble:
         return cls()
 
     def planned(self, plan: Plan) -> Plan:
-        """The plan of a history with this trouble: a day of 504 lasts nearly a day."""
-        return replace(plan, seconds=DAY_SECONDS, hasty=False) if self.gateway_day else plan
+        """The plan of a history with this trouble: a day of 504 lasts nearly a day, and nothing else happens."""
+        if not self.gateway_day:
+            return plan
+        return replace(plan, seconds=DAY_SECONDS, hasty=False, kinds=frozenset())
 
     @property
     def fails_calls(self) -> frozenset[str]:

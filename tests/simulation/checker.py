@@ -110,13 +110,13 @@ class Checker:
             if status != "synced":
                 continue
             numbers = self._shop.numbers(key, version)
-            before = [number for at, number in writes[key] if at < moment]
-            if not set(numbers) & set(before):
+            had = set(numbers) & {number for at, number in writes[key] if at < moment}
+            if not had:
                 self.fail(f"order {key} is called synced at {version!r}, which the CRM has never had")
             elif seen.get(key, 0) > max(numbers):
                 self.fail(f"the ack of order {key} went back to {version!r}")
             else:
-                seen[key] = max(numbers)
+                seen[key] = max(had)
         ids = {key: record for key, _, record in self._zoho.records()}
         for ack in acks:
             theirs = ack["zoho_id"] in self._people.touched
@@ -151,11 +151,11 @@ class Checker:
                 self.fail(f"order {key} was tried {tries} times, at most {self._max_attempts}")
 
     def _crm_never_goes_back(self) -> None:
-        """An older version never lands on a newer one."""
+        """An older version never lands on a newer one, but of what may land late: that is judged at the end."""
         newest: dict[str, int] = {}
         for row in self._zoho.writes:
             number = number_of(row.value)
-            if number < newest.get(row.key, 0):
+            if number < newest.get(row.key, 0) and row.key not in self._zoho.in_doubt:
                 self.fail(f"the CRM's order {row.key} went back from change {newest[row.key]} to {number}")
             newest[row.key] = number
         for text in self._zoho.violations:

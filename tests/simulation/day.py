@@ -22,12 +22,13 @@ from datetime import datetime, timezone
 from typing import Any
 
 from simulation.chance import Chance
-from simulation.history import Theatre
-from simulation.pair import PairConfig, Pipe, TargetRun, start, tap
+from simulation.pair import PairConfig, TargetRun, start, tap
+from simulation.pipe import Pipe
 from simulation.scheduler import Killed, Process, Scheduler
 from simulation.set_ups import SetUp
 from simulation.simulated_databases import HOOKS, plain
 from simulation.stand_ins import STAGE
+from simulation.theatre import Theatre
 
 CHANGES_A_SECOND = 20
 INSERTS = 0.25
@@ -109,7 +110,7 @@ class Day:
         process = self.processes.get(pid)
         return process is not None and not process.dead and bool(process.tasks)
 
-    def _point(self, what: str) -> None:
+    def _point(self, what: str, _path: str) -> None:
         process = self.scheduler.current.process
         if process.dead:
             raise Killed
@@ -166,7 +167,7 @@ class Day:
         with self.shop:
             self.shop.execute("BEGIN")
             self.shop.executemany(
-                "INSERT INTO orders VALUES (?, ?, ?, NULL) ON CONFLICT (order_id) "
+                "INSERT INTO orders (order_id, notes, updated_at) VALUES (?, ?, ?) ON CONFLICT (order_id) "
                 "DO UPDATE SET notes = excluded.notes, updated_at = excluded.updated_at",
                 rows,
             )
@@ -187,7 +188,7 @@ class Day:
         source = self.theatre.source
         reading, writing = (self._process(f"{name} {number}") for name in ("tap", "target"))
         pipe = Pipe(self.scheduler, self.pair.pipe_room)
-        target = TargetRun(self.settings, pipe, self._state_out)
+        target = TargetRun(self.settings, pipe, self._state_out, self.pair.column.name)
         known = self.state
         if not self.chance.quiet and self.draw.random() < KILL_RATE:
             writing.on_point = self._death(self.draw.randint(5, 60))

@@ -7,8 +7,11 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from simulation.history import History, Theatre, Verdict
+from simulation.history import History, Verdict
+from simulation.kinds import Kind
+from simulation.theatre import Theatre
 
 SHARE = 25
 """Histories that a process takes at a time."""
@@ -34,10 +37,10 @@ class Total:
             self.failed.append(verdict)
 
 
-def run_many(seeds: Sequence[int], jobs: int, *, stop_at_first: bool = False) -> Total:
-    """Run a history for each seed."""
+def run_many(seeds: Sequence[int], jobs: int, on: frozenset[Kind], *, stop_at_first: bool = False) -> Total:
+    """Run a history for each seed, with kinds of trouble that are `on`."""
     total = Total()
-    for verdict in _verdicts(seeds, jobs):
+    for verdict in _verdicts(seeds, jobs, on):
         total.add(verdict)
         if verdict.violations and stop_at_first:
             break
@@ -45,28 +48,28 @@ def run_many(seeds: Sequence[int], jobs: int, *, stop_at_first: bool = False) ->
     return total
 
 
-def _verdicts(seeds: Sequence[int], jobs: int) -> Iterator[Verdict]:
+def _verdicts(seeds: Sequence[int], jobs: int, on: frozenset[Kind]) -> Iterator[Verdict]:
     if jobs == 1:
         theatre = Theatre()
         try:
-            yield from (History(theatre, seed).run() for seed in seeds)
+            yield from (History(theatre, seed, on=on).run() for seed in seeds)
         finally:
             theatre.close()
         return
     shares = [seeds[start : start + SHARE] for start in range(0, len(seeds), SHARE)]
     # Processes of their own from the start: the stand-ins are for them alone.
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        for verdicts in pool.imap(_share, shares):
+        for verdicts in pool.imap(partial(_share, on=on), shares):
             yield from verdicts
 
 
 _THEATRE: list[Theatre] = []
 
 
-def _share(seeds: Iterable[int]) -> list[Verdict]:
+def _share(seeds: Iterable[int], on: frozenset[Kind]) -> list[Verdict]:
     if not _THEATRE:
         _THEATRE.append(Theatre())
-    return [History(_THEATRE[0], seed).run() for seed in seeds]
+    return [History(_THEATRE[0], seed, on=on).run() for seed in seeds]
 
 
 def report(total: Total, seconds: float, *, brief: bool) -> None:

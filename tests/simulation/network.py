@@ -6,14 +6,12 @@ place of JSON, a token that Zoho takes back. What a job meets when it is created
 
 from __future__ import annotations
 
-import csv
-import io
 import random
 import sqlite3
 import types
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,12 +19,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
-import urllib3
-import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from simulation.application import at_once, install_small_module, serve
 from simulation.blameless import GATEWAY_DAY, NO_ANSWER
+from simulation.carriage import Carriage, Loss, Parcel
 from simulation.chance import Chance
+from simulation.http_messages import WRITING, Answer, aborted, arrived, content_of, kind_of_call, refused
+from simulation.job_files import in_other_order, rows_of_file
+from simulation.network_faults import CALL_FAULTS, CALLBACKS, GATEWAY_PAGES, JOB_FAULTS, PAGE, UNSURE
 from simulation.scheduler import Process, Scheduler
 
 import target_zoho_crm.api.http_sessions
@@ -48,25 +48,6 @@ CREDENTIALS = {
     "api_url": BASE,
     "upload_url": BASE,
 }
-CALL_FAULTS = {
-    "slow": 3.0,
-    "no_connection": 1.0,
-    "lost_before": 2.0,
-    "lost_after": 3.0,
-    "cut": 1.0,
-    "429": 1.5,
-    "500": 1.0,
-    "503_page": 1.0,
-    "504_after": 1.5,
-    "html_after": 1.5,
-    "token_expired": 1.0,
-}
-UNSURE = frozenset({"lost_before", "lost_after", "cut", "500", "503_page", "504_before", "504_after", "html_after"})
-"""After these the client cannot know what Zoho counted."""
-JOB_FAULTS = {"job_failed": 1.0, "unprocessed": 2.0, "partly_done": 2.0, "slow_job": 2.0, "other_order": 2.0}
-CALLBACKS = {"early": 1.0, "twice": 1.0, "never": 1.0}
-GATEWAY_PAGES = {"504_after": 504, "html_after": 200}
-PAGE = b"<html><body><center><h1>504 Gateway Time-out</h1></center></body></html>"
 
 
 class Row:
@@ -117,16 +98,27 @@ class Zoho:
         result_words: Mapping[str, Any],
         world: Process,
         tick: Callable[[], int],
+        carriage: Carriage | None = None,
         keep_log: bool = True,
     ) -> None:
-        """Start an empty CRM for one history; `keep_log` remembers each write, which takes memory."""
+        """Start an empty CRM for one history; `keep_log` remembers each write, which takes memory.
+
+        With a `carriage` bodies land by themselves.
+        """
         self.scheduler = scheduler
         self.chance = chance
         self.rate = rate
-        self._job_seconds = job_seconds
+        self.job_seconds = job_seconds
         self._world = world
         self._tick = tick
         self._keep_log = keep_log
+        self.carriage = carriage
+        self.losses: Mapping[str, float] = {}
+        """With a carriage: how often the answer to a kind of call is lost."""
+        self.jobs_end_late = False
+        """Whether a job that nobody knows of may end after its replacement."""
+        self.on_loss: Callable[[random.Random], None] = lambda _draw: None
+        """Called where the answer to a call that writes will be lost."""
         self.emulator.reset()
         self.emulator.seed = chance.seed
         self.turn(**result_words)
@@ -148,7 +140,7 @@ class Zoho:
         """Take one request to Zoho and its answer back, as far as chance lets it."""
         process = self.scheduler.current.process
         if process.on_point is not None:
-            process.on_point(process, "call")
+            process.on_point(process, "sends" if kind_of_call(request) in WRITING else "call")
         kind, generator = self.chance.decide("call", self.rate, CALL_FAULTS)
         if self.gateway_day:
             kind, generator = self.chance.decide("gateway", GATEWAY_DAY, {"504_before": 2.0, "504_after": 1.0})
@@ -157,59 +149,71 @@ class Zoho:
             self.unsure.add(process.pid)
         self._lose_before(kind, generator)
         if kind == "504_before":
-            return self._answered(adapter, request, (504, {"content-type": "text/html"}, PAGE))
+            return arrived(adapter, request, (504, {"content-type": "text/html"}, PAGE))
         if kind == "token_expired":
             self.emulator.oauth.revoke_tokens()
-        status, headers, body = self._carry_out(request, process, kind, generator)
-        if kind == "slow":
-            self.scheduler.sleep(generator.choice([2.0, 20.0, 55.0]))
-        self.scheduler.sleep(generator.uniform(0.01, 0.5))
+        status, headers, body = self._there_and_back(request, process, kind, generator)
         if process.on_point is not None:
             process.on_point(process, "answer")
         if kind == "lost_after" or status == NO_ANSWER:
             raise requests.exceptions.ReadTimeout("no answer")
         if kind in GATEWAY_PAGES:
             status, headers, body = GATEWAY_PAGES[kind], {"content-type": "text/html"}, PAGE
-        return self._answered(adapter, request, (status, headers, body), cut=kind == "cut")
+        return arrived(adapter, request, (status, headers, body), cut=kind == "cut")
 
-    def _answered(
-        self,
-        adapter: HTTPAdapter,
-        request: requests.PreparedRequest,
-        answer: tuple[int, dict[str, str], bytes],
-        *,
-        cut: bool = False,
-    ) -> requests.Response:
-        """An answer as it arrives."""
-        status, headers, body = answer
-        sent = body[: len(body) // 2] if cut else body
-        raw = urllib3.HTTPResponse(
-            io.BytesIO(sent),
-            {**headers, "content-length": str(len(body))},
-            status,
-            preload_content=False,
-            enforce_content_length=True,
-            request_method=request.method,
-        )
-        return adapter.build_response(request, raw)
+    def _there_and_back(
+        self, request: requests.PreparedRequest, process: Process, kind: str | None, generator: random.Random
+    ) -> Answer:
+        content = content_of(request)
+
+        def land(parcel: Parcel | None = None) -> Answer:
+            return self._carry_out(request, content, process, kind, generator, parcel)
+
+        def back() -> float:
+            return (generator.choice([2.0, 20.0, 55.0]) if kind == "slow" else 0.0) + generator.uniform(0.01, 0.5)
+
+        if self.carriage is None:
+            answer = land()
+            self.scheduler.sleep(back())
+            return answer
+        try:
+            loss = self._loss(request)
+            seconds = generator.uniform(0.01, 0.3), back()
+            return self.carriage.carry(request, content, seconds, land, loss, garbled=kind in UNSURE)
+        except requests.exceptions.RequestException:
+            self.unsure.add(process.pid)
+            raise
+
+    def _loss(self, request: requests.PreparedRequest) -> Loss | None:
+        """Whether the answer to this call is lost, and when its body lands."""
+        call = kind_of_call(request)
+        rate = self.losses.get(call, 0.0)
+        kind, draw = self.chance.decide(f"loss of {call}", rate, {f"no answer: {call}": 1.0})
+        if kind is None:
+            return None
+        if call in WRITING:
+            self.on_loss(draw)
+        lands = draw.choice([None, (0.0, 1.0), (1.0, 50.0), (60.0, 130.0), (130.0, 3_000.0)])
+        return Loss(draw.choice([0.0, 5.0, 60.0]), None if lands is None else draw.uniform(*lands))
 
     def _lose_before(self, kind: str | None, generator: random.Random) -> None:
         """Fail before Zoho has heard of the call."""
         if kind == "no_connection":
-            reason = urllib3.exceptions.NewConnectionError(None, "refused")  # type: ignore[arg-type]
-            raise requests.exceptions.ConnectionError(urllib3.exceptions.MaxRetryError(None, "/", reason))  # type: ignore[arg-type]
+            raise refused()
         if kind == "lost_before":
             self.scheduler.sleep(generator.choice([0.0, 5.0]))
-            raise requests.exceptions.ConnectionError(urllib3.exceptions.ProtocolError("Connection aborted."))
+            raise aborted()
 
     def _carry_out(
-        self, request: requests.PreparedRequest, process: Process, kind: str | None, generator: random.Random
-    ) -> tuple[int, dict[str, str], bytes]:
+        self,
+        request: requests.PreparedRequest,
+        content: bytes,
+        process: Process,
+        kind: str | None,
+        generator: random.Random,
+        parcel: Parcel | None,
+    ) -> Answer:
         """The effect of a call, all at once."""
-        content = request.body or b""
-        if not isinstance(content, (bytes, str)):
-            content = b"".join(iter(content.read, b""))  # type: ignore[attr-defined] # the file of an upload
-        content = content.encode() if isinstance(content, str) else content
         path = urlsplit(request.url or "").path
         canned = {"429": "too_many_requests", "500": "internal_error", "503_page": "unavailable"}.get(kind or "")
         faults = self.emulator.faults
@@ -233,7 +237,7 @@ class Zoho:
             faults.remove(each.id)
         self._take_writes()
         if path.endswith("/bulk/v8/write") and status < 300:
-            self._job_created(int(msgspec.json.decode(body)["details"]["id"]))
+            self._job_created(int(msgspec.json.decode(body)["details"]["id"]), parcel)
         if "/bulk-write/" in path and status == 200:
             body = self._in_other_order(body)
         return status, headers, body
@@ -246,7 +250,7 @@ class Zoho:
         """Refuse some orders of a call for a moment; and see that none of them is in a live job."""
         keys = {row["parent_id"]: row.get("Notes") for row in msgspec.json.decode(content)["data"]}
         for job, rows in self.live_jobs.items():
-            for key in sorted(rows.keys() & keys.keys()):
+            for key in sorted((rows.keys() & keys.keys()) - self.in_doubt):
                 self.violations.append(
                     f"two writes at once: order {key} ({keys[key]}) by upsert, job {job} ({rows[key]}) is under way"
                 )
@@ -258,11 +262,13 @@ class Zoho:
 
     # Jobs
 
-    def _job_created(self, job: int) -> None:
+    def _job_created(self, job: int, parcel: Parcel | None) -> None:
         """Let the job run when its time has come; an older job of the same file is worked off first."""
         store = self.emulator.store
         kind, generator = self.chance.decide("job", self.rate * 3, JOB_FAULTS)
-        seconds = generator.uniform(*self._job_seconds)
+        seconds = generator.uniform(*self.job_seconds)
+        if self.jobs_end_late and generator.random() < 0.6:
+            seconds = generator.uniform(0.1, 8.0)
         if kind == "slow_job":
             seconds += generator.choice([30.0, 120.0])
         request = msgspec.json.decode(
@@ -270,27 +276,27 @@ class Zoho:
         )
         file_id = request["resource"][0]["file_id"]
         rows = self._rows_of(int(file_id))
+        if self.carriage is not None and parcel is not None:
+            self.carriage.carries(parcel, rows.keys())
         for other, theirs in self.live_jobs.items():
             twins = store.read().execute("SELECT request FROM jobs WHERE id = ?", (other,)).fetchone()[0]
             if msgspec.json.decode(twins)["resource"][0]["file_id"] == file_id:
-                # The known limit: a job that nobody knows of, which ends after its replacement.
-                self._set_due(other, 0.0)
+                if self.carriage is not None and self.jobs_end_late:
+                    self.carriage.in_doubt.update(theirs)
+                else:
+                    self._set_due(other, 0.0)
                 continue
-            for key in sorted(rows.keys() & theirs.keys()):
+            for key in sorted((rows.keys() & theirs.keys()) - self.in_doubt):
                 self.violations.append(f"two writes at once: order {key} in jobs {other} and {job}")
         self._set_due(job, seconds)
         self.live_jobs[job] = rows
-        self.on_new_job(rows)
+        self.on_new_job(rows.keys() - self.in_doubt)
         callback, _ = self.chance.decide("callback", self.rate * 3, CALLBACKS)
         self.scheduler.spawn(self._world, lambda: self._run_job(job, kind, callback, generator), f"job {job}")
 
     def _rows_of(self, file_id: int) -> dict[str, str]:
         body = self.emulator.store.read().execute("SELECT body FROM files WHERE id = ?", (file_id,)).fetchone()[0]
-        with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            text = archive.read(archive.namelist()[0]).decode("utf-8-sig")
-        header, *rows = csv.reader(io.StringIO(text))
-        at = header.index("Notes") if "Notes" in header else 1
-        return {row[0]: row[at] for row in rows}
+        return rows_of_file(body)
 
     def _set_due(self, job: int, seconds: float) -> None:
         due = self.emulator.clock.now() + int(seconds * 1000)
@@ -304,7 +310,7 @@ class Zoho:
             left = (due - self.emulator.clock.now()) / 1000
             if left <= 0 or job not in self.live_jobs:
                 break
-            self.scheduler.sleep(min(left + 0.001, 5.0))
+            self.scheduler.sleep(min(left + 0.001, 5.0 if left < 300.0 else 60.0))
         active = []
         keys = sorted(self.live_jobs.get(job, ()))
         if job not in self.live_jobs:
@@ -334,19 +340,14 @@ class Zoho:
     def _in_other_order(self, body: bytes) -> bytes:
         """Tell a result's rows in another order: only the echoed key says whose they are."""
         kind, generator = self.chance.decide("result order", self.rate * 3, {"other_order": 1.0})
-        if kind is None:
-            return body
-        with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            name = archive.namelist()[0]
-            header, *rows = csv.reader(io.StringIO(archive.read(name).decode("utf-8-sig")))
-        generator.shuffle(rows)
-        text, packed = io.StringIO(), io.BytesIO()
-        csv.writer(text).writerows([header, *rows])
-        with zipfile.ZipFile(packed, "w") as archive:
-            archive.writestr(name, text.getvalue())
-        return packed.getvalue()
+        return body if kind is None else in_other_order(body, generator)
 
     # What the CRM holds
+
+    @property
+    def in_doubt(self) -> AbstractSet[str]:
+        """The orders of which something may have landed late."""
+        return frozenset() if self.carriage is None else self.carriage.in_doubt
 
     def _log_writes(self) -> None:
         """Note each value that a record gets, by the database itself."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta, timezone
+from datetime import timedelta, tzinfo
 from typing import Any
 
 import sqlalchemy as sa
+from simulation.change_columns import SECONDS, ChangeColumn
 from simulation.network import CREDENTIALS
+from simulation.pipe import NOTHING, Pipe
 from simulation.scheduler import Killed, Process, Scheduler, Task
 from simulation.set_ups import SetUp
 from simulation.simulated_databases import simulated_connection
+from simulation.stand_ins import STAGE
+from simulation.threads import Event as SimEvent
 from sqlalchemy import event
 
 from sync_databases.columns import Column
@@ -25,12 +28,17 @@ from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY, Announce
 from sync_ledger.stream_contract import Source as AnnouncedSource
 from tap_legacy_orders.catalog import catalog_entry
 from tap_legacy_orders.connections import open_engine, reading
+from tap_legacy_orders.contents import Contents, form_of, in_byte_order
+from tap_legacy_orders.followed_orders import FollowedOrders
+from tap_legacy_orders.following import Following
 from tap_legacy_orders.json_values import converter
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
-from tap_legacy_orders.pages import ReadingSettings
+from tap_legacy_orders.pages import Page, ReadingSettings
+from tap_legacy_orders.poll_wakeup import PollWakeup
 from tap_legacy_orders.record_encoding import LineEncoder, record_message
 from tap_legacy_orders.stream_state import BookmarkScope, StreamState, mark_of_text
+from tap_legacy_orders.tap import LOOKBACK_COUNT
 from tap_legacy_orders.tap_errors import TapSyncError
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 from target_zoho_crm.api.errors import ZohoError
@@ -39,9 +47,13 @@ from target_zoho_crm.record_decoding import RowReader, Rows
 from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
 from target_zoho_crm.stream_request import StreamRequest
+from target_zoho_crm.target import SETTLING_SECONDS, WAKE_SECONDS
 from target_zoho_crm.writing.spool import SpoolError
 
 LOGGER = logging.getLogger("simulation")
+POLL_SECONDS = 4.0
+MAX_AGE_SECONDS = 1.0
+"""Of records in a target that lasts."""
 EXTRACTED = "2026-01-01T08:00:00+00:00"
 
 
@@ -53,61 +65,16 @@ class PairConfig:
     lookback: float
     pipe_room: int
     target: Mapping[str, Any]
+    column: ChangeColumn = SECONDS
 
-    def settings(self, ledger_url: str, module: str | None = None) -> Settings:
-        """The target's settings, with every default."""
-        own = {} if module is None else {"module": module}
+    def settings(self, ledger_url: str, module: str | None = None, *, lasts: bool = False) -> Settings:
+        """The target's settings, with every default; of a run that `lasts`, or ends with its input."""
+        own: dict[str, Any] = {} if module is None else {"module": module}
+        own |= {"max_age_seconds": MAX_AGE_SECONDS} if lasts else {}
         defaults = {
             name: definition["default"] for name, definition in CONFIG["properties"].items() if "default" in definition
         }
         return Settings.read({**defaults, **CREDENTIALS, "ack_url": ledger_url, **self.target, **own})
-
-
-class Pipe:
-    """What the tap writes and the target reads."""
-
-    def __init__(self, scheduler: Scheduler, room: int) -> None:
-        """Hold up to `room` messages."""
-        self._scheduler = scheduler
-        self._room = room
-        self._messages: deque[Any] = deque()
-        self._waiting: list[Task] = []
-        self.reader_gone = False
-        self.writer_gone = False
-
-    def write(self, message: Any) -> None:
-        """Write one, when there is room."""
-        while len(self._messages) >= self._room and not self.reader_gone:
-            self._waiting.append(self._scheduler.current)
-            self._scheduler.block()
-        if self.reader_gone:
-            raise BrokenPipeError
-        self._messages.append(message)
-        self._rouse()
-
-    def read(self) -> Any:
-        """The next one; None at the end."""
-        while not self._messages:
-            if self.writer_gone:
-                return None
-            self._waiting.append(self._scheduler.current)
-            self._scheduler.block()
-        message = self._messages.popleft()
-        self._rouse()
-        return message
-
-    def close(self, *, reader: bool) -> None:
-        """One side is gone."""
-        if reader:
-            self.reader_gone = True
-        else:
-            self.writer_gone = True
-        self._rouse()
-
-    def _rouse(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for task in waiting:
-            self._scheduler.wake(task)
 
 
 class Source:
@@ -117,22 +84,56 @@ class Source:
         self.url = url
         self.engine: sa.Engine = open_engine(url)
         event.listen(self.engine, "do_connect", simulated_connection)
-        self._table: OrdersTable | None = None
+        self._tables: dict[str, OrdersTable] = {}
 
-    @property
-    def table(self) -> OrdersTable:
-        """The table."""
-        if self._table is None:
+    def table(self, replication_key: str) -> OrdersTable:
+        """The table, read by one of its change columns."""
+        if replication_key not in self._tables:
+            columns = ["order_id", "notes", replication_key, "invoice_no"]
+            config = {"orders_table": "orders", "replication_key": replication_key, "columns": columns}
             with reading(self.engine) as connection:
-                self._table = find_orders_table(self.engine, connection, {"orders_table": "orders"})
-        return self._table
+                self._tables[replication_key] = find_orders_table(self.engine, connection, config)
+        return self._tables[replication_key]
+
+
+class Wakeup(PollWakeup):
+    """The pauses of a tap that follows, by the simulated clock."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._event = SimEvent(scheduler)
+        self.stopped = False
+
+    def stop(self) -> None:
+        """End the pause, and all pauses to come."""
+        self.stopped = True
+        self._event.set()
+
+    def listen(self, engine: sa.Engine, table: str) -> None:
+        """SQLite notifies of nothing."""
+
+    def stop_listening(self) -> None:
+        """As above."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for so long at most."""
+        self._event.wait(seconds)
+        return False
 
 
 def tap(
-    source: Source, ledger_url: str, config: PairConfig, state: Mapping[str, Any], pipe: Pipe, set_up: SetUp
+    source: Source,
+    ledger_url: str,
+    config: PairConfig,
+    state: Mapping[str, Any],
+    pipe: Pipe,
+    set_up: SetUp,
+    wakeup: Wakeup | None = None,
 ) -> None:
-    """Read what is unsynced, as `TapLegacyOrders` and its stream do; `state` has the bookmarks by stream."""
-    table, stream = set_up.table_of(source.table), set_up.stream
+    """Read what is unsynced, as `TapLegacyOrders` and its stream do; `state` has the bookmarks by stream.
+
+    With a `wakeup` it follows until that is stopped.
+    """
+    table, stream = set_up.table_of(source.table(config.column.name)), set_up.stream
     entry = catalog_entry(stream, table, None)
     ledger = Ledger.open(ledger_url)
     ledger.ensure_tables()
@@ -143,8 +144,11 @@ def tap(
     own_state = StreamState(BookmarkScope.of(stream, table), ledger, LOGGER)
     document = dict(state.get(stream, {}))
     bookmark = own_state.start(document, read_since, full_table=False)
+    columns, zone = in_byte_order(table.columns), config.column.zone
+    form = form_of(columns, None, zone)
     announced = Announcement(
         read_since,
+        content_form=form,
         ledger_id=ledger.ledger_id,
         stream=stream,
         source=AnnouncedSource(table=table.source_name, filter_mark=mark_of_text(table.filter)),
@@ -153,37 +157,65 @@ def tap(
         announced = Announcement()
     named, properties = set_up.alias or stream, entry["schema"]["properties"]
     pipe.write(("SCHEMA", named, properties, entry["schema"]["required"], keys, announced))
-    orders = UnsyncedOrders(
-        OrdersSource(
-            engine=source.engine,
-            table=table,
-            columns=table.columns,
-            ledger=ledger,
-            stream=stream,
-            settings=ReadingSettings(
-                page_size=config.page_size,
-                lookback=timedelta(seconds=config.lookback),
-                min_age=timedelta(seconds=2),
-                zone=timezone.utc,
-                ledger_beside_orders=ledger_url == source.url,
-                find_deleted=False,
-            ),
-            logger=LOGGER,
-        )
+    orders = OrdersSource(
+        engine=source.engine,
+        table=table,
+        columns=columns,
+        ledger=ledger,
+        stream=stream,
+        settings=ReadingSettings(
+            page_size=config.page_size,
+            lookback=timedelta(seconds=config.lookback),
+            lookback_count=LOOKBACK_COUNT,
+            min_age=timedelta(seconds=2),
+            zone=zone,
+            ledger_beside_orders=ledger_url == source.url,
+            find_deleted=False,
+        ),
+        logger=LOGGER,
     )
-    encoder, frame = _encoder(table.columns), record_message(named, EXTRACTED)
-    for page in orders.pages(bookmark):
-        for block in encoder.blocks(page.columns, page.count, frame):
+
+    def send_state(moved_to: str | None) -> None:
+        if moved_to is not None:
+            own_state.move(document, moved_to)
+        if document:
+            pipe.write(("STATE", {stream: dict(document)}))
+
+    encoder, frame = _encoder(columns, zone), record_message(named, EXTRACTED)
+    contents = Contents(form, lambda page: encoder.lines(page.columns), orders.content_form, LOGGER)
+    for page in _pages(orders, contents, bookmark, wakeup, send_state, own_state):
+        for block in encoder.blocks(page.columns, page.count, frame, page.marks):
             pipe.write(("RECORDS", block.splitlines()))
         if page.bookmark is not None:
-            own_state.move(document, page.bookmark)
-            pipe.write(("STATE", {stream: dict(document)}))
-    if document:
-        pipe.write(("STATE", {stream: dict(document)}))
+            send_state(page.bookmark)
+    send_state(None)
 
 
-def _encoder(columns: tuple[Column, ...]) -> LineEncoder:
-    converters = [converter(column, timezone.utc, LOGGER.warning) for column in columns]
+def _pages(
+    orders: OrdersSource,
+    contents: Contents,
+    bookmark: str | None,
+    wakeup: Wakeup | None,
+    send_state: Callable[[str | None], None],
+    comparison: StreamState,
+) -> Iterator[Page]:
+    if wakeup is None:
+        return UnsyncedOrders(orders, contents=contents).pages(bookmark, comparison.since)
+    following = Following(
+        FollowedOrders(orders, contents),
+        lambda pages: pages,
+        wakeup,
+        poll_interval=POLL_SECONDS,
+        forget_connections=lambda: None,
+        send_state=send_state,
+        comparison=comparison,
+        logger=LOGGER,
+    )
+    return following.pages(bookmark)
+
+
+def _encoder(columns: Sequence[Column], zone: tzinfo) -> LineEncoder:
+    converters = [converter(column, zone, LOGGER.warning) for column in columns]
     names = [*(column.name for column in columns), KEY_PROPERTY, VERSION_PROPERTY]
     return LineEncoder(names, [*converters, _as_is, _as_is])
 
@@ -195,9 +227,12 @@ def _as_is(values: Any) -> Any:
 class TargetRun:
     """One run of the target, as `TargetZohoCRM` and its sink lead it."""
 
-    def __init__(self, settings: Settings, pipe: Pipe, on_state: Callable[[TargetRun, Any], None]) -> None:
+    def __init__(
+        self, settings: Settings, pipe: Pipe, on_state: Callable[[TargetRun, Any], None], change_column: str
+    ) -> None:
         """`on_state` is told each STATE that goes out."""
         self._settings = settings
+        self._change_column = change_column
         self._pipe = pipe
         self._on_state = on_state
         self._sent: list[tuple[str, str]] = []
@@ -214,13 +249,22 @@ class TargetRun:
         return self._sent[: self._before[state["number"]]]
 
     def terminate(self) -> None:
-        """SIGTERM."""
+        """SIGTERM. A run that lasts gets some seconds to settle what it has."""
         self.terminated = True
+        if self.run is not None and self._settings.continuous:
+            scheduler, process = STAGE.scheduler, self._process
+            scheduler.spawn(process, self._stop_later, "timer")
+        elif self.run is not None:
+            self.run.stop.set()
+
+    def _stop_later(self) -> None:
+        STAGE.scheduler.sleep(SETTLING_SECONDS)
         if self.run is not None:
             self.run.stop.set()
 
     def work(self) -> None:
         """From the first message to the end."""
+        self._process = STAGE.scheduler.current.process
         run = self.run = Run(self._settings, lambda state: self._on_state(self, state))
         try:
             self._listen(run)
@@ -236,17 +280,28 @@ class TargetRun:
     def _listen(self, run: Run) -> None:
         delivery = None
         reader: RowReader | None = None
-        while (message := self._pipe.read()) is not None:
-            if self.terminated:
+        lasts = self._settings.continuous
+        pause = WAKE_SECONDS if lasts else None
+        while (message := self._pipe.read(pause)) is not None:
+            if self.terminated and not lasts:
                 raise _TerminatedError
             run.check()
-            if message[0] == "SCHEMA":
+            if lasts:
+                pause = min(run.flush_aged(input_pending=message is not NOTHING) or WAKE_SECONDS, WAKE_SECONDS)
+            if message is NOTHING:
+                if self.terminated:
+                    break
+            elif message[0] == "SCHEMA":
                 _, named, properties, required, keys, announced = message
                 stream = run.open_stream(StreamRequest(named, properties, keys, announced))
                 self.opened = True
                 delivery, sources = stream.delivery, [column.source for column in stream.mapping.columns]
                 reader = RowReader(
-                    properties, required=required, key_properties=keys, replication_key="updated_at", sources=sources
+                    properties,
+                    required=required,
+                    key_properties=keys,
+                    replication_key=self._change_column,
+                    sources=sources,
                 )
             elif message[0] == "RECORDS":
                 assert reader is not None
@@ -258,7 +313,7 @@ class TargetRun:
                 self._states += 1
                 self._before[self._states] = len(self._sent)
                 run.state_gate.hold({"bookmarks": message[1], "number": self._states})
-        if self.terminated:
+        if self.terminated and not lasts:
             raise _TerminatedError
         if delivery is not None:
             delivery.flush()

@@ -44,7 +44,14 @@ KINDS = {
     "mapper": 0.8,
     "other_module": 0.8,
 }
-LEDGER_TABLES = ("zoho_sync_ack", "zoho_sync_job", "zoho_sync_run", "zoho_sync_stream")
+LEDGER_TABLES = (
+    "zoho_sync_ack",
+    "zoho_sync_job",
+    "zoho_sync_run",
+    "zoho_sync_stream",
+    "zoho_sync_write",
+    "zoho_sync_content_form",
+)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timezone
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from sqlalchemy import event
 import sync_databases.writable_database
 import sync_ledger.ledger
 
-Points = Callable[[str], None]
+Points = Callable[[str, str], None]
+"""Given what happens, and in which database: its path."""
 FASTER = ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = MEMORY", "PRAGMA temp_store = MEMORY")
 
 
@@ -34,21 +35,23 @@ class Hooks:
 HOOKS = Hooks()
 
 
-def _strftime(form: str, *arguments: Any) -> str:
-    """The database's clock; the product asks it for nothing else."""
+def _strftime(path: str, form: str, *arguments: Any) -> str:
+    """A database's clock; the product asks it for nothing else."""
     if arguments != ("now",) or form != "%Y-%m-%d %H:%M:%f":
         raise ValueError("unexpected use of strftime")
-    moment = datetime.fromtimestamp(STAGE.database_time(), timezone.utc)
+    moment = datetime.fromtimestamp(STAGE.database_time(path), timezone.utc)
     return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
 
 
 class SimCursor(sqlite3.Cursor):
     """A cursor whose statements are points of the history."""
 
+    connection: SimConnection
+
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
         """Run a statement."""
         if not self.connection.in_transaction and not sql.startswith("PRAGMA"):
-            HOOKS.before("write" if sql == "BEGIN IMMEDIATE" else "read")
+            HOOKS.before("write" if sql == "BEGIN IMMEDIATE" else "read", self.connection.path)
         return super().execute(sql, *parameters)
 
 
@@ -57,9 +60,10 @@ class SimConnection(sqlite3.Connection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.path = str(args[0])
         for statement in FASTER:
             super().execute(statement)
-        self.create_function("strftime", -1, _strftime)
+        self.create_function("strftime", -1, partial(_strftime, self.path))
         self.create_function("sim_tick", 0, lambda: HOOKS.tick())  # noqa: PLW0108 - the hook changes
 
     def cursor(self, *_: Any) -> SimCursor:  # type: ignore[override]
@@ -70,9 +74,9 @@ class SimConnection(sqlite3.Connection):
         """Commit."""
         if not self.in_transaction:
             return
-        HOOKS.before_commit("commit")
+        HOOKS.before_commit("commit", self.path)
         super().commit()
-        HOOKS.after_commit("committed")
+        HOOKS.after_commit("committed", self.path)
 
 
 def simulated_connection(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:

@@ -24,7 +24,10 @@ from simulation import threads as sim
 from simulation.scheduler import Scheduler, Task
 
 START = 1_767_254_400.0
-"""2026-01-01 08:00 UTC, in seconds since the epoch: when every history begins."""
+"""2026-01-01 08:00 UTC, in seconds since the epoch: when histories begin."""
+
+CRM = "crm"
+"""The name of its clock."""
 
 PACKAGES = ("sync_databases", "sync_processes", "sync_ledger", "target_zoho_crm", "tap_legacy_orders")
 
@@ -34,28 +37,42 @@ class Stage:
 
     scheduler: Scheduler
     ids: random.Random
+    start: float
+    """When the history begins, in seconds since the epoch."""
     clock_offset: float = 0.0
     """By how much the databases' clock is ahead of true time."""
+    own_offsets: dict[str, float]
+    """By how much further one clock is ahead: that of a database (its path), of a machine (`space`), of the CRM."""
     alive: Callable[[int], bool]
     """Tells whether the simulated process of an id lives."""
     file_locks: dict[str, sim.Lock]
 
-    def begin(self, scheduler: Scheduler, seed: int, alive: Callable[[int], bool]) -> None:
+    def begin(self, scheduler: Scheduler, seed: int, alive: Callable[[int], bool], start: float = START) -> None:
         """Put another history on."""
         self.scheduler = scheduler
         self.ids = random.Random(seed)
         self.clock_offset = 0.0
+        self.start = start
+        self.own_offsets = {}
         self.alive = alive
         self.file_locks = {}
         random.seed(seed)
 
     def true_time(self) -> float:
         """Seconds since the epoch."""
-        return START + self.scheduler.now
+        return self.start + self.scheduler.now
 
-    def database_time(self) -> float:
-        """The same by the databases' clock."""
-        return self.true_time() + self.clock_offset
+    def database_time(self, path: str = "") -> float:
+        """The same by the databases' clock, or by that of one of them."""
+        return self.true_time() + self.clock_offset + self.own_offsets.get(path, 0.0)
+
+    def machine_time(self) -> float:
+        """The same by the clock of the machine on which the running process lives."""
+        return self.true_time() + self.own_offsets.get(self.scheduler.current.process.space, 0.0)
+
+    def crm_time(self) -> float:
+        """The same by the CRM's clock."""
+        return self.true_time() + self.own_offsets.get(CRM, 0.0)
 
 
 STAGE = Stage()
@@ -145,13 +162,13 @@ _THREADING = types.SimpleNamespace(
 )
 _TIME = types.SimpleNamespace(
     monotonic=lambda: STAGE.scheduler.now,
-    time=lambda: STAGE.true_time(),  # noqa: PLW0108 - the stage changes
-    time_ns=lambda: int(STAGE.true_time() * 1_000_000_000),
+    time=lambda: STAGE.machine_time(),  # noqa: PLW0108 - the stage changes
     sleep=lambda seconds: STAGE.scheduler.sleep(seconds),  # noqa: PLW0108 - as above
     clock_gettime=lambda _clock: STAGE.scheduler.now,
     CLOCK_BOOTTIME=7,
     perf_counter=time.perf_counter,
 )
+_TIME_OF_CRM = types.SimpleNamespace(time_ns=lambda: int(STAGE.crm_time() * 1_000_000_000))
 _UUID = types.SimpleNamespace(uuid4=lambda: uuid.UUID(int=STAGE.ids.getrandbits(128)), UUID=uuid.UUID)
 _MODULES: dict[Any, Any] = {
     threading: _THREADING,
@@ -215,4 +232,4 @@ def install() -> None:
         return sim.wait_for_futures(STAGE.scheduler, futures, timeout)
 
     workers.wait = wait  # type: ignore[attr-defined]
-    import_module("zoho_crm_emulator.clock").time = _TIME  # type: ignore[attr-defined]
+    import_module("zoho_crm_emulator.clock").time = _TIME_OF_CRM  # type: ignore[attr-defined]
