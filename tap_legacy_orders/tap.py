@@ -21,7 +21,7 @@ from singer_sdk.sql import SQLTap
 from sync_databases.columns import Column
 from sync_databases.drivers import database_url
 from sync_ledger.ledger import Ledger
-from tap_legacy_orders import following, lock_setting, partition_setting, sync_flag
+from tap_legacy_orders import following, lock_setting, partition_setting, sync_flag, window_settings
 from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.command import OneLineErrors
 from tap_legacy_orders.connections import find_acks_by_index, open_engine, open_ledger, reading
@@ -41,16 +41,6 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 10_000
 """Enough that a page's own statement costs nothing by the row; two of them are held at a time."""
-
-LOOKBACK_SECONDS = 300
-"""Long transactions commit rows that look older than the bookmark; orders already acknowledged cost nothing."""
-
-LOOKBACK_COUNT = 1_000
-"""Numbers of a sequence are committed out of order by as many as there are transactions at a time."""
-
-SETTLE_SECONDS = 2
-"""One second for clocks that tick in seconds (MySQL's DATETIME even rounds up), one for clocks that differ."""
-
 
 LONGEST_SECONDS = 10 * 366 * 86_400
 
@@ -169,27 +159,7 @@ class TapLegacyOrders(SQLTap):
             title="Page size",
             description="Orders read by one query; a server reads the next ones while these are written",
         ),
-        th.Property(
-            "lookback_seconds",
-            th.NumberType(minimum=0),
-            default=LOOKBACK_SECONDS,
-            title="Lookback",
-            description="How far before the bookmark a run begins, for orders committed late",
-        ),
-        th.Property(
-            "lookback_count",
-            th.IntegerType(minimum=0, maximum=1_000_000_000),
-            default=LOOKBACK_COUNT,
-            title="Lookback of counters",
-            description="The same where the replication key is a number that counts, and no time",
-        ),
-        th.Property(
-            "settle_seconds",
-            th.NumberType(minimum=0),
-            default=SETTLE_SECONDS,
-            title="Settling time",
-            description="How long an order must be unchanged before it is read",
-        ),
+        *window_settings.PROPERTIES,
         th.Property(
             "timezone",
             th.StringType,

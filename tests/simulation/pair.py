@@ -38,9 +38,9 @@ from tap_legacy_orders.pages import Page, ReadingSettings
 from tap_legacy_orders.poll_wakeup import PollWakeup
 from tap_legacy_orders.record_encoding import LineEncoder, record_message
 from tap_legacy_orders.stream_state import BookmarkScope, StreamState, mark_of_text
-from tap_legacy_orders.tap import LOOKBACK_COUNT
 from tap_legacy_orders.tap_errors import TapSyncError
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
+from tap_legacy_orders.window_settings import LOOKBACK_COUNT
 from target_zoho_crm.api.errors import ZohoError
 from target_zoho_crm.config_schema import CONFIG
 from target_zoho_crm.record_decoding import RowReader, Rows
