@@ -21,21 +21,24 @@ from sync_ledger.retry_schedules import LEASE_SILENT_SECONDS
 
 WRITES = ("upsert", "insert", "update", "delete", "create_job", "upload")
 POINTS = {
-    "connecting": "target_zoho_crm.api.transport.Transport._exchange",
+    "connecting": "urllib3.connection.HTTPConnection.connect",
     "checked": "sync_ledger.sent_writes.SentWrite.check",
     "sending": "urllib3.connection.HTTPConnection.request",
 }
-"""Before the connection is asked for; after the lease was checked; after all checks, before the first byte."""
+"""Before the connection is made; after the lease was checked; after all checks, before the first byte."""
 
 _thread = threading.local()
 _stopped = threading.Lock()
 _calls = itertools.count(1)
+_beating = threading.Lock()
+"""Nobody stops in a heartbeat, which would leave an SQLite ledger locked."""
 
 
 def stop() -> None:
     """Stop, the first time only."""
     if getattr(_thread, "writes", False) and _stopped.acquire(blocking=False):
-        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # before this thread runs on, whoever else does
+        with _beating:
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # before this thread runs on, whoever else does
 
 
 def wrap(path: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -48,10 +51,21 @@ def wrap(path: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]])
 def writing(original: Callable[..., Any], number: int) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         _thread.writes = next(_calls) == number
+        if _thread.writes:
+            for session in args[0]._transport._sessions:  # noqa: SLF001 - so that it has to connect
+                session.close()
         try:
             return original(*args, **kwargs)
         finally:
             _thread.writes = False
+
+    return wrapped
+
+
+def beating(original: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with _beating:
+            return original(*args, **kwargs)
 
     return wrapped
 
@@ -89,6 +103,7 @@ def main() -> None:
     if point in POINTS:
         for name in WRITES:
             wrap(f"target_zoho_crm.api.client.ZohoClient.{name}", partial(writing, number=int(number)))
+        wrap("sync_ledger.leases.Lease.beat", beating)
         wrap(POINTS[point], stopping_after if point == "checked" else stopping_before)
     if program == "tap-legacy-orders":
         from tap_legacy_orders.tap import TapLegacyOrders as plugin  # noqa: N813, PLC0415

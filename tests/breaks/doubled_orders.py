@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from breaks.one_break import Break
 
+SLEPT = "tests/pair/test_sleep.py::test_a_run_that_slept_sends_nothing_more_and_what_it_had_sent_is_in_doubt"
+
 DOUBLED_ORDERS: tuple[Break, ...] = (
     Break(
         "keys-are-not-folded",
@@ -39,8 +41,38 @@ DOUBLED_ORDERS: tuple[Break, ...] = (
         old="if self._lost.is_set() or connection.execute(self._beat, facts).rowcount != 1:",
         new="if connection.execute(self._beat, facts).rowcount > 1:",
         tests=(
-            "tests/ledger/test_runs.py::test_a_sleeper_finds_its_lock_gone_before_it_sends_or_writes",
+            "tests/ledger/test_leases.py::test_a_sleeper_finds_its_lock_gone_before_it_sends_or_writes",
             "tests/pair/test_unforgivable.py::test_an_order_is_never_doubled",
+        ),
+    ),
+    Break(
+        "a-lease-is-checked-before-the-connection-is-made",
+        "target_zoho_crm/api/transport.py",
+        old="check = None if call.fence is None else call.fence.check",
+        new="check = call.fence and call.fence.check()",
+        tests=(SLEPT,),
+    ),
+    Break(
+        "a-check-holds-for-an-hour",
+        "target_zoho_crm/api/http_sessions.py",
+        old="CHECK_HOLDS_SECONDS = 3.0",
+        new="CHECK_HOLDS_SECONDS = 3600.0",
+        tests=(SLEPT,),
+    ),
+    Break(
+        "what-a-sleeper-sent-is-settled-by-its-answer",
+        "sync_ledger/leases.py",
+        old="            if ended:  # else",
+        new="            if True:  # else",
+        tests=("tests/ledger/test_leases.py::test_what_a_sleeper_sent_is_in_doubt_though_it_was_answered_in_the_end",),
+    ),
+    Break(
+        "a-silent-run-is-taken-over-unwatched",
+        "sync_ledger/runs.py",
+        old="while rows and watched < LEASE_WATCH_SECONDS:",
+        new="while rows and watched < 0:",
+        tests=(
+            "tests/ledger/test_leases.py::test_a_clock_that_was_set_neither_ends_a_living_run_nor_keeps_a_dead_one",
         ),
     ),
     Break(
