@@ -116,6 +116,9 @@ class Shop:
             self._change_late(number, names, chance, world)
         else:
             stamp = self._stamp()
+            after = self.column.repeats_after
+            if after is not None and chance.random() < 0.5:
+                self.scheduler.spawn(world, lambda: self._change_again(names, stamp, after), "again")
             if what == "batch":
                 self.chance.injected.append(Injection("legacy", number, "equal_timestamps"))
             self._write(names, stamp)
@@ -149,6 +152,11 @@ class Shop:
             self.read_now()
         delay = chance.uniform(0.6 if self.habits.late_commits else 0.0, 1.0) * self.late_most
         self.scheduler.spawn(world, lambda: self._commit_late(names, stamp, delay), "late commit")
+
+    def _change_again(self, names: list[str], stamp: Stamp, after: float) -> None:
+        """Change orders once more, when the clock shows the same time again."""
+        self.scheduler.sleep(after)
+        self._write([name for name in names if name not in self.busy], stamp._replace(at=stamp.at + after))
 
     def change_some(self, count: int) -> None:
         """Change some orders now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from simulation.carriage import LATE_SECONDS
 from simulation.chance import Chance
 from simulation.kinds import Kind
 from simulation.pair import TargetRun, Wakeup, start, tap
@@ -138,5 +139,6 @@ class Runs:
             process.on_point(process, "state")
         if process.dead:
             raise Killed
-        self._history.checker.state_went_out(target.records_before(state))
+        if process.slept < LATE_SECONDS:  # else what had an outcome may be on its way again, by who took over
+            self._history.checker.state_went_out(target.records_before(state))
         self.state = state["bookmarks"]
