@@ -32,8 +32,6 @@ class ReadingSettings:
 
     page_size: int
     lookback: timedelta
-    lookback_count: int
-    """How far before the bookmark a run begins where the replication key counts."""
     min_age: timedelta
     """How long an order must be unchanged before it is read: the setting `settle_seconds`."""
     zone: tzinfo
@@ -41,3 +39,5 @@ class ReadingSettings:
     """True when the ack table can be joined; else acks are looked up page by page."""
     find_deleted: bool
     """Whether orders that were deleted in the CRM are read by key: they may have come back with an old date."""
+    lookback_count: int = 0
+    """How far before the bookmark a run begins where the replication key counts."""

@@ -149,7 +149,8 @@ def _by_timestamp(
     begin = _Begin(bookmark, upper, clock, clock.zone, tick_of(column, database.engine))
     # A naive time already stands in the zone that it is to be written in.
     lower, window = (
-        None if at is None else database.timestamp_text(column, at, timezone.utc) for at in (begin.lower, begin.window)
+        None if at is None else database.timestamp_text(column, at - begin.offset, timezone.utc)
+        for at in (begin.lower, begin.window)
     )
     return Range(lower, upper, too_recent_after, ahead, future, begin.went_back, window, begin.tick)
 
@@ -182,7 +183,7 @@ def _by_text(
 
 
 class _Begin:
-    """Where a range of times begins, and its window: as the column's times stand, those with an offset in UTC."""
+    """Where a range of times begins, and its window, as the column's times are written."""
 
     def __init__(self, bookmark: str | None, upper: str | None, clock: Clock, zone: tzinfo, least: timedelta) -> None:
         """`least` is the step of the column's type."""
@@ -191,14 +192,15 @@ class _Begin:
         self.went_back = start is not None and start.utc(zone) > clock.now  # it was not when it was set
         times = [each for each in (start, newest) if each is not None]
         self.tick = tick = windows.tick_in_use(times, least)
+        self.offset = next((each.offset for each in times if each.offset is not None), timedelta(0))
         self.lower: datetime | None = None
         self.window: datetime | None = None
         if start is not None and not self.went_back:
-            self.lower = windows.time_back(start, clock.now, zone, clock.lookback + tick)
+            self.lower = windows.time_back(start, clock.now, zone, clock.lookback + tick, ahead=False)
         elif newest is not None and start is None:
-            self.window = windows.time_back(newest, clock.now, zone, clock.lookback + tick)
+            self.window = windows.time_back(newest, clock.now, zone, clock.lookback + tick, ahead=True)
             if clock.began is not None:
-                began = clock.began if newest.offset is not None else windows.local(clock.began, zone)
+                began = windows.local(clock.began, timezone(newest.offset) if newest.offset is not None else zone)
                 self.window = min(self.window, began - clock.lookback - tick)
 
 

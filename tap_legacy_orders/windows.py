@@ -23,9 +23,8 @@ def tick_in_use(times: Sequence[Timestamp], least: timedelta) -> timedelta:
     Programs write whole seconds, whole minutes or midnight into finer columns. Times that do so by chance make a window
     longer for one run, which costs little.
     """
-    digits = max((len(each.fraction.rstrip("0")) for each in times), default=0)
-    if digits:
-        return max(least, timedelta(seconds=10.0**-digits), timedelta.resolution)
+    if any(each.fraction.strip("0") for each in times):
+        return least  # finer than a second: the bookmark itself is read again, and no lookback is as fine
     ats = {each.at for each in times}
     if not ats or any(at.second for at in ats):
         return max(least, SECOND)
@@ -35,24 +34,25 @@ def tick_in_use(times: Sequence[Timestamp], least: timedelta) -> timedelta:
     return max(least, _HOUR if len(ats) > 1 and not any(at.minute for at in ats) else _MINUTE)
 
 
-def time_back(start: Timestamp, now: datetime, zone: tzinfo, back: timedelta) -> datetime:
-    """So far before `start`, as the column's times stand; those with an offset in UTC. `now` is naive UTC."""
-    if start.offset is not None:
-        return _minus(start.at - start.offset, back)
-    return _minus(start.at, back + _repeated(start, now, zone))
+def time_back(start: Timestamp, now: datetime, zone: tzinfo, back: timedelta, *, ahead: bool) -> datetime:
+    """So far before `start`, as it is written. `now` is naive UTC.
+
+    `ahead`: local time may repeat itself after this, and what it repeats was not read before.
+    """
+    if start.offset is not None or zone is timezone.utc:
+        return _minus(start.at, back)
+    return _minus(start.at, back + _repeated(start, now, zone, ahead=ahead))
 
 
-def _repeated(start: Timestamp, now: datetime, zone: tzinfo) -> timedelta:
-    """How much of local time repeats itself, where clocks are set back between `start` and soon after now."""
-    if zone is timezone.utc:
-        return timedelta(0)
+def _repeated(start: Timestamp, now: datetime, zone: tzinfo, *, ahead: bool) -> timedelta:
+    """How much of local time repeats itself, where clocks are set back between `start` and now, or soon after."""
     try:
         then = start.at.replace(tzinfo=zone).utcoffset() or timedelta(0)
         first = start.utc(zone)
-        later = [offset_at(moment, zone) for moment in (now, first + _HOUR, first + 2 * _HOUR)]
+        later = [now, *((first + _HOUR, first + 2 * _HOUR) if ahead else ())]
+        return max(timedelta(0), then - min(offset_at(moment, zone) for moment in later))
     except OverflowError:
         return timedelta(0)
-    return max(timedelta(0), then - min(later))
 
 
 def offset_at(utc: datetime, zone: tzinfo) -> timedelta:

@@ -24,8 +24,8 @@ LOST_ORDERS: tuple[Break, ...] = (
     Break(
         "lookback-is-ignored",
         "tap_legacy_orders/ranges.py",
-        old="windows.time_back(start, clock.now, zone, clock.lookback + tick)",
-        new="windows.time_back(start, clock.now, zone, tick)",
+        old="windows.time_back(start, clock.now, zone, clock.lookback + tick, ahead=False)",
+        new="windows.time_back(start, clock.now, zone, tick, ahead=False)",
         tests=("tests/tap/test_selection.py::test_an_order_committed_late_is_found_within_the_lookback",),
     ),
     Break(
