@@ -42,7 +42,7 @@ help:
 	@echo "make simulate  30,000 histories of faults, killed and overlapping runs in one process (SEEDS=, SEED=)"
 	@echo "make simulate-day  24 simulated hours of mixed traffic under faults (HOURS=)"
 	@echo "make mutants   deliberate bugs, each with the history that shows it"
-	@echo "make mutate    300 small changes of the code by a tool, drawn by DRAW, and what notices each; a second call goes on (SAMPLE=)"
+	@echo "make mutate    300 small changes by a tool, each with what notices it; a second call goes on (SAMPLE=, DRAW=)"
 	@echo "make breaks    each promise of docs/guarantees.md broken, to see its tests fail; a second call goes on"
 	@echo "make fuzz      feed every parser made-up and damaged input for MINUTES of CPU each"
 	@echo "make check     lint, types, generated files up to date, known vulnerabilities"

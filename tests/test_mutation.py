@@ -167,6 +167,7 @@ def test_the_tests_of_a_line_are_those_that_passed_and_ran_it_in_a_process_of_th
     made(shop, {"tests/mutation/timing.py": (ROOT / "tests/mutation/timing.py").read_text()})
     monkeypatch.setattr("mutation.tests_of_lines.COLLECTED", ("shop",))
     collect(shop, tmp_path, 1)
+    (tmp_path / "shop" / "coverage.of.a.killed.child").write_bytes(b"half a file")
     lines = TestsOfLines(shop, tmp_path)
 
     def functions(was: str) -> set[str]:

@@ -13,9 +13,11 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from coverage import CoverageData
+from coverage.exceptions import CoverageException
 
 COLLECTED = ("databases", "ledger", "orders_sync", "pair", "tap", "target")
 """Folders of tests; those of the emulator, the parsers and the faults on real processes would add hours."""
@@ -87,7 +89,8 @@ class TestsOfLines:
         for file in sorted(place.glob("*/seconds.json")):
             self._seconds.update(json.loads(file.read_text(encoding="utf-8")))
         for file in sorted(place.glob("*/coverage*")):
-            self._read(file)
+            with suppress(CoverageException):  # a child process was killed while it wrote this file
+                self._read(file)
 
     def _read(self, file: Path) -> None:
         data = CoverageData(str(file))

@@ -157,6 +157,18 @@ def test_known_records_are_written_by_id_and_absent_ones_made_again_in_the_same_
         assert invoiced.acks()["A"].zoho_id == before
 
 
+def test_known_records_cost_one_update_and_no_insert(invoiced: Shop) -> None:
+    invoiced.insert(["A", "B"])
+    invoiced.run()
+    invoiced.change(["A", "B"], notes="new")
+    before = invoiced.written_credits()
+    assert invoiced.run().summary["synced"] == 2
+    writes = [each["method"] for each in invoiced.emulator.admin.requests() if each["path"] == "/crm/v8/Orders"]
+    assert writes[-2:] == ["POST", "PUT"]  # new in the first run, known in the second
+    assert invoiced.written_credits() == before + 1
+    invoiced.assert_all_synced()
+
+
 def test_an_order_whose_key_another_ones_record_holds_is_named_and_writes_nothing(invoiced: Shop) -> None:
     """Renumbered here and in the CRM, as people do."""
     invoiced.insert(["A"], notes="of A")
