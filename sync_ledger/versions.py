@@ -26,6 +26,10 @@ more than their upper case, holds the earlier record of an order that was made a
 Version 4 holds the writes under way and the contents of orders, and counts heartbeats."""
 
 
+FOLDED_BY_MORE = 3
+"""The version since which keys are folded by more than their upper case."""
+
+
 class OtherVersionError(Exception):
     """The ledger is of a version that this program cannot use; the text says why, and what to do."""
 
@@ -105,7 +109,7 @@ def _remove_test_stream(begin: Begin, tables: LedgerTables, before: int | None) 
 
 
 def _fold_keys_anew(begin: Begin, tables: LedgerTables, before: int | None) -> Sequence[str]:
-    if before is not None:
+    if before is not None and before < FOLDED_BY_MORE:
         # The first ledgers had no folded keys at all: an absent one says nothing of case there.
         fold_keys_anew(begin, tables.ack, without_case=before == 0)
     return ()
