@@ -1,7 +1,8 @@
 """When what is in doubt is looked at, and which orders are then due, once, so that they are compared with the CRM.
 
-A call is looked at when nothing of it can land any more, a job that may exist after 10 minutes, 1 hour and 24 hours.
-Until its call's end the orders of a dead run are unsynced like others, and sent again: that is the look at takeover.
+A call is looked at once its process has certainly ended, since it sends nothing more, and again when nothing of it can
+land any more: a body that was sent may wait at the CRM. A job that may exist is looked at after 10 minutes, 1 hour and
+24 hours. Until then the orders of a dead run are unsynced like others, and sent again: that is the look at takeover.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from sync_ledger.writes_under_way import (
     WriteKind,
     WriteUnderWay,
     claim_look,
-    end_with_processes,
     in_doubt,
     keep,
+    of_ended_processes,
     settle,
 )
 
@@ -84,16 +85,15 @@ def look_at_doubts(ledger: Ledger, stream: str) -> Looked:
     if not any_writes:
         return Looked(any_due, None)
 
-    def look_up() -> tuple[datetime, list[WriteUnderWay]]:
+    def look_up() -> tuple[datetime, list[WriteUnderWay], set[str]]:
         with ledger.connect() as connection:
-            return ledger.now(connection), in_doubt(connection, tables, stream, WHOLE)
+            writes = in_doubt(connection, tables, stream, WHOLE)
+            return ledger.now(connection), writes, of_ended_processes(connection, tables, stream)
 
-    now, writes = ledger.with_retries(look_up)
-    if any(write.kind is not WriteKind.JOB and write.may_land_until > now for write in writes):
-        ledger.transact(lambda connection: end_with_processes(connection, tables, stream, ledger.now(connection)))
-        now, writes = ledger.with_retries(look_up)
+    now, writes, ended = ledger.with_retries(look_up)
     for write in writes:
-        if _next_look(write) <= now:
+        sent_all = write.kind is not WriteKind.JOB and write.verified_at is None and write.write_id in ended
+        if sent_all or _next_look(write) <= now:
             ledger.transact(partial(_look, tables=tables, write=write, now=now))
     later = [_next_look(write) for write in ledger.with_retries(look_up)[1]]
     _, any_due = ledger.with_retries(ask)

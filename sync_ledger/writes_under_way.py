@@ -148,22 +148,22 @@ def keep(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay, 
     connection.execute(kept.values(manifest=manifest.packed, row_count=len(manifest)))
 
 
-def end_with_processes(connection: sa.Connection, tables: LedgerTables, stream: str, now: datetime) -> None:
-    """Let what is in doubt of processes that have certainly ended land until now, and no longer."""
+def of_ended_processes(connection: sa.Connection, tables: LedgerTables, stream: str) -> set[str]:
+    """The ids of writes in doubt whose process has certainly ended: it sends nothing more.
+
+    What it has sent may land still, since a body may wait at the CRM.
+    """
     write, run = tables.write, tables.run
     query = (
         sa.select(write.c.write_id, run.c.pid, run.c.process_space, run.c.process_start)
         .join(run, run.c.run_id == write.c.run_id)
-        .where(write.c.stream == stream, write.c.may_land_until > now, run.c.finished_at.is_not(None))
+        .where(write.c.stream == stream, run.c.finished_at.is_not(None))
     )
-    ended = [
+    return {
         row.write_id
         for row in connection.execute(query)
         if process_has_ended(row.pid, row.process_space, row.process_start)
-    ]
-    if ended:
-        over = sa.update(write).where(write.c.write_id == sa.bindparam("id")).values(may_land_until=now)
-        connection.execute(over, [{"id": write_id} for write_id in ended])
+    }
 
 
 @cache

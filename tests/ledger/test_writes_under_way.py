@@ -23,11 +23,11 @@ from sync_ledger.writes_under_way import (
     WriteKind,
     WriteUnderWay,
     claim_look,
-    end_with_processes,
     in_doubt,
     leave,
     note,
     note_again,
+    of_ended_processes,
     settle,
 )
 from sync_processes.process_identity import process_has_ended, process_lives, process_space, process_start
@@ -119,7 +119,7 @@ def test_a_look_is_claimed_once(ledger: Ledger) -> None:
         assert claim_look(connection, ledger.tables, looked, first + timedelta(hours=1))
 
 
-def test_what_is_in_doubt_of_a_process_that_has_ended_lands_no_more(ledger: Ledger, engine_url: str) -> None:
+def test_which_writes_in_doubt_are_of_processes_that_have_ended(ledger: Ledger, engine_url: str) -> None:
     run = Lease.acquire(ledger, "orders")
     mine = begin_write(ledger, run.run_id, {"SO-1": "v1"})
     run.release("finished", {}, 0)
@@ -129,13 +129,9 @@ def test_what_is_in_doubt_of_a_process_that_has_ended_lands_no_more(ledger: Ledg
     )
     done = subprocess.run([sys.executable, "-c", program, engine_url], capture_output=True, text=True, check=True)
     of_dead = begin_write(ledger, done.stdout.strip(), {"SO-2": "v1"})
-    with ledger.begin() as connection:
-        now = ledger.now(connection)
-        end_with_processes(connection, ledger.tables, "orders", now)
-    assert {each.write_id: each.may_land_until for each in doubtful(ledger)} == {
-        mine.write_id: mine.may_land_until,  # this process lives
-        of_dead.write_id: now,
-    }
+    with ledger.connect() as connection:  # this process lives
+        assert of_ended_processes(connection, ledger.tables, "orders") == {of_dead.write_id}
+    assert {mine.write_id, of_dead.write_id} == {each.write_id for each in doubtful(ledger)}
 
 
 def test_what_is_in_doubt_goes_along_to_a_new_name(ledger: Ledger) -> None:
