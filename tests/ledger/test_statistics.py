@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from sync_ledger.acks import Acks, write_acks
 from sync_ledger.ledger import Ledger
-from sync_ledger.statistics import FIRST_ANALYZE, AckStatistics, refresh_statistics
+from sync_ledger.statistics import FIRST_ANALYZE, GROWTH, AckStatistics, refresh_statistics
 from sync_ledger.tables import AckStatus
 
 NOW = datetime(2026, 1, 2)  # noqa: DTZ001 - the ledger's moments are naive UTC
@@ -41,6 +41,18 @@ def test_postgresql_looks_at_the_acks_of_a_first_load(ledger: Ledger) -> None:
     write(ledger, FIRST_ANALYZE, 20_000)
     statistics.wrote(20_000)
     assert believed(ledger) == FIRST_ANALYZE - 1 + 20_000
+    ledger.close()
+
+
+def test_the_next_look_is_at_eight_times_as_many_acks(ledger: Ledger) -> None:
+    statistics = AckStatistics(ledger)
+    write(ledger, 0, 2_000)
+    statistics.wrote(2_000)
+    write(ledger, 2_000, 500)
+    statistics.wrote(GROWTH * 2_000 - 2_000 - 1)
+    assert believed(ledger) == 2_000
+    statistics.wrote(1)
+    assert believed(ledger) == 2_500
     ledger.close()
 
 

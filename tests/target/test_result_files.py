@@ -209,6 +209,17 @@ def test_what_grows_far_more_than_a_result_does_is_not_unpacked() -> None:
         job_outcomes(bomb, {"A": "1"})
 
 
+@pytest.mark.parametrize(("mebibytes", "why"), [(256, "200 times"), (257, "268,435,456 bytes")])
+def test_a_result_is_read_up_to_256_mebibytes_however_well_it_is_packed(mebibytes: int, why: str) -> None:
+    """Which limit a stated size meets first says where the other one lies; nothing of that size is made."""
+    content = zipped([row(f"K{n}", "added", "1") for n in range(1000)]).getvalue()
+    (entry,) = zipfile.ZipFile(io.BytesIO(content)).infolist()
+    size = mebibytes * 1024 * 1024
+    stated = content.replace(entry.file_size.to_bytes(4, "little"), size.to_bytes(4, "little"))
+    with pytest.raises(AnswerError, match=why):
+        job_outcomes(io.BytesIO(stated), {"K1": "1"})
+
+
 def test_a_size_that_the_zip_states_too_small_is_all_that_is_read() -> None:
     content = zipped([row(f"K{n}", "added", "1") for n in range(1000)]).getvalue()
     (entry,) = zipfile.ZipFile(io.BytesIO(content)).infolist()
