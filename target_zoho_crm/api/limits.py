@@ -32,7 +32,7 @@ class CreditMeter:
 
     Safe for threads. Zoho tells the credits left only past half of the day's credits, so our own count comes first;
     what it tells is kept too, and `keep` of it is left to others. An answer may be older than calls under way, so their
-    credits count as spent on top of what it tells.
+    credits count as spent on top of what it tells; and one that others have overtaken is not believed.
     """
 
     def __init__(self, budget: int | None = None, keep: int = 0) -> None:
@@ -44,10 +44,12 @@ class CreditMeter:
         self._remaining: int | None = None
         self._under_way = 0
         self._maybe_spent = 0
+        self._reports = 0
+        self._reported = 0
         self._lock = threading.Lock()
 
-    def reserve(self, credits: int, kind: CreditKind = CreditKind.OTHER) -> None:  # noqa: A002 - the field's word
-        """Count `credits` as spent, before they are.
+    def reserve(self, credits: int, kind: CreditKind = CreditKind.OTHER) -> int:  # noqa: A002 - the field's word
+        """Count `credits` as spent, before they are. Gives how many reports were believed by then, for `told`.
 
         Raises:
             QuotaError: CREDIT_BUDGET, when the budget or the reserve would be passed; nothing is counted then.
@@ -64,6 +66,7 @@ class CreditMeter:
             self._under_way += credits
             if self._remaining is not None:
                 self._remaining -= credits
+            return self._reports
 
     def room(self) -> int | None:
         """Credits that are neither spent nor planned; None where nothing limits them."""
@@ -103,13 +106,17 @@ class CreditMeter:
         with self._lock:
             self._under_way -= credits
 
-    def told(self, remaining: int, *, by: int = 0) -> None:
+    def told(self, remaining: int, *, by: int = 0, since: int | None = None) -> None:
         """Note what Zoho says is left for the org; `by` are the credits of the call, under way still, that it answers.
 
-        Whether it counts the other calls under way is not known.
+        Whether it counts the other calls under way is not known. `since` is what `reserve` gave for the call: where a
+        report that came after that says less, this one is older, and was overtaken.
         """
         with self._lock:
-            self._remaining = remaining
+            if since is not None and since < self._reports and remaining > self._reported:
+                return
+            self._reports += 1
+            self._reported = self._remaining = remaining
             self._maybe_spent = self._under_way - by
 
     @property

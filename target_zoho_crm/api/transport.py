@@ -172,10 +172,10 @@ class Transport:
 
     def _send(self, call: Call, token: AccessToken, read: Callable[[requests.Response], Answer]) -> Answer:
         with self._gate.passing(upsert=call.upsert) as era:
-            self._credits.reserve(call.credits, call.kind)
+            since = self._credits.reserve(call.credits, call.kind)
             known = False
             try:
-                answer = self._exchange(call, token, read)
+                answer = self._exchange(call, token, read, since)
             except (_TokenRefused, NotSent, _Throttled, QuotaError) as error:
                 known = True
                 if isinstance(error, _Throttled):
@@ -195,7 +195,9 @@ class Transport:
                 if call.fence is not None:
                     call.fence.over(known=known)
 
-    def _exchange(self, call: Call, token: AccessToken, read: Callable[[requests.Response], Answer]) -> Answer:
+    def _exchange(
+        self, call: Call, token: AccessToken, read: Callable[[requests.Response], Answer], since: int
+    ) -> Answer:
         body = call.body() if call.body is not None else None
         # A job must not be lost to a kept connection that the server has just closed: it gets one of its own.
         fresh = call.repeat is Repeat.ONCE
@@ -216,7 +218,7 @@ class Transport:
                     stream=True,
                 ) as response,
             ):
-                self._note_credits(call, response)
+                self._note_credits(call, response, since)
                 return read(response)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if is_local_fault(error):
@@ -236,11 +238,11 @@ class Transport:
                 self._sessions.append(session)
         return session
 
-    def _note_credits(self, call: Call, response: requests.Response) -> None:
+    def _note_credits(self, call: Call, response: requests.Response, since: int) -> None:
         """Not from a 429, whose credits are given back."""
         remaining = _credits_left(response)
         if remaining is not None and response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
-            self._credits.told(remaining, by=call.credits)
+            self._credits.told(remaining, by=call.credits, since=since)
 
     def _content(self, response: requests.Response) -> bytes:
         blocks: list[bytes] = []

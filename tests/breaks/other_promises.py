@@ -31,9 +31,9 @@ OTHER_PROMISES: tuple[Break, ...] = (
     Break(
         "tokens-are-logged",
         "target_zoho_crm/api/transport.py",
-        old="            self._credits.reserve(call.credits, call.kind)\n",
+        old="            since = self._credits.reserve(call.credits, call.kind)\n",
         new=(
-            "            self._credits.reserve(call.credits, call.kind)\n"
+            "            since = self._credits.reserve(call.credits, call.kind)\n"
             '            logger.debug("%s by %s", call.where, token.value)\n'
         ),
         tests=("tests/target/test_hosts.py::test_neither_tokens_nor_records_are_logged_on_any_level",),

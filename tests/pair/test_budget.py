@@ -145,7 +145,8 @@ def test_the_credits_of_a_day_are_kept_over_runs_and_kills(shop: Shop) -> None:
     told = shop.run().err
     kept = status(shop)["credits_of_a_day"]
     truly = spent(shop)
-    assert truly - 30 <= kept <= truly  # a killed run has noted what it spent up to its last sign of life
+    # A killed run has noted what it spent up to its last sign of life, with calls that were about to go.
+    assert truly - 30 <= kept <= truly + 20
     assert "Credits that this ledger's runs spent in the last 24 hours: " in told
     ledger = Ledger.open(shop.ack_url)
     run = ledger.tables.run

@@ -136,3 +136,16 @@ def test_a_stop_ends_every_wait_at_once() -> None:
 )
 def test_retry_after_is_read_as_seconds_or_as_a_date_and_capped(value: str | None, seconds: float | None) -> None:
     assert retry_after(value, lambda: 1_000_000.0) == seconds
+
+
+def test_a_report_that_others_have_overtaken_is_not_believed() -> None:
+    meter = CreditMeter(keep=100)
+    late = meter.reserve(10)
+    quick = meter.reserve(10)
+    meter.told(180, by=10, since=quick)
+    meter.over(10)
+    meter.told(190, by=10, since=late)
+    meter.over(10)
+    assert meter.remaining == 180
+    meter.told(1_000, by=10, since=meter.reserve(10))  # the day is over
+    assert meter.remaining == 1_000
