@@ -92,7 +92,10 @@ def _compare_choices(field: Field, written: Any, held: Any) -> Verdict:
 
 
 def _entries(value: Any) -> frozenset[str]:
-    return frozenset(each.strip() for each in (value.split(";") if isinstance(value, str) else value))
+    entries = value.split(";") if isinstance(value, str) else list(value)
+    if not all(isinstance(each, str) for each in entries):
+        raise TypeError("no choices")
+    return frozenset(each.strip() for each in entries)
 
 
 def _compare_whole(_field: Field, written: Any, held: Any) -> Verdict:
