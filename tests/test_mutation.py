@@ -51,10 +51,10 @@ import os
 import subprocess
 import sys
 import pytest
-from shop import Order, is_large, refuse
+from shop import LIMIT, Order, is_large, refuse
 
 
-@pytest.mark.parametrize("lines", [4, 9])
+@pytest.mark.parametrize("lines", [4, LIMIT + 6])
 def test_a_large_order_is_refused(lines):
     with pytest.raises(ValueError):
         refuse(Order(lines))
@@ -208,6 +208,12 @@ def test_a_test_that_fails_kills_and_is_named(shop: Path) -> None:
 def test_what_cannot_be_imported_is_dead(shop: Path) -> None:
     verdict = judged(shop, SHOP.replace("= 3", '= 3 % "x"'), [TEST])
     assert (verdict.fate, verdict.by) == ("killed", "tests/shop/test_shop.py")
+
+
+def test_a_mutant_that_changes_the_names_of_tests_is_dead(shop: Path) -> None:
+    _, text = mutant("NumberReplacer", "LIMIT: int")
+    verdict = judged(shop, text, [TEST.replace("[4]", "[9]")])
+    assert (verdict.fate, verdict.by) == ("killed", "pytest ended 4")
 
 
 def test_what_the_tests_let_pass_a_history_may_kill(shop: Path) -> None:

@@ -32,8 +32,8 @@ KILOBYTES_MOST = 8_000_000
 """Of address space: a loop without end must not take the machine's memory."""
 
 FAILED_TEST = re.compile(r"^(?:FAILED|ERROR) (\S+\.py(?:::.*?)?)(?: - |$)", re.MULTILINE)
-USAGE, NONE_CHOSEN = 4, 5
-"""How pytest ends where a test is not there any more, or conftest.py cannot be imported; and where it chose none."""
+NOT_RUN = ("pytest ended 4", "pytest ended 5")
+"""A test is not there, or conftest.py cannot be imported; none was chosen."""
 
 Fate = Literal["killed", "survived", "out of time"]
 
@@ -62,6 +62,10 @@ def judged(folder: Path, file: str, mutated: str, tests: list[str]) -> Verdict:
         fate, by = _fate(folder, tests)
     finally:
         _write(path, text)
+    if by in NOT_RUN:  # the mutant changed the names of tests, unless they are not there without it either
+        code, output = _run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--collect-only", *tests)
+        if code:
+            raise TrialError(output.strip()[-2000:])
     return Verdict(fate, by, len(tests), round(time.monotonic() - began, 1))
 
 
@@ -88,8 +92,6 @@ def _killed_by_test(folder: Path, tests: list[str]) -> str:
     if code == 0:
         return ""
     failed = FAILED_TEST.search(output)
-    if code == NONE_CHOSEN or (code == USAGE and not failed and "ImportError while loading conftest" not in output):
-        raise TrialError(output.strip()[-2000:])
     return failed[1] if failed else f"pytest ended {code}"
 
 
