@@ -12,7 +12,16 @@ from sync_ledger.partitions import WHOLE
 from sync_ledger.runs import seems_dead
 from sync_ledger.tables import OPEN_STEPS
 
-_OF_RUNS = ("started_at", "finished_at", "heartbeat_at", "host", "pid", "process_space", "partition_name")
+_OF_RUNS = (
+    "started_at",
+    "finished_at",
+    "heartbeat_at",
+    "host",
+    "pid",
+    "process_space",
+    "process_start",
+    "partition_name",
+)
 
 
 @dataclass(frozen=True)

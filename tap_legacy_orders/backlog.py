@@ -95,7 +95,7 @@ def count_backlog(source: OrdersSource, deadline: Deadline, *, acks_are_there: b
         TapSyncError: a database does not answer, or not in time.
     """
     now = source.now()
-    scope = choose_scope(source, None)
+    scope = choose_scope(source, None, runs_are_there=acks_are_there)
     due = 0
     if acks_are_there:
         for page in PageReader(source).due_pages(scope.cutoff, scope.range):

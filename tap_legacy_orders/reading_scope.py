@@ -20,15 +20,19 @@ class ReadingScope:
     """Orders dated so far ahead that they are read outside the range."""
 
 
-def choose_scope(source: OrdersSource, bookmark: str | None, since: datetime | None = None) -> ReadingScope:
+def choose_scope(
+    source: OrdersSource, bookmark: str | None, since: datetime | None = None, *, runs_are_there: bool = True
+) -> ReadingScope:
     """Choose what a run reads; `bookmark` is where an earlier run came to, `since` when it came there.
+
+    Not `runs_are_there`: the ledger has no tables yet.
 
     Raises:
         TapConfigError: the bookmark is none for the replication key.
         TapSyncError: a database does not answer.
     """
     cutoff = source.ledger_now()
-    last, first = source.last_began() if bookmark is None else (None, None)
+    last, first = source.last_began() if bookmark is None and runs_are_there else (None, None)
     chosen = source.choose_range(source.newest, bookmark, source.now(), source.settings.lookback, last or first)
     if since is not None and chosen.upper == bookmark and not chosen.clock_went_back:
         chosen = replace(chosen, is_closed=_has_closed(source, chosen, since, cutoff))

@@ -14,6 +14,7 @@ from target_zoho_crm.api.layouts import KnownFields
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.lines.line_mapping import CompiledLines
+from target_zoho_crm.links.link_follow_up import has_links
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.user_directory import UserDirectory
 from target_zoho_crm.settings import Settings, StreamSettings
@@ -29,6 +30,11 @@ class CompiledStream(NamedTuple):
 
     mapping: FieldMapping
     lines: CompiledLines | None
+
+    @property
+    def is_read_whole(self) -> bool:
+        """Whether a read of an order's record gives all that is written of it: it has no lines and no links."""
+        return self.lines is None and not has_links(self.mapping)
 
 
 class StreamCompiler:

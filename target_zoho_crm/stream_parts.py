@@ -33,7 +33,6 @@ from target_zoho_crm.delivery.unchanged import UnchangedOrders
 from target_zoho_crm.delivery.verification import Verification
 from target_zoho_crm.lines.existing_lines import ExistingLines
 from target_zoho_crm.links.job_eligibility import LinkedRecords
-from target_zoho_crm.links.link_follow_up import has_links
 from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.stream_compiler import CompiledStream
 from target_zoho_crm.stream_policy import StreamPolicy
@@ -106,14 +105,7 @@ class SharedParts:
         settings, client, calls, lines = self._settings, self._client, self._workers.calls, compiled.lines
         soft_delete = own.deletes.soft_delete(fields)
         contents = SentContents(policy.content_form)
-        ledger = StreamLedger(
-            lease.ledger,
-            lease,
-            max_attempts=settings.max_attempts,
-            folding=policy.folding,
-            shares_module=own.shares_module,
-            contents=contents,
-        )
+        ledger = self._ledger_of(policy, own, lease, contents)
         recorder = Recorder(
             policy,
             ledger=ledger,
@@ -154,13 +146,26 @@ class SharedParts:
             workers=calls,
         )
         lookups = LookupResolver(policy, ledger=ledger, recorder=recorder, directories=self._parents, workers=calls)
-        whole = lines is None and not has_links(compiled.mapping)
-        verification = Verification(policy, client, doubts=doubts, recorder=recorder, lookups=lookups, readable=whole)
+        verification = Verification(
+            policy, client, doubts=doubts, recorder=recorder, lookups=lookups, readable=compiled.is_read_whole
+        )
         sifts = [*self._sifts(policy, own, ledger, recorder, flags), verification.sift]
         if policy.operation is Operation.INSERT:
             sifts.append(insertion.settle_in_doubt)
         return StreamParts(
             policy, ledger, recorder, in_flight, contents, writers, lookups, deletions, verification, sifts
+        )
+
+    def _ledger_of(
+        self, policy: StreamPolicy, own: StreamSettings, lease: Lease, contents: SentContents
+    ) -> StreamLedger:
+        return StreamLedger(
+            lease.ledger,
+            lease,
+            max_attempts=self._settings.max_attempts,
+            folding=policy.folding,
+            shares_module=own.shares_module,
+            contents=contents,
         )
 
     def _sifts(

@@ -193,10 +193,12 @@ def _statements(engine: sa.Engine, table: FlaggedTable) -> tuple[FlagStatements,
         key = {name: typed(connection, table.table, table.schema, columns[name]) for name in (*table.key, *table.sent)}
     value_sql, columns = value_sql_for(engine.dialect), {**columns, **key}
     statements = FlagStatements(value_sql, table, columns)
-    by_row = FlagStatements(value_sql, table, columns, by_row=True) if takes_fingerprints(value_sql) else None
+    by_row = None
+    if table.sent and takes_fingerprints(value_sql):
+        by_row = FlagStatements(value_sql, table, columns, by_row=True)
     with engine.begin() as connection:
         connection.execute(statements.nothing())
-    return statements, by_row if table.sent else None
+    return statements, by_row
 
 
 def _differs(stream: str, what: str) -> ConfigurationError:

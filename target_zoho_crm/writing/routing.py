@@ -187,7 +187,7 @@ def plan(
     jobs, start, spent, of_links = 0, 0, 0, 0
     while start < records:
         end = min(start + bulk_rows, records)
-        by_calls = upsert_credits(end - start)
+        by_calls = upsert_credits(records - start) - upsert_credits(records - end)  # a credit is for ten records begun
         more_jobs, by_job = 0, JOB_CREDITS
         if lines is not None:
             by_calls += lines.upsert_credits(start, end)

@@ -20,7 +20,7 @@ from tap_legacy_orders.tap import TapLegacyOrders
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
-LEDGER = {f"zoho_sync_{name}" for name in ("ack", "job", "ledger", "run", "stream", "version")}
+LEDGER = {f"zoho_sync_{name}" for name in ("ack", "content_form", "job", "ledger", "run", "stream", "version", "write")}
 
 
 @pytest.fixture

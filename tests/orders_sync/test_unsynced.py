@@ -64,7 +64,10 @@ def filled(url: str, ledger: Ledger, emulator: EmulatorProcess, folder: Path) ->
             "IN-A-JOB": (AckStatus.SUBMITTED, {}),
             "CHANGED-IN-A-JOB": (AckStatus.SUBMITTED, {}),
         }
-        acks = [Ack("orders", key, versions[key], status, now, **more) for key, (status, more) in states.items()]
+        acks = [
+            Ack("orders", key, versions[key], status, now, content_form="settled", **more)
+            for key, (status, more) in states.items()
+        ]
         write_acks(connection, ledger.tables.ack, Acks.of(acks))
     shop.change(["CHANGED", "CHANGED-IN-A-JOB"])
     return shop

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from target_zoho_crm.api.costs import upsert_credits
@@ -37,6 +37,7 @@ def test_records_go_the_cheaper_way(records: int, expected: tuple[tuple[int, ...
 
 @settings(deadline=None)
 @given(st.integers(0, 60_000), st.integers(1, 25_000))
+@example(4_992, 4_991)
 def test_no_split_into_jobs_and_calls_is_cheaper_and_none_is_lost(records: int, bulk_rows: int) -> None:
     jobs, upserts, credits_ = auto(records, bulk_rows=bulk_rows)
     assert sum(jobs) + upserts == records
