@@ -37,10 +37,11 @@ def retry(connection: sa.Connection, table: sa.Table, stream: str, choice: Choic
 def dismiss(connection: sa.Connection, table: sa.Table, stream: str, choice: Choice) -> int:
     """Park rejected orders, and let be those whose retries are used up: not tried again until they change.
 
-    Without a family nobody waits for it to pass. Of orders that were made again the earlier records are forgotten.
+    Of what would pass by itself the family is taken away: nobody waits for it any more. Of orders that were made again the earlier records are forgotten.
     Returns how many.
     """
-    values = {"status": AckStatus.PARKED.value, "next_attempt_at": None, "family": None}
+    lasting = sa.case((table.c.family != "transient", table.c.family))
+    values = {"status": AckStatus.PARKED.value, "next_attempt_at": None, "family": lasting}
     rejected = sa.or_(table.c.status == AckStatus.REJECTED.value, retries_used_up(table))
     count = 0
     for which in _chosen(connection, table, stream, choice):

@@ -58,7 +58,7 @@ def test_a_parked_order_is_never_said_to_be_tried_again_and_the_advice_sends_it(
     (problem,) = problems(shop)
     assert problem["remedies"]["due again"] == "Nothing; it is tried again."
     assert_says_how_to_send_it(problem["remedies"]["parked"])
-    assert "parked: 1, until they change or `orders-sync retry`" in operator(shop, "status")
+    assert "refused: 1, 1 of them after their last try" in operator(shop, "status")
 
     shop.emulator.admin.clear_faults()
     assert shop.run().summary["synced"] == 1  # SO-3; whoever waited for SO-1 would wait for ever

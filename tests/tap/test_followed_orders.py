@@ -152,8 +152,8 @@ def test_an_order_changed_again_in_its_tick_is_emitted_once_while_its_ack_is_awa
     look = looking()
     shop.put((1, 0))
     look.first()
-    with shop.ledger.begin() as connection:  # the target confirms what it was sent
-        shop.ack("1", look.sent["1"])
+    shop.ack("1", look.sent["1"])  # the target confirms what it was sent
+    with shop.ledger.begin() as connection:
         contents = {"content": "of an earlier order", "content_form": look.contents.form.id}
         connection.execute(sa.update(shop.ledger.tables.ack).values(contents))
     assert look.wide() == ["1"]
