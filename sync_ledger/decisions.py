@@ -37,8 +37,8 @@ def retry(connection: sa.Connection, table: sa.Table, stream: str, choice: Choic
 def dismiss(connection: sa.Connection, table: sa.Table, stream: str, choice: Choice) -> int:
     """Park rejected orders, and let be those whose retries are used up: not tried again until they change.
 
-    Of what would pass by itself the family is taken away: nobody waits for it any more. Of orders that were made again the earlier records are forgotten.
-    Returns how many.
+    Of what would pass by itself the family is taken away: nobody waits for it any more. Of orders that were made again
+    the earlier records are forgotten. Returns how many.
     """
     lasting = sa.case((table.c.family != "transient", table.c.family))
     values = {"status": AckStatus.PARKED.value, "next_attempt_at": None, "family": lasting}

@@ -82,7 +82,10 @@ def test_a_streams_name_in_the_ledger_is_a_value(odd: sa.Engine) -> None:
     output = run(config(odd))
     with ledger.begin() as connection:
         now = ledger.now(connection)
-        acks = [Ack(STREAM, key, version, AckStatus.SYNCED, now, content_form="x") for key, version in output.versions.items()]
+        acks = [
+            Ack(STREAM, key, version, AckStatus.SYNCED, now, content_form="x")
+            for key, version in output.versions.items()
+        ]
         write_acks(connection, ledger.tables.ack, Acks.of(acks))
         common = {"stream": STREAM, "status": AckStatus.SYNCED, "acked_at": now, "content_form": "x"}
         columns = {"record_key": list(output.versions), "version": list(output.versions.values())}
