@@ -111,6 +111,8 @@ def test_a_bookmark_counts_where_it_speaks_of_all_keys(sqlite_url: str) -> None:
         ]:
             fresh, resumed = shop.run(partition=partition), shop.run(state, partition=partition)
             assert (resumed.keys == fresh.keys) is reads_all
+            for each in (resumed.state, fresh.state):
+                each["bookmarks"]["orders"].pop("since")  # by the clock
             assert resumed.state == fresh.state  # also the mark of another partition is gone
 
 
