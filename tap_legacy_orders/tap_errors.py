@@ -52,7 +52,7 @@ class StoppedBySignal(BaseException):
 
 def log_stops_without_traceback() -> None:
     """Keep our stop from looking like an error of whatever it interrupts, such as a pool that closes a connection."""
-    for handler in logging.getLogger().handlers:
+    for handler in logging.root.handlers:
         handler.addFilter(_is_no_stop)
     hook = sys.unraisablehook  # for a stop that met a destructor; the next block that is written ends the run
     sys.unraisablehook = lambda what: None if isinstance(what.exc_value, StoppedBySignal) else hook(what)
