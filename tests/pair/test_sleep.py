@@ -87,7 +87,7 @@ def test_a_schedule_on_new_hosts_sends_after_one_kill_and_nobody_helps(shop: Sho
     let_stand(shop, minute * 2)  # the schedule's five minutes, or part of them
     following = begin(shop, minute, space=OWN_SPACE).finish()
     assert following.code == 0, following.err
-    # By the tap; the target has not to do it again. A space that has the number of the killed one's knows that it ended.
+    # By the tap; the target has not to do it again. One in a space of the killed one's number knows that it has ended.
     assert following.err.count("it is watched for up to") <= 1
     shop.assert_all_synced()
 
