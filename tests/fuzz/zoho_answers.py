@@ -54,12 +54,14 @@ class MadeUpTransport(Transport):
         self._tokens = MadeUpTokens(token)  # type: ignore[assignment]
         self._answers = answers
 
-    def _exchange(self, call: Call, token: AccessToken, read: Callable[[requests.Response], Answer]) -> Answer:
+    def _exchange(
+        self, call: Call, token: AccessToken, read: Callable[[requests.Response], Answer], since: int
+    ) -> Answer:
         assert token.value.isascii(), "no header can carry the token"
         assert_zoho_is_asked(call.url)
         kept = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         response = answer(kept.status_code, kept.raw.getvalue(), dict(kept.headers))
-        self._note_credits(call, response)
+        self._note_credits(call, response, since)
         return read(response)
 
 
