@@ -121,8 +121,13 @@ def test_poison_is_tried_alone_out_of_the_way_of_others_then_parked_and_afresh_w
     shop.target_config = {"max_attempts": 3}
     shop.insert(f"SO-{number}" for number in range(130))
     shop.emulator.admin.add_fault(kind="poison", keys=["SO-3", "SO-117"], code="INTERNAL_ERROR")
+    poison = ("SO-3", "SO-117")
     assert shop.run().summary["synced"] == 128
+    while {shop.acks()[key].error_code for key in poison} != {"BREAKS_CALLS"}:  # a search may go on in the next run
+        shift_due(shop, minutes=4)
+        assert shop.run().code == 0
     for attempt in (2, 3, 4):
+        tried = {key: shop.acks()[key].attempts for key in poison}
         shift_due(shop, minutes=2**attempt)
         shop.insert(f"NEW-{attempt}-{number}" for number in range(5))
         before = asked(shop, "upsert")
@@ -130,7 +135,7 @@ def test_poison_is_tried_alone_out_of_the_way_of_others_then_parked_and_afresh_w
         assert ended.code == 0, ended.err
         assert (ended.summary["read"], ended.summary["synced"]) == (7, 5)
         assert asked(shop, "upsert") - before == 3  # one for the new orders, one for each of the two
-        assert {shop.acks()[key].attempts for key in ("SO-3", "SO-117")} == {attempt}
+        assert {key: shop.acks()[key].attempts - 1 for key in poison} == tried
     assert {shop.acks()[key].status for key in ("SO-3", "SO-117")} == {"rejected"}  # it may still be Zoho's bad day
     shift_due(shop, days=1)
     assert shop.run().summary["parked"] == 2
