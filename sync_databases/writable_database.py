@@ -6,7 +6,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sync_databases.connection_pools import OPTIONS, ask_little
 from sync_databases.database_errors import DatabaseError, DatabaseUnavailableError
 from sync_databases.drivers import create_engine, database_url
-from sync_databases.engines import BUSY_SECONDS, find_engine, unsupported
+from sync_databases.engines import BUSY_SECONDS, engine_of, find_engine, unsupported
 from sync_databases.retrying import RetrySchedule
 from sync_databases.session_settings import limit_waiting
 from sync_databases.transaction_start import ALONE
@@ -92,17 +92,21 @@ class WritableDatabase:
         self._alone = engine.execution_options(ledger_write=True, **{ALONE: True})
         self._given_up = False
         self._retries_until = retries_until
+        # A thread that waits for an SQLite file's lock asks for it again and again, which costs more than the write.
+        self._turn: AbstractContextManager[object] = (
+            nullcontext() if engine_of(engine.dialect).is_server else threading.Lock()
+        )
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
         """Open a transaction that writes; on SQLite it takes the write lock at once, so it cannot deadlock."""
-        with self._writer.begin() as connection:
+        with self._turn, self._writer.begin() as connection:
             yield connection
 
     @contextmanager
     def begin_alone(self) -> Iterator[sa.Connection]:
         """Open a transaction for one statement, which costs a round trip where the server can do so."""
-        with self._alone.begin() as connection:
+        with self._turn, self._alone.begin() as connection:
             yield connection
 
     def transact(self, write: Callable[[sa.Connection], _T]) -> _T:
