@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from sync_databases.database_errors import DatabaseError
 from sync_databases.engines import find_engine
 from sync_databases.transaction_start import begin_for_poolers, options_for_poolers
+from sync_databases.url_options import refuse_hidden_host, refuse_unknown_options
 
 
 def database_url(text: str) -> sa.URL:
     """Read a database URL and name the driver that we install where it names none.
 
     Raises:
-        DatabaseError: the text is no URL.
+        DatabaseError: the text is no URL, or an `@` in it hides the host.
     """
     try:
         if not text.isprintable():
             raise ValueError("a character that no URL has")  # noqa: TRY301 - reported as the others
         url = sa.make_url(text)
+        refuse_hidden_host(text, url)
     except (SQLAlchemyError, ValueError) as error:
         raise DatabaseError(
             "the database URL cannot be read; expected e.g. postgresql://user:password@host:5432/database"
@@ -34,7 +39,7 @@ def create_engine(url: sa.URL, **options: Any) -> sa.Engine:
     """Make an engine, or say which extra is missing.
 
     Raises:
-        DatabaseError: unknown engine, or its driver is not installed.
+        DatabaseError: unknown engine or option, or the driver is not installed.
     """
     try:
         engine = sa.create_engine(url, **options_for_poolers(url, options))
@@ -42,8 +47,22 @@ def create_engine(url: sa.URL, **options: Any) -> sa.Engine:
         raise DatabaseError(f"no database engine is called {url.drivername!r}") from error
     except ModuleNotFoundError as error:
         raise driver_missing(url.get_backend_name()) from error
+    except ValueError as error:
+        raise DatabaseError(f"an option of the database URL has a value that it cannot have: {error}") from error
+    refuse_unknown_options(engine, url)
+    event.listen(engine, "do_connect", _connect)
     begin_for_poolers(engine)
     return engine
+
+
+def _connect(dialect: Dialect, _record: object, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """Connect as SQLAlchemy does; what a driver raises that is none of its own errors comes of the URL's options."""
+    try:
+        return dialect.connect(*arguments, **options)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise DatabaseError(
+            f"the driver {dialect.driver} cannot use the options of the database URL ({error}); check them"
+        ) from error
 
 
 def driver_missing(name: str) -> DatabaseError:

@@ -65,6 +65,8 @@ class Engine:
     """The extra of `orders-sync` that installs it."""
     other_names: tuple[str, ...] = ()
     """What else URLs may begin with."""
+    tls_options: str | None = None
+    """How a URL asks its driver for TLS, for messages."""
     is_server: bool = True
     """Whether others may query it while we wait; SQLite is a file in our own process."""
 
@@ -142,6 +144,7 @@ POSTGRESQL = Engine(
     driver="psycopg",
     extra="postgres",
     other_names=("postgres",),
+    tls_options="?sslmode=verify-full&sslrootcert=FILE, or ?sslmode=require, which does not check the server",
     keys_per_lookup=5_000,  # it takes 65,535 parameters in a statement
     clock_query="SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
     pinned_settings=(
@@ -169,6 +172,7 @@ MYSQL = Engine(
     family=Family.MYSQL,
     driver="pymysql",
     extra="mysql",
+    tls_options="?ssl_ca=FILE, or ?ssl_verify_cert=true&ssl_verify_identity=true with the system's authorities",
     keys_per_lookup=5_000,
     clock_query="SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)",
     pinned_settings=("SET SESSION time_zone = '+00:00'",),
@@ -190,6 +194,7 @@ SQL_SERVER = Engine(
     family=Family.SQL_SERVER,
     driver="pymssql",
     extra="mssql",
+    tls_options="?encryption=require",
     clock_query="SELECT CONVERT(VARCHAR(26), CAST(SYSUTCDATETIME() AS DATETIME2(6)), 121)",
     pinned_settings=("SET DATEFORMAT ymd",),
     keys_as_bytes=True,

@@ -16,6 +16,7 @@ from sync_databases.engines import engine_of
 from sync_databases.readable_engine import readable_engine
 from sync_databases.row_fingerprints import teach_fingerprints
 from sync_databases.session_settings import keep_to_indexes
+from sync_databases.url_options import tls_hint
 from sync_ledger.leases import LeaseHeldError
 from sync_ledger.ledger import Ledger
 from sync_ledger.lock_waiting import wait_for_lock
@@ -51,15 +52,20 @@ def reading(engine: sa.Engine, what: str = "orders", check: str = ORDERS_CHECK) 
     Raises:
         TapSyncError: the database is out of reach, or refused the query; it names `what` it is for and what to `check`.
     """
+    connected = False
     try:
         with engine.connect() as connection:
+            connected = True
             yield connection
             if engine_of(engine.dialect).sets_per_transaction:
                 connection.commit()  # by itself it would be rolled back, which DBAs count as trouble
+    except DatabaseError as error:
+        raise TapSyncError(f"the database with the {what}, {where(engine.url)}, cannot be used: {error}") from error
     except _errors(engine) as error:
-        raise TapSyncError(
-            f"the database with the {what}, {where(engine.url)}, says: {cause_of(error, engine.url)}; check {check}"
-        ) from error
+        cause = cause_of(error, engine.url)
+        says, hint = ("says", check) if connected else ("cannot be used", f"its URL{tls_hint(engine.url, cause)}")
+        at = where(engine.url)
+        raise TapSyncError(f"the database with the {what}, {at}, {says}: {cause}; check {hint}") from error
 
 
 def _errors(engine: sa.Engine) -> tuple[type[Exception], ...]:
