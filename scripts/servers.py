@@ -56,12 +56,19 @@ def postgresql_server() -> str:
 
 
 @contextmanager
-def postgresql_database(server: str | None = None, *, like: str | None = None) -> Iterator[str]:
-    """Give the URL of a new database, on `server` or where `postgresql_server` says; `like` is one to copy."""
+def postgresql_database(
+    server: str | None = None, *, like: str | None = None, encoding: str | None = None
+) -> Iterator[str]:
+    """Give the URL of a new database, on `server` or where `postgresql_server` says.
+
+    `like` is one to copy; `encoding` is another one than the server's.
+    """
     url = sa.make_url(server or postgresql_server())
     name = _new_name()
-    template = f' TEMPLATE "{sa.make_url(like).database}"' if like else ""
-    with _made(url, f'CREATE DATABASE "{name}"{template}', f'DROP DATABASE "{name}" WITH (FORCE)'):
+    how = f' TEMPLATE "{sa.make_url(like).database}"' if like else ""
+    if encoding:
+        how = f" TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
+    with _made(url, f'CREATE DATABASE "{name}"{how}', f'DROP DATABASE "{name}" WITH (FORCE)'):
         yield url.set(database=name).render_as_string(hide_password=False)
 
 

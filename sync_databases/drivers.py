@@ -36,11 +36,14 @@ def database_url(text: str) -> sa.URL:
 
 
 def create_engine(url: sa.URL, **options: Any) -> sa.Engine:
-    """Make an engine, or say which extra is missing.
+    """Make an engine, or say which extra is missing. Our own drivers speak UTF-8, whatever the URL says.
 
     Raises:
         DatabaseError: unknown engine or option, or the driver is not installed.
     """
+    facts = find_engine(url.get_backend_name())
+    if facts is not None and facts.encoding_option is not None and url.get_driver_name() == facts.driver:
+        options["connect_args"] = {**options.get("connect_args", {}), **dict([facts.encoding_option])}
     try:
         engine = sa.create_engine(url, **options_for_poolers(url, options))
     except NoSuchModuleError as error:

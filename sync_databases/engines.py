@@ -65,6 +65,9 @@ class Engine:
     """The extra of `orders-sync` that installs it."""
     other_names: tuple[str, ...] = ()
     """What else URLs may begin with."""
+    encoding_option: tuple[str, str] | None = None
+    """What makes our driver speak UTF-8, whatever the database's encoding: in any other one some text, such as the
+    bound of a page, cannot be written. The server converts."""
     tls_options: str | None = None
     """How a URL asks its driver for TLS, for messages."""
     is_server: bool = True
@@ -144,6 +147,7 @@ POSTGRESQL = Engine(
     driver="psycopg",
     extra="postgres",
     other_names=("postgres",),
+    encoding_option=("client_encoding", "utf8"),
     tls_options="?sslmode=verify-full&sslrootcert=FILE, or ?sslmode=require, which does not check the server",
     keys_per_lookup=5_000,  # it takes 65,535 parameters in a statement
     clock_query="SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
@@ -172,6 +176,7 @@ MYSQL = Engine(
     family=Family.MYSQL,
     driver="pymysql",
     extra="mysql",
+    encoding_option=("charset", "utf8mb4"),
     tls_options="?ssl_ca=FILE, or ?ssl_verify_cert=true&ssl_verify_identity=true with the system's authorities",
     keys_per_lookup=5_000,
     clock_query="SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)",
