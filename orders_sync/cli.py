@@ -21,6 +21,7 @@ from orders_sync.order_commands import dismiss, forget, retry
 from orders_sync.plan import plan
 from orders_sync.rebind import rebind
 from orders_sync.reports import problems, status
+from orders_sync.resend import resend
 from sync_databases.displayed_text import displayed, escape_log_lines
 
 COMMANDS = (
@@ -36,6 +37,7 @@ COMMANDS = (
     jobs,
     retry,
     dismiss,
+    resend,
     forget,
     # Say that what was renamed is the same
     rebind,

@@ -24,6 +24,8 @@ class LedgerCode(StrEnum):
     """Its job ended without saying what became of its rows; the log says why."""
     OVERWRITTEN_BY_TEST = "OVERWRITTEN_BY_TEST"
     """`meltano config test` of version 0.1 wrote a made-up name over its record."""
+    RESEND_ASKED = "RESEND_ASKED"
+    """A person asked by `orders-sync resend` for it to be written once more."""
     IN_DOUBT = "IN_DOUBT"
     """Another write may have landed over it: it is to be compared with the CRM."""
     DIFFERS = "DIFFERS"

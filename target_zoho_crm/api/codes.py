@@ -74,6 +74,9 @@ class OwnCode(CodeRow):
     OVERWRITTEN_BY_TEST = (LedgerCode.OVERWRITTEN_BY_TEST.value, _T,
         "`meltano config test` of an earlier version wrote a made-up name over the order's record.",
         "Nothing; the next run writes the order again.", "Look at the order in the CRM.")
+    RESEND_ASKED = (LedgerCode.RESEND_ASKED.value, _T,
+        "Somebody asked by `orders-sync resend` for the order to be written once more.",
+        "Nothing; the next run writes the order again.", "Look at the order in the CRM.")
     STOPPED_BY_ZOHO = ("STOPPED_BY_ZOHO", _T,
         "Zoho left out the order's row of a bulk job for what is no order's fault, a full storage for one.",
         "Do what the run's last line says; the next run sends the order again.")
