@@ -53,7 +53,7 @@ MEANINGS: Mapping[str, Mapping[ExitCode, str]] = {
     "orders-sync doctor": {ExitCode.FAILED: "something prevents a run"},
     "orders-sync status": {ExitCode.FAILED: "a stream is not well, by `--max-age` or `--max-rejected`"},
     "orders-sync retry": {ExitCode.FAILED: "a key that was named cannot be meant; the others are retried"},
-    "orders-sync resend": {ExitCode.FAILED: "a key that was named is not synced; the others are sent again; no such run"},
+    "orders-sync resend": {ExitCode.FAILED: "a key that was named is not synced, the others are due; or no such run"},
     "orders-sync dismiss": {ExitCode.FAILED: "a key that was named cannot be meant; the others are dismissed"},
     "orders-sync jobs": {ExitCode.FAILED: "`--abandon` names no job that is waited for"},
 }
