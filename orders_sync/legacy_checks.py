@@ -9,6 +9,7 @@ from orders_sync.database_urls import display_url, place_of
 from orders_sync.findings import EXPECTED, Findings, Result
 from orders_sync.reading_checks import SUBJECT, check_reading, helpful_index
 from sync_databases.engines import engine_of
+from sync_databases.reflection import primary_key
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.ledger import Ledger
 from sync_ledger.permissions import try_permissions
@@ -85,7 +86,7 @@ def _check_key(findings: Findings, tap: TapLegacyOrders, table: OrdersTable) -> 
     joined = " and ".join(names)
     with reading(tap.engine) as connection:
         inspector = sa.inspect(connection)
-        unique = [inspector.get_pk_constraint(table.name, table.schema).get("constrained_columns") or []]
+        unique = [primary_key(inspector, table.name, table.schema)]
         if not table.is_view:
             constraints = inspector.get_unique_constraints(table.name, table.schema)
             indexes = inspector.get_indexes(table.name, table.schema)
@@ -111,11 +112,11 @@ def _check_replication_key(findings: Findings, tap: TapLegacyOrders, table: Orde
         with reading(tap.engine) as connection:
             undated = connection.execute(queries.any_undated()).first() is not None
             indexes = [] if table.is_view else sa.inspect(connection).get_indexes(table.name, table.schema)
-            primary = sa.inspect(connection).get_pk_constraint(table.name, table.schema).get("constrained_columns")
+            primary = primary_key(sa.inspect(connection), table.name, table.schema)
     except EXPECTED as error:
         findings.add_error("Filter" if table.filter else "Replication key", error)
         return
-    firsts = {each["column_names"][0] for each in indexes if each["column_names"]} | set((primary or [])[:1])
+    firsts = {each["column_names"][0] for each in indexes if each["column_names"]} | set(primary[:1])
     if undated:
         findings.add(
             "Replication key",

@@ -16,7 +16,7 @@ from sqlalchemy.exc import NoSuchTableError
 
 from sync_databases.columns import Column, Kind
 from sync_databases.engines import engine_of
-from sync_databases.reflection import columns_of, table_names, typed
+from sync_databases.reflection import columns_of, primary_key, table_names, typed
 from sync_ledger.partitions import WHOLE, Partition
 from tap_legacy_orders.partition_setting import read_partition
 from tap_legacy_orders.sync_flag import FlagColumns, check_flag, wanted_flag
@@ -152,7 +152,7 @@ def reflect(inspector: sa.Inspector, text: str, setting: str, engine: sa.Engine)
         columns = columns_of(inspector, name, schema)
     except NoSuchTableError:
         raise TapConfigError(_missing_table(inspector, text, setting, engine.url)) from None
-    primary = inspector.get_pk_constraint(name, schema).get("constrained_columns") or []
+    primary = primary_key(inspector, name, schema)
     return Reflected(name, schema, columns, primary)
 
 
