@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from orders_sync.change_column_checks import check_replication_key
 from orders_sync.configs import TARGET_VARIABLES, ConfigFiles, open_tap, open_target
 from orders_sync.database_urls import display_url, place_of
-from orders_sync.findings import EXPECTED, Findings, Result
-from orders_sync.reading_checks import SUBJECT, check_reading, helpful_index
+from orders_sync.findings import Findings, Result
+from orders_sync.reading_checks import SUBJECT
 from sync_databases.engines import engine_of
 from sync_databases.reflection import primary_key
-from sync_databases.value_sql import value_sql_for
 from sync_ledger.ledger import Ledger
 from sync_ledger.permissions import try_permissions
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError
-from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.target import TargetZohoCRM
@@ -69,7 +68,7 @@ def check_orders(findings: Findings, tap: TapLegacyOrders | None) -> OrdersTable
     kind = "view" if table.is_view else "table"
     findings.add("Orders table", Result.OK, f"{kind} {table.name} with {len(table.columns)} columns to send")
     _check_key(findings, tap, table)
-    _check_replication_key(findings, tap, table)
+    check_replication_key(findings, tap, table)
     return table
 
 
@@ -101,39 +100,6 @@ def _check_key(findings: Findings, tap: TapLegacyOrders, table: OrdersTable) -> 
         f"{joined}, which nothing in the database keeps unique; two rows of one key overwrite each other in the CRM",
         "Make sure that each order is one row, or name other columns with `key_column`.",
     )
-
-
-def _check_replication_key(findings: Findings, tap: TapLegacyOrders, table: OrdersTable) -> None:
-    """Read by it once, which also tries the filter."""
-    name = table.replication.name
-    database = value_sql_for(tap.engine.dialect)
-    queries = UnsyncedQueries(table, database, tap.stream_name, table.columns, None)
-    try:
-        with reading(tap.engine) as connection:
-            undated = connection.execute(queries.any_undated()).first() is not None
-            indexes = [] if table.is_view else sa.inspect(connection).get_indexes(table.name, table.schema)
-            primary = primary_key(sa.inspect(connection), table.name, table.schema)
-    except EXPECTED as error:
-        findings.add_error("Filter" if table.filter else "Replication key", error)
-        return
-    firsts = {each["column_names"][0] for each in indexes if each["column_names"]} | set(primary[:1])
-    if undated:
-        findings.add(
-            "Replication key",
-            Result.WARNING,
-            f"{name} is empty in some orders; these are compared in every run",
-            f"Fill {name} in the legacy system.",
-        )
-    elif not table.is_view and name not in firsts:
-        findings.add(
-            "Replication key",
-            Result.WARNING,
-            f"{name} ({table.replication.type}) has no index; every run reads the complete table",
-            helpful_index(table, tap.engine.dialect),
-        )
-    else:
-        findings.add("Replication key", Result.OK, f"{name} ({table.replication.type})")
-    check_reading(findings, tap, table, indexed=name in firsts)
 
 
 def check_ledger(findings: Findings, tap: TapLegacyOrders | None, target: TargetZohoCRM | None) -> None:

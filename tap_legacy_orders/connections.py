@@ -63,7 +63,8 @@ def reading(engine: sa.Engine, what: str = "orders", check: str = ORDERS_CHECK) 
         raise TapSyncError(f"the database with the {what}, {where(engine.url)}, cannot be used: {error}") from error
     except _errors(engine) as error:
         cause = cause_of(error, engine.url)
-        says, hint = ("says", check) if connected else ("cannot be used", f"its URL{tls_hint(engine.url, cause)}")
+        url = "`ack_url`" if what == "ledger" else "`sqlalchemy_url`"
+        says, hint = ("says", check) if connected else ("cannot be used", f"{url}{tls_hint(engine.url, cause)}")
         at = where(engine.url)
         raise TapSyncError(f"the database with the {what}, {at}, {says}: {cause}; check {hint}") from error
 

@@ -18,21 +18,10 @@ from sync_databases.columns import Column, Kind
 from sync_databases.engines import engine_of
 from sync_databases.reflection import columns_of, primary_key, table_names, typed
 from sync_ledger.partitions import WHOLE, Partition
+from tap_legacy_orders.change_columns import likely_change_columns, sure_change_columns
 from tap_legacy_orders.partition_setting import read_partition
 from tap_legacy_orders.sync_flag import FlagColumns, check_flag, wanted_flag
 from tap_legacy_orders.tap_errors import TapConfigError, where
-
-REPLICATION_NAMES = (
-    "updatedat",
-    "modifiedat",
-    "lastmodified",
-    "datemodified",
-    "updatedon",
-    "modifiedon",
-    "lastupdated",
-    "changedat",
-)
-"""Normalised names of a column that usually holds the time of the last change."""
 
 _ORDERABLE = frozenset(Kind) - {Kind.JSON, Kind.ARRAY, Kind.BOOLEAN}
 _KEYS = frozenset(Kind) - {Kind.JSON, Kind.ARRAY}
@@ -241,23 +230,19 @@ def _replication(every: Mapping[str, Column], setting: str | None, table: str) -
                 "name a column that grows with each change, such as the time of the last change"
             )
         return column
-    found = [column for column in every.values() if _normalised(column.name) in REPLICATION_NAMES]
-    found = [column for column in found if column.kind in _ORDERABLE]
+    found = sure_change_columns(every.values())
     if len(found) == 1:
         return found[0]
     if found:
         raise TapConfigError(f"replication_key: {table} has several candidates, name one: {_names(found)}")
-    times = [c for c in every.values() if c.kind in {Kind.NAIVE_TIME, Kind.ZONED_TIME, Kind.DATE}]
-    hint = f"perhaps {_names(times)}" if times else f"it has {', '.join(every)}"
+    likely = likely_change_columns(every.values())
+    hint = f"perhaps {_names(likely)}" if likely else f"no name looks like one: it has {', '.join(every)}"
     raise TapConfigError(
-        f"replication_key: {table} has no column named like updated_at or modified_at; "
-        f"name the one that grows with each change of an order ({hint})"
+        f"replication_key: {table} has no column named like updated_at or modified_at; name the one that is set at "
+        f"each change of an order ({hint}). A date of business, such as order_date, stays as it is when the "
+        "order changes: with it changes are lost. Without such a column see `sync_flag_column`"
     )
 
 
 def _names(columns: Iterable[Column]) -> str:
     return ", ".join(column.name for column in columns)
-
-
-def _normalised(name: str) -> str:
-    return name.replace("_", "").replace("-", "").replace(" ", "").casefold()

@@ -110,7 +110,20 @@ def test_a_table_without_a_replication_key(shop: Shop) -> None:
     with shop.engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE plain (id INTEGER PRIMARY KEY, note TEXT)")
     shop.tap_config["orders_table"] = "plain"
-    assert_named(shop, "Replication key", "replication_key", "grows with each change")
+    assert_named(shop, "Replication key", "replication_key", "is set at each change")
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [("order_date", ["not named like", "Perhaps updated_at is", "no times"]), ("order_id", ["part of the key"])],
+)
+def test_a_replication_key_that_no_change_changes_is_a_warning(shop: Shop, column: str, words: list[str]) -> None:
+    shop.tap_config["replication_key"] = column
+    document = json.loads(run(shop, "--json").output)
+    found = [finding for finding in document["findings"] if finding["subject"] == "Replication key"]
+    assert {finding["result"] for finding in found} == {"warning"}
+    text = "; ".join(f"{finding['message']} {finding['remedy']}" for finding in found)
+    assert [word for word in words if word not in text] == []
 
 
 def test_a_filter_that_is_no_sql(shop: Shop) -> None:

@@ -129,9 +129,17 @@ def test_a_setting_that_fits_nothing_is_named(sqlite_url: str, config: dict[str,
         run(defaults | config)
 
 
-def test_no_candidate_for_the_replication_key_names_the_columns_with_moments(sqlite_url: str) -> None:
-    _create(sqlite_url, "CREATE TABLE orders (id INTEGER PRIMARY KEY, placed DATETIME)")
-    with pytest.raises(TapConfigError, match=r"no column named like updated_at .* \(perhaps placed\)"):
+def test_no_candidate_for_the_replication_key_names_those_that_may_change_and_no_date_of_business(
+    sqlite_url: str,
+) -> None:
+    _create(sqlite_url, "CREATE TABLE orders (id INTEGER PRIMARY KEY, order_date DATETIME, UpdateTS INT)")
+    with pytest.raises(TapConfigError, match=r"no column named like updated_at .* \(perhaps UpdateTS\)"):
+        _stream(sqlite_url)
+
+
+def test_a_table_with_dates_of_business_alone_has_no_replication_key(sqlite_url: str) -> None:
+    _create(sqlite_url, "CREATE TABLE orders (id INTEGER PRIMARY KEY, order_date DATETIME, shipped_date DATETIME)")
+    with pytest.raises(TapConfigError, match=r"no name looks like one.*changes are lost.*sync_flag_column"):
         _stream(sqlite_url)
 
 

@@ -1,0 +1,63 @@
+"""Whether the replication key is set at each change of an order, as far as the database and its names give evidence."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from orders_sync.findings import EXPECTED, Findings, Result
+from orders_sync.reading_checks import check_reading, helpful_index
+from sync_databases.columns import Kind
+from sync_databases.reflection import primary_key
+from sync_databases.value_sql import value_sql_for
+from tap_legacy_orders.change_columns import likely_change_columns
+from tap_legacy_orders.connections import reading
+from tap_legacy_orders.orders_table import OrdersTable
+from tap_legacy_orders.tap import TapLegacyOrders
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries
+
+SUBJECT = "Replication key"
+
+
+def check_replication_key(findings: Findings, tap: TapLegacyOrders, table: OrdersTable) -> None:
+    """Judge it, and read by it once, which also tries the filter."""
+    name = table.replication.name
+    queries = UnsyncedQueries(table, value_sql_for(tap.engine.dialect), tap.stream_name, table.columns, None)
+    try:
+        with reading(tap.engine) as connection:
+            undated = connection.execute(queries.any_undated()).first() is not None
+            indexes = [] if table.is_view else sa.inspect(connection).get_indexes(table.name, table.schema)
+            primary = primary_key(sa.inspect(connection), table.name, table.schema)
+    except EXPECTED as error:
+        findings.add_error("Filter" if table.filter else SUBJECT, error)
+        return
+    firsts = {each["column_names"][0] for each in indexes if each["column_names"]} | set(primary[:1])
+    trouble = _unfit(table)
+    if undated:
+        message = f"{name} is empty in some orders; these are compared in every run"
+        trouble.append((message, f"Fill {name} in the legacy system."))
+    if not table.is_view and name not in firsts:
+        message = f"{name} ({table.replication.type}) has no index; every run reads the complete table"
+        trouble.append((message, helpful_index(table, tap.engine.dialect)))
+    for message, remedy in trouble:
+        findings.add(SUBJECT, Result.WARNING, message, remedy)
+    if not trouble:
+        findings.add(SUBJECT, Result.OK, f"{name} ({table.replication.type})")
+    check_reading(findings, tap, table, indexed=name in firsts)
+
+
+def _unfit(table: OrdersTable) -> list[tuple[str, str]]:
+    """What its name and type say against it, each with what to do."""
+    column = table.replication
+    found = []
+    if column in table.key:
+        message = f"{column.name} is part of the key, which no change of an order changes: only new orders are found"
+        found.append((message, "Name the column that is set at each change, or use `sync_flag_column`."))
+    elif not likely_change_columns([column]):
+        message = f"{column.name} is not named like a column that is set at each change; if it is not, changes are lost"
+        others = ", ".join(each.name for each in likely_change_columns(table.columns))
+        hint = f"Perhaps {others} is; else change" if others else "Change"
+        found.append((message, f"{hint} an order in the legacy system, and look whether {column.name} changes."))
+    if column.kind is Kind.DATE:
+        message = f"{column.name} has days and no times: what changes twice a day is found by comparing contents"
+        found.append((message, "Name a column with times, if there is one."))
+    return found
