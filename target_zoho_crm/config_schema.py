@@ -18,7 +18,7 @@ from target_zoho_crm.confirmation import sync_flags
 from target_zoho_crm.lines.line_settings import LINES
 from target_zoho_crm.mapping.field_settings import FIELDS
 from target_zoho_crm.setting_schema import Setting, counted
-from target_zoho_crm.stream_policy import OnRejection
+from target_zoho_crm.stream_policy import OnRejection, OnUnmapped
 from target_zoho_crm.writing import delete_settings
 
 DEFAULT_MODULE = "Orders"
@@ -187,6 +187,14 @@ CONFIG = th.PropertiesList(
         default=OnRejection.SKIP.value,
         allowed_values=[each.value for each in OnRejection],
         description="`skip` ends 0 with a warning, `fail` ends 1, `fail_fast` stops at the first.",
+    ),
+    Setting(
+        "on_unmapped",
+        th.StringType,
+        in_payload=False,
+        default=OnUnmapped.WARN.value,
+        allowed_values=[each.value for each in OnUnmapped],
+        description="What columns that no field takes do: `warn` names them, `fail` ends 2 before the first write.",
     ),
     Setting(
         "skip_unchanged",

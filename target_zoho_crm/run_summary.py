@@ -29,12 +29,13 @@ def log_summary(
     made_again: tuple[int, Sequence[MadeAgain]],
     verified: Verified,
     in_doubt: InDoubt,
+    not_written: str,
     seconds: float,
 ) -> None:
     """Write the summary line of a stream: `counts` as the STATE gate has them, `adopted` orders of earlier runs.
 
     `made_again`: how many orders have another record than before, and some of them. `in_doubt`: what may still
-    land late.
+    land late. `not_written`: the columns that no field takes, as words.
     """
     parts = [(counts[status.value], word) for status, word in _WORDS.items()]
     if counts[READ] != sum(number for number, _ in parts):
@@ -42,7 +43,7 @@ def log_summary(
     remade, samples = made_again
     due = f" ({counts[DUE_AGAIN]:,} of them due again by themselves)" if counts[DUE_AGAIN] else ""
     logger.info(
-        "Stream %r: read %s = %s%s%s%s%s; credits: %s for bulk write, %s for upserts, %s for others; %.1f s",
+        "Stream %r: read %s = %s%s%s%s%s%s; credits: %s for bulk write, %s for upserts, %s for others; %.1f s",
         stream,
         f"{counts[READ]:,}",
         " + ".join(f"{number:,} {word}" for number, word in parts if number or word != Status.DELETED.value),
@@ -50,6 +51,7 @@ def log_summary(
         f"; {adopted:,} adopted from earlier runs" if adopted else "",
         f"; made again: {remade:,}" if remade else "",
         _of_doubts(verified, in_doubt),
+        f"; {not_written}" if not_written else "",
         *(f"{credits.spent(kind):,}" for kind in (CreditKind.BULK_WRITE, CreditKind.UPSERT, CreditKind.OTHER)),
         seconds,
     )

@@ -19,7 +19,7 @@ from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.lines.line_settings import LinesSettings, read_lines
 from target_zoho_crm.mapping.field_settings import FieldSettings, read_fields
-from target_zoho_crm.stream_policy import OnRejection
+from target_zoho_crm.stream_policy import OnRejection, OnUnmapped
 from target_zoho_crm.write_settings import WriteSettings
 from target_zoho_crm.writing.delete_settings import DeleteSettings
 
@@ -60,6 +60,7 @@ class Settings:
     """How long a record may wait for others to go with; None: until a batch is full, or the input ends."""
     max_attempts: int
     on_rejection: OnRejection
+    on_unmapped: OnUnmapped
     skip_unchanged: bool
     keys_by_hash: bool
     timezone: tzinfo
@@ -93,6 +94,7 @@ class Settings:
             max_age_seconds=_seconds(config.get("max_age_seconds")),
             max_attempts=config["max_attempts"],
             on_rejection=OnRejection(config["on_rejection"]),
+            on_unmapped=OnUnmapped(config["on_unmapped"]),
             skip_unchanged=config["skip_unchanged"],
             keys_by_hash=config["on_missing_key"] == "hash",
             timezone=_zone(config["timezone"]),

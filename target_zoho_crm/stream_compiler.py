@@ -18,7 +18,8 @@ from target_zoho_crm.links.link_follow_up import has_links
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.user_directory import UserDirectory
 from target_zoho_crm.settings import Settings, StreamSettings
-from target_zoho_crm.stream_mapping import stream_lines, stream_mapping, warn_of_gaps
+from target_zoho_crm.stream_mapping import refuse_unmapped, stream_lines, stream_mapping, warn_of_gaps
+from target_zoho_crm.stream_policy import OnUnmapped
 from target_zoho_crm.stream_request import StreamRequest
 from target_zoho_crm.writing.workers import at_once
 
@@ -89,6 +90,8 @@ class StreamCompiler:
             fields_of=fields_of,
             users=self._users.users,
         )
+        if self._settings.on_unmapped is OnUnmapped.FAIL:
+            refuse_unmapped(request.stream, own, mapping, lines)
         warn_of_gaps(request.stream, own, mapping, lines)
         return CompiledStream(mapping, lines)
 

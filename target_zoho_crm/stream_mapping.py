@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from target_zoho_crm.api.codes import OwnCode
+from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.lines.line_mapping import CompiledLines, compile_lines
 from target_zoho_crm.mapping.field_mapping import FieldMapping, compile_mapping
@@ -15,6 +17,9 @@ from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.write_settings import Operation
 
 logger = logging.getLogger("target-zoho-crm")
+
+NAMED_MOST = 5
+"""Columns without a field that the last line of a run names."""
 
 
 def stream_mapping(
@@ -86,6 +91,31 @@ def only_by_calls(mapping: FieldMapping, lines: CompiledLines | None, operation:
             if each.upsert_only
         ]
     return tuple(reasons)
+
+
+def refuse_unmapped(name: str, stream: StreamSettings, mapping: FieldMapping, lines: CompiledLines | None) -> None:
+    """Refuse a stream of which a property goes nowhere.
+
+    Raises:
+        ConfigurationError: there is one; it names all of them.
+    """
+    of_lines = () if lines is None else lines.mapping.unmapped
+    if mapping.unmapped or of_lines:
+        names = ", ".join([*mapping.unmapped, *(f"{each} of its lines" for each in of_lines)])
+        raise configuration_error(
+            OwnCode.UNMAPPED, f"Stream {name!r}, module {stream.module}: no writable field for {names}."
+        )
+
+
+def not_written(mapping: FieldMapping, lines: CompiledLines | None) -> str:
+    """The columns that no field takes, for the last line of a run; empty where each has one."""
+    parts = []
+    for each, of in ((mapping, ""), *(((lines.mapping, " of the lines"),) if lines is not None else ())):
+        if each.unmapped:
+            all_of_them = len(each.unmapped) + len(each.columns)
+            names = ", ".join(each.unmapped[:NAMED_MOST]) + (", ..." if len(each.unmapped) > NAMED_MOST else "")
+            parts.append(f"{len(each.unmapped)} of {all_of_them} columns{of} not written: {names}")
+    return "; ".join(parts)
 
 
 def warn_of_gaps(name: str, stream: StreamSettings, mapping: FieldMapping, lines: CompiledLines | None) -> None:

@@ -17,6 +17,13 @@ class OnRejection(StrEnum):
     FAIL_FAST = "fail_fast"
 
 
+class OnUnmapped(StrEnum):
+    """What a column that no field takes does to the run."""
+
+    WARN = "warn"
+    FAIL = "fail"
+
+
 @dataclass(frozen=True)
 class StreamPolicy:
     """One stream's rules. Only values: whoever is handed it can do nothing with it."""

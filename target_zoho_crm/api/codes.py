@@ -131,6 +131,8 @@ class OwnCode(CodeRow):
     SYNC_FLAG_UNDONE = ("SYNC_FLAG_UNDONE", _C,
         "A trigger answers the flag's update as if the order had changed, so it would be sent for ever.",
         "Let the trigger pass over updates of the flag alone, or set `unsynced_by` to ack_table.")
+    UNMAPPED = ("UNMAPPED", _C, "No writable field of the module takes a column, and `on_unmapped` is `fail`.",
+        "Map it by `fields`, or leave it out by the tap's `columns`; `orders-sync init` proposes fields.")
     INSERT_WITH_LINES = ("INSERT_WITH_LINES", _C, "An order whose lines failed could not be inserted again.",
         "Set `operation` to upsert or update, or leave `lines` out.")
     SUBFORM_MANDATORY = ("SUBFORM_MANDATORY", _C,
