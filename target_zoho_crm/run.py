@@ -39,7 +39,7 @@ from target_zoho_crm.run_summary import complaint, log_summary
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
 from target_zoho_crm.stream_binding import bind_stream, refuse_foreign_records
 from target_zoho_crm.stream_compiler import CompiledStream, StreamCompiler
-from target_zoho_crm.stream_mapping import not_written, only_by_calls
+from target_zoho_crm.stream_mapping import column_summary, only_by_calls
 from target_zoho_crm.stream_parts import SharedParts, StreamParts
 from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.stream_request import StreamRequest
@@ -103,7 +103,7 @@ class Run:
         self._deliveries: dict[str, Delivery] = {}
         self._flags: list[SyncFlags] = []
         self._adopted = 0
-        self._not_written: dict[str, str] = {}
+        self._compiled: dict[str, CompiledStream] = {}
         self._started = time.monotonic()
 
     def _emit_stamped(self, state: Mapping[str, Any]) -> None:
@@ -134,7 +134,7 @@ class Run:
                 take_over_alias(lease, request.named)
             self._compiler.prefetch(own)
         compiled = self._compiler.compile(request, own)
-        self._not_written[stream] = not_written(*compiled)
+        self._compiled[stream] = compiled
         if stream not in self._streams:
             bind_stream(lease, request, own, compiled.mapping, self._compiler.org_id)
             self._named[stream] = request.named
@@ -361,7 +361,7 @@ class Run:
             made_again=remade,
             verified=parts.verification.verified,
             in_doubt=parts.verification.doubts.left(),
-            not_written=self._not_written[stream],
+            of_columns=column_summary(*self._compiled[stream]),
             seconds=seconds,
         )
         return complaint(

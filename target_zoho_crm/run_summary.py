@@ -29,13 +29,13 @@ def log_summary(
     made_again: tuple[int, Sequence[MadeAgain]],
     verified: Verified,
     in_doubt: InDoubt,
-    not_written: str,
+    of_columns: str,
     seconds: float,
 ) -> None:
     """Write the summary line of a stream: `counts` as the STATE gate has them, `adopted` orders of earlier runs.
 
     `made_again`: how many orders have another record than before, and some of them. `in_doubt`: what may still
-    land late. `not_written`: the columns that no field takes, as words.
+    land late. `of_columns`: what was not written of the orders.
     """
     parts = [(counts[status.value], word) for status, word in _WORDS.items()]
     if counts[READ] != sum(number for number, _ in parts):
@@ -51,7 +51,7 @@ def log_summary(
         f"; {adopted:,} adopted from earlier runs" if adopted else "",
         f"; made again: {remade:,}" if remade else "",
         _of_doubts(verified, in_doubt),
-        f"; {not_written}" if not_written else "",
+        f"; {of_columns}" if of_columns else "",
         *(f"{credits.spent(kind):,}" for kind in (CreditKind.BULK_WRITE, CreditKind.UPSERT, CreditKind.OTHER)),
         seconds,
     )

@@ -107,14 +107,19 @@ def refuse_unmapped(name: str, stream: StreamSettings, mapping: FieldMapping, li
         )
 
 
-def not_written(mapping: FieldMapping, lines: CompiledLines | None) -> str:
-    """The columns that no field takes, for the last line of a run; empty where each has one."""
+def column_summary(mapping: FieldMapping, lines: CompiledLines | None) -> str:
+    """What a run did not write of its orders, for its last line: columns that no field takes, values that are none.
+
+    Empty where all was written.
+    """
     parts = []
     for each, of in ((mapping, ""), *(((lines.mapping, " of the lines"),) if lines is not None else ())):
         if each.unmapped:
             all_of_them = len(each.unmapped) + len(each.columns)
             names = ", ".join(each.unmapped[:NAMED_MOST]) + (", ..." if len(each.unmapped) > NAMED_MOST else "")
             parts.append(f"{len(each.unmapped)} of {all_of_them} columns{of} not written: {names}")
+        if each.nulled:
+            parts.append(f"null in place of what{of} cannot be read: {', '.join(sorted(each.nulled))}")
     return "; ".join(parts)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from target_zoho_crm.api.metadata import LAYOUT, LINKS, TAG, Field
 from target_zoho_crm.mapping import field_values, timestamps, value_checks
-from target_zoho_crm.mapping.field_settings import FieldSettings, OnTooLong
+from target_zoho_crm.mapping.field_settings import FieldSettings, OnTooLong, OnUnreadable
 from target_zoho_crm.mapping.field_values import Converter
 from target_zoho_crm.mapping.picklists import Picklist
 
@@ -62,19 +62,34 @@ class Forms:
     apart: SecondStep | None = None  # how such values go beside a job; None: their orders cannot go by one
 
 
-def forms_of(field: Field, schema: abc.Mapping[str, Any], settings: FieldSettings, zone: tzinfo) -> Forms:
+def forms_of(
+    field: Field,
+    schema: abc.Mapping[str, Any],
+    settings: FieldSettings,
+    zone: tzinfo,
+    nulled: set[str] | None = None,
+) -> Forms:
     """The converters of a field for values of a JSON schema.
+
+    Dates of MySQL that are none (0000-00-00) are null, as is what cannot be read where the settings say so; the field's
+    name goes into `nulled` then.
 
     Raises:
         ConfigurationError: the field does not take its default.
     """
-    forms = _forms(field, json_types(schema), settings, zone)
+    forms = _readable(_forms(field, json_types(schema), settings, zone), field, settings, nulled)
     if settings.default is not None:
         return _with_default(forms, field, settings)
     return _mandatory(forms) if field.mandatory else forms
 
 
-def unchecked_forms(field: Field, schema: abc.Mapping[str, Any], settings: FieldSettings, zone: tzinfo) -> Forms:
+def unchecked_forms(
+    field: Field,
+    schema: abc.Mapping[str, Any],
+    settings: FieldSettings,
+    zone: tzinfo,
+    nulled: set[str] | None = None,
+) -> Forms:
     """As `forms_of` without any limit; what cannot even take on its form goes as it is, for Zoho to refuse it.
 
     Raises:
@@ -82,7 +97,7 @@ def unchecked_forms(field: Field, schema: abc.Mapping[str, Any], settings: Field
     """
     kind = "text" if field.data_type in TEXT else field.data_type  # which has no shape
     free = replace(field, data_type=kind, length=None, decimal_place=None, picklist=())
-    forms = _forms(free, json_types(schema), FieldSettings(field.api_name), zone)
+    forms = _readable(_forms(free, json_types(schema), FieldSettings(field.api_name), zone), field, settings, nulled)
     forms = replace(
         forms,
         to_json=_lenient(forms.to_json, field_values.as_it_is),
@@ -229,6 +244,45 @@ _MAKERS: Sequence[tuple[frozenset[str], Callable[[_Wanted], Forms]]] = (
 )
 WRITTEN = frozenset[str]().union(*(kinds for kinds, _ in _MAKERS))
 """The types that can be written."""
+
+
+_TIMES = frozenset({"date", "datetime"})
+_ZERO_DATE = "0000-00-00"
+
+
+def _readable(forms: Forms, field: Field, settings: FieldSettings, nulled: set[str] | None) -> Forms:
+    """Null in place of what is no value; a shortcut is taken only where every value is one."""
+
+    def note() -> None:
+        if nulled is not None:
+            nulled.add(field.api_name)
+
+    if field.data_type in _TIMES:
+        forms = replace(forms, to_json=_but_zero(forms.to_json, note), to_csv=_but_zero(forms.to_csv, note))
+    if settings.unreadable is OnUnreadable.NULL:
+        forms = replace(forms, to_json=_or_null(forms.to_json, note), to_csv=_or_null(forms.to_csv, note))
+    return forms
+
+
+def _but_zero(convert: Converter, note: Callable[[], None]) -> Converter:
+    def converted(value: Any) -> Any:
+        if isinstance(value, str) and value.startswith(_ZERO_DATE):
+            note()
+            return None
+        return convert(value)
+
+    return converted
+
+
+def _or_null(convert: Converter, note: Callable[[], None]) -> Converter:
+    def converted(value: Any) -> Any:
+        try:
+            return convert(value)
+        except field_values.UNCONVERTIBLE:
+            note()
+            return None
+
+    return converted
 
 
 def _then(first: Converter, second: Converter) -> Converter:

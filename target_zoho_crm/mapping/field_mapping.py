@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import abc
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from datetime import tzinfo
 from functools import cached_property
 from typing import Any
@@ -87,6 +88,8 @@ class FieldMapping:
     key_check: Converter | None = None
     upsert_only: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    nulled: set[str] = dataclass_field(default_factory=set, compare=False)
+    """Fields of which a value that is none, or that cannot be read, was written as null."""
 
     @property
     def written(self) -> tuple[MappedColumn | Constant, ...]:
@@ -163,8 +166,11 @@ def compile_mapping(
     for api_name, own in settings.items():
         if api_name in fields:
             own.check(fields[api_name])
+    nulled: set[str] = set()
     columns = tuple(
-        _column(source, properties[source], fields[api_name], settings.get(api_name), timezone, validate=validate)
+        _column(
+            source, properties[source], fields[api_name], settings.get(api_name), timezone, nulled, validate=validate
+        )
         for api_name, source in pairs.sources.items()
     )
     constants = tuple(
@@ -173,7 +179,7 @@ def compile_mapping(
         if own.default is not None and api_name not in pairs.sources and fields[api_name] != key
     )
     key_check = text_check(key) if validate else None
-    mapping = FieldMapping(key, columns, pairs.unmapped, constants, key_check)
+    mapping = FieldMapping(key, columns, pairs.unmapped, constants, key_check, nulled=nulled)
     stuck = [each for each in mapping.written if isinstance(each, Constant) or each.apart is None]
     reasons = (f"{each.field.api_name} {each.upsert_only}" for each in stuck if each.upsert_only)
     there = {key.api_name, *(each.field.api_name for each in mapping.written)}
@@ -187,11 +193,12 @@ def _column(
     field: Field,
     settings: FieldSettings | None,
     timezone: tzinfo,
+    nulled: set[str],
     *,
     validate: bool,
 ) -> MappedColumn:
     own = settings or FieldSettings(field.api_name)
-    forms = forms_of(field, schema, own, timezone) if validate else unchecked_forms(field, schema, own, timezone)
+    forms = (forms_of if validate else unchecked_forms)(field, schema, own, timezone, nulled)
     apart = SecondStep.CALLS if own.append else forms.apart
     if field.mandatory or own.default is not None:
         apart = None  # all orders have a value, and each takes a call

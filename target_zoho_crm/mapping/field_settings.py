@@ -48,6 +48,11 @@ FIELD_OPTIONS: dict[str, dict[str, Any]] = {
         "description": "A value that is not in the picklist: by default `reject`; `add` leaves it to Zoho.",
         IN_PAYLOAD: True,
     },
+    "unreadable": {
+        "enum": ["reject", "null"],
+        "description": "A value that the field cannot hold: by default `reject`; `null` writes the order without it.",
+        IN_PAYLOAD: True,
+    },
     "null": {
         "enum": ["clear", "keep"],
         "description": "What null does to the field: by default `clear`; `keep` leaves what the CRM has.",
@@ -84,6 +89,13 @@ class OnUnknownPicklist(StrEnum):
     DEFAULT = "default"
 
 
+class OnUnreadable(StrEnum):
+    """What becomes of a value that the field cannot hold."""
+
+    REJECT = "reject"
+    NULL = "null"
+
+
 class OnNull(StrEnum):
     """What null does to the field."""
 
@@ -105,6 +117,7 @@ class FieldSettings:
     default: Any = None
     on_too_long: OnTooLong = OnTooLong.REJECT
     on_unknown_picklist: OnUnknownPicklist = OnUnknownPicklist.REJECT
+    unreadable: OnUnreadable = OnUnreadable.REJECT
     null: OnNull = OnNull.CLEAR
     append: bool = False
 
@@ -120,6 +133,7 @@ class FieldSettings:
             default=options.get("default"),
             on_too_long=OnTooLong(options.get("on_too_long", "reject")),
             on_unknown_picklist=OnUnknownPicklist(options.get("on_unknown_picklist", "reject")),
+            unreadable=OnUnreadable(options.get("unreadable", "reject")),
             null=OnNull(options.get("null", "clear")),
             append=options.get("append", False),
         )
@@ -140,6 +154,8 @@ class FieldSettings:
             "on_unknown_picklist: default needs a `default`": self.on_unknown_picklist is OnUnknownPicklist.DEFAULT
             and self.default is None,
             f"append is for multi-selects, and this is of type {kind}": self.append and kind != "multiselectpicklist",
+            "null: keep and unreadable: null exclude each other": self.null is OnNull.KEEP
+            and self.unreadable is OnUnreadable.NULL,
             "null: keep and a `default` exclude each other": self.null is OnNull.KEEP and self.default is not None,
         }
         for fault, found in faults.items():
