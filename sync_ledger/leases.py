@@ -25,7 +25,7 @@ from sync_ledger.job_journal import Manifest
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.retry_schedules import ACQUIRING_LEASE, LEASE_HEARTBEAT_SECONDS, LEASE_SILENT_SECONDS
-from sync_ledger.runs import FOLLOWING, described, mark_dead_runs
+from sync_ledger.runs import FOLLOWING, described, mark_dead_runs, runs_so_far
 from sync_ledger.sent_writes import SentWrite, SentWrites, settle_sent
 from sync_ledger.writes_under_way import TOKEN_LASTS_MOST, WriteKind, WriteUnderWay, note_again, note_held, settle
 from sync_processes.process_identity import process_space, process_start, seconds_since_boot
@@ -146,31 +146,24 @@ class Lease:
             return cls(ledger, stream, partition, run_id, spent, now)
         raise LeaseHeldError(f"other runs of stream {stream!r} keep starting; try again in a minute")
 
-    def refuse_outdated(self, read_since: datetime) -> None:
+    def refuse_outdated(self, read_after: str) -> None:
         """Make sure that no other run of these keys has lived since the records of this one began to be read.
 
-        `read_since` is by the ledger database's clock: naive UTC.
+        `read_after` is what `runs_so_far` said then.
 
         Raises:
             OutdatedError: one has, and this run would write older versions over newer ones.
         """
-        run = self.ledger.tables.run
-        others = sa.select(sa.func.max(run.c.heartbeat_at)).where(
-            run.c.stream == self.stream,
-            sa.not_(self.partition.is_disjoint_from(run.c.partition_name)),
-            run.c.run_id != self.run_id,
-        )
 
-        def look_up() -> datetime | None:
+        def look_up() -> str:
             with self.ledger.connect() as connection:
-                now = self.ledger.now(connection)  # what is later than now is from before the clock was set back
-                return connection.execute(others.where(run.c.heartbeat_at <= now)).scalar()
+                return runs_so_far(connection, self.ledger.tables.run, self.stream, self.partition, self.run_id)
 
-        latest = self.ledger.with_retries(look_up)
-        if latest is not None and latest > read_since:
+        so_far = self.ledger.with_retries(look_up)
+        if so_far != read_after:
             raise OutdatedError(
-                f"stream {self.stream!r} was read from {read_since} UTC on, and another run was at work after that, at "
-                f"{latest}: its orders may be newer than these, so none of these is sent; run the pair again"
+                f"stream {self.stream!r} was read after {read_after}, and another run was at work after that (by now "
+                f"{so_far}): its orders may be newer than these, so none of these is sent; run the pair again"
             )
 
     @contextmanager

@@ -147,6 +147,18 @@ def _marked_dead(run: sa.Table, row: Any, now: datetime) -> sa.Update:
     return sa.update(run).where(_is_unchanged(run, row)).values(finished_at=now, how_ended="died", lock_name=row.run_id)
 
 
+def runs_so_far(connection: sa.Connection, run: sa.Table, stream: str, partition: Partition, besides: str = "") -> str:
+    """Say which runs had keys in common with a partition by now: it changes when one begins, or settles anything.
+
+    No clock has a part in it, so that no clock that is set hides a run. `besides` is the id of one that does not count.
+    """
+    counts = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(run.c.beats), 0)).where(
+        run.c.stream == stream, sa.not_(partition.is_disjoint_from(run.c.partition_name)), run.c.run_id != besides
+    )
+    runs, beats = connection.execute(counts).one()
+    return f"{runs} runs, {beats} heartbeats"
+
+
 def live_runs_beside(ledger: Ledger, stream: str, partition: Partition) -> Sequence[str]:
     """Describe the live runs that have keys in common with a partition."""
     now, unfinished = _look_up(ledger, stream)

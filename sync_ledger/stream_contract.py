@@ -1,7 +1,7 @@
 """What the tap says to the target beyond Singer: four properties of records, seven keywords of the SCHEMA message.
 
 A record carries its order's key, version and content as the ledger holds them (`docs/selection.md`), and the time at
-which an order was found to be deleted. The schema says since when the records were read, by which ledger and as which
+which an order was found to be deleted. The schema says after which runs the records were read, by which ledger and as which
 of its streams, from which table, which partition of the stream they are, which flag the tap goes by, and in which form
 contents are taken. Other targets see JSON schema keywords that they do not know, and ignore them. What STATE says
 stands in `state_contract.py`.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -51,7 +50,7 @@ DELETED_AT_SCHEMA: dict[str, Any] = {
     "description": "When the order was found to be deleted; the record then holds its key and nothing else",
 }
 
-_READ_SINCE = "x-sync-read-since"
+_READ_AFTER = "x-sync-read-after"
 _PARTITION = "x-sync-partition"
 _SYNC_FLAG = "x-sync-flag"
 _LEDGER = "x-sync-ledger"
@@ -96,8 +95,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 class Announcement:
     """What a SCHEMA message says of the run that reads the stream; a tap that is not ours says nothing of it."""
 
-    read_since: datetime | None = None
-    """When reading began, by the ledger database's clock: naive UTC."""
+    read_after: str | None = None
+    """Which runs the ledger had when reading began, as `runs_so_far` says it: another one since then writes newer."""
     partition: Partition = WHOLE
     """The share of the stream's keys that is read."""
     sync_flag: FlaggedTable | None = None
@@ -112,15 +111,15 @@ class Announcement:
 
     def missing(self) -> list[str]:
         """The keywords without which records of our tap cannot be confirmed."""
-        needed = {_LEDGER: self.ledger_id, _STREAM: self.stream, _READ_SINCE: self.read_since}
+        needed = {_LEDGER: self.ledger_id, _STREAM: self.stream, _READ_AFTER: self.read_after}
         return [name for name, value in needed.items() if value is None]
 
 
 def announce(schema: Mapping[str, Any], announcement: Announcement) -> dict[str, Any]:
     """Give the schema with the announcement in it."""
     announced = dict(schema)
-    if announcement.read_since is not None:
-        announced[_READ_SINCE] = announcement.read_since.isoformat(" ")
+    if announcement.read_after is not None:
+        announced[_READ_AFTER] = announcement.read_after
     if not announcement.partition.is_whole:
         announced[_PARTITION] = announcement.partition.name
     if announcement.sync_flag is not None:
@@ -143,7 +142,7 @@ def read_announcement(schema: Mapping[str, Any]) -> Announcement:
         AnnouncementError: a keyword has another form.
     """
     return Announcement(
-        read_since=_read_since(schema.get(_READ_SINCE)),
+        read_after=_text(schema, _READ_AFTER),
         partition=_partition(schema.get(_PARTITION, WHOLE.name)),
         sync_flag=_struct(schema, _SYNC_FLAG, FlaggedTable),
         ledger_id=_text(schema, _LEDGER),
@@ -151,18 +150,6 @@ def read_announcement(schema: Mapping[str, Any]) -> Announcement:
         source=_struct(schema, _SOURCE, Source),
         content_form=_struct(schema, _CONTENT, ContentForm),
     )
-
-
-def _read_since(text: Any) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        timestamp = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        timestamp = None
-    if timestamp is None or timestamp.tzinfo is not None:
-        raise AnnouncementError(f"the schema says {_READ_SINCE}: {text!r:.60}, which is no timestamp without a zone")
-    return timestamp
 
 
 def _partition(name: Any) -> Partition:
@@ -175,7 +162,7 @@ def _partition(name: Any) -> Partition:
 def _text(schema: Mapping[str, Any], name: str) -> str | None:
     text = schema.get(name)
     if text is not None and not (isinstance(text, str) and text):
-        raise AnnouncementError(f"the schema says {name}: {text!r:.60}, which is no name")
+        raise AnnouncementError(f"the schema says {name}: {text!r:.60}, which is no text")
     return text
 
 

@@ -21,6 +21,7 @@ from singer_sdk.sql import SQLStream
 
 from sync_databases.displayed_text import escape_log_lines
 from sync_databases.value_sql import value_sql_for
+from sync_ledger.runs import runs_so_far
 from sync_ledger.stream_contract import (
     CONTENT_PROPERTY,
     DELETED_AT_PROPERTY,
@@ -96,7 +97,7 @@ class UnsyncedOrdersStream(SQLStream):
         """Leave nothing of the start in STATE: a run reads its bookmark from the state that it was given."""
 
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
-        """Announce in the schema since when the records were read, by which ledger, from where, and by which flag.
+        """Announce in the schema after which runs the records were read, by which ledger, from where, and by which flag.
 
         The target refuses what another run has overtaken or would not find again, and sets the flag.
         """
@@ -104,7 +105,7 @@ class UnsyncedOrdersStream(SQLStream):
             table = self.tap.orders_table
             names = [column.name for column in self._columns]
             announcement = Announcement(
-                self._read_since,
+                self._begin[1],
                 table.partition,
                 flagged_table(table.flag_columns, table.sent(self._columns)),
                 ledger_id=self.tap.ledger.ledger_id,
@@ -361,10 +362,11 @@ class UnsyncedOrdersStream(SQLStream):
         )
 
     @cached_property
-    def _read_since(self) -> datetime:
-        """When this run began to read, by the ledger's clock: naive UTC."""
-        with reading(self.tap.ledger.engine, "ledger", LEDGER_CHECK) as connection:
-            return self.tap.ledger.now(connection)
+    def _begin(self) -> tuple[datetime, str]:
+        """When this run began to read, by the ledger's clock (naive UTC), and after which other runs."""
+        ledger, partition = self.tap.ledger, self.tap.orders_table.partition
+        with reading(ledger.engine, "ledger", LEDGER_CHECK) as connection:
+            return ledger.now(connection), runs_so_far(connection, ledger.tables.run, self.name, partition)
 
     @cached_property
     def _own_state(self) -> StreamState:
@@ -374,7 +376,7 @@ class UnsyncedOrdersStream(SQLStream):
     def _bookmark(self) -> str | None:
         """The bookmark of an earlier run, if this one may go on from it; STATE has none any more where it may not."""
         full_table = self.replication_method == REPLICATION_FULL_TABLE
-        return self._own_state.start(self.stream_state, self._read_since, full_table=full_table)
+        return self._own_state.start(self.stream_state, self._begin[0], full_table=full_table)
 
     def _move_bookmark(self, page: Page) -> None:
         if page.bookmark is not None:

@@ -156,8 +156,8 @@ class Run:
         if first:
             self._log_credits(ledger)
         self._leases[request.stream] = lease
-        if request.announced.read_since is not None:
-            lease.refuse_outdated(request.announced.read_since)
+        if request.announced.read_after is not None:
+            lease.refuse_outdated(request.announced.read_after)
         lease.start_heartbeat()
         return lease
 
@@ -173,7 +173,7 @@ class Run:
             ignore_empty=own.writes.ignore_empty,
             on_rejection=self.settings.on_rejection,
             continuous=self.settings.continuous,
-            due_by_ledger=self.settings.continuous or request.announced.read_since is not None,
+            due_by_ledger=self.settings.continuous or request.announced.read_after is not None,
             content_form=None if request.announced.content_form is None else request.announced.content_form.id,
             callback_url=self.settings.callback_url,
         )

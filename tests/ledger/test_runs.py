@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from sync_ledger.leases import Lease, LeaseHeldError, OutdatedError
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.recovery import adopt, release_uncreated
+from sync_ledger.runs import runs_so_far
 from sync_ledger.tables import AckStatus, JobStep
 
 START = """
@@ -63,6 +65,11 @@ def leave_job(ledger: Ledger, run_id: str, job_id: str, step: JobStep) -> None:
             journal_step(connection, ledger.tables.job, job_id, step, now, file_id="7", zoho_job_id="8")
 
 
+def read_by_now(ledger: Ledger, stream: str = "orders", partition: Partition = WHOLE) -> str:
+    with ledger.connect() as connection:
+        return runs_so_far(connection, ledger.tables.run, stream, partition)
+
+
 def test_a_second_run_ends_at_once_and_says_who_holds_the_lock(
     ledger: Ledger, other_run: subprocess.Popen[str]
 ) -> None:
@@ -71,17 +78,38 @@ def test_a_second_run_ends_at_once_and_says_who_holds_the_lock(
 
 
 def test_what_was_read_before_another_run_was_at_work_is_refused(ledger: Ledger) -> None:
-    with ledger.connect() as connection:
-        before = ledger.now(connection)
+    before = read_by_now(ledger)
     Lease.acquire(ledger, "orders").release("finished", COUNTS, 0)
-    with ledger.connect() as connection:
-        after = ledger.now(connection)
+    after = read_by_now(ledger)
     lock = Lease.acquire(ledger, "orders")
     with pytest.raises(OutdatedError, match="run the pair again"):
         lock.refuse_outdated(before)
     lock.refuse_outdated(after)  # a run itself is no other
     lock.release("finished", COUNTS, 0)
-    Lease.acquire(ledger, "lines").refuse_outdated(before)
+    of_others = read_by_now(ledger, "lines")
+    Lease.acquire(ledger, "lines").refuse_outdated(of_others)
+
+
+def test_what_was_read_before_a_run_that_lived_on_is_refused(ledger: Ledger) -> None:
+    other = Lease.acquire(ledger, "orders")
+    before = read_by_now(ledger)
+    with other.transaction():
+        pass
+    other.release("finished", COUNTS, 0)
+    with pytest.raises(OutdatedError, match="another run was at work after that"):
+        Lease.acquire(ledger, "orders").refuse_outdated(before)
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_clock_that_was_set_hides_no_run_that_was_at_work(ledger: Ledger, hours: int) -> None:
+    before = read_by_now(ledger)
+    Lease.acquire(ledger, "orders").release("finished", COUNTS, 0)
+    run = ledger.tables.run
+    with ledger.begin() as connection:
+        then = ledger.now(connection) + timedelta(hours=hours)
+        connection.execute(sa.update(run).values(started_at=then, heartbeat_at=then, finished_at=then))
+    with pytest.raises(OutdatedError):
+        Lease.acquire(ledger, "orders").refuse_outdated(before)
 
 
 def test_other_streams_and_partitions_have_locks_of_their_own(ledger: Ledger, other_run: subprocess.Popen[str]) -> None:
@@ -133,16 +161,16 @@ def test_of_splits_that_begin_at_one_moment_one_lives_at_most(ledger: Ledger) ->
 
 
 def test_what_another_split_was_at_work_on_is_refused_and_what_another_share_was_is_not(ledger: Ledger) -> None:
-    with ledger.connect() as connection:
-        before = ledger.now(connection)
+    others = WHOLE, Partition(1, 3)
+    before = {each: read_by_now(ledger, partition=each) for each in (Partition(2, 4), *others)}
     Lease.acquire(ledger, "orders", Partition(1, 4)).release("finished", COUNTS, 0)
     share = Lease.acquire(ledger, "orders", Partition(2, 4))
-    share.refuse_outdated(before)
+    share.refuse_outdated(before[Partition(2, 4)])
     share.release("finished", COUNTS, 0)
-    for other in (WHOLE, Partition(1, 3)):
+    for other in others:
         lock = Lease.acquire(ledger, "orders", other)
         with pytest.raises(OutdatedError):
-            lock.refuse_outdated(before)
+            lock.refuse_outdated(before[other])
         lock.release("finished", COUNTS, 0)
 
 

@@ -254,12 +254,12 @@ def test_records_are_not_taken_through_a_mapper_that_drops_what_the_tap_said(sho
             connection.exec_driver_sql("ALTER TABLE orders ADD is_synced INTEGER")
         shop.tap_config = {"unsynced_by": "sync_flag", "sync_flag_column": "is_synced"}
     shop.insert(KEYS)
-    text = "the SCHEMA lacks x-sync-ledger, x-sync-stream, x-sync-read-since: a mapper"
+    text = "the SCHEMA lacks x-sync-ledger, x-sync-stream, x-sync-read-after: a mapper"
     assert_refused(shop, text, run=lambda: mapped(shop, drop_keywords))
     assert shop.crm() == {}
 
 
-@pytest.mark.parametrize("keyword", ["x-sync-ledger", "x-sync-stream", "x-sync-read-since"])
+@pytest.mark.parametrize("keyword", ["x-sync-ledger", "x-sync-stream", "x-sync-read-after"])
 def test_one_keyword_that_is_missing_is_enough(shop: Shop, keyword: str) -> None:
     shop.insert(KEYS)
     text = f"the SCHEMA lacks {keyword}: a mapper between tap and target"

@@ -15,7 +15,7 @@ from simulation.scheduler import Process, Scheduler, Task
 READ_SECONDS = 60.0
 """So long the HTTP client waits for an answer."""
 LATE_SECONDS = 15.0
-"""A body that lands so long after it was sent, or from a process that slept so long, is in doubt."""
+"""A body that lands so long after its run was seen to hold the lease is in doubt."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Parcel:
     keys: AbstractSet[str]
     """The orders that it writes; those of a job are known once it is created."""
     waiter: Task
-    sent: float
+    checked: float
+    """When its run was last seen to hold the lease."""
     answer: Answer | None = None
     garbled: bool = False
     """The answer will not be understood."""
@@ -45,10 +46,8 @@ class Parcel:
     @property
     def is_late(self) -> bool:
         """Whether what it writes now may be overtaken already."""
-        sender, now = self.waiter.process, self.waiter.scheduler.now
-        return (
-            self.lost or self.garbled or sender.dead or sender.slept >= LATE_SECONDS or now - self.sent > LATE_SECONDS
-        )
+        since = self.waiter.scheduler.now - self.checked
+        return self.lost or self.garbled or self.waiter.process.dead or since > LATE_SECONDS
 
 
 @dataclass
@@ -71,14 +70,17 @@ class Carriage:
         land: Callable[[Parcel], Answer],
         loss: Loss | None = None,
         *,
+        checked: float,
         garbled: bool,
     ) -> Answer:
         """Send a body and wait for its answer; `seconds` there and back, `land` has the effect.
 
+        Its run was seen to hold the lease when it was `checked`.
+
         Raises:
             ReadTimeout, ConnectionError: no answer came in time, or with a `loss` ever.
         """
-        parcel = Parcel(_keys_of(request, content), self.scheduler.current, self.scheduler.now, garbled=garbled)
+        parcel = Parcel(_keys_of(request, content), self.scheduler.current, checked, garbled=garbled)
 
         def travel() -> None:
             try:

@@ -59,12 +59,18 @@ class Checker:
 
     # At any time
 
-    def state_went_out(self, records: Iterable[tuple[str, str]]) -> None:
-        """STATE goes out only when every record before it has an outcome in the ledger."""
+    def state_went_out(self, records: Iterable[tuple[str, str, int]]) -> None:
+        """STATE goes out only when every record before it has an outcome in the ledger, since the tick of its reading.
+
+        One that is `submitted` may have had one: a run that lasts reads an order again that is due again.
+        """
         acks = {row["record_key"]: row for row in self._ledger.execute("SELECT * FROM zoho_sync_ack")}
-        for key, version in dict(records).items():
+        settled = "SELECT 1 FROM sim_acks WHERE record_key = ? AND status <> 'submitted' AND moment > ?"
+        for key, (version, read_at) in {key: (version, read_at) for key, version, read_at in records}.items():
             ack = acks.get(key)
-            if ack is None or (ack["version"] == version and ack["status"] == "submitted"):
+            if ack is not None and (ack["version"] != version or ack["status"] != "submitted"):
+                continue
+            if ack is None or self._ledger.execute(settled, (key, read_at)).fetchone() is None:
                 self.fail(
                     f"STATE went out before order {key} at {version!r} had an outcome: {dict(ack) if ack else None}"
                 )

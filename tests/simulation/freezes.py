@@ -21,8 +21,8 @@ LONG_FREEZE = {Kind.FROZEN_CRM: (130.0, 900.0), Kind.FROZEN_DATABASE: (60.0, 130
 
 SECONDS = {(20.0, 130.0): 5.0, (130.0, 900.0): 3.0, (3_700.0, 9_000.0): 1.5}
 """How long a process sleeps: sometimes longer than an access token lives."""
-WRITES = "sends"
-"""The point of a process's life before a call that writes."""
+WRITES = frozenset({"connects to write", "sends"})
+"""Points of a process's life: before the check of a call that writes, and after it."""
 
 
 class Freezes:
@@ -70,8 +70,8 @@ class Freezes:
         way = draw.choice(["write", "write", "point", "time"])
         if way != "time":
             writes = way == "write" and first is writing
-            at = draw.randint(1, 3 if writes else draw.choice([6, 15, 40]))
-            first.on_point = self._at_point(number, at, asleep, seconds, draw, only=WRITES if writes else None)
+            at = draw.randint(1, 6 if writes else draw.choice([6, 15, 40]))
+            first.on_point = self._at_point(number, at, asleep, seconds, draw, only=WRITES if writes else frozenset())
             return
 
         def wait() -> None:
@@ -81,10 +81,10 @@ class Freezes:
         self._scheduler.spawn(self._world, wait, "freeze")
 
     def _at_point(
-        self, number: int, at: int, asleep: list[Process], seconds: float, draw: random.Random, *, only: str | None
+        self, number: int, at: int, asleep: list[Process], seconds: float, draw: random.Random, *, only: Collection[str]
     ) -> Callable[[Process, str], None]:
         def meet(process: Process, point: str) -> None:
-            if only not in {None, point}:
+            if only and point not in only:
                 return
             process.points += 1
             if process.points < at or point == "commit":  # amid a transaction nobody else could look

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import sqlite3
-import types
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -24,7 +23,8 @@ from simulation.application import at_once, install_small_module, serve
 from simulation.blameless import GATEWAY_DAY, NO_ANSWER
 from simulation.carriage import Carriage, Loss, Parcel
 from simulation.chance import Chance
-from simulation.http_messages import WRITING, Answer, aborted, arrived, content_of, kind_of_call, refused
+from simulation.connections import CallFault, Connection
+from simulation.http_messages import WRITING, Answer, aborted, arrived, content_of, kind_of_call
 from simulation.job_files import in_other_order, rows_of_file
 from simulation.network_faults import CALL_FAULTS, CALLBACKS, GATEWAY_PAGES, JOB_FAULTS, PAGE, UNSURE
 from simulation.scheduler import Process, Scheduler
@@ -76,15 +76,16 @@ class Zoho:
         zoho = self
 
         class Adapter(HTTPAdapter):
-            """Hands requests over without a socket, once they are checked."""
+            """Hands requests over without a socket, once they are checked, as `CheckingAdapter` does."""
 
             def __init__(self, before: Callable[[Any], None]) -> None:
                 self._before = before
                 super().__init__()
 
             def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-                self._before(types.SimpleNamespace(sock=object(), is_connected=True))
-                return zoho.travel(self, request)
+                fault = zoho.decide_fault()
+                self._before(Connection(zoho.scheduler, kind_of_call(request), fault))
+                return zoho.travel(self, request, fault)
 
         target_zoho_crm.api.http_sessions.CheckingAdapter = Adapter  # type: ignore[misc, assignment]
 
@@ -136,15 +137,19 @@ class Zoho:
 
     # Calls
 
-    def travel(self, adapter: HTTPAdapter, request: requests.PreparedRequest) -> requests.Response:
-        """Take one request to Zoho and its answer back, as far as chance lets it."""
-        process = self.scheduler.current.process
-        if process.on_point is not None:
-            process.on_point(process, "sends" if kind_of_call(request) in WRITING else "call")
+    def decide_fault(self) -> CallFault:
+        """What the next call meets, from its connection on."""
         kind, generator = self.chance.decide("call", self.rate, CALL_FAULTS)
         if self.gateway_day:
             kind, generator = self.chance.decide("gateway", GATEWAY_DAY, {"504_before": 2.0, "504_after": 1.0})
-        self.scheduler.sleep(generator.uniform(0.01, 0.3))
+        return CallFault(kind, generator)
+
+    def travel(self, adapter: HTTPAdapter, request: requests.PreparedRequest, fault: CallFault) -> requests.Response:
+        """Take one request to Zoho and its answer back, as far as chance lets it; its connection stands."""
+        process, checked = self.scheduler.current.process, self.scheduler.now
+        if process.on_point is not None:
+            process.on_point(process, "sends" if kind_of_call(request) in WRITING else "call")
+        kind, generator = fault
         if kind in UNSURE:
             self.unsure.add(process.pid)
         self._lose_before(kind, generator)
@@ -152,7 +157,7 @@ class Zoho:
             return arrived(adapter, request, (504, {"content-type": "text/html"}, PAGE))
         if kind == "token_expired":
             self.emulator.oauth.revoke_tokens()
-        status, headers, body = self._there_and_back(request, process, kind, generator)
+        status, headers, body = self._there_and_back(request, process, fault, checked)
         if process.on_point is not None:
             process.on_point(process, "answer")
         if kind == "lost_after" or status == NO_ANSWER:
@@ -162,9 +167,9 @@ class Zoho:
         return arrived(adapter, request, (status, headers, body), cut=kind == "cut")
 
     def _there_and_back(
-        self, request: requests.PreparedRequest, process: Process, kind: str | None, generator: random.Random
+        self, request: requests.PreparedRequest, process: Process, fault: CallFault, checked: float
     ) -> Answer:
-        content = content_of(request)
+        content, (kind, generator) = content_of(request), fault
 
         def land(parcel: Parcel | None = None) -> Answer:
             return self._carry_out(request, content, process, kind, generator, parcel)
@@ -179,7 +184,7 @@ class Zoho:
         try:
             loss = self._loss(request)
             seconds = generator.uniform(0.01, 0.3), back()
-            return self.carriage.carry(request, content, seconds, land, loss, garbled=kind in UNSURE)
+            return self.carriage.carry(request, content, seconds, land, loss, checked=checked, garbled=kind in UNSURE)
         except requests.exceptions.RequestException:
             self.unsure.add(process.pid)
             raise
@@ -198,8 +203,6 @@ class Zoho:
 
     def _lose_before(self, kind: str | None, generator: random.Random) -> None:
         """Fail before Zoho has heard of the call."""
-        if kind == "no_connection":
-            raise refused()
         if kind == "lost_before":
             self.scheduler.sleep(generator.choice([0.0, 5.0]))
             raise aborted()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from simulation.network import CREDENTIALS
 from simulation.pipe import NOTHING, Pipe
 from simulation.scheduler import Killed, Process, Scheduler, Task
 from simulation.set_ups import SetUp
-from simulation.simulated_databases import simulated_connection
+from simulation.simulated_databases import HOOKS, simulated_connection
 from simulation.stand_ins import STAGE
 from simulation.threads import Event as SimEvent
 from sqlalchemy import event
@@ -24,6 +25,7 @@ from sync_databases.database_errors import DatabaseError
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE
 from sync_ledger.recovery import release_uncreated
+from sync_ledger.runs import runs_so_far
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY, Announcement
 from sync_ledger.stream_contract import Source as AnnouncedSource
 from tap_legacy_orders.catalog import catalog_entry
@@ -140,6 +142,7 @@ def tap(
     release_uncreated(ledger, stream, watched_for=WHOLE)
     with ledger.connect() as connection:
         read_since = ledger.now(connection)
+        read_after = runs_so_far(connection, ledger.tables.run, stream, WHOLE)
     keys = [column.name for column in table.key]
     own_state = StreamState(BookmarkScope.of(stream, table), ledger, LOGGER)
     document = dict(state.get(stream, {}))
@@ -147,7 +150,7 @@ def tap(
     columns, zone = in_byte_order(table.columns), config.column.zone
     form = form_of(columns, None, zone)
     announced = Announcement(
-        read_since,
+        read_after,
         content_form=form,
         ledger_id=ledger.ledger_id,
         stream=stream,
@@ -235,7 +238,7 @@ class TargetRun:
         self._change_column = change_column
         self._pipe = pipe
         self._on_state = on_state
-        self._sent: list[tuple[str, str]] = []
+        self._sent: list[tuple[str, str, int]] = []
         self._before: dict[int, int] = {}
         self._states = 0
         self.run: Run | None = None
@@ -244,8 +247,8 @@ class TargetRun:
         """Whether it holds the stream's lock."""
         self.how_ended = "killed"
 
-    def records_before(self, state: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Key and version of each record that was read before a STATE."""
+    def records_before(self, state: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+        """Key and version of each record that was read before a STATE, and the tick at which it was."""
         return self._sent[: self._before[state["number"]]]
 
     def terminate(self) -> None:
@@ -307,7 +310,7 @@ class TargetRun:
                 assert reader is not None
                 assert delivery is not None
                 rows: Rows = reader.read_lines(message[1])
-                self._sent += zip(rows.keys, rows.versions, strict=True)
+                self._sent += zip(rows.keys, rows.versions, itertools.repeat(HOOKS.tick()), strict=False)
                 delivery.add(rows)
             else:
                 self._states += 1
