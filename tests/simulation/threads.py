@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 from typing import Any
 
 from simulation.scheduler import Killed, Scheduler, Task
+
+
+def _wait_among(waiters: MutableSequence[Task], scheduler: Scheduler, timeout: float | None = None) -> None:
+    """Wait to be called, or so long. Whoever is woken by something else leaves: it would take another's turn later."""
+    task = scheduler.current
+    waiters.append(task)
+    scheduler.block(timeout)
+    if task in waiters:
+        waiters.remove(task)
 
 
 class Lock:
@@ -25,8 +34,7 @@ class Lock:
         while self._held:
             if not blocking:
                 return False
-            self._waiters.append(self._scheduler.current)
-            self._scheduler.block()
+            _wait_among(self._waiters, self._scheduler)
         self._held = True
         return True
 
@@ -101,8 +109,7 @@ class Event:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set, or so long."""
         if not self._set:
-            self._waiters.append(self._scheduler.current)
-            self._scheduler.block(timeout)
+            _wait_among(self._waiters, self._scheduler, timeout)
         return self._set
 
 
@@ -118,8 +125,7 @@ class Semaphore:
         if self._scheduler.current.process.dead:
             raise Killed
         while not self._free:
-            self._waiters.append(self._scheduler.current)
-            self._scheduler.block()
+            _wait_among(self._waiters, self._scheduler)
         self._free -= 1
         return True
 
@@ -202,8 +208,7 @@ class Pool:
             while not self._queue:
                 if self._closed:
                     return
-                self._idle.append(self._scheduler.current)
-                self._scheduler.block()
+                _wait_among(self._idle, self._scheduler)
             future, work, arguments = self._queue.popleft()
             try:
                 result = work(*arguments)
