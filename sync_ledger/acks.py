@@ -16,6 +16,7 @@ from sync_databases import dialects
 from sync_databases.chunks import chunks_of, lookup_chunks
 from sync_databases.engines import Family, engine_of
 from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckStatus
+from sync_ledger.tries import are_of_ack, tries_of
 
 ROWS_AT_A_TIME = 5_000
 """Rows made ready at a time; more would only take more memory."""
@@ -101,7 +102,7 @@ class Acks:
 def write_acks(connection: sa.Connection, table: sa.Table, acks: Acks, *, of_job: bool = False) -> bool:
     """Insert or replace the acks in one go; keys must differ from each other.
 
-    `attempts` is added to what is there when the version is the same, and starts afresh for another version.
+    `attempts` is added to what is there when version and content are the same, and starts afresh for others.
     `of_job`: an ack that is there by now from elsewhere than the same job is left as it is. Returns whether surely all
     were written; `from_elsewhere` finds the others.
     """
@@ -119,33 +120,6 @@ def from_elsewhere(
     query = sa.select(table.c.record_key).where(table.c.stream == stream, others)
     for chunk in lookup_chunks(connection, keys):
         found.update(connection.execute(query.where(table.c.record_key.in_(chunk))).scalars())
-    return found
-
-
-def attempts_of(
-    connection: sa.Connection, table: sa.Table, stream: str, keys: Iterable[str]
-) -> dict[str, tuple[str, int]]:
-    """Look up version and attempts of those keys that have an ack."""
-    found = tries_of(connection, table, stream, keys)
-    return {key: (tries.version, tries.attempts) for key, tries in found.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Tries:
-    """How often an order was tried at a version, and since when its calls fail with answers that blame nobody."""
-
-    version: str
-    attempts: int
-    failing_since: datetime | None
-
-
-def tries_of(connection: sa.Connection, table: sa.Table, stream: str, keys: Iterable[str]) -> dict[str, Tries]:
-    """Look up the tries of those keys that have an ack."""
-    found: dict[str, Tries] = {}
-    columns = (table.c.record_key, table.c.version, table.c.attempts, table.c.failing_since)
-    for chunk in lookup_chunks(connection, keys):
-        query = sa.select(*columns).where(table.c.stream == stream, table.c.record_key.in_(chunk))
-        found.update((key, Tries(*tries)) for key, *tries in connection.execute(query))
     return found
 
 
@@ -218,7 +192,8 @@ def count_by_status(connection: sa.Connection, table: sa.Table, stream: str) -> 
 
 def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> list[tuple[str, sa.ColumnElement[Any]]]:
     """The assignments of the upsert. Those that ask for the old row come first: MySQL assigns from left to right."""
-    attempts = sa.case((table.c.version == new("version"), table.c.attempts + new("attempts")), else_=new("attempts"))
+    same = are_of_ack(table, new)
+    attempts = sa.case((same, table.c.attempts + new("attempts")), else_=new("attempts"))
     # A job's outcome confirms what the job was made of; every other ack holds itself what was sent, or knows no more.
     of_same_job = table.c.job_id == new("job_id")
     sent = [
@@ -231,13 +206,13 @@ def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> li
     remade = sa.case((another, new("run_id")), else_=table.c.remade_run_id)
     # No parameter, since those of a row are counted.
     synced: sa.ColumnElement[Any] = sa.literal_column(f"'{AckStatus.SYNCED.value}'")
-    fails_still = sa.and_(table.c.version == new("version"), new("status") != synced)
+    fails_still = sa.and_(same, new("status") != synced)
     since = sa.func.coalesce(table.c.failing_since, new("failing_since"))
     failing = sa.case((fails_still, since), else_=new("failing_since"))
     updates: list[tuple[str, sa.ColumnElement[Any]]] = [
         ("attempts", attempts),
-        *sent,
         ("failing_since", failing),
+        *sent,
         ("earlier_zoho_id", earlier),
         ("remade_run_id", remade),
     ]

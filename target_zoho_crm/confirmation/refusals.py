@@ -7,10 +7,11 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from sync_ledger.acks import Ack, Tries, tries_of
+from sync_ledger.acks import Ack
 from sync_ledger.job_journal import JournalledJob
 from sync_ledger.leases import Lease
 from sync_ledger.tables import AckStatus
+from sync_ledger.tries import Tries, tries_of
 from target_zoho_crm.api.codes import Family
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
@@ -55,7 +56,8 @@ class Refusals:
             due = since = None
             if outcome.family is Family.TRANSIENT:
                 attempt, before = attempt_of(outcome.code), tried.get(outcome.key)
-                if before is None or before.version != outcome.version:
+                content = None if job else self._contents.of(outcome.key)  # of a job the ack has it by now
+                if before is None or not before.are_of(outcome.version, content, self._contents.form):
                     before = Tries(outcome.version, 0, None)
                 if attempt.blames_nobody:
                     since = before.failing_since or now

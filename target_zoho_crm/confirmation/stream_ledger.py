@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from msgspec import structs
 
-from sync_ledger.acks import Acks, from_elsewhere, has_long_numbers, make_due, synced_at, tries_of, write_acks
+from sync_ledger.acks import Acks, from_elsewhere, has_long_numbers, make_due, synced_at, write_acks
 from sync_ledger.callback_notes import called_back_at
 from sync_ledger.content_forms import keys_with_content
 from sync_ledger.deleted_records import KnownRecord, count_in_crm, known_records, note_deleted
@@ -36,6 +36,7 @@ from sync_ledger.record_owners import Claim, claims_on, owners_in_module
 from sync_ledger.sent_writes import SentWrite
 from sync_ledger.statistics import AckStatistics
 from sync_ledger.tables import AckStatus, JobStep
+from sync_ledger.tries import tries_of
 from sync_ledger.writes_under_way import WriteKind
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.batch import Channel

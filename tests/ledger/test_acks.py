@@ -12,7 +12,6 @@ from sync_ledger import acks as acks_module
 from sync_ledger.acks import (
     Ack,
     Acks,
-    attempts_of,
     count_by_status,
     from_elsewhere,
     make_due,
@@ -21,6 +20,7 @@ from sync_ledger.acks import (
 from sync_ledger.keys_alike import keys_folded_alike
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckStatus
+from sync_ledger.tries import Tries, tries_of
 
 NOW = datetime(2026, 3, 29, 1, 30, 0, 123456)  # noqa: DTZ001 - the ledger's moments are naive UTC
 TRICKY_KEYS = ["A1", "a1", "A1 ", " A1", "Ä1", "A\u03081", "ß", "ss", "1", "01", "1.0", "'; --", "a|b\\", "日本", "😀"]
@@ -52,8 +52,8 @@ def read(ledger: Ledger, key: str) -> sa.Row:
 def test_keys_that_look_alike_are_different_orders(ledger: Ledger) -> None:
     write(ledger, *(ack(key, version=f"of {key}") for key in TRICKY_KEYS))
     with ledger.connect() as connection:
-        found = attempts_of(connection, ledger.tables.ack, "orders", TRICKY_KEYS)
-    assert found == {key: (f"of {key}", 1) for key in TRICKY_KEYS}
+        found = tries_of(connection, ledger.tables.ack, "orders", TRICKY_KEYS)
+    assert found == {key: Tries(f"of {key}", 1, None) for key in TRICKY_KEYS}
 
 
 def test_every_column_survives(ledger: Ledger) -> None:
@@ -90,6 +90,23 @@ def test_attempts_count_for_one_version_and_start_afresh_for_another(ledger: Led
     assert read(ledger, "K").attempts == 1
 
 
+def test_attempts_start_afresh_for_another_content_of_one_version(ledger: Ledger) -> None:
+    def tried(content: str | None, form: str = "f1") -> tuple[int, datetime]:
+        failing = NOW + timedelta(hours=len(seen))
+        refused = ack("K", status=AckStatus.REJECTED, content=content, content_form=form, failing_since=failing)
+        write(ledger, refused)
+        seen.append(read(ledger, "K"))
+        return seen[-1].attempts, seen[-1].failing_since
+
+    seen: list[sa.Row] = []
+    assert tried("c1") == (1, NOW)
+    assert tried("c1") == (2, NOW)
+    assert tried(None) == (3, NOW)  # what is not known is no other content
+    assert tried("c1") == (4, NOW)
+    assert tried("c2") == (1, NOW + timedelta(hours=4))
+    assert tried("c3", form="f2") == (2, NOW + timedelta(hours=4))  # contents of two forms are not compared
+
+
 def test_a_refusal_keeps_the_id_of_the_record_that_is_in_the_crm(ledger: Ledger) -> None:
     write(ledger, ack("K", zoho_id="42", action="insert"))
     write(ledger, ack("K", version="v2", status=AckStatus.REJECTED, error_code="INVALID_DATA"))
@@ -117,8 +134,8 @@ def test_a_full_job_is_written_in_one_go(ledger: Ledger) -> None:
     write(ledger, *many)
     with ledger.connect() as connection:
         assert count_by_status(connection, ledger.tables.ack, "orders") == {"synced": 25_000}
-        found = attempts_of(connection, ledger.tables.ack, "orders", [each.record_key for each in many])
-    assert set(found.values()) == {("v1", 2)}
+        found = tries_of(connection, ledger.tables.ack, "orders", [each.record_key for each in many])
+    assert set(found.values()) == {Tries("v1", 2, None)}
 
 
 @pytest.mark.parametrize("rows", [1, 24, 25, 26, 199, 200, 201, 5_003])

@@ -43,7 +43,8 @@ class Checker:
         poisoned: Collection[str] = (),
     ) -> None:
         """Read the ledger at `ledger`; no call can write an order that is `poisoned`."""
-        self._poisoned = frozenset(poisoned)
+        # The emulator's faults go by folded keys.
+        self._poisoned = frozenset(key.strip().casefold() for key in poisoned)
         self._ledger = plain(ledger)
         self._ledger.row_factory = sqlite3.Row
         self._shop = shop
@@ -227,7 +228,7 @@ class Checker:
             used_up = ack is not None and at == (text, "parked") and ack["attempts"] >= self._max_attempts
             if at is not None and at[0] == text and self._ownership.stands_against(ack):
                 continue  # another order, or a person, has what it needs, and the ledger says so
-            if used_up and ack["error_code"] == LedgerCode.BREAKS_CALLS.value and key not in self._poisoned:
+            if used_up and ack["error_code"] == LedgerCode.BREAKS_CALLS.value and key.strip().casefold() not in self._poisoned:
                 left.append(f"{key}: parked, though calls with it do not fail")
             if key in refused:
                 wanted = "parked" if refused[key] == "RECORD_LOCKED" or used_up else "rejected"

@@ -57,9 +57,20 @@ SWITCHES: Mapping[Kind, bool] = {
 """Which are on unless the command line says otherwise: those that the product has learned to live with."""
 
 BODIES_LAND_LATE = frozenset(
-    {Kind.FROZEN_PROCESSES, Kind.FROZEN_CRM, Kind.FROZEN_DATABASE, Kind.LOST_ANSWERS, Kind.LATE_JOBS, Kind.CLOCK_STEPS}
+    {
+        Kind.FROZEN_PROCESSES,
+        Kind.FROZEN_CRM,
+        Kind.FROZEN_DATABASE,
+        Kind.LOST_ANSWERS,
+        Kind.LATE_JOBS,
+        Kind.CLOCK_STEPS,
+        Kind.FOLLOWING,
+    }
 )
-"""With these a body travels by itself: it lands whether or not its sender still waits, and perhaps hours later."""
+"""With these a body travels by itself: it lands whether or not its sender still waits, and perhaps hours later.
+
+A run that follows is among them because it does not end with a lost answer: it goes on beside a job that may exist.
+"""
 
 SHARED_VERSIONS = frozenset({Kind.EQUAL_VERSIONS, Kind.SLOW_APPLICATION, Kind.REPEATED_HOUR})
 """With these two changes of an order may bear one value of the change column, whoever has read the first."""
