@@ -26,6 +26,8 @@ class LedgerCode(StrEnum):
     """`meltano config test` of version 0.1 wrote a made-up name over its record."""
     RESEND_ASKED = "RESEND_ASKED"
     """A person asked by `orders-sync resend` for it to be written once more."""
+    ALIKE_IN_DOUBT = "ALIKE_IN_DOUBT"
+    """A write of another order, whose key Zoho takes for this one, may land yet."""
     IN_DOUBT = "IN_DOUBT"
     """Another write may have landed over it: it is to be compared with the CRM."""
     DIFFERS = "DIFFERS"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from sync_databases.chunks import lookup_chunks
-from sync_ledger.tables import AckStatus
+from sync_ledger.tables import AckStatus, LedgerTables
+from sync_ledger.writes_under_way import keys_that_may_land
 
 
 def keys_folded_alike(
@@ -44,6 +45,51 @@ def keys_folded_alike(
             rivals[key] |= {other: own.get(other) for other in others}
     found = {key: _first(own.get(key), others) for key, others in rivals.items()}
     return {key: other for key, other in found.items() if other is not None}
+
+
+class KeysAlike(NamedTuple):
+    """Keys that may be taken for another order's, each with that one's key."""
+
+    taken: dict[str, str]
+    """By an order that has a record, or is on its way, or goes now."""
+    in_doubt: dict[str, str]
+    """These have no record, and a write of the other one is in doubt: what lands late would take theirs."""
+
+
+def keys_alike(
+    connection: sa.Connection,
+    tables: LedgerTables,
+    stream: str,
+    run_id: str,
+    keys: Collection[str],
+    folded: Mapping[str, str],
+    fold: Callable[[str], str],
+) -> KeysAlike:
+    """Find those of `keys` that stand against another order's.
+
+    `run_id` is the run that asks; `folded` is what `fold` makes of those keys that differ from it.
+    """
+    taken = keys_folded_alike(connection, tables.ack, stream, keys, folded)
+    others = [key for key in keys if key not in taken]
+    return KeysAlike(taken, _in_doubt(connection, tables, stream, run_id, others, fold))
+
+
+def _in_doubt(
+    connection: sa.Connection,
+    tables: LedgerTables,
+    stream: str,
+    run_id: str,
+    keys: Iterable[str],
+    fold: Callable[[str], str],
+) -> dict[str, str]:
+    doubtful = keys_that_may_land(connection, tables, stream, run_id)
+    if not doubtful:
+        return {}
+    by_fold: dict[str, list[str]] = {}
+    for key in doubtful:
+        by_fold.setdefault(fold(key), []).append(key)
+    others = {key: other for key in keys for other in by_fold.get(fold(key), ()) if other != key}
+    return {key: others[key] for key in others.keys() - _records(connection, tables.ack, stream, others)}
 
 
 def _first(own: str | None, others: Mapping[str, str | None]) -> str | None:

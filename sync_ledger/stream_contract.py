@@ -1,9 +1,9 @@
 """What the tap says to the target beyond Singer: four properties of records, seven keywords of the SCHEMA message.
 
 A record carries its order's key, version and content as the ledger holds them (`docs/selection.md`), and the time at
-which an order was found to be deleted. The schema says after which runs the records were read, by which ledger and as which
-of its streams, from which table, which partition of the stream they are, which flag the tap goes by, and in which form
-contents are taken. Other targets see JSON schema keywords that they do not know, and ignore them. What STATE says
+which an order was found to be deleted. The schema says after which runs the records were read, by which ledger and as
+which of its streams, from which table, which partition of the stream they are, which flag the tap goes by, and in which
+form contents are taken. Other targets see JSON schema keywords that they do not know, and ignore them. What STATE says
 stands in `state_contract.py`.
 """
 

@@ -133,6 +133,20 @@ def in_doubt(connection: sa.Connection, tables: LedgerTables, stream: str, parti
     return list(map(_under_way, connection.execute(query)))
 
 
+def keys_that_may_land(connection: sa.Connection, tables: LedgerTables, stream: str, besides: str) -> set[str]:
+    """The orders of which a record may come to be by a write that is not settled: of another run, or left by its own.
+
+    What the run `besides` has under way is left out.
+    """
+    write = tables.write
+    query = sa.select(write.c.manifest, write.c.row_count).where(
+        write.c.stream == stream,
+        write.c.kind.in_([kind.value for kind in (WriteKind.UPSERT, WriteKind.INSERT, WriteKind.JOB)]),
+        sa.or_(write.c.run_id != besides, write.c.left_at.is_not(None)),
+    )
+    return {key for row in connection.execute(query) for key in Manifest(row.manifest, row.row_count).texts()}
+
+
 def claim_look(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay, now: datetime) -> bool:
     """Note that a write in doubt is looked at in this transaction; False where somebody else was faster."""
     table = tables.write

@@ -97,7 +97,7 @@ class UnsyncedOrdersStream(SQLStream):
         """Leave nothing of the start in STATE: a run reads its bookmark from the state that it was given."""
 
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
-        """Announce in the schema after which runs the records were read, by which ledger, from where, and by which flag.
+        """Announce in the schema after which runs the records are read, by which ledger, from where, and by which flag.
 
         The target refuses what another run has overtaken or would not find again, and sets the flag.
         """

@@ -64,6 +64,10 @@ class OwnCode(CodeRow):
         "The bulk job ended and left no result that can be read, so nobody knows what became of its rows.",
         "Nothing; the orders are sent again: by one more job, then by calls. The run's log says how the job ended.",
         "Look in the run's log for how the job ended.")
+    ALIKE_IN_DOUBT = (LedgerCode.ALIKE_IN_DOUBT.value, _T,
+        "Zoho's unique field takes its key for that of another order, whose write had no answer and may land yet.",
+        "Nothing; the order is sent once nothing can land any more, and counts no attempt until then.",
+        "Change one of the two keys.")
     IN_DOUBT = (LedgerCode.IN_DOUBT.value, _T,
         "The order was written, and another write of it that had no answer may have landed over it since.",
         "Nothing; the next run compares it with the CRM, and writes it once more where it differs.",

@@ -38,6 +38,7 @@ _ATTEMPTS: dict[str, Attempt] = {
     OwnCode.CALL_FAILED.value: Attempt.FAILED_WITH_OTHERS,
     OwnCode.UPLOAD_FAILED.value: Attempt.FAILED_WITH_OTHERS,
     OwnCode.JOB_WITHOUT_RESULT.value: Attempt.FAILED_WITH_OTHERS,
+    OwnCode.ALIKE_IN_DOUBT.value: Attempt.FAILED_WITH_OTHERS,
 }
 
 

@@ -26,7 +26,7 @@ from sync_ledger.job_journal import (
     journal_intent,
     journal_step,
 )
-from sync_ledger.keys_alike import keys_folded_alike
+from sync_ledger.keys_alike import KeysAlike, keys_alike
 from sync_ledger.leases import Lease, LeaseCheck
 from sync_ledger.ledger import Ledger
 from sync_ledger.made_again import MadeAgain, made_again_by
@@ -93,10 +93,10 @@ class StreamLedger:
 
     # Questions
 
-    def keys_folded_alike(self, keys: Collection[str], folded: Mapping[str, str]) -> dict[str, str]:
-        """Find those of these keys that Zoho's unique field may take for another order's: key -> the other's key."""
-        ack, stream = self._ledger.tables.ack, self._lease.stream
-        return self._read(lambda connection: keys_folded_alike(connection, ack, stream, keys, folded))
+    def keys_alike(self, keys: Collection[str], folded: Mapping[str, str]) -> KeysAlike:
+        """Find those of these keys that Zoho's unique field may take for another order's."""
+        tables, lease, fold = self._ledger.tables, self._lease, self._folding.fold
+        return self._read(lambda each: keys_alike(each, tables, lease.stream, lease.run_id, keys, folded, fold))
 
     def owners_in_module(self, keys: Collection[str], folded: Mapping[str, str]) -> dict[str, Claim]:
         """Find those of these keys that another stream has in the same module: key -> that stream's order."""

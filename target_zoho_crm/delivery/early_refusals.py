@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sync_databases.keys import KEY_LENGTH
-from target_zoho_crm.api.codes import Family, ZohoCode
+from target_zoho_crm.api.codes import Family, OwnCode, ZohoCode
 from target_zoho_crm.batch import Batch, Entry, PendingRecords
 from target_zoho_crm.confirmation.outcomes import Outcome, Status, own_refusals
 from target_zoho_crm.confirmation.recorder import Recorder
@@ -67,8 +67,7 @@ class EarlyRefusals:
 
     def same_keys(self, pending: PendingRecords, entries: dict[str, Entry]) -> None:
         """Take out orders whose keys Zoho's unique field would take for one, and keys that it cannot hold."""
-        folded = self._folding.changed(entries)
-        twins = self._ledger.keys_folded_alike(entries, folded)
+        alike = self._ledger.keys_alike(entries, self._folding.changed(entries))
         outcomes = [
             self._of_key(
                 key,
@@ -76,14 +75,24 @@ class EarlyRefusals:
                 ZohoCode.DUPLICATE_DATA,
                 f"Zoho's unique field takes this key and that of order {other!r} for one; change one of them.",
             )
-            for key, other in twins.items()
+            for key, other in alike.taken.items()
+        ]
+        outcomes += [
+            self._of_key(
+                key,
+                entries[key].version,
+                OwnCode.ALIKE_IN_DOUBT.value,
+                f"Zoho's unique field takes this key and that of order {other!r} for one, which may be written yet.",
+                Family.TRANSIENT,
+            )
+            for key, other in alike.in_doubt.items()
         ]
         if outcomes:
-            for key in twins:
-                del entries[key]
+            for outcome in outcomes:
+                del entries[outcome.key]
             self._recorder.record(pending, outcomes, None)
 
-    def _of_key(self, key: str, version: str, code: str, message: str) -> Outcome:
+    def _of_key(self, key: str, version: str, code: str, message: str, family: Family = Family.DATA) -> Outcome:
         return Outcome(
             key=key,
             version=version,
@@ -91,5 +100,5 @@ class EarlyRefusals:
             code=code,
             field=self._mapping.key_field.api_name,
             message=message,
-            family=Family.DATA,
+            family=family,
         )

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 from emulator_client import Client
 from following_pair import FOLLOW, following, until
-from pair_of_plugins import Shop, differences
+from pair_of_plugins import ORDERS, Shop, differences
 from writes_in_doubt import in_doubt, time_passes
 
 from orders_sync.cli import main
@@ -122,6 +123,25 @@ def test_the_orders_of_a_job_that_nobody_can_find_go_on(shop: Shop) -> None:
     time_passes(shop, hours=25)
     assert shop.run().code == 0
     shop.assert_all_synced()
+
+
+def test_an_order_waits_while_one_whose_key_zoho_takes_for_its_own_may_land(shop: Shop) -> None:
+    shop.target_config = dict(BY_JOBS)
+    shop.insert(["SO-1"])
+    shop.emulator.admin.add_fault(kind="never_ends", times=2)
+    shop.emulator.admin.add_fault("bulk_create", kind="lost_after", times=2)
+    assert shop.run().code == 0
+    shop.target_config["channel"] = "upsert"
+    with shop.engine.begin() as connection:
+        connection.execute(sa.delete(ORDERS))
+    shop.insert(["so-1"])
+    assert shop.run().code == 0
+    assert shop.acks()["so-1"].error_code == "ALIKE_IN_DOUBT"
+    first_job_lands(shop)
+    time_passes(shop, hours=25)
+    assert shop.run().code == 0
+    assert shop.acks()["so-1"].status == "synced"
+    assert set(shop.crm()) == {"so-1"}
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])

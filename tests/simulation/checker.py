@@ -24,7 +24,13 @@ from sync_ledger.codes import LedgerCode
 from sync_ledger.job_journal import Manifest
 
 COUNT_FOR_NOBODY = frozenset(
-    code.value for code in (LedgerCode.CALL_FAILED, LedgerCode.UPLOAD_FAILED, LedgerCode.JOB_WITHOUT_RESULT)
+    code.value
+    for code in (
+        LedgerCode.CALL_FAILED,
+        LedgerCode.UPLOAD_FAILED,
+        LedgerCode.JOB_WITHOUT_RESULT,
+        LedgerCode.ALIKE_IN_DOUBT,
+    )
 )
 A_DAY = timedelta(days=1)
 OPEN = ("intent", "calling", "uploaded", "created")
@@ -228,7 +234,8 @@ class Checker:
             used_up = ack is not None and at == (text, "parked") and ack["attempts"] >= self._max_attempts
             if at is not None and at[0] == text and self._ownership.stands_against(ack):
                 continue  # another order, or a person, has what it needs, and the ledger says so
-            if used_up and ack["error_code"] == LedgerCode.BREAKS_CALLS.value and key.strip().casefold() not in self._poisoned:
+            breaks_calls = ack is not None and ack["error_code"] == LedgerCode.BREAKS_CALLS.value
+            if used_up and breaks_calls and key.strip().casefold() not in self._poisoned:
                 left.append(f"{key}: parked, though calls with it do not fail")
             if key in refused:
                 wanted = "parked" if refused[key] == "RECORD_LOCKED" or used_up else "rejected"
