@@ -35,7 +35,7 @@ DRAW = 1
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
-	@echo "make test      all tests, and 1,050 histories of faults"
+	@echo "make test      all tests, and 600 histories of faults"
 	@echo "make nightly   what takes hours: deeper tests, faults, histories, mutants; a second call goes on (SEEDS=, HOURS=)"
 	@echo "make faults    every fault on real processes and each engine, with a table; about 15 minutes"
 	@echo "make whole-orders  10,000 orders with their lines, in both ways and by both channels, with kills (ORDERS=); takes long"
@@ -65,7 +65,7 @@ test:
 	@$(PYTHON) -m scripts.environment dev
 	$(BIN)/python -m pytest -n 3 --dist worksteal --junitxml=.pytest_cache/report.xml
 	@$(BIN)/python -m scripts.skipped_engines .pytest_cache/report.xml
-	@$(SIMULATION) --seeds 1000 --fresh 50 --brief
+	@$(SIMULATION) --seeds 550 --fresh 50 --brief
 
 nightly:
 	@$(PYTHON) -m scripts.environment dev
