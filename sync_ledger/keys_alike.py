@@ -70,26 +70,15 @@ def keys_alike(
     `run_id` is the run that asks; `folded` is what `fold` makes of those keys that differ from it.
     """
     taken = keys_folded_alike(connection, tables.ack, stream, keys, folded)
-    others = [key for key in keys if key not in taken]
-    return KeysAlike(taken, _in_doubt(connection, tables, stream, run_id, others, fold))
-
-
-def _in_doubt(
-    connection: sa.Connection,
-    tables: LedgerTables,
-    stream: str,
-    run_id: str,
-    keys: Iterable[str],
-    fold: Callable[[str], str],
-) -> dict[str, str]:
     doubtful = keys_that_may_land(connection, tables, stream, run_id)
     if not doubtful:
-        return {}
+        return KeysAlike(taken, {})
     by_fold: dict[str, list[str]] = {}
-    for key in doubtful:
+    for key in sorted(doubtful):
         by_fold.setdefault(fold(key), []).append(key)
     others = {key: other for key in keys for other in by_fold.get(fold(key), ()) if other != key}
-    return {key: others[key] for key in others.keys() - _records(connection, tables.ack, stream, others)}
+    free = others.keys() - taken.keys() - _records(connection, tables.ack, stream, others).keys()
+    return KeysAlike(taken, {key: others[key] for key in others if key in free})
 
 
 def _first(own: str | None, others: Mapping[str, str | None]) -> str | None:
