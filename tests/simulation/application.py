@@ -8,8 +8,19 @@ from urllib.parse import urlsplit
 
 import requests
 
+from zoho_crm_emulator.oauth import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_REFRESH_TOKEN
 from zoho_crm_emulator.schema import Catalog, Field, Module
 from zoho_crm_emulator.standard import order_fields, system_fields
+
+BASE = "http://127.0.0.1:1"
+CREDENTIALS = {
+    "client_id": DEMO_CLIENT_ID,
+    "client_secret": DEMO_CLIENT_SECRET,
+    "refresh_token": DEMO_REFRESH_TOKEN,
+    "accounts_url": BASE,
+    "api_url": BASE,
+    "upload_url": BASE,
+}
 
 
 def install_small_module(catalog: Catalog) -> None:

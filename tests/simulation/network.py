@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 import requests
 from requests.adapters import HTTPAdapter
-from simulation.application import at_once, install_small_module, serve
+from simulation.application import BASE, at_once, install_small_module, serve
 from simulation.blameless import GATEWAY_DAY, NO_ANSWER
 from simulation.carriage import Carriage, Loss, Parcel
 from simulation.chance import Chance
@@ -37,17 +37,6 @@ from zoho_crm_emulator.app import build
 from zoho_crm_emulator.emulator import Emulator, Settings
 from zoho_crm_emulator.faults import Fault
 from zoho_crm_emulator.jobs import Jobs
-from zoho_crm_emulator.oauth import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_REFRESH_TOKEN
-
-BASE = "http://127.0.0.1:1"
-CREDENTIALS = {
-    "client_id": DEMO_CLIENT_ID,
-    "client_secret": DEMO_CLIENT_SECRET,
-    "refresh_token": DEMO_REFRESH_TOKEN,
-    "accounts_url": BASE,
-    "api_url": BASE,
-    "upload_url": BASE,
-}
 
 
 class Row:

@@ -10,8 +10,8 @@ from datetime import timedelta, tzinfo
 from typing import Any
 
 import sqlalchemy as sa
+from simulation.application import CREDENTIALS
 from simulation.change_columns import SECONDS, ChangeColumn
-from simulation.network import CREDENTIALS
 from simulation.pipe import NOTHING, Pipe
 from simulation.scheduler import Killed, Process, Scheduler, Task
 from simulation.set_ups import SetUp
