@@ -15,10 +15,9 @@ from simulation.change_columns import SECONDS, ChangeColumn
 from simulation.pipe import NOTHING, Pipe
 from simulation.scheduler import Killed, Process, Scheduler, Task
 from simulation.set_ups import SetUp
-from simulation.simulated_databases import HOOKS, simulated_connection
+from simulation.simulated_databases import HOOKS
 from simulation.stand_ins import STAGE
 from simulation.threads import Event as SimEvent
-from sqlalchemy import event
 
 from sync_databases.columns import Column
 from sync_databases.database_errors import DatabaseError
@@ -85,7 +84,6 @@ class Source:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine: sa.Engine = open_engine(url)
-        event.listen(self.engine, "do_connect", simulated_connection)
         self._tables: dict[str, OrdersTable] = {}
 
     def table(self, replication_key: str) -> OrdersTable:

@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from simulation.stand_ins import STAGE
-from sqlalchemy import event
 
+import sync_databases.readable_engine
 import sync_databases.writable_database
 import sync_ledger.ledger
 
@@ -79,10 +79,14 @@ class SimConnection(sqlite3.Connection):
         HOOKS.after_commit("committed", self.path)
 
 
-def simulated_connection(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
-    """An engine's listener: its connections are simulated ones."""
-    options["factory"] = SimConnection
-    options["timeout"] = 0.0
+def _simulated(create: Callable[..., sa.Engine]) -> Callable[..., sa.Engine]:
+    """Make engines whose connections are simulated ones."""
+
+    def create_engine(url: sa.URL, **options: Any) -> sa.Engine:
+        arguments = {**options["connect_args"], "factory": SimConnection, "timeout": 0.0}
+        return create(url, **{**options, "connect_args": arguments})
+
+    return create_engine
 
 
 def install() -> None:
@@ -92,17 +96,17 @@ def install() -> None:
     connection knows what SQLite has prepared.
     """
     engines: dict[str, sa.Engine] = {}
-    create = sync_databases.writable_database.create_engine
+    create = _simulated(sync_databases.writable_database.create_engine)
 
     def engine_of(url: sa.URL, **options: Any) -> sa.Engine:
         engine = engines.get(str(url))
         if engine is None:
             engine = engines[str(url)] = create(url, **{**options, "pool_size": 0, "max_overflow": -1})
-            event.listen(engine, "do_connect", simulated_connection)
             engine.dispose = lambda close=True: None  # type: ignore[method-assign] # noqa: ARG005 - as the real one
         return engine
 
     sync_databases.writable_database.create_engine = engine_of
+    sync_databases.readable_engine.create_engine = _simulated(sync_databases.readable_engine.create_engine)
     # One description of the tables: compiled statements are found again by it.
     sync_ledger.ledger.ledger_tables = cache(sync_ledger.ledger.ledger_tables)
 
