@@ -64,7 +64,7 @@ class Trouble:
         """The plan of a history with this trouble: a day of 504 lasts nearly a day, and nothing else happens."""
         if not self.gateway_day:
             return plan
-        return replace(plan, seconds=DAY_SECONDS, hasty=False, kinds=frozenset())
+        return replace(plan, seconds=DAY_SECONDS, hasty=False)
 
     @property
     def fails_calls(self) -> frozenset[str]:

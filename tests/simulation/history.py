@@ -72,9 +72,9 @@ class History:
         """Decisions in `dropped` are left out, to see whether a history fails without them; `on`: further kinds."""
         self.theatre = theatre
         self.chance = Chance(seed, dropped)
-        drawn = Plan.of(self.chance, on)
-        self.trouble = Trouble.of(self.chance, drawn.keys)
-        self.plan = self.trouble.planned(drawn)
+        self.trouble = Trouble.of(self.chance, Plan.of(self.chance).keys)
+        # Nothing else happens on a day of 504: jobs of hours would outlast the rounds in which it comes to rest.
+        self.plan = self.trouble.planned(Plan.of(self.chance, () if self.trouble.gateway_day else on))
         self.scheduler = Scheduler(random.Random(seed))
         self.trace: list[str] = []
         self._ticks = itertools.count(1)
