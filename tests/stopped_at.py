@@ -1,7 +1,8 @@
 """Runs a plugin so that it stops itself (SIGSTOP) at a point of a call that writes, until somebody wakes it.
 
 `stopped_at.py POINT:N SECONDS PROGRAM OPTIONS...`, a script of its own, so that the product holds no switch for tests.
-POINT is one of `POINTS`, at the N-th such call, or `nowhere`. A lease that is silent for SECONDS is watched, for as
+POINT is one of `POINTS`, at the N-th such call, or `nowhere`. With STEP:N:FOLDER it waits there to be stopped by another
+process (`sleeps/steps.py`). A lease that is silent for SECONDS is watched, for as
 long; all other times of the lease are shorter by the same factor.
 """
 
@@ -14,7 +15,10 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
+
+from sleeps.steps import Waiter
 
 from sync_ledger import leases, lock_waiting, retry_schedules, runs
 from sync_ledger.retry_schedules import LEASE_SILENT_SECONDS
@@ -97,7 +101,8 @@ def shorten(factor: float) -> None:
 
 def main() -> None:
     """Arm the point and run the program."""
-    (point, _, number), seconds, program = sys.argv[1].partition(":"), float(sys.argv[2]), sys.argv[3]
+    point, number, folder = [*sys.argv[1].split(":", 2), "", ""][:3]
+    seconds, program = float(sys.argv[2]), sys.argv[3]
     del sys.argv[1:4]
     shorten(seconds / LEASE_SILENT_SECONDS)
     if point in POINTS:
@@ -105,6 +110,8 @@ def main() -> None:
             wrap(f"target_zoho_crm.api.client.ZohoClient.{name}", partial(writing, number=int(number)))
         wrap("sync_ledger.leases.Lease.beat", beating)
         wrap(POINTS[point], stopping_after if point == "checked" else stopping_before)
+    elif folder:
+        Waiter(point, int(number), Path(folder), program).arm()
     if program == "tap-legacy-orders":
         from tap_legacy_orders.tap import TapLegacyOrders as plugin  # noqa: N813, PLC0415
     else:

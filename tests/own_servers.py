@@ -83,6 +83,12 @@ class OwnServer:
         self._process.wait(STOP_SECONDS)
         self._process = None
 
+    def processes(self) -> list[int]:
+        """The server's own, and its children, each of which serves a connection where the server is PostgreSQL."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text(encoding="utf-8")
+        return [self._process.pid, *map(int, children.split())]
+
     def remove(self) -> None:
         """Stop, and leave nothing behind."""
         self.stop(crash=True)
