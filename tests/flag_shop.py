@@ -75,13 +75,6 @@ class FlagShop(Shop):
                     sa.text(f"UPDATE orders SET synced = {self.kind.unset} WHERE order_id = :k"), {"k": key}
                 )
 
-    def versions(self, where: str = "1 = 1") -> dict[str, str]:
-        """Key and version text of orders, in a session as the database's users have it."""
-        text = "CHAR" if self.engine.dialect.name in {"mysql", "mariadb"} else "TEXT"
-        with self.engine.connect() as connection:
-            query = f"SELECT order_id, CAST(updated_at AS {text}) FROM orders WHERE {where}"
-            return {key: version for key, version in connection.exec_driver_sql(query)}  # noqa: C416 - rows are no pairs to mypy
-
     def flagged(self) -> dict[str, str]:
         """The orders whose flag is set, with the version that they have."""
         return self.versions(self.kind.is_set)

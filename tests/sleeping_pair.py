@@ -90,7 +90,7 @@ def begin(
 
 
 def begin_forked(shop: Shop, minute: float, *, stops: str = "nowhere", tap_stops: str = "nowhere") -> Pair:
-    """Begin a run without the seconds that its imports take; its processes are children of those that are waited for."""
+    """Begin a run whose processes are children of those that are waited for: its imports take no time."""
     return _begin(shop, minute, forked.command(TESTS / "stopped_at.py", []), tap_stops, stops)
 
 

@@ -1,9 +1,9 @@
 """Runs a plugin so that it stops itself (SIGSTOP) at a point of a call that writes, until somebody wakes it.
 
 `stopped_at.py POINT:N SECONDS PROGRAM OPTIONS...`, a script of its own, so that the product holds no switch for tests.
-POINT is one of `POINTS`, at the N-th such call, or `nowhere`. With STEP:N:FOLDER it waits there to be stopped by another
-process (`sleeps/steps.py`). A lease that is silent for SECONDS is watched, for as
-long; all other times of the lease are shorter by the same factor.
+POINT is one of `POINTS`, at the N-th such call, or `nowhere`. With STEP:N:FOLDER it waits there until another
+process stops it (`sleeps/steps.py`). A lease that is silent for SECONDS is watched, for as long; all other times of the
+lease are shorter by the same factor.
 """
 
 from __future__ import annotations

@@ -71,7 +71,9 @@ class Runs:
             return Result(of, plan, Seen(**json.loads(out.splitlines()[-1])))
         LOGS.mkdir(exist_ok=True)
         (LOGS / f"{plan.seed}.log").write_text(err, encoding="utf-8")
-        return Result(of, plan, Seen(), next((line for line in reversed(err.splitlines()) if "Error" in line), err[-300:]))
+        return Result(
+            of, plan, Seen(), next((line for line in reversed(err.splitlines()) if "Error" in line), err[-300:])
+        )
 
     def end(self) -> None:
         """End those that are under way, and begin none."""

@@ -7,24 +7,22 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from flag_shop import FlagShop
 from following_pair import FOLLOW
-from pair_of_plugins import PROCESS_SECONDS, Finished, Shop, differences
+from pair_of_plugins import PROCESS_SECONDS, Finished, differences
 from shop_with_lines import ShopWithLines
-from sleeping_pair import OWN_SPACE, Pair, begin, begin_forked, doubtful
+from sleeping_pair import OWN_SPACE, Pair, begin, begin_forked
 from writes_in_doubt import time_passes
 
+from sleeps.doubt import Doubt, called_synced_falsely
 from sleeps.plan import Plan
 from sleeps.steps import TAP, TARGET
 from sleeps.world import World, world
-from sync_ledger.job_journal import Manifest
-from sync_ledger.ledger import Ledger
 from zoho_crm_emulator.control import EmulatorError
 
 HOUR_SECONDS = 3_600
@@ -34,6 +32,9 @@ JOB_HOURS = 25
 """After which a job without an answer lands no more."""
 RUNS_MOST = 6
 COMPARED = re.compile(r"in doubt: ([\d,]+) compared")
+WORDS_MOST = 120
+QUIET_LOOKS = 20
+"""Two seconds."""
 MAY_END = {0, 1, 3}
 """1: the lease was lost, or something did not answer for too long; 3: another run is live."""
 
@@ -46,6 +47,8 @@ class Seen:
     """Exit codes of the tap and the target that were disturbed."""
     second: list[int] = field(default_factory=list)
     """Those of the runs beside it, in turn."""
+    why: list[str] = field(default_factory=list)
+    """What those said that ended with 1."""
     reached: int = 0
     """The number of the step at which it was stopped in the end: a run may have fewer than were drawn."""
     under_way: int = 0
@@ -76,13 +79,10 @@ class _Run:
     def __init__(self, plan: Plan, made: World) -> None:
         self.plan, self.made, self.shop = plan, made, made.shop
         self.admin = made.emulator.admin
+        self.keys = sorted(self.shop.orders())
         self.seen = Seen(reached=plan.number)
         self.later = plan.later
-        self.chance = random.Random(plan.seed)  # noqa: S311 - made-up orders
-        self.under_way: dict[str, set[str]] = {}
-        """Keys of each write that was under way while one was stopped, by the write."""
-        self.is_noted = False
-        self.doubt: set[str] = set()
+        self.chance = random.Random(plan.seed)
         self.second = copy.copy(self.shop)
         self.second.folder = self.shop.folder / "second"
         self.second.folder.mkdir()
@@ -90,9 +90,7 @@ class _Run:
 
     def carry_out(self) -> Seen:
         self._clean()
-        ledger = Ledger.open(self.shop.ack_url)
-        self.tables = ledger.tables
-        ledger.close()
+        self.doubt = Doubt(self.shop, goes_on=self.plan.who == "emulator")
         if self.plan.follow:
             self.shop.tap_config |= FOLLOW
             self.shop.target_config["max_age_seconds"] = 0.2
@@ -107,12 +105,12 @@ class _Run:
         try:
             if self.plan.who != "database":  # by a legacy application that waits for its database
                 self._change_again()
-            self._runs_beside(pair, woken)
+            self._runs_beside(woken)
         finally:
             waking.join()
         self._end_first(pair)
         if 0 not in self.seen.second:
-            self._note_doubt()
+            self.doubt.note()
             self._beside_until_done()
         self._judge_doubt()
         self._verify()
@@ -125,8 +123,7 @@ class _Run:
         assert ended.code == 0, ended.err
 
     def _change_again(self) -> None:
-        keys = list(self.shop.orders())
-        some = sorted(self.chance.sample(keys, max(1, round(len(keys) * self.plan.changed_again))))
+        some = sorted(self.chance.sample(self.keys, max(1, round(len(self.keys) * self.plan.changed_again))))
         self._change(some, "new")
 
     def _change(self, keys: list[str], notes: str) -> None:
@@ -145,7 +142,7 @@ class _Run:
     def _reach_step(self) -> tuple[Pair, int | None]:
         """Begin runs until one has the step; each has half as many as the one before was asked for."""
         while True:
-            self._change(list(self.shop.orders()), "old")
+            self._change(self.keys, "old")
             pair, hold = self._begin()
             if self._reaches(pair, hold):
                 return pair, hold
@@ -184,7 +181,7 @@ class _Run:
                 return True
             # One that follows does not end; it is through once everything is synced, and stays so.
             quiet = quiet + 1 if self.plan.follow and self._all_synced() else 0
-            if quiet > 20:  # noqa: PLR2004 - two seconds
+            if quiet == QUIET_LOOKS:
                 pair.ask_to_end()
             time.sleep(0.1)
         return False
@@ -207,9 +204,9 @@ class _Run:
             (self.made.folder / "go").touch()
             time.sleep(self.later)
         if stops_database:
-            self._note_under_way()
+            self.doubt.note_under_way()
         is_stopped = self.made.stop()
-        self._note_under_way()
+        self.doubt.note_under_way()
         (self.made.folder / "go").touch()
         return is_stopped
 
@@ -222,7 +219,7 @@ class _Run:
                 time.sleep(plan.seconds * token_ends)
                 self._hour_passes()
             time.sleep(max(0.0, ends - time.monotonic()))
-            self._note_under_way()
+            self.doubt.note_under_way()
         finally:
             self.made.wake()
             self._let_go(hold)
@@ -239,15 +236,15 @@ class _Run:
             self.admin.release(hold)
             self.admin.remove_fault(hold)
 
-    def _runs_beside(self, pair: Pair, woken: threading.Event) -> None:
+    def _runs_beside(self, woken: threading.Event) -> None:
         """Begin a second run again and again until one goes through, or the first one goes on in its place."""
         while True:
             was_awake = woken.is_set()
             if not was_awake:
-                self._note_under_way()
+                self.doubt.note_under_way()
             code = self._run_beside()
             if code == 0:
-                self._note_doubt()
+                self.doubt.note()
                 self._believe_nothing_false(woken)
                 break
             if was_awake:
@@ -267,7 +264,8 @@ class _Run:
         code = ended.code or pair.tap.returncode
         self._must_end_well(ended, {code, pair.tap.returncode})
         self.seen.second.append(code)
-        self.seen.taken_over |= code == 0 and self.plan.who not in {"emulator", "database"}
+        if code == 1:
+            self.seen.why.append(ended.errors[-1].rpartition("| ")[2][:WORDS_MOST])
         return code
 
     def _beside_until_done(self) -> None:
@@ -290,61 +288,27 @@ class _Run:
             pair.ask_to_end()
         ended = pair.finish()
         self.seen.first = [pair.tap.returncode, ended.code]
+        self.seen.taken_over = "another run has taken over its work" in ended.err
         self._must_end_well(ended, self.seen.first)
 
-    # What is in doubt
-
-    def _note_under_way(self) -> None:
-        """Note the writes that are under way now; once, unless it is the emulator that lets further ones wait."""
-        if self.is_noted and self.plan.who != "emulator":
-            return
-        found = self._read_ledger(self._writes)
-        self.is_noted = found is not None
-        self.under_way.update(found or {})
-
-    def _writes(self, connection: sa.Connection) -> dict[str, set[str]]:
-        rows = connection.execute(sa.select(self.tables.write)).all()
-        return {row.write_id: set(Manifest(row.manifest, row.row_count).texts()) for row in rows}
-
-    def _read_ledger(self, read: Callable[[sa.Connection], Any]) -> Any:
-        """None where an SQLite file is locked."""
-        arguments = {"timeout": 0.5} if self.shop.ack_url.startswith("sqlite") else {}
-        engine = sa.create_engine(self.shop.ack_url, connect_args=arguments, poolclass=sa.NullPool)
-        try:
-            with engine.connect() as connection:
-                return read(connection)
-        except sa.exc.OperationalError:
-            return None
-
-    def _note_doubt(self) -> None:
-        for write in doubtful(self.shop):
-            self.doubt |= set(write.manifest.texts())
+    # What came of it
 
     def _believe_nothing_false(self, woken: threading.Event) -> None:
         """While the sleeper sleeps, what an ack calls synced is in the CRM, unless it is in doubt."""
         if woken.is_set() or self.plan.who in {"emulator", "database"}:
             return
-        orders, acks, crm = self.shop.orders(), self.shop.acks(), self.shop.crm()
-        if woken.is_set():
-            return
-        synced = [key for key in orders if acks[key].status == "synced" and key not in self.doubt]
-        assert {key: found for key in synced if (found := differences(orders[key], crm[key]))} == {}
+        false = called_synced_falsely(self.shop) - self.doubt.keys
+        assert not false or woken.is_set(), f"called synced falsely: {sorted(false)[:5]}"
 
     def _judge_doubt(self) -> None:
-        self._note_doubt()
-        self.seen.in_doubt = len(self.doubt)
-        keys = set().union(*self.under_way.values()) if self.under_way else set()
-        self.seen.under_way = len(keys)
-        assert self.doubt <= keys or not self.is_noted, f"in doubt, and not under way: {sorted(self.doubt - keys)[:5]}"
-        orders, crm = self.shop.orders(), self.shop.crm()
-        acks = self.shop.acks()
-        late = {
-            key
-            for key, order in orders.items()
-            if acks[key].status == "synced" and differences(order, crm[key])
-        }
-        self.seen.landed_late = len(late)
-        assert late <= self.doubt, f"an old version, and not in doubt: {sorted(late - self.doubt)[:5]}"
+        doubt, seen = self.doubt, self.seen
+        doubt.note()
+        seen.in_doubt, seen.under_way = len(doubt.keys), len(doubt.under_way())
+        more = doubt.keys - doubt.under_way() if doubt.is_noted else set()
+        assert not more, f"in doubt, and not under way: {sorted(more)[:5]}"
+        late = called_synced_falsely(self.shop)
+        seen.landed_late = len(late)
+        assert late <= doubt.keys, f"an old version, and not in doubt: {sorted(late - doubt.keys)[:5]}"
 
     # Afterwards
 
@@ -373,7 +337,7 @@ class _Run:
 
     def _is_quiet(self) -> bool:
         acks = self.shop.acks().values()
-        return not self._read_ledger(self._writes) and all(ack.status == "synced" for ack in acks)
+        return self.doubt.is_over() and all(ack.status == "synced" for ack in acks)
 
     def _later_run(self) -> Finished:
         pair = begin_forked(self.shop, self.plan.minute)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 
 from sleeping_pair import QUICK
 
-from sleeps.steps import EITHER, TAP, TARGET, Step
+from sleeps.steps import STEPS, TAP, TARGET, Step
 
 STOP_SECONDS = (20.0, 130.0)
 ENGINES = ("sqlite", "postgresql", "mariadb")
@@ -59,7 +58,7 @@ def _of_weights(chance: random.Random, weights: dict[str, int]) -> str:
 
 def drawn(seed: int) -> Plan:
     """The plan of a seed."""
-    chance = random.Random(seed)  # noqa: S311 - made-up faults
+    chance = random.Random(seed)
     who = _of_weights(chance, WHO)
     channel = chance.choice(("upsert", "bulk_write"))
     lines = chance.choice(("module", "subform")) if chance.random() < 0.25 else None
@@ -67,11 +66,11 @@ def drawn(seed: int) -> Plan:
     seconds = round(chance.uniform(*STOP_SECONDS), 1)
     own_space = chance.random() < 0.5
     program = {"tap": TAP, "database": chance.choice((TAP, TARGET))}.get(who, TARGET)
-    steps: Sequence[Step] = (*EITHER, *{TAP: (Step.BEFORE_RECORDS,), TARGET: tuple(Step)[len(EITHER) + 1 :]}[program])
+    steps = STEPS[program]
     held = who in {"target", "tap and target"} and chance.random() < HELD
     step = Step.AFTER_SENDING if held else chance.choice(steps)
     # On one host a silent run must be seen to stand for five minutes, else it is watched for one.
-    minute = seconds / chance.uniform(*((2.5, 10) if own_space else (7.5, 25)))
+    minute = seconds / chance.uniform(*((4, 12) if own_space else (10, 30)))
     return Plan(
         seed=seed,
         engine=ENGINES[seed % len(ENGINES)],

@@ -20,7 +20,7 @@ LOOK_SECONDS = 0.01
 
 
 class Step(StrEnum):
-    """Those of either plugin first, then the tap's, then the target's."""
+    """Named as results show them."""
 
     BEFORE_STATEMENT = "before a statement"
     AFTER_STATEMENT = "after a statement"
@@ -36,12 +36,14 @@ class Step(StrEnum):
     @property
     def most(self) -> int:
         """About how many of them a run has."""
-        return {"before a statement": 60, "after a statement": 60, "before a commit": 12, "after a commit": 12}.get(
-            self.value, {"before a request": 12, "after a request": 12, "after an answer": 12}.get(self.value, 4)
-        )
+        return {"statement": 60, "commit": 12, "request": 12, "answer": 12}.get(self.value.rpartition(" ")[2], 4)
 
 
-EITHER = tuple(Step)[:4]
+STEPS = {
+    TAP: (Step.BEFORE_STATEMENT, Step.AFTER_STATEMENT, Step.BEFORE_RECORDS),
+    TARGET: tuple(step for step in Step if step is not Step.BEFORE_RECORDS),
+}
+"""Those that a run of each has, certainly: the tap commits nothing."""
 CALLS = {
     "sqlalchemy.engine.base.Connection._commit_impl": (Step.BEFORE_COMMIT, Step.AFTER_COMMIT),
     "sqlalchemy.engine.base.Connection._execute_context": (Step.BEFORE_STATEMENT, Step.AFTER_STATEMENT),

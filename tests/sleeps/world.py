@@ -136,6 +136,8 @@ def _shop(plan: Plan, url: str, emulator: EmulatorProcess, folder: Path) -> Shop
         "bulk_rows": 100,
         "job_wait_seconds": 120,
     }
+    if plan.by_flag and plan.elsewhere:
+        shop.target_config["orders_url"] = url
     keys = [f"SO-{number:0{KEYS_DIGITS}}" for number in range(plan.orders)]
     if isinstance(shop, ShopWithLines):
         shop.insert_whole(keys, most_lines=3)
