@@ -1,5 +1,5 @@
-# make demo | test | nightly | faults | whole-orders | simulate | simulate-day | mutants | mutate | breaks | fuzz
-# | check | audit | generate | bench | bench-quick | clean.
+# make demo | test | nightly | faults | sleeps | whole-orders | simulate | simulate-day | mutants | mutate | breaks
+# | fuzz | check | audit | generate | bench | bench-quick | clean.
 # Needs only a POSIX make, and Python 3.11 or later with pip.
 PYTHON = python3
 BIN = .venv/bin
@@ -14,6 +14,11 @@ MINUTES = 10
 
 # whole-orders: how many orders, each with 0 to 40 lines.
 ORDERS = 10000
+
+# sleeps: how many runs, how many at a time, and ANY_CODE=1 to go on with results of other code; or SEED, the only one.
+SLEEPS = 200
+JOBS = 8
+ANY_CODE =
 
 # bench: kinds of docs/performance.md (all if empty), and how many orders and rounds the comparison has.
 ONLY =
@@ -31,13 +36,14 @@ SIMULATION = PYTHONPATH=.:tests $(BIN)/python -m simulation
 SAMPLE = 300
 DRAW = 1
 
-.PHONY: help install demo test nightly faults whole-orders simulate simulate-day mutants mutate breaks fuzz check audit generate bench bench-quick clean
+.PHONY: help install demo test nightly faults sleeps whole-orders simulate simulate-day mutants mutate breaks fuzz check audit generate bench bench-quick clean
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
 	@echo "make test      all tests, and 600 histories of faults"
 	@echo "make nightly   what takes hours: deeper tests, faults, histories, mutants; a second call goes on (SEEDS=, HOURS=)"
 	@echo "make faults    every fault on real processes and each engine, with a table; about 15 minutes"
+	@echo "make sleeps    200 runs with one process stopped for 20 to 130 s; a second call goes on (SLEEPS=, JOBS=, SEED=)"
 	@echo "make whole-orders  10,000 orders with their lines, in both ways and by both channels, with kills (ORDERS=); takes long"
 	@echo "make simulate  30,000 histories of faults, killed and overlapping runs in one process (SEEDS=, SEED=)"
 	@echo "make simulate-day  24 simulated hours of mixed traffic under faults (HOURS=)"
@@ -74,6 +80,10 @@ nightly:
 faults:
 	@$(PYTHON) -m scripts.environment dev
 	FAULTS=all $(BIN)/python -m pytest tests/faults -q -n 2 --dist worksteal
+
+sleeps:
+	@$(PYTHON) -m scripts.environment dev
+	@PYTHONPATH=.:tests $(BIN)/python -m sleeps $(if $(SEED),--seed $(SEED),--runs $(SLEEPS) --jobs $(JOBS) $(if $(ANY_CODE),--any-code))
 
 whole-orders:
 	@$(PYTHON) -m scripts.environment dev

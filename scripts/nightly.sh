@@ -35,6 +35,7 @@ tests() { # pytest's options; the report lies beside the log
 
 step tests tests -m nightly
 step faults tests tests/faults
+step sleeps "$bin/python" -m sleeps --runs "${SLEEPS:-200}"
 step model tests tests/model --hypothesis-profile thorough
 step simulate "$bin/python" -m simulation --seeds "${SEEDS:-30000}" --fresh 1000 --brief
 step simulate-day "$bin/python" -m simulation.day --hours "${HOURS:-24}"

@@ -13,6 +13,7 @@ HISTORIES = re.compile(r"simulation: ([\d,]+) histories in [\d,]+ s, ([\d,]+) fa
 BROKEN = re.compile(r"; ([\d,]+) break the law")
 MUTANT = re.compile(r"^[\w-]+ +[\d.]+ s  (NOT CAUGHT)?", re.MULTILINE)
 MUTATION = re.compile(r"^(\d+) mutants by a tool, (\d+) killed, (\d+) equivalent, (\d+) not judged$", re.MULTILINE)
+SLEEPS = re.compile(r"^(\d+) sleeps, (\d+) taken over, (\d+) orders in doubt, (\d+) broken$", re.MULTILINE)
 BREAKS = re.compile(r"^(\d+) breaks, (\d+) noticed by all their tests$", re.MULTILINE)
 
 
@@ -37,6 +38,10 @@ def _counted(log: Path) -> Mapping[str, int]:
     breaks = BREAKS.search(text)
     if breaks:
         return {"breaks": int(breaks[1]), "noticed": int(breaks[2])}
+    sleeps = SLEEPS.search(text)
+    if sleeps:
+        names = ("sleeps", "taken over", "orders in doubt", "broken")
+        return {name: int(each) for name, each in zip(names, sleeps.groups(), strict=True)}
     by_tool = MUTATION.search(text)
     if by_tool:
         names = ("mutants", "killed", "equivalent", "not judged")

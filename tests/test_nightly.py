@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-STEPS = ["tests", "faults", "model", "simulate", "simulate-day", "mutants", "mutate", "breaks"]
+STEPS = ["tests", "faults", "sleeps", "model", "simulate", "simulate-day", "mutants", "mutate", "breaks"]
 PYTHON = """#!/bin/sh
 # Stands for what takes hours: notes the module, prints what it would print, and fails while told to.
 case "$2" in scripts.nightly_counts) exec {python} "$@" ;; esac
@@ -26,6 +26,7 @@ simulation)
 simulation.mutants)
     printf 'one-bug   1.0 s  seed 3: lost\\nother-bug   9.0 s  NOT CAUGHT by 2000 seeds\\n'
     exec test ! -e {folder}/fails ;;
+sleeps) echo "200 sleeps, 80 taken over, 3000 orders in doubt, 1 broken" ;;
 mutation) echo "300 mutants by a tool, 280 killed, 9 equivalent, 2 not judged" ;;
 breaks) echo "3 breaks, 2 noticed by all their tests" ;;
 esac
@@ -55,7 +56,8 @@ def test_a_second_call_does_only_what_is_not_green_yet(nightly: Any, tmp_path: P
     (tmp_path / "fails").touch()
     code, started, steps = nightly()
     assert code == 1
-    assert started == ["pytest"] * 3 + ["simulation", "simulation.day", "simulation.mutants", "mutation", "breaks"]
+    assert started[:4] == ["pytest", "pytest", "sleeps", "pytest"]
+    assert started[4:] == ["simulation", "simulation.day", "simulation.mutants", "mutation", "breaks"]
     assert [name for name in STEPS if not steps[name]["green"]] == ["mutants"]
     (tmp_path / "fails").unlink()
     assert nightly()[:2] == (0, ["simulation.mutants"])
@@ -68,6 +70,13 @@ def test_the_counts_of_each_step_stand_in_one_file(nightly: Any) -> None:
     _, _, steps = nightly()
     assert set(steps) == set(STEPS)
     assert steps["faults"] == {"green": True, "tests": 7, "failures": 1, "errors": 0, "skipped": 2, "seconds": 3}
+    assert steps["sleeps"] == {
+        "green": True,
+        "sleeps": 200,
+        "taken over": 80,
+        "orders in doubt": 3000,
+        "broken": 1,
+    }
     assert steps["simulate"] == {"green": True, "histories": 31_000, "faults": 330_000, "kinds": 25, "broken": 0}
     assert steps["mutants"] == {"green": True, "mutants": 2, "caught": 1}
     assert steps["mutate"] == {"green": True, "mutants": 300, "killed": 280, "equivalent": 9, "not judged": 2}

@@ -47,6 +47,13 @@ class Doubt:
         """Whether no write is in doubt any more."""
         return self._writes() == {}
 
+    def was_taken_over(self) -> bool:
+        """Whether a run was taken for dead, as sleepers are that have not ended."""
+        run = self._tables.run
+        engine = sa.create_engine(self._shop.ack_url, poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            return connection.execute(sa.select(sa.exists().where(run.c.how_ended == "died"))).scalar_one() == 1
+
     def _writes(self) -> dict[str, set[str]] | None:
         """Keys of each write that is not settled, by the write; None where an SQLite file is locked."""
         arguments = {"timeout": 0.5} if self._shop.ack_url.startswith("sqlite") else {}

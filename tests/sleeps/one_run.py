@@ -32,7 +32,8 @@ JOB_HOURS = 25
 """After which a job without an answer lands no more."""
 RUNS_MOST = 6
 COMPARED = re.compile(r"in doubt: ([\d,]+) compared")
-WORDS_MOST = 120
+NUMBERS = re.compile(r"[\d.:-]*\d")
+WORDS_MOST = 200
 QUIET_LOOKS = 20
 """Two seconds."""
 MAY_END = {0, 1, 3}
@@ -48,7 +49,7 @@ class Seen:
     second: list[int] = field(default_factory=list)
     """Those of the runs beside it, in turn."""
     why: list[str] = field(default_factory=list)
-    """What those said that ended with 1."""
+    """What those said that did not go through; once, where several said the same."""
     reached: int = 0
     """The number of the step at which it was stopped in the end: a run may have fewer than were drawn."""
     under_way: int = 0
@@ -264,8 +265,9 @@ class _Run:
         code = ended.code or pair.tap.returncode
         self._must_end_well(ended, {code, pair.tap.returncode})
         self.seen.second.append(code)
-        if code == 1:
-            self.seen.why.append(ended.errors[-1].rpartition("| ")[2][:WORDS_MOST])
+        if code:
+            words = NUMBERS.sub("..", ended.errors[-1].rpartition("| ")[2])[:WORDS_MOST]
+            self.seen.why = list(dict.fromkeys([*self.seen.why, words]))
         return code
 
     def _beside_until_done(self) -> None:
@@ -288,7 +290,7 @@ class _Run:
             pair.ask_to_end()
         ended = pair.finish()
         self.seen.first = [pair.tap.returncode, ended.code]
-        self.seen.taken_over = "another run has taken over its work" in ended.err
+        self.seen.taken_over = self.doubt.was_taken_over()
         self._must_end_well(ended, self.seen.first)
 
     # What came of it
