@@ -23,6 +23,7 @@ Converter = Callable[[Sequence[Any]], Sequence[Any]]
 Warn = Callable[[str], None]
 
 _NOTHING = type(None)
+_BYTES = (bytes, bytearray, memoryview)
 _TEXT_ONLY = frozenset({str, _NOTHING})
 _WHOLE_ONLY = frozenset({int, _NOTHING})
 _MACHINE_ONLY = frozenset({int, float, _NOTHING})
@@ -152,12 +153,13 @@ def _documents(values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _base64(value: Any) -> str:
-    return b64encode(value.encode() if isinstance(value, str) else bytes(value)).decode("ascii")
+    # SQLite keeps numbers in a BLOB column too, and `bytes` would take one for a length: their text, as its CAST has it.
+    return b64encode(value if isinstance(value, _BYTES) else _plain(value).encode()).decode("ascii")
 
 
 def _plain(value: Any) -> str:
     """Write a single value of an unexpected type as text."""
-    if isinstance(value, (bytes, bytearray, memoryview)):
+    if isinstance(value, _BYTES):
         return _base64(value)
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()

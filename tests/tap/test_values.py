@@ -191,6 +191,8 @@ def test_sqlite_values_survive_in_whatever_shape_they_were_written(sqlite_url: s
                 "x": "t",
             },
             {"id": 3, "updated_at": "2024-01-03", "amount": "n/a", "b": b"\xff", "j": "[1.10]", "note": 7, "x": 2.5},
+            {"id": 6, "updated_at": "2024-01-06", "b": 2**62},
+            {"id": 7, "updated_at": "2024-01-07", "b": 2.5},
             {"id": 5, "updated_at": "2024-01-05", "j": '{"a": 1e99999999999999999999}'},
             {"id": 4, "updated_at": "2024-01-04", "amount": 1234567.89, "j": "no json", "note": CONTROL, "x": b"\x00"},
             *(
@@ -205,6 +207,7 @@ def test_sqlite_values_survive_in_whatever_shape_they_were_written(sqlite_url: s
     assert (records[1]["ok"], records[2]["ok"], records[3]["ok"]) == (True, 2, None)
     assert (records[1]["d"], records[2]["d"]) == ("2024-01-31", "31.1.2024")
     assert (records[3]["b"], records[3]["j"], records[4]["j"]) == ("/w==", [Decimal("1.10")], "no json")
+    assert [base64.b64decode(records[number]["b"]) for number in (6, 7)] == [b"4611686018427387904", b"2.5"]
     assert records[5]["j"] == '{"a": 1e99999999999999999999}'  # beyond all bounds: as the text it is
     assert (records[3]["note"], records[4]["note"]) == ("7", CONTROL)
     assert [records[number]["x"] for number in (1, 2, 3, 4)] == [1, "t", Decimal("2.5"), "AA=="]
