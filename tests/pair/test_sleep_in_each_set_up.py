@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pair_of_plugins import PROCESS_SECONDS
 from sleeping_pair import QUICK, can_unshare
 from sleeps.one_run import carried_out
 from sleeps.plan import drawn
 from sleeps.steps import TARGET, Step
 
-SLEEP_SECONDS = 15.0
 SLEEP = {
     "who": "target",
     "program": TARGET,
@@ -23,7 +23,8 @@ SLEEP = {
     "number": 1,
     "later": 0.0,
     "held": True,
-    "seconds": SLEEP_SECONDS,
+    "seconds": PROCESS_SECONDS,
+    "until_through": True,
     "minute": QUICK,
     "token_ends": None,
     "own_space": True,

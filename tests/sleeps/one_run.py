@@ -83,6 +83,7 @@ class _Run:
         self.keys = sorted(self.shop.orders())
         self.seen = Seen(reached=plan.number)
         self.later = plan.later
+        self.through = threading.Event()
         self.chance = random.Random(plan.seed)
         self.second = copy.copy(self.shop)
         self.second.folder = self.shop.folder / "second"
@@ -219,7 +220,7 @@ class _Run:
             if token_ends is not None and asleep:
                 time.sleep(plan.seconds * token_ends)
                 self._hour_passes()
-            time.sleep(max(0.0, ends - time.monotonic()))
+            self.through.wait(max(0.0, ends - time.monotonic()))
             self.doubt.note_under_way()
         finally:
             self.made.wake()
@@ -247,6 +248,8 @@ class _Run:
             if code == 0:
                 self.doubt.note()
                 self._believe_nothing_false(woken)
+                if self.plan.until_through:
+                    self.through.set()
                 break
             if was_awake:
                 break

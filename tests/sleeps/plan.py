@@ -50,6 +50,8 @@ class Plan:
     """After which share of the sleep an hour has passed for Zoho and the ledger; None: it does not."""
     own_space: bool
     """Whether the second run can see no other process, as on another host."""
+    until_through: bool = False
+    """Whether the sleep ends as soon as a second run has gone through."""
 
 
 def _of_weights(chance: random.Random, weights: dict[str, int]) -> str:
