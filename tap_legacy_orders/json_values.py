@@ -153,7 +153,7 @@ def _documents(values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _base64(value: Any) -> str:
-    # SQLite keeps numbers in a BLOB column too, and `bytes` would take one for a length: their text, as its CAST has it.
+    # SQLite keeps numbers in a BLOB column, too, which `bytes` takes for a length: their text, as its CAST has it.
     return b64encode(value if isinstance(value, _BYTES) else _plain(value).encode()).decode("ascii")
 
 

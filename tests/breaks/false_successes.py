@@ -138,6 +138,7 @@ FALSE_SUCCESSES: tuple[Break, ...] = (
         new="waiting = {} if write.manifest else",
         tests=(
             "tests/pair/test_in_doubt.py::test_an_old_version_that_a_slow_job_writes_late_does_not_stay",
+            "tests/pair/test_sleep_and_doubt.py::test_an_old_version_that_lands_after_a_sleep_does_not_stay",
             "tests/pair/test_late_calls.py::test_an_older_version_that_a_call_wrote_late_does_not_stay",
         ),
     ),

@@ -39,6 +39,13 @@ LOST_ORDERS: tuple[Break, ...] = (
         ),
     ),
     Break(
+        "earlier-forms-are-believed",
+        "tap_legacy_orders/contents.py",
+        old="self._earlier[name] = form if form is not None and self._has_all_of(form) else None",
+        new="self._earlier[name] = None",
+        tests=("tests/pair/test_forms_with_lines.py::test_a_line_that_changed_while_a_column_came_is_sent",),
+    ),
+    Break(
         "wide-looks-begin-where-quick-ones-came-to",
         "tap_legacy_orders/followed_orders.py",
         old="            if wide:\n                self._bookmark = page.bookmark or self._bookmark\n",
