@@ -144,7 +144,7 @@ def read_plans(url: str) -> dict[str, Any]:
         table = find_orders_table(engine, connection, {"orders_table": "orders"})
         ack = ledger_tables(engine_of(engine.dialect)).ack
         queries = UnsyncedQueries(table, value_sql_for(engine.dialect), "orders", table.columns, ack)
-        newest, _ = connection.execute(queries.newest(None)).one()
+        newest = connection.execute(queries.newest(None)).scalar_one()
         now = datetime.now(timezone.utc).replace(tzinfo=None)
         found = {}
         for name, lower in (("after the bookmark", newest), ("from the start", None)):

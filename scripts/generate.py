@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scripts.errors_page import errors_page
 from scripts.exit_codes_page import exit_codes_page
+from scripts.key_types_page import key_types_page
 from scripts.meltano_yml import meltano_project
 from scripts.performance_page import draw, performance_page, stale_plots
 from scripts.plugins import ask
@@ -30,6 +31,7 @@ def contents() -> Mapping[Path, str]:
         DOCS / "settings.md": settings_page(tap, target),
         DOCS / "errors.md": errors_page(),
         DOCS / "exit-codes.md": exit_codes_page(),
+        DOCS / "key-types.md": key_types_page(),
         DOCS / "retries.md": retries_page(),
         DOCS / "performance.md": performance_page(RESULTS),
     }

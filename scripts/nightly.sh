@@ -34,6 +34,7 @@ tests() { # pytest's options; the report lies beside the log
 }
 
 step tests tests -m nightly
+step pages tests tests/tap/test_pages.py
 step faults tests tests/faults
 step sleeps "$bin/python" -m sleeps --runs "${SLEEPS:-200}"
 step model tests tests/model --hypothesis-profile thorough

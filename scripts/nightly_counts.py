@@ -52,12 +52,26 @@ def _counted(log: Path) -> Mapping[str, int]:
 
 def _tests(report: Path) -> Mapping[str, int]:
     """Of pytest's JUnit report."""
-    suites = list(ET.parse(report).iter("testsuite"))  # noqa: S314 - pytest wrote it a short while ago
+    tree = ET.parse(report)  # noqa: S314 - pytest wrote it a short while ago
+    suites = list(tree.iter("testsuite"))
     found = {
         name: sum(int(suite.get(name, 0)) for suite in suites) for name in ("tests", "failures", "errors", "skipped")
     }
     seconds = sum(float(suite.get("time", 0)) for suite in suites)
-    return {**found, "seconds": round(seconds)}
+    return {**found, "seconds": round(seconds), **_recorded(tree)}
+
+
+def _recorded(tree: ET.ElementTree[ET.Element]) -> Mapping[str, int]:
+    """What tests recorded as tried: numbers are added up, names counted once each."""
+    sums: dict[str, int] = {}
+    names: dict[str, set[str]] = {}
+    for found in tree.iter("property"):
+        name, value = found.get("name", ""), found.get("value", "")
+        if value.isdecimal():
+            sums[name] = sums.get(name, 0) + int(value)
+        else:
+            names.setdefault(name, set()).add(value)
+    return {**{f"{name}s": len(each) for name, each in names.items()}, **sums}
 
 
 def main() -> int:

@@ -36,15 +36,33 @@ class Kind(Enum):
     """SQLite's columns without a declared type, mostly of views: each value has a type of its own."""
 
 
+class Storage(Enum):
+    """SQLite's storage classes, in the order in which it sorts them; NULL comes before all."""
+
+    NUMBER = "number"
+    TEXT = "text"
+    BLOB = "blob"
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of the orders' table."""
+    """One column of the orders' table. What stands last is known of keys and positions alone (`page_order.py`)."""
 
     name: str
     type: sa.types.TypeEngine[Any]
     kind: Kind
     nullable: bool
     comment: str | None = None
+    may_be_null: bool = False
+    """Whether records may hold null for a value that is not NULL."""
+    json_types: tuple[str, ...] = ()
+    """The JSON types that its values have in records; empty: those of its kind."""
+    exact_type: str | None = None
+    """The server's own name of the type; PostgreSQL's of what a domain is of, as a cast takes it."""
+    folds: bool = False
+    """Whether values of different texts may compare as equal, as far as the database says."""
+    storage: Storage | None = None
+    """SQLite: of which storage class the positions are; values of others lie outside of any range."""
 
 
 _Types = tuple[tuple[Kind, tuple[type[sa.types.TypeEngine[Any]], ...]], ...]
@@ -112,6 +130,32 @@ def _is_mysql_boolean(sql_type: sa.types.TypeEngine[Any]) -> bool:
     return one_digit or one_bit
 
 
+def json_types_of(sql_type: sa.types.TypeEngine[Any], kind: Kind, engine: Engine) -> tuple[str, ...]:
+    """The JSON types of a column's values, null apart, where they are not those of its kind."""
+    if engine.values_have_types:
+        return _OF_ANY_VALUE.get(kind, ())
+    is_number = engine.family is Family.MYSQL and isinstance(sql_type, dialects.mysql.TINYINT)
+    return ("boolean", "integer") if kind is Kind.BOOLEAN and is_number else ()
+
+
+_OF_ANY_VALUE: Mapping[Kind, tuple[str, ...]] = {
+    Kind.INTEGER: ("integer", "number", "string"),
+    Kind.NUMBER: ("number", "string"),
+    Kind.BOOLEAN: ("boolean", "integer", "number", "string"),
+}
+"""SQLite's columns hold whatever is written into them; those for other kinds are sent as texts anyway."""
+
+
+def may_be_null(sql_type: sa.types.TypeEngine[Any], kind: Kind, engine: Engine) -> bool:
+    """Whether a value that is not NULL may be sent as null: NaN and infinite numbers, and the null of a document."""
+    if kind is Kind.JSON:
+        return True
+    if engine.values_have_types:
+        return kind in {Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN, Kind.ANY}
+    is_money = engine.family is Family.POSTGRESQL and isinstance(sql_type, dialects.postgresql.MONEY)
+    return kind is Kind.NUMBER and engine.family is Family.POSTGRESQL and not is_money
+
+
 def tick_of(column: Column, engine: Engine) -> timedelta:
     """The step in which a column's times advance, where that is so long that two changes can fall into one."""
     if column.kind is Kind.DATE:
@@ -147,7 +191,9 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
 def json_schema(column: Column, *, required: bool) -> dict[str, Any]:
     """State a column's type as JSON schema; `required` columns are never null."""
     schema = dict(_SCHEMAS[column.kind])
-    if not required and column.nullable:
+    if column.json_types:
+        schema["type"] = list(column.json_types)
+    if not required and (column.nullable or column.may_be_null):
         schema["type"] = [*schema["type"], "null"]
     length = getattr(column.type, "length", None)
     if column.kind is Kind.TEXT and isinstance(length, int):

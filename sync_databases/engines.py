@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import reduce
 from typing import Any
 
 from sqlalchemy.engine import Dialect
@@ -156,6 +157,7 @@ POSTGRESQL = Engine(
         "datestyle = 'ISO, YMD'",
         "intervalstyle = 'postgres'",
         "extra_float_digits = 3",
+        "bytea_output = 'hex'",
     ),
     read_only_settings=(f"lock_timeout = '{BUSY_SECONDS}s'",),
     write_limits=(f"lock_timeout = '{LOCK_SECONDS}s'", f"idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"),
@@ -171,6 +173,12 @@ POSTGRESQL = Engine(
     has_materialized_views=True,
     notifies=True,
 )
+_CHANGING_MODES = ("NO_ZERO_IN_DATE", "NO_ZERO_DATE", "TRADITIONAL", "PAD_CHAR_TO_FULL_LENGTH", "EMPTY_STRING_IS_NULL")
+"""Modes under which MySQL and MariaDB take a date that a table holds for NULL, or write a text otherwise."""
+
+_DATES_AS_THEY_STAND = reduce(lambda mode, name: f"REPLACE({mode}, '{name}', '')", _CHANGING_MODES, "@@sql_mode")
+_DATES_AS_THEY_STAND = f"CONCAT({_DATES_AS_THEY_STAND}, ',ALLOW_INVALID_DATES')"
+
 MYSQL = Engine(
     name="mysql",
     family=Family.MYSQL,
@@ -180,7 +188,7 @@ MYSQL = Engine(
     tls_options="?ssl_ca=FILE, or ?ssl_verify_cert=true&ssl_verify_identity=true with the system's authorities",
     keys_per_lookup=5_000,
     clock_query="SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)",
-    pinned_settings=("SET SESSION time_zone = '+00:00'",),
+    pinned_settings=(f"SET SESSION time_zone = '+00:00', max_sort_length = 4096, sql_mode = {_DATES_AS_THEY_STAND}",),
     read_only_settings=("SET SESSION TRANSACTION READ ONLY", f"SET SESSION lock_wait_timeout = {BUSY_SECONDS}"),
     write_limits=(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}, innodb_lock_wait_timeout = {LOCK_SECONDS}",),
     reads_in_autocommit=True,

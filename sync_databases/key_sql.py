@@ -38,10 +38,14 @@ def is_one_of(
     value_sql: ValueSql, columns: Sequence[Column], elements: Sequence[Element], keys: Sequence[tuple[str, ...]]
 ) -> Element:
     """Say that an order has one of these keys, so that the key's index is used; each is the texts of its columns."""
-    bound = [[value_sql.bound(column, part) for column, part in zip(columns, key, strict=True)] for key in keys]
+    bound = [[value_sql.candidates(column, part) for column, part in zip(columns, key, strict=True)] for key in keys]
     if len(elements) == 1:
-        return elements[0].in_([parts[0] for parts in bound])
-    return sa.or_(*(sa.and_(*(e == part for e, part in zip(elements, parts, strict=True))) for parts in bound))
+        return elements[0].in_([value for parts in bound for value in parts[0]])
+    return sa.or_(*(sa.and_(*(_is_any(e, part) for e, part in zip(elements, parts, strict=True))) for parts in bound))
+
+
+def _is_any(element: Element, values: Sequence[Element]) -> Element:
+    return element == values[0] if len(values) == 1 else element.in_(values)
 
 
 def _text(value: str) -> Element:

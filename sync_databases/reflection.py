@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import SAWarning
 
-from sync_databases.columns import Column, Kind, kind_of
+from sync_databases.columns import Column, json_types_of, kind_of, may_be_null
 from sync_databases.engines import Engine, Family, engine_of
 
 if TYPE_CHECKING:
@@ -37,16 +37,7 @@ def columns_of(inspector: sa.Inspector, name: str, schema: str | None) -> dict[s
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)  # such a column is of `Kind.OTHER`
         found = inspector.get_columns(name, schema)
-    columns = (
-        Column(
-            name=_name(column["name"], engine),
-            type=column["type"],
-            kind=kind_of(column["type"], engine),
-            nullable=bool(column.get("nullable", True)),
-            comment=column.get("comment"),
-        )
-        for column in found
-    )
+    columns = (_column(column, engine) for column in found)
     return {column.name: column for column in columns}
 
 
@@ -62,10 +53,15 @@ def _name(name: str, engine: Engine) -> str:
     return name.replace("``", "`") if engine.family is Family.MYSQL else name
 
 
-def typed(connection: sa.Connection, table: str, schema: str | None, column: Column) -> Column:
-    """Give a column without a declared type (SQLite's views) the type of its values, so that texts compare with it."""
-    if column.kind is not Kind.ANY:
-        return column
-    largest = sa.func.typeof(sa.func.max(sa.column(column.name)))
-    storage = connection.execute(sa.select(largest).select_from(sa.table(table, schema=schema))).scalar()
-    return replace(column, type=sa.Numeric()) if storage in {"integer", "real"} else column
+def _column(reflected: ReflectedColumn, engine: Engine) -> Column:
+    sql_type = reflected["type"]
+    kind = kind_of(sql_type, engine)
+    return Column(
+        name=_name(reflected["name"], engine),
+        type=sql_type,
+        kind=kind,
+        nullable=bool(reflected.get("nullable", True)),
+        comment=reflected.get("comment"),
+        json_types=json_types_of(sql_type, kind, engine),
+        may_be_null=may_be_null(sql_type, kind, engine),
+    )

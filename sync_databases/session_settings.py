@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from sync_databases.engines import Family, engine_of
+from sync_databases.sqlite_texts import teach_texts
 from sync_databases.transaction_start import set_locally
 
 _POSTGRESQL_TEXT_TYPES = ("timestamp", "timestamptz", "date", "time", "timetz", "interval", "json", "jsonb", "uuid")
@@ -62,6 +63,7 @@ def _set_on_connect(engine: sa.Engine, statements: Sequence[str]) -> None:
 
 def _pin(engine: sa.Engine, settings: Sequence[str], *, read_only: bool = False) -> None:
     set_from_now_on(engine, settings, read_only=read_only)
+    teach_texts(engine)
     if engine_of(engine.dialect).family is Family.POSTGRESQL:
         event.listen(engine, "connect", _take_as_text)
 

@@ -1,123 +1,88 @@
 """SQL that turns a value into the database's own text and that text back into a value, for each family of engines.
 
-Keys, versions and bookmarks travel as text that the database itself rendered, under session settings pinned here, so
-that no driver can lose a digit. A text that goes back is cast to the column's type: the cast stands on the value,
-never on the column, so that the column's index stays usable.
+Keys, versions and bookmarks travel as text that the database itself rendered, under pinned session settings, so that no
+driver can lose a digit. A text that goes back is cast to the column's type: the cast stands on the value, never on the
+column, so that the column's index stays usable. `page_order.py` says of which types this is known to hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timezone, tzinfo
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import UnsupportedCompilationError
 
-from sync_databases import dialects
-from sync_databases.columns import Column, Kind
+from sync_databases import dialects, sqlite_texts
+from sync_databases.columns import Column, Kind, Storage
 from sync_databases.engines import Family, engine_of
+from sync_databases.sqlserver_oracle_sql import OracleValueSql, SQLServerValueSql
+from sync_databases.value_sql_base import TIME_KINDS, Element, ValueSql, cast_to, parameter, typed_cast
 
-Element = sa.ColumnElement[Any]
-MICROSECONDS_TEXT = "%Y-%m-%d %H:%M:%S.%f"
-TIME_KINDS = frozenset({Kind.NAIVE_TIME, Kind.ZONED_TIME, Kind.DATE})
-
-
-class ValueSql:
-    """How one engine does it. This base class is standard SQL; each family overrides what it does otherwise."""
-
-    length_function: ClassVar[str] = "length"
-    """Counts the characters of a text."""
-
-    def __init__(self, dialect: Dialect) -> None:
-        self.dialect = dialect
-        self.engine = engine_of(dialect)
-
-    def text(self, column: Column, element: Element) -> Element:
-        """Render the column as the database's own text."""
-        raise NotImplementedError
-
-    def bound(self, column: Column, text: str) -> Element:
-        """Bind the column's own text as a value of the column's type."""
-        return self.back(column, _parameter(text))
-
-    def back(self, column: Column, element: Element) -> Element:
-        """Turn the column's own text, as SQL has it, back into a value of the column's type."""
-        raise NotImplementedError
-
-    def fetched(self, column: Column, element: Element) -> Element:
-        """Say what to select for a record: the column itself where the driver gives its value exactly."""
-        return self.text(column, element) if column.kind is Kind.OTHER else element
-
-    def length(self, text: Element) -> Element:
-        """Count the characters of a text."""
-        counted: Element = getattr(sa.func, self.length_function)(text, type_=sa.Integer())
-        return counted
-
-    def timestamp_text(self, column: Column, timestamp: datetime, zone: tzinfo) -> str:
-        """Write a naive UTC timestamp so that `bound` takes it; `zone` is where the column's naive ones belong."""
-        if column.kind is Kind.ZONED_TIME:
-            return timestamp.strftime(MICROSECONDS_TEXT) + "+00:00"
-        local = timestamp.replace(tzinfo=timezone.utc).astimezone(zone)
-        return local.strftime("%Y-%m-%d" if column.kind is Kind.DATE else MICROSECONDS_TEXT)
-
-
-def _parameter(text: str) -> Element:
-    return sa.bindparam(None, text, type_=sa.String())
-
-
-def _cast(element: Element, type_text: str) -> Element:
-    """Cast to a type given by its SQL name, as text to SQLAlchemy, which so leaves the result alone."""
-    return sa.type_coerce(sa.cast(element, _Named(type_text)), sa.String())
-
-
-def _typed_cast(element: Element, sql_type: sa.types.TypeEngine[Any]) -> Element:
-    """Cast to a type that SQLAlchemy knows; on MySQL it leaves out casts to any other."""
-    return sa.type_coerce(sa.cast(element, sql_type), sa.String())
-
-
-class _Named(sa.types.UserDefinedType[Any]):
-    """A type known by its SQL name only."""
-
-    cache_ok = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def get_col_spec(self, **_: Any) -> str:
-        return self.name
+__all__ = ["TIME_KINDS", "Element", "ValueSql", "value_sql_for"]
 
 
 class SQLiteValueSql(ValueSql):
     """SQLite: values have types, columns only an affinity, and times are texts in whatever shape was written."""
 
-    def text(self, column: Column, element: Element) -> Element:
+    def text(self, column: Column, element: Element) -> Element:  # noqa: ARG002 - the value decides
         """Render as this engine's text."""
-        if column.kind is Kind.BINARY:
-            return sa.func.lower(sa.func.hex(element), type_=sa.String())
-        text = _cast(element, "TEXT")
-        if column.kind in {Kind.TEXT, Kind.INTEGER}:
-            return text
-        # CAST gives a real number 15 digits; 17 are needed to give the same number again.
-        real = sa.func.printf("%!.17g", element, type_=sa.String())
-        return sa.case((sa.func.typeof(element) == "real", real), else_=text)
+        return sqlite_texts.text_of(element)
 
     def bound(self, column: Column, text: str) -> Element:
-        """Bind this engine's text."""
-        if column.kind is Kind.BINARY:
-            return sa.bindparam(None, bytes.fromhex(text), type_=sa.LargeBinary())
-        return super().bound(column, text)
+        """Bind this engine's text, as a value of the storage class that positions have."""
+        if column.storage is Storage.BLOB or (column.storage is None and column.kind is Kind.BINARY):
+            return _or_text(sqlite_texts.bound_bytes(text), text)
+        if column.storage is Storage.NUMBER:
+            return _or_text(sqlite_texts.bound_number(text), text)
+        return sqlite_texts.bound_text(text)
 
-    def back(self, column: Column, element: Element) -> Element:
+    def candidates(self, column: Column, text: str) -> list[Element]:  # noqa: ARG002
+        """Bind a text as a value of each storage class that can have it."""
+        given = (sqlite_texts.bound_text(text), sqlite_texts.bound_number(text), sqlite_texts.bound_bytes(text))
+        return [value for value in given if value is not None]
+
+    def last_value(self, row_value: Any, text: str) -> Element | None:
+        """Bind a value as it is; a text by its own text, which may stand for bytes that are no UTF-8."""
+        return sqlite_texts.bound_text(text) if isinstance(row_value, str) else sqlite_texts.bound_value(row_value)
+
+    def outside(self, column: Column, element: Element) -> Element:
+        """Values of another storage class than positions have."""
+        conditions: list[Element] = [element.is_(None)]
+        if column.storage is not None:
+            no_text, blob = element < _EMPTY_TEXT, element >= _EMPTY_BLOB
+            below = {Storage.TEXT: no_text, Storage.BLOB: element < _EMPTY_BLOB}.get(column.storage)
+            above = {Storage.TEXT: blob, Storage.NUMBER: element >= _EMPTY_TEXT}.get(column.storage)
+            conditions += [each for each in (below, above) if each is not None]
+        return sa.or_(*conditions)
+
+    def floor(self, column: Column, element: Element) -> Element | None:
+        """Not below the storage class of positions."""
+        least = {Storage.TEXT: _EMPTY_TEXT, Storage.BLOB: _EMPTY_BLOB}
+        return element >= least[column.storage] if column.storage in least else None
+
+    def ceiling(self, column: Column, element: Element) -> Element | None:
+        """Not above the storage class of positions."""
+        least_above = {Storage.TEXT: _EMPTY_BLOB, Storage.NUMBER: _EMPTY_TEXT}
+        return element < least_above[column.storage] if column.storage in least_above else None
+
+    def back(self, column: Column, element: Element) -> Element:  # noqa: ARG002
         """Turn this engine's text back; that of bytes it cannot, before version 3.41."""
-        if column.kind is Kind.ANY and isinstance(column.type, sa.Numeric):
-            return _cast(element, "NUMERIC")
         return element  # the column's affinity is applied to the text
 
     def timestamp_text(self, column: Column, timestamp: datetime, zone: tzinfo) -> str:
         """Refuse: nothing may take this way."""
         raise NotImplementedError  # times are text here: ranges.py writes them in the shape that the column has
+
+
+_EMPTY_TEXT: Element = sa.literal_column("''")
+_EMPTY_BLOB: Element = sa.literal_column("x''")
+
+
+def _or_text(value: Element | None, text: str) -> Element:
+    return sqlite_texts.bound_text(text) if value is None else value
 
 
 class PostgreSQLValueSql(ValueSql):
@@ -127,20 +92,28 @@ class PostgreSQLValueSql(ValueSql):
         """Render as this engine's text."""
         if column.kind is Kind.BINARY:
             return sa.func.encode(element, sa.literal_column("'hex'"), type_=sa.String())
-        return _cast(element, "TEXT")
+        if isinstance(column.type, dialects.postgresql.MONEY):
+            element = sa.cast(element, sa.Numeric())  # whose own text depends on the locale
+        text = cast_to(element, "TEXT")
+        # Under a collation that takes other letters for the same, texts could not be taken to pieces.
+        return sa.collate(text, "C") if column.folds and column.kind is Kind.TEXT else text
+
+    def has_greatest(self, column: Column) -> bool:
+        """Whether max() knows the type, as the type and not as a text."""
+        return column.kind in _HAVE_GREATEST and column.exact_type not in {"name", '"char"'}
 
     def fetched(self, column: Column, element: Element) -> Element:
         """Say what to select here."""
         if column.kind is Kind.ARRAY:
             return sa.func.array_to_json(element)
         if isinstance(column.type, dialects.postgresql.MONEY):
-            return _cast(element, "NUMERIC")  # whose own text depends on the locale
+            return cast_to(element, "NUMERIC")  # whose own text depends on the locale
         return super().fetched(column, element)
 
     def bound(self, column: Column, text: str) -> Element:
         """Bind this engine's text."""
         try:
-            return self.back(column, _parameter(text))
+            return self.back(column, parameter(text))
         except UnsupportedCompilationError:
             return sa.bindparam(None, text, type_=sa.types.NullType())  # the server infers the type
 
@@ -148,12 +121,22 @@ class PostgreSQLValueSql(ValueSql):
         """Turn this engine's text back."""
         if column.kind is Kind.BINARY:
             return sa.func.decode(element, sa.literal_column("'hex'"), type_=sa.LargeBinary())
-        sql_type = column.type
+        sql_type, exact = column.type, column.exact_type
+        if exact is not None:
+            if exact in _POSTGRESQL_TEXTS:
+                return element
+            if exact == "money":
+                element = cast_to(element, "NUMERIC")
+            return cast_to(element, exact.replace("%", "%%"))
         if column.kind is Kind.TEXT and not isinstance(sql_type, sa.CHAR):
             return element
         if isinstance(sql_type, sa.CHAR):
-            return _cast(element, f"CHAR({sql_type.length})" if sql_type.length else "CHAR")
-        return _cast(element, sql_type.compile(dialect=self.dialect))
+            return cast_to(element, f"CHAR({sql_type.length})" if sql_type.length else "CHAR")
+        return cast_to(element, sql_type.compile(dialect=self.dialect))
+
+
+_POSTGRESQL_TEXTS = frozenset({"text", "character varying"})
+_HAVE_GREATEST = frozenset({Kind.TEXT, Kind.INTEGER, Kind.NUMBER, *TIME_KINDS, Kind.TIME_OF_DAY})
 
 
 class MySQLValueSql(ValueSql):
@@ -165,7 +148,7 @@ class MySQLValueSql(ValueSql):
         """Render as this engine's text."""
         if column.kind is Kind.BINARY:
             return sa.func.lower(sa.func.hex(element), type_=sa.String())
-        return _typed_cast(element, sa.CHAR())
+        return typed_cast(element, sa.CHAR())
 
     def fetched(self, column: Column, element: Element) -> Element:
         """Say what to select here."""
@@ -177,120 +160,64 @@ class MySQLValueSql(ValueSql):
         """Turn this engine's text back."""
         if column.kind is Kind.BINARY:
             return sa.func.unhex(element, type_=sa.LargeBinary())
-        if column.kind is Kind.INTEGER:
-            return _typed_cast(element, dialects.mysql.BIGINT(unsigned=getattr(column.type, "unsigned", False)))
+        sql_type = self._cast_type(column)
+        return element if sql_type is None else typed_cast(element, sql_type)
+
+    @staticmethod
+    def _cast_type(column: Column) -> sa.types.TypeEngine[Any] | None:
+        """The type that a text is cast to: casts know few of them."""
+        if column.kind in {Kind.INTEGER, Kind.BOOLEAN}:
+            return dialects.mysql.BIGINT(unsigned=getattr(column.type, "unsigned", False))
         if column.kind is Kind.NUMBER and not isinstance(column.type, sa.Float):
-            return _typed_cast(element, dialects.mysql.DECIMAL(65, getattr(column.type, "scale", None) or 0))
+            return dialects.mysql.DECIMAL(65, getattr(column.type, "scale", None) or 0)
         if column.kind in {Kind.NAIVE_TIME, Kind.ZONED_TIME}:
-            return _typed_cast(element, dialects.mysql.DATETIME(fsp=6))
-        if column.kind is Kind.DATE:
-            return _typed_cast(element, sa.Date())
-        return element
+            return dialects.mysql.DATETIME(fsp=6)
+        if column.kind is Kind.TIME_OF_DAY:
+            return dialects.mysql.TIME(fsp=6)
+        return sa.Date() if column.kind is Kind.DATE else None
+
+    def place(self, column: Column, element: Element) -> Element:
+        """Compare the places in a list, as ORDER BY does; a comparison with a text would go by the texts."""
+        labels = _labels(column)
+        if labels is None:
+            return element
+        number: Element = sa.cast(element, dialects.mysql.BIGINT(unsigned=True))
+        if "" not in labels:
+            return number
+        return sa.case((element == sa.literal_column("''"), _whole(labels.index("") + 1)), else_=number)
+
+    def place_of(self, column: Column, text: str) -> Element:
+        """A value's place in its list; beyond all where it is none of them."""
+        labels = _labels(column)
+        if labels is None:
+            return self.bound(column, text)
+        if isinstance(column.type, dialects.mysql.SET):
+            chosen = text.split(",") if text else []
+            return _whole(sum(1 << labels.index(each) for each in chosen) if set(chosen) <= set(labels) else 0)
+        return _whole(labels.index(text) + 1 if text in labels else 0)
+
+    def order_by(self, column: Column, element: Element) -> Element:
+        """Sort by place where a list has an empty text, which is also what a wrong value is shown as."""
+        return self.place(column, element) if "" in (_labels(column) or ()) else element
+
+    def has_greatest(self, column: Column) -> bool:
+        """Whether max() goes by the places of a list: it goes by the texts."""
+        return _labels(column) is None
 
     def timestamp_text(self, column: Column, timestamp: datetime, zone: tzinfo) -> str:
         """Write a timestamp as this engine takes it."""
         return super().timestamp_text(column, timestamp, zone).removesuffix("+00:00")  # the session's zone is UTC
 
 
-class SQLServerValueSql(ValueSql):
-    """SQL Server by pymssql."""
-
-    length_function = "len"
-
-    def text(self, column: Column, element: Element) -> Element:
-        """Render as this engine's text."""
-        style = None
-        if column.kind in TIME_KINDS:
-            style = 121  # yyyy-mm-dd hh:mi:ss.nnnnnnn
-        elif column.kind is Kind.BINARY:
-            style = 2  # hexadecimal without 0x
-        elif isinstance(column.type, sa.Float):
-            style = 3  # 17 digits
-        if style is None:
-            return _cast(element, "NVARCHAR(4000)")
-        return sa.func.convert(
-            sa.literal_column("VARCHAR(8000)"), element, sa.literal_column(str(style)), type_=sa.String()
-        )
-
-    def fetched(self, column: Column, element: Element) -> Element:
-        """Say what to select here."""
-        # Python's datetime has no place for the seventh digit.
-        return self.text(column, element) if column.kind in TIME_KINDS else super().fetched(column, element)
-
-    def back(self, column: Column, element: Element) -> Element:
-        """Turn this engine's text back."""
-        if column.kind is Kind.TEXT:
-            return element
-        style, name = "0", self._type_name(column)
-        if column.kind in TIME_KINDS:
-            style = "121"
-        elif column.kind is Kind.BINARY:
-            style, name = "2", "VARBINARY(8000)"
-        return sa.func.convert(sa.literal_column(name), element, sa.literal_column(style), type_=sa.String())
-
-    def timestamp_text(self, column: Column, timestamp: datetime, zone: tzinfo) -> str:
-        """Write a timestamp as this engine takes it."""
-        text = super().timestamp_text(column, timestamp, zone)
-        has_microseconds = isinstance(column.type, (dialects.mssql.DATETIME2, dialects.mssql.DATETIMEOFFSET))
-        return text if has_microseconds else text[: len(text) - 3]  # the older types take milliseconds only
-
-    def _type_name(self, column: Column) -> str:
-        try:
-            return column.type.compile(dialect=self.dialect)
-        except UnsupportedCompilationError:
-            return "NVARCHAR(4000)"
+def _labels(column: Column) -> Sequence[str] | None:
+    """The list of an ENUM or SET."""
+    if isinstance(column.type, dialects.mysql.SET):
+        return list(column.type.values)
+    return list(column.type.enums) if isinstance(column.type, sa.Enum) else None
 
 
-class OracleValueSql(ValueSql):
-    """Oracle by python-oracledb."""
-
-    _TIMESTAMP = "'YYYY-MM-DD HH24:MI:SS.FF9'"
-    _SECOND = "'YYYY-MM-DD HH24:MI:SS'"
-
-    def text(self, column: Column, element: Element) -> Element:
-        """Render as this engine's text."""
-        if column.kind is Kind.ZONED_TIME:
-            utc = sa.func.sys_extract_utc(element)
-            return self._call("to_char", utc, self._TIMESTAMP).op("||")(sa.literal_column("'+00:00'"))
-        if column.kind is Kind.NAIVE_TIME:
-            return self._call("to_char", element, self._SECOND if self._is_date(column) else self._TIMESTAMP)
-        if column.kind is Kind.BINARY:
-            return sa.func.lower(sa.func.rawtohex(element), type_=sa.String())
-        if column.kind in {Kind.INTEGER, Kind.NUMBER}:
-            return self._call("to_char", element, "'TM9'")
-        return _cast(element, "VARCHAR2(4000)")
-
-    def fetched(self, column: Column, element: Element) -> Element:
-        """Say what to select here."""
-        return self.text(column, element) if column.kind in TIME_KINDS else super().fetched(column, element)
-
-    def back(self, column: Column, element: Element) -> Element:
-        """Turn this engine's text back."""
-        if column.kind is Kind.ZONED_TIME:
-            return self._call("to_timestamp_tz", element, "'YYYY-MM-DD HH24:MI:SS.FFTZH:TZM'")
-        if column.kind is Kind.NAIVE_TIME:
-            if self._is_date(column):
-                return self._call("to_date", element, self._SECOND)
-            return self._call("to_timestamp", element, "'YYYY-MM-DD HH24:MI:SS.FF'")
-        if column.kind is Kind.BINARY:
-            return sa.func.hextoraw(element, type_=sa.LargeBinary())
-        if column.kind in {Kind.INTEGER, Kind.NUMBER}:
-            return self._call("to_number", element)
-        return element
-
-    def timestamp_text(self, column: Column, timestamp: datetime, zone: tzinfo) -> str:
-        """Write a timestamp as this engine takes it."""
-        text = super().timestamp_text(column, timestamp, zone)
-        return text.partition(".")[0] if self._is_date(column) else text
-
-    @staticmethod
-    def _is_date(column: Column) -> bool:
-        return isinstance(column.type, dialects.oracle.DATE) or column.kind is Kind.DATE
-
-    @staticmethod
-    def _call(name: str, element: Element, *literals: str) -> Element:
-        function: Element = getattr(sa.func, name)(element, *map(sa.literal_column, literals), type_=sa.String())
-        return function
+def _whole(number: int) -> Element:
+    return sa.literal_column(str(number))
 
 
 _OF_FAMILY: Mapping[Family, type[ValueSql]] = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,6 +27,9 @@ from tap_legacy_orders.tap_errors import TapConfigError, TapLockedError, TapSync
 
 ORDERS_CHECK = "`sqlalchemy_url`, the user's rights, and `filter` if one is set"
 LEDGER_CHECK = "`ack_url`, `ack_schema` and the user's rights"
+
+_Key = TypeVar("_Key")
+_Row = TypeVar("_Row")
 
 
 def open_engine(text: str, *, ping: bool = True) -> sa.Engine:
@@ -86,6 +89,23 @@ def fetch_rows(connection: sa.Connection, statement: sa.Select[Any]) -> list[tup
         if "decode to UTF-8" not in str(error):
             raise
     return _fetch_damaged_text(connection, statement)
+
+
+def asked_by_key(keys: Sequence[_Key], ask: Callable[[Sequence[_Key]], list[_Row]]) -> tuple[list[_Row], list[_Key]]:
+    """Ask for rows by key; also gives the keys that the database refuses as no value of the column's type.
+
+    The ledger may hold some of before the column's type was changed, or one of its labels was taken out.
+    """
+    try:
+        return ask(keys), []
+    except TapSyncError as error:
+        if not isinstance(error.__cause__, sa.exc.DataError):
+            raise
+        if len(keys) == 1:
+            return [], list(keys)
+    half = len(keys) // 2
+    (rows, refused), (more_rows, more_refused) = (asked_by_key(some, ask) for some in (keys[:half], keys[half:]))
+    return [*rows, *more_rows], [*refused, *more_refused]
 
 
 def _fetch_damaged_text(connection: sa.Connection, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:

@@ -9,21 +9,21 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
-from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
 from sync_databases.columns import Column, Kind
-from sync_databases.keys import split_key
+from sync_databases.engines import engine_of
+from sync_databases.exact_numbers import exact_number
+from sync_databases.page_order import split_as_key
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.deleted_records import keys_maybe_deleted
 from sync_ledger.ledger import Ledger
 from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY
 from sync_ledger.tables import DELETED_VERSION
-from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
+from tap_legacy_orders.connections import LEDGER_CHECK, asked_by_key, fetch_rows, reading
 from tap_legacy_orders.orders_table import OrdersTable
-from tap_legacy_orders.ranges import fits
 from tap_legacy_orders.record_encoding import LineEncoder
 from tap_legacy_orders.tap_errors import TapSyncError
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries
@@ -73,9 +73,13 @@ class DeletedOrders:
                 )
             checked = True
             parts = {key: self._split(key) for key in keys if self._table.partition.holds(key)}
-            foreign += sum(part is None for part in parts.values())
-            present = self._present([part for part in parts.values() if part is not None])
-            deleted = {key: part for key, part in parts.items() if part is not None and key not in present}
+            present, refused = self._present([part for part in parts.values() if part is not None])
+            deleted = {
+                key: part
+                for key, part in parts.items()
+                if part is not None and part not in refused and key not in present
+            }
+            foreign += sum(part is None for part in parts.values()) + len(refused)
             if deleted:
                 yield self._columns(deleted)
         if foreign:
@@ -103,19 +107,22 @@ class DeletedOrders:
         with reading(self._engine) as connection:
             return not fetch_rows(connection, self._queries.any_order())
 
-    def _present(self, keys: list[tuple[str, ...]]) -> set[str]:
+    def _present(self, keys: list[tuple[str, ...]]) -> tuple[set[str], set[tuple[str, ...]]]:
+        """The keys that are there, and those that the database refuses as no values of the key's columns."""
         present: set[str] = set()
+        refused: set[tuple[str, ...]] = set()
         for start in range(0, len(keys), KEYS_PER_QUERY):
-            with reading(self._engine) as connection:
-                rows = fetch_rows(connection, self._queries.keys_among(keys[start : start + KEYS_PER_QUERY]))
+            rows, unfit = asked_by_key(keys[start : start + KEYS_PER_QUERY], self._ask)
             present.update(row[0] for row in rows)
-        return present
+            refused.update(unfit)
+        return present, refused
+
+    def _ask(self, keys: Sequence[tuple[str, ...]]) -> list[tuple[Any, ...]]:
+        with reading(self._engine) as connection:
+            return fetch_rows(connection, self._queries.keys_among(keys))
 
     def _split(self, key: str) -> tuple[str, ...] | None:
-        parts = split_key(key, len(self._table.key))
-        if parts is None or not all(map(fits, self._table.key, parts)):
-            return None
-        return parts
+        return split_as_key(self._table.key, engine_of(self._engine.dialect), key)
 
     def _columns(self, deleted: dict[str, tuple[str, ...]]) -> list[Sequence[Any]]:
         values = zip(*deleted.values(), strict=True)
@@ -126,9 +133,15 @@ class DeletedOrders:
 
 def _value(column: Column, text: str) -> Any:
     """The key's text as a JSON value of the column's type."""
-    if column.kind is Kind.INTEGER:
+    if column.kind is Kind.INTEGER and text.removeprefix("-").isdecimal():
         return int(text)
-    return Decimal(text) if column.kind is Kind.NUMBER else text
+    if column.kind is not Kind.NUMBER:
+        return text
+    try:
+        number = exact_number(text)
+    except ValueError:  # SQLite keeps texts in columns for numbers
+        return text
+    return number if number.is_finite() else text
 
 
 def _as_is(values: Any) -> Any:

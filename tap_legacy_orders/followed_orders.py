@@ -107,7 +107,7 @@ class FollowedOrders:
         source, now = self._source, self._now()
         known, is_open = self._newest, self._open > timedelta(0)
         begin, most = (self._bookmark, source.settings.lookback) if wide else (self._position, QUICK_LOOKBACK)
-        chosen = source.choose_range(lambda _: (known, ""), begin, now, min(self._open, most))
+        chosen = source.choose_range(lambda _: known, begin, now, min(self._open, most))
         self._tick = chosen.tick
         query = source.queries.poll_query(chosen.lower, chosen.too_recent_after, now)
         clock, newest, unsettled, due = source.ask(query)[0]

@@ -134,7 +134,10 @@ def _dates(values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _binaries(values: Sequence[Any]) -> Sequence[Any]:
-    return [None if value is None else _base64(value) for value in values]
+    # SQLite keeps numbers in a column for bytes; `bytes` would make so many zeros of one.
+    return [
+        None if value is None else str(value) if isinstance(value, (int, float)) else _base64(value) for value in values
+    ]
 
 
 _json_decoder = msgspec.json.Decoder(float_hook=exact_number)

@@ -15,15 +15,17 @@ from sync_databases.columns import Column
 from sync_databases.database_clock import database_now
 from sync_databases.flag_statements import ROW_SIGN
 from sync_databases.keys import split_key
+from sync_databases.page_order import split_as_key
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.content_forms import ContentForm, read_forms
 from sync_ledger.deleted_records import keys_of_deleted
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.actions import AckState, action_for
-from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
+from tap_legacy_orders.connections import LEDGER_CHECK, asked_by_key, fetch_rows, reading
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.pages import Page, ReadingSettings
-from tap_legacy_orders.ranges import Clock, Newest, Range, choose_range, fits
+from tap_legacy_orders.positions import Position
+from tap_legacy_orders.ranges import Clock, Newest, Range, choose_range
 from tap_legacy_orders.rendering import Rendering
 from tap_legacy_orders.row_layout import Row, RowLayout
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries, ack_states, due_keys, usable_keys
@@ -94,14 +96,15 @@ class OrdersSource:
         with reading(self.engine) as connection:
             return database_now(connection)
 
-    def newest(self, until: str | None) -> tuple[str | None, str]:
-        """The largest replication key up to `until`: its text, and on SQLite its storage class."""
-        text, storage = self.ask(self._queries.newest(until))[0]
-        return text, storage
+    def newest(self, until: str | None) -> str | None:
+        """The text of the largest replication key up to `until`."""
+        rows = self.ask(self._queries.newest(until))
+        return rows[0][0] if rows else None
 
     def any_undated(self) -> bool:
         """Ask before reading by key: with nothing to find, a page would go through all of the table."""
-        return self.table.replication.nullable and bool(self.ask(self._queries.any_undated()))
+        may_be = self.table.replication.nullable or self.database.engine.values_have_types
+        return may_be and bool(self.ask(self._queries.any_undated()))
 
     def count_keyless(self) -> int:
         """Count the orders that no key identifies."""
@@ -123,7 +126,10 @@ class OrdersSource:
         split = [parts for parts in map(self._split, wanted) if parts is not None]
         if not split:
             return []
-        rows = self.fetch(lambda queries: queries.by_key(split, chosen.too_recent_after, chosen.future))
+        rows, _ = asked_by_key(
+            split,
+            lambda some: self.fetch(lambda queries: queries.by_key(some, chosen.too_recent_after, chosen.future)),
+        )
         # Engines that fold case find 'a1' for 'A1'; the ledger does not.
         exact = set(wanted)
         return [row for row in rows if self.layout.key(row) in exact]
@@ -223,8 +229,11 @@ class OrdersSource:
         columns = list(zip(*rows, strict=True))[:width] if rows else [()] * width
         return Page(columns, len(rows), bookmark, key_at, self._rendering, marks)
 
-    def key_parts(self, row: Row) -> tuple[str, ...]:
-        """The texts of the key's columns."""
+    def position(self, row: Row, *, in_range: bool = True) -> Position:
+        """Where a page ends whose last row this is; not `in_range` where pages go by key alone."""
+        return self._queries.position(row, self._key_parts(row), in_range=in_range)
+
+    def _key_parts(self, row: Row) -> tuple[str, ...]:
         parts = split_key(self.layout.key(row), len(self.table.key))
         if parts is None:
             raise AssertionError("the database joined a key otherwise than keys.py splits it")
@@ -232,7 +241,4 @@ class OrdersSource:
 
     def _split(self, key: str) -> tuple[str, ...] | None:
         """Split a ledger's key into its columns' texts; None when it cannot be a key of this table."""
-        parts = split_key(key, len(self.table.key))
-        if parts is None or not all(map(fits, self.table.key, parts)):
-            return None
-        return parts
+        return split_as_key(self.table.key, self.database.engine, key)

@@ -14,17 +14,15 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import NoSuchTableError
 
-from sync_databases.columns import Column, Kind
+from sync_databases.columns import Column
 from sync_databases.engines import engine_of
-from sync_databases.reflection import columns_of, primary_key, table_names, typed
+from sync_databases.page_order import UnfitColumnError, settled
+from sync_databases.reflection import columns_of, primary_key, table_names
 from sync_ledger.partitions import WHOLE, Partition
 from tap_legacy_orders.change_columns import likely_change_columns, sure_change_columns
 from tap_legacy_orders.partition_setting import read_partition
 from tap_legacy_orders.sync_flag import FlagColumns, check_flag, wanted_flag
 from tap_legacy_orders.tap_errors import TapConfigError, where
-
-_ORDERABLE = frozenset(Kind) - {Kind.JSON, Kind.ARRAY, Kind.BOOLEAN}
-_KEYS = frozenset(Kind) - {Kind.JSON, Kind.ARRAY}
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,8 @@ class OrdersTable:
     """The table's name, with its schema unless that is the connection's own."""
     notified_by: str = ""
     """The table whose trigger notifies of changes."""
+    has_ties: bool = False
+    """Whether orders of different keys may compare as equal: letters that are folded, and no constraint against it."""
 
     @property
     def version_is_replication(self) -> bool:
@@ -87,11 +87,11 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
     inspector = sa.inspect(connection)
     reflected = reflect(inspector, table, "orders_table", engine)
     name, schema, every = reflected.name, reflected.schema, reflected.columns
-    key = tuple(
-        typed(connection, name, schema, column)
-        for column in find_key(every, config.get("key_column"), reflected.primary, table)
+    named = find_key(every, config.get("key_column"), reflected.primary, table)
+    key = settle(connection, reflected, named, "key_column", table)
+    (replication,) = settle(
+        connection, reflected, [_replication(every, config.get("replication_key"), table)], "replication_key", table
     )
-    replication = typed(connection, name, schema, _replication(every, config.get("replication_key"), table))
     version = replication
     if config.get("version_column"):
         version = find_column(every, config["version_column"], "version_column", table)
@@ -113,6 +113,7 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
         flag=None if flag is None else find_column(every, flag, "sync_flag_column", table),
         other_columns=tuple(column for column in every if column not in wanted),
         notified_by=(config.get("notify_table") or name).rpartition(".")[2],
+        has_ties=any(column.folds for column in key) and not _is_unique(inspector, reflected, key),
         source_name=name if schema in {None, inspector.default_schema_name} else f"{schema}.{name}",
     )
     if found.flag_columns is not None:
@@ -200,11 +201,38 @@ def find_key(
         raise TapConfigError(
             f"{option}: {table} has no primary key; name the column that identifies {what}: {', '.join(every)}"
         )
-    key = tuple(find_column(every, name, option, table) for name in names)
-    for column in key:
-        if column.kind not in _KEYS:
-            raise TapConfigError(f"{option}: {column.name!r} of {table} is of type {column.type}, which is no key")
-    return key
+    return tuple(find_column(every, name, option, table) for name in names)
+
+
+def settle(
+    connection: sa.Connection, reflected: Reflected, columns: Sequence[Column], option: str, table: str
+) -> tuple[Column, ...]:
+    """Ask the database for what must be known of keys and positions.
+
+    Raises:
+        TapConfigError: a column can be none; `option` is the setting that names it.
+    """
+    try:
+        return tuple(settled(connection, reflected.name, reflected.schema, columns))
+    except UnfitColumnError as error:
+        raise TapConfigError(f"{option}: {str(error).format(table=table)}") from error
+
+
+def _is_unique(inspector: sa.Inspector, reflected: Reflected, key: Sequence[Column]) -> bool:
+    """Whether the database lets no two rows have keys that it takes for equal."""
+    names = {column.name for column in key}
+    if reflected.primary and names >= set(reflected.primary):
+        return True
+    return any(
+        index.get("unique")
+        and None not in index["column_names"]
+        and names >= set(index["column_names"])
+        and not any(
+            option.endswith("_where") and value is not None
+            for option, value in index.get("dialect_options", {}).items()
+        )
+        for index in inspector.get_indexes(reflected.name, reflected.schema)
+    )
 
 
 def listed(setting: str | Sequence[str] | None, option: str) -> list[str]:
@@ -223,13 +251,7 @@ def listed(setting: str | Sequence[str] | None, option: str) -> list[str]:
 
 def _replication(every: Mapping[str, Column], setting: str | None, table: str) -> Column:
     if setting:
-        column = find_column(every, setting, "replication_key", table)
-        if column.kind not in _ORDERABLE:
-            raise TapConfigError(
-                f"replication_key: {column.name!r} of {table} is of type {column.type}, which has no order; "
-                "name a column that grows with each change, such as the time of the last change"
-            )
-        return column
+        return find_column(every, setting, "replication_key", table)
     found = sure_change_columns(every.values())
     if len(found) == 1:
         return found[0]

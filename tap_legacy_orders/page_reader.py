@@ -5,9 +5,12 @@ A server reads the next page of the range while one is written out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import methodcaller
+from typing import Any
+
+import sqlalchemy as sa
 
 from sync_databases.engines import engine_of
 from sync_databases.keys import KEY_LENGTH
@@ -21,7 +24,7 @@ from tap_legacy_orders.ranges import Range, Stretch
 from tap_legacy_orders.read_ahead import reading_ahead
 from tap_legacy_orders.row_layout import Row
 from tap_legacy_orders.tap_errors import TapConfigError
-from tap_legacy_orders.unsynced_queries import Position, usable_keys
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries, usable_keys
 
 KEYS_PER_QUERY = 500
 """Due retries fetched at once: composite keys make long conditions, and some engines take 1,000 values only."""
@@ -80,12 +83,15 @@ class PageReader:
             rows = self._source.fetch(methodcaller("outside_page", future, after, size, cutoff))
             if not rows:
                 return
+            more = len(rows) >= size
+            if more:
+                after = self._source.position(rows[-1], in_range=False)
+                rows += self._ties(rows, methodcaller("ties", after, future, cutoff))
             send, _, _ = self._select(rows, cutoff, in_window=False)
             if send:
                 yield self._source.page(send, None, self._no_marks)
-            if len(rows) < size:
+            if not more:
                 return
-            after = Position(None, self._source.key_parts(rows[-1]))
 
     def range_pages(self, cutoff: datetime, chosen: Range, upper: str, *, comparing: bool = True) -> Iterator[Page]:
         """Read the range up to `upper`; only these pages move the bookmark.
@@ -103,14 +109,16 @@ class PageReader:
                 more = True
                 while more:
                     rows = coming()
+                    more = len(rows) >= size
+                    if more:
+                        after = source.position(rows[-1])
+                        rows += self._ties(rows, methodcaller("ties", after, None, cutoff, by_content=compares))
                     send, left_out, marks = self._select(rows, cutoff, in_window=compares)
                     if left_out and clamp is None:
                         clamp = source.layout.replication(left_out[0])  # pages are in order: the first is the smallest
                     marks_of_page = marks if stretch.in_window else None
-                    more = len(rows) >= size
                     if more:
-                        after = Position(source.layout.replication(rows[-1]), source.key_parts(rows[-1]))
-                        page = source.page(send, clamp or after.replication, marks_of_page)
+                        page = source.page(send, clamp or source.layout.replication(rows[-1]), marks_of_page)
                         # Not before: a page that the database could not write as JSON changes how rows are made up.
                         coming = ask(methodcaller("range_page", stretch.lower, upper, after, size, cutoff, **ends))
                     elif stretch.until is None:
@@ -121,6 +129,13 @@ class PageReader:
                     yield page
         if self._contents is not None:
             self._contents.log_believed()
+
+    def _ties(self, rows: Sequence[Row], query: Callable[[UnsyncedQueries], sa.Select[Any]]) -> list[Row]:
+        """Orders behind a page's end that compare as equal to its last one, which the next page would pass over."""
+        if not self._source.table.has_ties:
+            return []
+        known = set(map(self._source.layout.key, rows))
+        return [row for row in self._source.fetch(query) if self._source.layout.key(row) not in known]
 
     def _select(
         self, rows: list[Row], cutoff: datetime, *, in_window: bool

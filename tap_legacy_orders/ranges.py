@@ -10,11 +10,13 @@ holds, by the hour that repeats itself. In that window an equal version says too
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 
-from sync_databases.columns import Column, Kind, tick_of
+from sync_databases.columns import Column, Kind, Storage, tick_of
+from sync_databases.page_order import AFTER_ALL_DATES, can_hold, is_below_all
 from sync_databases.timestamps import Timestamp, read_timestamp
 from sync_databases.value_sql import TIME_KINDS, ValueSql
 from tap_legacy_orders import windows
@@ -27,11 +29,8 @@ FUTURE_SLACK = timedelta(days=1)
 CLOCK_SKEW = timedelta(minutes=5)
 """Clocks of applications differ by this much; more is a sign that `timezone` is not theirs."""
 
-_AFTER_ALL_DATES = "9999-12-31T99"
-"""Sorts after every date written as text, and before words."""
-
-Newest = Callable[[str | None], tuple[str | None, str]]
-"""Asks for the largest replication key up to a text: its text, and on SQLite its storage class."""
+Newest = Callable[[str | None], str | None]
+"""Asks for the text of the largest replication key up to another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,32 +107,40 @@ def choose_range(
     """
     if column.kind in TIME_KINDS and not database.engine.values_have_types:
         return _by_timestamp(column, database, newest, bookmark, clock, own_version=own_version)
-    if column.kind in {*TIME_KINDS, Kind.TEXT, Kind.ANY}:
-        sample, storage = newest(None)
-        shape = read_timestamp(sample) if sample is not None and storage in {"", "text"} else None
-        if sample is not None and shape is None and storage in {"", "text"}:
-            sample, _ = newest(_AFTER_ALL_DATES)
-            shape = read_timestamp(sample) if sample is not None else None
+    if _may_be_text(column) and database.has_greatest(column):
+        sample = newest(None)
+        shape = None if sample is None else read_timestamp(sample)
+        if sample is not None and shape is None:
+            sample = newest(AFTER_ALL_DATES)
+            shape = None if sample is None else read_timestamp(sample)
         if shape is not None and sample is not None:
             return _by_text(newest, bookmark, clock, sample, shape, own_version=own_version)
-    _must_fit(column, bookmark)
-    return _by_value(column, newest, bookmark, clock)
+    return _by_value(column, database, newest, bookmark, clock)
 
 
-def _by_value(column: Column, newest: Newest, bookmark: str | None, clock: Clock) -> Range:
+def _may_be_text(column: Column) -> bool:
+    """Whether positions may be times written as text."""
+    return column.kind is Kind.TEXT if column.storage is None else column.storage is Storage.TEXT
+
+
+def _by_value(column: Column, database: ValueSql, newest: Newest, bookmark: str | None, clock: Clock) -> Range:
     """Numbers, which may be times or count, and what has no distance: texts, bytes."""
-    upper, _ = newest(None)
+    upper = newest(None)
+    if column.storage is Storage.NUMBER and bookmark is not None and not windows.is_number(bookmark):
+        bookmark = None  # of texts that the column held before: all are compared
+    _must_fit(column, database, bookmark)
     back = windows.number_back(upper, clock.now, clock.lookback, clock.lookback_count)
     begin = bookmark if bookmark is not None else upper
     lower = None if begin is None or back is None or not _may_be_number(column) else windows.less(begin, back)
     if lower is None:
-        _must_fit(column, bookmark)
         lower = begin
+    elif is_below_all(column, lower):
+        lower = None
     return Range(lower, upper) if bookmark is not None else Range(None, upper, window=lower)
 
 
 def _may_be_number(column: Column) -> bool:
-    return column.kind in {Kind.INTEGER, Kind.NUMBER, Kind.ANY, *TIME_KINDS}
+    return column.kind in {Kind.INTEGER, Kind.NUMBER} if column.storage is None else column.storage is Storage.NUMBER
 
 
 def _by_timestamp(
@@ -145,8 +152,12 @@ def _by_timestamp(
     ahead, future = (
         database.timestamp_text(column, clock.now + slack, clock.zone) for slack in (CLOCK_SKEW, FUTURE_SLACK)
     )
-    upper, _ = newest(too_recent_after)
-    begin = _Begin(bookmark, upper, clock, clock.zone, tick_of(column, database.engine))
+    upper = newest(too_recent_after)
+    _must_fit(column, database, bookmark)
+    start = None if bookmark is None else read_timestamp(bookmark) or _near(bookmark)
+    if bookmark is not None and start is None:  # no time that a calendar has: infinite, or before Christ
+        return Range(bookmark, upper, too_recent_after, ahead, future)
+    begin = _Begin(start, upper, clock, clock.zone, tick_of(column, database.engine))
     # A naive time already stands in the zone that it is to be written in.
     lower, window = (
         None if at is None else database.timestamp_text(column, at - begin.offset, timezone.utc)
@@ -171,8 +182,11 @@ def _by_text(
         return timestamp.replace(tzinfo=timezone.utc).astimezone(zone).strftime(form)
 
     too_recent_after = written(clock.now - clock.min_age - (timedelta(0) if own_version else tick))
-    upper, _ = newest(too_recent_after)
-    begin = _Begin(bookmark, upper, clock, zone, tick)
+    upper = newest(too_recent_after)
+    start = None if bookmark is None else read_timestamp(bookmark)
+    if start is None:
+        bookmark = None  # of texts that were no times, or of numbers: all are compared
+    begin = _Begin(start, upper, clock, zone, tick)
     # A blank sorts before every other separator: where shapes are mixed, at most a day is read again.
     blank = "%Y-%m-%d" if shape.separator is None else "%Y-%m-%d %H:%M:%S"
     lower, window = (None if at is None else at.strftime(blank) for at in (begin.lower, begin.window))
@@ -185,9 +199,10 @@ def _by_text(
 class _Begin:
     """Where a range of times begins, and its window, as the column's times are written."""
 
-    def __init__(self, bookmark: str | None, upper: str | None, clock: Clock, zone: tzinfo, least: timedelta) -> None:
-        """`least` is the step of the column's type."""
-        start = None if bookmark is None else _bookmark_timestamp(bookmark)
+    def __init__(
+        self, start: Timestamp | None, upper: str | None, clock: Clock, zone: tzinfo, least: timedelta
+    ) -> None:
+        """`start` is the bookmark's time, `least` the step of the column's type."""
         newest = None if upper is None else read_timestamp(upper)
         self.went_back = start is not None and start.utc(zone) > clock.now  # it was not when it was set
         times = [each for each in (start, newest) if each is not None]
@@ -204,15 +219,22 @@ class _Begin:
                 self.window = min(self.window, began - clock.lookback - tick)
 
 
-def _bookmark_timestamp(bookmark: str) -> Timestamp:
-    timestamp = read_timestamp(bookmark)
-    if timestamp is None:
-        raise TapConfigError(_no_bookmark(bookmark))
-    return timestamp
+_NO_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 
 
-def _must_fit(column: Column, bookmark: str | None) -> None:
-    if bookmark is not None and not fits(column, bookmark):
+def _near(text: str) -> Timestamp | None:
+    """A time before one that is none, such as 2024-02-00 or 2024-02-30; None where no such year is near."""
+    match = _NO_DAY.match(text)
+    if match is None or text.endswith(" BC") or match[1] == "0000":
+        return None
+    month = min(max(int(match[2]), 1), 12)
+    day = max(int(match[3]), 1)
+    first = datetime(int(match[1]), month, 1)  # noqa: DTZ001 - as written
+    return Timestamp(first + timedelta(days=min(day, 28) - 2), None, "", " ") if first.year > 1 else None
+
+
+def _must_fit(column: Column, database: ValueSql, bookmark: str | None) -> None:
+    if bookmark is not None and not can_hold(column, database.engine, bookmark):
         raise TapConfigError(_no_bookmark(bookmark))
 
 
@@ -221,32 +243,3 @@ def _no_bookmark(bookmark: str) -> str:
         f"state: the bookmark {bookmark!r} is no value of the replication key; "
         "run once with a full refresh (acknowledged orders are not sent again)"
     )
-
-
-def fits(column: Column, text: str) -> bool:
-    """Whether a text can be a value of the column's type, before a database stumbles over it."""
-    if column.kind is Kind.INTEGER:
-        return text.removeprefix("-").isdecimal() and text.isascii() and abs(int(text)) < 1 << 63
-    if column.kind is Kind.NUMBER:
-        return _is_number(text)
-    if column.kind is Kind.BINARY:
-        return _is_hex(text)
-    if column.kind is Kind.UUID:
-        return _is_hex(text.replace("-", ""))
-    return column.kind not in TIME_KINDS or read_timestamp(text) is not None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return text.isascii() and "_" not in text
-
-
-def _is_hex(text: str) -> bool:
-    try:
-        bytes.fromhex(text)
-    except ValueError:
-        return False
-    return True

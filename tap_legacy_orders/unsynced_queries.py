@@ -6,7 +6,6 @@ Builds statements and runs none. `docs/selection.md` explains the rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,20 +21,13 @@ from sync_databases.value_sql import Element, ValueSql
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
 from sync_ledger.tables import AckStatus
 from tap_legacy_orders.orders_table import OrdersTable
-from tap_legacy_orders.row_layout import RowLayout
+from tap_legacy_orders.positions import Place, Position, place_at
+from tap_legacy_orders.row_layout import Row, RowLayout
 
 _POSITION = "_sync_position"
 _FINGERPRINT = "_sync_row"
 _LEFT_OUT = "_sync_left_out"
 _ACKED = ("_sync_status", "_sync_acked", "_sync_form")
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a page ended: texts of the replication key (None outside the range walk) and of the key's columns."""
-
-    replication: str | None
-    key: tuple[str, ...]
 
 
 ValuesOf = Callable[[Mapping[str, Element], tuple[Element, Element]], list[Element]]
@@ -60,6 +52,7 @@ class UnsyncedQueries:
         self.columns = tuple(columns)
         self.orders = self._source()
         self._replication = self.orders.c[table.replication.name]
+        self._position = database.place(table.replication, self._replication)
         self._key: list[Element] = [self.orders.c[column.name] for column in table.key]
         self.key_text = joined_key(database, table.key, self._key)
         self.version_text = version_text(database, table.version, self.orders.c[table.version.name])
@@ -78,6 +71,8 @@ class UnsyncedQueries:
         has_fingerprint = self._fingerprint is not None
         self.layout = RowLayout(len(self._values), table.version_is_replication, has_fingerprint)
         """Where a row holds key, version and replication key; behind them is what else a query selects."""
+        given = {} if values is not None else {column.name: at for at, column in enumerate(self.columns)}
+        self._raw_at = given if database.engine.values_have_types else {}
 
     def _source(self) -> sa.FromClause:
         """The table, or its filtered rows: a subquery, so that the filter's names cannot meet the ack table's."""
@@ -93,11 +88,20 @@ class UnsyncedQueries:
     # What a run asks before its pages
 
     def newest(self, until: str | None) -> sa.Select[Any]:
-        """Find the largest replication key up to `until`: its text, and on SQLite its storage class."""
-        largest = sa.func.max(self._replication)
-        storage = sa.func.typeof(largest) if self.database.engine.values_have_types else sa.literal_column("''")
-        query = sa.select(self.database.text(self.table.replication, largest), storage).select_from(self.orders)
-        return query if until is None else query.where(self._replication <= self._bound_replication(until))
+        """Find the text of the largest replication key up to `until`; NULL, or no row, where there is none."""
+        return self._newest([] if until is None else [self._position <= self._place(until)])
+
+    def _newest(self, conditions: list[Element]) -> sa.Select[Any]:
+        replication = self.table.replication
+        ceiling = self.database.ceiling(replication, self._replication)
+        floor = self.database.floor(replication, self._replication)
+        conditions = [*conditions, *(each for each in (floor, ceiling) if each is not None)]
+        if self.database.has_greatest(replication):
+            text = self.database.text(replication, sa.func.max(self._replication))
+            return sa.select(text.label("at")).select_from(self.orders).where(*conditions)
+        order = self.database.order_by(replication, self._replication)
+        query = sa.select(self.replication_text.label("at")).select_from(self.orders)
+        return query.where(self._replication.is_not(None), *conditions).order_by(order.desc()).limit(1)
 
     def count_late(self, too_recent_after: str, ahead: str, future: str) -> sa.Select[Any]:
         """Count the orders dated after `too_recent_after`, of these those after `ahead`, and those after `future`."""
@@ -106,8 +110,8 @@ class UnsyncedQueries:
         return sa.select(*counts).select_from(self.orders).where(self._after(too_recent_after))
 
     def any_undated(self) -> sa.Select[Any]:
-        """Find out whether an order lacks a replication value; with an index that is quick."""
-        return sa.select(sa.literal_column("1")).select_from(self.orders).where(self._replication.is_(None)).limit(1)
+        """Find out whether an order lacks a replication value in the range; with an index that is quick."""
+        return sa.select(sa.literal_column("1")).select_from(self.orders).where(self._undated()).limit(1)
 
     def count_keyless(self) -> sa.Select[Any]:
         """Count the orders that no key identifies."""
@@ -120,15 +124,18 @@ class UnsyncedQueries:
         in the sums and not in the condition: planners without fresh statistics expect few rows of a condition, and
         then compare each with every ack.
         """
-        read: list[Element] = [self._replication.is_(None)]
+        read: list[Element] = [self._undated()]
         if upper is not None:
-            read.append(self._replication <= self._bound_replication(upper))
+            read.append(self._position <= self._place(upper))
         if future is not None:
             read.append(self._after(future))
         counts: Element = sa.and_(*self._unflagged(), sa.or_(*read), self._has_usable_key())
         count = sa.func.sum(sa.case((counts, 1), else_=0))
-        first = sa.func.min(sa.case((counts, self._replication)))
-        texts = [self.database.text(self.table.replication, first)]
+        within: Element = sa.and_(counts, sa.not_(self._undated()))
+        if self.database.has_greatest(self.table.replication):
+            texts = [self.database.text(self.table.replication, sa.func.min(sa.case((within, self._replication))))]
+        else:
+            texts = [sa.func.min(sa.case((within, self.replication_text)))]
         if self._ack is None:
             return sa.select(count, sa.literal_column("0"), *texts).select_from(self.orders)
         left_out = sa.and_(counts, self._ack.c.status == AckStatus.SUBMITTED.value)
@@ -156,22 +163,21 @@ class UnsyncedQueries:
         """
         bounds: list[Element] = []
         if too_recent_after is not None:
-            bounds.append(self._replication <= self._bound_replication(too_recent_after))
-        largest = sa.select(sa.func.max(self._replication).label("at")).select_from(self.orders).where(*bounds)
-        newest = largest.subquery("n")
+            bounds.append(self._position <= self._place(too_recent_after))
+        newest = self._newest(bounds).subquery("n")
         clock = sa.literal_column(f"({self.database.engine.clock_query})", sa.String())
         flags: list[Element] = [sa.null(), sa.null()]
         if self._ack is not None:
             conditions = [*bounds, *self._unflagged(), self._is_ours(), self._unsettled(self._ack, cutoff)]
             if lower is not None:
-                conditions.append(self._replication >= self._bound_replication(lower))
+                conditions.append(self._position >= self._place(lower))
             one: Element = sa.literal_column("1")
             unsettled = sa.select(one).select_from(self._with_acks(self._ack)).where(*conditions)
             due = due_keys(self._ack, self._stream, cutoff, None, None)
             if not self.table.partition.is_whole:
                 due = due.where(self.table.partition.condition([self._ack.c.record_key], self.database.dialect))
             flags = [sa.case((sa.exists(query), 1), else_=0) for query in (unsettled, due)]
-        return sa.select(clock, self.database.text(self.table.replication, newest.c.at), *flags).select_from(newest)
+        return sa.select(clock, sa.select(newest.c.at).scalar_subquery(), *flags)
 
     # Pages
 
@@ -190,26 +196,49 @@ class UnsyncedQueries:
 
         `until` is an end before `upper`, and not part of it. `by_content`: also orders with an ack of their version.
         """
-        conditions: list[Element] = [self._replication <= self._bound_replication(upper), self._is_ours()]
+        conditions: list[Element] = [self._position <= self._place(upper), self._is_ours()]
+        floor = self.database.floor(self.table.replication, self._replication)
         if until is not None:
-            conditions.append(self._replication < self._bound_replication(until))
+            conditions.append(self._position < self._place(until))
         if after is not None and after.replication is not None:
-            reached = self._bound_replication(after.replication)
+            reached = after.replication.place
             conditions += [
-                self._replication >= reached,  # lets the index find the start; the OR alone would not
-                sa.or_(self._replication > reached, self._beyond_key(after.key)),
+                self._position >= reached,  # lets the index find the start; the OR alone would not
+                sa.or_(self._position > reached, self._beyond_key(after.key)),
             ]
         elif lower is not None:
-            conditions.append(self._replication >= self._bound_replication(lower))
-        return self._page(conditions, [self._replication, *self._key], limit, cutoff, by_content=by_content)
+            conditions.append(self._position >= self._place(lower))
+        elif floor is not None:
+            conditions.append(floor)
+        order = [self.database.order_by(self.table.replication, self._replication), *self._key_order()]
+        return self._page(conditions, order, limit, cutoff, by_content=by_content)
 
     def outside_page(self, future: str | None, after: Position | None, limit: int, cutoff: datetime) -> sa.Select[Any]:
         """Read orders by key that the range cannot reach: those without a replication value, or after `future`."""
-        outside = self._replication.is_(None) if future is None else self._after(future)
-        conditions = [outside, self._is_ours()]
+        conditions = [self._undated() if future is None else self._after(future), self._is_ours()]
         if after is not None:
             conditions.append(self._beyond_key(after.key))
-        return self._page(conditions, self._key, limit, cutoff)
+        return self._page(conditions, self._key_order(), limit, cutoff)
+
+    def ties(self, at: Position, future: str | None, cutoff: datetime, *, by_content: bool = False) -> sa.Select[Any]:
+        """Read the orders that compare as equal to the last one of a page, itself among them."""
+        conditions = [element == place.value for element, place in zip(self._key, at.key, strict=True)]
+        if at.replication is not None:
+            conditions.append(self._position == at.replication.place)
+        else:
+            conditions.append(self._undated() if future is None else self._after(future))
+        return self._page([*conditions, self._is_ours()], self._key_order(), None, cutoff, by_content=by_content)
+
+    def position(self, row: Row, key: tuple[str, ...], *, in_range: bool) -> Position:
+        """Where a page ends whose last row this is; `key` is the texts of the key's columns."""
+        columns = ((self.table.replication, self.layout.replication(row)), *zip(self.table.key, key, strict=True))
+        places = [place_at(self.database, column, text, self._raw(column, row)) for column, text in columns]
+        return Position(places[0] if in_range else None, tuple(places[1:]))
+
+    def _raw(self, column: Column, row: Row) -> Any:
+        """A value as the driver gave it, where its own type says more than its text; None where it does not."""
+        at = self._raw_at.get(column.name)
+        return None if at is None else row[at]
 
     def by_key(
         self, keys: Sequence[tuple[str, ...]], too_recent_after: str | None, future: str | None
@@ -218,8 +247,7 @@ class UnsyncedQueries:
         query = self._selected().select_from(self.orders).where(self.is_one_of(keys), self._is_ours())
         if too_recent_after is None:
             return query
-        bound = self._bound_replication(too_recent_after)
-        may_go: Element = sa.or_(self._replication.is_(None), self._replication <= bound)
+        may_go: Element = sa.or_(self._undated(), self._position <= self._place(too_recent_after))
         if future is not None:
             may_go = sa.or_(may_go, self._after(future))
         return query.where(may_go)
@@ -233,7 +261,13 @@ class UnsyncedQueries:
         return [] if flag is None else [is_unset(self.database, flag, self.orders.c[flag.name])]
 
     def _page(
-        self, conditions: list[Element], order: list[Element], limit: int, cutoff: datetime, *, by_content: bool = False
+        self,
+        conditions: list[Element],
+        order: list[Element],
+        limit: int | None,
+        cutoff: datetime,
+        *,
+        by_content: bool = False,
     ) -> sa.Select[Any]:
         ack = self._ack
         conditions = [*self._unflagged(), *conditions]
@@ -293,11 +327,21 @@ class UnsyncedQueries:
             texts.append(self._fingerprint.label(_FINGERPRINT))
         return sa.select(*self._values, *texts, *more)
 
-    def _bound_replication(self, text: str) -> Element:
-        return self.database.bound(self.table.replication, text)
+    def _place(self, text: str) -> Element:
+        return self.database.place_of(self.table.replication, text)
 
     def _after(self, text: str) -> Element:
-        return self._replication > self._bound_replication(text)
+        ceiling = self.database.ceiling(self.table.replication, self._replication)
+        after = self._position > self._place(text)
+        return after if ceiling is None else sa.and_(after, ceiling)
+
+    def _undated(self) -> Element:
+        return self.database.outside(self.table.replication, self._replication)
+
+    def _key_order(self) -> list[Element]:
+        return [
+            self.database.order_by(column, element) for column, element in zip(self.table.key, self._key, strict=True)
+        ]
 
     def _has_key(self) -> Element:
         return sa.and_(*(element.is_not(None) for element in self._key))
@@ -315,13 +359,12 @@ class UnsyncedQueries:
         length = self.database.length(self.key_text)
         return sa.and_(self._is_ours(), length > sa.literal_column("0"), length <= sa.literal_column(str(KEY_LENGTH)))
 
-    def _beyond_key(self, parts: tuple[str, ...]) -> Element:
+    def _beyond_key(self, at: tuple[Place, ...]) -> Element:
         """Compare the key's columns one after the other: row values are not for every engine."""
-        bound = [self.database.bound(column, part) for column, part in zip(self.table.key, parts, strict=True)]
         steps = []
-        for index, (element, value) in enumerate(zip(self._key, bound, strict=True)):
-            equal = [e == b for e, b in zip(self._key[:index], bound[:index], strict=True)]
-            steps.append(sa.and_(*equal, element > value))
+        for index, (column, element) in enumerate(zip(self.table.key, self._key, strict=True)):
+            equal = [e == place.value for e, place in zip(self._key[:index], at[:index], strict=True)]
+            steps.append(sa.and_(*equal, self.database.place(column, element) > at[index].place))
         return sa.or_(*steps)
 
 

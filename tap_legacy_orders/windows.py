@@ -99,6 +99,11 @@ def less(text: str, back: Decimal) -> str | None:
     return format(max(lesser, Decimal(0)) if number >= 0 else lesser, "f")
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is one, and finite."""
+    return _number(text) is not None
+
+
 def _number(text: str) -> Decimal | None:
     try:
         number = Decimal(text)

@@ -110,9 +110,10 @@ class RowReader:
         """
         self._names = {name: f"p{index}" for index, name in enumerate(properties)}
         types = {name: _struct_type(definition) for name, definition in properties.items()}
+        usual = {name: _usual_type(definition) or types[name] for name, definition in properties.items()}
         self._raw = {name for name, kind in types.items() if kind is msgspec.Raw}
         self._integers = {name for name, kind in types.items() if kind in (int, int | None)}
-        strict = _struct("Row", self._names, types, optional={DELETED_AT_PROPERTY, CONTENT_PROPERTY})
+        strict = _struct("Row", self._names, usual, optional={DELETED_AT_PROPERTY, CONTENT_PROPERTY})
         lenient = _struct("Row", self._names, types, optional=set(properties) - set(required))
         line = msgspec.defstruct("Line", [("record", strict)], gc=False)
         self._lines: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[line])  # type: ignore[valid-type]
@@ -128,7 +129,9 @@ class RowReader:
         self._keys = self._hashes if by_hash else self._key_reader(key_properties)
         self._versions = self._version_reader(replication_key)
         ours = {KEY_PROPERTY, VERSION_PROPERTY, CONTENT_PROPERTY, DELETED_AT_PROPERTY}
-        own = {*ours, replication_key, *key_properties, *sources}
+        own = {*ours, *sources}
+        own |= set() if KEY_PROPERTY in properties else set(key_properties)
+        own |= set() if VERSION_PROPERTY in properties or replication_key is None else {replication_key}
         self._needed = {name: kind for name, kind in types.items() if name in own}
         used = {name: attribute for name, attribute in self._names.items() if name in own}
         self._only_needed = msgspec.json.Decoder(_struct("Row", used, types, optional=set(used) - set(required)))
@@ -365,7 +368,27 @@ def _struct_type(definition: Mapping[str, Any]) -> Any:
         return scalar | None if "null" in names else scalar
     if plain == {"integer", "number"}:
         return Decimal | None if "null" in names else Decimal
+    if plain == {"boolean", "integer"}:
+        return bool | int | None if "null" in names else bool | int
     return msgspec.Raw
+
+
+def _usual_type(definition: Mapping[str, Any]) -> Any:
+    """The type that most values have of a property for numbers or booleans that may hold texts as well; None of others.
+
+    Values are read one by one where a record has another one.
+    """
+    kinds = definition.get("type", [])
+    names = {kinds} if isinstance(kinds, str) else set(kinds)
+    if "string" not in names or not names & {"integer", "number"} or names - _NUMBERS_AND_TEXTS:
+        return None
+    scalar: Any = int if "integer" in names else Decimal
+    if "boolean" in names:
+        scalar = bool | int
+    return scalar | None if "null" in names else scalar
+
+
+_NUMBERS_AND_TEXTS = {"boolean", "integer", "number", "string", "null"}
 
 
 def _struct(name: str, names: Mapping[str, str], types: Mapping[str, Any], *, optional: Any) -> type[msgspec.Struct]:

@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError, NoSuchTableError
 from sync_databases.database_errors import DatabaseError
 from sync_databases.flag_statements import FlagStatements, row_version
 from sync_databases.flags import FlaggedTable
-from sync_databases.reflection import columns_of, typed
+from sync_databases.page_order import settled
+from sync_databases.reflection import columns_of
 from sync_databases.row_fingerprints import takes_fingerprints, teach_fingerprints
 from sync_databases.session_settings import pin_for_writing
 from sync_databases.value_sql import value_sql_for
@@ -190,8 +191,8 @@ def _statements(engine: sa.Engine, table: FlaggedTable) -> tuple[FlagStatements,
     pin_for_writing(engine)
     with engine.connect() as connection:
         columns = columns_of(sa.inspect(connection), table.table, table.schema)
-        key = {name: typed(connection, table.table, table.schema, columns[name]) for name in (*table.key, *table.sent)}
-    value_sql, columns = value_sql_for(engine.dialect), {**columns, **key}
+        key = settled(connection, table.table, table.schema, [columns[name] for name in table.key])
+    value_sql, columns = value_sql_for(engine.dialect), {**columns, **{column.name: column for column in key}}
     statements = FlagStatements(value_sql, table, columns)
     by_row = None
     if table.sent and takes_fingerprints(value_sql):

@@ -131,13 +131,26 @@ class _Wanted:
     zone: tzinfo
 
     @property
+    def usual(self) -> abc.Set[str]:
+        """The types without texts, where numbers may be texts as well: whether a column holds some is looked at."""
+        numbers = self.types & {"integer", "number"}
+        if not numbers or self.types - {"integer", "number", "string"}:
+            return self.types
+        return {"integer"} if "integer" in numbers and "string" in self.types else numbers
+
+    @property
+    def to_text(self) -> Converter:
+        """What makes text of any value: of 0 and 1 themselves where a boolean is a number."""
+        return field_values.digits_to_text if {"boolean", "integer"} <= self.types else field_values.any_to_text
+
+    @property
     def truncates(self) -> bool:
         return self.settings.on_too_long is OnTooLong.TRUNCATE
 
 
 def _text(wanted: _Wanted) -> Forms:
     check = value_checks.text_check(wanted.field, truncate=wanted.truncates)
-    each: Converter = field_values.any_to_text if check is None else _then(field_values.any_to_text, check)
+    each: Converter = wanted.to_text if check is None else _then(wanted.to_text, check)
     fits = value_checks.texts_fit(wanted.field)
     return Forms(each, each, Shortcut(fits, field_values.text_to_json, None) if wanted.types == {"string"} else None)
 
@@ -147,7 +160,7 @@ def _picklist(wanted: _Wanted) -> Forms:
     if wanted.field.data_type == "multiselectpicklist":
         to_json = _then(field_values.choices_json, picklist.several)
         return Forms(to_json, _then(to_json, field_values.joined_choices))
-    each = _then(field_values.any_to_text, picklist.one)
+    each = _then(wanted.to_text, picklist.one)
     return Forms(
         each, each, Shortcut(picklist.fits, field_values.text_to_json, None) if wanted.types == {"string"} else None
     )
@@ -158,7 +171,7 @@ def _whole(wanted: _Wanted) -> Forms:
     check = value_checks.whole_check(field)
     to_csv = field_values.whole if check is None else _then(field_values.whole, check)
     to_json = _then(to_csv, str) if field.data_type == "bigint" else to_csv
-    if wanted.types != {"integer"}:
+    if wanted.usual != {"integer"}:
         return Forms(to_json, to_csv)
     plain = field_values.whole_text if field.data_type == "bigint" else None
     return Forms(to_json, to_csv, Shortcut(value_checks.numbers_fit(field), plain, None))
@@ -169,9 +182,9 @@ def _decimal(wanted: _Wanted) -> Forms:
     check = value_checks.decimal_check(field, round_off=wanted.truncates)
     to_json = field_values.decimal_json if check is None else _then(field_values.decimal_json, check)
     to_csv = _then(to_json, field_values.number_text)
-    if wanted.types == {"integer"}:
+    if wanted.usual == {"integer"}:
         return Forms(to_json, to_csv, Shortcut(value_checks.numbers_fit(field), None, None))
-    if wanted.types == {"number"}:
+    if wanted.usual == {"number"}:
         return Forms(
             to_json,
             to_csv,
@@ -194,7 +207,8 @@ def _datetime(wanted: _Wanted) -> Forms:
 
 
 def _boolean(wanted: _Wanted) -> Forms:
-    sure = Shortcut(_always, None, field_values.WORD_OF_BOOLEAN) if wanted.types == {"boolean"} else None
+    looks = _always if wanted.types == {"boolean"} else value_checks.are_booleans
+    sure = Shortcut(looks, None, field_values.WORD_OF_BOOLEAN) if "boolean" in wanted.types else None
     return Forms(field_values.boolean, field_values.boolean_csv, sure)
 
 

@@ -96,6 +96,11 @@ def any_to_text(value: Any) -> Any:
     return _JSON.encode(value).decode()
 
 
+def digits_to_text(value: Any) -> Any:
+    """As `any_to_text`, of a column whose booleans are the numbers 0 and 1, such as MySQL's tinyint(1)."""
+    return any_to_text(int(value) if isinstance(value, bool) else value)
+
+
 def number_text(value: Any) -> str | None:
     """The digits of a number, never in exponent form; text is read as a number first."""
     if value.__class__ is not Decimal:

@@ -110,11 +110,20 @@ def numbers_fit(field: Field) -> ColumnLook:
         numbers = [number for number in column if number is not None]
         if not numbers:
             return True
-        if not -limit < min(numbers) <= max(numbers) < limit:
+        try:
+            within = -limit < min(numbers) <= max(numbers) < limit
+        except TypeError:  # SQLite keeps texts in columns for numbers
+            return False
+        if not within:
             return False
         return quantum is None or not any(map(quantum.__rmod__, numbers))
 
     return fits
+
+
+def are_booleans(column: Sequence[Any]) -> bool:
+    """Whether a column holds true, false and None alone."""
+    return set(map(type, column)) <= {bool, type(None)}
 
 
 def demanded(convert: Converter) -> Converter:

@@ -41,7 +41,9 @@ def test_the_catalog_states_types_lengths_nullability_and_keys(engine_url: str) 
     assert stream["is_view"] is False
     properties = stream["schema"]["properties"]
     assert properties["order_no"] == {"type": ["string"], "maxLength": 20}
-    assert properties["total"] == {"type": ["number"]}
+    # What a column for decimals holds besides: NaN, which is sent as null, and on SQLite any text.
+    more = {"postgresql": ["null"], "sqlite": ["string", "null"]}.get(sa.make_url(engine_url).get_backend_name(), [])
+    assert properties["total"] == {"type": ["number", *more]}
     assert properties["note"] == {"type": ["string", "null"], "maxLength": 50}
     assert properties["changed_at"] == {"type": ["string"], "format": "date-time"}
     assert properties["ship_date"] == {"type": ["string", "null"], "format": "date"}
@@ -108,7 +110,6 @@ def test_a_table_in_another_schema_is_found(postgresql_url: str) -> None:
         ({"replication_key": "changed_at"}, r"replication_key: orders has no column 'changed_at'; it has .*updated_at"),
         ({"version_column": "etag"}, r"version_column: orders has no column 'etag'"),
         ({"columns": ["note", "colour"]}, r"columns: orders has no column 'colour'"),
-        ({"replication_key": "doc"}, r"replication_key: 'doc' of orders is of type JSON, which has no order"),
         ({}, r"replication_key: orders has several candidates, name one: updated_at, modified_at"),
         ({"timezone": "Mars/Olympus"}, r"timezone: there is no zone 'Mars/Olympus'"),
         (

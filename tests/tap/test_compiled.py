@@ -19,11 +19,12 @@ from sync_databases.value_sql import value_sql_for
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.tables import ledger_tables
 from tap_legacy_orders.orders_table import OrdersTable
-from tap_legacy_orders.unsynced_queries import Position, UnsyncedQueries, due_keys
+from tap_legacy_orders.positions import Position, place_at
+from tap_legacy_orders.unsynced_queries import UnsyncedQueries, due_keys
 
 URLS = {"mssql": "mssql+pymssql://", "oracle": "oracle+oracledb://"}
 ENGINES = {"mssql": SQL_SERVER, "oracle": ORACLE}
-AFTER = Position("2024-01-01 00:00:00.1234567", ("42",))
+AFTER = "2024-01-01 00:00:00.1234567"
 
 
 def _queries(
@@ -55,9 +56,15 @@ def _sql(queries: UnsyncedQueries, statement: sa.Select[object]) -> str:
     return " ".join(str(compiled).split())
 
 
+def _after(queries: UnsyncedQueries, *key: str) -> Position:
+    table, database = queries.table, queries.database
+    places = [place_at(database, column, text, None) for column, text in zip(table.key, key, strict=True)]
+    return Position(place_at(database, table.replication, AFTER, None), tuple(places))
+
+
 def test_a_page_on_sql_server() -> None:
     queries = _queries("mssql", mssql.DATETIME2(7))
-    sql = _sql(queries, queries.range_page("2023-12-31", "2024-02-01", AFTER, 25_000, LONG_AGO))
+    sql = _sql(queries, queries.range_page("2023-12-31", "2024-02-01", _after(queries, "42"), 25_000, LONG_AGO))
     assert sql.startswith("SELECT TOP ")
     assert "CONVERT(VARCHAR(8000), o.updated_at, 121)" in sql.replace("convert(", "CONVERT(")
     assert "o.updated_at >= convert(DATETIME2(7)," in sql
@@ -69,7 +76,7 @@ def test_a_page_on_sql_server() -> None:
 
 def test_a_page_on_oracle() -> None:
     queries = _queries("oracle", oracle.TIMESTAMP())
-    sql = _sql(queries, queries.range_page("2023-12-31", "2024-02-01", AFTER, 25_000, LONG_AGO))
+    sql = _sql(queries, queries.range_page("2023-12-31", "2024-02-01", _after(queries, "42"), 25_000, LONG_AGO))
     assert "o.updated_at >= to_timestamp(" in sql
     assert "to_char(o.updated_at, 'YYYY-MM-DD HH24:MI:SS.FF9')" in sql
     assert "to_char(o.order_id, 'TM9') AS" in sql
@@ -84,13 +91,14 @@ def test_a_page_on_oracle() -> None:
 def test_no_cast_wraps_a_column_in_a_range_condition(engine: str, composite: bool) -> None:  # noqa: FBT001
     """A cast on the column would keep its index from being used."""
     queries = _queries(engine, sa.DateTime(), composite=composite)
-    after = Position(AFTER.replication, ("EU", "42") if composite else ("42",))
+    key = ("EU", "42") if composite else ("42",)
+    after = _after(queries, *key)
     for statement in (
         queries.range_page("2023-12-31", "2024-02-01", after, 10, LONG_AGO),
         queries.outside_page("2025-01-01", after, 10, LONG_AGO),
         queries.newest("2024-01-01"),
         queries.count_late("2024-01-01", "2024-01-02", "2024-01-03"),
-        queries.by_key([after.key, after.key], "2024-01-01", "2025-01-01"),
+        queries.by_key([key, key], "2024-01-01", "2025-01-01"),
     ):
         where = _sql(queries, statement).partition(" WHERE ")[2].partition("WHERE")[2] or _sql(queries, statement)
         for operator in (" >= ", " > ", " <= "):

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from small_shop import Shop, run
 
-from sync_databases.columns import Column, Kind
+from sync_databases.columns import Column, Kind, Storage
 from sync_databases.value_sql import PostgreSQLValueSql, SQLiteValueSql
 from tap_legacy_orders.ranges import Clock, Range, choose_range
 
@@ -19,12 +19,12 @@ CLOCK = Clock(NOW, timezone.utc, timedelta(seconds=300), timedelta(seconds=2))
 
 
 def _column(kind: Kind) -> Column:
-    return Column("updated_at", sa.DateTime(), kind, nullable=False)
+    return Column("updated_at", sa.DateTime(), kind, nullable=False, storage=Storage.TEXT)
 
 
 def _range(kind: Kind, values: list[str], bookmark: str | None, clock: Clock = CLOCK, *, own: bool = False) -> Range:
-    def newest(until: str | None) -> tuple[str | None, str]:
-        return max((value for value in values if until is None or value <= until), default=None), "text"
+    def newest(until: str | None) -> str | None:
+        return max((value for value in values if until is None or value <= until), default=None)
 
     return choose_range(
         _column(kind), SQLiteValueSql(sa.create_engine("sqlite://").dialect), newest, bookmark, clock, own_version=own
@@ -74,9 +74,7 @@ def test_when_clocks_were_set_back_the_repeated_hour_is_read_again() -> None:
 
     def lower(clock: Clock) -> str | None:
         column = _column(Kind.NAIVE_TIME)
-        return choose_range(
-            column, database, lambda _: (None, ""), "2024-10-27 02:50:00", clock, own_version=False
-        ).lower
+        return choose_range(column, database, lambda _: None, "2024-10-27 02:50:00", clock, own_version=False).lower
 
     assert lower(after) == "2024-10-27 01:49:00.000000"
     assert lower(before) == "2024-10-27 02:49:00.000000"
@@ -87,11 +85,11 @@ def test_a_bookmark_ahead_of_the_clock_says_that_the_clock_was_set_back_and_all_
     clock = Clock(datetime(2024, 6, 1, 11), timezone.utc, timedelta(0), timedelta(0))  # noqa: DTZ001
     for bookmark, ahead in (("2024-06-01 12:00:00", True), ("2024-06-01 11:00:00", False)):
         for chosen in (
-            choose_range(_column(Kind.NAIVE_TIME), database, lambda _: (None, ""), bookmark, clock, own_version=False),
+            choose_range(_column(Kind.NAIVE_TIME), database, lambda _: None, bookmark, clock, own_version=False),
             choose_range(
                 _column(Kind.TEXT),
                 database,
-                lambda _: ("2024-06-01 10:00:00", "text"),
+                lambda _: "2024-06-01 10:00:00",
                 bookmark,
                 clock,
                 own_version=False,

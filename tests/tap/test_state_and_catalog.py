@@ -80,6 +80,6 @@ def test_a_bookmark_is_a_value_and_no_sql(sqlite_url: str) -> None:
         shop.put((1, 0), (2, 1))
         value = "2024-03-01 12:00:00'; DROP TABLE orders; --"
         bookmark = {"replication_key_value": value, "ledger": {"id": shop.ledger.ledger_id}}
-        with pytest.raises(TapConfigError):
-            shop.run({"bookmarks": {"orders": bookmark}})
+        # SQLite may have given any text, so all orders are compared.
+        assert shop.run({"bookmarks": {"orders": bookmark}}).keys == ["1", "2"]
         assert shop.run().keys == ["1", "2"]

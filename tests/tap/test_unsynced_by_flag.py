@@ -8,6 +8,7 @@ from small_shop import LONG_AGO, Shop
 
 from sync_databases.flags import index_columns, index_statement
 from sync_databases.row_fingerprints import teach_fingerprints
+from sync_databases.sqlite_texts import teach_texts
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.tables import AckStatus
 from tap_legacy_orders.orders_table import OrdersTable, find_orders_table
@@ -80,6 +81,7 @@ def test_an_index_tells_which_flags_are_unset(shop: Shop) -> None:
     sql = str(page.compile(shop.engine, compile_kwargs={"literal_binds": True}))
     explain = "EXPLAIN QUERY PLAN " if shop.engine.dialect.name == "sqlite" else "EXPLAIN "
     teach_fingerprints(shop.engine)
+    teach_texts(shop.engine)
     shop.engine.dispose()
     with shop.engine.connect() as connection:
         plan = str(connection.exec_driver_sql(explain + sql.replace("%%", "%")).all())
