@@ -32,7 +32,7 @@ def _doubt(schema: Mapping[str, Any], types: frozenset[str], field: Field) -> st
             f"the column holds no dates: what cannot be read as a {kind} is refused",
         ),
         (
-            kind == "boolean" and types != {"boolean"},
+            kind == "boolean" and not {"boolean"} <= types <= {"boolean", "integer"},
             "the column is no boolean: what is neither true nor false is refused",
         ),
         (kind in {"picklist", "multiselectpicklist"} and field.picklist != (), _choices(field)),

@@ -132,26 +132,14 @@ def _is_mysql_boolean(sql_type: sa.types.TypeEngine[Any]) -> bool:
 
 def json_types_of(sql_type: sa.types.TypeEngine[Any], kind: Kind, engine: Engine) -> tuple[str, ...]:
     """The JSON types of a column's values, null apart, where they are not those of its kind."""
-    if engine.values_have_types:
-        return _OF_ANY_VALUE.get(kind, ())
     is_number = engine.family is Family.MYSQL and isinstance(sql_type, dialects.mysql.TINYINT)
     return ("boolean", "integer") if kind is Kind.BOOLEAN and is_number else ()
-
-
-_OF_ANY_VALUE: Mapping[Kind, tuple[str, ...]] = {
-    Kind.INTEGER: ("integer", "number", "string"),
-    Kind.NUMBER: ("number", "string"),
-    Kind.BOOLEAN: ("boolean", "integer", "number", "string"),
-}
-"""SQLite's columns hold whatever is written into them; those for other kinds are sent as texts anyway."""
 
 
 def may_be_null(sql_type: sa.types.TypeEngine[Any], kind: Kind, engine: Engine) -> bool:
     """Whether a value that is not NULL may be sent as null: NaN and infinite numbers, and the null of a document."""
     if kind is Kind.JSON:
         return True
-    if engine.values_have_types:
-        return kind in {Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN, Kind.ANY}
     is_money = engine.family is Family.POSTGRESQL and isinstance(sql_type, dialects.postgresql.MONEY)
     return kind is Kind.NUMBER and engine.family is Family.POSTGRESQL and not is_money
 

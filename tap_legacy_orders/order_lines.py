@@ -17,6 +17,7 @@ from sync_databases.columns import Column, Kind, json_schema
 from sync_databases.engines import engine_of
 from sync_databases.key_sql import joined_key
 from sync_databases.keys import split_key
+from sync_databases.stored_types import with_stored_types
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.stream_contract import KEY_PROPERTY
 from tap_legacy_orders.connections import fetch_rows, reading
@@ -81,7 +82,9 @@ def find_lines_table(
     return LinesTable(
         name=reflected.name,
         schema=reflected.schema,
-        columns=tuple(every[name] for name in sorted(wanted, key=str.encode)),
+        columns=with_stored_types(
+            connection, reflected.name, reflected.schema, (every[name] for name in sorted(wanted, key=str.encode))
+        ),
         parent=parent,
         key=key,
         property=name,
@@ -165,7 +168,7 @@ class OrderLines:
 
     def _wanted(self, keys: Sequence[str]) -> sa.ColumnElement[bool]:
         """The condition for these orders: a list of values where the driver takes keys as they are, else one by one."""
-        if self._key_type is None:
+        if self._key_type is None or (isinstance(self._key_type, sa.Integer) and not all(map(_is_whole, keys))):
             parts = [split_key(key, len(self._orders.key)) for key in keys]
             return self._queries.is_one_of([each for each in parts if each is not None])
         values: list[Any] = [int(key) for key in keys] if isinstance(self._key_type, sa.Integer) else list(keys)
@@ -183,3 +186,8 @@ def _plain_type(key: Sequence[Column]) -> sa.types.TypeEngine[Any] | None:
     if len(key) == 1 and key[0].kind is Kind.TEXT and not isinstance(key[0].type, sa.CHAR):
         return sa.String()
     return None
+
+
+def _is_whole(key: str) -> bool:
+    """Whether a key is a whole number; SQLite keeps texts in columns for them."""
+    return key.removeprefix("-").isdecimal()

@@ -18,6 +18,7 @@ from sync_databases.columns import Column
 from sync_databases.engines import engine_of
 from sync_databases.page_order import UnfitColumnError, settled
 from sync_databases.reflection import columns_of, primary_key, table_names
+from sync_databases.stored_types import with_stored_types
 from sync_ledger.partitions import WHOLE, Partition
 from tap_legacy_orders.change_columns import likely_change_columns, sure_change_columns
 from tap_legacy_orders.partition_setting import read_partition
@@ -104,7 +105,7 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
         name=name,
         schema=schema,
         is_view=name in inspector.get_view_names(schema),
-        columns=tuple(column for column in every.values() if column.name in wanted),
+        columns=with_stored_types(connection, name, schema, (c for c in every.values() if c.name in wanted)),
         key=key,
         replication=replication,
         version=version,

@@ -110,10 +110,9 @@ class RowReader:
         """
         self._names = {name: f"p{index}" for index, name in enumerate(properties)}
         types = {name: _struct_type(definition) for name, definition in properties.items()}
-        usual = {name: _usual_type(definition) or types[name] for name, definition in properties.items()}
         self._raw = {name for name, kind in types.items() if kind is msgspec.Raw}
         self._integers = {name for name, kind in types.items() if kind in (int, int | None)}
-        strict = _struct("Row", self._names, usual, optional={DELETED_AT_PROPERTY, CONTENT_PROPERTY})
+        strict = _struct("Row", self._names, types, optional={DELETED_AT_PROPERTY, CONTENT_PROPERTY})
         lenient = _struct("Row", self._names, types, optional=set(properties) - set(required))
         line = msgspec.defstruct("Line", [("record", strict)], gc=False)
         self._lines: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[line])  # type: ignore[valid-type]
@@ -371,24 +370,6 @@ def _struct_type(definition: Mapping[str, Any]) -> Any:
     if plain == {"boolean", "integer"}:
         return bool | int | None if "null" in names else bool | int
     return msgspec.Raw
-
-
-def _usual_type(definition: Mapping[str, Any]) -> Any:
-    """The type that most values have of a property for numbers or booleans that may hold texts as well; None of others.
-
-    Values are read one by one where a record has another one.
-    """
-    kinds = definition.get("type", [])
-    names = {kinds} if isinstance(kinds, str) else set(kinds)
-    if "string" not in names or not names & {"integer", "number"} or names - _NUMBERS_AND_TEXTS:
-        return None
-    scalar: Any = int if "integer" in names else Decimal
-    if "boolean" in names:
-        scalar = bool | int
-    return scalar | None if "null" in names else scalar
-
-
-_NUMBERS_AND_TEXTS = {"boolean", "integer", "number", "string", "null"}
 
 
 def _struct(name: str, names: Mapping[str, str], types: Mapping[str, Any], *, optional: Any) -> type[msgspec.Struct]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-STEPS = ["tests", "faults", "sleeps", "model", "simulate", "simulate-day", "mutants", "mutate", "breaks"]
+STEPS = ["tests", "pages", "faults", "sleeps", "model", "simulate", "simulate-day", "mutants", "mutate", "breaks"]
 PYTHON = """#!/bin/sh
 # Stands for what takes hours: notes the module, prints what it would print, and fails while told to.
 case "$2" in scripts.nightly_counts) exec {python} "$@" ;; esac
@@ -56,8 +56,8 @@ def test_a_second_call_does_only_what_is_not_green_yet(nightly: Any, tmp_path: P
     (tmp_path / "fails").touch()
     code, started, steps = nightly()
     assert code == 1
-    assert started[:4] == ["pytest", "pytest", "sleeps", "pytest"]
-    assert started[4:] == ["simulation", "simulation.day", "simulation.mutants", "mutation", "breaks"]
+    assert started[:5] == ["pytest", "pytest", "pytest", "sleeps", "pytest"]
+    assert started[5:] == ["simulation", "simulation.day", "simulation.mutants", "mutation", "breaks"]
     assert [name for name in STEPS if not steps[name]["green"]] == ["mutants"]
     (tmp_path / "fails").unlink()
     assert nightly()[:2] == (0, ["simulation.mutants"])

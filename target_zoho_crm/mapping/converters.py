@@ -131,14 +131,6 @@ class _Wanted:
     zone: tzinfo
 
     @property
-    def usual(self) -> abc.Set[str]:
-        """The types without texts, where numbers may be texts as well: whether a column holds some is looked at."""
-        numbers = self.types & {"integer", "number"}
-        if not numbers or self.types - {"integer", "number", "string"}:
-            return self.types
-        return {"integer"} if "integer" in numbers and "string" in self.types else numbers
-
-    @property
     def to_text(self) -> Converter:
         """What makes text of any value: of 0 and 1 themselves where a boolean is a number."""
         return field_values.digits_to_text if {"boolean", "integer"} <= self.types else field_values.any_to_text
@@ -171,7 +163,7 @@ def _whole(wanted: _Wanted) -> Forms:
     check = value_checks.whole_check(field)
     to_csv = field_values.whole if check is None else _then(field_values.whole, check)
     to_json = _then(to_csv, str) if field.data_type == "bigint" else to_csv
-    if wanted.usual != {"integer"}:
+    if wanted.types != {"integer"}:
         return Forms(to_json, to_csv)
     plain = field_values.whole_text if field.data_type == "bigint" else None
     return Forms(to_json, to_csv, Shortcut(value_checks.numbers_fit(field), plain, None))
@@ -182,9 +174,9 @@ def _decimal(wanted: _Wanted) -> Forms:
     check = value_checks.decimal_check(field, round_off=wanted.truncates)
     to_json = field_values.decimal_json if check is None else _then(field_values.decimal_json, check)
     to_csv = _then(to_json, field_values.number_text)
-    if wanted.usual == {"integer"}:
+    if wanted.types == {"integer"}:
         return Forms(to_json, to_csv, Shortcut(value_checks.numbers_fit(field), None, None))
-    if wanted.usual == {"number"}:
+    if wanted.types == {"number"}:
         return Forms(
             to_json,
             to_csv,

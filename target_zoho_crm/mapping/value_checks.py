@@ -110,11 +110,7 @@ def numbers_fit(field: Field) -> ColumnLook:
         numbers = [number for number in column if number is not None]
         if not numbers:
             return True
-        try:
-            within = -limit < min(numbers) <= max(numbers) < limit
-        except TypeError:  # SQLite keeps texts in columns for numbers
-            return False
-        if not within:
+        if not -limit < min(numbers) <= max(numbers) < limit:
             return False
         return quantum is None or not any(map(quantum.__rmod__, numbers))
 
