@@ -57,11 +57,8 @@ def _add_function(connection: Any, _record: object) -> None:
 
 def text_of(element: Element) -> Element:
     """A column's value as text, in SQL."""
-    text = sa.type_coerce(sa.cast(element, sa.Text()), sa.String())
-    odd = sa.or_(
-        element.op("GLOB")(sa.literal_column("'*[^ -~]*'")),
-        sa.func.instr(element, sa.literal_column("'\\x'")) > _zero(),
-    )
+    text = plain_text_of(element)
+    odd = _is_odd_text(element)
     exact = sa.Function(_FUNCTION, sa.cast(element, sa.LargeBinary()), type_=sa.String())
     # CAST gives a real number 15 digits; 17 are needed to give the same number again.
     real = sa.func.printf("%!.17g", element, type_=sa.String())
@@ -72,6 +69,23 @@ def text_of(element: Element) -> Element:
         (storage == sa.literal_column("'real'"), real),
         else_=text,
     )
+
+
+def is_odd(element: Element) -> Element:
+    """The condition that a cast does not give a value's text as `text_of` has it."""
+    storage = sa.func.typeof(element)
+    bytes_or_real = storage.in_([sa.literal_column("'blob'"), sa.literal_column("'real'")])
+    return sa.or_(bytes_or_real, _is_odd_text(element))
+
+
+def plain_text_of(element: Element) -> Element:
+    """The text of a value that is not odd."""
+    return sa.type_coerce(sa.cast(element, sa.Text()), sa.String())
+
+
+def _is_odd_text(element: Element) -> Element:
+    # Anything but ] , blank to [ , and ^ to ~: so also a backslash.
+    return element.op("GLOB", is_comparison=True)(sa.literal_column("'*[^] -[^-~]*'"))
 
 
 def bound_text(text: str) -> Element:
@@ -103,7 +117,3 @@ def bound_bytes(text: str) -> Element | None:
 def bound_value(value: float | bytes | None) -> Element:
     """A value as the driver gave it."""
     return sa.bindparam(None, value, type_=sa.types.NullType())
-
-
-def _zero() -> Element:
-    return sa.literal_column("0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -29,7 +30,7 @@ def with_stored_types(
         return columns
     looks = []
     for column in numbers:
-        element = sa.column(column.name)
+        element: sa.ColumnElement[Any] = sa.column(column.name)
         storage = sa.func.typeof(element)
         infinite = element.in_([sa.literal_column("9e999"), sa.literal_column("-9e999")])
         texts = storage.in_([sa.literal_column("'text'"), sa.literal_column("'blob'")])
