@@ -265,7 +265,12 @@ def _settled_by_values(
 
 
 def _is_plain(connection: sa.Connection, source: sa.TableClause, column: Column) -> bool:
-    odd = sa.select(sa.literal_column("1")).select_from(source).where(is_odd(sa.column(column.name))).limit(1)
+    odd: sa.Select[tuple[int]] = (
+        sa.select(sa.literal_column("1", sa.Integer()))
+        .select_from(source)
+        .where(is_odd(sa.column(column.name)))
+        .limit(1)
+    )
     return connection.execute(odd).first() is None
 
 
