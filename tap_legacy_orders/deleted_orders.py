@@ -13,10 +13,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sync_databases.column_texts import split_as_key
 from sync_databases.columns import Column, Kind
 from sync_databases.engines import engine_of
 from sync_databases.exact_numbers import exact_number
-from sync_databases.page_order import split_as_key
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.deleted_records import keys_maybe_deleted
 from sync_ledger.ledger import Ledger

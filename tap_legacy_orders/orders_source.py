@@ -11,11 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_databases.chunks import lookup_chunks
+from sync_databases.column_texts import split_as_key
 from sync_databases.columns import Column
 from sync_databases.database_clock import database_now
 from sync_databases.flag_statements import ROW_SIGN
 from sync_databases.keys import split_key
-from sync_databases.page_order import split_as_key
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.content_forms import ContentForm, read_forms
 from sync_ledger.deleted_records import keys_of_deleted

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 
+from sync_databases.column_texts import can_hold, is_below_all
 from sync_databases.columns import Column, Kind, Storage, tick_of
-from sync_databases.page_order import AFTER_ALL_DATES, can_hold, is_below_all
+from sync_databases.page_order import AFTER_ALL_DATES
 from sync_databases.timestamps import Timestamp, read_timestamp
 from sync_databases.value_sql import TIME_KINDS, ValueSql
 from tap_legacy_orders import windows
