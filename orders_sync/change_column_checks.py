@@ -49,6 +49,11 @@ def _unfit(table: OrdersTable) -> list[tuple[str, str]]:
     """What its name and type say against it, each with what to do."""
     column = table.replication
     found = []
+    if table.by_content:
+        message = "no column says when an order changed: each run compares all orders with what was last sent"
+        likely = ", ".join(each.name for each in likely_change_columns(table.columns))
+        hint = f"Perhaps {likely} is set at each change; else let" if likely else "Let"
+        return [(message, f"{hint} it be, or add such a column in the legacy system and name it by `replication_key`.")]
     if column in table.key:
         message = f"{column.name} is part of the key, which no change of an order changes: only new orders are found"
         found.append((message, "Name the column that is set at each change, or use `sync_flag_column`."))

@@ -106,6 +106,12 @@ class OrdersSource:
         may_be = self.table.replication.nullable or self.database.engine.values_have_types
         return may_be and bool(self.ask(self._queries.any_undated()))
 
+    def count_up_to(self, most: int) -> int:
+        """Count the orders; more than `most` are not counted."""
+        some = sa.select(sa.literal_column("1").label("one")).select_from(self._queries.orders).limit(most).subquery()
+        count: int = self.ask(sa.select(sa.func.count()).select_from(some))[0][0]
+        return count
+
     def count_keyless(self) -> int:
         """Count the orders that no key identifies."""
         if not any(column.nullable for column in self.table.key):
@@ -206,6 +212,8 @@ class OrdersSource:
             TapConfigError: the bookmark is none for the replication key.
         """
         settings = self.settings
+        if self.table.by_content:
+            return Range(None, newest(None))  # all of it is the window, in which contents are compared
         chosen = choose_range(
             self.table.replication,
             self.database,

@@ -21,6 +21,7 @@ from sync_databases.reflection import columns_of, primary_key, table_names
 from sync_databases.stored_types import with_stored_types
 from sync_ledger.partitions import WHOLE, Partition
 from tap_legacy_orders.change_columns import likely_change_columns, sure_change_columns
+from tap_legacy_orders.change_detection import asks_for_content
 from tap_legacy_orders.partition_setting import read_partition
 from tap_legacy_orders.sync_flag import FlagColumns, check_flag, wanted_flag
 from tap_legacy_orders.tap_errors import TapConfigError, where
@@ -50,6 +51,8 @@ class OrdersTable:
     """The table's name, with its schema unless that is the connection's own."""
     notified_by: str = ""
     """The table whose trigger notifies of changes."""
+    by_content: bool = False
+    """Whether no column says what changed: all orders are compared, and the key stands for the replication key."""
     has_ties: bool = False
     """Whether orders of different keys may compare as equal: letters that are folded, and no constraint against it."""
 
@@ -90,9 +93,8 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
     name, schema, every = reflected.name, reflected.schema, reflected.columns
     named = find_key(every, config.get("key_column"), reflected.primary, table)
     key = settle(connection, reflected, named, "key_column", table)
-    (replication,) = settle(
-        connection, reflected, [_replication(every, config.get("replication_key"), table)], "replication_key", table
-    )
+    changes = None if asks_for_content(config) else _replication(every, config, table)
+    (replication,) = settle(connection, reflected, [changes or key[0]], "replication_key", table)
     version = replication
     if config.get("version_column"):
         version = find_column(every, config["version_column"], "version_column", table)
@@ -114,6 +116,7 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
         flag=None if flag is None else find_column(every, flag, "sync_flag_column", table),
         other_columns=tuple(column for column in every if column not in wanted),
         notified_by=(config.get("notify_table") or name).rpartition(".")[2],
+        by_content=changes is None,
         has_ties=any(column.folds for column in key) and not _is_unique(inspector, reflected, key),
         source_name=name if schema in {None, inspector.default_schema_name} else f"{schema}.{name}",
     )
@@ -250,7 +253,9 @@ def listed(setting: str | Sequence[str] | None, option: str) -> list[str]:
     return [setting] if isinstance(setting, str) else list(setting or ())
 
 
-def _replication(every: Mapping[str, Column], setting: str | None, table: str) -> Column:
+def _replication(every: Mapping[str, Column], config: Mapping[str, Any], table: str) -> Column | None:
+    """The column that says when an order changed; None where there is none, and contents can take its place."""
+    setting = config.get("replication_key")
     if setting:
         return find_column(every, setting, "replication_key", table)
     found = sure_change_columns(every.values())
@@ -258,13 +263,22 @@ def _replication(every: Mapping[str, Column], setting: str | None, table: str) -
         return found[0]
     if found:
         raise TapConfigError(f"replication_key: {table} has several candidates, name one: {_names(found)}")
+    why = next((why for option, why in _NEEDS_A_COLUMN.items() if config.get(option)), None)
+    if why is None:
+        return None
     likely = likely_change_columns(every.values())
     hint = f"perhaps {_names(likely)}" if likely else f"no name looks like one: it has {', '.join(every)}"
     raise TapConfigError(
         f"replication_key: {table} has no column named like updated_at or modified_at; name the one that is set at "
-        f"each change of an order ({hint}). A date of business, such as order_date, stays as it is when the "
-        "order changes: with it changes are lost. Without such a column see `sync_flag_column`"
+        f"each change of an order ({hint}): {why}. A date of business, such as order_date, stays as it is when the "
+        "order changes: with it changes are lost"
     )
+
+
+_NEEDS_A_COLUMN = {
+    "follow": "`follow` looks for what is new by it, and without it all orders would be compared every few seconds",
+    "sync_flag_column": "a flag alone does not say which change it stands for",
+}
 
 
 def _names(columns: Iterable[Column]) -> str:

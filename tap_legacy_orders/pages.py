@@ -41,3 +41,5 @@ class ReadingSettings:
     """Whether orders that were deleted in the CRM are read by key: they may have come back with an old date."""
     lookback_count: int = 0
     """How far before the bookmark a run begins where the replication key counts."""
+    compares_any_number: bool = False
+    """Whether the settings ask for the comparison of all orders, however many there are."""

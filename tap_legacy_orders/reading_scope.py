@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
+from tap_legacy_orders.change_columns import likely_change_columns
+from tap_legacy_orders.change_detection import ORDERS_MOST, too_many
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.ranges import Range
 
@@ -33,6 +35,8 @@ def choose_scope(
     """
     cutoff = source.ledger_now()
     last, first = source.last_began() if bookmark is None and runs_are_there else (None, None)
+    if source.table.by_content:
+        return _all_of_it(source, cutoff, is_first=first is None)
     chosen = source.choose_range(source.newest, bookmark, source.now(), source.settings.lookback, last or first)
     if since is not None and chosen.upper == bookmark and not chosen.clock_went_back:
         chosen = replace(chosen, is_closed=_has_closed(source, chosen, since, cutoff))
@@ -40,6 +44,31 @@ def choose_scope(
     late, ahead, future = source.count_late(chosen)
     _log_late(source, chosen, late, ahead, future)
     return ReadingScope(cutoff, chosen, future)
+
+
+def _all_of_it(source: OrdersSource, cutoff: datetime, *, is_first: bool) -> ReadingScope:
+    """Compare every order, as many as there may be: unless the settings ask for it, a large table is refused at first.
+
+    Raises:
+        TapConfigError: it is.
+    """
+    orders = source.count_up_to(ORDERS_MOST + 1)
+    if orders > ORDERS_MOST and not source.settings.compares_any_number:
+        if is_first:
+            raise too_many(source.table.name)
+        source.log.warning(
+            "%s has grown to more than %s orders, all of which are compared: is there a column for `replication_key`?",
+            source.table.name,
+            f"{ORDERS_MOST:,}",
+        )
+    likely = ", ".join(column.name for column in likely_change_columns(source.table.columns))
+    source.log.info(
+        "Comparing all %s orders of %s by content: no column says when one changed (`replication_key` can name it%s)",
+        f"{orders:,}" if orders <= ORDERS_MOST else f"more than {ORDERS_MOST:,}",
+        source.table.name,
+        f", perhaps {likely}" if likely else "",
+    )
+    return ReadingScope(cutoff, source.choose_range(source.newest, None, source.now(), source.settings.lookback), 0)
 
 
 def _has_closed(source: OrdersSource, chosen: Range, since: datetime, now: datetime) -> bool:

@@ -21,7 +21,7 @@ from singer_sdk.sql import SQLTap
 from sync_databases.columns import Column
 from sync_databases.drivers import database_url
 from sync_ledger.ledger import Ledger
-from tap_legacy_orders import following, lock_setting, partition_setting, sync_flag, window_settings
+from tap_legacy_orders import change_detection, following, lock_setting, partition_setting, sync_flag, window_settings
 from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.command import OneLineErrors
 from tap_legacy_orders.connections import find_acks_by_index, open_engine, open_ledger, reading
@@ -159,6 +159,7 @@ class TapLegacyOrders(SQLTap):
             title="Page size",
             description="Orders read by one query; a server reads the next ones while these are written",
         ),
+        change_detection.PROPERTY,
         *window_settings.PROPERTIES,
         th.Property(
             "timezone",
@@ -342,6 +343,7 @@ class TapLegacyOrders(SQLTap):
             zone=self.zone,
             ledger_beside_orders=self.ledger_beside_orders,
             find_deleted=self.find_deleted,
+            compares_any_number=change_detection.asks_for_content(self.config),
         )
         return OrdersSource(
             engine=self.engine,

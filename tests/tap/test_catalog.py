@@ -135,13 +135,13 @@ def test_no_candidate_for_the_replication_key_names_those_that_may_change_and_no
 ) -> None:
     _create(sqlite_url, "CREATE TABLE orders (id INTEGER PRIMARY KEY, order_date DATETIME, UpdateTS INT)")
     with pytest.raises(TapConfigError, match=r"no column named like updated_at .* \(perhaps UpdateTS\)"):
-        _stream(sqlite_url)
+        run({"sqlalchemy_url": sqlite_url, "orders_table": "orders", "follow": True})
 
 
 def test_a_table_with_dates_of_business_alone_has_no_replication_key(sqlite_url: str) -> None:
     _create(sqlite_url, "CREATE TABLE orders (id INTEGER PRIMARY KEY, order_date DATETIME, shipped_date DATETIME)")
-    with pytest.raises(TapConfigError, match=r"no name looks like one.*changes are lost.*sync_flag_column"):
-        _stream(sqlite_url)
+    with pytest.raises(TapConfigError, match=r"no name looks like one.*`follow` looks for.*changes are lost"):
+        run({"sqlalchemy_url": sqlite_url, "orders_table": "orders", "follow": True})
 
 
 def test_columns_and_selection_limit_what_is_sent_but_never_the_keys(sqlite_url: str) -> None:
