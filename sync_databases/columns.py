@@ -44,6 +44,16 @@ class Storage(Enum):
     BLOB = "blob"
 
 
+class Spatial(sa.types.UserDefinedType[Any]):
+    """A spatial type of MySQL and MariaDB: read as well-known text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: Any) -> str:
+        """Its name in DDL."""
+        return "GEOMETRY"
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of the orders' table. What stands last is known of keys and positions alone (`page_order.py`)."""

@@ -9,11 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import SAWarning
 
-from sync_databases.columns import Column, json_types_of, kind_of, may_be_null
+from sync_databases.columns import Column, Spatial, json_types_of, kind_of, may_be_null
 from sync_databases.engines import Engine, Family, engine_of
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql.base import PGInspector
+
+SPATIAL = "geometry point linestring polygon multipoint multilinestring multipolygon geometrycollection geomcollection"
+"""The spatial types of MySQL and MariaDB, which SQLAlchemy does not know, and no CAST makes a text of."""
 
 
 def table_names(inspector: sa.Inspector, schema: str | None) -> list[str]:
@@ -37,8 +40,26 @@ def columns_of(inspector: sa.Inspector, name: str, schema: str | None) -> dict[s
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)  # such a column is of `Kind.OTHER`
         found = inspector.get_columns(name, schema)
+    if engine.family is Family.MYSQL:
+        _tell_spatial(inspector, name, schema, found)
     columns = (_column(column, engine) for column in found)
     return {column.name: column for column in columns}
+
+
+def _tell_spatial(inspector: sa.Inspector, name: str, schema: str | None, columns: list[ReflectedColumn]) -> None:
+    """Give spatial columns a type of their own, where SQLAlchemy knows none."""
+    unknown = [column for column in columns if isinstance(column["type"], sa.types.NullType)]
+    if not unknown:
+        return
+    there = sa.text(
+        "SELECT column_name, data_type FROM information_schema.columns"
+        " WHERE table_schema = COALESCE(:owner, DATABASE()) AND table_name = :name"
+    )
+    with inspector._operation_context() as connection:  # noqa: SLF001 - the connection that it was made of
+        types = {row[0]: row[1] for row in connection.execute(there, {"owner": schema, "name": name})}
+    for column in unknown:
+        if str(types.get(column["name"], "")).lower() in SPATIAL.split():
+            column["type"] = Spatial()
 
 
 def primary_key(inspector: sa.Inspector, name: str, schema: str | None) -> list[str]:

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import UnsupportedCompilationError
 
 from sync_databases import dialects, sqlite_texts
-from sync_databases.columns import Column, Kind, Storage
+from sync_databases.columns import Column, Kind, Spatial, Storage
 from sync_databases.engines import Family, engine_of
 from sync_databases.sqlserver_oracle_sql import OracleValueSql, SQLServerValueSql
 from sync_databases.value_sql_base import TIME_KINDS, Element, ValueSql, cast_to, parameter, typed_cast
@@ -148,6 +148,8 @@ class MySQLValueSql(ValueSql):
         """Render as this engine's text."""
         if column.kind is Kind.BINARY:
             return sa.func.lower(sa.func.hex(element), type_=sa.String())
+        if isinstance(column.type, Spatial):
+            return sa.func.st_astext(element, type_=sa.String())
         return typed_cast(element, sa.CHAR())
 
     def fetched(self, column: Column, element: Element) -> Element:

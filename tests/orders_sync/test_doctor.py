@@ -110,6 +110,11 @@ def test_a_table_without_a_replication_key(shop: Shop) -> None:
     with shop.engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE plain (id INTEGER PRIMARY KEY, note TEXT)")
     shop.tap_config["orders_table"] = "plain"
+    found = findings(shop, ok=True)["Replication key"]
+    assert found["result"] == "warning"
+    assert "each run compares all orders" in found["message"]
+    shop.tap_config["follow"] = True
+    shop.target_config["max_age_seconds"] = 1
     assert_named(shop, "Replication key", "replication_key", "is set at each change")
 
 
