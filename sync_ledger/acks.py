@@ -206,7 +206,7 @@ def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> li
     remade = sa.case((another, new("run_id")), else_=table.c.remade_run_id)
     # No parameter, since those of a row are counted.
     synced: sa.ColumnElement[Any] = sa.literal_column(f"'{AckStatus.SYNCED.value}'")
-    fails_still = sa.and_(same, new("status") != synced)
+    fails_still = sa.and_(new("status") != synced, same)  # in this order: most are synced
     since = sa.func.coalesce(table.c.failing_since, new("failing_since"))
     failing = sa.case((fails_still, since), else_=new("failing_since"))
     updates: list[tuple[str, sa.ColumnElement[Any]]] = [
