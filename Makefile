@@ -69,7 +69,7 @@ demo: install
 
 test:
 	@$(PYTHON) -m scripts.environment dev
-	$(BIN)/python -m pytest -n 3 --dist worksteal --junitxml=.pytest_cache/report.xml
+	$(BIN)/python -m pytest -n 6 --dist worksteal --junitxml=.pytest_cache/report.xml
 	@$(BIN)/python -m scripts.skipped_engines .pytest_cache/report.xml
 	@$(SIMULATION) --seeds 550 --fresh 50 --brief
 

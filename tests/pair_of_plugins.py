@@ -93,6 +93,8 @@ class Shop:
     tap_config: dict[str, Any] = field(default_factory=dict)
     target_config: dict[str, Any] = field(default_factory=dict)
     ticks: int = 0
+    lease_seconds: float | None = None
+    """For how long a silent lease is watched, in place of a minute."""
 
     def __post_init__(self) -> None:
         self.ack_url = self.ack_url or self.url
@@ -178,10 +180,12 @@ class Shop:
         """One run of the pair; the target's result. With `kill_at` the target kills itself there (see killed_at.py)."""
         tap, target = self.configs()
         state = ["--state", str(self.state)] if self.state.exists() else []
-        killed = [kill_at] if kill_at else []
-        program = TESTS / "killed_at.py" if kill_at else "target-zoho-crm"
-        source = start(forked.command("tap-legacy-orders", ["--config", tap, *state]))
-        sink = start(forked.command(program, [*killed, "--config", target]), stdin=source.stdout)
+        source = start(self._command("tap-legacy-orders", ["--config", tap, *state]))
+        if kill_at:
+            command = forked.command(TESTS / "killed_at.py", [kill_at, "--config", target])
+        else:
+            command = self._command("target-zoho-crm", ["--config", target])
+        sink = start(command, stdin=source.stdout)
         assert source.stdout is not None
         source.stdout.close()
         ended = finish(sink)
@@ -194,6 +198,11 @@ class Shop:
         self.keep_state(ended)
         ended.err = log + ended.err
         return ended
+
+    def _command(self, program: str, arguments: Sequence[str | Path]) -> list[str]:
+        if self.lease_seconds is None:
+            return forked.command(program, arguments)
+        return forked.command(TESTS / "stopped_at.py", ["nowhere", str(self.lease_seconds), program, *arguments])
 
     def keep_state(self, ended: Finished) -> None:
         """Keep the last STATE that the target let out, as an orchestrator does."""

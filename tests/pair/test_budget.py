@@ -86,6 +86,7 @@ def test_a_job_whose_credits_went_elsewhere_is_not_made_and_its_orders_are_due_a
     shop.assert_all_synced()
 
 
+@pytest.mark.nightly
 def test_a_hundred_thousand_orders_in_several_runs(shop: Shop) -> None:
     shop.insert(f"SO-{number:06}" for number in range(100_000))
     first = run_within(shop, 1_200)

@@ -240,6 +240,7 @@ def test_the_search_keeps_to_the_credit_budget(shop: Shop) -> None:
     shop.assert_all_synced(but=["SO-150"])
 
 
+@pytest.mark.nightly
 def test_one_run_singles_out_a_hundred_orders_at_most(shop: Shop) -> None:
     shop.target_config = {"channel": "upsert", "max_connections": 1}
     calls = 104

@@ -36,6 +36,7 @@ def early_shop(shop: Shop) -> Shop:
     ids = shop.emulator.admin.put_records("Orders", records)
     early_ledger.fill(shop.engine, {record["parent_id"]: new for record, new in zip(kept["records"], ids, strict=True)})
     shop.state.write_text(json.dumps(kept["state"]))
+    shop.lease_seconds = 2  # what its dead run left is watched before it is taken over
     return shop
 
 

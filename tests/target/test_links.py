@@ -220,7 +220,7 @@ def test_an_order_with_links_and_lines_is_synced_when_both_are_there(sales: Link
 
 
 @pytest.mark.parametrize("fault", [{"kind": "answer", "canned": "gateway_timeout"}, {"kind": "lost_before"}])
-@pytest.mark.parametrize("endpoint", ["upsert", "coql"])
+@pytest.mark.parametrize("endpoint", ["upsert", pytest.param("coql", marks=pytest.mark.nightly)])
 def test_one_order_whose_links_fail_their_call_holds_up_no_other(
     sales: Linked, fault: dict[str, object], endpoint: str
 ) -> None:
