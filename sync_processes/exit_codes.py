@@ -34,6 +34,7 @@ MEANINGS: Mapping[str, Mapping[ExitCode, str]] = {
         ExitCode.FAILED: "reading failed, or the program that reads the output ended",
         ExitCode.SET_UP: "the settings or the database need a change",
         ExitCode.LOCKED: "with `wait_for_lock_seconds`: another run of the stream is live still",
+        ExitCode.LOOK_FIRST: "more orders changed than `max_changes` or `max_change_percent` allow",
     },
     TARGET: {
         ExitCode.OK: "every record read has its outcome; refused orders are warnings",

@@ -17,9 +17,11 @@ from sync_databases.database_clock import database_now
 from sync_databases.flag_statements import ROW_SIGN
 from sync_databases.keys import split_key
 from sync_databases.value_sql import value_sql_for
+from sync_ledger.acks import count_by_status
 from sync_ledger.content_forms import ContentForm, read_forms
 from sync_ledger.deleted_records import keys_of_deleted
 from sync_ledger.ledger import Ledger
+from sync_ledger.tables import AckStatus
 from tap_legacy_orders.actions import AckState, action_for
 from tap_legacy_orders.connections import LEDGER_CHECK, asked_by_key, fetch_rows, reading
 from tap_legacy_orders.orders_table import OrdersTable
@@ -152,6 +154,20 @@ class OrdersSource:
         with self._reading_ledger() as connection:
             rows = connection.execute(due_keys(self._ack, self.stream, cutoff, after, limit))
             return {key: since for key, since in rows}  # noqa: C416 - rows are no pairs to mypy
+
+    def count_synced(self) -> int:
+        """How many orders of the stream are in the CRM."""
+        with self._reading_ledger() as connection:
+            return count_by_status(connection, self._ack, self.stream).get(AckStatus.SYNCED.value, 0)
+
+    def count_synced_among(self, keys: Sequence[str]) -> int:
+        """How many of these are."""
+        ack, count = self._ack, 0
+        query = sa.select(sa.func.count()).where(ack.c.stream == self.stream, ack.c.status == AckStatus.SYNCED.value)
+        with self._reading_ledger() as connection:
+            for chunk in lookup_chunks(connection, keys):
+                count += connection.execute(query.where(ack.c.record_key.in_(chunk))).scalar_one()
+        return count
 
     def deleted_in_crm(self, after: str | None, limit: int) -> list[str]:
         """The keys of orders whose records were deleted."""

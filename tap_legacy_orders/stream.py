@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk.batch import Batcher
@@ -32,6 +32,7 @@ from sync_ledger.stream_contract import (
     announce,
 )
 from tap_legacy_orders.batch_file_writer import BatchFiles
+from tap_legacy_orders.change_guard import ChangeGuard
 from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
 from tap_legacy_orders.contents import Contents, form_of, in_byte_order
 from tap_legacy_orders.followed_orders import FollowedOrders
@@ -321,13 +322,15 @@ class UnsyncedOrdersStream(SQLStream):
 
     def _pages(self, rendering: Rendering | None = None) -> Iterator[tuple[LineEncoder, Page]]:
         """Give pages with what encodes their columns: unsynced orders, then those that were deleted."""
+        guard = ChangeGuard.of(self.tap.config)
         if self.tap.follows and self.ABORT_AT_RECORD_COUNT is None:
             for page in self._following(rendering).pages(self._bookmark):
                 yield self._encoder, page
             return
         limit = self.ABORT_AT_RECORD_COUNT
         source = self.tap.orders_source(self.name, self._columns, limit, rendering)
-        orders = UnsyncedOrders(source, contents=self._contents(source))
+        contents = self._contents(source)
+        orders = UnsyncedOrders(source, contents=contents, check=partial(guard.check, source, contents))
         bookmark = self._bookmark
         for page in self._with_lines(orders.pages(bookmark, self._own_state.since)):
             yield self._encoder, page

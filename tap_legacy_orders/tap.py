@@ -21,7 +21,15 @@ from singer_sdk.sql import SQLTap
 from sync_databases.columns import Column
 from sync_databases.drivers import database_url
 from sync_ledger.ledger import Ledger
-from tap_legacy_orders import change_detection, following, lock_setting, partition_setting, sync_flag, window_settings
+from tap_legacy_orders import (
+    change_detection,
+    change_guard,
+    following,
+    lock_setting,
+    partition_setting,
+    sync_flag,
+    window_settings,
+)
 from tap_legacy_orders.catalog import catalog_entry, complete
 from tap_legacy_orders.command import OneLineErrors
 from tap_legacy_orders.connections import find_acks_by_index, open_engine, open_ledger, reading
@@ -160,6 +168,7 @@ class TapLegacyOrders(SQLTap):
             description="Orders read by one query; a server reads the next ones while these are written",
         ),
         change_detection.PROPERTY,
+        *change_guard.PROPERTIES,
         *window_settings.PROPERTIES,
         th.Property(
             "timezone",

@@ -35,6 +35,12 @@ class TapLockedError(TapSyncError):
     exit_code = ExitCode.LOCKED
 
 
+class TooManyChangesError(TapSyncError):
+    """More orders changed than the settings allow: a person should look first."""
+
+    exit_code = ExitCode.LOOK_FIRST
+
+
 class OutputClosedError(TapSyncError):
     """The program that read our output has ended."""
 

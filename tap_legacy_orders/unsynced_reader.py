@@ -12,7 +12,7 @@ an order changed after that has a replication key past the range's end, where th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from tap_legacy_orders.contents import Contents
@@ -26,14 +26,26 @@ from tap_legacy_orders.reading_scope import ReadingScope, choose_scope
 class UnsyncedOrders:
     """The unsynced orders of one stream."""
 
-    def __init__(self, source: OrdersSource, pages: PageReader | None = None, contents: Contents | None = None) -> None:
-        """Read by `pages`, if they choose among the orders; else every unsynced order is given."""
+    def __init__(
+        self,
+        source: OrdersSource,
+        pages: PageReader | None = None,
+        contents: Contents | None = None,
+        check: Callable[[ReadingScope], None] = lambda _: None,
+    ) -> None:
+        """Read by `pages`, if they choose among the orders; else every unsynced order is given.
+
+        `check` looks at what is to be read before the first page, and raises where it must not be sent.
+        """
         self._source = source
+        self._check = check
         self._reader = pages or PageReader(source, contents=contents)
 
     def pages(self, bookmark: str | None, since: datetime | None = None) -> Iterator[Page]:
         """Read everything that is unsynced; `bookmark` is where an earlier run came to, `since` when it came there."""
-        yield from self.pages_of(choose_scope(self._source, bookmark, since))
+        scope = choose_scope(self._source, bookmark, since)
+        self._check(scope)
+        yield from self.pages_of(scope)
 
     def pages_of(self, scope: ReadingScope) -> Iterator[Page]:
         """Read everything that is unsynced within a scope."""
