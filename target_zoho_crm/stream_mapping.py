@@ -139,6 +139,14 @@ def warn_of_gaps(name: str, stream: StreamSettings, mapping: FieldMapping, lines
             lines.module,
             ", ".join(lines.mapping.unmapped),
         )
+    for each, setting in ((mapping, "fields"), *(((lines.mapping, "lines.fields"),) if lines is not None else ())):
+        if each.absent:
+            logger.warning(
+                "Stream %r: `%s` names what the stream does not have: %s; nothing is written to these fields",
+                name,
+                setting,
+                ", ".join(each.absent),
+            )
     if mapping.lacking:
         logger.warning(
             "Stream %r: module %s demands %s, to which no property goes; Zoho refuses new orders without it "

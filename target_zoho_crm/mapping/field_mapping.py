@@ -88,6 +88,8 @@ class FieldMapping:
     key_check: Converter | None = None
     upsert_only: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    """Properties that the settings send to a field, and that the stream does not have."""
     nulled: set[str] = dataclass_field(default_factory=set, compare=False)
     """Fields of which a value that is none, or that cannot be read, was written as null."""
 
@@ -179,7 +181,7 @@ def compile_mapping(
         if own.default is not None and api_name not in pairs.sources and fields[api_name] != key
     )
     key_check = text_check(key) if validate else None
-    mapping = FieldMapping(key, columns, pairs.unmapped, constants, key_check, nulled=nulled)
+    mapping = FieldMapping(key, columns, pairs.unmapped, constants, key_check, absent=pairs.absent, nulled=nulled)
     stuck = [each for each in mapping.written if isinstance(each, Constant) or each.apart is None]
     reasons = (f"{each.field.api_name} {each.upsert_only}" for each in stuck if each.upsert_only)
     there = {key.api_name, *(each.field.api_name for each in mapping.written)}

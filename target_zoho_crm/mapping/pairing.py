@@ -19,11 +19,12 @@ class Pairs:
     """What goes where.
 
     `sources` holds the property by the field's API name, in the properties' order; `unmapped` names the properties
-    that go nowhere.
+    that go nowhere, and `absent` those that the settings name and that are not there, each with its field.
     """
 
     sources: abc.Mapping[str, str]
     unmapped: tuple[str, ...]
+    absent: tuple[str, ...]
 
 
 def pair(
@@ -63,7 +64,13 @@ def pair(
                 claims[field.api_name].append((sureness, source))
     winners = {api_name: _surest(api_name, claimed) for api_name, claimed in claims.items()}
     homeless |= {source for claimed in claims.values() for _, source in claimed} - set(winners.values())
-    return Pairs(winners, tuple(source for source in data if source in homeless and source not in key_properties))
+    absent = tuple(
+        f"{own.source} (to {api_name})"
+        for api_name, own in settings.items()
+        if own.source not in {None, *properties} and own.default is None
+    )
+    unmapped = tuple(source for source in data if source in homeless and source not in key_properties)
+    return Pairs(winners, unmapped, absent)
 
 
 def _said(
@@ -77,8 +84,10 @@ def _said(
     for api_name, own in settings.items():
         if own.source is None:
             _named(api_name, own, fields, can_write)
-        elif own.source in properties:
-            said[own.source].append(_named(api_name, own, fields, can_write))
+            continue
+        field = _named(api_name, own, fields, can_write)
+        if own.source in properties:
+            said[own.source].append(field)
     return said
 
 

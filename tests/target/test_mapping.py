@@ -124,6 +124,13 @@ def test_an_override_to_an_unknown_field_names_similar_ones() -> None:
         mapped(named("total"), module(Grand_Total="text"), total="Grand_Totl")
 
 
+def test_an_entry_the_wrong_way_round_is_refused_and_a_missing_property_is_said() -> None:
+    fields = module(Customer_Name="text")
+    with pytest.raises(ConfigurationError, match="no field ship_name"):
+        mapped(named("ship_name"), fields, Customer_Name="ship_name")
+    assert mapped(named("ship_name"), fields, sold_to="Customer_Name").absent == ("sold_to (to Customer_Name)",)
+
+
 def test_a_field_that_cannot_be_written_is_left_out_by_name_and_refused_by_order() -> None:
     created = Field("Created_Time", "datetime", writable_on_create=False, writable_on_update=False)
     fields = module(created, Margin="formula")
