@@ -77,10 +77,8 @@ class ChangeGuard:
             changed += source.count_synced_among(page.columns[page.key_at])
             if changed > most:
                 what = f"more than {most:,} of the {synced:,} orders of {source.table.name} that are in the CRM changed"
-                raise TooManyChangesError(
-                    f"{setting}: {what} and would be written again; nothing is sent. Look at what changed them; if it is "
-                    "right, raise the setting for one run"
-                )
+                hint = "look at what changed them; if it is right, raise the setting for one run"
+                raise TooManyChangesError(f"{setting}: {what} and would be written again; nothing is sent: {hint}")
 
 
 def _pages(source: OrdersSource, contents: Contents | None, scope: ReadingScope) -> Iterator[Page]:
