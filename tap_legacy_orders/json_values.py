@@ -134,10 +134,7 @@ def _dates(values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _binaries(values: Sequence[Any]) -> Sequence[Any]:
-    # SQLite keeps numbers in a column for bytes; `bytes` would make so many zeros of one.
-    return [
-        None if value is None else str(value) if isinstance(value, (int, float)) else _base64(value) for value in values
-    ]
+    return [None if value is None else _base64(value) for value in values]
 
 
 _json_decoder = msgspec.json.Decoder(float_hook=exact_number)

@@ -23,7 +23,7 @@ def set_target(**changes: Any) -> Break:
 def without_replication_key(shop: Shop) -> None:
     with shop.engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE plain (order_id VARCHAR(40) PRIMARY KEY, note VARCHAR(40))")
-    shop.tap_config["orders_table"] = "plain"
+    shop.tap_config |= {"orders_table": "plain", "follow": True}
 
 
 def missing_scope(shop: Shop) -> None:
