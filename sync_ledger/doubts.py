@@ -46,7 +46,10 @@ _JOB_LOOKS = tuple(timedelta(seconds=seconds) for seconds in JOB_LOOKS)
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """An order that is due to be compared. `earlier`: how it differed at an earlier look, if it did."""
+    """An order that is due to be compared.
+
+    `earlier`: how it differed at an earlier look, if it did and a later one follows; None at a write's last look.
+    """
 
     version: str
     zoho_id: str | None
@@ -135,7 +138,7 @@ def note_different(
 ) -> None:
     """Note that orders were compared and differ, before they are written: they are compared no more for this look.
 
-    `fingerprints` of their differences by key: one that is the same at a later look is drift.
+    `fingerprints` of their differences by key: one that is the same at a later look is drift, unless that is the last.
     """
     if not fingerprints:
         return
@@ -197,28 +200,30 @@ def _make_due(
     """Make the orders of a write due that are called synced; gives those that are in a job, and wait for its end.
 
     What a job, or a call of a run that went on, has at the version that the ledger has too, may land whenever it likes.
+    At its last look how an order differed before says nothing: the write may have landed once more since it was mended,
+    or since an order was made due that nobody has compared yet.
     """
+    is_last = _is_last(write, now)
+    called_synced = ack.c.status == AckStatus.SYNCED.value
+    believed = sa.or_(called_synced, sa.and_(*_is_doubtful(ack, write.stream))) if is_last else called_synced
     same_is_harmless = write.kind is WriteKind.JOB or write.left_at is not None
     code = LedgerCode.DIFFERS if write.kind in _WRITTEN_AGAIN else LedgerCode.IN_DOUBT
     waiting: dict[str, str] = {}
-    columns = (ack.c.record_key, ack.c.version, ack.c.status)
+    columns = (ack.c.record_key, ack.c.version, ack.c.status, sa.case((believed, 1), else_=0))
     for chunk in lookup_chunks(connection, texts):
         here = (ack.c.stream == write.stream, ack.c.record_key.in_(chunk))
-        states = {
-            key: (version, status) for key, version, status in connection.execute(sa.select(*columns).where(*here))
-        }
-        submitted = {key for key, (_, status) in states.items() if status == AckStatus.SUBMITTED.value}
-        waiting.update((key, texts[key]) for key in submitted)
         by_earlier: dict[str | None, list[str]] = {}
-        for key, (version, status) in states.items():
-            harmless = same_is_harmless and version == texts[key] and write.kind not in _WRITTEN_AGAIN
-            if status == AckStatus.SYNCED.value and not harmless:
-                text = texts[key]
-                earlier = text.removeprefix(WRITTEN_ONCE) if text.startswith(WRITTEN_ONCE) else None
-                by_earlier.setdefault(earlier, []).append(key)
+        for key, version, status, is_believed in connection.execute(sa.select(*columns).where(*here)):
+            text = texts[key]
+            harmless = same_is_harmless and version == text and write.kind not in _WRITTEN_AGAIN
+            if status == AckStatus.SUBMITTED.value:
+                waiting[key] = text
+            elif is_believed and not harmless:
+                may_be_drift = text.startswith(WRITTEN_ONCE) and not is_last
+                by_earlier.setdefault(text.removeprefix(WRITTEN_ONCE) if may_be_drift else None, []).append(key)
         for earlier, keys in by_earlier.items():
-            due = sa.update(ack).where(ack.c.stream == write.stream, ack.c.record_key.in_(keys))
-            connection.execute(due.where(ack.c.status == AckStatus.SYNCED.value).values(_due(code, earlier, now)))
+            due = sa.update(ack).where(ack.c.stream == write.stream, ack.c.record_key.in_(keys), believed)
+            connection.execute(due.values(_due(code, earlier, now)))
     return waiting
 
 

@@ -1,7 +1,8 @@
 """Orders in doubt are compared with what the CRM holds: those that are as they should be are acknowledged unsent.
 
-One that differs is written once, whoever changed it. One that differs as it did after the look before, or whose record
-a person has changed since, is drift: counted, and not written again.
+One that differs is written, whoever changed it. One that differs as it did after the look before, or whose record a
+person has changed since, is drift: counted, and not written again, unless it is the last look at what is in doubt. Then
+it is written all the same: an old version may have landed a second time, and a person changed what it left.
 """
 
 from __future__ import annotations

@@ -155,7 +155,25 @@ FALSE_SUCCESSES: tuple[Break, ...] = (
         old="if earlier is not None and (",
         new="if earlier is None and earlier and (",
         tests=(
-            "tests/pair/test_in_doubt.py::test_what_an_automation_overwrites_each_time_is_drift_and_not_written_again",
+            "tests/pair/test_in_doubt.py::test_what_an_automation_overwrites_each_time_is_drift_between_the_first_and_the_last_look",
         ),
+    ),
+    Break(
+        "what-lands-again-is-taken-for-drift",
+        "sync_ledger/doubts.py",
+        old="may_be_drift = text.startswith(WRITTEN_ONCE) and not is_last",
+        new="may_be_drift = text.startswith(WRITTEN_ONCE)",
+        tests=(
+            "tests/pair/test_in_doubt.py::test_an_old_version_that_lands_again_after_it_was_mended_does_not_stay",
+            "tests/pair/test_sleep_and_doubt.py::test_an_old_version_that_lands_twice_after_a_newer_one_does_not_stay",
+            "tests/ledger/test_doubts.py::test_at_the_last_look_how_an_order_differed_before_does_not_count",
+        ),
+    ),
+    Break(
+        "what-was-not-compared-yet-is-not-looked-at-again",
+        "sync_ledger/doubts.py",
+        old="believed = sa.or_(called_synced, sa.and_(*_is_doubtful(ack, write.stream))) if is_last else called_synced",
+        new="believed = called_synced",
+        tests=("tests/ledger/test_doubts.py::test_at_the_last_look_how_an_order_differed_before_does_not_count",),
     ),
 )

@@ -156,6 +156,26 @@ def test_how_an_order_differed_is_known_at_the_next_look(ledger: Ledger) -> None
     assert found["k1"].earlier == "a fingerprint"
 
 
+@pytest.mark.parametrize("compared", [False, True])
+def test_at_the_last_look_how_an_order_differed_before_does_not_count(ledger: Ledger, compared: bool) -> None:  # noqa: FBT001
+    ack(ledger, "k1")
+    left(ledger, WriteKind.JOB, {"k1": "v1"}, began=-HOUR / 5)
+    look_at_doubts(ledger, "orders")
+    with ledger.begin() as connection:
+        note_different(connection, ledger.tables, "orders", {"k1": "a fingerprint"})
+    ack(ledger, "k1")
+    earlier = []
+    for hours in (1, 24):
+        time_passes(ledger, hours * HOUR)
+        assert look_at_doubts(ledger, "orders").any_due
+        with ledger.connect() as connection:
+            earlier.append(doubtful_orders(connection, ledger.tables.ack, "orders", ["k1"])["k1"].earlier)
+        if compared:
+            ack(ledger, "k1")
+    assert earlier == ["a fingerprint", None]
+    assert counted(ledger) == InDoubt(due=0 if compared else 1)
+
+
 def test_where_nothing_is_in_doubt_one_query_is_asked(ledger: Ledger) -> None:
     asked: list[str] = []
     sa.event.listen(ledger.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))

@@ -52,9 +52,7 @@ SWITCHES: Mapping[Kind, bool] = {
     Kind.REPEATED_HOUR: True,
     Kind.LATE_COMMITS: True,
     Kind.FOLLOWING: True,
-    # Two bodies of one content that land after each other, the second one after a look that mended the first: the look
-    # after that sees the same difference again and takes it for drift (seed 716, where every history has some kinds).
-    Kind.LOST_ANSWERS: False,
+    Kind.LOST_ANSWERS: True,
     Kind.LATE_JOBS: True,
     Kind.CLOCK_STEPS: True,
 }
