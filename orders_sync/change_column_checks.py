@@ -10,6 +10,7 @@ from sync_databases.columns import Kind
 from sync_databases.reflection import primary_key
 from sync_databases.value_sql import value_sql_for
 from tap_legacy_orders.change_columns import likely_change_columns
+from tap_legacy_orders.change_detection import asks_for_content
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
@@ -31,8 +32,9 @@ def check_replication_key(findings: Findings, tap: TapLegacyOrders, table: Order
         findings.add_error("Filter" if table.filter else SUBJECT, error)
         return
     firsts = {each["column_names"][0] for each in indexes if each["column_names"]} | set(primary[:1])
-    trouble = _unfit(table)
-    if undated:
+    asked = asks_for_content(tap.config)
+    trouble = [] if asked else _unfit(table)
+    if undated and not table.by_content:
         message = f"{name} is empty in some orders; these are compared in every run"
         trouble.append((message, f"Fill {name} in the legacy system."))
     if not table.is_view and name not in firsts:
@@ -41,7 +43,8 @@ def check_replication_key(findings: Findings, tap: TapLegacyOrders, table: Order
     for message, remedy in trouble:
         findings.add(SUBJECT, Result.WARNING, message, remedy)
     if not trouble:
-        findings.add(SUBJECT, Result.OK, f"{name} ({table.replication.type})")
+        found = "none: `change_detection` is content" if asked else f"{name} ({table.replication.type})"
+        findings.add(SUBJECT, Result.OK, found)
     check_reading(findings, tap, table, indexed=name in firsts)
 
 

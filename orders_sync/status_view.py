@@ -83,6 +83,8 @@ def display_backlog(console: Console, backlog: Backlog | NotCounted) -> None:
     }
     what = " + ".join(f"{count:,} {name}" for name, count in parts.items() if count)
     console.print(f"  unsynced: {backlog.unsynced:,}{f' = {what}' if what else ''}", highlight=False)
+    if backlog.by_content:
+        line(console, "  orders that changed are not among them: a run finds them, by comparing contents")
     if backlog.oldest is not None:
         age = backlog.oldest_age
         since = "" if age is None else f", {short(age)} ago"

@@ -32,19 +32,25 @@ class AckState:
 
 
 def action_for(
-    ack: AckState | None, version: str, cutoff: datetime, *, by_flag: bool = False, by_content: bool = False
+    ack: AckState | None,
+    version: str,
+    cutoff: datetime,
+    *,
+    by_flag: bool = False,
+    by_content: bool = False,
+    alone: bool = False,
 ) -> Action:
     """Decide about an order at `version`; due retries are skipped, since they were sent before the pages began.
 
     `by_flag`: its flag is unset; if it is synced all the same, the target sets the flag and sends nothing.
-    `by_content`: it lies in the window.
+    `by_content`: it lies in the window. `alone`: no version says what changed.
     """
     if ack is None or (by_flag and ack.version == version and ack.status == AckStatus.SYNCED.value):
         return Action.SEND
     if _is_due(ack, cutoff):
         return Action.SKIP
     if ack.version == version:
-        return Action.COMPARE if by_content and _has_content_to_compare(ack) else Action.SKIP
+        return Action.COMPARE if by_content and _has_content_to_compare(ack, alone=alone) else Action.SKIP
     return Action.LEAVE_OUT if ack.status == AckStatus.SUBMITTED.value else Action.SEND
 
 
@@ -55,11 +61,12 @@ def compared_action(status: str | None, acked: str | None) -> Action:
     return Action.LEAVE_OUT if status == AckStatus.SUBMITTED.value else Action.SEND
 
 
-def _has_content_to_compare(ack: AckState) -> bool:
-    """Whether an ack can speak of another content: one without a form has none, one with just a form needed none."""
-    if ack.content_form is None:
-        return ack.status != AckStatus.SUBMITTED.value
-    return ack.content is not None
+def _has_content_to_compare(ack: AckState, *, alone: bool) -> bool:
+    """Whether an ack can speak of another content: one without a form has none, one with just a form needed none.
+
+    Where contents `alone` say what changed, each is needed.
+    """
+    return ack.content is not None or ((alone or ack.content_form is None) and ack.status != AckStatus.SUBMITTED.value)
 
 
 def _is_due(ack: AckState, cutoff: datetime) -> bool:

@@ -42,6 +42,8 @@ class Backlog:
     """Changed just now, or dated a little ahead of the clock: a later run reads them."""
     oldest: OldestOrder | None
     """Of those that are new, changed or behind a job, and dated. None where there is none."""
+    by_content: bool = False
+    """Only contents say what changed, and they are not compared here: orders with an ack are not counted."""
 
     @property
     def next_run(self) -> int:
@@ -114,7 +116,8 @@ def count_backlog(source: OrdersSource, deadline: Deadline, *, acks_are_there: b
         due=due,
         behind_a_job=found.left_out,
         settling=late - future,
-        oldest=_oldest_order(source, found.oldest),
+        oldest=None if source.table.by_content else _oldest_order(source, found.oldest),
+        by_content=source.table.by_content,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from singer_sdk import typing as th
 
+from sync_ledger.stream_contract import SAME_CONTENT
 from tap_legacy_orders.contents import Contents
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.page_reader import PageReader
@@ -74,7 +75,9 @@ class ChangeGuard:
         setting, most = min(limits, key=lambda limit: limit[1])
         changed = 0
         for page in _pages(source, contents, scope):
-            changed += source.count_synced_among(page.columns[page.key_at])
+            marks = page.marks or {}
+            keys = [key for key in page.columns[page.key_at] if not marks.get(key, "").startswith(SAME_CONTENT)]
+            changed += source.count_synced_among(keys)
             if changed > most:
                 what = f"more than {most:,} of the {synced:,} orders of {source.table.name} that are in the CRM changed"
                 hint = "look at what changed them; if it is right, raise the setting for one run"

@@ -68,14 +68,20 @@ class Contents:
         lines_of: Callable[[Page], Sequence[bytes]],
         read_form: Callable[[str], ContentForm | None],
         logger: logging.Logger,
+        *,
+        alone: bool = False,
     ) -> None:
-        """`lines_of` writes the records of a page, `read_form` looks up an earlier form."""
+        """`lines_of` writes the records of a page, `read_form` looks up an earlier form.
+
+        `alone`: no version says what changed, so an order that cannot be compared with its ack is sent again.
+        """
         self.form = form
+        self._alone = alone
         self._lines_of = lines_of
         self._read_form = read_form
         self._log = logger
         self._earlier: dict[str, ContentForm | None] = {}
-        self._believed = 0
+        self._incomparable = 0
 
     def compare(self, page: Page, acked: Sequence[Acked], synced: str) -> list[Other | None]:
         """Compare the orders of a page with their acks; None for one that is as its ack says, or is believed to be.
@@ -92,20 +98,21 @@ class Contents:
             return Other(OTHER_CONTENT, content)
         form = self._form(ack.form)
         if form is None:
-            self._believed += 1
-            return None
+            self._incomparable += 1
+            return Other(OTHER_CONTENT, content) if self._alone else None
         if content_of(_in_form(line, form)) != ack.content:
             return Other(OTHER_CONTENT, content)
         return Other(SAME_CONTENT, content) if ack.status == synced else None
 
-    def log_believed(self) -> None:
+    def log_incomparable(self) -> None:
         """Say how many orders could not be compared since the last time."""
-        if self._believed:
+        if self._incomparable:
             self._log.info(
-                "%d orders are believed to be as they were: their acks know them with columns that are no longer read",
-                self._believed,
+                "%d orders are %s: their acks know them with columns that are no longer read",
+                self._incomparable,
+                "sent again" if self._alone else "believed to be as they were",
             )
-            self._believed = 0
+            self._incomparable = 0
 
     def _form(self, name: str) -> ContentForm | None:
         """An earlier form, if this one has all that it needs."""

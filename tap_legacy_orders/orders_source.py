@@ -186,8 +186,9 @@ class OrdersSource:
                 found = connection.execute(ack_states(self._ack, self.stream, chunk))
                 states.update((each, AckState(*state)) for each, *state in found)
         acks, by_flag = [states.get(key(row)) for row in rows], self.table.flag is not None
+        alone = self.table.by_content
         actions = [
-            int(action_for(ack, version(row), cutoff, by_flag=by_flag, by_content=in_window))
+            int(action_for(ack, version(row), cutoff, by_flag=by_flag, by_content=in_window, alone=alone))
             for row, ack in zip(rows, acks, strict=True)
         ]
         return actions, acks

@@ -76,20 +76,24 @@ class PageReader:
             after = keys[-1]
 
     def outside_pages(self, cutoff: datetime, future: str | None) -> Iterator[Page]:
-        """Read by key the orders that are dated after `future`; with None, those without a date."""
+        """Read by key the orders that are dated after `future`; with None, those without a date.
+
+        Where contents alone say what changed, they are compared.
+        """
         after = None
         size = self._source.settings.page_size
+        compares = self._source.table.by_content and self._contents is not None
         while True:
-            rows = self._source.fetch(methodcaller("outside_page", future, after, size, cutoff))
+            rows = self._source.fetch(methodcaller("outside_page", future, after, size, cutoff, by_content=compares))
             if not rows:
                 return
             more = len(rows) >= size
             if more:
                 after = self._source.position(rows[-1], in_range=False)
-                rows += self._ties(rows, methodcaller("ties", after, future, cutoff))
-            send, _, _ = self._select(rows, cutoff, in_window=False)
+                rows += self._ties(rows, methodcaller("ties", after, future, cutoff, by_content=compares))
+            send, _, marks = self._select(rows, cutoff, in_window=compares)
             if send:
-                yield self._source.page(send, None, self._no_marks)
+                yield self._source.page(send, None, marks)
             if not more:
                 return
 
@@ -128,7 +132,7 @@ class PageReader:
                         page = source.page(send, clamp, marks_of_page)
                     yield page
         if self._contents is not None:
-            self._contents.log_believed()
+            self._contents.log_incomparable()
 
     def _ties(self, rows: Sequence[Row], query: Callable[[UnsyncedQueries], sa.Select[Any]]) -> list[Row]:
         """Orders behind a page's end that compare as equal to its last one, which the next page would pass over."""

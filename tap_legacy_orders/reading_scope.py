@@ -34,7 +34,9 @@ def choose_scope(
         TapSyncError: a database does not answer.
     """
     cutoff = source.ledger_now()
-    last, first = source.last_began() if bookmark is None and runs_are_there else (None, None)
+    # A bookmark of the key stands in STATE too where contents are compared: it says nothing of earlier runs.
+    asks = runs_are_there and (bookmark is None or source.table.by_content)
+    last, first = source.last_began() if asks else (None, None)
     if source.table.by_content:
         return _all_of_it(source, cutoff, is_first=first is None)
     chosen = source.choose_range(source.newest, bookmark, source.now(), source.settings.lookback, last or first)
@@ -61,14 +63,20 @@ def _all_of_it(source: OrdersSource, cutoff: datetime, *, is_first: bool) -> Rea
             source.table.name,
             f"{ORDERS_MOST:,}",
         )
-    likely = ", ".join(column.name for column in likely_change_columns(source.table.columns))
     source.log.info(
-        "Comparing all %s orders of %s by content: no column says when one changed (`replication_key` can name it%s)",
+        "Comparing all %s orders of %s by content: %s",
         f"{orders:,}" if orders <= ORDERS_MOST else f"more than {ORDERS_MOST:,}",
         source.table.name,
-        f", perhaps {likely}" if likely else "",
+        _why_content(source),
     )
     return ReadingScope(cutoff, source.choose_range(source.newest, None, source.now(), source.settings.lookback), 0)
+
+
+def _why_content(source: OrdersSource) -> str:
+    if source.settings.compares_any_number:
+        return "`change_detection` asks for it"
+    likely = ", ".join(column.name for column in likely_change_columns(source.table.columns))
+    return f"no column says when one changed (`replication_key` can name it{f', perhaps {likely}' if likely else ''})"
 
 
 def _has_closed(source: OrdersSource, chosen: Range, since: datetime, now: datetime) -> bool:

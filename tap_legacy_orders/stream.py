@@ -310,7 +310,8 @@ class UnsyncedOrdersStream(SQLStream):
         return form_of(self._columns, lines, self.tap.zone)
 
     def _contents(self, source: OrdersSource) -> Contents:
-        return Contents(self._content_form, self._lines_of, source.content_form, self.logger)
+        alone = source.table.by_content
+        return Contents(self._content_form, self._lines_of, source.content_form, self.logger, alone=alone)
 
     def _lines_of(self, page: Page) -> list[bytes]:
         """The records of a page, as they would be sent."""
@@ -331,8 +332,7 @@ class UnsyncedOrdersStream(SQLStream):
         source = self.tap.orders_source(self.name, self._columns, limit, rendering)
         contents = self._contents(source)
         orders = UnsyncedOrders(source, contents=contents, check=partial(guard.check, source, contents))
-        bookmark = self._bookmark
-        for page in self._with_lines(orders.pages(bookmark, self._own_state.since)):
+        for page in self._with_lines(orders.pages(self._bookmark, self._own_state.since)):
             yield self._encoder, page
         if self.tap.find_deleted and self.ABORT_AT_RECORD_COUNT is None:
             deleted = orders.deleted_orders()

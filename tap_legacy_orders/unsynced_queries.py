@@ -157,13 +157,9 @@ class UnsyncedQueries:
     def poll_query(self, lower: str | None, too_recent_after: str | None, cutoff: datetime) -> sa.Select[Any]:
         """Ask in one statement what is new: the clock, the newest order, if any is unsettled, if a retry is due.
 
-        Orders that changed after `too_recent_after` wait for a later poll.
-
-        The last two are NULL where the ledger lies elsewhere.
+        Orders that changed after `too_recent_after` wait for a later poll. The last two are NULL for ledgers elsewhere.
         """
-        bounds: list[Element] = []
-        if too_recent_after is not None:
-            bounds.append(self._position <= self._place(too_recent_after))
+        bounds = [] if too_recent_after is None else [self._position <= self._place(too_recent_after)]
         newest = self._newest(bounds).subquery("n")
         clock = sa.literal_column(f"({self.database.engine.clock_query})", sa.String())
         flags: list[Element] = [sa.null(), sa.null()]
@@ -213,12 +209,14 @@ class UnsyncedQueries:
         order = [self.database.order_by(self.table.replication, self._replication), *self._key_order()]
         return self._page(conditions, order, limit, cutoff, by_content=by_content)
 
-    def outside_page(self, future: str | None, after: Position | None, limit: int, cutoff: datetime) -> sa.Select[Any]:
+    def outside_page(
+        self, future: str | None, after: Position | None, limit: int, cutoff: datetime, *, by_content: bool = False
+    ) -> sa.Select[Any]:
         """Read orders by key that the range cannot reach: those without a replication value, or after `future`."""
         conditions = [self._undated() if future is None else self._after(future), self._is_ours()]
         if after is not None:
             conditions.append(self._beyond_key(after.key))
-        return self._page(conditions, self._key_order(), limit, cutoff)
+        return self._page(conditions, self._key_order(), limit, cutoff, by_content=by_content)
 
     def ties(self, at: Position, future: str | None, cutoff: datetime, *, by_content: bool = False) -> sa.Select[Any]:
         """Read the orders that compare as equal to the last one of a page, itself among them."""
@@ -298,7 +296,8 @@ class UnsyncedQueries:
 
     def _may_have_other_content(self, ack: sa.Table, cutoff: datetime) -> Element:
         """The condition under which `action_for` is COMPARE."""
-        without = sa.and_(ack.c.content_form.is_(None), ack.c.status != AckStatus.SUBMITTED.value)
+        formless = [] if self.table.by_content else [ack.c.content_form.is_(None)]
+        without = sa.and_(*formless, ack.c.status != AckStatus.SUBMITTED.value)
         compared = sa.or_(without, ack.c.content.is_not(None))
         return sa.and_(ack.c.version == self._current_version(), sa.not_(_due(ack, cutoff)), compared)
 

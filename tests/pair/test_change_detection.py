@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from engine_fixtures import fresh_database
-from pair_of_plugins import ORDERS, Shop
+from pair_of_plugins import COMPARED, ORDERS, Shop
 
+from orders_sync.cli import main
+from sync_ledger.ledger import Ledger
 from sync_processes.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -103,3 +107,72 @@ def test_a_stream_that_went_by_a_column_goes_on_by_contents_and_loses_nothing(sh
     shop.run()
     assert shop.crm()["SO-2"]["Notes"] == "changed"
     assert shop.run().summary["read"] == 0
+
+
+@pytest.mark.parametrize("other", [{"columns": [*COMPARED]}, {"timezone": "Europe/Berlin"}], ids=["columns", "zone"])
+def test_changes_are_found_after_a_change_of_what_is_read(undated: Shop, other: dict[str, Any]) -> None:
+    """Acks know the orders with what is no longer read so: nothing but another content could tell of a change."""
+    naive = "TIMESTAMP" if undated.engine.name == "postgresql" else "DATETIME"
+    with undated.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE orders ADD COLUMN packed_on " + naive)
+    insert(undated, "SO-1", "SO-2", "SO-3", packed_on=datetime(2026, 1, 1, 8))  # noqa: DTZ001 - the column is naive
+    assert undated.run().summary["synced"] == 3
+    undated.tap_config |= other
+    change(undated, "SO-1", status="Paid")
+    ended = undated.run()
+    assert ended.summary["synced"] == 1
+    assert "3 orders are sent again: their acks know them with columns that are no longer read" in ended.err
+    change(undated, "SO-2", status="Paid")
+    assert undated.run().summary["synced"] == 1
+    assert undated.run().summary["read"] == 0
+    assert [undated.crm()[key]["Status"] for key in ("SO-1", "SO-2", "SO-3")] == ["Paid", "Paid", "New"]
+
+
+def test_changes_are_found_of_orders_that_were_settled_before_the_window(undated: Shop) -> None:
+    """Their acks have no content: where a version decided, none was needed."""
+    insert(undated, "SO-1", "SO-2", "SO-3")
+    undated.tap_config["version_column"] = "notes"
+    assert undated.run().summary["synced"] == 3
+    ledger = Ledger.open(undated.ack_url)
+    with ledger.begin() as connection:
+        connection.execute(sa.update(ledger.tables.ack).values(content=None))
+    ledger.close()
+    change(undated, "SO-1", status="Paid")
+    assert undated.run().summary["synced"] == 1
+    assert undated.run().summary["read"] == 0
+
+
+@pytest.mark.parametrize("acks", ["", "acks.sqlite"])
+def test_changes_are_found_whatever_storage_classes_the_keys_have(
+    sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path, acks: str
+) -> None:
+    shop = Shop(sqlite_url, zoho_emulator, tmp_path, acks and f"sqlite:///{tmp_path / acks}")
+    shop.tap_config |= {"orders_table": "odd", "page_size": 2}
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE odd (id INT PRIMARY KEY, status TEXT)")
+        connection.exec_driver_sql(
+            "INSERT INTO odd VALUES (1, 'New'), (-5, 'New'), (2.5, 'New'), ('a', 'New'), ('b', 'New'), (x'41', 'New')"
+        )
+    assert shop.run().summary["synced"] == 6
+    assert shop.run().summary["read"] == 0
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE odd SET status = 'Paid'")
+    assert shop.run().summary["synced"] == 6
+    assert shop.run().summary["read"] == 0
+    assert {record["Status"] for record in shop.crm().values()} == {"Paid"}
+    shop.engine.dispose()
+
+
+def test_counts_say_that_changes_are_not_among_them_and_take_no_key_for_a_time(shop: Shop) -> None:
+    without_times(shop)
+    insert(shop, "2026-01-01 08:00:00", "2026-01-02 08:00:00")
+    tap, target = shop.configs()
+    files = ["--tap-config", str(tap), "--target-config", str(target)]
+    ended = CliRunner().invoke(main, ["plan", *files])
+    assert "unsynced: 2" in ended.output
+    assert "orders that changed are not among them" in ended.output
+    assert "the oldest unsynced" not in ended.output
+    shop.tap_config["change_detection"] = "content"
+    shop.configs()
+    doctor = CliRunner().invoke(main, ["doctor", *files])
+    assert "Replication key: none: `change_detection` is content" in doctor.output

@@ -55,3 +55,14 @@ def test_changes_that_only_contents_show_are_counted_before_the_first_record(sho
     assert shop.tap().code == ExitCode.LOOK_FIRST
     shop.tap_config["max_changes"] = 20
     assert shop.run().summary["synced"] == 20
+
+
+def test_a_column_more_is_no_change(any_shop: Shop) -> None:
+    any_shop.tap_config |= {"change_detection": "content", "max_changes": 1}
+    any_shop.insert(KEYS)
+    assert any_shop.run().summary["synced"] == 20
+    with any_shop.engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE orders ADD COLUMN shelf VARCHAR(20)"))
+    touch(any_shop, KEYS[:1])
+    summary = any_shop.run().summary
+    assert (summary["synced"], summary["unchanged"]) == (1, 19)
