@@ -34,6 +34,21 @@ def ledger_options(command: _Command) -> _Command:
     )(command)
 
 
+class _Key(click.ParamType[str]):
+    """An order's key; bytes that a shell gave and that are no text cannot be one."""
+
+    name = "key"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{text!r} is no text in UTF-8, and so no key", param, ctx)
+        return text
+
+
+keys_argument = click.argument("keys", nargs=-1, metavar="[KEY]...", type=_Key())
 stream_option = click.option("--stream", help="The stream, where the ledger has several.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document, for other programs.")
 

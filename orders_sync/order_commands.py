@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from orders_sync.ledgers import (
     existing_ledger,
     json_option,
+    keys_argument,
     ledger_options,
     ledger_url,
     stream_option,
@@ -30,7 +31,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def _orders_options(command: _Command) -> _Command:
     """Add the options for the orders that are meant, and for their ledger."""
     options = (
-        click.argument("keys", nargs=-1, metavar="[KEY]..."),
+        keys_argument,
         click.option("--code", help="All orders that were refused with this code."),
         click.option("--all", "everything", is_flag=True, help="All orders that were refused."),
         ledger_options,

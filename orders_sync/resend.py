@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import click
 import sqlalchemy as sa
 
-from orders_sync.ledgers import existing_ledger, json_option, ledger_options, stream_option, the_stream
+from orders_sync.ledgers import existing_ledger, json_option, keys_argument, ledger_options, stream_option, the_stream
 from orders_sync.output import print_json, say
 from sync_ledger.decisions import statuses
 from sync_ledger.ledger import Ledger
@@ -29,13 +29,13 @@ class _Time(click.ParamType[datetime]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
             time = datetime.fromisoformat(str(value))
-        except ValueError:
+            return time.astimezone(timezone.utc).replace(tzinfo=None) if time.tzinfo else time
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is no time such as 2026-01-31 or 2026-01-31T08:00:00+01:00", param, ctx)
-        return time.astimezone(timezone.utc).replace(tzinfo=None) if time.tzinfo else time
 
 
 @click.command()
-@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@keys_argument
 @click.option("--run", "run", metavar="ID", help="All orders that this run wrote last; its id, or how that begins.")
 @click.option("--since", type=_Time(), help="All orders written since this time (UTC).")
 @click.option("--all", "everything", is_flag=True, help="All orders.")
@@ -86,6 +86,8 @@ def resend(
 
 
 def _run_id(ledger: Ledger, stream: str, text: str) -> str:
+    if not text:
+        raise click.UsageError("--run: an id is needed, or how it begins")
     table = ledger.tables.run
     query = sa.select(table.c.run_id).where(table.c.stream == stream, table.c.run_id.startswith(text, autoescape=True))
     with ledger.connect() as connection:

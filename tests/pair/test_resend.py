@@ -85,6 +85,11 @@ def test_what_cannot_be_meant_is_named(loaded: Shop) -> None:
     assert "SO-99 is left as it is: not in the ledger" in output
     assert "no run has this id" in resend(loaded, "--run", "zz", code=ExitCode.FAILED)
     assert "is no time" in resend(loaded, "--since", "yesterday", code=ExitCode.SET_UP)
+    assert "is no time" in resend(loaded, "--since", "9999-12-31T23:59:59-14:00", code=ExitCode.SET_UP)
+    assert "an id is needed" in resend(
+        loaded, "--run", "", "--yes", code=ExitCode.SET_UP
+    )  # "$ID", and no such variable
+    assert "is no text" in resend(loaded, "SO-\udcff", code=ExitCode.SET_UP)  # as a shell gives a byte of LATIN1
     resend(loaded, code=ExitCode.SET_UP)
     resend(loaded, "SO-1", "--all", code=ExitCode.SET_UP)
     assert loaded.run().summary["synced"] == 1
