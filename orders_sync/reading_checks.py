@@ -45,7 +45,11 @@ def check_reading(findings: Findings, tap: TapLegacyOrders, table: OrdersTable, 
         message += f"; cost {plan.cost:,.2f} by {name}'s own measure"
     if any(_is_large(access) for access in accesses):
         remedy = f"{table.name} has an index that is not used: ANALYZE shows the database how large its tables are."
-        findings.add(SUBJECT, Result.WARNING, message, remedy if indexed else helpful_index(table, tap.engine.dialect))
+        if table.is_view:
+            remedy = f"{table.name} is a view: look which index the tables behind it need."
+        elif not indexed:
+            remedy = helpful_index(table, tap.engine.dialect)
+        findings.add(SUBJECT, Result.WARNING, message, remedy)
     else:
         findings.add(SUBJECT, Result.OK, message)
 

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from sync_databases.database_errors import DatabaseError
 from sync_databases.engines import Engine, Family, find_engine
 
-_TEXT_OF_A_TABLE = re.compile(r"ssl|ssl\[.*\]")
-"""Options of PyMySQL that are tables in Python, and cannot be written in a URL."""
+_OBJECT = re.compile(r"ssl|ssl\[.*\]|cursorclass|conv|defer_connect")
+"""Options of PyMySQL that are objects in Python, and cannot be written in a URL."""
 
 _ABOUT_TLS = re.compile(r"ssl|tls|encrypt|certificate", re.IGNORECASE)
 
@@ -70,6 +70,6 @@ def _is_known(engine: Engine, made: sa.Engine, name: str, given: Mapping[str, An
         except driver.ProgrammingError:
             return False
         return True
-    if isinstance(given[name], str) and _TEXT_OF_A_TABLE.fullmatch(name):
+    if isinstance(given[name], str) and _OBJECT.fullmatch(name):
         return False
     return name in inspect.signature(driver.connect).parameters

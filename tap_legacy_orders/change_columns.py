@@ -45,19 +45,19 @@ _SURE_OF_TIMES = frozenset(
 )
 """Names that have one meaning where the column is a time."""
 
-_CHANGE = re.compile(r"upd(ate|at|t)|modif|chang|write|edit|touch|tstamp|rowversion|revision|aender|änder|mutat|maj")
+_CHANGE = re.compile(
+    r"upd|modif|modstamp|(?<!ex)(?<!inter)chang|write|edit|touch|tstamp|rowversion|revision|aender|änder|mutat|maj"
+    r"|^(tms|mtime)$"
+)
 _NO_CHANGE = re.compile(r"creat|insert|added|(by|user|userid|usr|flag|count|reason|note|name|status|price|state)$")
 _ZONES = ("gmt", "utc")
 
 
 def sure_change_columns(columns: Iterable[Column]) -> list[Column]:
     """Those that can be taken by themselves; of a pair of local time and UTC only the latter."""
-    found = {_letters(column.name): column for column in columns if _is_sure(column)}
-    return [
-        column
-        for name, column in found.items()
-        if not any(name + zone in found for zone in _ZONES if name not in _ZONES)
-    ]
+    found = [(_letters(column.name), column) for column in columns if _is_sure(column)]
+    names = {name for name, _ in found}
+    return [column for name, column in found if not any(name + zone in names for zone in _ZONES)]
 
 
 def likely_change_columns(columns: Iterable[Column]) -> list[Column]:

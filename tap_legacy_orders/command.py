@@ -6,6 +6,7 @@ import gc
 import sys
 from typing import Any
 
+from singer_sdk.exceptions import MappingError
 from singer_sdk.plugin_base import SingerCommand
 
 from sync_databases.displayed_text import escape_log_lines
@@ -31,6 +32,9 @@ class OneLineErrors(SingerCommand):
         except (TapConfigError, TapSyncError, StoppedBySignal) as error:
             self.logger.error("%s", error)  # noqa: TRY400 - the line is enough
             sys.exit(error.exit_code)
+        except MappingError as error:
+            self.logger.error("stream_maps: %s", error)  # noqa: TRY400
+            sys.exit(ExitCode.SET_UP)
         except (ValueError, FileExistsError, FileNotFoundError) as error:
             # singer-sdk raises FileExistsError for a missing file too, and reads JSON by a library of its choice.
             if isinstance(error, ValueError) and type(error).__name__ != "JSONDecodeError":

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import click
 import msgspec
 from singer_sdk import Target
-from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
+from singer_sdk.exceptions import ConfigValidationError, MappingError, RecordsWithoutSchemaException
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
@@ -341,6 +341,7 @@ class _ReadableConfig(SingerCommand):
 
 _EXPECTED = (
     ConfigValidationError,
+    MappingError,
     ZohoError,
     DatabaseError,
     RejectedError,
@@ -365,6 +366,8 @@ def _lines(error: Exception) -> list[str]:
         return [f"Config: {problem}" for problem in error.errors]
     if isinstance(error, SetUpChangedError):
         return error.lines
+    if isinstance(error, MappingError):
+        return [f"stream_maps: {error}"]
     return [f"Input: {error}" if isinstance(error, InvalidInputLine) else str(error)]
 
 
@@ -375,6 +378,6 @@ def _exit_code(error: Exception) -> int:
         return ExitCode.LOCKED
     if isinstance(error, SetUpChangedError):
         return ExitCode.LOOK_FIRST
-    if isinstance(error, (ConfigurationError, ConfigValidationError)):
+    if isinstance(error, (ConfigurationError, ConfigValidationError, MappingError)):
         return ExitCode.SET_UP
     return ExitCode.FAILED

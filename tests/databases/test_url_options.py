@@ -48,6 +48,11 @@ def test_an_option_for_tls_of_another_driver_is_answered_with_this_drivers(url: 
     assert named in _objection(url)
 
 
+@pytest.mark.parametrize("option", ["cursorclass", "conv", "defer_connect"])
+def test_an_option_that_no_url_can_hold_is_named(option: str) -> None:
+    assert f"?{option}=" in _objection(f"mysql://db.example/shop?{option}=1")
+
+
 @pytest.mark.parametrize("engine", ["postgresql", "mysql", "mssql", "oracle"])
 def test_an_unknown_option_is_named_and_nothing_is_said_of_tls(engine: str) -> None:
     objection = _objection(f"{engine}://db.example/shop?colour=red")

@@ -31,6 +31,7 @@ def names(found: list[Column]) -> str:
         ("order_date required_date shipped_date", ""),
         ("CreatedOnUtc PaidDateUtc", ""),
         ("updated_at modified_at", "updated_at modified_at"),
+        ("updated_at UpdatedAt", "updated_at UpdatedAt"),
     ],
 )
 def test_what_surely_holds_the_last_change_is_taken(of_table: str, taken: str) -> None:
@@ -47,6 +48,16 @@ def test_a_name_of_several_meanings_is_taken_of_a_time_alone() -> None:
 def test_a_date_of_business_is_never_proposed(business: str) -> None:
     assert names(likely_change_columns(columns(business))) == ""
     assert names(likely_change_columns(columns(f"{business} UpdateDate UpdateTS"))) == "UpdateDate UpdateTS"
+
+
+@pytest.mark.parametrize("name", ["date_upd", "LAST_UPD_DT", "tms", "SystemModstamp", "UpdateDate", "post_modified"])
+def test_names_of_real_shops_are_proposed(name: str) -> None:
+    assert names(likely_change_columns(columns(name))) == name
+
+
+@pytest.mark.parametrize("other", ["exchange_rate", "interchange_date"])
+def test_an_exchange_is_no_change(other: str) -> None:
+    assert names(likely_change_columns(columns(other))) == ""
 
 
 @pytest.mark.parametrize(
