@@ -35,7 +35,7 @@ def check_replication_key(findings: Findings, tap: TapLegacyOrders, table: Order
     asked = asks_for_content(tap.config)
     trouble = [] if asked else _unfit(table)
     if undated and not table.by_content:
-        message = f"{name} is empty in some orders; these are read in every run, and a change that leaves it empty is lost"
+        message = f"{name} is empty in some orders; each run reads these, but sees no change that leaves it empty"
         trouble.append((message, f"Fill {name} in the legacy system."))
     if not table.is_view and name not in firsts:
         message = f"{name} ({table.replication.type}) has no index; every run reads the complete table"
