@@ -115,7 +115,7 @@ def _truths(values: Sequence[Any]) -> Sequence[Any]:
     if types <= _WHOLE_ONLY and set(values) <= _ZERO_ONE:
         return list(map(_TRUTHS.get, values))
     # MySQL's tinyint(1) and SQLite's BOOLEAN take other numbers too; those stay what they are.
-    return [_TRUTHS.get(value, value) if isinstance(value, (int, bytes)) else value for value in values]
+    return [_TRUTHS.get(value, value) if isinstance(value, (int, Decimal, bytes)) else value for value in values]
 
 
 def _dates(values: Sequence[Any]) -> Sequence[Any]:

@@ -28,7 +28,7 @@ SLEEP = {
     "minute": QUICK,
     "token_ends": None,
     "own_space": True,
-    "orders": 110,
+    "orders": 90,  # one call: no other thread is stopped within a transaction, whose locks would hold up the shop
     "changed_again": 1.0,
     "elsewhere": False,
     "by_flag": False,
