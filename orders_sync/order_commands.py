@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -106,7 +106,7 @@ def _decide(
     choice = _choice(keys, code, everything=everything)
     with existing_ledger(ack_url, ack_schema) as ledger:
         name = the_stream(ledger, stream)
-        left_out = _left_out(ledger, name, keys)
+        left_out = left_out_of(ledger, name, keys, REFUSED)
         if act is _dismiss and left_out:
             with ledger.connect() as connection:
                 seen_to = keys_made_again(connection, ledger.tables.ack, name, list(left_out))
@@ -129,10 +129,10 @@ def _choice(keys: Sequence[str], code: str | None, *, everything: bool) -> Choic
     return Choice(keys=keys or None, code=code)
 
 
-def _left_out(ledger: Ledger, stream: str, keys: Sequence[str]) -> dict[str, str]:
-    """Of the keys that were named those that cannot be meant, with the status they have."""
+def left_out_of(ledger: Ledger, stream: str, keys: Sequence[str], meant: Collection[str]) -> dict[str, str]:
+    """Of the keys that were named those whose status is none of those that are meant, with the status they have."""
     if not keys:
         return {}
     with ledger.connect() as connection:
         found = decisions.statuses(connection, ledger.tables.ack, stream, keys)
-    return {key: found.get(key, "not in the ledger") for key in keys if found.get(key) not in REFUSED}
+    return {key: found.get(key, "not in the ledger") for key in keys if found.get(key) not in meant}

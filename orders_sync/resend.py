@@ -9,8 +9,8 @@ import click
 import sqlalchemy as sa
 
 from orders_sync.ledgers import existing_ledger, json_option, keys_argument, ledger_options, stream_option, the_stream
+from orders_sync.order_commands import left_out_of
 from orders_sync.output import print_json, say
-from sync_ledger.decisions import statuses
 from sync_ledger.ledger import Ledger
 from sync_ledger.resending import SyncedOrders, count_synced
 from sync_ledger.resending import resend as make_due
@@ -65,7 +65,7 @@ def resend(
         chosen = SyncedOrders(
             keys=keys or None, run_id=None if run is None else _run_id(ledger, name, run), since=since
         )
-        left_out = _left_out(ledger, name, keys)
+        left_out = left_out_of(ledger, name, keys, {AckStatus.SYNCED.value})
         count = count_synced(ledger, name, chosen)
         credits_ = plan(count, Routing(Channel.AUTO, JOB_ROWS)).credits
         price = f"{count:,} synced orders, for about {credits_:,} credits without lines and links"
@@ -96,12 +96,3 @@ def _run_id(ledger: Ledger, stream: str, text: str) -> str:
         why = "several runs have ids that begin so" if found else "no run has this id"
         raise click.ClickException(f"--run {text}: {why}; `orders-sync status --json` lists the last ones of {stream}")
     return found[0]
-
-
-def _left_out(ledger: Ledger, stream: str, keys: Sequence[str]) -> dict[str, str]:
-    """Of the keys that were named those that cannot be meant, with the status they have."""
-    if not keys:
-        return {}
-    with ledger.connect() as connection:
-        found = statuses(connection, ledger.tables.ack, stream, keys)
-    return {key: found.get(key, "not in the ledger") for key in keys if found.get(key) != AckStatus.SYNCED.value}
