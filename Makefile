@@ -1,5 +1,5 @@
 # make demo | test | nightly | faults | sleeps | whole-orders | simulate | simulate-day | mutants | mutate | breaks
-# | fuzz | check | audit | generate | bench | bench-quick | clean.
+# | judges | examples | fuzz | check | audit | generate | wheel | docs | release | bench | bench-quick | clean.
 # Needs only a POSIX make, and Python 3.11 or later with pip.
 PYTHON = python3
 BIN = .venv/bin
@@ -36,11 +36,11 @@ SIMULATION = PYTHONPATH=.:tests $(BIN)/python -m simulation
 SAMPLE = 300
 DRAW = 1
 
-.PHONY: help install demo test nightly faults sleeps whole-orders simulate simulate-day mutants mutate breaks fuzz check audit generate bench bench-quick clean
+.PHONY: help install demo test nightly faults sleeps whole-orders simulate simulate-day mutants mutate breaks judges examples fuzz audit check generate wheel docs release bench bench-quick clean
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
-	@echo "make test      all tests, and 600 histories of faults"
+	@echo "make test      all tests, and 460 histories of faults"
 	@echo "make nightly   what takes hours: deeper tests, faults, histories, mutants; a second call goes on (SEEDS=, HOURS=)"
 	@echo "make faults    every fault on real processes and each engine, with a table; about 15 minutes"
 	@echo "make sleeps    200 runs with one process stopped for 20 to 130 s; a second call goes on (SLEEPS=, JOBS=, SEED=)"
@@ -50,11 +50,16 @@ help:
 	@echo "make mutants   deliberate bugs, each with the history that shows it"
 	@echo "make mutate    300 small changes by a tool, each with what notices it; a second call goes on (SAMPLE=, DRAW=)"
 	@echo "make breaks    each promise of docs/guarantees.md broken, to see its tests fail; a second call goes on"
+	@echo "make judges    Zoho's own SDKs for Python and TypeScript against the emulator; writes docs/judges.md; a second call goes on"
+	@echo "make examples  the image and each example, by its own tool against the emulator; takes long"
 	@echo "make fuzz      feed every parser made-up and damaged input for MINUTES of CPU each"
 	@echo "make check     lint, types, generated files up to date, known vulnerabilities"
 	@echo "make audit     known vulnerabilities in what is installed"
 	@echo "make install   the environment for runs of your own, in .venv"
-	@echo "make generate  write meltano.yml and the generated pages of docs/"
+	@echo "make generate  write meltano.yml, plugins/ and the generated pages of docs/"
+	@echo "make wheel     the package for other projects, in dist/"
+	@echo "make docs      the site of docs/, in site/"
+	@echo "make release   sdist, wheel, constraints and SBOM in dist/, checked; uploads nothing"
 	@echo "make bench     measure everything and write docs/performance.md; hours (ONLY=, ROWS=, RUNS=)"
 	@echo "make bench-quick  all of it in small, in under 5 minutes; the page goes to .bench/quick/"
 	@echo "make clean     remove .venv and everything that was made"
@@ -71,7 +76,7 @@ test:
 	@$(PYTHON) -m scripts.environment dev
 	$(BIN)/python -m pytest -n 6 --dist worksteal --junitxml=.pytest_cache/report.xml
 	@$(BIN)/python -m scripts.skipped_engines .pytest_cache/report.xml
-	@$(SIMULATION) --seeds 550 --fresh 50 --brief
+	@$(SIMULATION) --seeds 450 --fresh 10 --brief
 
 nightly:
 	@$(PYTHON) -m scripts.environment dev
@@ -109,6 +114,14 @@ breaks:
 	@$(PYTHON) -m scripts.environment dev
 	@PYTHONPATH=.:tests $(BIN)/python -m breaks
 
+judges:
+	@$(PYTHON) -m scripts.environment dev
+	@PYTHONPATH=.:tests $(BIN)/python -m judges
+
+examples:
+	@$(PYTHON) -m scripts.environment dev
+	NIGHTLY=all $(BIN)/python -m pytest -s tests/examples
+
 fuzz:
 	@$(PYTHON) -m scripts.environment dev
 	PYTHONPATH=.:tests $(BIN)/python -m fuzz --minutes $(MINUTES)
@@ -129,6 +142,17 @@ generate:
 	@$(PYTHON) -m scripts.environment dev
 	$(BIN)/python -m scripts.generate
 
+wheel:
+	@$(PYTHON) -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir dist .
+
+docs:
+	@$(PYTHON) -m scripts.environment dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+release:
+	@$(PYTHON) -m scripts.environment dev
+	@$(BIN)/python -m scripts.release dist
+
 bench:
 	@$(PYTHON) -m scripts.environment dev
 	$(BIN)/python -m benchmarks.suite --only $(ONLY) --rows $(ROWS) --runs $(RUNS)
@@ -140,4 +164,4 @@ bench-quick:
 	$(BIN)/python -m scripts.performance_page .bench/quick .bench/quick
 
 clean:
-	rm -rf .venv .demo .fuzz .meltano .nightly .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench
+	rm -rf .venv dist site .demo .examples .fuzz .meltano .nightly .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench

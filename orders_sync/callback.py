@@ -15,9 +15,12 @@ from urllib.parse import urlsplit
 import click
 
 from orders_sync.callback_connections import server_options
+from orders_sync.configs import ConfigFiles, Named, given_to_target
+from orders_sync.ledgers import ledger_and_config_options
 from sync_databases.database_errors import DatabaseError
 from sync_ledger.callback_notes import note_callback
 from sync_ledger.ledger import Ledger
+from target_zoho_crm.api.errors import ConfigurationError
 from target_zoho_crm.settings import default_ledger_url
 
 if TYPE_CHECKING:
@@ -91,24 +94,40 @@ def receiver(ledger: Ledger, path: str) -> Starlette:
     return app
 
 
+def _callback_url(files: ConfigFiles) -> str:
+    try:
+        given = given_to_target(files)
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from error
+    found = given.texts.get("callback_url") or given.config.get("callback_url")
+    if not found:
+        variable = given.variables.get("callback_url", "TARGET_ZOHO_CRM_CALLBACK_URL")
+        raise click.UsageError(f"the target has no `callback_url`: set {variable}, or give --callback-url")
+    return str(found)
+
+
 @click.command()
 @click.option(
     "--callback-url",
-    envvar="TARGET_ZOHO_CRM_CALLBACK_URL",
-    required=True,
-    show_envvar=True,
-    help="The target's `callback_url`; its path ends with the secret. Better by the variable than on the command line.",
+    help="The target's `callback_url`; its path ends with the secret. Better in the target's settings than here.",
 )
-@click.option("--ack-url", envvar=("LEDGER_DATABASE_URL", "TARGET_ZOHO_CRM_ACK_URL"), help="The ledger's database.")
-@click.option("--ack-schema", envvar="TARGET_ZOHO_CRM_ACK_SCHEMA", help="Schema of the ledger's tables.")
+@ledger_and_config_options
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8700, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-def callback(callback_url: str, ack_url: str | None, ack_schema: str | None, host: str, port: int) -> None:
+def callback(
+    callback_url: str | None,
+    ack_url: str | None,
+    ack_schema: str | None,
+    tap_config: Named,
+    target_config: Named,
+    host: str,
+    port: int,
+) -> None:
     """Receive Zoho's callbacks and wake the waiting target.
 
     Zoho calls public https addresses only: put a web server in front that passes the path on unchanged.
     """
-    path = secret_path(callback_url)
+    path = secret_path(callback_url or _callback_url(ConfigFiles(tap_config, target_config)))
     try:
         import uvicorn  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from orders_sync.findings import EXPECTED, Findings, Result
+from orders_sync.reading_checks import SUBJECT as READING
 from orders_sync.reading_checks import check_reading, helpful_index
 from sync_databases.columns import Kind
 from sync_databases.reflection import primary_key
@@ -17,6 +20,11 @@ from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 
 SUBJECT = "Replication key"
+SEVERAL = 2
+_OTHER_WAYS = (
+    "Let the database set it (docs/change-columns.md), name another column by `replication_key`, or set "
+    "`change_detection` to content."
+)
 
 
 def check_replication_key(findings: Findings, tap: TapLegacyOrders, table: OrdersTable) -> None:
@@ -26,10 +34,23 @@ def check_replication_key(findings: Findings, tap: TapLegacyOrders, table: Order
     try:
         with reading(tap.engine) as connection:
             undated = connection.execute(queries.any_undated()).first() is not None
+            newest = connection.execute(queries.newest(None)).scalar()
+            is_one = newest is not None and _all_are(newest, connection, queries)
             indexes = [] if table.is_view else sa.inspect(connection).get_indexes(table.name, table.schema)
             primary = primary_key(sa.inspect(connection), table.name, table.schema)
     except EXPECTED as error:
         findings.add_error("Filter" if table.filter else SUBJECT, error)
+        return
+    if undated and newest is None and not table.by_content:
+        message = f"{name} is empty in every order: each run reads all of them, and sees no change"
+        findings.add(SUBJECT, Result.ERROR, message, _OTHER_WAYS)
+        findings.skip([READING], f"{name} is empty")
+        return
+    if table.changed_at is not None and not table.by_content:
+        found = f"{name}: computed for each order, so every run reads the complete table"
+        unset = f"{found}; it is empty in some orders, which are read in every run"
+        findings.add(SUBJECT, Result.WARNING if undated else Result.OK, unset if undated else found)
+        return
         return
     firsts = {each["column_names"][0] for each in indexes if each["column_names"]} | set(primary[:1])
     asked = asks_for_content(tap.config)
@@ -37,6 +58,11 @@ def check_replication_key(findings: Findings, tap: TapLegacyOrders, table: Order
     if undated and not table.by_content:
         message = f"{name} is empty in some orders; each run reads these, but sees no change that leaves it empty"
         trouble.append((message, f"Fill {name} in the legacy system."))
+    if is_one and not table.by_content and not asked:
+        message = f"{name} is {newest} in every order; if it is not set at each change, changes are lost"
+        trouble.append(
+            (message, f"Change an order in the legacy system, and look whether {name} changes. {_OTHER_WAYS}")
+        )
     if not table.is_view and name not in firsts:
         message = f"{name} ({table.replication.type}) has no index; every run reads the complete table"
         trouble.append((message, helpful_index(table, tap.engine.dialect)))
@@ -46,6 +72,15 @@ def check_replication_key(findings: Findings, tap: TapLegacyOrders, table: Order
         found = "none: `change_detection` is content" if asked else f"{name} ({table.replication.type})"
         findings.add(SUBJECT, Result.OK, found)
     check_reading(findings, tap, table, indexed=name in firsts)
+
+
+def _all_are(newest: str, connection: sa.Connection, queries: UnsyncedQueries) -> bool:
+    """Whether there are several orders, and this is the replication key of each."""
+    one: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(queries.orders)
+    if len(connection.execute(one.limit(2)).all()) < SEVERAL:
+        return False
+    other = sa.or_(queries.replication_text != newest, queries.replication_text.is_(None))
+    return connection.execute(one.where(other).limit(1)).first() is None
 
 
 def _unfit(table: OrdersTable) -> list[tuple[str, str]]:

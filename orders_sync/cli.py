@@ -11,17 +11,23 @@ from typing import Any
 
 import click
 
+from orders_sync.audit.command import audit
 from orders_sync.callback import callback
 from orders_sync.doctor import doctor
 from orders_sync.env_file import load_env_file
+from orders_sync.history import history
 from orders_sync.init import init
 from orders_sync.jobs import jobs
 from orders_sync.login import login
 from orders_sync.order_commands import dismiss, forget, retry
 from orders_sync.plan import plan
+from orders_sync.project import Surroundings
+from orders_sync.push_command import push
 from orders_sync.rebind import rebind
 from orders_sync.reports import problems, status
 from orders_sync.resend import resend
+from orders_sync.results import results
+from orders_sync.trying import try_order
 from sync_databases.displayed_text import displayed, escape_log_lines
 
 COMMANDS = (
@@ -31,8 +37,15 @@ COMMANDS = (
     doctor,
     # Before a run, and between runs; these change nothing
     plan,
+    try_order,
     status,
     problems,
+    history,
+    results,
+    # Compare with the CRM; changes nothing unless it is asked to
+    audit,
+    # Write orders that somebody has in a file
+    push,
     # Decide about orders, and about jobs
     jobs,
     retry,
@@ -59,9 +72,17 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands)
 @click.version_option(package_name="orders-sync")
-def main() -> None:
-    """Look after the orders on their way into Zoho CRM."""
-    load_env_file()
+@click.option("--environment", metavar="NAME", help="The Meltano project's environment; else as Meltano chooses it.")
+@click.pass_context
+def main(context: click.Context, environment: str | None) -> None:
+    """Look after the orders on their way into Zoho CRM.
+
+    In the folder of a Meltano project the settings are those that Meltano resolves; elsewhere they are taken from the
+    environment and `.env`.
+    """
+    context.obj = Surroundings(environment)
+    if context.obj.root is None:
+        load_env_file()
     escape_log_lines(*map(logging.getLogger, ("orders-sync", "tap-legacy-orders", "target-zoho-crm")))
 
 

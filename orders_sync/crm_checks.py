@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 import click
 
 from orders_sync.callback import secret_path
+from orders_sync.column_checks import check_columns, check_lines, tap_lines
 from orders_sync.editions import daily_credits
-from orders_sync.field_checks import fit
 from orders_sync.findings import EXPECTED, Findings, Result
 from orders_sync.scopes import REFUSALS_EXPECTED, Scope, try_scopes
 from sync_ledger.retry_schedules import API_CALLS_OF_CHECKS, TOKEN_RENEWAL_OF_CHECKS
+from sync_ledger.written_mappings import WrittenMapping
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.auth import TokenSource
@@ -29,7 +30,7 @@ from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.user_directory import UserDirectory
 from target_zoho_crm.settings import Settings, StreamSettings
-from target_zoho_crm.stream_mapping import stream_lines, stream_mapping
+from target_zoho_crm.stream_mapping import stream_mapping, written_mapping
 from target_zoho_crm.target import TargetZohoCRM
 
 
@@ -60,6 +61,8 @@ class CrmChecks:
         self._credits = CreditMeter()
         self.org_id: str | None = None
         """The org that the token is of, once it is known."""
+        self.mapped: WrittenMapping | None = None
+        """Which fields orders are written to, once that is known."""
 
     def run(self, target: TargetZohoCRM | None) -> None:
         """Make all checks."""
@@ -162,26 +165,14 @@ class CrmChecks:
         except EXPECTED as error:
             self._findings.add_error("Mapping", error)
             return
-        self._fields(properties, mapping)
+        self.mapped = written_mapping(mapping, None)
+        check_columns(self._findings, settings, properties, mapping, tap_lines(self._tap))
         self._mandatory(client, fields, mapping)
-        if stream.lines is not None:
-            self._findings.check("Lines", lambda: _lines(settings, stream, properties, fields_of))
-
-    def _fields(self, properties: Mapping[str, Mapping[str, Any]], mapping: FieldMapping) -> None:
-        for column in mapping.columns:
-            result, message = fit(properties[column.source], column.field)
-            self._findings.add(f"Column {column.source}", result, message)
-        for source in mapping.unmapped:
-            self._findings.add(
-                f"Column {source}",
-                Result.WARNING,
-                "no field that can be written has a name like it, so it is not sent",
-                "Map it with `fields`, leave it out with the tap's `columns`, or let `orders-sync init` make a field.",
-            )
+        check_lines(self._findings, settings, stream, properties, fields_of)
 
     def _mandatory(self, client: ZohoClient, fields: ModuleFields, mapping: FieldMapping) -> None:
         """Fields that new records need, as the module or a layout demands: Zoho's fields call has only the former."""
-        written = {column.field.api_name for column in mapping.columns} | {mapping.key_field.api_name}
+        written = {each.field.api_name for each in mapping.written} | {mapping.key_field.api_name}
         needed = {field.api_name for field in fields.values() if field.mandatory and field.writable_on_create}
         try:
             needed |= _required_by_layout(client, fields)
@@ -230,16 +221,6 @@ def _key_field(fields: ModuleFields, name: str) -> tuple[str, bool]:
     field = fields.key(name)
     case = "distinguishes upper and lower case" if field.case_sensitive else "takes upper and lower case for the same"
     return f"{name} is unique and {case}", True
-
-
-def _lines(
-    settings: Settings,
-    stream: StreamSettings,
-    properties: Mapping[str, Any],
-    fields_of: Callable[[str], ModuleFields],
-) -> tuple[str, bool]:
-    lines = stream_lines(settings, stream, properties, fields_of=fields_of)
-    return f"their settings fit{', in a subform' if lines is not None and lines.in_subform else ''}", True
 
 
 def _required_by_layout(client: ZohoClient, fields: ModuleFields) -> set[str]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 from rich.console import Console
 from rich.markup import escape
 
-from orders_sync.configs import ConfigFiles
+from orders_sync.configs import ConfigFiles, Named
 from orders_sync.crm_checks import CrmChecks
 from orders_sync.findings import Finding, Findings, Result
 from orders_sync.flag_checks import check_flag_column
 from orders_sync.legacy_checks import check_ledger, check_orders, check_settings
 from orders_sync.output import line, print_json
 from orders_sync.plugin_options import tap_config_option, target_config_option
-from orders_sync.set_up_checks import check_set_up
+from orders_sync.set_up_checks import check_set_up, check_written_orders
+from orders_sync.settings_view import FoundSettings, display_settings, find_settings
 from sync_databases.displayed_text import displayed
 from sync_processes.exit_codes import ExitCode
 
@@ -26,19 +25,33 @@ _WIDTH = max(len(result.value) for result in Result)
 @click.command()
 @tap_config_option
 @target_config_option
+@click.option("--settings", "settings_only", is_flag=True, help="Only display the settings, and where each was found.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, for other programs.")
-def doctor(tap_config: Path | None, target_config: Path | None, *, as_json: bool) -> None:
+def doctor(tap_config: Named, target_config: Named, *, settings_only: bool, as_json: bool) -> None:
     """Check the set-up of tap and target, and change nothing.
 
     Ends 0 when nothing prevents a run, and 1 when something does.
     """
-    findings = check_setup(ConfigFiles(tap_config, target_config))
+    files = ConfigFiles(tap_config, target_config)
+    if settings_only:
+        _settings(find_settings(files), as_json=as_json)
+        return
+    findings = check_setup(files)
     if as_json:
         document = {"ok": findings.ok, "findings": findings.all}
         print_json(document)
     else:
         display(Console(), findings)
     if not findings.ok:
+        raise SystemExit(ExitCode.FAILED)
+
+
+def _settings(found: FoundSettings, *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+    else:
+        display_settings(Console(), found)
+    if found.missing:
         raise SystemExit(ExitCode.FAILED)
 
 
@@ -52,6 +65,7 @@ def check_setup(files: ConfigFiles) -> Findings:
     crm = CrmChecks(findings, tap, table)
     crm.run(target)
     check_set_up(findings, tap, target, table, crm.org_id)
+    check_written_orders(findings, tap, target, crm.mapped)
     return findings
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from orders_sync.new_fields import NewField, field_for, key_field
 from sync_databases.columns import Column
-from tap_legacy_orders.orders_table import OrdersTable
 from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.errors import ConfigurationError
 from target_zoho_crm.api.metadata import ModuleFields
@@ -18,21 +17,34 @@ from target_zoho_crm.mapping.field_settings import FieldSettings
 
 
 @dataclass(frozen=True)
+class Source:
+    """What goes to a module: a table's columns, as the stream's schema describes them."""
+
+    properties: Mapping[str, dict[str, Any]]
+    columns: Sequence[Column]
+    key: tuple[Column, ...]
+    key_properties: Sequence[str]
+    aside: Mapping[str, str]
+    """Columns that only the tap needs, with what for: no field is offered for them."""
+
+
+@dataclass(frozen=True)
 class FieldPlan:
     """The fields to be made.
 
     `needed` are the key field and those that the setting `fields` names; `offered` are for columns that go nowhere
-    yet. `not_possible` holds, by column, why no field can be made for it.
+    yet. `not_possible` holds, by column, why no field can be made for it, or need be. `written` counts the columns that
+    have a field.
     """
 
     needed: Sequence[NewField]
     offered: Sequence[NewField]
     not_possible: Mapping[str, str]
+    written: int
 
 
 def plan_fields(
-    entry: Mapping[str, Any],
-    table: OrdersTable,
+    source: Source,
     fields: ModuleFields,
     *,
     key_name: str,
@@ -40,19 +52,19 @@ def plan_fields(
     timezone: tzinfo,
     longest: Mapping[str, int],
 ) -> FieldPlan:
-    """Compare a stream's catalog `entry` with the module's fields.
+    """Compare the columns of a source with the module's fields.
 
     `longest` holds the longest text now in columns without a limit of their own.
 
     Raises:
-        ConfigurationError: what is there cannot serve, and a new field does not help (such as a key field that is not
+        ConfigurationError: the settings do not fit the module (`fields` names a field twice, say; the key field is not
             unique).
     """
-    columns = {column.name: column for column in table.columns}
+    columns = {column.name: column for column in source.columns}
     needed: list[NewField] = []
     not_possible: dict[str, str] = {}
     if key_name not in fields:
-        needed.append(key_field(key_name, table.key))
+        needed.append(key_field(key_name, source.key))
     for name, own in settings.items():
         if name in fields or own.source is None:
             continue
@@ -63,29 +75,32 @@ def plan_fields(
             needed.append(made)
     planned = ModuleFields(fields.module, {**fields, **{each.api_name: each.field for each in needed}})
     mapping = compile_mapping(
-        entry["schema"]["properties"],
+        source.properties,
         planned,
         key_field=key_name,
-        key_properties=entry["key_properties"],
+        key_properties=source.key_properties,
         settings={name: own for name, own in settings.items() if name in planned},
         timezone=timezone,
     )
     taken = {_plain(text): field.api_name for field in planned.values() for text in (field.api_name, field.label)}
     offered: list[NewField] = []
-    for source in mapping.unmapped:
-        if source in not_possible or source not in columns:  # the lines of an order are no column of its own
+    for column in mapping.unmapped:
+        if column in not_possible or column not in columns:  # the lines of an order are no column of its own
             continue
-        name = _api_name(source)
+        if column in source.aside:
+            not_possible[column] = f"{source.aside[column]}; `fields` can map it all the same"
+            continue
+        name = _api_name(column)
         if _plain(name) in taken:
             there = taken[_plain(name)]
-            not_possible[source] = f"the module's own field {there} has that name; map it with `fields` if it fits"
+            not_possible[column] = f"the module's own field {there} has that name; map it with `fields` if it fits"
             continue
-        made = _for(columns.get(source), name, longest)
+        made = _for(columns.get(column), name, longest)
         if made is None:
-            not_possible[source] = "no type of Zoho's fits its values"
+            not_possible[column] = "no type of Zoho's fits its values"
         else:
             offered.append(made)
-    return FieldPlan(needed, offered, not_possible)
+    return FieldPlan(needed, offered, not_possible, len(mapping.columns))
 
 
 def differently_named(made: Sequence[NewField], fields: ModuleFields) -> ConfigurationError | None:

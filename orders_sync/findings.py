@@ -71,7 +71,7 @@ class Findings:
             )
             remedy += "for client and token."
         if isinstance(error, ZohoError) and error.code in CODES:
-            remedy = CODES[error.code].remedy
+            remedy = error.remedy or CODES[error.code].remedy
             message = message.removesuffix(remedy).strip()
         self.add(subject, Result.ERROR, message, remedy)
 

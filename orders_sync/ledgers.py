@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -10,28 +11,48 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from orders_sync.configs import ConfigFiles
+from orders_sync.ledger_place import ledger_place
+from orders_sync.plugin_options import tap_config_option, target_config_option
 from sync_databases.database_errors import DatabaseError
 from sync_databases.displayed_text import displayed
 from sync_ledger.ledger import Ledger
+from target_zoho_crm.api.errors import ConfigurationError
 from target_zoho_crm.settings import default_ledger_url
-
-LEDGER_VARIABLES = ("LEDGER_DATABASE_URL", "TARGET_ZOHO_CRM_ACK_URL")
-"""Where the ledger's URL is read from: as the environment `prod` of meltano.yml names it, then as the target does."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def ledger_options(command: _Command) -> _Command:
-    """Add the options for the ledger's place."""
-    command = click.option("--ack-schema", envvar="TARGET_ZOHO_CRM_ACK_SCHEMA", help="Schema of the ledger's tables.")(
-        command
-    )
-    return click.option(
-        "--ack-url",
-        envvar=LEDGER_VARIABLES,
-        help="The ledger's database; the target's local SQLite file if absent.",
-        show_envvar=True,
-    )(command)
+    """Add the options for the ledger's place: `ack_url` and `ack_schema`, found by the settings if not given."""
+    return _ledger_options(command, ())
+
+
+def ledger_and_config_options(command: _Command) -> _Command:
+    """The same for a command that needs the plugins' settings too: `tap_config` and `target_config` stay."""
+    return _ledger_options(command, ("tap_config", "target_config"))
+
+
+def ledger_and_target_options(command: _Command) -> _Command:
+    """The same for a command that needs the target's settings too: `target_config` stays."""
+    return _ledger_options(command, ("target_config",))
+
+
+def _ledger_options(command: _Command, kept: Sequence[str]) -> _Command:
+    @functools.wraps(command)
+    def with_place(**options: Any) -> Any:
+        files = {name: options.pop(name) for name in ("tap_config", "target_config")}
+        if options["ack_url"] is None:
+            try:
+                place = ledger_place(ConfigFiles(files["tap_config"], files["target_config"]))
+            except ConfigurationError as error:
+                raise click.ClickException(str(error)) from error
+            options |= {"ack_url": place.url, "ack_schema": options["ack_schema"] or place.schema}
+        return command(**options, **{name: files[name] for name in kept})
+
+    schema = click.option("--ack-schema", help="Schema of the ledger's tables.")
+    url = click.option("--ack-url", help="The ledger's database; else that of the plugins' settings.")
+    return url(schema(tap_config_option(target_config_option(with_place))))  # type: ignore[return-value]
 
 
 class _Key(click.ParamType[str]):
@@ -108,3 +129,23 @@ def the_stream(ledger: Ledger, named: str | None) -> str:
     if named is None and len(streams) != 1:
         raise click.ClickException(f"name the stream by --stream; the ledger has {known}")
     return named or streams[0]
+
+
+def run_named(ledger: Ledger, text: str, stream: str | None = None) -> sa.Row[Any]:
+    """The run whose id begins so, of one stream or of all.
+
+    Raises:
+        click.ClickException: there is none, or more than one.
+    """
+    if not text:
+        raise click.UsageError("a run's id is needed, or how it begins")
+    table = ledger.tables.run
+    query = sa.select(table).where(table.c.run_id.startswith(text, autoescape=True))
+    if stream is not None:
+        query = query.where(table.c.stream == stream)
+    with ledger.connect() as connection:
+        found = connection.execute(query.limit(2)).all()
+    if len(found) != 1:
+        why = "several runs have ids that begin so" if found else "no run has this id"
+        raise click.ClickException(f"run {text}: {why}; `orders-sync status --json` lists the last ones")
+    return found[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from orders_sync.change_column_checks import check_replication_key
-from orders_sync.configs import TARGET_VARIABLES, ConfigFiles, open_tap, open_target
+from orders_sync.configs import ConfigFiles, open_tap, open_target
 from orders_sync.database_urls import display_url, place_of
 from orders_sync.findings import Findings, Result
 from orders_sync.reading_checks import SUBJECT
@@ -61,7 +61,9 @@ def check_orders(findings: Findings, tap: TapLegacyOrders | None) -> OrdersTable
     try:
         table = tap.orders_table
     except TapConfigError as error:
-        subject = TABLE_SUBJECTS.get(str(error).partition(":")[0], "Orders table")
+        setting = str(error).partition(":")[0]
+        of_changes = setting.startswith("changes_in") or setting.endswith(".replication_key")
+        subject = TABLE_SUBJECTS.get("replication_key" if of_changes else setting, "Orders table")
         findings.add_error(subject, error)
         findings.skip([each for each in rest if each != subject], f"depends on: {subject}")
         return None
@@ -112,10 +114,7 @@ def check_ledger(findings: Findings, tap: TapLegacyOrders | None, target: Target
 
     def one_ledger() -> tuple[str, bool]:
         if theirs[0] is None:
-            variable = TARGET_VARIABLES["ack_url"]
-            raise configuration_error(
-                OwnCode.NO_ACK_URL, f"The target has no `ack_url` ({variable} in the environment)."
-            )
+            raise configuration_error(OwnCode.NO_ACK_URL, "The target has no `ack_url`.")
         if place_of(*ours) != place_of(*theirs):
             raise configuration_error(
                 OwnCode.NO_ACK_URL,

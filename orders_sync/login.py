@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from orders_sync.env_file import NAME as ENV_FILE
 from orders_sync.env_file import write_env_file
 from orders_sync.grants import Grant, GrantCode, accounts_servers, exchange
+from orders_sync.login_target import login_target
 from orders_sync.output import say
 from orders_sync.scopes import REFUSALS_EXPECTED, Scope, try_scopes
-from target_zoho_crm.api.auth import Credentials
+from target_zoho_crm.api.access_token import Credentials
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.codes import CODES, ZohoCode
 from target_zoho_crm.api.data_centers import DATA_CENTERS, ENVIRONMENTS, Endpoints, endpoints
@@ -27,75 +27,76 @@ CONSOLE = "https://api-console.zoho.com"
 
 
 @click.command()
-@click.option("--client-id", envvar=("ZOHO_CLIENT_ID", "TARGET_ZOHO_CRM_CLIENT_ID"), help="Asked for if absent.")
+@click.option("--client-id", help="Asked for if it is set nowhere.")
 @click.option(
     "--data-center",
     type=click.Choice(list(DATA_CENTERS)),
-    help="Where the org lives; all are tried in turn if absent.",
+    help="Where the org lives; if it is set nowhere, all are tried in turn.",
 )
-@click.option("--environment", type=click.Choice(list(ENVIRONMENTS)), default="production", show_default=True)
-@click.option("--accounts-url", envvar="TARGET_ZOHO_CRM_ACCOUNTS_URL", help="Own base URL for tokens.")
-@click.option("--api-url", envvar="TARGET_ZOHO_CRM_API_URL", help="Own base URL for the API.")
-@click.option("--upload-url", envvar="TARGET_ZOHO_CRM_UPLOAD_URL", help="Own base URL for uploads.")
-@click.option("--module", envvar="TARGET_ZOHO_CRM_MODULE", default=DEFAULT_MODULE, help="Module to try scopes on.")
+@click.option(
+    "--environment", type=click.Choice(list(ENVIRONMENTS)), help="The org's; production if it is set nowhere."
+)
+@click.option("--accounts-url", help="Own base URL for tokens.")
+@click.option("--api-url", help="Own base URL for the API.")
+@click.option("--upload-url", help="Own base URL for uploads.")
+@click.option("--module", help="Module to try scopes on; the target's if absent.")
+@click.option("--target", metavar="NAME", help="The target that is meant, where the Meltano project has several.")
 @click.option(
     "--env-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=ENV_FILE,
-    show_default=True,
-    help="File to keep client and token in, readable by you alone.",
+    help="File to keep client and token in, readable by you alone; `.env` beside meltano.yml, or here.",
 )
 @click.option("--print", "printed", is_flag=True, help="Print `export` lines on stdout, and write no file.")
 def login(
     client_id: str | None,
-    data_center: str | None,
-    environment: str,
-    accounts_url: str | None,
-    api_url: str | None,
-    upload_url: str | None,
-    module: str,
-    env_file: Path,
+    module: str | None,
+    target: str | None,
+    env_file: Path | None,
     *,
     printed: bool,
+    **places: str | None,
 ) -> None:
     """Get a refresh token for a grant code, and check whether it can do all that is needed.
 
     Client secret and grant code are asked for without showing them, or taken from ZOHO_CLIENT_SECRET and
     ZOHO_GRANT_CODE. In place of the code, the complete address can be given that a browser was sent back to.
+    What the target has set already is taken from there, and what is new is written as it reads it.
     """
-    client_id = client_id or click.prompt("Client id", err=True)
-    client_secret = _secret("Client secret", "ZOHO_CLIENT_SECRET")
-    if "ZOHO_GRANT_CODE" not in os.environ:
-        say(f"Make a grant code at {CONSOLE} (Self Client, Generate Code) with these scopes:", err=True)
-        say(",".join(SCOPES_NEEDED), err=True)
-    code = GrantCode.read(_secret("Grant code", "ZOHO_GRANT_CODE"))
-    urls = {"accounts_url": accounts_url, "api_url": api_url, "upload_url": upload_url}
     try:
+        of = login_target(target)
+        known = {name: value or of.known(name) for name, value in places.items()}
+        client_id = client_id or of.known("client_id") or click.prompt("Client id", err=True)
+        client_secret = _secret("Client secret", "ZOHO_CLIENT_SECRET")
+        if "ZOHO_GRANT_CODE" not in os.environ:
+            say(f"Make a grant code at {CONSOLE} (Self Client, Generate Code) with these scopes:", err=True)
+            say(",".join(SCOPES_NEEDED), err=True)
+        code = GrantCode.read(_secret("Grant code", "ZOHO_GRANT_CODE"))
+        data_center, environment = known["data_center"], known["environment"] or "production"
+        urls = {name: known[name] for name in ("accounts_url", "api_url", "upload_url")}
         endpoints(data_center or "us", environment, urls)  # wrong URLs must not cost the code, which works once
-        servers = accounts_servers(data_center, accounts_url, code.location)
+        servers = accounts_servers(data_center, urls["accounts_url"], code.location)
         grant = exchange(code, client_id, client_secret, servers)
         found = endpoints(grant.data_center, environment, urls)
     except ZohoError as error:
         raise click.ClickException(error.message) from error
-    variables = _variables(grant, client_id, client_secret, environment, urls)
-    _save(variables, None if printed else env_file)
-    _display(f"Data centre: {grant.data_center} ({found.accounts_url}), {environment}")
-    _try(found, Credentials(client_id, client_secret, grant.refresh_token), module, grant)
-
-
-def _variables(
-    grant: Grant, client_id: str, client_secret: str, environment: str, urls: Mapping[str, str | None]
-) -> dict[str, str]:
-    """What the environment `prod` of meltano.yml asks for, and what differs from the target's defaults."""
-    variables = {
-        "ZOHO_DATA_CENTER": grant.data_center,
-        "ZOHO_CLIENT_ID": client_id,
-        "ZOHO_CLIENT_SECRET": client_secret,
-        "ZOHO_REFRESH_TOKEN": grant.refresh_token,
+    values = {
+        "data_center": grant.data_center,
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "refresh_token": grant.refresh_token,
+        **({"environment": environment} if environment != "production" or of.known("environment") else {}),
+        **{name: url for name, url in urls.items() if url},
     }
-    if environment != "production":
-        variables["TARGET_ZOHO_CRM_ENVIRONMENT"] = environment
-    return variables | {f"TARGET_ZOHO_CRM_{name.upper()}": url for name, url in urls.items() if url}
+    _save(of.to_write(values), None if printed else env_file or of.env_file)
+    for hint in of.hints:
+        _display(hint)
+    _display(f"Data centre: {grant.data_center} ({found.accounts_url}), {environment}")
+    _try(
+        found,
+        Credentials(client_id, client_secret, grant.refresh_token),
+        module or of.known("module") or DEFAULT_MODULE,
+        grant,
+    )
 
 
 def _save(variables: Mapping[str, str], env_file: Path | None) -> None:

@@ -14,7 +14,7 @@ TEXTAREAS = {"small": 2_000, "large": 32_000}
 """Characters in a multi-line text field, by its type; `rich_text` would take markup for markup."""
 BIGINT_DIGITS = 18
 DECIMALS_MOST = 9
-DECIMALS_UNKNOWN = 4
+"""Decimal places of a field; also where the column has no number of its own: any of its values may have so many."""
 _SHORT_TEXTS = {Kind.TIME_OF_DAY: 30, Kind.UUID: 36}
 _PLAIN_TYPES = {Kind.BOOLEAN: "boolean", Kind.DATE: "date", Kind.NAIVE_TIME: "datetime", Kind.ZONED_TIME: "datetime"}
 
@@ -101,7 +101,7 @@ def _number(column: Column, api_name: str) -> NewField:
     precision, scale = getattr(column.type, "precision", None), getattr(column.type, "scale", None)
     if scale == 0 and precision is not None and precision <= BIGINT_DIGITS:
         return NewField(api_name, column.name, "bigint")
-    places = DECIMALS_UNKNOWN if scale is None else min(max(scale, 0), DECIMALS_MOST)
+    places = DECIMALS_MOST if scale is None else min(max(scale, 0), DECIMALS_MOST)
     return NewField(api_name, column.name, "double", decimal_place=places)
 
 

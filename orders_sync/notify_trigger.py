@@ -13,8 +13,8 @@ from orders_sync.output import say
 from sync_databases.drivers import create_engine, database_url
 from sync_databases.engines import engine_of
 from tap_legacy_orders.connections import reading
+from tap_legacy_orders.named_tables import reflect
 from tap_legacy_orders.notifying import notify_statements
-from tap_legacy_orders.orders_table import reflect
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError, cause_of
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 
 import click
 from rich.console import Console
 
-from orders_sync.configs import ConfigFiles, open_tap, open_target
+from orders_sync.configs import ConfigFiles, Named, open_tap, open_target
 from orders_sync.findings import EXPECTED, error_message
 from orders_sync.ledgers import json_option, ledger_url
 from orders_sync.output import heading, print_json
 from orders_sync.output import line as print_line
+from orders_sync.plan_diff import display_differences, find_differences
 from orders_sync.plugin_options import tap_config_option, target_config_option, within_option
 from orders_sync.run_forecast import Forecast, forecast_run
 from orders_sync.status_view import display_backlog
@@ -26,12 +26,27 @@ from target_zoho_crm.settings import Settings
 @tap_config_option
 @target_config_option
 @click.option("--offline", is_flag=True, help="Do not ask Zoho, which costs a few credits.")
+@click.option("--diff", is_flag=True, help="Compare these orders with the CRM, field by field; says its price first.")
+@click.option("--sample", type=click.IntRange(min=1), help="With --diff: compare so many orders by chance.")
+@click.option("--budget", type=click.IntRange(min=1), help="With --diff: spend no more credits than this.")
 @within_option("60s")
 @json_option
 def plan(
-    tap_config: Path | None, target_config: Path | None, within: timedelta, *, offline: bool, as_json: bool
+    tap_config: Named,
+    target_config: Named,
+    sample: int | None,
+    budget: int | None,
+    within: timedelta,
+    *,
+    offline: bool,
+    diff: bool,
+    as_json: bool,
 ) -> None:
     """Show what a run would do: orders, jobs, calls and credits, and why. Changes nothing, neither here nor in Zoho."""
+    if not diff and (sample is not None or budget is not None):
+        raise click.UsageError("--sample and --budget belong to --diff")
+    if diff and offline:
+        raise click.UsageError("--diff asks Zoho, and --offline does not")
     files = ConfigFiles(tap_config, target_config)
     try:
         tap, settings = open_tap(files), Settings.read(open_target(files).config)
@@ -40,6 +55,13 @@ def plan(
         with closing(Ledger.open(url, settings.ack_schema)) as ledger:
             if not ledger.lacks_file():
                 ledger.check_version()
+            if diff:
+                found = find_differences(tap, settings, ledger, sample=sample, budget=budget)
+                if as_json:
+                    print_json({"ledger": ledger_url(ledger), **found.document()})
+                else:
+                    display_differences(Console(), found)
+                return
             forecast = forecast_run(tap, settings, ledger, within, offline=offline)
             where = ledger_url(ledger)
     except EXPECTED as error:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
 
 import click
 import sqlalchemy as sa
 
-from orders_sync.configs import ConfigFiles, open_tap, open_target
+from orders_sync.configs import ConfigFiles, Named, open_tap, open_target
 from orders_sync.crm_checks import open_client
 from orders_sync.findings import EXPECTED, error_message
 from orders_sync.output import say
@@ -28,7 +27,7 @@ READ_BACK = 10
 @target_config_option
 @click.option("--from", "old_stream", help="The stream's name until now, where that has changed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def rebind(tap_config: Path | None, target_config: Path | None, old_stream: str | None, *, yes: bool) -> None:
+def rebind(tap_config: Named, target_config: Named, old_stream: str | None, *, yes: bool) -> None:
     """Say that table, stream or module were renamed, and are the same: acks and open jobs go along.
 
     The new names are those of the settings. Of a renamed module ten records are read back first (1 credit).

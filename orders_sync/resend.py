@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 import click
-import sqlalchemy as sa
 
-from orders_sync.ledgers import existing_ledger, json_option, keys_argument, ledger_options, stream_option, the_stream
+from orders_sync.ledgers import (
+    existing_ledger,
+    json_option,
+    keys_argument,
+    ledger_options,
+    run_named,
+    stream_option,
+    the_stream,
+)
 from orders_sync.order_commands import left_out_of
 from orders_sync.output import print_json, say
-from sync_ledger.ledger import Ledger
 from sync_ledger.resending import SyncedOrders, count_synced
 from sync_ledger.resending import resend as make_due
 from sync_ledger.tables import AckStatus
@@ -21,12 +27,13 @@ from target_zoho_crm.batch import Channel
 from target_zoho_crm.writing.routing import Routing, plan
 
 
-class _Time(click.ParamType[datetime]):
+class TimeOption(click.ParamType[datetime]):
     """A time of ISO 8601, in UTC unless it says its own offset; becomes naive UTC."""
 
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read it, or say what a time looks like."""
         try:
             time = datetime.fromisoformat(str(value))
             return time.astimezone(timezone.utc).replace(tzinfo=None) if time.tzinfo else time
@@ -37,7 +44,12 @@ class _Time(click.ParamType[datetime]):
 @click.command()
 @keys_argument
 @click.option("--run", "run", metavar="ID", help="All orders that this run wrote last; its id, or how that begins.")
-@click.option("--since", type=_Time(), help="All orders written since this time (UTC).")
+@click.option("--since", type=TimeOption(), help="All orders written since this time (UTC).")
+@click.option(
+    "--older-than-mapping",
+    is_flag=True,
+    help="All orders written before a field was mapped, as `status` says.",
+)
 @click.option("--all", "everything", is_flag=True, help="All orders.")
 @click.option("--dry-run", is_flag=True, help="Only say how many, and what it costs.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -52,18 +64,22 @@ def resend(
     ack_schema: str | None,
     stream: str | None,
     *,
+    older_than_mapping: bool,
     everything: bool,
     dry_run: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
     """Let the next run write synced orders once more, though they have not changed: after a change of fields, say."""
-    if sum((bool(keys), run is not None, since is not None, everything)) != 1:
-        raise click.UsageError("name the orders: by their keys, or --run ID, or --since TIME, or --all")
+    if sum((bool(keys), run is not None, since is not None, older_than_mapping, everything)) != 1:
+        raise click.UsageError("name the orders: by KEYs, --run ID, --since TIME, --older-than-mapping or --all")
     with existing_ledger(ack_url, ack_schema) as ledger:
         name = the_stream(ledger, stream)
         chosen = SyncedOrders(
-            keys=keys or None, run_id=None if run is None else _run_id(ledger, name, run), since=since
+            keys=keys or None,
+            run_id=None if run is None else run_named(ledger, run, name).run_id,
+            since=since,
+            older_than_mapping=older_than_mapping,
         )
         left_out = left_out_of(ledger, name, keys, {AckStatus.SYNCED.value})
         count = count_synced(ledger, name, chosen)
@@ -83,16 +99,3 @@ def resend(
         say(f"{key} is left as it is: {why}", err=True)
     if left_out:
         raise SystemExit(ExitCode.FAILED)
-
-
-def _run_id(ledger: Ledger, stream: str, text: str) -> str:
-    if not text:
-        raise click.UsageError("--run: an id is needed, or how it begins")
-    table = ledger.tables.run
-    query = sa.select(table.c.run_id).where(table.c.stream == stream, table.c.run_id.startswith(text, autoescape=True))
-    with ledger.connect() as connection:
-        found: Sequence[str] = connection.execute(query.limit(2)).scalars().all()
-    if len(found) != 1:
-        why = "several runs have ids that begin so" if found else "no run has this id"
-        raise click.ClickException(f"--run {text}: {why}; `orders-sync status --json` lists the last ones of {stream}")
-    return found[0]

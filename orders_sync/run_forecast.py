@@ -20,6 +20,7 @@ from sync_ledger.partitions import Partition
 from sync_ledger.quarantine import count_due_quarantined
 from sync_ledger.runs import live_run
 from sync_ledger.tables import JobStep
+from sync_ledger.written_mappings import RESEND_OLDER, WrittenMapping, older_orders
 from tap_legacy_orders.backlog import Backlog
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.tap import TapLegacyOrders
@@ -31,7 +32,7 @@ from target_zoho_crm.batch import Channel
 from target_zoho_crm.lines.line_settings import WriteTo
 from target_zoho_crm.mapping.user_directory import UserDirectory
 from target_zoho_crm.settings import Settings, StreamSettings
-from target_zoho_crm.stream_mapping import only_by_calls, stream_mapping
+from target_zoho_crm.stream_mapping import only_by_calls, stream_mapping, written_mapping
 from target_zoho_crm.writing.routing import LineCounts, Plan, Routing, plan, possible_channel
 
 GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
@@ -94,14 +95,15 @@ def forecast_run(
     known = _in_ledger(ledger, tap.stream_name, tap.orders_table.partition)
     why: list[str] = []
     channel = _channel(settings, stream, known, why)
-    reading_credits = 0
+    reading_credits, mapped = 0, None
     if offline:
         why.append("Zoho was not asked: a field that no job can write would send all orders by calls")
     else:
-        channel, reading_credits = _possible_channel(tap, settings, stream, channel, why)
+        channel, reading_credits, mapped = _possible_channel(tap, settings, stream, channel, why)
     lines = _lines_of_an_order(tap, stream, why)
     orders = backlog.next_run + known.given_back
     routes = _routes(orders, known, channel, settings, lines, reading_credits)
+    why += _older(ledger, tap.stream_name, mapped)
     if settings.skip_unchanged:
         why.append("`skip_unchanged`: orders that hold what was last written cost nothing")
     if tap.find_deleted:
@@ -149,6 +151,14 @@ def _in_ledger(ledger: Ledger, stream: str, partition: Partition) -> InLedger:
     )
 
 
+def _older(ledger: Ledger, stream: str, mapped: WrittenMapping | None) -> list[str]:
+    if ledger.missing_tables():
+        return []
+    with ledger.connect() as connection:
+        found = older_orders(connection, ledger.tables, stream, mapped)
+    return [f"{each}, and are not sent again by themselves: `{RESEND_OLDER}`" for each in found]
+
+
 def _channel(settings: Settings, stream: StreamSettings, known: InLedger, why: list[str]) -> Channel:
     """The channel that automations leave."""
     writes = stream.writes
@@ -161,8 +171,8 @@ def _channel(settings: Settings, stream: StreamSettings, known: InLedger, why: l
 
 def _possible_channel(
     tap: TapLegacyOrders, settings: Settings, stream: StreamSettings, channel: Channel, why: list[str]
-) -> tuple[Channel, int]:
-    """The channel that the module's fields leave, and what it costs to read them."""
+) -> tuple[Channel, int, WrittenMapping]:
+    """The channel that the module's fields leave, what it costs to read them, and which ones are written."""
     entry = tap.catalog_dict["streams"][0]
     credits_ = CreditMeter()
     with open_client(settings, credits_) as client:
@@ -181,7 +191,7 @@ def _possible_channel(
     elif mapping.apart and channel is not Channel.UPSERT:
         names = ", ".join(column.field.api_name for column in mapping.apart.values())
         why.append(f"orders with a value in {names} may cost more than is reckoned here")
-    return possible, credits_.total
+    return possible, credits_.total, written_mapping(mapping, None)
 
 
 def _lines_of_an_order(tap: TapLegacyOrders, stream: StreamSettings, why: list[str]) -> tuple[float, bool] | None:
@@ -229,7 +239,7 @@ def _routes(
         left = None if remaining is None else max(0, remaining - sum(each.plan.credits for each in routes))
         planned = plan(
             records,
-            Routing(way, settings.bulk_rows, settings.bulk_threshold),
+            Routing(way, settings.bulk_rows, settings.bulk_threshold, settings.child_rows),
             lines=lines and LineCounts(_spread(records, lines[0]), lines[1]),
             credits_left=left,
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from orders_sync.findings import EXPECTED, Findings, Result
 from sync_ledger.bindings import Binding, objections, read_bindings
 from sync_ledger.ledger import Ledger
+from sync_ledger.written_mappings import RESEND_OLDER, WrittenMapping, older_orders
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.errors import ConfigurationError
@@ -57,12 +59,38 @@ def check_set_up(
         findings.add(SUBJECT, Result.OK, "module, key field, table and org are those of the ledger's orders")
 
 
-def _differences(tap: TapLegacyOrders, settings: Settings, table: OrdersTable, org: str | None) -> Sequence[str]:
+def check_written_orders(
+    findings: Findings, tap: TapLegacyOrders | None, target: TargetZohoCRM | None, mapped: WrittenMapping | None
+) -> None:
+    """Say which orders were written before a field was mapped; what cannot be read was said by other checks."""
+    if tap is None or target is None or mapped is None or target.config.get("ack_url") is None:
+        return
+    with suppress(*EXPECTED), _ledger_of(Settings.read(target.config)) as ledger:
+        if ledger is None:
+            return
+        with ledger.connect() as connection:
+            found = older_orders(connection, ledger.tables, tap.stream_name, mapped)
+        for each in found:
+            remedy = f"`{RESEND_OLDER}` names the price, asks, and lets the next run write them."
+            findings.add("Written orders", Result.WARNING, f"{each}", remedy)
+
+
+@contextmanager
+def _ledger_of(settings: Settings) -> Iterator[Ledger | None]:
+    """The target's ledger, if it is there and up to date."""
     ledger = Ledger.open(str(settings.ack_url), settings.ack_schema)
     try:
         if ledger.lacks_file() or ledger.missing_tables():
-            return ()
+            yield None
+            return
         ledger.check_version()
-        return set_up_differences(ledger, tap.stream_name, settings.stream(tap.stream_name), table, org)
+        yield ledger
     finally:
         ledger.close()
+
+
+def _differences(tap: TapLegacyOrders, settings: Settings, table: OrdersTable, org: str | None) -> Sequence[str]:
+    with _ledger_of(settings) as ledger:
+        if ledger is None:
+            return ()
+        return set_up_differences(ledger, tap.stream_name, settings.stream(tap.stream_name), table, org)

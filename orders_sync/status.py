@@ -14,17 +14,23 @@ import sqlalchemy as sa
 
 from orders_sync.unsynced_count import NotCounted
 from sync_ledger.acks import count_by_status
+from sync_ledger.audits import Receipt, last_receipt
 from sync_ledger.bindings import Binding, read_bindings
 from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.decisions import retries_used_up
 from sync_ledger.doubts import InDoubt, count_in_doubt
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
+from sync_ledger.run_facts import is_remembered
 from sync_ledger.runs import FOLLOWING
 from sync_ledger.tables import OPEN_STEPS, RUN_COUNTS, AckStatus
+from sync_ledger.written_mappings import OlderOrders, older_orders
 from tap_legacy_orders.backlog import Backlog
 
 NOT_ASKED = NotCounted("the orders' table was not asked")
+NO_TAP = NotCounted(
+    "the tap's settings are of another stream; choose streams by --stream, or go by --ledger-only", is_error=True
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,10 @@ class StreamStatus:
     """Spent by the runs of all streams that lived within the last 24 hours."""
     binding: Binding | None = None
     """What the ledger's orders of this stream are bound to; None before a run has bound it."""
+    older: Sequence[OlderOrders] = ()
+    """Synced orders that were written before a field was mapped."""
+    last_audit: Receipt | None = None
+    """The last comparison with the CRM; None where there was none."""
     backlog: Backlog | NotCounted = NOT_ASKED
     """Orders of the table that the CRM does not have in their present version."""
 
@@ -114,8 +124,8 @@ def read_status(ledger: Ledger, streams: Sequence[str], *, last_runs: int) -> li
 
 
 def with_backlog(streams: Sequence[StreamStatus], counted: Mapping[str, Backlog | NotCounted]) -> list[StreamStatus]:
-    """Add what the tap has counted, by stream; an answer under "" is for all."""
-    other = counted.get("", NotCounted("the tap's settings are of another stream") if counted else NOT_ASKED)
+    """Add what taps have counted, by stream; an answer under "" is for all that no tap spoke of."""
+    other = counted.get("", NO_TAP if counted else NOT_ASKED)
     return [replace(each, backlog=counted.get(each.stream, other)) for each in streams]
 
 
@@ -137,6 +147,8 @@ def _stream(connection: sa.Connection, ledger: Ledger, stream: str, last_runs: i
         runs=_runs(connection, run, stream, last_runs),
         credits_of_a_day=credits_of_a_day(connection, run, now),
         binding=read_bindings(connection, ledger.tables).get(stream),
+        older=older_orders(connection, ledger.tables, stream),
+        last_audit=last_receipt(connection, ledger.tables.audit, stream),
     )
 
 
@@ -147,7 +159,7 @@ def _last_finished(connection: sa.Connection, run: sa.Table, stream: str) -> dat
         return None
     follows = run.c.finished_at.is_(None) & (run.c.how_ended == FOLLOWING)
     ended = sa.case((run.c.how_ended == "finished", run.c.finished_at), (follows, run.c.heartbeat_at))
-    query = sa.select(run.c.partition_name, sa.func.max(ended)).where(run.c.stream == stream)
+    query = sa.select(run.c.partition_name, sa.func.max(ended)).where(run.c.stream == stream, is_remembered(run))
     by_partition = {row[0]: row[1] for row in connection.execute(query.group_by(run.c.partition_name))}
     of = Partition.named(name).of  # how the stream is split now
     times = [by_partition.get(Partition(index, of).name) for index in range(1, of + 1)]

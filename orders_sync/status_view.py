@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -11,9 +12,11 @@ from orders_sync.health import short
 from orders_sync.output import heading, line, row
 from orders_sync.status import PastRun, StreamStatus
 from orders_sync.unsynced_count import NotCounted
+from sync_ledger.audits import Receipt
 from sync_ledger.bindings import Binding
 from sync_ledger.partitions import WHOLE
 from sync_ledger.tables import RUN_COUNTS, AckStatus
+from sync_ledger.written_mappings import RESEND_OLDER
 from tap_legacy_orders.backlog import Backlog
 
 ALWAYS_DISPLAYED = ("read", "synced", "rejected")
@@ -35,6 +38,8 @@ def display_stream(console: Console, status: StreamStatus) -> None:
     if status.binding is not None:
         line(console, f"  {_bound(status.binding)}")
     display_backlog(console, status.backlog)
+    for older in status.older:
+        line(console, f"  {older}; `{RESEND_OLDER}` sends them again")
     if status.due_now or status.due_later:
         console.print(f"  due again: {status.due_now:,} with the next run, {status.due_later:,} later", highlight=False)
     if status.oldest_waiting_at is not None:
@@ -55,11 +60,21 @@ def display_stream(console: Console, status: StreamStatus) -> None:
         again = "until they change or `orders-sync retry` makes them due"
         console.print(f"  dismissed: {dismissed:,}, {again}", highlight=False)
     console.print(f"  credits of the last 24 hours: {status.credits_of_a_day:,}", highlight=False)
+    line(console, f"  {_audited(status.last_audit, status.now)}")
     for job in status.open_jobs:
         name = f"open job {job.zoho_job_id}" if job.zoho_job_id else "open job"
         line(console, f"  {name}: {job.orders:,} orders, {job.step}, begun {job.since:%Y-%m-%d %H:%M:%S} UTC")
     if status.runs:
         console.print(_runs_table(status.runs))
+
+
+def _audited(receipt: Receipt | None, now: datetime) -> str:
+    if receipt is None:
+        return "no audit yet: `orders-sync audit` compares these orders with the CRM"
+    scope = {"all": "all orders", "sample": "a sample", "since": "what had changed"}
+    found = ", ".join(f"{count:,} {name}" for name, count in receipt.found.items()) or "all equal"
+    what = scope.get(str(receipt.scope.get("orders")), "orders")
+    return f"the last audit: {short(now - receipt.ended_at)} ago, {what} ({receipt.orders:,}): {found}"
 
 
 def _bound(binding: Binding) -> str:

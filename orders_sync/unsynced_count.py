@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import timedelta
 
-from orders_sync.configs import ConfigFiles, open_tap
+from orders_sync.configs import TAP_PREFIX, TAP_VARIABLES, ConfigFiles, given_to_taps, make_tap, of_environment
 from orders_sync.database_urls import place_of
 from orders_sync.findings import EXPECTED, error_message
+from orders_sync.project import TAP_NEEDS, surroundings
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.backlog import Backlog, count_backlog
 from tap_legacy_orders.deadline import Deadline
 from tap_legacy_orders.tap import TapLegacyOrders
-
-TAP_IS_THERE = ("LEGACY_DATABASE_URL", "TAP_LEGACY_ORDERS_SQLALCHEMY_URL")
-"""One of these variables is set where the environment holds the tap's settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +23,39 @@ class NotCounted:
     is_error: bool = False
 
 
-def tap_is_set_up(files: ConfigFiles) -> bool:
-    """Whether there are settings of a tap at all."""
-    return files.tap is not None or any(os.environ.get(name) for name in TAP_IS_THERE)
+def count_unsynced(
+    files: ConfigFiles, ledger: Ledger, within: timedelta, *, stream: str | None = None
+) -> dict[str, Backlog | NotCounted]:
+    """Ask each tap that is meant, by `ledger`; the answers by the names of their streams, or of the one `stream` alone.
 
-
-def count_unsynced(files: ConfigFiles, ledger: Ledger, within: timedelta) -> dict[str, Backlog | NotCounted]:
-    """Ask the tap, by `ledger`; the answer by the name of its stream, or by "" where its settings do not give one."""
-    if not tap_is_set_up(files):
-        return {"": NotCounted(f"no settings of the tap ({TAP_IS_THERE[0]}, or --tap-config)")}
+    What a tap's settings do not give a name for stands under "".
+    """
     try:
-        tap = open_tap(files)
+        if files.tap is None and surroundings().project is None:
+            known = of_environment(TAP_PREFIX, TAP_VARIABLES)
+            missing = [TAP_VARIABLES[name] for name in TAP_NEEDS if name not in known]
+            if missing:
+                return {"": NotCounted(f"no settings of the tap ({' and '.join(missing)}, or --tap-config)")}
+        given = given_to_taps(files)
     except EXPECTED as error:
         return {"": NotCounted(error_message(error), is_error=True)}
+    found: dict[str, Backlog | NotCounted] = {}
+    for each in given:
+        try:
+            tap = make_tap(each)
+        except EXPECTED as error:
+            found[""] = NotCounted(error_message(error), is_error=True)
+            continue
+        if stream in {None, tap.stream_name}:
+            found[tap.stream_name] = _counted(tap, ledger, within)
+    return found
+
+
+def _counted(tap: TapLegacyOrders, ledger: Ledger, within: timedelta) -> Backlog | NotCounted:
     try:
-        return {tap.stream_name: backlog_of(tap, ledger, within)}
+        return backlog_of(tap, ledger, within)
     except EXPECTED as error:
-        return {tap.stream_name: NotCounted(error_message(error), is_error=True)}
+        return NotCounted(error_message(error), is_error=True)
 
 
 def backlog_of(tap: TapLegacyOrders, ledger: Ledger, within: timedelta) -> Backlog | NotCounted:

@@ -14,6 +14,7 @@ from scripts.exit_codes_page import exit_codes_page
 from scripts.key_types_page import key_types_page
 from scripts.meltano_yml import meltano_project
 from scripts.performance_page import draw, performance_page, stale_plots
+from scripts.plugin_definitions import plugin_files
 from scripts.plugins import ask
 from scripts.retries_page import retries_page
 from scripts.settings_page import settings_page
@@ -28,6 +29,7 @@ def contents() -> Mapping[Path, str]:
     tap, target = ask("tap-legacy-orders"), ask("target-zoho-crm")
     return {
         ROOT / "meltano.yml": meltano_project(tap, target),
+        **plugin_files(tap, target),
         DOCS / "settings.md": settings_page(tap, target),
         DOCS / "errors.md": errors_page(),
         DOCS / "exit-codes.md": exit_codes_page(),

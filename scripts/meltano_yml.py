@@ -1,4 +1,4 @@
-"""Builds meltano.yml: the hand-written head, and the plugins with every setting of their schemas."""
+"""Builds meltano.yml: the hand-written head, and the plugins of this checkout with every setting of their schemas."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from scripts.plugins import Plugin, Setting
+from scripts.plugin_definitions import DISTRIBUTION, commands, setting_definition, tests
+from scripts.plugins import Plugin
 
 TEMPLATE = Path(__file__).with_name("meltano.template.yml")
 PLUGINS_HERE = "# PLUGINS\n"
@@ -16,31 +17,28 @@ LINE_WIDTH = 110
 
 def meltano_project(tap: Plugin, target: Plugin) -> str:
     """The text of meltano.yml."""
-    plugins = {"plugins": {"extractors": [_definition(tap)], "loaders": [_definition(target)]}}
+    plugins = {
+        "plugins": {
+            "extractors": [_definition(tap)],
+            "loaders": [_definition(target)],
+            "utilities": [{**_names(DISTRIBUTION), "commands": commands()}],
+        }
+    }
     text = yaml.safe_dump(plugins, sort_keys=False, allow_unicode=True, width=LINE_WIDTH)
     return TEMPLATE.read_text(encoding="utf-8").replace(PLUGINS_HERE, text)
 
 
 def _definition(plugin: Plugin) -> dict[str, Any]:
     return {
-        "name": plugin.name,
-        "namespace": plugin.name.replace("-", "_"),
+        **_names(plugin.name),
         "label": plugin.name,
         "description": plugin.description,
-        "executable": f".venv/bin/{plugin.name}",
+        "commands": tests(),
         "capabilities": list(plugin.capabilities),
         "settings_group_validation": [plugin.required],
-        "settings": [_setting(setting) for setting in plugin.settings],
+        "settings": [setting_definition(setting) for setting in plugin.settings],
     }
 
 
-def _setting(setting: Setting) -> dict[str, Any]:
-    definition: dict[str, Any] = {"name": setting.name, "label": setting.label, "kind": setting.kind}
-    if setting.default is not None:
-        definition["value"] = setting.default
-    if setting.sensitive:
-        definition["sensitive"] = True
-    if setting.options:
-        definition["options"] = [{"label": option, "value": option} for option in setting.options]
-    definition["description"] = setting.description
-    return definition
+def _names(plugin: str) -> dict[str, str]:
+    return {"name": plugin, "namespace": plugin.replace("-", "_"), "executable": f".venv/bin/{plugin}"}

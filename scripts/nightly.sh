@@ -33,7 +33,8 @@ tests() { # pytest's options; the report lies beside the log
     "$bin/python" -m pytest -q -n 3 --dist worksteal --junitxml="$folder/$name.xml" "$@"
 }
 
-step tests tests -m nightly
+step tests tests -m nightly --ignore=tests/examples
+step examples tests tests/examples -n 1
 step pages tests tests/tap/test_pages.py
 step faults tests tests/faults
 step sleeps "$bin/python" -m sleeps --runs "${SLEEPS:-200}"
@@ -43,4 +44,5 @@ step simulate-day "$bin/python" -m simulation.day --hours "${HOURS:-24}"
 step mutants "$bin/python" -m simulation.mutants
 step mutate "$bin/python" -m mutation
 step breaks "$bin/python" -m breaks
+step judges "$bin/python" -m judges
 [ -z "$failed" ]

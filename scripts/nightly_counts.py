@@ -12,9 +12,17 @@ from pathlib import Path
 HISTORIES = re.compile(r"simulation: ([\d,]+) histories in [\d,]+ s, ([\d,]+) faults of (\d+) kinds")
 BROKEN = re.compile(r"; ([\d,]+) break the law")
 MUTANT = re.compile(r"^[\w-]+ +[\d.]+ s  (NOT CAUGHT)?", re.MULTILINE)
-MUTATION = re.compile(r"^(\d+) mutants by a tool, (\d+) killed, (\d+) equivalent, (\d+) not judged$", re.MULTILINE)
-SLEEPS = re.compile(r"^(\d+) sleeps, (\d+) taken over, (\d+) orders in doubt, (\d+) broken$", re.MULTILINE)
-BREAKS = re.compile(r"^(\d+) breaks, (\d+) noticed by all their tests$", re.MULTILINE)
+COUNT_LINES: dict[re.Pattern[str], tuple[str, ...]] = {
+    re.compile(r"^(\d+) mutants by a tool, (\d+) killed, (\d+) equivalent, (\d+) not judged$", re.MULTILINE): (
+        ("mutants", "killed", "equivalent", "not judged")
+    ),
+    re.compile(r"^(\d+) sleeps, (\d+) taken over, (\d+) orders in doubt, (\d+) broken$", re.MULTILINE): (
+        ("sleeps", "taken over", "orders in doubt", "broken")
+    ),
+    re.compile(r"^(\d+) breaks, (\d+) noticed by all their tests$", re.MULTILINE): ("breaks", "noticed"),
+    re.compile(r"^(\d+) SDKs, (\d+) calls, (\d+) work$", re.MULTILINE): ("SDKs", "calls", "work"),
+}
+"""The line with which a step ends, and what its numbers count."""
 
 
 def counts(folder: Path) -> dict[str, dict[str, object]]:
@@ -35,17 +43,10 @@ def _counted(log: Path) -> Mapping[str, int]:
         return {
             name: int(each.replace(",", "")) for name, each in zip(names, (*histories.groups(), broken[1]), strict=True)
         }
-    breaks = BREAKS.search(text)
-    if breaks:
-        return {"breaks": int(breaks[1]), "noticed": int(breaks[2])}
-    sleeps = SLEEPS.search(text)
-    if sleeps:
-        names = ("sleeps", "taken over", "orders in doubt", "broken")
-        return {name: int(each) for name, each in zip(names, sleeps.groups(), strict=True)}
-    by_tool = MUTATION.search(text)
-    if by_tool:
-        names = ("mutants", "killed", "equivalent", "not judged")
-        return {name: int(each) for name, each in zip(names, by_tool.groups(), strict=True)}
+    for line, counted in COUNT_LINES.items():
+        found = line.search(text)
+        if found:
+            return {name: int(each) for name, each in zip(counted, found.groups(), strict=True)}
     mutants = MUTANT.findall(text)
     return {"mutants": len(mutants), "caught": mutants.count("")} if mutants else {}
 

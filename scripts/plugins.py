@@ -75,7 +75,7 @@ def _setting(name: str, schema: Mapping[str, Any], *, required: bool, own: bool)
     options = schema.get("enum", [])
     return Setting(
         name=name,
-        label=schema.get("title") or name.replace("_", " ").capitalize(),
+        label=schema.get("title") or _label(name),
         kind="options" if options else KINDS.get(kind, "string"),
         description=" ".join(schema.get("description", "").split()),
         default=schema.get("default"),
@@ -84,3 +84,8 @@ def _setting(name: str, schema: Mapping[str, Any], *, required: bool, own: bool)
         options=[option for option in options if option is not None],
         own=own,
     )
+
+
+def _label(name: str) -> str:
+    """The setting's name as words: `ack_url` becomes `Ack URL`."""
+    return " ".join("URL" if word == "url" else word for word in name.capitalize().split("_"))

@@ -12,7 +12,10 @@ HEAD = """\
 # Settings
 
 Each setting can stand in a plugin's config file, in `meltano.yml`, or in the environment: `TAP_LEGACY_ORDERS_` or
-`TARGET_ZOHO_CRM_` and the setting's name in capitals. Secrets are marked *secret*; they belong in the environment.
+`TARGET_ZOHO_CRM_` and the setting's name in capitals. The kinds are Meltano's: a `decimal` may be a fraction, such as
+`0.5` seconds; `array` and `object` are JSON in the environment. Meltano shows no value of a setting that is
+*sensitive*; such values belong in the environment, not in `meltano.yml`. A `decimal` belongs in `meltano.yml`: Meltano
+4.4 ends with `Object of type Decimal is not JSON serializable` where it comes from the environment or `.env`.
 """
 
 
@@ -23,10 +26,10 @@ def settings_page(tap: Plugin, target: Plugin) -> str:
 
 def _section(plugin: Plugin) -> str:
     own = "\n".join(_row(setting) for setting in plugin.settings if setting.own)
-    added = ", ".join(f"`{setting.name}`" for setting in plugin.settings if not setting.own)
+    added = ", ".join(f"`{setting.name}` ({setting.kind})" for setting in plugin.settings if not setting.own)
     return (
         f"## {plugin.name}\n\n{plugin.description}\n\n"
-        f"| Setting | Default | Meaning |\n|---|---|---|\n{own}\n\n"
+        f"| Setting | Kind | Default | Meaning |\n|---|---|---|---|\n{own}\n\n"
         f"From singer-sdk, with the meaning they have in every plugin: {added}.\n"
     )
 
@@ -35,10 +38,9 @@ def _row(setting: Setting) -> str:
     meaning = setting.description.rstrip(".") + "."
     if setting.options:
         meaning += " One of " + ", ".join(f"`{option}`" for option in setting.options) + "."
-    if setting.sensitive:
-        meaning += " *Secret.*"
+    kind = f"{setting.kind}, *sensitive*" if setting.sensitive else setting.kind
     default = "required" if setting.required else _default(setting.default)
-    return f"| `{setting.name}` | {default} | {meaning.replace('|', chr(92) + '|')} |"
+    return f"| `{setting.name}` | {kind} | {default} | {meaning.replace('|', chr(92) + '|')} |"
 
 
 def _default(value: Any) -> str:

@@ -6,6 +6,7 @@ the texts that the tap sent, rendered by the same code in a session pinned alike
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,10 @@ ROW_SIGN = "@"
 def row_version(version: str, fingerprint: str) -> str:
     """What statements made `by_row` compare."""
     return f"{version}{ROW_SIGN}{fingerprint}"
+
+
+_HEX = re.compile(r"[0-9a-f|]+")
+"""Keys that may stand for bytes, as such are written."""
 
 
 class FlagStatements:
@@ -99,7 +104,19 @@ class FlagStatements:
             dict(zip(("key", "version", *names), row, strict=True))
             for row in zip(versions, versions.values(), *bound, strict=True)
         ]
-        connection.execute(self.single(), rows)
+        result = connection.execute(self.single(), rows)
+        if self._value_sql.engine.values_have_types and result.rowcount < len(rows):
+            self._set_odd(connection, versions)
+
+    def _set_odd(self, connection: sa.Connection, versions: Mapping[str, str]) -> None:
+        """Set those whose keys may be of other classes than their columns say: a BLOB in a column of texts."""
+        exact = ExactText(KEY_LENGTH)
+        for key, version in versions.items():
+            if _HEX.fullmatch(key):
+                wanted = is_one_of(self._value_sql, self._key, self._elements, [split_key(key, len(self._key)) or ()])
+                exactly = self._key_text == sa.bindparam(None, key, type_=exact)
+                same = self._version_text == sa.bindparam(None, version, type_=exact)
+                connection.execute(self._update().where(wanted, exactly, same))
 
     def single(self) -> sa.Update:
         """The statement for one order, whose parameters are key, version and the key's parts."""

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import UnsupportedCompilationError
 
 from sync_databases import dialects
-from sync_databases.columns import Column, Kind
+from sync_databases.columns import Column, Kind, is_row_version
 from sync_databases.value_sql_base import TIME_KINDS, Element, ValueSql, cast_to
 
 
@@ -45,8 +45,19 @@ class SQLServerValueSql(ValueSql):
         if column.kind in TIME_KINDS:
             style = "121"
         elif column.kind is Kind.BINARY:
-            style, name = "2", "VARBINARY(8000)"
+            style, name = "2", "BINARY(8)" if is_row_version(column, self.engine) else "VARBINARY(8000)"
         return sa.func.convert(sa.literal_column(name), element, sa.literal_column(style), type_=sa.String())
+
+    def has_greatest(self, column: Column) -> bool:
+        """Whether max() knows the type; of a rowversion nobody documents it."""
+        return not is_row_version(column, self.engine)
+
+    def ceiling(self, column: Column, element: Element) -> Element | None:
+        """Of a rowversion, what no open transaction can still commit below: its numbers are given before the commit."""
+        if not is_row_version(column, self.engine):
+            return None
+        least: Element = sa.func.min_active_rowversion(type_=sa.LargeBinary())
+        return element < least
 
     def timestamp_text(self, column: Column, timestamp: datetime, zone: tzinfo) -> str:
         """Write a timestamp as this engine takes it."""

@@ -26,6 +26,11 @@ def blob_type(engine: Engine) -> _Type:
     return dialects.mysql.LONGBLOB() if engine.family is Family.MYSQL else sa.LargeBinary()
 
 
+def counter_type(engine: Engine) -> _Type:
+    """Numbers that the engine counts up for a primary key: SQLite does so for INTEGER alone."""
+    return sa.Integer() if engine.family is Family.SQLITE else sa.BigInteger()
+
+
 def long_text_type(engine: Engine) -> _Type:
     """Text without end."""
     return dialects.mysql.LONGTEXT(charset="utf8mb4") if engine.family is Family.MYSQL else sa.UnicodeText()

@@ -17,6 +17,7 @@ from sync_databases.connection_pools import OPTIONS, ask_little
 from sync_databases.database_errors import DatabaseError, DatabaseUnavailableError
 from sync_databases.drivers import create_engine, database_url
 from sync_databases.engines import BUSY_SECONDS, engine_of, find_engine, unsupported
+from sync_databases.packet_limit import packet_hint
 from sync_databases.retrying import RetrySchedule
 from sync_databases.session_settings import limit_waiting
 from sync_databases.transaction_start import ALONE
@@ -147,6 +148,7 @@ class WritableDatabase:
                     self._given_up = True
                     raise DatabaseUnavailableError(
                         f"the {self.what} cannot be written or read: {cause_of(error)}; {self.what_is_lost}"
+                        f"{packet_hint(self.engine) if error.connection_invalidated else ''}"
                     ) from error
                 self.log.warning("The %s does not answer (%s), trying again", self.what, cause_of(error))
             else:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger, LedgerError
+from sync_ledger.run_facts import is_remembered
 from sync_ledger.tables import LedgerTables
 
 SAMPLE_KEYS = 10
@@ -133,7 +134,9 @@ def objections(
 def made_by_early_version(connection: sa.Connection, tables: LedgerTables, stream: str) -> bool:
     """Whether version 0.1 ran this stream: its runs have no count of settlements."""
     run = tables.run
-    query = sa.select(run.c.run_id).where(run.c.stream == stream, run.c.settlements.is_(None)).limit(1)
+    query = (
+        sa.select(run.c.run_id).where(run.c.stream == stream, run.c.settlements.is_(None), is_remembered(run)).limit(1)
+    )
     return connection.execute(query).first() is not None
 
 

@@ -14,6 +14,7 @@ from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.made_again import dismiss_made_again
 from sync_ledger.problems import REFUSED
+from sync_ledger.run_facts import is_remembered
 from sync_ledger.tables import AckStatus, LedgerTables
 
 
@@ -65,9 +66,10 @@ def statuses(connection: sa.Connection, table: sa.Table, stream: str, keys: Sequ
 
 
 def forget(ledger: Ledger, stream: str) -> int:
-    """Delete all that the ledger knows of a stream, so that every order is unsynced again. Returns how many acks.
+    """Delete all that the ledger concludes from of a stream: every order is unsynced again. Returns how many acks.
 
-    The next run binds the stream anew. It does not believe the STATE of a run that is forgotten.
+    The next run binds the stream anew. It does not believe the STATE of a run that is forgotten. Runs, with the credits
+    that they spent, jobs that are over, and the history stay for people to look at.
 
     Raises:
         LeaseHeldError: a run of the stream is live, of whichever partition.
@@ -91,10 +93,11 @@ def forget(ledger: Ledger, stream: str) -> int:
 def _forget(tables: LedgerTables, lease: Lease) -> int:
     with lease.transaction() as connection:
         forgotten = connection.execute(sa.delete(tables.ack).where(tables.ack.c.stream == lease.stream)).rowcount
-        for table in (tables.job, tables.stream):
+        for table in (tables.stream, tables.mapping, tables.sample):
             connection.execute(sa.delete(table).where(table.c.stream == lease.stream))
-        others = tables.run.c.run_id != lease.run_id
-        connection.execute(sa.delete(tables.run).where(tables.run.c.stream == lease.stream, others))
+        run = tables.run
+        others = (run.c.stream == lease.stream, run.c.run_id != lease.run_id, is_remembered(run))
+        connection.execute(sa.update(run).where(*others).values(forgotten_at=lease.ledger.now(connection)))
     return forgotten
 
 

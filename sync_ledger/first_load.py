@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
+from sync_ledger.run_facts import is_remembered
+from sync_ledger.tables import AckStatus
+
+
+def has_synced(ledger: Ledger, stream: str) -> bool:
+    """Whether any order of the stream is called synced."""
+    ack = ledger.tables.ack
+    found = sa.select(sa.literal(1)).where(ack.c.stream == stream, ack.c.status == AckStatus.SYNCED.value).limit(1)
+
+    def look_up() -> bool:
+        with ledger.connect() as connection:
+            return connection.execute(found).first() is not None
+
+    return ledger.with_retries(look_up)
 
 
 def first_load_is_over(connection: sa.Connection, run: sa.Table, stream: str, partition: Partition) -> bool:
@@ -23,7 +38,10 @@ def first_load_is_over(connection: sa.Connection, run: sa.Table, stream: str, pa
         run.c.stream == stream,
         run.c.how_ended == "finished",
         run.c.unsynced_count == 0,
-        sa.exists().where(earlier.c.stream == stream, earlier.c.started_at <= run.c.started_at, had_records),
+        is_remembered(run),
+        sa.exists().where(
+            earlier.c.stream == stream, earlier.c.started_at <= run.c.started_at, had_records, is_remembered(earlier)
+        ),
     )
     done = set(connection.execute(query.distinct()).scalars())
     splits = {Partition.named(name).of for name in done}

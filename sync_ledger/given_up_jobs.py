@@ -49,8 +49,8 @@ def give_up(connection: sa.Connection, job: sa.Table, job_id: str, now: datetime
     return row
 
 
-def given_up_at(connection: sa.Connection, job: sa.Table, job_id: str) -> datetime | None:
-    """When a job was given up; None where it was not."""
+def given_up_for(connection: sa.Connection, job: sa.Table, job_id: str, now: datetime) -> timedelta | None:
+    """How long ago a job was given up; None where it was not."""
     query = sa.select(job.c.updated_at).where(job.c.job_id == job_id, job.c.step == JobStep.GIVEN_UP.value)
-    found: datetime | None = connection.execute(query).scalar()
-    return found
+    then: datetime | None = connection.execute(query).scalar()
+    return None if then is None else now - then

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sync_ledger.run_facts import is_remembered
 from sync_ledger.state_contract import StateMark
 from sync_ledger.tables import LedgerTables
 
@@ -45,14 +46,16 @@ def why_not_believed(
     run = tables.run
     if mark is None:
         # STATE of version 0.1 is believed once: as long as the last run of the stream was one of that version.
-        query = sa.select(run.c.settlements).where(run.c.stream == stream).order_by(run.c.started_at.desc()).limit(1)
+        of_stream = sa.select(run.c.settlements).where(run.c.stream == stream, is_remembered(run))
+        query = of_stream.order_by(run.c.started_at.desc()).limit(1)
         last = connection.execute(query).first()
         return None if last is not None and last.settlements is None else OF_NO_LEDGER
     if mark.ledger_id != ledger_id:
         return "it is of another ledger"
     if mark.run_id is None:
         return None  # no target of ours has settled anything by it
-    row = connection.execute(sa.select(run.c.settlements).where(run.c.run_id == mark.run_id)).first()
+    its = (run.c.run_id == mark.run_id, is_remembered(run))
+    row = connection.execute(sa.select(run.c.settlements).where(*its)).first()
     if row is None or (row.settlements or 0) < mark.settlements:
         return "this ledger lacks what it speaks of: it was restored from a backup, or told to forget"
     return None

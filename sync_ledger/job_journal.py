@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -98,6 +98,12 @@ def journal_intent(connection: sa.Connection, table: sa.Table, job: JournalledJo
     connection.execute(sa.insert(table), facts)
 
 
+def age_of(connection: sa.Connection, table: sa.Table, job_id: str, now: datetime) -> timedelta:
+    """How long ago a job, or an insert call, was journalled."""
+    began: datetime = connection.execute(sa.select(table.c.intended_at).where(table.c.job_id == job_id)).scalar_one()
+    return now - began
+
+
 def journal_step(
     connection: sa.Connection, table: sa.Table, job_id: str, step: JobStep, now: datetime, **facts: Any
 ) -> None:
@@ -135,8 +141,16 @@ def jobs_of_lines(connection: sa.Connection, table: sa.Table, parent_job_id: str
     return list(map(_journalled, connection.execute(query)))
 
 
-def close_jobs_of_lines(connection: sa.Connection, table: sa.Table, parent_job_id: str, now: datetime) -> None:
-    """Note that the open jobs of lines are over, with the job of their orders."""
+def journal_applied(
+    connection: sa.Connection, table: sa.Table, job_id: str, counts: tuple[int, int, int], now: datetime
+) -> None:
+    """Note that a job's outcomes are acks, with its jobs of lines; `counts` are those synced, rejected, due again."""
+    facts = dict(zip(("synced_count", "rejected_count", "due_again_count"), counts, strict=True))
+    journal_step(connection, table, job_id, JobStep.APPLIED, now, **facts)
+    _close_jobs_of_lines(connection, table, job_id, now)
+
+
+def _close_jobs_of_lines(connection: sa.Connection, table: sa.Table, parent_job_id: str, now: datetime) -> None:
     open_steps = [step.value for step in OPEN_STEPS]
     connection.execute(
         sa.update(table)

@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,6 +25,7 @@ from sync_ledger.job_journal import Manifest
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.retry_schedules import ACQUIRING_LEASE, LEASE_HEARTBEAT_SECONDS, LEASE_SILENT_SECONDS
+from sync_ledger.run_facts import RefusalCause, RunFacts, encoded_causes
 from sync_ledger.runs import FOLLOWING, described, mark_dead_runs, runs_so_far
 from sync_ledger.sent_writes import SentWrite, SentWrites, settle_sent
 from sync_ledger.writes_under_way import TOKEN_LASTS_MOST, WriteKind, WriteUnderWay, note_again, note_held, settle
@@ -93,13 +94,14 @@ class Lease:
         *,
         continuous: bool = False,
         spent: Callable[[], int] = int,
+        known: RunFacts = RunFacts(),  # noqa: B008 - frozen
     ) -> Lease:
         """Begin a run, taking over from dead ones. One that is `continuous` is known by that while it lives.
 
         A silent run is watched first, for a minute unless it shows that it lives.
 
         `spent` gives the credits that the run has spent so far; they are written with each heartbeat, so that a kill
-        loses none.
+        loses none. `known` is kept with the run.
 
         Partitions of one split live side by side. A run of another split has keys in common with this one; no index
         excludes two such runs, so each checks for the other once its own row is there, and the later one ends.
@@ -119,6 +121,8 @@ class Lease:
             "process_space": process_space(),
             "process_start": process_start(os.getpid()),
             "how_ended": FOLLOWING if continuous else None,
+            "settings_mark": known.settings_mark,
+            "run_group": known.run_group,
         }
         others = sa.and_(
             run.c.stream == stream,
@@ -281,11 +285,17 @@ class Lease:
                 self.ledger.log.warning("The heartbeat could not be written, trying again: %s", type(error).__name__)
 
     def release(
-        self, how_ended: str, counts: Mapping[str, int], credits_spent: int, *, bookmark: str | None = None
+        self,
+        how_ended: str,
+        counts: Mapping[str, int],
+        credits_spent: int,
+        *,
+        bookmark: str | None = None,
+        causes: Sequence[RefusalCause] = (),
     ) -> None:
         """End the run and free the lease; one that was lost stays with its new holder.
 
-        `bookmark` is where the stream's STATE stands, if this run has moved it.
+        `bookmark` is where the stream's STATE stands, if this run has moved it. `causes` are of what was refused.
         """
         self._over.set()
         if self._thread is not None:
@@ -293,6 +303,7 @@ class Lease:
         run = self.ledger.tables.run
         facts: dict[str, Any] = {f"{name}_count": count for name, count in counts.items()}
         facts |= {"lock_name": self.run_id, "how_ended": how_ended, "credits": credits_spent}
+        facts["causes"] = encoded_causes(causes)
         end = sa.update(run).where(run.c.run_id == self.run_id, run.c.finished_at.is_(None))
 
         def write(connection: sa.Connection) -> None:

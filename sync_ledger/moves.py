@@ -42,7 +42,7 @@ def take_over_alias(lease: Lease, alias: str) -> int:
             known = sa.select(ack.c.record_key).where(ack.c.stream == lease.stream).subquery()
             twice = sa.and_(ack.c.stream == alias, ack.c.record_key.in_(sa.select(known.c.record_key)))
             connection.execute(sa.delete(ack).where(twice))
-            for table in (tables.job, tables.run, tables.write):
+            for table in (tables.job, tables.run, tables.write, tables.outcome):
                 connection.execute(sa.update(table).where(table.c.stream == alias).values(stream=lease.stream))
             moved = connection.execute(sa.update(ack).where(ack.c.stream == alias).values(stream=lease.stream))
             return moved.rowcount
@@ -59,7 +59,10 @@ def _move(ledger: Ledger, lease: Lease, old: str, new: str, module: str | None) 
         if old != new:
             _must_be_empty(connection, tables.ack, new)
             connection.execute(sa.delete(tables.stream).where(tables.stream.c.stream == new))
-            for table in (tables.ack, tables.job, tables.run, tables.write):
+            for table in (tables.mapping, tables.sample):
+                connection.execute(sa.delete(table).where(table.c.stream == new))
+            moved = tables.ack, tables.job, tables.run, tables.write, tables.mapping, tables.sample, tables.outcome
+            for table in moved:
                 connection.execute(sa.update(table).where(table.c.stream == old).values(stream=new))
         facts: dict[str, Any] = {"stream": new, "source_table": None}
         if module is not None:

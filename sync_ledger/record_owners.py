@@ -8,9 +8,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from sync_databases import dialects
-from sync_databases.chunks import lookup_chunks
-from sync_databases.engines import Family, engine_of
+from sync_databases.chunks import among, lookup_chunks
 from sync_ledger.bindings import read_bindings
 from sync_ledger.codes import LedgerCode
 from sync_ledger.keys_alike import keys_folded_alike
@@ -29,7 +27,7 @@ def claims_on(connection: sa.Connection, ack: sa.Table, ids: Iterable[str]) -> M
     found: dict[str, list[Claim]] = {}
     query = sa.select(ack.c.zoho_id, ack.c.stream, ack.c.record_key).where(ack.c.status != AckStatus.DELETED.value)
     for chunk in lookup_chunks(connection, ids):
-        for zoho_id, stream, key in connection.execute(query.where(_among(connection, ack.c.zoho_id, chunk))):
+        for zoho_id, stream, key in connection.execute(query.where(among(connection, ack.c.zoho_id, chunk))):
             found.setdefault(zoho_id, []).append(Claim(stream, key))
     return found
 
@@ -55,13 +53,6 @@ def owners_in_module(
             found = connection.execute(query.where(ack.c.record_key.in_(chunk))).scalars()
             owners.update((key, Claim(other.stream, key)) for key in found)
     return owners
-
-
-def _among(connection: sa.Connection, column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:
-    """Whether a column has one of these values: one array on PostgreSQL, whose driver takes long over many values."""
-    if engine_of(connection.dialect).family is not Family.POSTGRESQL:
-        return column.in_(values)
-    return column == sa.any_(sa.literal(values, dialects.postgresql.ARRAY(sa.String)))
 
 
 def disown(

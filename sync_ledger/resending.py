@@ -13,7 +13,8 @@ from sync_databases.chunks import lookup_chunks
 from sync_databases.database_clock import database_now
 from sync_ledger.codes import LedgerCode
 from sync_ledger.ledger import Ledger
-from sync_ledger.tables import AckStatus
+from sync_ledger.tables import AckStatus, LedgerTables
+from sync_ledger.written_mappings import is_older
 
 ROWS_AT_A_TIME = 10_000
 """Made due in one transaction, so that no run waits long for its acks."""
@@ -21,7 +22,7 @@ ROWS_AT_A_TIME = 10_000
 
 @dataclass(frozen=True, slots=True)
 class SyncedOrders:
-    """Which synced orders of a stream are meant: those of these keys, of a run, since a time, or (all None) every one.
+    """Which synced orders of a stream are meant, by one of these; every one where none is given.
 
     `since` is when they were acknowledged, by the ledger's clock: naive UTC.
     """
@@ -29,13 +30,15 @@ class SyncedOrders:
     keys: Sequence[str] | None = None
     run_id: str | None = None
     since: datetime | None = None
+    older_than_mapping: bool = False
+    """Those that lack a field which is mapped now."""
 
 
 def count_synced(ledger: Ledger, stream: str, chosen: SyncedOrders) -> int:
     """How many there are."""
-    ack = ledger.tables.ack
     with ledger.connect() as connection:
-        counts = (sa.select(sa.func.count()).where(*which) for which in _conditions(connection, ack, stream, chosen))
+        conditions = _conditions(connection, ledger.tables, stream, chosen)
+        counts = (sa.select(sa.func.count()).where(*which) for which in conditions)
         return sum(connection.execute(count).scalar_one() for count in counts)
 
 
@@ -47,20 +50,20 @@ def resend(ledger: Ledger, stream: str, chosen: SyncedOrders) -> int:
     Raises:
         DatabaseError: the ledger cannot be read or written.
     """
-    ack = ledger.tables.ack
+    tables = ledger.tables
     after: str | None = ""
     count = 0
     while after is not None:
-        some, after = ledger.transact(partial(_make_due, ack=ack, stream=stream, chosen=chosen, after=after))
+        some, after = ledger.transact(partial(_make_due, tables=tables, stream=stream, chosen=chosen, after=after))
         count += some
     return count
 
 
 def _make_due(
-    connection: sa.Connection, ack: sa.Table, stream: str, chosen: SyncedOrders, after: str
+    connection: sa.Connection, tables: LedgerTables, stream: str, chosen: SyncedOrders, after: str
 ) -> tuple[int, str | None]:
     """Make the next ones due behind a key: how many, and the last one of them if there may be more."""
-    statements = _conditions(connection, ack, stream, chosen)
+    ack, statements = tables.ack, _conditions(connection, tables, stream, chosen)
     due = sa.update(ack).values(
         status=AckStatus.REJECTED.value,
         family="transient",
@@ -84,14 +87,17 @@ def _make_due(
 
 
 def _conditions(
-    connection: sa.Connection, ack: sa.Table, stream: str, chosen: SyncedOrders
+    connection: sa.Connection, tables: LedgerTables, stream: str, chosen: SyncedOrders
 ) -> Iterator[list[sa.ColumnElement[bool]]]:
     """The conditions of one statement, or of several where the keys are too many for one."""
+    ack = tables.ack
     which = [ack.c.stream == stream, ack.c.status == AckStatus.SYNCED.value]
     if chosen.run_id is not None:
         which.append(ack.c.run_id == chosen.run_id)
     if chosen.since is not None:
         which.append(ack.c.acked_at >= chosen.since)
+    if chosen.older_than_mapping:
+        which.append(is_older(connection, tables, stream))
     if chosen.keys is None:
         yield which
         return

@@ -43,6 +43,7 @@ ACQUIRING_LEASE = RetrySchedule(attempts=3)
 FOLLOWED_DATABASE = RetrySchedule(
     attempts=UNLIMITED, first_pause=1.0, growth=Growth.DOUBLING, longest_pause=60.0, shortest_share=0.5
 )
+AUDIT_LOOKS = RetrySchedule(attempts=5, first_pause=1.0, growth=Growth.DOUBLING, longest_pause=30.0)
 
 # Asked for again until it has ended
 
@@ -62,6 +63,7 @@ class PollSchedule:
 
 
 JOB_POLLS = PollSchedule(shortest=0.1, longest=30.0, share_of_elapsed=0.2, share_when_likely=0.02)
+READ_JOB_POLLS = JOB_POLLS
 JOB_POLLS_BESIDE_CALLBACKS = PollSchedule(shortest=5.0, longest=120.0, share_of_elapsed=1.0, share_when_likely=1.0)
 
 # Done again and again, in seconds
@@ -79,6 +81,10 @@ SECOND_JOB_LOOK_SECONDS = 3600.0
 LAST_JOB_LOOK_SECONDS = 24 * 3600.0
 JOB_LOOKS = (FIRST_JOB_LOOK_SECONDS, SECOND_JOB_LOOK_SECONDS, LAST_JOB_LOOK_SECONDS)
 TOKEN_CHECK_SECONDS = 5.0
+SHARED_TOKEN_CHECK_SECONDS = 0.5
+SHARED_TOKEN_CLAIM_SECONDS = 60.0
+SHARE_CHECK_SECONDS = 2.0
+SHARE_KEPT_SECONDS = 30.0
 MISSING_PARENT_SECONDS = 60.0
 BUSY_FLUSH_SECONDS = 0.02
 INPUT_CHECK_SECONDS = 0.5
@@ -196,10 +202,16 @@ RETRIES = (
         "",
         "the first pause is `poll_interval_seconds`; the first poll of a run is not tried again",
     ),
+    Retry(
+        "A look of `audit` at an order that a run writes meanwhile",
+        AUDIT_LOOKS,
+        "it counts as under way",
+    ),
 )
 
 POLLS = (
     ("A bulk write job", JOB_POLLS),
+    ("A bulk read job of `audit`", READ_JOB_POLLS),
     ("The same with `callback_url`", JOB_POLLS_BESIDE_CALLBACKS),
 )
 
@@ -210,6 +222,10 @@ INTERVALS = (
     ("Whether it has moved, meanwhile; or, with `wait_for_lock_seconds`, whether it has ended", LEASE_LOOK_SECONDS),
     ("A run whose process lives on this host (stopped) must be seen to stand for so long", LEASE_STANDING_SECONDS),
     ("Whether a callback has come for a job that is waited for", CALLBACK_CHECK_SECONDS),
+    ("Whether another worker has renewed the access token that all share", SHARED_TOKEN_CHECK_SECONDS),
+    ("So long one worker may take to renew it, before another one does", SHARED_TOKEN_CLAIM_SECONDS),
+    ("Which part of the org's upserts and jobs at once is left to this run, while it writes", SHARE_CHECK_SECONDS),
+    ("Without anything to write for so long, a run leaves its part to others", SHARE_KEPT_SECONDS),
     (
         "After `ACCESS_DENIED` (too many access tokens): nothing is asked of Zoho's accounts server",
         TOKENS_DENIED_SECONDS,

@@ -1,4 +1,4 @@
-"""What the tap says to the target beyond Singer: four properties of records, seven keywords of the SCHEMA message.
+"""What the tap says to the target beyond Singer: four properties of records, eight keywords of the SCHEMA message.
 
 A record carries its order's key, version and content as the ledger holds them (`docs/selection.md`), and the time at
 which an order was found to be deleted. The schema says after which runs the records were read, by which ledger and as
@@ -57,6 +57,7 @@ _LEDGER = "x-sync-ledger"
 _STREAM = "x-sync-stream"
 _SOURCE = "x-sync-source"
 _CONTENT = "x-sync-content"
+_BY_HAND = "x-sync-by-hand"
 
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
@@ -108,6 +109,8 @@ class Announcement:
     source: Source | None = None
     content_form: ContentForm | None = None
     """The form of the contents that records carry."""
+    by_hand: bool = False
+    """Whether these are records that somebody pushes: nothing is remembered of how their stream is read and mapped."""
 
     def missing(self) -> list[str]:
         """The keywords without which records of our tap cannot be confirmed."""
@@ -132,6 +135,8 @@ def announce(schema: Mapping[str, Any], announcement: Announcement) -> dict[str,
         announced[_SOURCE] = msgspec.to_builtins(announcement.source)
     if announcement.content_form is not None:
         announced[_CONTENT] = msgspec.to_builtins(announcement.content_form)
+    if announcement.by_hand:
+        announced[_BY_HAND] = True
     return announced
 
 
@@ -149,6 +154,7 @@ def read_announcement(schema: Mapping[str, Any]) -> Announcement:
         stream=_text(schema, _STREAM),
         source=_struct(schema, _SOURCE, Source),
         content_form=_struct(schema, _CONTENT, ContentForm),
+        by_hand=schema.get(_BY_HAND) is True,
     )
 
 

@@ -15,7 +15,9 @@ import sqlalchemy as sa
 from sync_databases.engines import Engine, PartialIndexes
 from sync_databases.exact_text import ExactText
 from sync_databases.keys import KEY_LENGTH
-from sync_databases.table_types import any_text_type, blob_type, long_text_type, timestamp_type
+from sync_databases.table_types import any_text_type, blob_type, counter_type, long_text_type, timestamp_type
+from sync_ledger.audit_tables import accepted_table, audit_table
+from sync_ledger.worker_tables import token_table, worker_table
 
 CODE_LENGTH = 100
 FIELD_LENGTH = 255
@@ -79,6 +81,13 @@ class LedgerTables:
     stream: sa.Table
     write: sa.Table
     content_form: sa.Table
+    token: sa.Table
+    mapping: sa.Table
+    outcome: sa.Table
+    audit: sa.Table
+    accepted: sa.Table
+    worker: sa.Table
+    sample: sa.Table
 
     @property
     def of_records(self) -> tuple[sa.Table, ...]:
@@ -96,7 +105,15 @@ def ledger_tables(engine: Engine, schema: str | None = None) -> LedgerTables:
     version = sa.Table("zoho_sync_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
     tables = _ack_table(metadata, engine), _job_table(metadata, engine), _run_table(metadata, engine)
     further = _identity_table(metadata), _stream_table(metadata, engine), _write_table(metadata, engine)
-    return LedgerTables(metadata, *tables, version, *further, _content_form_table(metadata, engine))
+    latest = _content_form_table(metadata, engine), token_table(metadata, engine), _mapping_table(metadata, engine)
+    of_audits = audit_table(metadata, engine), accepted_table(metadata, engine)
+    newest = (
+        _outcome_table(metadata, engine),
+        *of_audits,
+        worker_table(metadata, engine),
+        _sample_table(metadata, engine),
+    )
+    return LedgerTables(metadata, *tables, version, *further, *latest, *newest)
 
 
 def _ack_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
@@ -125,10 +142,14 @@ def _ack_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         # that its version says enough. Without a form: another tap's, or an early version's.
         sa.Column("content", sa.String(32)),
         sa.Column("content_form", sa.String(16)),
+        # By which mapping it was written, as `written_mappings.py` counts them.
+        sa.Column("mapping_number", sa.Integer),
         sa.Column("folded_key", ExactText(KEY_LENGTH)),
         sa.Column("earlier_zoho_id", sa.String(32)),
         sa.Column("remade_run_id", sa.String(32)),
         sa.Column("acked_at", timestamp_type(engine), nullable=False),
+        # When its last outcome was written that the history holds packed with others (`history.py`): finds that row.
+        sa.Column("packed_at", timestamp_type(engine)),
     )
     waiting = table.c.next_attempt_at.is_not(None)
     # Nearly every order is synced and waits for nothing: the index holds just those that do, where it can.
@@ -214,6 +235,14 @@ def _run_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         # Since when runs on the same host saw the count stand still at `standing_beats`, though the process lives.
         sa.Column("standing_since", timestamp_type(engine)),
         sa.Column("standing_beats", sa.Integer),
+        # A fingerprint of the target's settings, without secrets.
+        sa.Column("settings_mark", sa.String(16)),
+        # What a user calls runs that belong together.
+        sa.Column("run_group", any_text_type(engine, RUN_GROUP_LENGTH)),
+        # Why orders were refused, as JSON (`run_facts.py`).
+        sa.Column("causes", long_text_type(engine)),
+        # Since when nothing is concluded from the run any more: `forget` keeps it for its credits and the history.
+        sa.Column("forgotten_at", timestamp_type(engine)),
     )
 
 
@@ -277,6 +306,63 @@ def _content_form_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("described", long_text_type(engine), nullable=False),
     )
 
+
+def _mapping_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
+    """By which mappings each stream was written (`written_mappings.py`)."""
+    return sa.Table(
+        "zoho_sync_mapping",
+        metadata,
+        sa.Column("stream", ExactText(100), primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("described", long_text_type(engine), nullable=False),  # "": not known
+    )
+
+
+def _sample_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
+    """Some orders of each stream, column by column (`order_samples.py`)."""
+    return sa.Table(
+        "zoho_sync_sample",
+        metadata,
+        sa.Column("stream", ExactText(100), primary_key=True),
+        sa.Column("partition_name", sa.String(20), primary_key=True),
+        sa.Column("described", long_text_type(engine), nullable=False),
+    )
+
+
+def _outcome_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
+    """What became of orders, run by run (`history.py`): one row a call or job, or one an order. Holds no contents."""
+    table = sa.Table(
+        "zoho_sync_outcome",
+        metadata,
+        sa.Column("outcome_id", counter_type(engine), sa.Identity(), primary_key=True),
+        sa.Column("stream", ExactText(100), nullable=False),
+        sa.Column("run_id", sa.String(32), nullable=False),
+        # Which of the run's transactions wrote it: one for each call and job.
+        sa.Column("settlement", sa.Integer, nullable=False),
+        sa.Column("happened_at", timestamp_type(engine), nullable=False),
+        sa.Column("status", sa.String(10), nullable=False),
+        sa.Column("channel", sa.String(10)),
+        sa.Column("job_id", sa.String(32)),
+        sa.Column("order_count", sa.Integer, nullable=False),
+        # Keys, versions and record ids of several orders; NULL where the columns below are of one.
+        sa.Column("packed", blob_type(engine)),
+        sa.Column("record_key", ExactText(KEY_LENGTH)),
+        sa.Column("version", ExactText(KEY_LENGTH)),
+        sa.Column("zoho_id", sa.String(32)),
+        sa.Column("action", sa.String(10)),
+        sa.Column("family", sa.String(15)),
+        sa.Column("error_code", sa.Unicode(CODE_LENGTH)),
+        sa.Column("error_field", sa.Unicode(FIELD_LENGTH)),
+        sa.Column("error_message", any_text_type(engine, MESSAGE_LENGTH)),
+    )
+    # What became of the orders of a run? And of which call was an order that was packed then?
+    sa.Index("ix_zoho_sync_outcome_run", table.c.run_id, table.c.happened_at)
+    key = table.c.record_key.is_not(None)
+    sa.Index("ix_zoho_sync_outcome_key", table.c.stream, table.c.record_key, **_where(engine, key))
+    return table
+
+
+RUN_GROUP_LENGTH = 100
 
 RUN_COUNTS = ("read", "synced", "unchanged", "superseded", "rejected", "parked", "unsynced")
 """What a run counts; `read` is the sum of the others."""

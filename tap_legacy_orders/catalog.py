@@ -1,7 +1,12 @@
-"""The catalog entry of the orders' stream: its JSON schema, keys and metadata."""
+"""The catalog entry of the orders' stream: its JSON schema, keys and metadata.
+
+A catalog may be older than the table: Meltano keeps the one of the first run for as long as the settings are the same.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from singer_sdk.singerlib import Catalog, CatalogEntry, MetadataMapping, Schema
@@ -18,6 +23,11 @@ from sync_ledger.stream_contract import (
 from tap_legacy_orders.order_lines import LinesTable
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap_errors import TapConfigError
+
+_DISCOVERED = "x-sync-columns"
+"""Keyword of the schema in our own catalogs: all columns that there were, so that later ones are known to be new."""
+
+RUN_DISCOVERY = "run discovery again (`meltano run --refresh-catalog ...`)"
 
 
 def catalog_entry(
@@ -52,7 +62,16 @@ def catalog_entry(
         replication_key=table.replication.name,
         metadata=metadata,
     ).to_dict()
+    entry["schema"][_DISCOVERED] = [column.name for column in table.columns]
     return entry
+
+
+def columns_at_discovery(catalog: Mapping[str, Any] | None) -> Mapping[str, Collection[str]]:
+    """The columns that each stream's table had when the catalog was made, as far as it says so."""
+    if catalog is None:
+        return {}
+    schemas = {each.get("tap_stream_id") or each.get("stream"): each["schema"] for each in catalog["streams"]}
+    return {str(stream): schema[_DISCOVERED] for stream, schema in schemas.items() if _DISCOVERED in schema}
 
 
 def _own_properties(*, find_deleted: bool) -> dict[str, dict[str, Any]]:
@@ -70,13 +89,56 @@ def complete(catalog: Catalog, stream: str, lines: LinesTable | None, *, find_de
     """
     entry = catalog.get_stream(stream)
     if entry is None:
-        raise TapConfigError(f"catalog: it has no stream {stream!r}; run discovery again")
+        raise TapConfigError(f"catalog: it has no stream {stream!r}; {RUN_DISCOVERY}")
     properties = entry.schema.properties
     if properties is None:
-        raise TapConfigError(f"catalog: stream {stream!r} has no properties; run discovery again")
-    if lines is not None and lines.property not in properties:
-        properties[lines.property] = Schema.from_dict(lines.json_schema())
-        entry.metadata[("properties", lines.property)] = Metadata(selected_by_default=True)
+        raise TapConfigError(f"catalog: stream {stream!r} has no properties; {RUN_DISCOVERY}")
+    if lines is not None:
+        if lines.property not in properties:
+            entry.metadata[("properties", lines.property)] = Metadata(selected_by_default=True)
+        properties[lines.property] = Schema.from_dict(lines.json_schema())  # a line has the columns that there are now
     for name, schema in _own_properties(find_deleted=find_deleted).items():
         properties.setdefault(name, Schema.from_dict(schema))
         entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC
+
+
+def add_new_columns(
+    catalog: Catalog, stream: str, table: OrdersTable, discovered: Mapping[str, Collection[str]], log: logging.Logger
+) -> None:
+    """Add the columns that the table got after the catalog was made, and say so.
+
+    Not where the catalog leaves columns out, or does not say what there was: then nobody knows whether they are meant.
+    """
+    entry = catalog[stream]
+    properties = entry.schema.properties or {}
+    new = [column for column in table.columns if column.name not in properties]
+    known = discovered.get(stream)
+    if known is not None:
+        new = [column for column in new if column.name not in known]
+    if not new:
+        return
+    names = ", ".join(column.name for column in new)
+    if known is None:
+        log.warning("catalog: it lacks %s of %s, not read; if it is to be, %s", names, table.name, RUN_DISCOVERY)
+        return
+    if not all(name in properties and _is_selected(entry, name) for name in known):
+        log.warning(
+            "catalog: %s is new in %s, and not read, since the catalog leaves columns out; %s",
+            names,
+            table.name,
+            RUN_DISCOVERY,
+        )
+        return
+    for column in new:
+        properties[column.name] = Schema.from_dict(json_schema(column, required=False))
+        entry.metadata[("properties", column.name)] = Metadata(selected=True)
+    log.info("catalog: %s is new in %s since it was made, and read as well", names, table.name)
+
+
+def _is_selected(entry: CatalogEntry, name: str) -> bool:
+    metadata = entry.metadata[("properties", name)]
+    return (
+        metadata.inclusion is Metadata.InclusionType.AUTOMATIC
+        or metadata.selected
+        or (metadata.selected is None and metadata.selected_by_default is not False)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import sys
 from typing import Any
@@ -11,11 +12,15 @@ from singer_sdk.plugin_base import SingerCommand
 
 from sync_databases.displayed_text import escape_log_lines
 from sync_processes.exit_codes import ExitCode
-from sync_processes.shutdown import ending_in_time
+from sync_processes.library_warnings import keep_library_warnings_out
+from sync_processes.shutdown import abandon_output, ending_in_time
 from tap_legacy_orders.tap_errors import StoppedBySignal, TapConfigError, TapSyncError
 
 GC_THRESHOLDS = (100_000, 50, 1000)
 """A page is many short-lived rows without cycles: the search after every 700 rows took a fifth of the time."""
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_UNREADABLE = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
 class OneLineErrors(SingerCommand):
@@ -27,6 +32,7 @@ class OneLineErrors(SingerCommand):
         gc.freeze()  # what starting has made lives to the end
         try:
             escape_log_lines(self.logger)
+            keep_library_warnings_out()
             with ending_in_time(self.logger.error):
                 return super().main(*args, **kwargs)
         except (TapConfigError, TapSyncError, StoppedBySignal) as error:
@@ -35,9 +41,15 @@ class OneLineErrors(SingerCommand):
         except MappingError as error:
             self.logger.error("stream_maps: %s", error)  # noqa: TRY400
             sys.exit(ExitCode.SET_UP)
-        except (ValueError, FileExistsError, FileNotFoundError) as error:
+        except (ValueError, *_UNREADABLE) as error:
             # singer-sdk raises FileExistsError for a missing file too, and reads JSON by a library of its choice.
             if isinstance(error, ValueError) and type(error).__name__ != "JSONDecodeError":
                 raise
             self.logger.error("--config, --catalog or --state: the file cannot be read: %s", error)  # noqa: TRY400
             sys.exit(ExitCode.SET_UP)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            abandon_output()
+            self.logger.error("the output cannot be written: %s; make room, then run again", error.strerror)  # noqa: TRY400
+            sys.exit(ExitCode.FAILED)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from sync_databases.damaged_texts import is_of_damaged_text, read_any_bytes
 from sync_databases.database_errors import DatabaseError, DatabaseUnavailableError
 from sync_databases.engines import engine_of
 from sync_databases.readable_engine import readable_engine
@@ -25,6 +27,8 @@ from sync_ledger.recovery import release_uncreated
 from sync_ledger.statistics import few_are_estimated, refresh_statistics
 from tap_legacy_orders.tap_errors import TapConfigError, TapLockedError, TapSyncError, cause_of, where
 
+_REFUSED = re.compile(r"no such|syntax|unrecognized token|denied|unknown column|readonly", re.IGNORECASE)
+"""SQLite and MySQL say so of statements that they refuse, by the kind of error that a broken connection has too."""
 ORDERS_CHECK = "`sqlalchemy_url`, the user's rights, and `filter` if one is set"
 LEDGER_CHECK = "`ack_url`, `ack_schema` and the user's rights"
 
@@ -67,28 +71,47 @@ def reading(engine: sa.Engine, what: str = "orders", check: str = ORDERS_CHECK) 
     except _errors(engine) as error:
         cause = cause_of(error, engine.url)
         url = "`ack_url`" if what == "ledger" else "`sqlalchemy_url`"
-        says, hint = ("says", check) if connected else ("cannot be used", f"{url}{tls_hint(engine.url, cause)}")
-        at = where(engine.url)
-        raise TapSyncError(f"the database with the {what}, {at}, {says}: {cause}; check {hint}") from error
+        says = "says" if connected else "cannot be used"
+        hint = _hint(error, cause, check) if connected else f"check {url}{tls_hint(engine.url, cause)}"
+        raise TapSyncError(f"the database with the {what}, {where(engine.url)}, {says}: {cause}; {hint}") from error
+
+
+def _hint(error: BaseException, cause: str, check: str) -> str:
+    """What to do: settings and rights are checked where the statement was refused, not where the database gave way."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return "the connection was lost; run again once the database answers"
+    refused = isinstance(error, (sa.exc.ProgrammingError, sa.exc.DataError)) or not isinstance(error, DBAPIError)
+    if refused or _REFUSED.search(cause):
+        return f"check {check}"
+    return "nothing of the settings is known to be wrong; see the database's own log, and run again"
 
 
 def _errors(engine: sa.Engine) -> tuple[type[Exception], ...]:
     """What a query can raise; the driver's own errors too, since rows are taken from it directly."""
-    return (SQLAlchemyError, OSError, engine.dialect.loaded_dbapi.Error)
+    return (SQLAlchemyError, OSError, UnicodeError, engine.dialect.loaded_dbapi.Error)
 
 
 def fetch_rows(connection: sa.Connection, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
     """Run a query and take its rows from the driver itself, without a Row object each."""
     try:
-        result = connection.execute(statement)
-        with result:
-            # Without a cursor the statement gave no rows to fetch.
-            return list(result.cursor.fetchall()) if result.cursor is not None else []
+        return _rows_of(connection, statement)
+    except sa.exc.DataError as error:
+        if not is_of_damaged_text(connection, error):
+            raise
+        read_any_bytes(connection)
+        return _rows_of(connection, statement)
     except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
         # Before Python 3.11 the first row is read, and refused, when the statement is executed.
         if "decode to UTF-8" not in str(error):
             raise
     return _fetch_damaged_text(connection, statement)
+
+
+def _rows_of(connection: sa.Connection, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
+    result = connection.execute(statement)
+    with result:
+        # Without a cursor the statement gave no rows to fetch.
+        return list(result.cursor.fetchall()) if result.cursor is not None else []
 
 
 def asked_by_key(keys: Sequence[_Key], ask: Callable[[Sequence[_Key]], list[_Row]]) -> tuple[list[_Row], list[_Key]]:

@@ -104,6 +104,12 @@ class Contents:
             return Other(OTHER_CONTENT, content)
         return Other(SAME_CONTENT, content) if ack.status == synced else None
 
+    def columns_of(self, page: Page) -> list[dict[str, bytes]]:
+        """The columns of each order of a page, as its record has them, without key and version."""
+        orders = [_properties.decode(line) for line in self._lines_of(page)]
+        own = {KEY_PROPERTY, VERSION_PROPERTY}
+        return [{name: bytes(value) for name, value in order.items() if name not in own} for order in orders]
+
     def log_incomparable(self) -> None:
         """Say how many orders could not be compared since the last time."""
         if self._incomparable:

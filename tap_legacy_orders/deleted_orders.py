@@ -53,7 +53,7 @@ class DeletedOrders:
         self._ledger = ledger
         self._stream = stream
         self._log = logger
-        self._queries = UnsyncedQueries(self._table, value_sql_for(engine.dialect), stream, (), None)
+        self._queries = UnsyncedQueries(self._table.by_key_alone, value_sql_for(engine.dialect), stream, (), None)
         names = [*(column.name for column in table.key), KEY_PROPERTY, VERSION_PROPERTY, DELETED_AT_PROPERTY]
         self.encoder = LineEncoder(names, [_as_is] * len(names))
 
@@ -88,6 +88,15 @@ class DeletedOrders:
                 foreign,
                 self._table.name,
             )
+
+    def keys(self) -> Iterator[Sequence[str]]:
+        """Give their keys alone, some at a time.
+
+        Raises:
+            TapSyncError: as `pages`.
+        """
+        for columns in self.pages():
+            yield columns[-3]
 
     def _known_keys(self) -> Iterator[list[str]]:
         ack = self._ledger.tables.ack

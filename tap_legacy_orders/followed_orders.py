@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 
 from sync_databases.database_clock import clock_time
 from sync_ledger.retry_schedules import FOLLOW_LEDGER_POLL_SECONDS, FOLLOW_WIDE_POLL_SECONDS
+from tap_legacy_orders.change_guard import ChangeCount
 from tap_legacy_orders.contents import Contents
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.page_reader import PageReader
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.poll_wakeup import PollWakeup
 from tap_legacy_orders.reading_scope import choose_scope
-from tap_legacy_orders.sent_orders import SentOrders
+from tap_legacy_orders.sent_orders import NotSent, SentOrders
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
 QUICK_LOOKBACK = timedelta(seconds=10)
@@ -39,12 +40,18 @@ FULL_PASS_QUERIES = 7
 class FollowedOrders:
     """The unsynced orders of one stream, as they come to be."""
 
-    def __init__(self, source: OrdersSource, contents: Contents | None = None) -> None:
-        """Begin with nothing sent; `contents` compares orders in the window with their acks."""
+    def __init__(
+        self, source: OrdersSource, contents: Contents | None = None, changes: ChangeCount | None = None
+    ) -> None:
+        """Begin with nothing sent; `contents` compares orders in the window with their acks.
+
+        `changes` counts what is about to be sent, and stops where it is too much.
+        """
         self._source = source
+        self._changes = changes
         self._sent = SentOrders()
         self._reader = PageReader(source, self._sent, contents)
-        self._full = UnsyncedOrders(source, self._reader)
+        self._full = UnsyncedOrders(source, pages=self._reader)
         self._bookmark: str | None = None
         self._position: str | None = None
         self._newest: str | None = None
@@ -89,7 +96,9 @@ class FollowedOrders:
         scope = choose_scope(self._source, bookmark)
         self._note_newest(scope.range.upper)
         self._tick = scope.range.tick
-        yield from self._full.pages_of(scope)
+        if self._changes is not None:
+            self._changes.before(scope, sent=NotSent(self._sent))
+        yield from self._counted(self._full.pages_of(scope))
 
     def new_pages(self) -> Iterator[Page]:
         """Read what has become unsynced since the last pass, and retries that have come due."""
@@ -122,11 +131,17 @@ class FollowedOrders:
         if newest is None:
             return
         if unsettled or (wide and is_open):
-            yield from self._reader.range_pages(cutoff, chosen, newest, comparing=wide)
+            if self._changes is not None:
+                sent = NotSent(self._sent)
+                self._changes.before_range(cutoff, chosen, newest, comparing=wide, sent=sent)
+            yield from self._counted(self._reader.range_pages(cutoff, chosen, newest, comparing=wide))
             return
         self._position = newest
         if wide:
             self._bookmark = newest
+
+    def _counted(self, pages: Iterator[Page]) -> Iterator[Page]:
+        return pages if self._changes is None else self._changes.counted(pages)
 
     def _ask_other_ledger(self, newest: str | None, now: datetime) -> tuple[bool, bool, datetime]:
         """What the one query cannot find out where the ledger lies elsewhere: unsettled, due, and the cutoff."""

@@ -16,13 +16,15 @@ import sqlalchemy as sa
 from sync_databases.columns import Column, Kind, json_schema
 from sync_databases.engines import engine_of
 from sync_databases.key_sql import joined_key
-from sync_databases.keys import split_key
+from sync_databases.keys import join_key, split_key
 from sync_databases.stored_types import with_stored_types
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.stream_contract import KEY_PROPERTY
 from tap_legacy_orders.connections import fetch_rows, reading
+from tap_legacy_orders.filtered_rows import filtered
 from tap_legacy_orders.json_values import Warn, converter
-from tap_legacy_orders.orders_table import OrdersTable, find_column, find_key, listed, reflect
+from tap_legacy_orders.named_tables import chosen_columns, find_key, find_parent, reflect
+from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.tap_errors import TapConfigError
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries
@@ -48,10 +50,14 @@ class LinesTable:
     key: tuple[Column, ...]
     property: str
     """The property of the order's record that holds the lines."""
+    filter: str | None = None
+    """An SQL condition that lines must meet."""
+    numbered: bool = False
+    """Whether lines are known by their order and their place in it: what identifies one changes with every edit."""
 
     def json_schema(self) -> dict[str, Any]:
         """State the property as JSON schema: an array of lines, each with its key as text."""
-        keys = {column.name for column in self.key}
+        keys = set[str]() if self.numbered else {column.name for column in self.key}
         properties = {column.name: json_schema(column, required=column.name in keys) for column in self.columns}
         properties[KEY_PROPERTY] = {"type": ["string"], "description": "The line's key as text"}
         items = {"type": "object", "properties": properties, "required": [KEY_PROPERTY]}
@@ -71,11 +77,9 @@ def find_lines_table(
         raise TapConfigError("lines.table: name the table that holds the orders' lines")
     reflected = reflect(sa.inspect(connection), table, "lines.table", engine)
     every = reflected.columns
-    parent = _parent(every, config.get("parent_key"), orders, table)
+    parent = find_parent(every, config.get("parent_key"), orders.key, "lines.parent_key", table)
     key = find_key(every, config.get("key_column"), reflected.primary, table, "lines.key_column")
-    wanted = set(config.get("columns") or every)
-    for column in sorted(wanted):
-        find_column(every, column, "lines.columns", table)
+    wanted = chosen_columns(every, config, table, "lines.")
     name = config.get("name") or DEFAULT_NAME
     if name in {column.name for column in orders.columns}:
         raise TapConfigError(f"lines.name: {orders.name} has a column {name!r} already; choose another name")
@@ -88,17 +92,9 @@ def find_lines_table(
         parent=parent,
         key=key,
         property=name,
+        filter=config.get("filter") or None,
+        numbered=bool(config.get("numbered")),
     )
-
-
-def _parent(every: Mapping[str, Column], setting: Any, orders: OrdersTable, table: str) -> tuple[Column, ...]:
-    keys = [column.name for column in orders.key]
-    names = listed(setting, "lines.parent_key") or [name for name in keys if name in every]
-    if len(names) != len(keys):
-        raise TapConfigError(
-            f"lines.parent_key: name the columns of {table} that hold the order's {', '.join(keys)}: {', '.join(every)}"
-        )
-    return tuple(find_column(every, name, "lines.parent_key", table) for name in names)
 
 
 class OrderLines:
@@ -110,13 +106,14 @@ class OrderLines:
         self._engine = engine
         self._orders = orders
         self._database = value_sql_for(engine.dialect)
-        self._queries = UnsyncedQueries(orders, self._database, "", (), None)
+        self._queries = UnsyncedQueries(orders.by_key_alone, self._database, "", (), None)
         self._names = [*(column.name for column in lines.columns), KEY_PROPERTY]
         self._converters = [converter(column, zone, warn) for column in lines.columns]
         self._key_type = _plain_type(orders.key)
         self._most = min(ORDERS_AT_ONCE, engine_of(engine.dialect).keys_per_lookup)
         if self._key_type is None:
             self._most = min(self._most, ORDERS_BY_CAST)
+        self._numbered = lines.numbered
         self._select = self._selected(lines)
 
     def attach(self, pages: Iterator[Page]) -> Iterator[Page]:
@@ -133,10 +130,14 @@ class OrderLines:
                 bookmark = page.bookmark if end == page.count else None
                 yield replace(page, columns=[*columns, lines], count=end - start, bookmark=bookmark)
 
+    def statement(self, keys: Sequence[str]) -> sa.Select[Any]:
+        """The query for the lines of these orders."""
+        return self._select.where(self._wanted(keys))
+
     def _read(self, keys: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """Read the lines of these orders: by the order's key, in the order of the lines' keys."""
         with reading(self._engine, "lines", "`lines`, and the user's rights") as connection:
-            rows = fetch_rows(connection, self._select.where(self._wanted(keys)))
+            rows = fetch_rows(connection, self.statement(keys))
         found: dict[str, list[dict[str, Any]]] = {}
         if not rows:
             return found
@@ -144,12 +145,15 @@ class OrderLines:
         converted = [convert(column) for convert, column in zip(self._converters, values, strict=True)]
         names = self._names
         for order, *line in zip(orders, *converted, line_keys, strict=True):
-            found.setdefault(order, []).append(dict(zip(names, line, strict=True)))
+            of_order = found.setdefault(order, [])
+            if self._numbered:
+                line[-1] = join_key((order, str(len(of_order) + 1)))
+            of_order.append(dict(zip(names, line, strict=True)))
         return found
 
     def _selected(self, table: LinesTable) -> sa.Select[Any]:
         named = {column.name: None for column in (*table.columns, *table.parent, *table.key)}
-        lines = sa.table(table.name, *map(sa.column, named), schema=table.schema).alias("l")
+        lines = filtered(sa.table(table.name, *map(sa.column, named), schema=table.schema), table.filter, "l")
         orders = self._queries.orders
         key = [lines.c[column.name] for column in table.key]
         belongs = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_databases.chunks import lookup_chunks
-from sync_databases.column_texts import split_as_key
+from sync_databases.column_texts import can_hold, split_as_key
 from sync_databases.columns import Column
 from sync_databases.database_clock import database_now
 from sync_databases.flag_statements import ROW_SIGN
@@ -21,6 +21,7 @@ from sync_ledger.acks import count_by_status
 from sync_ledger.content_forms import ContentForm, read_forms
 from sync_ledger.deleted_records import keys_of_deleted
 from sync_ledger.ledger import Ledger
+from sync_ledger.run_facts import is_remembered
 from sync_ledger.tables import AckStatus
 from tap_legacy_orders.actions import AckState, action_for
 from tap_legacy_orders.connections import LEDGER_CHECK, asked_by_key, fetch_rows, reading
@@ -142,6 +143,14 @@ class OrdersSource:
         exact = set(wanted)
         return [row for row in rows if self.layout.key(row) in exact]
 
+    def absent_among(self, keys: Collection[str]) -> list[str]:
+        """Those of these keys, of this partition, that no order has which passes the filter."""
+        ours = sorted(filter(self.table.partition.holds, keys))
+        split = [parts for parts in map(self._split, ours) if parts is not None]
+        rows, _ = asked_by_key(split, lambda some: self.ask(self._queries.keys_among(some))) if split else ([], [])
+        present = {row[0] for row in rows}
+        return [key for key in ours if key not in present]
+
     # The ledger
 
     def ledger_now(self) -> datetime:
@@ -160,14 +169,14 @@ class OrdersSource:
         with self._reading_ledger() as connection:
             return count_by_status(connection, self._ack, self.stream).get(AckStatus.SYNCED.value, 0)
 
-    def count_synced_among(self, keys: Sequence[str]) -> int:
-        """How many of these are."""
-        ack, count = self._ack, 0
-        query = sa.select(sa.func.count()).where(ack.c.stream == self.stream, ack.c.status == AckStatus.SYNCED.value)
+    def synced_among(self, keys: Sequence[str]) -> list[str]:
+        """Which of these are."""
+        ack, found = self._ack, list[str]()
+        query = sa.select(ack.c.record_key).where(ack.c.stream == self.stream, ack.c.status == AckStatus.SYNCED.value)
         with self._reading_ledger() as connection:
             for chunk in lookup_chunks(connection, keys):
-                count += connection.execute(query.where(ack.c.record_key.in_(chunk))).scalar_one()
-        return count
+                found += connection.execute(query.where(ack.c.record_key.in_(chunk))).scalars()
+        return found
 
     def deleted_in_crm(self, after: str | None, limit: int) -> list[str]:
         """The keys of orders whose records were deleted."""
@@ -198,7 +207,9 @@ class OrdersSource:
         run = self.ledger.tables.run
         complete = sa.and_(run.c.how_ended == "finished", run.c.unsynced_count == sa.literal_column("0"))
         ended = sa.func.max(sa.case((complete, run.c.started_at)))
-        ours = sa.and_(run.c.stream == self.stream, run.c.partition_name == self.table.partition.name)
+        ours = sa.and_(
+            run.c.stream == self.stream, run.c.partition_name == self.table.partition.name, is_remembered(run)
+        )
         with self._reading_ledger() as connection:
             last, first = connection.execute(sa.select(ended, sa.func.min(run.c.started_at)).where(ours)).one()
             return last, first
@@ -241,6 +252,12 @@ class OrdersSource:
         )
         # Where a flag says what is unsynced, an order of any age may be.
         return chosen if self.table.flag is None else chosen.from_the_start()
+
+    def beyond(self, key: str) -> Range | None:
+        """From a key on, where contents are compared; None where the column holds no such key any more."""
+        if not can_hold(self.table.replication, self.database.engine, key):
+            return None
+        return Range(key, self.newest(None))
 
     def page(self, rows: Sequence[Row], bookmark: str | None, marks: Mapping[str, str] | None = None) -> Page:
         """Turn rows into a page; with `marks` by key, records carry their contents."""

@@ -6,25 +6,25 @@ What the settings leave open is found in the database; where there is no one cho
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
-from sqlalchemy.exc import NoSuchTableError
 
 from sync_databases.columns import Column
 from sync_databases.engines import engine_of
-from sync_databases.page_order import UnfitColumnError, settled
-from sync_databases.reflection import columns_of, primary_key, table_names
 from sync_databases.stored_types import with_stored_types
+from sync_databases.value_sql import Element, ValueSql
 from sync_ledger.partitions import WHOLE, Partition
 from tap_legacy_orders.change_columns import likely_change_columns, sure_change_columns
-from tap_legacy_orders.change_detection import asks_for_content
+from tap_legacy_orders.change_detection import asks_for_content, content_every
+from tap_legacy_orders.changed_at import LABEL, ChangedAt, find_changed_at, is_of_several
+from tap_legacy_orders.filtered_rows import filtered
+from tap_legacy_orders.named_tables import Reflected, chosen_columns, find_column, find_key, listed, reflect, settle
 from tap_legacy_orders.partition_setting import read_partition
 from tap_legacy_orders.sync_flag import FlagColumns, check_flag, wanted_flag
-from tap_legacy_orders.tap_errors import TapConfigError, where
+from tap_legacy_orders.tap_errors import TapConfigError
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class OrdersTable:
     """Those that records carry, in the table's order."""
     key: tuple[Column, ...]
     replication: Column
+    """When an order changed; a column of the table unless `changed_at` is set."""
     version: Column
     """What the version text is made of: the replication key unless a version column is set."""
     filter: str | None = None
@@ -52,7 +53,11 @@ class OrdersTable:
     notified_by: str = ""
     """The table whose trigger notifies of changes."""
     by_content: bool = False
-    """Whether no column says what changed: all orders are compared, and the key stands for the replication key."""
+    """Whether all orders are compared: no column says what changed, or all of it; pages go by the key."""
+    changed_at: ChangedAt | None = None
+    """What the replication key is made of, where it is the latest of several columns."""
+    content_every: timedelta | None = None
+    """How often all orders are compared by content; None: in each run."""
     has_ties: bool = False
     """Whether orders of different keys may compare as equal: letters that are folded, and no constraint against it."""
 
@@ -64,6 +69,30 @@ class OrdersTable:
     def sent(self, columns: Sequence[Column]) -> list[Column]:
         """Those of the columns whose values a flag stands for: all but the flag."""
         return [column for column in columns if self.flag is None or column.name != self.flag.name]
+
+    def rows(self, database: ValueSql, columns: Sequence[Column]) -> sa.FromClause:
+        """The orders in SQL, with these columns and those that are gone by.
+
+        Whatever a filter names cannot meet the names of other tables.
+        """
+        gone_by = [each for each in (self.replication, self.version, self.flag) if each and not self._is_computed(each)]
+        parts = [] if self.changed_at is None else self.changed_at.needed
+        names = {column.name: None for column in (*columns, *self.key, *parts, *gone_by)}
+        orders = sa.table(self.name, *map(sa.column, names), schema=self.schema)
+        computed = [] if self.changed_at is None else [self.changed_at.expression(database, orders, self.key)]
+        return filtered(orders, self.filter, "o", *(each.label(LABEL) for each in computed))
+
+    def element(self, rows: sa.FromClause, column: Column) -> Element:
+        """A column of `rows`; also the one that stands for several."""
+        return rows.c[LABEL if self._is_computed(column) else column.name]
+
+    def _is_computed(self, column: Column) -> bool:
+        return self.changed_at is not None and column == self.changed_at.column
+
+    @property
+    def by_key_alone(self) -> OrdersTable:
+        """The same table for statements that look orders up by key: nothing is computed for them."""
+        return replace(self, changed_at=None, replication=self.key[0], version=self.key[0])
 
     @property
     def flag_columns(self) -> FlagColumns | None:
@@ -93,15 +122,25 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
     name, schema, every = reflected.name, reflected.schema, reflected.columns
     named = find_key(every, config.get("key_column"), reflected.primary, table)
     key = settle(connection, reflected, named, "key_column", table)
-    changes = None if asks_for_content(config) else _replication(every, config, table)
-    (replication,) = settle(connection, reflected, [changes or key[0]], "replication_key", table)
-    version = replication
+    asked = asks_for_content(config)
+    changed_at = _several(engine, connection, reflected, key, config)
+    changes = (
+        None if changed_at or (asked and not config.get("replication_key")) else _replication(every, config, table)
+    )
+    if changed_at is not None:
+        version = changed_at.column
+    else:
+        (version,) = settle(connection, reflected, [changes or key[0]], "replication_key", table)
+    replication = key[0] if asked else version
+    by_content = asked or (changes is None and changed_at is None)
     if config.get("version_column"):
         version = find_column(every, config["version_column"], "version_column", table)
-    wanted = set(config.get("columns") or every)
-    for column in sorted(wanted):
-        find_column(every, column, "columns", table)
-    wanted |= {column.name for column in (*key, replication)}
+    wanted = chosen_columns(every, config, table)
+    needed = {column.name for column in (*key, *(() if changed_at else (changes or key[0],)))}
+    kept = needed & set(config.get("exclude") or ())
+    if kept:
+        raise TapConfigError(f"exclude: {', '.join(sorted(kept))} of {table} is key or replication key, always sent")
+    wanted |= needed
     flag = wanted_flag(config)
     found = OrdersTable(
         name=name,
@@ -116,110 +155,17 @@ def find_orders_table(engine: sa.Engine, connection: sa.Connection, config: Mapp
         flag=None if flag is None else find_column(every, flag, "sync_flag_column", table),
         other_columns=tuple(column for column in every if column not in wanted),
         notified_by=(config.get("notify_table") or name).rpartition(".")[2],
-        by_content=changes is None,
+        by_content=by_content,
+        changed_at=changed_at,
+        content_every=content_every(config, column=None if by_content else replication.name),
         has_ties=any(column.folds for column in key) and not _is_unique(inspector, reflected, key),
         source_name=name if schema in {None, inspector.default_schema_name} else f"{schema}.{name}",
     )
+    if changed_at is not None and flag is not None:
+        raise TapConfigError("sync_flag_column: a flag stands for one replication key, and several columns are named")
     if found.flag_columns is not None:
         check_flag(found.flag_columns, engine_of(engine.dialect))
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Reflected:
-    """A table or view as the database describes it."""
-
-    name: str
-    schema: str | None
-    columns: dict[str, Column]
-    primary: Sequence[str]
-
-
-def reflect(inspector: sa.Inspector, text: str, setting: str, engine: sa.Engine) -> Reflected:
-    """Look up the table or view that the text of a setting names.
-
-    Raises:
-        TapConfigError: there is none; the message names similar ones.
-    """
-    name, schema = _locate(inspector, text, setting, engine.url)
-    try:
-        columns = columns_of(inspector, name, schema)
-    except NoSuchTableError:
-        raise TapConfigError(_missing_table(inspector, text, setting, engine.url)) from None
-    primary = primary_key(inspector, name, schema)
-    return Reflected(name, schema, columns, primary)
-
-
-def _locate(inspector: sa.Inspector, text: str, setting: str, url: sa.URL) -> tuple[str, str | None]:
-    """Split `schema.table`, unless the table's own name has a dot."""
-    schema, _, name = text.rpartition(".")
-    candidates = [(text, None), (name, schema)] if schema else [(text, None)]
-    for table, owner in candidates:
-        if table in _objects(inspector, owner):
-            return table, owner
-    raise TapConfigError(_missing_table(inspector, text, setting, url))
-
-
-def _objects(inspector: sa.Inspector, schema: str | None) -> list[str]:
-    if schema is not None and schema not in inspector.get_schema_names():
-        return []
-    return table_names(inspector, schema)
-
-
-def _missing_table(inspector: sa.Inspector, text: str, setting: str, url: sa.URL) -> str:
-    schema, _, name = text.rpartition(".")
-    names = [n for n in _objects(inspector, schema or None) if not n.startswith("zoho_sync_")]
-    if schema and not names:
-        schemas = ", ".join(sorted(inspector.get_schema_names()))
-        return f"{setting}: there is no table {text!r} in {where(url)}; it has the schemas {schemas}"
-    close = get_close_matches(name or text, names, n=5, cutoff=0.4) or sorted(names)[:10]
-    hint = f"did you mean {', '.join(close)}?" if close else "it has no tables that this user may see"
-    return f"{setting}: there is no table or view {text!r} in {where(url)}; {hint}"
-
-
-def find_column(every: Mapping[str, Column], name: str, setting: str, table: str) -> Column:
-    """Find a column by its name.
-
-    Raises:
-        TapConfigError: there is none; the message names similar ones.
-    """
-    if name in every:
-        return every[name]
-    folded = {column.casefold(): column for column in every}
-    close = get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
-    hint = ", ".join(folded[match] for match in close) if close else ", ".join(every)
-    raise TapConfigError(f"{setting}: {table} has no column {name!r}; it has {hint}")
-
-
-def find_key(
-    every: Mapping[str, Column], setting: Any, primary: Sequence[str], table: str, option: str = "key_column"
-) -> tuple[Column, ...]:
-    """Find the columns that identify a row: those that `setting` names, else the primary key.
-
-    Raises:
-        TapConfigError: no such columns, or none that can be a key.
-    """
-    what = "an order" if option == "key_column" else "a line"
-    names = listed(setting, option) or list(primary)
-    if not names:
-        raise TapConfigError(
-            f"{option}: {table} has no primary key; name the column that identifies {what}: {', '.join(every)}"
-        )
-    return tuple(find_column(every, name, option, table) for name in names)
-
-
-def settle(
-    connection: sa.Connection, reflected: Reflected, columns: Sequence[Column], option: str, table: str
-) -> tuple[Column, ...]:
-    """Ask the database for what must be known of keys and positions.
-
-    Raises:
-        TapConfigError: a column can be none; `option` is the setting that names it.
-    """
-    try:
-        return tuple(settled(connection, reflected.name, reflected.schema, columns))
-    except UnfitColumnError as error:
-        raise TapConfigError(f"{option}: {str(error).format(table=table)}") from error
 
 
 def _is_unique(inspector: sa.Inspector, reflected: Reflected, key: Sequence[Column]) -> bool:
@@ -239,25 +185,27 @@ def _is_unique(inspector: sa.Inspector, reflected: Reflected, key: Sequence[Colu
     )
 
 
-def listed(setting: str | Sequence[str] | None, option: str) -> list[str]:
-    """Read one name or a list of them; an environment variable holds the list as JSON.
-
-    Raises:
-        TapConfigError: the text looks like a list and is none.
-    """
-    if isinstance(setting, str) and setting.startswith("["):
-        try:
-            return msgspec.json.decode(setting, type=list[str])
-        except msgspec.MsgspecError as error:
-            raise TapConfigError(f"{option}: {setting} is no JSON list of column names") from error
-    return [setting] if isinstance(setting, str) else list(setting or ())
+def _several(
+    engine: sa.Engine, connection: sa.Connection, orders: Reflected, key: Sequence[Column], config: Mapping[str, Any]
+) -> ChangedAt | None:
+    """The columns that say when an order changed, where they are several."""
+    names = listed(config.get("replication_key"), "replication_key")
+    if not is_of_several(names, orders.columns, config):
+        return None
+    if not names:
+        own = _replication(orders.columns, config, config["orders_table"])
+        if own is None and asks_for_content(config):
+            return None
+        if own is None:
+            raise TapConfigError("replication_key: name the orders' own column of changes beside those of other tables")
+        names = [own.name]
+    return find_changed_at(engine, connection, orders, key, names, config)
 
 
 def _replication(every: Mapping[str, Column], config: Mapping[str, Any], table: str) -> Column | None:
     """The column that says when an order changed; None where there is none, and contents can take its place."""
-    setting = config.get("replication_key")
-    if setting:
-        return find_column(every, setting, "replication_key", table)
+    for name in listed(config.get("replication_key"), "replication_key"):
+        return find_column(every, name, "replication_key", table)
     found = sure_change_columns(every.values())
     if len(found) == 1:
         return found[0]

@@ -9,7 +9,7 @@ from typing import Any
 from singer_sdk.singerlib.encoding.simple import Message, SimpleSingerWriter, StateMessage
 
 from sync_processes.shutdown import abandon_output
-from tap_legacy_orders.tap_errors import OutputClosedError, StoppedBySignal, log_stops_without_traceback
+from tap_legacy_orders.tap_errors import OutputClosedError, StoppedBySignal, TapSyncError, log_stops_without_traceback
 
 
 class BlockWriter(SimpleSingerWriter):
@@ -43,6 +43,7 @@ class BlockWriter(SimpleSingerWriter):
 
         Raises:
             OutputClosedError: the reader has ended.
+            TapSyncError: what takes the output does not take it.
             StoppedBySignal: a signal came meanwhile; the block was written.
         """
         self._guarded(_write_all, block)
@@ -57,6 +58,11 @@ class BlockWriter(SimpleSingerWriter):
                 raise StoppedBySignal(self._signal) from None
             raise OutputClosedError(
                 "the program that reads this tap's output has ended; see its messages, then run again"
+            ) from error
+        except OSError as error:
+            abandon_output()
+            raise TapSyncError(
+                f"the output cannot be written: {error.strerror or error}; see to what takes it, then run again"
             ) from error
         finally:
             self._writing = False

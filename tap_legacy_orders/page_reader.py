@@ -5,7 +5,7 @@ A server reads the next page of the range while one is written out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import methodcaller
 from typing import Any
@@ -29,6 +29,8 @@ from tap_legacy_orders.unsynced_queries import UnsyncedQueries, usable_keys
 KEYS_PER_QUERY = 500
 """Due retries fetched at once: composite keys make long conditions, and some engines take 1,000 values only."""
 
+ABSENT_NAMED = 5
+
 
 class PageReader:
     """Reads the pages of one stream, and keeps what holds for several of them."""
@@ -43,6 +45,8 @@ class PageReader:
         self._filter: OrderFilter = order_filter or EveryOrder()
         self._restored: set[str] = set()
         self._warned_of_duplicates = False
+        self._absent: list[str] = []
+        self._warned_of_absent = False
         self.unusable_keys = 0
         """Orders met so far whose key is empty, or longer than the ledger holds."""
 
@@ -54,13 +58,33 @@ class PageReader:
             due = self._source.due(cutoff, after, size)
             keys = list(due)
             for start in range(0, len(keys), KEYS_PER_QUERY):
-                rows = self._source.by_key(keys[start : start + KEYS_PER_QUERY], chosen)
+                some = keys[start : start + KEYS_PER_QUERY]
+                rows = self._source.by_key(some, chosen)
+                self._note_absent(set(some) - set(map(self._source.layout.key, rows)))
                 rows = self._filter.select_retries(rows, due, self._source.layout)
                 if rows:
                     yield self._source.page(rows, None, self._no_marks)
             if len(keys) < size:
+                self._warn_of_absent()
                 return
             after = keys[-1]
+
+    def _note_absent(self, keys: Collection[str]) -> None:
+        """Note those of these due orders that are not there; a deletion that `find_deleted` finds ends by itself."""
+        if keys and not self._warned_of_absent and not self._source.settings.find_deleted:
+            self._absent += self._source.absent_among(keys)
+
+    def _warn_of_absent(self) -> None:
+        if not self._absent or self._warned_of_absent:
+            return
+        self._warned_of_absent = True
+        self._source.log.warning(
+            "%d orders are due again, and %s has none of them (deleted, or left out by `filter`): %s; "
+            "`orders-sync dismiss KEY...` ends that",
+            len(self._absent),
+            self._source.table.name,
+            ", ".join(map(repr, self._absent[:ABSENT_NAMED])) + (", ..." if len(self._absent) > ABSENT_NAMED else ""),
+        )
 
     def restored_pages(self, chosen: Range) -> Iterator[Page]:
         """Read orders that were deleted in the CRM and are in the table again, perhaps with an old date."""

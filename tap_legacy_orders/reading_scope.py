@@ -38,7 +38,13 @@ def choose_scope(
     asks = runs_are_there and (bookmark is None or source.table.by_content)
     last, first = source.last_began() if asks else (None, None)
     if source.table.by_content:
-        return _all_of_it(source, cutoff, is_first=first is None)
+        every = source.table.content_every
+        chosen = None if every is None or bookmark is None else source.beyond(bookmark)
+        if chosen is None:
+            return _all_of_it(source, cutoff, is_first=first is None)
+        text = "Reading the orders of %s from key %s on: all are compared by content every %s"
+        source.log.info(text, source.table.name, bookmark, every)
+        return ReadingScope(cutoff, chosen, 0)
     chosen = source.choose_range(source.newest, bookmark, source.now(), source.settings.lookback, last or first)
     if since is not None and chosen.upper == bookmark and not chosen.clock_went_back:
         chosen = replace(chosen, is_closed=_has_closed(source, chosen, since, cutoff))

@@ -131,7 +131,7 @@ class RenderedEncoder:
         if not columns[self._own_at]:
             return []
         # JSON escapes line feeds inside texts: those left stand between records.
-        return _lowered("".join(("{", "}\n{".join(self._records(columns)), "}"))).encode().split(b"\n")
+        return _encoded("".join(("{", "}\n{".join(self._records(columns)), "}"))).split(b"\n")
 
     def blocks(
         self, columns: Sequence[Sequence[Any]], count: int, frame: Frame, marks: Mapping[str, str] | None = None
@@ -144,7 +144,7 @@ class RenderedEncoder:
         between = behind + before
         for start in range(0, count, RECORDS_PER_BLOCK):
             records = self._records([column[start : start + RECORDS_PER_BLOCK] for column in columns])
-            yield _lowered("".join((before, between.join(records), behind))).encode()
+            yield _encoded("".join((before, between.join(records), behind)))
 
     def _records(self, columns: Sequence[Sequence[Any]]) -> Iterable[str]:
         """Records without their braces."""
@@ -163,6 +163,11 @@ class RenderedEncoder:
             return self._encoder.encode_lines(values).decode().split("\n")[:-1]
         except UnicodeEncodeError:
             return [value_text(self._encoder, value) for value in values]
+
+
+def _encoded(text: str) -> bytes:
+    """JSON as the tap writes it; bytes that are no UTF-8 stand as they were, so that just their record is refused."""
+    return _lowered(text).encode(errors="surrogateescape")
 
 
 def _place(name: str) -> str:

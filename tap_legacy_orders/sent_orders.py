@@ -38,9 +38,7 @@ class SentOrders:
         """Leave out the orders that are in flight at this very version, or with this very content."""
         fresh = []
         for row in found.unsynced:
-            key, version = found.layout.key(row), found.layout.version(row)
-            if key in found.contents:
-                version = f"{version}\0{found.contents[key]}"
+            key, version = found.layout.key(row), _version(found, row)
             if self._sent.get(key) == version:
                 self._still[key] = version
             else:
@@ -93,6 +91,29 @@ class SentOrders:
     def _clear_staged(self) -> None:
         self._staged.clear()
         self._staged_retries.clear()
+
+
+class NotSent:
+    """An `OrderFilter` that leaves out what was sent and is not settled yet, for a look that sends nothing."""
+
+    def __init__(self, orders: SentOrders) -> None:
+        """Leave out what is in flight of these."""
+        self._orders = orders
+
+    def select(self, found: FoundOrders) -> list[Row]:
+        """Leave out the orders that are in flight at this very version, or with this very content."""
+        sent = self._orders.in_flight
+        return [row for row in found.unsynced if sent.get(found.layout.key(row)) != _version(found, row)]
+
+    def select_retries(self, rows: list[Row], due: Mapping[str, datetime], layout: RowLayout) -> list[Row]:  # noqa: ARG002
+        """Take all."""
+        return rows
+
+
+def _version(found: FoundOrders, row: Row) -> str:
+    """The version that an order is sent at, with its content where that is what differs."""
+    key, version = found.layout.key(row), found.layout.version(row)
+    return f"{version}\0{found.contents[key]}" if key in found.contents else version
 
 
 def _newest_of(sent: dict[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk.batch import Batcher
@@ -17,7 +17,6 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import SchemaMessage, StateMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
-from singer_sdk.sql import SQLStream
 
 from sync_databases.displayed_text import escape_log_lines
 from sync_databases.value_sql import value_sql_for
@@ -32,6 +31,7 @@ from sync_ledger.stream_contract import (
     announce,
 )
 from tap_legacy_orders.batch_file_writer import BatchFiles
+from tap_legacy_orders.catalog import RUN_DISCOVERY
 from tap_legacy_orders.change_guard import ChangeGuard
 from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
 from tap_legacy_orders.contents import Contents, form_of, in_byte_order
@@ -39,6 +39,7 @@ from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
 from tap_legacy_orders.json_sql import json_sql_for
 from tap_legacy_orders.json_values import Converter, converter
+from tap_legacy_orders.mapped_records import MappedRecords
 from tap_legacy_orders.order_lines import OrderLines
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.record_encoding import BARE, LineEncoder, record_message
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
     from tap_legacy_orders.output import BlockWriter
 
 
-class UnsyncedOrdersStream(SQLStream):
+class UnsyncedOrdersStream(MappedRecords):
     """The unsynced orders of the configured table."""
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
@@ -189,7 +190,7 @@ class UnsyncedOrdersStream(SQLStream):
         if replication_key not in {None, ours}:
             raise TapConfigError(
                 f"catalog: its replication key is {replication_key!r}, that of the settings {ours!r}; "
-                "set `replication_key`, then run discovery again"
+                f"set `replication_key`, then {RUN_DISCOVERY}"
             )
         self.replication_key = ours
         self.forced_replication_method = REPLICATION_FULL_TABLE if method == REPLICATION_FULL_TABLE else None
@@ -223,9 +224,8 @@ class UnsyncedOrdersStream(SQLStream):
         stated = [name for name in self.schema["properties"] if name not in own]
         missing = [name for name in stated if name not in known]
         if missing:
-            raise TapConfigError(
-                f"catalog: {self.tap.orders_table.name} has no column {', '.join(missing)}; run discovery again"
-            )
+            what = f"{self.tap.orders_table.name} has no column {', '.join(missing)}"
+            raise TapConfigError(f"catalog: {what}; {RUN_DISCOVERY}")
         mask = self.mask
         return in_byte_order(known[name] for name in stated if mask[("properties", name)])
 
@@ -323,7 +323,6 @@ class UnsyncedOrdersStream(SQLStream):
 
     def _pages(self, rendering: Rendering | None = None) -> Iterator[tuple[LineEncoder, Page]]:
         """Give pages with what encodes their columns: unsynced orders, then those that were deleted."""
-        guard = ChangeGuard.of(self.tap.config)
         if self.tap.follows and self.ABORT_AT_RECORD_COUNT is None:
             for page in self._following(rendering).pages(self._bookmark):
                 yield self._encoder, page
@@ -331,10 +330,10 @@ class UnsyncedOrdersStream(SQLStream):
         limit = self.ABORT_AT_RECORD_COUNT
         source = self.tap.orders_source(self.name, self._columns, limit, rendering)
         contents = self._contents(source)
-        orders = UnsyncedOrders(source, contents=contents, check=partial(guard.check, source, contents))
+        orders = UnsyncedOrders(source, contents, ChangeGuard.of(self.tap.config).guarding(source, contents))
         for page in self._with_lines(orders.pages(self._bookmark, self._own_state.since)):
             yield self._encoder, page
-        if self.tap.find_deleted and self.ABORT_AT_RECORD_COUNT is None:
+        if self.tap.find_deleted and limit is None:
             deleted = orders.deleted_orders()
             for columns in deleted.pages():
                 yield deleted.encoder, Page(columns, len(columns[0]), None)
@@ -352,7 +351,8 @@ class UnsyncedOrdersStream(SQLStream):
         if tap.find_deleted:
             raise TapConfigError("find_deleted: deletions are found by runs that end; set it without `follow`")
         source = tap.orders_source(self.name, self._columns, None, rendering)
-        orders = FollowedOrders(source, self._contents(source))
+        contents = self._contents(source)
+        orders = FollowedOrders(source, contents, ChangeGuard.of(tap.config).following(source, contents))
         return Following(
             orders,
             self._with_lines,

@@ -41,13 +41,16 @@ class BookmarkScope:
     filter_mark: str | None
     compares_daily: bool
     """Whether orders can pass the filter without a change of theirs, so that no bookmark holds for longer."""
+    content_every: timedelta | None = None
+    """How long a bookmark of the key holds, where contents alone show changes; None: it never does."""
 
     @classmethod
     def of(cls, stream: str, table: OrdersTable) -> BookmarkScope:
         """That of a table's orders."""
         every = [column.name for column in (*table.columns, *table.key, table.replication, table.version)]
         more = table.filter is not None and asks_more_than_its_columns(table.filter, [*every, *table.other_columns])
-        return cls(stream, table.replication.name, table.partition, mark_of_text(table.filter), more)
+        filter_mark = mark_of_text(table.filter)
+        return cls(stream, table.replication.name, table.partition, filter_mark, more, table.content_every)
 
 
 class StreamState:
@@ -71,7 +74,7 @@ class StreamState:
         self._began = now, time.monotonic()
         value = document.get("replication_key_value")
         why = None if value is None else self._why_not(document, now)
-        if value is None or why is not None or full_table:
+        if value is None or why is not None or full_table or self._compares_now(document, now):
             if why is not None:
                 self._log.warning("The state's bookmark is not used: %s; every order is compared once", why)
                 for name in _OURS:
@@ -95,12 +98,21 @@ class StreamState:
         further = {
             "partition": None if scope.partition.is_whole else scope.partition.name,
             FILTER: scope.filter_mark,
-            COMPARED_AT: self.compared_at.isoformat(" ") if scope.compares_daily and self.compared_at else None,
+            COMPARED_AT: self.compared_at.isoformat(" ") if self.compared_at and self._is_timed else None,
         }
         for name, value in further.items():
             document.pop(name, None)
             if value is not None:
                 document[name] = value
+
+    @property
+    def _is_timed(self) -> bool:
+        """Whether all orders are compared now and then."""
+        return self._scope.compares_daily or self._scope.content_every is not None
+
+    def _compares_now(self, document: dict[str, Any], now: datetime) -> bool:
+        every = self._scope.content_every
+        return every is not None and not _is_within(_time(document.get(COMPARED_AT)), now, every)
 
     def due_in(self) -> float | None:
         """In how many seconds a run that lasts is to compare every order again; None: never."""
@@ -132,10 +144,13 @@ class StreamState:
             return f"it is of partition {known}, not {scope.partition.name}"
         if mark is not None and document.get(FILTER) != scope.filter_mark:
             return "`filter` is another one since"
-        compared_at = _time(document.get(COMPARED_AT))
-        if scope.compares_daily and not (compared_at and timedelta(0) <= now - compared_at < COMPARE_EVERY):
+        if scope.compares_daily and not _is_within(_time(document.get(COMPARED_AT)), now, COMPARE_EVERY):
             return "`filter` asks more than the order's own columns, so all orders are compared once a day"
         return None
+
+
+def _is_within(then: datetime | None, now: datetime, period: timedelta) -> bool:
+    return then is not None and timedelta(0) <= now - then < period
 
 
 def _time(text: object) -> datetime | None:

@@ -21,16 +21,19 @@ from singer_sdk.sql import SQLTap
 from sync_databases.columns import Column
 from sync_databases.drivers import database_url
 from sync_ledger.ledger import Ledger
+from sync_processes.given_settings import read_as_given
 from tap_legacy_orders import (
     change_detection,
     change_guard,
+    changed_at,
+    columns_setting,
     following,
     lock_setting,
     partition_setting,
     sync_flag,
     window_settings,
 )
-from tap_legacy_orders.catalog import catalog_entry, complete
+from tap_legacy_orders.catalog import add_new_columns, catalog_entry, columns_at_discovery, complete
 from tap_legacy_orders.command import OneLineErrors
 from tap_legacy_orders.connections import find_acks_by_index, open_engine, open_ledger, reading
 from tap_legacy_orders.order_lines import DEFAULT_NAME, LinesTable, find_lines_table
@@ -41,6 +44,7 @@ from tap_legacy_orders.pages import ReadingSettings
 from tap_legacy_orders.poll_wakeup import PollWakeup
 from tap_legacy_orders.rendering import Rendering
 from tap_legacy_orders.state_and_catalog import check_catalog, check_state
+from tap_legacy_orders.state_file import StateFile
 from tap_legacy_orders.stream import UnsyncedOrdersStream
 from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError
 
@@ -64,7 +68,15 @@ LINES = th.ObjectType(
         th.StringType,
         description="The column that identifies a line, or a list of columns; the primary key by default",
     ),
-    th.Property("columns", th.ArrayType(th.StringType), description="Columns to send; all by default"),
+    *columns_setting.OF_LINES,
+    th.Property("filter", th.StringType, description="An SQL condition that lines must meet, used as it stands"),
+    th.Property("replication_key", th.StringType, description="The column that says when a line changed"),
+    th.Property(
+        "numbered",
+        th.BooleanType,
+        description="Whether lines are known by their order and their place in it, for tables where an edit of an "
+        "order gives its lines other numbers",
+    ),
     th.Property("name", th.StringType, description=f"The property that holds the lines; `{DEFAULT_NAME}` by default"),
 )
 
@@ -109,7 +121,8 @@ class TapLegacyOrders(SQLTap):
             "replication_key",
             th.StringType,
             title="Replication key",
-            description="The column that grows with each change; one named like updated_at by default",
+            description="The column that grows with each change, or a list of columns, of which the latest counts; one "
+            "named like updated_at by default",
         ),
         th.Property(
             "version_column",
@@ -117,12 +130,7 @@ class TapLegacyOrders(SQLTap):
             title="Version column",
             description="A column that differs after each change, if the replication key can stay the same",
         ),
-        th.Property(
-            "columns",
-            th.ArrayType(th.StringType),
-            title="Columns",
-            description="Columns to send; all by default. Key and replication key are always sent",
-        ),
+        *columns_setting.PROPERTIES,
         th.Property(
             "filter",
             th.StringType,
@@ -167,7 +175,8 @@ class TapLegacyOrders(SQLTap):
             title="Page size",
             description="Orders read by one query; a server reads the next ones while these are written",
         ),
-        change_detection.PROPERTY,
+        *change_detection.PROPERTIES,
+        changed_at.PROPERTY,
         *change_guard.PROPERTIES,
         *window_settings.PROPERTIES,
         th.Property(
@@ -185,6 +194,7 @@ class TapLegacyOrders(SQLTap):
         """Check catalog and state, which the SDK takes as they are, then go on as it does."""
         if catalog is not None and not isinstance(catalog, Catalog):
             catalog = check_catalog(catalog)
+        self._discovered = columns_at_discovery(None if isinstance(catalog, Catalog) else catalog)
         super().__init__(catalog=catalog, state=None if state is None else dict(check_state(state)), **options)
         # singer-sdk 0.54 gives the logger of metrics a level of its own, which Meltano's --log-level does not reach.
         self.metrics_logger.setLevel(logging.NOTSET)
@@ -195,13 +205,14 @@ class TapLegacyOrders(SQLTap):
         super(SQLTap, cls).append_builtin_config(config_jsonschema)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        for name in [name for name, value in self._config.items() if value is None]:
-            del self._config[name]  # null is no setting: the default holds
+        read_as_given(self._config, self.config_jsonschema)
         # Declared as text, since the SDK cannot read "text or list" from the environment.
-        _write_lists_as_text(self._config, ("key_column",))
+        _write_lists_as_text(self._config, ("key_column", "replication_key"))
         if isinstance(self._config.get("lines"), dict):
             self._config["lines"] = dict(self._config["lines"])
             _write_lists_as_text(self._config["lines"], ("parent_key", "key_column"))
+        if isinstance(self._config.get("changes_in"), list):
+            self._config["changes_in"] = changed_at.with_keys_as_text(self._config["changes_in"])
         try:
             return super()._validate_config(raise_errors=raise_errors)
         except ConfigValidationError as error:
@@ -218,6 +229,7 @@ class TapLegacyOrders(SQLTap):
         """Complete a catalog that was given before anything reads it."""
         if self.input_catalog is not None:
             complete(self.input_catalog, self.stream_name, self.lines_table, find_deleted=self.find_deleted)
+            add_new_columns(self.input_catalog, self.stream_name, self.orders_table, self._discovered, self.logger)
         super().setup_mapper()
 
     @property
@@ -252,6 +264,7 @@ class TapLegacyOrders(SQLTap):
         """Give the SDK's command, with errors as one line."""
         command = super().get_singer_command()
         command.__class__ = OneLineErrors
+        next(each for each in command.params if each.name == "state").type = StateFile()
         return command
 
     # Our own

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_databases.columns import Column
+from sync_databases.damaged_texts import is_whole
 from sync_databases.exact_text import exact_key
 from sync_databases.flags import is_unset
 from sync_databases.key_sql import is_one_of, joined_key, version_text
@@ -50,12 +51,12 @@ class UnsyncedQueries:
         self.table = table
         self.database = database
         self.columns = tuple(columns)
-        self.orders = self._source()
-        self._replication = self.orders.c[table.replication.name]
+        self.orders = table.rows(database, self.columns)
+        self._replication = table.element(self.orders, table.replication)
         self._position = database.place(table.replication, self._replication)
         self._key: list[Element] = [self.orders.c[column.name] for column in table.key]
         self.key_text = joined_key(database, table.key, self._key)
-        self.version_text = version_text(database, table.version, self.orders.c[table.version.name])
+        self.version_text = version_text(database, table.version, table.element(self.orders, table.version))
         self.replication_text = database.text(table.replication, self._replication)
         self._stream = stream
         self._ack = ack
@@ -65,25 +66,14 @@ class UnsyncedQueries:
             self._values = values(dict(self.orders.c.items()), (self.key_text, self.version_text))
         # Where a flag will be set, it must be for what was read.
         self._fingerprint = None
-        if table.flag is not None:
-            sent = table.sent(self.columns)
+        sent = [] if table.flag is None else table.sent(self.columns)
+        if sent:
             self._fingerprint = row_fingerprint(database, sent, [self.orders.c[column.name] for column in sent])
         has_fingerprint = self._fingerprint is not None
         self.layout = RowLayout(len(self._values), table.version_is_replication, has_fingerprint)
         """Where a row holds key, version and replication key; behind them is what else a query selects."""
         given = {} if values is not None else {column.name: at for at, column in enumerate(self.columns)}
         self._raw_at = given if database.engine.values_have_types else {}
-
-    def _source(self) -> sa.FromClause:
-        """The table, or its filtered rows: a subquery, so that the filter's names cannot meet the ack table's."""
-        table = self.table
-        flags = () if table.flag is None else (table.flag,)
-        names = {c.name: None for c in (*self.columns, *table.key, table.replication, table.version, *flags)}
-        orders = sa.table(table.name, *map(sa.column, names), schema=table.schema)
-        if table.filter is None:
-            return orders.alias("o")
-        trusted: Element = sa.literal_column(f"({table.filter})")  # typed as a boolean, SQL Server would get "= 1"
-        return sa.select(*orders.c).select_from(orders).where(trusted).subquery("o")
 
     # What a run asks before its pages
 
@@ -206,7 +196,10 @@ class UnsyncedQueries:
             conditions.append(self._position >= self._place(lower))
         elif floor is not None:
             conditions.append(floor)
-        order = [self.database.order_by(self.table.replication, self._replication), *self._key_order()]
+        first = self.database.order_by(self.table.replication, self._replication)
+        # Where pages go by the key it is the replication key too; SQL Server sorts by no column twice.
+        rest = zip(self.table.key, self._key_order(), strict=True)
+        order = [first, *(element for column, element in rest if column.name != self.table.replication.name)]
         return self._page(conditions, order, limit, cutoff, by_content=by_content)
 
     def outside_page(
@@ -396,4 +389,4 @@ def ack_states(ack: sa.Table, stream: str, keys: Sequence[str]) -> sa.Select[Any
 def usable_keys(keys: Sequence[str]) -> bool:
     """Whether these texts can stand in the ledger as keys."""
     lengths = set(map(len, keys))
-    return min(lengths) > 0 and max(lengths) <= KEY_LENGTH
+    return min(lengths) > 0 and max(lengths) <= KEY_LENGTH and is_whole("".join(keys))

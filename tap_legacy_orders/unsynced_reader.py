@@ -12,9 +12,10 @@ an order changed after that has a replication key past the range's end, where th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
+from tap_legacy_orders.change_guard import Guarding
 from tap_legacy_orders.contents import Contents
 from tap_legacy_orders.deleted_orders import DeletedOrders
 from tap_legacy_orders.orders_source import OrdersSource
@@ -29,23 +30,28 @@ class UnsyncedOrders:
     def __init__(
         self,
         source: OrdersSource,
-        pages: PageReader | None = None,
         contents: Contents | None = None,
-        check: Callable[[ReadingScope], None] = lambda _: None,
+        changes: Guarding | None = None,
+        *,
+        pages: PageReader | None = None,
     ) -> None:
         """Read by `pages`, if they choose among the orders; else every unsynced order is given.
 
-        `check` looks at what is to be read before the first page, and raises where it must not be sent.
+        `changes` counts what is to be sent, and stops where it is too much.
         """
         self._source = source
-        self._check = check
+        self._changes = changes
         self._reader = pages or PageReader(source, contents=contents)
 
     def pages(self, bookmark: str | None, since: datetime | None = None) -> Iterator[Page]:
         """Read everything that is unsynced; `bookmark` is where an earlier run came to, `since` when it came there."""
         scope = choose_scope(self._source, bookmark, since)
-        self._check(scope)
-        yield from self.pages_of(scope)
+        if self._changes is None:
+            yield from self.pages_of(scope)
+            return
+        deleted = self.deleted_orders().keys() if self._source.settings.find_deleted else ()
+        self._changes.before(scope, deleted=deleted)
+        yield from self._changes.counted(self.pages_of(scope))
 
     def pages_of(self, scope: ReadingScope) -> Iterator[Page]:
         """Read everything that is unsynced within a scope."""

@@ -5,13 +5,15 @@ A theme that has settings of its own keeps their properties beside the code that
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from singer_sdk import typing as th
 
-from target_zoho_crm import batch_file_reader, write_settings
-from target_zoho_crm.api.costs import CALLS_AT_ONCE, JOB_ROWS, UPSERTS_AT_ONCE
+from target_zoho_crm import batch_file_reader, history_keeping, write_settings
+from target_zoho_crm.api.costs import CALLS_AT_ONCE, CHILD_ROWS, JOB_ROWS, UPSERTS_AT_ONCE
 from target_zoho_crm.api.data_centers import DATA_CENTERS, ENVIRONMENTS
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation import sync_flags
@@ -20,6 +22,7 @@ from target_zoho_crm.mapping.field_settings import FIELDS
 from target_zoho_crm.setting_schema import Setting, counted
 from target_zoho_crm.stream_policy import OnRejection, OnUnmapped
 from target_zoho_crm.writing import delete_settings
+from target_zoho_crm.writing.routing import ChildRowsPer
 
 DEFAULT_MODULE = "Orders"
 DEFAULT_KEY_FIELD = "parent_id"
@@ -61,6 +64,12 @@ CONFIG = th.PropertiesList(
     Setting("accounts_url", th.StringType, in_payload=True, description="Own base URL for tokens."),
     Setting("api_url", th.StringType, in_payload=True, description="Own base URL for the API."),
     Setting("upload_url", th.StringType, in_payload=True, description="Own base URL for bulk write uploads."),
+    Setting(
+        "download_hosts",
+        th.ArrayType(th.StringType),
+        in_payload=False,
+        description="Further hosts that a link to a job's result may lead to; Zoho's own are known.",
+    ),
     Setting("module", th.StringType, in_payload=True, default=DEFAULT_MODULE, description="API name of the module."),
     Setting(
         "key_field",
@@ -126,6 +135,21 @@ CONFIG = th.PropertiesList(
         description="Most rows in one bulk write job.",
     ),
     Setting(
+        "child_rows",
+        th.IntegerType(minimum=1, maximum=JOB_ROWS),
+        in_payload=False,
+        default=CHILD_ROWS,
+        description="Most rows of a subform in a bulk write job, as Zoho limits them.",
+    ),
+    Setting(
+        "child_rows_per",
+        th.StringType,
+        in_payload=False,
+        default=ChildRowsPer.FILE.value,
+        allowed_values=[each.value for each in ChildRowsPer],
+        description="What `child_rows` is for: a `file`, or each `parent` record.",
+    ),
+    Setting(
         "max_connections",
         th.IntegerType(minimum=1, maximum=CALLS_AT_ONCE),
         in_payload=False,
@@ -137,7 +161,7 @@ CONFIG = th.PropertiesList(
         th.IntegerType(minimum=1, maximum=50),
         in_payload=False,
         default=8,
-        description="Most bulk write jobs that Zoho has at a time; each takes less than a megabyte of memory here.",
+        description="Most bulk write jobs that Zoho has at a time, of all runs of this ledger; each takes 1 MB here.",
     ),
     Setting(
         "job_wait_seconds",
@@ -215,6 +239,7 @@ CONFIG = th.PropertiesList(
         "so a changed record is a new one in the CRM.",
     ),
     batch_file_reader.PROPERTY,
+    *history_keeping.PROPERTIES,
     Setting(
         "timezone",
         th.StringType,
@@ -231,12 +256,14 @@ CONFIG = th.PropertiesList(
     ),
 ).to_dict()
 
+WITHOUT_EFFECT = ("add_record_metadata", "load_method", "batch_size_rows", "validate_records")
+"""Settings that the SDK would add, and that say nothing here: the ledger knows when a record was read, records are
+always matched by key, batches follow credits, and each record is held to its schema. They are not offered; a config
+that has them is taken as if it had not."""
+
 OF_THE_SDK: Mapping[str, bool] = {
-    "add_record_metadata": True,
-    "load_method": True,
-    "batch_size_rows": False,
+    **dict.fromkeys(WITHOUT_EFFECT, False),
     "batch_config": False,
-    "validate_records": True,
     "stream_maps": True,
     "stream_map_config": True,
     "faker_config": True,
@@ -245,10 +272,9 @@ OF_THE_SDK: Mapping[str, bool] = {
     "flattening_max_key_length": True,
     "flattening_separator": True,
 }
-"""The settings that the SDK adds to ours, and whether they count for payload hashes: all that change records do, and
-so do those two whose defaults have always been in the hashes."""
+"""The settings that the SDK adds to ours, and whether they count for payload hashes: all that change records do."""
 
-_COUNTED_ONCE = {"delete_batch_files": False}
+_COUNTED_ONCE = {"delete_batch_files": False, "load_method": "append-only", "validate_records": True}
 """Defaults of settings that no longer count. They stay in the hash, so that those of ledgers in use stay true."""
 
 
@@ -256,3 +282,10 @@ def payload_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a config, all defaults filled in, that counts for payload hashes."""
     ours = {name: value for name, value in config.items() if OF_THE_SDK.get(name, True)}
     return {**counted(ours, CONFIG), **_COUNTED_ONCE}
+
+
+def settings_mark(config: Mapping[str, Any]) -> str:
+    """A fingerprint of a config, all defaults filled in, without secrets: 16 hexadecimal digits."""
+    described = CONFIG["properties"]
+    public = {name: value for name, value in config.items() if not described.get(name, {}).get("secret")}
+    return hashlib.sha256(msgspec.json.encode(public, order="deterministic")).hexdigest()[:16]

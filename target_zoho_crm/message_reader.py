@@ -65,7 +65,8 @@ class BlockReader(GenericSingerReader[bytes]):
         """Read until the input ends; text streams are accepted too.
 
         Raises:
-            InvalidInputLine: a line is no Singer message; the text names its number, not its contents.
+            InvalidInputLine: a line is no Singer message, and the text names its number, not its contents; or there is
+                no line at all.
         """
         stats: Counter[str] = Counter()
         for lines in self._line_blocks(file_input or self.default_input):
@@ -75,8 +76,12 @@ class BlockReader(GenericSingerReader[bytes]):
             if self._source is not None and not self._source.between_messages():
                 break
         else:
-            if self._source is not None:  # who ended the tap may have asked the target to end as well
-                self._source.between_messages()
+            # Who ended the tap may have asked the target to end as well.
+            goes_on = self._source is None or self._source.between_messages()
+            if goes_on and self._line_number == 0:
+                raise InvalidInputLine(
+                    "it is empty: the program before this one sent not even a SCHEMA; if it failed, its log says why"
+                )
         return stats
 
     @staticmethod

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,32 +13,38 @@ from typing import Any
 from sync_databases.database_errors import DatabaseUnavailableError
 from sync_ledger.bindings import SetUpChangedError
 from sync_ledger.credit_usage import credits_of_a_day
-from sync_ledger.first_load import first_load_is_over
+from sync_ledger.first_load import first_load_is_over, has_synced
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.moves import take_over_alias
 from sync_ledger.recovery import adopt
+from sync_ledger.run_facts import RunFacts
 from sync_ledger.state_contract import StateMark, bookmark_of, stamped
 from sync_ledger.stream_contract import VERSION_PROPERTY
 from sync_ledger.tables import RUN_COUNTS
+from sync_ledger.worker_shares import Limit
 from target_zoho_crm.api.calls import ATTEMPTS
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import QuotaError, configuration_error
 from target_zoho_crm.api.limits import CreditMeter
+from target_zoho_crm.api.worker_limits import WorkerLimits
 from target_zoho_crm.batch import Channel
+from target_zoho_crm.config_schema import settings_mark
 from target_zoho_crm.confirmation.outcomes import Status
 from target_zoho_crm.confirmation.problem_summary import Problems
 from target_zoho_crm.confirmation.state_gate import StateGate
 from target_zoho_crm.confirmation.sync_flags import SyncFlags
 from target_zoho_crm.delivery.delivery import Delivery
+from target_zoho_crm.history_keeping import HistoryPruning
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.key_folding import KeyFolding
-from target_zoho_crm.run_summary import complaint, log_summary
+from target_zoho_crm.run_report import RunReport
+from target_zoho_crm.run_summary import StreamSummary, complaint, log_summary
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
 from target_zoho_crm.stream_binding import bind_stream, refuse_foreign_records
 from target_zoho_crm.stream_compiler import CompiledStream, StreamCompiler
-from target_zoho_crm.stream_mapping import column_summary, only_by_calls
+from target_zoho_crm.stream_mapping import column_summary, only_by_calls, refuse_lacking
 from target_zoho_crm.stream_parts import SharedParts, StreamParts
 from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.stream_request import StreamRequest
@@ -81,6 +86,7 @@ class Run:
             credentials=settings.credentials,
             max_connections=settings.max_connections,
             max_attempts=None if settings.continuous else ATTEMPTS,
+            ledger=lambda: self._ledger,
         )
         self.client = ZohoClient(connection, credits=self.credits, stop=self.stop)
         self._workers = RunWorkers(calls=settings.max_connections, jobs=settings.max_jobs, stop=self.stop)
@@ -96,15 +102,19 @@ class Run:
         )
         self._compiler = StreamCompiler(settings, self.client, self.stop)
         self._ledger: Ledger | None = None
+        self._pruning: HistoryPruning | None = None
         self._leases: dict[str, Lease] = {}
         self._named: dict[str, str] = {}
+        self._mapping_numbers: dict[str, int | None] = {}
         self._bookmarks: dict[str, str | None] = {}
         self._streams: dict[str, StreamParts] = {}
         self._deliveries: dict[str, Delivery] = {}
         self._flags: list[SyncFlags] = []
         self._adopted = 0
+        self._limits = WorkerLimits({Limit.UPSERTS: self.client.upserts, Limit.JOBS: self._workers.jobs.at_zoho})
         self._compiled: dict[str, CompiledStream] = {}
-        self._started = time.monotonic()
+        known = RunFacts(settings_mark(settings.config), settings.history.run_group)
+        self._report = RunReport(settings.history.summary_file, known, self.credits)
 
     def _emit_stamped(self, state: Mapping[str, Any]) -> None:
         """Let a STATE out, which says how far this run has settled by now."""
@@ -136,8 +146,11 @@ class Run:
         compiled = self._compiler.compile(request, own)
         self._compiled[stream] = compiled
         if stream not in self._streams:
-            bind_stream(lease, request, own, compiled.mapping, self._compiler.org_id)
+            if self.settings.validate and not has_synced(lease.ledger, stream):
+                refuse_lacking(stream, own, compiled.mapping, request.key_properties)
+            self._mapping_numbers[stream] = bind_stream(lease, request, own, compiled, self._compiler.org_id)
             self._named[stream] = request.named
+            self._limits.start(lease, self._compiler.org_id or "")
         delivery = self._build(request, own, lease, compiled)
         lines = compiled.lines
         return OpenedStream(delivery, compiled.mapping, None if lines is None else lines.settings.property)
@@ -152,6 +165,7 @@ class Run:
             continuous=self.settings.continuous,
             # The run's credits are noted once, however many streams it has.
             spent=(lambda: self.credits.total) if first else int,
+            known=self._report.known,
         )
         if first:
             self._log_credits(ledger)
@@ -174,6 +188,7 @@ class Run:
             on_rejection=self.settings.on_rejection,
             continuous=self.settings.continuous,
             due_by_ledger=self.settings.continuous or request.announced.read_after is not None,
+            mapping_number=self._mapping_numbers[request.stream],
             content_form=None if request.announced.content_form is None else request.announced.content_form.id,
             callback_url=self.settings.callback_url,
         )
@@ -183,8 +198,11 @@ class Run:
         stream, known = request.stream, self._streams.get(request.stream)
         if known is not None:  # what came before the new schema goes first
             self._deliveries[stream].flush()
+            known.contents.forget_mapping()
         policy = known.policy if known is not None else self._policy(request, own, lease, compiled)
         wanted = self._channel_for(policy, own.writes)
+        if compiled.mapping.lacking and policy.operation is not Operation.UPDATE:
+            wanted = Channel.UPSERT  # Zoho makes no job without them, and known orders go on
         channel = self._possible_channel(stream, only_by_calls(*compiled, policy.operation), wanted)
         parts = known or self._shared.parts_of(
             policy,
@@ -268,6 +286,8 @@ class Run:
         left_out = [line for parts in self._streams.values() for line in parts.lookups.lines()]
         for line in [*self._problems.lines(), *left_out]:
             logger.warning(line)
+        if self._pruning is not None:
+            self._pruning.at_end()
         self._close("finished")
         if any(complaints):
             raise IncompleteError("; ".join(filter(None, complaints)))
@@ -280,18 +300,22 @@ class Run:
 
     def flush_aged(self, *, input_pending: bool) -> float | None:
         """Send what has waited long enough; returns after how many seconds to check again, None where nothing waits."""
+        if self._pruning is not None:
+            self._pruning.in_time()
         for parts in self._streams.values():
             parts.verification.doubts.look_in_time()
         pauses = [delivery.flush_aged(input_pending=input_pending) for delivery in self._deliveries.values()]
         return min((pause for pause in pauses if pause is not None), default=None)
 
-    def abort(self, how_ended: str) -> None:
+    def abort(self, how_ended: str, error: str | None = None) -> None:
         """End at once: what waits stops waiting, what is under way is handed over to the next run."""
         self.stop.set()
-        self._close(how_ended)
+        self._close(how_ended, error)
 
-    def _close(self, how_ended: str) -> None:
+    def _close(self, how_ended: str, error: str | None = None) -> None:
         with contextlib.ExitStack() as closing:
+            runs = {stream: lease.run_id for stream, lease in self._leases.items()}
+            closing.callback(self._report.write, how_ended, error, runs, self.state_gate, self._problems)
             closing.callback(self._spool.cleanup)
             closing.callback(self.client.close)
             if self._ledger is not None:
@@ -300,6 +324,7 @@ class Run:
                 closing.callback(flags.close)
             for stream, lease in self._leases.items():
                 closing.callback(self._release, stream, lease, how_ended)
+            closing.callback(self._limits.close)
             closing.callback(self._workers.close)
 
     def _release(self, stream: str, lease: Lease, how_ended: str) -> None:
@@ -307,7 +332,8 @@ class Run:
         try:
             counts[Status.SYNCED.value] += counts[Status.DELETED.value]  # the CRM agrees with the source
             outcome = {name: counts[name] for name in RUN_COUNTS}
-            lease.release(how_ended, outcome, lease.spent(), bookmark=self._bookmarks.get(stream))
+            bookmark, causes = self._bookmarks.get(stream), self._problems.causes(stream)
+            lease.release(how_ended, outcome, lease.spent(), bookmark=bookmark, causes=causes)
         except DatabaseUnavailableError as error:
             logger.warning("The end of stream %r is not noted, the next run finds it dead: %s", stream, error)
 
@@ -332,6 +358,7 @@ class Run:
                 logger.warning("No `ack_url` is set: the ledger is kept in %s", url.removeprefix("sqlite:///"))
             self._ledger = Ledger.open(url, self.settings.ack_schema, retries_until=self._retries_until)
             self._ledger.ensure_tables()
+            self._pruning = HistoryPruning(self.settings.history, self._ledger)
         return self._ledger
 
     @property
@@ -350,24 +377,24 @@ class Run:
 
     def _sum_up(self, stream: str) -> str | None:
         """Write the summary line; returns what is wrong, if anything."""
-        counts, parts = self.state_gate.counts(stream), self._streams[stream]
-        seconds = time.monotonic() - self._started
-        remade = parts.ledger.made_again()
-        log_summary(
+        parts = self._streams[stream]
+        summary = StreamSummary(
             stream,
-            counts,
-            self.credits,
+            self.state_gate.counts(stream),
+            self._report.seconds,
             adopted=self._adopted,
-            made_again=remade,
+            made_again=parts.ledger.made_again(),
             verified=parts.verification.verified,
             in_doubt=parts.verification.doubts.left(),
             of_columns=column_summary(*self._compiled[stream]),
-            seconds=seconds,
         )
-        return complaint(
+        log_summary(summary, self.credits)
+        wrong = complaint(
             stream,
-            counts,
+            summary.counts,
             deletions_refused=parts.deletions.refusal,
             calls_failed=parts.recorder.calls_failed,
             on_rejection=self.settings.on_rejection,
         )
+        self._report.add(summary, wrong)
+        return wrong

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from sync_ledger.doubts import InDoubt
 from sync_ledger.made_again import MadeAgain
@@ -20,27 +22,54 @@ logger = logging.getLogger("target-zoho-crm")
 _WORDS = {status: "left unsynced" if status is Status.UNSYNCED else status.value for status in Status}
 
 
-def log_summary(
-    stream: str,
-    counts: Mapping[str, int],
-    credits: CreditMeter,  # noqa: A002 - the field's word
-    *,
-    adopted: int,
-    made_again: tuple[int, Sequence[MadeAgain]],
-    verified: Verified,
-    in_doubt: InDoubt,
-    of_columns: str,
-    seconds: float,
-) -> None:
-    """Write the summary line of a stream: `counts` as the STATE gate has them, `adopted` orders of earlier runs.
+KINDS = {"bulk_write": CreditKind.BULK_WRITE, "upsert": CreditKind.UPSERT, "other": CreditKind.OTHER}
+"""The kinds of credits that are counted apart, by the names that other programs read."""
 
-    `made_again`: how many orders have another record than before, and some of them. `in_doubt`: what may still
-    land late. `of_columns`: what was not written of the orders.
+
+@dataclass(frozen=True, slots=True)
+class StreamSummary:
+    """What is to be said of one stream at the end of a run; the defaults hold where it ended too early to ask.
+
+    `counts` are as the STATE gate has them, `adopted` orders of earlier runs. `made_again`: how many orders have
+    another record than before, and some of them. `in_doubt`: what may still land late. `of_columns`: what was not
+    written of the orders.
     """
+
+    stream: str
+    counts: Mapping[str, int]
+    seconds: float
+    adopted: int = 0
+    made_again: tuple[int, Sequence[MadeAgain]] = (0, ())
+    verified: Verified = field(default_factory=Verified)
+    in_doubt: InDoubt = field(default_factory=InDoubt)
+    of_columns: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """All of it, for other programs."""
+        remade, samples = self.made_again
+        counts = dict(self.counts)
+        return {
+            "stream": self.stream,
+            "read": counts.pop(READ),
+            "due_again": counts.pop(DUE_AGAIN),
+            "outcomes": counts,
+            "adopted": self.adopted,
+            "made_again": {"orders": remade, "samples": [each._asdict() for each in samples]},
+            "compared": asdict(self.verified),
+            "in_doubt": asdict(self.in_doubt),
+            "not_written": self.of_columns,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def log_summary(summary: StreamSummary, meter: CreditMeter) -> None:
+    """Write the summary line of a stream, and warn of what a person should look at."""
+    stream, counts = summary.stream, summary.counts
     parts = [(counts[status.value], word) for status, word in _WORDS.items()]
     if counts[READ] != sum(number for number, _ in parts):
         raise AssertionError(f"stream {stream!r}: the outcomes do not add up to the records read: {counts}")
-    remade, samples = made_again
+    remade, samples = summary.made_again
+    verified = summary.verified
     due = f" ({counts[DUE_AGAIN]:,} of them due again by themselves)" if counts[DUE_AGAIN] else ""
     logger.info(
         "Stream %r: read %s = %s%s%s%s%s%s; credits: %s for bulk write, %s for upserts, %s for others; %.1f s",
@@ -48,12 +77,12 @@ def log_summary(
         f"{counts[READ]:,}",
         " + ".join(f"{number:,} {word}" for number, word in parts if number or word != Status.DELETED.value),
         due,
-        f"; {adopted:,} adopted from earlier runs" if adopted else "",
+        f"; {summary.adopted:,} adopted from earlier runs" if summary.adopted else "",
         f"; made again: {remade:,}" if remade else "",
-        _of_doubts(verified, in_doubt),
-        f"; {of_columns}" if of_columns else "",
-        *(f"{credits.spent(kind):,}" for kind in (CreditKind.BULK_WRITE, CreditKind.UPSERT, CreditKind.OTHER)),
-        seconds,
+        _of_doubts(verified, summary.in_doubt),
+        f"; {summary.of_columns}" if summary.of_columns else "",
+        *(f"{meter.spent(kind):,}" for kind in KINDS.values()),
+        summary.seconds,
     )
     if remade:
         some = ", ".join(f"{each.key!r} (record {each.earlier_id} before, {each.zoho_id} now)" for each in samples)
@@ -73,12 +102,12 @@ def log_summary(
             ", ".join(verified.of_people[:SAMPLE_KEYS]),
             ", ..." if len(verified.of_people) > SAMPLE_KEYS else "",
         )
-    if credits.short:
+    if meter.short:
         logger.warning(
             "Stream %r: %s records are left to the next run: this one may spend no more credits (%s spent)",
             stream,
             f"{counts[Status.UNSYNCED.value] + counts[DUE_AGAIN]:,}",
-            f"{credits.total:,}",
+            f"{meter.total:,}",
         )
 
 

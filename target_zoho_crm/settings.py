@@ -12,16 +12,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import platformdirs
 
 from sync_processes.private_folders import private_folder
-from target_zoho_crm.api.auth import Credentials
+from target_zoho_crm.api.access_token import Credentials
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.data_centers import Endpoints, endpoints
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.batch import Channel
+from target_zoho_crm.history_keeping import HistorySettings
 from target_zoho_crm.lines.line_settings import LinesSettings, read_lines
 from target_zoho_crm.mapping.field_settings import FieldSettings, read_fields
+from target_zoho_crm.mapping.value_tables import with_value_tables
 from target_zoho_crm.stream_policy import OnRejection, OnUnmapped
 from target_zoho_crm.write_settings import WriteSettings
 from target_zoho_crm.writing.delete_settings import DeleteSettings
+from target_zoho_crm.writing.routing import ChildRows, ChildRowsPer
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Settings:
     channel: Channel
     bulk_threshold: int | None
     bulk_rows: int
+    child_rows: ChildRows
     max_connections: int
     max_jobs: int
     job_wait_seconds: float
@@ -65,6 +69,7 @@ class Settings:
     keys_by_hash: bool
     timezone: tzinfo
     validate: bool
+    history: HistorySettings
     config: Mapping[str, Any]
 
     @classmethod
@@ -74,10 +79,11 @@ class Settings:
         Raises:
             ConfigurationError: a value that the schema allows and that still is of no use.
         """
+        config = with_value_tables(config)
         urls = {name: config.get(name) for name in ("accounts_url", "api_url", "upload_url")}
         return cls(
             credentials=Credentials(config["client_id"], config["client_secret"], config["refresh_token"]),
-            endpoints=endpoints(config["data_center"], config["environment"], urls),
+            endpoints=endpoints(config["data_center"], config["environment"], urls, config.get("download_hosts") or ()),
             ack_url=config.get("ack_url"),
             ack_schema=config.get("ack_schema"),
             sync_flag_column=config.get("sync_flag_column"),
@@ -85,6 +91,7 @@ class Settings:
             channel=Channel(config["channel"]),
             bulk_threshold=config.get("bulk_threshold"),
             bulk_rows=config["bulk_rows"],
+            child_rows=ChildRows(config["child_rows"], ChildRowsPer(config["child_rows_per"])),
             max_connections=config["max_connections"],
             max_jobs=config["max_jobs"],
             job_wait_seconds=float(config["job_wait_seconds"]),
@@ -99,6 +106,7 @@ class Settings:
             keys_by_hash=config["on_missing_key"] == "hash",
             timezone=_zone(config["timezone"]),
             validate=config["validate"],
+            history=HistorySettings.read(config),
             config=config,
         )
 

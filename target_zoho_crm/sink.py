@@ -8,11 +8,11 @@ from typing import Any, Protocol, cast
 
 import msgspec
 from singer_sdk import Target
-from singer_sdk.exceptions import MappingError
 from singer_sdk.mapper import StreamMap
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.sinks import BatchSink
 
+from sync_ledger.map_failures import MAP_FAILURES, cause_name
 from sync_ledger.stream_contract import DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY, Announcement
 from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.delivery.delivery import Delivery
@@ -27,9 +27,6 @@ from target_zoho_crm.record_decoding import (
 )
 from target_zoho_crm.run import Run
 from target_zoho_crm.stream_request import StreamRequest
-
-MAP_FAILURES = (MappingError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What the expressions of a stream map raise for values that they do not expect."""
 
 
 class Owner(Protocol):
@@ -131,15 +128,11 @@ class ZohoSink(BatchSink):
             mapped = stream_map.transform(copy.copy(record))
         except MAP_FAILURES as error:
             self._count(1)
-            cause = type(error.__cause__ or error).__name__  # its text may show a value
-            self._refuse(record, BadRecordError(f"the stream map fails for this record ({cause})"))
+            self._refuse(record, BadRecordError(f"the stream map fails for this record ({cause_name(error)})"))
             return
         if mapped is None:
             return
-        if self.include_sdc_metadata_properties:
-            self._add_sdc_metadata_to_record(mapped, dict(message), {})
-        else:
-            self._remove_sdc_metadata_from_record(mapped)
+        self._remove_sdc_metadata_from_record(mapped)
         self._take_one_by_one([mapped])
 
     def _took(self, read: Callable[[list[bytes]], Rows], lines: list[bytes]) -> bool:
@@ -163,6 +156,11 @@ class ZohoSink(BatchSink):
     def _count(self, records: int) -> None:
         self.tally_record_read(records)
         self.record_counter_metric.increment(records)
+
+    @property
+    def include_sdc_metadata_properties(self) -> bool:
+        """Never: when a record was read or sent is in the ledger, and no field of the CRM asks for it."""
+        return False
 
     def get_validator(self) -> None:
         """Leave validation to the typed rows: a record that does not fit is refused by name, the others go on."""

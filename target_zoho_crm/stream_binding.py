@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
 
 import msgspec
 
@@ -15,8 +14,11 @@ from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
+from sync_ledger.written_mappings import RESEND_OLDER, OlderOrders, older_orders, remember_mapping
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.settings import StreamSettings
+from target_zoho_crm.stream_compiler import CompiledStream
+from target_zoho_crm.stream_mapping import written_mapping
 from target_zoho_crm.stream_request import StreamRequest
 
 logger = logging.getLogger("target-zoho-crm")
@@ -24,7 +26,6 @@ logger = logging.getLogger("target-zoho-crm")
 _REMEMBERED = {
     "filter_mark": "`filter` is not that of the last run",
     "columns_mark": "the columns that are read are not those of the last run",
-    "mapping_mark": "the mapping is not that of the last run",
 }
 
 
@@ -65,19 +66,39 @@ def _why_foreign(request: StreamRequest, ledger: Ledger) -> str | None:
 
 
 def bind_stream(
-    lease: Lease, request: StreamRequest, own: StreamSettings, mapping: FieldMapping, org: str | None
-) -> None:
+    lease: Lease, request: StreamRequest, own: StreamSettings, compiled: CompiledStream, org: str | None
+) -> int | None:
     """Bind a stream to its set-up, or compare; what is only remembered is said where it differs.
+
+    Returns the number by which acks name its mapping; None for records that somebody pushes, whose mapping is not
+    remembered.
 
     Raises:
         SetUpChangedError: the ledger's orders are elsewhere, or the module is another stream's.
     """
-    wanted = binding_of(request, own, mapping, org)
+    wanted = binding_of(request, own, org)
     bound = bind(lease, wanted)
+    if request.announced.by_hand:
+        return None
+    mapping, mark = written_mapping(*compiled), bound and bound.mapping_mark
+    number = remember_mapping(lease, mapping, changed_before=mark not in {None, _mark(compiled.mapping)})
     if request.announced.content_form is not None:
         remember_form(lease, request.announced.content_form)
     if bound is None:
-        return
+        return number
+    _say_what_differs(lease, wanted, bound)
+    for older in lease.ledger.with_retries(lambda: _older(lease)):
+        what = f"{older}, and are written again when they change; `{RESEND_OLDER}` sends them by the next run"
+        logger.warning("Stream %r: %s", request.stream, what)
+    return number
+
+
+def _older(lease: Lease) -> list[OlderOrders]:
+    with lease.ledger.connect() as connection:
+        return older_orders(connection, lease.ledger.tables, lease.stream)
+
+
+def _say_what_differs(lease: Lease, wanted: Binding, bound: Binding) -> None:
     differ = [
         text
         for name, text in _REMEMBERED.items()
@@ -87,7 +108,7 @@ def bind_stream(
         count = lease.ledger.with_retries(lambda: _written(lease))
         logger.warning(
             "Stream %r: %s; %s orders were written before, and are written again when they change",
-            request.stream,
+            lease.stream,
             "; ".join(differ),
             f"{count:,}",
         )
@@ -98,10 +119,9 @@ def _written(lease: Lease) -> int:
         return count_in_crm(connection, lease.ledger.tables.ack, lease.stream, WHOLE)
 
 
-def binding_of(request: StreamRequest, own: StreamSettings, mapping: FieldMapping, org: str | None) -> Binding:
+def binding_of(request: StreamRequest, own: StreamSettings, org: str | None) -> Binding:
     """What a run with this set-up would bind its stream to."""
     source = request.announced.source
-    pairs = {column.source: column.field.api_name for column in mapping.columns}
     return Binding(
         stream=request.stream,
         module=own.module,
@@ -111,9 +131,10 @@ def binding_of(request: StreamRequest, own: StreamSettings, mapping: FieldMappin
         shares_module=own.shares_module,
         filter_mark=None if source is None else source.filter_mark,
         columns_mark=None if source is None else source.columns_mark,
-        mapping_mark=_mark(pairs),
     )
 
 
-def _mark(document: Mapping[str, str]) -> str:
+def _mark(mapping: FieldMapping) -> str:
+    """What ledgers before version 5 remembered of a mapping."""
+    document = {column.source: column.field.api_name for column in mapping.columns}
     return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()[:32]

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from target_zoho_crm.api.codes import OwnCode
+from sync_ledger.written_mappings import WrittenMapping
+from target_zoho_crm.api.codes import OwnCode, ZohoCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.lines.line_mapping import CompiledLines, compile_lines
@@ -107,6 +108,32 @@ def refuse_unmapped(name: str, stream: StreamSettings, mapping: FieldMapping, li
         )
 
 
+def refuse_lacking(name: str, stream: StreamSettings, mapping: FieldMapping, key_properties: Sequence[str]) -> None:
+    """Refuse a first load of which Zoho would refuse every order, before anything is written.
+
+    Raises:
+        ConfigurationError: a mandatory field has no source; it says how to give it one.
+    """
+    if mapping.lacking and stream.writes.operation is not Operation.UPDATE:
+        source = key_properties[0] if key_properties else "a property"
+        raise configuration_error(
+            ZohoCode.MANDATORY_FIELDS_NOT_MAPPED,
+            f"Stream {name!r}: module {stream.module} demands {', '.join(mapping.lacking)}, to which no property goes: "
+            f'Zoho would refuse every order. Set `fields`, as in {{"{mapping.lacking[0]}": {{"source": "{source}"}}}}.',
+        )
+
+
+def written_mapping(mapping: FieldMapping, lines: CompiledLines | None) -> WrittenMapping:
+    """The fields that orders and their lines are written to, as the ledger remembers them."""
+    return WrittenMapping(fields=_pairs(mapping), line_fields=() if lines is None else _pairs(lines.mapping))
+
+
+def _pairs(mapping: FieldMapping) -> tuple[tuple[str, str], ...]:
+    pairs = {each.field.api_name: each.source for each in mapping.columns}
+    pairs |= {each.field.api_name: "default" for each in mapping.constants}
+    return tuple(sorted(pairs.items()))
+
+
 def column_summary(mapping: FieldMapping, lines: CompiledLines | None) -> str:
     """What a run did not write of its orders, for its last line: columns that no field takes, values that are none.
 
@@ -118,6 +145,8 @@ def column_summary(mapping: FieldMapping, lines: CompiledLines | None) -> str:
             all_of_them = len(each.unmapped) + len(each.columns)
             names = ", ".join(each.unmapped[:NAMED_MOST]) + (", ..." if len(each.unmapped) > NAMED_MOST else "")
             parts.append(f"{len(each.unmapped)} of {all_of_them} columns{of} not written: {names}")
+        if each.lacking:
+            parts.append(f"new orders{of} are refused, since these are mandatory: {', '.join(each.lacking)}")
         if each.nulled:
             parts.append(f"null in place of what{of} cannot be read: {', '.join(sorted(each.nulled))}")
     return "; ".join(parts)

@@ -104,7 +104,7 @@ class SharedParts:
         """
         settings, client, calls, lines = self._settings, self._client, self._workers.calls, compiled.lines
         soft_delete = own.deletes.soft_delete(fields)
-        contents = SentContents(policy.content_form)
+        contents = SentContents(policy.content_form, policy.mapping_number)
         ledger = self._ledger_of(policy, own, lease, contents)
         recorder = Recorder(
             policy,
@@ -205,7 +205,7 @@ class SharedParts:
         `channel` is that of the orders, `wanted` that of what follows them up.
         """
         settings, mapping, lines = self._settings, compiled.mapping, compiled.lines
-        routing = Routing(channel, settings.bulk_rows, settings.bulk_threshold)
+        routing = Routing(channel, settings.bulk_rows, settings.bulk_threshold, settings.child_rows)
         writers = parts.writers.writers(mapping, lines, replace(routing, channel=wanted))
         router = Router(
             routing,

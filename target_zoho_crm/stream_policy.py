@@ -42,5 +42,7 @@ class StreamPolicy:
     """Whether the tap sends again what the ledger holds as due; another one sends again what STATE has not passed."""
     content_form: str | None = None
     """The form of the contents that our tap's records carry."""
+    mapping_number: int | None = None
+    """By which of the mappings that the ledger counts orders are written."""
     callback_url: str | None = field(default=None, repr=False)
     """Where Zoho says that a job has ended; it holds a secret."""

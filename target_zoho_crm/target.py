@@ -14,16 +14,12 @@ from typing import Any, ClassVar
 import click
 import msgspec
 from singer_sdk import Target
-from singer_sdk.exceptions import ConfigValidationError, MappingError, RecordsWithoutSchemaException
+from singer_sdk.helpers.capabilities import TargetCapabilities
 from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from sync_databases.database_errors import DatabaseError
 from sync_databases.displayed_text import escape_log_lines
-from sync_ledger.bindings import SetUpChangedError
 from sync_ledger.early_versions import TEST_STREAM
-from sync_ledger.leases import LeaseHeldError, OutdatedError
 from sync_ledger.stream_contract import (
     KEY_PROPERTY,
     VERSION_PROPERTY,
@@ -31,19 +27,28 @@ from sync_ledger.stream_contract import (
     AnnouncementError,
     read_announcement,
 )
-from sync_processes.exit_codes import SIGNALLED, ExitCode
+from sync_processes.given_settings import read_as_given
+from sync_processes.library_warnings import keep_library_warnings_out
 from sync_processes.shutdown import abandon_output, ending_in_time
 from target_zoho_crm import malloc
-from target_zoho_crm.api.errors import ConfigurationError, Stopped, ZohoError
+from target_zoho_crm.api.errors import Stopped
 from target_zoho_crm.batch_file_reader import BatchFiles
-from target_zoho_crm.config_schema import CONFIG
-from target_zoho_crm.confirmation.recorder import RejectedError
+from target_zoho_crm.command import (
+    EXPECTED_ERRORS,
+    TEST_OPTION,
+    OutputError,
+    ReadableConfig,
+    TerminatedError,
+    error_lines,
+    exit_code_of,
+)
+from target_zoho_crm.config_schema import CONFIG, WITHOUT_EFFECT
 from target_zoho_crm.meltano_test import look_at_set_up
 from target_zoho_crm.message_reader import BlockReader, BlockTaker
-from target_zoho_crm.run import IncompleteError, Run
+from target_zoho_crm.run import Run
+from target_zoho_crm.run_report import TRIED
 from target_zoho_crm.settings import Settings
 from target_zoho_crm.sink import ZohoSink
-from target_zoho_crm.writing.spool import SpoolError
 
 WAKE_SECONDS = 0.5
 """How long the wait for input goes on without a check of what else has happened."""
@@ -60,25 +65,13 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 logger = logging.getLogger("target-zoho-crm")
 
 
-class TerminatedError(Exception):
-    """A signal asked the run to end."""
-
-    def __init__(self, signal_number: int) -> None:
-        """Keep the signal, for the exit code."""
-        super().__init__(f"ended by {signal.Signals(signal_number).name}; the next run goes on from here")
-        self.signal_number = signal_number
-
-
-class OutputError(Exception):
-    """Standard output takes no STATE."""
-
-
 class TargetZohoCRM(Target):
     """Writes records to a Zoho CRM module, and what became of each to the ledger."""
 
     name = "target-zoho-crm"
     package_name = "orders-sync"
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG
+    capabilities: ClassVar = [each for each in Target.capabilities if each != TargetCapabilities.VALIDATE_RECORDS]
     default_sink_class = ZohoSink
     message_reader_class = BlockReader
 
@@ -97,9 +90,15 @@ class TargetZohoCRM(Target):
         if isinstance(self.message_reader, BlockReader):
             self.message_reader.attach(self)
 
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add the SDK's settings, but for those that would have no effect."""
+        super().append_builtin_config(config_jsonschema)
+        for name in WITHOUT_EFFECT:
+            config_jsonschema["properties"].pop(name, None)
+
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        for name in [name for name, value in self._config.items() if value is None]:
-            del self._config[name]  # null is no setting: the default holds
+        read_as_given(self._config, self.config_jsonschema)
         return super()._validate_config(raise_errors=raise_errors)
 
     @property
@@ -130,7 +129,8 @@ class TargetZohoCRM(Target):
             if self._run is not None:
                 run, self._run = self._run, None
                 continuous = run.settings.continuous
-                run.abort("failed" if self._signal is None else "terminated")
+                why = "; ".join(error_lines(error)) if isinstance(error, EXPECTED_ERRORS) else type(error).__name__
+                run.abort("failed" if self._signal is None else "terminated", why)
             if self._signal is None or not isinstance(error, Stopped):
                 raise
             if not continuous:
@@ -140,11 +140,24 @@ class TargetZohoCRM(Target):
             if self._batch_files is not None:
                 self._batch_files.close()
 
+    def try_set_up(self) -> None:
+        """Ask ledger and CRM what a run needs of them; only reads.
+
+        Raises:
+            ZohoError, LedgerError: something stands in the way of a run.
+        """
+        try:
+            look_at_set_up(self.run)
+        finally:
+            self.run.abort(TRIED)
+            self._run = None
+
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         bookmarks = message_dict.get("bookmark_properties") or []
         stream = message_dict.get("stream", "")
         if stream == TEST_STREAM:
             look_at_set_up(self.run)
+            self.logger.info("Stream %r is Meltano's own test, whose record is never written", TEST_STREAM)
             return
         if bookmarks:
             self._replication_keys[stream] = bookmarks[0]
@@ -250,9 +263,7 @@ class TargetZohoCRM(Target):
         if len(maps) != 1 or not isinstance(maps[0], SameRecordTransform) or maps[0].flattening_enabled:
             return None
         sink = self._sinks_active.get(stream)
-        if not isinstance(sink, ZohoSink) or sink.include_sdc_metadata_properties:
-            return None
-        return sink
+        return sink if isinstance(sink, ZohoSink) else None
 
     def between_messages(self) -> bool:
         """Act on a signal, where nothing is half done; and on records that have waited too long.
@@ -303,55 +314,36 @@ class TargetZohoCRM(Target):
     def get_singer_command(cls) -> click.Command:
         """Give the SDK's command, with one line for a config file that cannot be read."""
         plain = super().get_singer_command()
-        return _ReadableConfig(
+        return ReadableConfig(
             name=plain.name,
             callback=plain.callback,
-            params=plain.params,
+            params=[*plain.params, TEST_OPTION],
             help=plain.help,
             context_settings=plain.context_settings,
             logger=cls.logger,
         )
 
     @classmethod
-    def invoke(cls, **options: Any) -> None:
-        """Run from the command line: one clear line for a user's mistake, and an exit code that means something."""
+    def invoke(cls, *, test: bool = False, config: Any = None, **options: Any) -> None:
+        """Run from the command line: one clear line for a user's mistake, and an exit code that means something.
+
+        With `test` nothing is read from the input: ledger and CRM are asked whether a run would find what it needs.
+        """
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()  # what starting has made lives to the end
         malloc.return_freed_memory()
         escape_log_lines(cls.logger)
+        keep_library_warnings_out()
         with ending_in_time(cls.logger.error):
             try:
-                super().invoke(**options)
-            except _EXPECTED as error:
-                for line in _lines(error):
+                if test:
+                    cls(config=config.config, parse_env_config=config.parse_env).try_set_up()
+                else:
+                    super().invoke(config=config, **options)
+            except EXPECTED_ERRORS as error:
+                for line in error_lines(error):
                     cls.logger.error(line)  # noqa: TRY400 - the line says it all; a traceback is for our own defects
-                sys.exit(_exit_code(error))
-
-
-class _ReadableConfig(SingerCommand):
-    """The SDK's command, which reads config files while it parses its arguments."""
-
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        try:
-            return super().make_context(*args, **kwargs)
-        except (ValueError, FileNotFoundError) as error:
-            self.logger.error("--config: the file cannot be read: %s", error)  # noqa: TRY400 - a user's mistake
-            sys.exit(ExitCode.SET_UP)
-
-
-_EXPECTED = (
-    ConfigValidationError,
-    MappingError,
-    ZohoError,
-    DatabaseError,
-    RejectedError,
-    IncompleteError,
-    InvalidInputLine,
-    RecordsWithoutSchemaException,
-    SpoolError,
-    OutputError,
-    TerminatedError,
-)
+                sys.exit(exit_code_of(error))
 
 
 def _announced(schema: Mapping[str, Any]) -> Announcement:
@@ -359,25 +351,3 @@ def _announced(schema: Mapping[str, Any]) -> Announcement:
         return read_announcement(schema)
     except AnnouncementError as error:
         raise InvalidInputLine(str(error)) from None
-
-
-def _lines(error: Exception) -> list[str]:
-    if isinstance(error, ConfigValidationError):
-        return [f"Config: {problem}" for problem in error.errors]
-    if isinstance(error, SetUpChangedError):
-        return error.lines
-    if isinstance(error, MappingError):
-        return [f"stream_maps: {error}"]
-    return [f"Input: {error}" if isinstance(error, InvalidInputLine) else str(error)]
-
-
-def _exit_code(error: Exception) -> int:
-    if isinstance(error, TerminatedError):
-        return SIGNALLED + error.signal_number
-    if isinstance(error, (LeaseHeldError, OutdatedError)):
-        return ExitCode.LOCKED
-    if isinstance(error, SetUpChangedError):
-        return ExitCode.LOOK_FIRST
-    if isinstance(error, (ConfigurationError, ConfigValidationError, MappingError)):
-        return ExitCode.SET_UP
-    return ExitCode.FAILED

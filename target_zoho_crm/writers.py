@@ -123,6 +123,6 @@ class WriterParts:
             child_jobs=child_jobs,
             move_lock=calls.move_lock,
             spool=self.spool,
-            rows=routing.bulk_rows,
+            rows=routing.line_rows(in_subform=lines.in_subform),
         )
         return LineFollowUp(lines, calls=calls, jobs=jobs, spool=self.spool, routing=routing)

@@ -42,6 +42,7 @@ def pytest_unconfigure() -> None:
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep token cache and local ledger of a test to that test, and warnings about the Python version out of logs."""
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    monkeypatch.setenv("MELTANO_PROJECT_ROOT", "")  # a command started in this checkout is in no Meltano project
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
 

@@ -1,4 +1,4 @@
-"""PgBouncer itself, where it is installed: one session of the server for all clients, lent a transaction at a time."""
+"""PgBouncer itself, where it is installed: few sessions of the server for all clients, lent a transaction at a time."""
 
 from __future__ import annotations
 
@@ -26,16 +26,19 @@ SETTINGS = """
 listen_addr = 127.0.0.1
 listen_port = {own_port}
 auth_type = any
-pool_mode = transaction
-default_pool_size = 1
+pool_mode = {mode}
+default_pool_size = {pool_size}
 max_client_conn = 200
 unix_socket_dir =
 """
 
 
 @contextmanager
-def pgbouncer(url: str) -> Iterator[str]:
-    """Give the URL at which it serves the database at `url`."""
+def pgbouncer(url: str, mode: str = "transaction", pool_size: int = 1) -> Iterator[str]:
+    """Give the URL at which it serves the database at `url`, by at most `pool_size` sessions of the server.
+
+    With the mode `session` a client keeps its session until it goes.
+    """
     direct = sa.make_url(url)
     folder = Path(tempfile.mkdtemp(prefix="orders-sync-pgbouncer-"))
     user = UNPRIVILEGED if os.getuid() == 0 else None
@@ -52,6 +55,8 @@ def pgbouncer(url: str) -> Iterator[str]:
             user=direct.username,
             password=password,
             own_port=port,
+            mode=mode,
+            pool_size=pool_size,
         )
     )
     if user is not None:

@@ -51,6 +51,7 @@ COMMAND = "singer_sdk.plugin_base:SingerCommand"
 
 OUR_TAP = "tap_legacy_orders.tap:TapLegacyOrders"
 OUR_STREAM = "tap_legacy_orders.stream:UnsyncedOrdersStream"
+OUR_RECORDS = "tap_legacy_orders.mapped_records:MappedRecords"
 OUR_WRITER = "tap_legacy_orders.output:BlockWriter"
 OUR_TARGET = "target_zoho_crm.target:TargetZohoCRM"
 OUR_SINK = "target_zoho_crm.sink:ZohoSink"
@@ -92,6 +93,7 @@ HOOKS = (
     overridden(STREAM, OUR_STREAM, "_increment_stream_state", "latest_record", "context"),
     overridden(STREAM, OUR_STREAM, "_write_starting_replication_value", "context"),
     overridden(STREAM, OUR_STREAM, "_generate_schema_messages"),
+    overridden(STREAM, OUR_RECORDS, "_generate_record_messages", "record"),
     overridden(STREAM, OUR_STREAM, "get_replication_key_signpost", "context"),
     overridden(STREAM, OUR_STREAM, "apply_catalog", "catalog"),
     overridden(STREAM, OUR_STREAM, "get_batch_config", "config"),
@@ -128,7 +130,6 @@ HOOKS = (
     overridden(SINK, OUR_SINK, "_remove_sdc_metadata_from_schema"),
     overridden(SINK, OUR_SINK, "_remove_sdc_metadata_from_record", "record"),
     overridden(SINK, OUR_SINK, "get_validator"),
-    called(SINK, "_add_sdc_metadata_to_record", "record", "message", "context"),
     called(SINK, "tally_record_read", "count"),
     *attributes(SINK, "record_counter_metric", "include_sdc_metadata_properties", "is_full"),
 )

@@ -47,6 +47,9 @@ class ShopWithLines(Shop):
         METADATA.create_all(self.engine, tables=[LINES])
         self.tap_config["lines"] = {"table": "order_lines", "parent_key": "order_id"}
         self.target_config["lines"] = self.write_to
+        if self.in_subform:  # so that jobs of rows are tried too
+            self.target_config["child_rows_per"] = "parent"
+            self.emulator.admin.switch(child_rows_per="parent")
         self.random = random.Random(7)  # noqa: S311 - made-up orders
 
     @property

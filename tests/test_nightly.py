@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 STEPS = ["tests", "pages", "faults", "sleeps", "model", "simulate", "simulate-day", "mutants", "mutate", "breaks"]
+STEPS += ["judges", "examples"]
 PYTHON = """#!/bin/sh
 # Stands for what takes hours: notes the module, prints what it would print, and fails while told to.
 case "$2" in scripts.nightly_counts) exec {python} "$@" ;; esac
@@ -28,6 +29,7 @@ simulation.mutants)
     exec test ! -e {folder}/fails ;;
 sleeps) echo "200 sleeps, 80 taken over, 3000 orders in doubt, 1 broken" ;;
 mutation) echo "300 mutants by a tool, 280 killed, 9 equivalent, 2 not judged" ;;
+judges) echo "10 SDKs, 140 calls, 139 work" ;;
 breaks) echo "3 breaks, 2 noticed by all their tests" ;;
 esac
 """
@@ -56,8 +58,8 @@ def test_a_second_call_does_only_what_is_not_green_yet(nightly: Any, tmp_path: P
     (tmp_path / "fails").touch()
     code, started, steps = nightly()
     assert code == 1
-    assert started[:5] == ["pytest", "pytest", "pytest", "sleeps", "pytest"]
-    assert started[5:] == ["simulation", "simulation.day", "simulation.mutants", "mutation", "breaks"]
+    assert started[:6] == ["pytest", "pytest", "pytest", "pytest", "sleeps", "pytest"]
+    assert started[6:] == ["simulation", "simulation.day", "simulation.mutants", "mutation", "breaks", "judges"]
     assert [name for name in STEPS if not steps[name]["green"]] == ["mutants"]
     (tmp_path / "fails").unlink()
     assert nightly()[:2] == (0, ["simulation.mutants"])
@@ -80,4 +82,5 @@ def test_the_counts_of_each_step_stand_in_one_file(nightly: Any) -> None:
     assert steps["simulate"] == {"green": True, "histories": 31_000, "faults": 330_000, "kinds": 25, "broken": 0}
     assert steps["mutants"] == {"green": True, "mutants": 2, "caught": 1}
     assert steps["mutate"] == {"green": True, "mutants": 300, "killed": 280, "equivalent": 9, "not judged": 2}
+    assert steps["judges"] == {"green": True, "SDKs": 10, "calls": 140, "work": 139}
     assert steps["breaks"] == {"green": True, "breaks": 3, "noticed": 2}

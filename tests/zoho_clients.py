@@ -8,7 +8,7 @@ from datetime import timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_zoho_crm.api.auth import Credentials
+from target_zoho_crm.api.access_token import Credentials
 from target_zoho_crm.api.client import JobAnswer, ZohoClient
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.confirmation.outcomes import Outcome, upsert_outcomes

@@ -32,6 +32,7 @@ class World:
 
     switches: Switches
     record_exists: Callable[[str, int], bool]  # module name, record id
+    record_named: Callable[[str, str], int | None]  # module name, what its own field says
     users: Mapping[int, Mapping[str, Any]]
 
 
@@ -49,7 +50,7 @@ def text(field: Field, pattern: re.Pattern[str] | None = None) -> Check:
         if value.__class__ is not str:
             raise wrong_type(kind)
         if len(value) > longest:
-            raise Refused("INVALID_DATA", {"maximum_length": str(longest)})
+            raise Refused("INVALID_DATA", {"maximum_length": longest})
         if pattern is not None and pattern.fullmatch(value) is None:
             raise wrong_type(kind)
         return str(value)
@@ -69,7 +70,7 @@ def pick(field: Field) -> Check:
             if not field.pick_list_open:
                 raise Refused("INVALID_DATA", {"supported_values": list(field.pick_list)})
             if len(value) > longest:
-                raise Refused("INVALID_DATA", {"maximum_length": str(longest)})
+                raise Refused("INVALID_DATA", {"maximum_length": longest})
         return str(value)
 
     return check
@@ -98,7 +99,7 @@ def integer(field: Field, switches: Switches) -> Check:
         if value.__class__ is not int:
             raise wrong_type("integer")
         if not -limit < value < limit:
-            raise Refused("INVALID_DATA", {"maximum_length": str(field.max_length)})
+            raise Refused("INVALID_DATA", {"maximum_length": field.max_length})
         return int(value)
 
     return check
@@ -114,7 +115,7 @@ def bigint(field: Field, switches: Switches) -> Check:
         if value.__class__ is not str or NUMBER.fullmatch(value) is None or "." in value:
             raise wrong_type("bigint")
         if len(value.lstrip("-")) > field.max_length:
-            raise Refused("INVALID_DATA", {"maximum_length": str(field.max_length)})
+            raise Refused("INVALID_DATA", {"maximum_length": field.max_length})
         return str(int(value))
 
     return check
@@ -138,11 +139,11 @@ def decimal_text(field: Field, switches: Switches) -> Callable[[str], Decimal]:
             raise wrong_type(kind)
         whole, _, fraction = value.lstrip("-").partition(".")
         if len(whole.lstrip("0")) > before or len(fraction.rstrip("0")) > MAX_SCALE:
-            raise Refused("INVALID_DATA", {"maximum_length": str(before)})
+            raise Refused("INVALID_DATA", {"maximum_length": before})
         number = exact(value)
         if excess != "keep" and len(fraction.rstrip("0")) > places:
             if excess == "refuse":
-                raise wrong_type(kind)
+                raise Refused("INVALID_DATA", {"maximum_decimal_place": places})
             number = exact(f"{number.quantize(quantum, ROUND_HALF_UP):f}")
         return number
 
@@ -189,10 +190,16 @@ def given_id(value: Any) -> int:
 
 
 def lookup(field: Field, world: World) -> Check:
-    """A reference to a record that exists."""
+    """A reference to a record that exists: by its id, or by its name where a switch takes that."""
     module = field.lookup or ""
+    by_name = world.switches.lookup_by_name == "take"
 
     def check(value: Any) -> dict[str, str]:
+        if isinstance(value, dict) and "id" not in value:
+            named = world.record_named(module, str(value.get("name"))) if by_name and value.get("name") else None
+            if named is None:
+                raise Refused("MANDATORY_NOT_FOUND", {"api_name": "id"})
+            return {"id": str(named)}
         record = given_id(value)
         if not world.record_exists(module, record):
             raise Refused("INVALID_DATA", {}, "the id given seems to be invalid")
@@ -241,7 +248,12 @@ def checker(field: Field, world: World) -> Check:
         "multiselectpicklist": lambda: multi_pick(field),
         "date": lambda: dated(json_date, "date"),
         "datetime": lambda: dated(
-            json_datetime(zone(switches.time_zone), z_allowed=switches.datetime_z == "accept"), "datetime"
+            json_datetime(
+                zone(switches.time_zone),
+                z_allowed=switches.datetime_z == "accept",
+                without_offset=switches.datetime_without_offset,
+            ),
+            "datetime",
         ),
         "integer": lambda: integer(field, switches),
         "bigint": lambda: bigint(field, switches),

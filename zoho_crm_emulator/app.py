@@ -13,6 +13,7 @@ from zoho_crm_emulator.gate import Gate, NotThere
 from zoho_crm_emulator.jobs import Jobs
 from zoho_crm_emulator.page import Page
 from zoho_crm_emulator.strangers import KeepStrangersOut
+from zoho_crm_emulator.versions import AnyVersion
 
 NO_MODULES = ("coql", "org", "settings", "upload", "users")  # first parts of addresses that name no module
 
@@ -48,4 +49,4 @@ def build(emulator: Emulator, jobs: Jobs) -> ASGIApp:
         # Another method is refused here, and not looked for under a path with a module's name in its place.
         routes += [*of_path, Route(path, NotThere(emulator, "INVALID_REQUEST_METHOD"))]
     routes.append(Route("/{rest:path}", NotThere(emulator, "INVALID_URL_PATTERN")))
-    return _OneSlash(KeepStrangersOut(Starlette(routes=routes)))
+    return _OneSlash(AnyVersion(KeepStrangersOut(Starlette(routes=routes))))

@@ -17,6 +17,8 @@ from zoho_crm_emulator.switches import told_id
 
 MOST_BYTES = 25 * 1024 * 1024
 KEPT = 7 * DAY
+MAPPING_KEYS = dict.fromkeys(("default_value", "find_by", "format", "index", "module"))
+"""What each mapping of a job shows, null where the request left it out."""
 STRANGER = "https://results.example.net/bulk-write/result.zip"
 
 
@@ -32,7 +34,8 @@ def _upload_refused(call: Call, refusal: Refused) -> Answer:
             "http_status": "400",
         }
         return Answer(body, refusal.status, note=note)
-    return Answer(refusal.as_problem(), refusal.status, note=note)
+    of_file = call.switches.file_error_status if refusal.code == "INVALID_FILE_FORMAT" else refusal.status
+    return Answer(refusal.as_problem(), of_file, note=note)
 
 
 class Bulk:
@@ -84,7 +87,7 @@ class Bulk:
         if len(call.body) > MOST_BYTES:
             if call.switches.file_too_large == 413:  # noqa: PLR2004 - HTTP
                 raise Refused("FILE_TOO_LARGE", status=413)
-            raise Refused("INVALID_DATA", {"maximum_length": str(MOST_BYTES)})
+            raise Refused("INVALID_DATA", {"maximum_length": MOST_BYTES})
         check_zip(call.body)
 
     def create(self, call: Call) -> Answer:
@@ -143,7 +146,7 @@ class Bulk:
             "module": self._module(call, given),
             "file_id": str(given["file_id"]),
             "ignore_empty": bool(given.get("ignore_empty", job.request.get("ignore_empty", False))),
-            "field_mappings": given.get("field_mappings") or [],
+            "field_mappings": [{**MAPPING_KEYS, **one} for one in given.get("field_mappings") or []],
         }
         for key in ("find_by", "file_names"):
             if given.get(key) is not None:
@@ -163,11 +166,13 @@ class Bulk:
 
     @staticmethod
     def _url(call: Call, job: int) -> str:
+        shape, base = call.switches.download_url, call.emulator.base_url
+        if shape == "elsewhere" and call.emulator.results_url is not None:
+            return f"{call.emulator.results_url}/v2/crm/{call.switches.zgid}/bulk-write/{job}/{job}.zip"
         path = f"/v2/crm/org{call.switches.zgid}/bulk-write/{job}/{job}.zip"
-        shape = call.switches.download_url
-        if shape == "relative":
+        if shape in {"relative", "elsewhere"}:
             return path
-        return call.emulator.base_url + ("/" if shape == "double_slash" else "") + path
+        return base + ("/" if shape == "double_slash" else "") + path
 
     def result(self, call: Call) -> Answer:
         """GET the result's address: a zip with one CSV, deleted after seven days."""

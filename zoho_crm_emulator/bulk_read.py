@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from zoho_crm_emulator.bulk import KEPT
 from zoho_crm_emulator.calls import Answer, Call
+from zoho_crm_emulator.clock import DAY
 from zoho_crm_emulator.conditions import found
 from zoho_crm_emulator.criteria import condition_of
 from zoho_crm_emulator.dates import iso, zone
@@ -26,8 +26,8 @@ from zoho_crm_emulator.schema import ROW_TYPES, ModuleView
 from zoho_crm_emulator.sheet import packed
 
 OPERATION = "read"
-PER_PAGE = 200_000
 MOST_PAGES = 500
+KEPT = DAY
 CHUNK = 2000
 STATES = {"INPROGRESS": "IN PROGRESS"}
 EVERYTHING = ["not null", "id"]
@@ -51,6 +51,9 @@ class BulkRead:
         query = body.get("query") if isinstance(body, dict) else None
         if not isinstance(query, dict):
             raise Refused("INVALID_REQUEST", {"expected_data_type": "jsonobject", "api_name": "query"})
+        if "page_token" in query:  # which stands for the query that it continues
+            query = {**self._continued(query), "page_token": query["page_token"]}
+            body = {**body, "query": query}
         view = call.emulator.catalog.get(_module(query))
         if view is None:
             raise Refused("MODULE_NOT_AVAILABLE", {}, f"Requested module '{_module(query)}' is not available.")
@@ -76,6 +79,13 @@ class BulkRead:
         item = {"status": "success", "code": "ADDED_SUCCESSFULLY", "message": "Added successfully."}
         return Answer({"data": [{**item, "details": details}], "info": {}}, 201, note={"job": str(job)})
 
+    def _continued(self, query: dict[str, Any]) -> dict[str, Any]:
+        """The query of the job that gave a page token."""
+        job = self._jobs.get(_token_in(query)[0], OPERATION)
+        if job is None:
+            raise Refused("PAGE_NOT_SUPPORTED", {"page_token": str(query["page_token"])})
+        return dict(job.request["query"])
+
     def _job(self, call: Call) -> Job:
         text = call.path["job"]
         job = self._jobs.get(int(text), OPERATION) if text.isascii() and text.isdigit() and len(text) < 20 else None  # noqa: PLR2004 - digits of an id
@@ -98,11 +108,11 @@ class BulkRead:
         }
         if job.has_result:
             address = f"/crm/bulk/v8/read/{job.id}/result"
-            told["result"] = {"per_page": PER_PAGE, **job.outcome, "download_url": address}
+            told["result"] = {"per_page": call.switches.max_read_rows, **job.outcome, "download_url": address}
         return Answer({"data": [told]}, note={"job": str(job.id), "job_status": job.status})
 
     def result(self, call: Call) -> Answer:
-        """GET /crm/bulk/v8/read/{job}/result: a zip with one CSV, kept for seven days."""
+        """GET /crm/bulk/v8/read/{job}/result: a zip with one CSV, kept for a day."""
         job, emulator = self._job(call), call.emulator
         row = emulator.store.read().execute("SELECT result FROM jobs WHERE id = ?", (job.id,)).fetchone()
         if row[0] is None or job.created < emulator.clock.now() - KEPT:
@@ -116,26 +126,25 @@ class BulkRead:
     def run(self, emulator: Emulator, job: int, request: dict[str, Any]) -> str:
         """Write the file of one page; the records are those that are there when the job runs."""
         query, view = request["query"], emulator.catalog.modules[request["module"]]
-        page, after = query.get("page", 1), _after(query)
+        page, after, most = query.get("page", 1), _after(query), emulator.switches.max_read_rows
         condition = condition_of(query["criteria"], view) if "criteria" in query else EVERYTHING
         if after:
             condition = ["and", condition, [">", "id", after]]
-        skip = 0 if after else (page - 1) * PER_PAGE
-        ids = [record for (record,) in found(emulator.store, view, condition, "id", most=PER_PAGE + 1, skip=skip)]
-        text, more = io.StringIO(), len(ids) > PER_PAGE
+        skip = 0 if after else (page - 1) * most
+        found_ids = [record for (record,) in found(emulator.store, view, condition, "id", most=most + 1, skip=skip)]
+        text, more, ids = io.StringIO(), len(found_ids) > most, found_ids[:most]
         names = _columns(view, query)
         writer = csv.writer(text)
         writer.writerow(["Id", *names])
         reader = Reader(emulator, view, emulator.switches.time_zone)
-        for start in range(0, min(len(ids), PER_PAGE), CHUNK):
-            some = ids[start : start + CHUNK]
+        for some in (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)):
             rows = found(emulator.store, view, ["between", "id", some[0], some[-1]], COLUMNS)
             wanted = set(some)
             for record in reader.records([row for row in rows if row[0] in wanted]):
                 writer.writerow([record["id"], *(_cell(record.get(name)) for name in names)])
-        told: dict[str, Any] = {"page": page, "count": min(len(ids), PER_PAGE), "more_records": more}
+        told: dict[str, Any] = {"page": page, "count": len(ids), "more_records": more}
         if more:
-            told["next_page_token"] = base64.urlsafe_b64encode(str(ids[PER_PAGE - 1]).encode()).decode()
+            told["next_page_token"] = base64.urlsafe_b64encode(f"{job}-{ids[-1]}".encode()).decode()
         with emulator.store.write() as connection:
             connection.execute(
                 "UPDATE jobs SET status = 'COMPLETED', outcome = ?, result = ? WHERE id = ?",
@@ -159,19 +168,25 @@ def _columns(view: ModuleView, query: dict[str, Any]) -> list[str]:
 
 def _after(query: dict[str, Any]) -> int:
     """The id that the page of a token comes after; 0 without one."""
-    token = query.get("page_token")
+    return _token_in(query)[1] if query.get("page_token") else 0
+
+
+def _token_in(query: dict[str, Any]) -> tuple[int, int]:
+    """The job that gave a page token, and the last id of its page."""
+    token = str(query["page_token"])
     try:
-        return int(base64.urlsafe_b64decode(str(token))) if token else 0
+        job, _, last = base64.urlsafe_b64decode(token).decode().partition("-")
+        return int(job), int(last)
     except ValueError:
-        raise Refused("PAGE_NOT_SUPPORTED", {"page_token": str(token)}) from None
+        raise Refused("PAGE_NOT_SUPPORTED", {"page_token": token}) from None
 
 
 def _cell(value: Any) -> Any:
-    """A value as the file shows it: a reference by its id, several values with semicolons between them."""
+    """A value as the file shows it: a reference by its id, several values with commas between them."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
         return value.get("id")
     if isinstance(value, list):
-        return ";".join(str(one.get("name") if isinstance(one, dict) else one) for one in value)
+        return ",".join(str(one.get("name") if isinstance(one, dict) else one) for one in value)
     return value

@@ -16,6 +16,7 @@ from zoho_crm_emulator.faults import ActiveFault
 from zoho_crm_emulator.refusals import Refused, problem
 from zoho_crm_emulator.schema import ModuleView
 from zoho_crm_emulator.switches import Switches
+from zoho_crm_emulator.versions import ApiVersion
 
 JSON = "application/json;charset=UTF-8"
 ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -34,7 +35,7 @@ class Answer:
     def response(self) -> Response:
         """As a response of the web framework."""
         if self.body is None:
-            return Response(status_code=self.status, headers=self.headers)
+            return Response(status_code=self.status, headers={"Content-Type": JSON, **self.headers})
         if isinstance(self.body, bytes):
             return Response(self.body, self.status, self.headers)
         if isinstance(self.body, str):
@@ -55,6 +56,7 @@ class Call:
         body: bytes,
         faults: list[ActiveFault],
         switches: Switches,
+        version: ApiVersion,
     ) -> None:
         self.emulator = emulator
         self.path = path
@@ -63,6 +65,7 @@ class Call:
         self.body = body
         self.faults = faults
         self.switches = switches
+        self.version = version
 
     @cached_property
     def json(self) -> Any:
@@ -82,10 +85,17 @@ class Call:
     @cached_property
     def view(self) -> ModuleView:
         """The module that the path names."""
-        view = self.emulator.catalog.get(self.path["module"])
+        view = self.module_called(self.path["module"])
         if view is None:
             raise Refused("INVALID_MODULE", {"resource_path_index": 0})
         return view
+
+    def module_called(self, name: str) -> ModuleView | None:
+        """The module of that name, in any case of its letters where the version or the switch takes it so."""
+        any_case = self.version.modules_in_any_case
+        if any_case is None:
+            any_case = self.switches.module_names == "any_case"
+        return self.emulator.catalog.get(name, any_case=any_case)
 
     @property
     def module_name(self) -> str | None:

@@ -41,7 +41,7 @@ def whole_number(field: Field) -> Read:
         if not (digits.isascii() and digits.isdigit()):
             raise wrong_type("integer")
         if len(digits.lstrip("0")) > longest:
-            raise Refused("INVALID_DATA", {"maximum_length": str(longest)})
+            raise Refused("INVALID_DATA", {"maximum_length": longest})
         return int(cell)
 
     return read

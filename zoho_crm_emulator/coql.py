@@ -181,6 +181,19 @@ def parsed(call: Call) -> Query:
     return Parser(text).query()
 
 
+def _check_ids(condition: list[Any]) -> None:
+    """Refuse a value for `id` that no id can be."""
+    kind, *parts = condition
+    if kind in {"and", "or"}:
+        for part in parts:
+            _check_ids(part)
+    elif parts[0] == "id":
+        values = [one for part in parts[1:] for one in (part if isinstance(part, list) else [part])]
+        if not all(str(value).isascii() and str(value).isdigit() for value in values):
+            details = {"expected_data_type": "bigint", "column_name": "id", "operator": kind}
+            raise Refused("INVALID_QUERY", details, "invalid query formed")
+
+
 def cost(call: Call) -> int:
     """Credits by the rows asked for: 1 up to 200, 2 up to 1,000, 3 up to 2,000."""
     try:
@@ -202,6 +215,7 @@ def coql(call: Call) -> Answer:
     for name in query.columns:
         if name not in {"Created_By", "Modified_By"}:
             checker.column(name)
+    _check_ids(query.condition)
     translator = Translator(view)
     condition = translator.condition(query.condition)
     make_indexes(call.emulator.store, view, translator.lookups)

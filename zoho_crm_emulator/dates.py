@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from zoho_crm_emulator.refusals import Refused
 
-JSON_DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([+-]\d\d:\d\d|Z)")
+JSON_DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([+-]\d\d:\d\d|Z)?")
+DATE_CHARACTERS = 20  # which the refusal of a date names
 JSON_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
@@ -57,28 +58,35 @@ def iso(milliseconds: int, tz: tzinfo) -> str:
 
 def json_date(text: str) -> str:
     """A date in JSON, checked."""
+    refusal = Refused("INVALID_DATA", {"expected_data_type": "date", "maximum_length": DATE_CHARACTERS})
     if JSON_DATE.fullmatch(text) is None:
-        raise Refused("INVALID_DATA", {"expected_data_type": "date"})
+        raise refusal
     try:
         date.fromisoformat(text)
     except ValueError:
-        raise Refused("INVALID_DATA", {"expected_data_type": "date"}) from None
+        raise refusal from None
     return text
 
 
-def json_datetime(tz: tzinfo, *, z_allowed: bool) -> Callable[[str], str]:
-    """A checker for date-times in JSON that answers them in the org's zone; the offset is required."""
+def json_datetime(tz: tzinfo, *, z_allowed: bool, without_offset: str = "refuse") -> Callable[[str], str]:
+    """A checker for date-times in JSON that answers them in the org's zone.
+
+    One without offset is taken to be in the org's zone (`org_zone`), in UTC (`utc`), or refused (`refuse`).
+    """
     tail = "+00:00" if tz is timezone.utc else None
+    assumed = {"org_zone": tz, "utc": timezone.utc}.get(without_offset)
 
     def check(text: str) -> str:
         match = JSON_DATETIME.fullmatch(text)
-        if match is None or (match[1] == "Z" and not z_allowed):
+        if match is None or (match[1] == "Z" and not z_allowed) or (match[1] is None and assumed is None):
             raise Refused("INVALID_DATA", {"expected_data_type": "datetime"})
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
             raise Refused("INVALID_DATA", {"expected_data_type": "datetime"}) from None
-        return text if match[1] == tail else in_zone(moment, tz)
+        if match[1] is None:
+            moment = moment.replace(tzinfo=assumed)
+        return text if match[1] and match[1] == tail else in_zone(moment, tz)
 
     return check
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from zoho_crm_emulator.calls import Answer, Call
-from zoho_crm_emulator.clock import DAY, SECOND
+from zoho_crm_emulator.clock import DAY
 from zoho_crm_emulator.dates import iso, zone
 from zoho_crm_emulator.documents import DOC_DECODER
 from zoho_crm_emulator.emulator import CURRENT_USER, user_reference
+from zoho_crm_emulator.record_lists import modified_since
 from zoho_crm_emulator.record_reading import MOST_IDS, PER_PAGE, fetch, ids_of, named_record, number_of
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.subforms import delete_rows, rows_of
@@ -77,7 +77,7 @@ def deleted(call: Call) -> Answer:
         raise Refused("INVALID_DATA", {"param": "type"}, "invalid data")
     per_page = number_of(call, "per_page", PER_PAGE, PER_PAGE)
     page = number_of(call, "page", 1, 10**6)
-    now, since = call.emulator.clock.now(), _since(call)
+    now, since = call.emulator.clock.now(), modified_since(call)
     # What has left the bin is deleted for good, and still listed.
     first = max(since, now - IN_BIN + 1) if kind == "recycle" else since
     last = now - IN_BIN if kind == "permanent" else now
@@ -106,14 +106,3 @@ def deleted(call: Call) -> Answer:
     ]
     info = {"per_page": per_page, "count": len(data), "page": page, "more_records": len(rows) > per_page}
     return Answer({"data": data, "info": info})
-
-
-def _since(call: Call) -> int:
-    """The time of `If-Modified-Since` in milliseconds; 0 without one."""
-    given = call.headers.get("if-modified-since")
-    if not given:
-        return 0
-    try:
-        return int(datetime.fromisoformat(given).timestamp()) * SECOND
-    except ValueError:
-        raise Refused("INVALID_DATA", {"param": "If-Modified-Since"}, "invalid data") from None

@@ -19,6 +19,7 @@ from zoho_crm_emulator.oauth import OAuth
 from zoho_crm_emulator.schema import Catalog
 from zoho_crm_emulator.store import Store
 from zoho_crm_emulator.switches import Switches
+from zoho_crm_emulator.unique_keys import holders_by_value
 
 Seconds = tuple[float, float]  # from, to
 
@@ -78,6 +79,15 @@ class Emulator:
         self.epoch = 0  # grows with each reset, so that work begun before it can tell
         self._install()
 
+    @property
+    def results_url(self) -> str | None:
+        """Where results of jobs lie: another name of this host, as Zoho's lie on a host of their own.
+
+        None where this host is known by a name that has no other.
+        """
+        first, own, rest = self.base_url.partition("//127.0.0.1:")
+        return f"{first}//localhost:{rest}" if own else None
+
     def _install(self) -> None:
         if not self.catalog.load():
             standard.install(self.catalog)
@@ -116,7 +126,7 @@ class Emulator:
 
     def world(self, switches: Switches) -> World:
         """What value checks read."""
-        return World(switches, self.record_exists, USERS)
+        return World(switches, self.record_exists, self.record_named, USERS)
 
     def record_exists(self, module: str, record: int) -> bool:
         """Whether a module holds a record."""
@@ -125,6 +135,14 @@ class Emulator:
             return False
         row = self.store.read().execute("SELECT 1 FROM records WHERE id = ? AND +module = ?", (record, view.id))
         return row.fetchone() is not None
+
+    def record_named(self, module: str, name: str) -> int | None:
+        """The oldest record of a module whose own field says so, in any case of its letters."""
+        view = self.catalog.get(module)
+        if view is None:
+            return None
+        found = holders_by_value(self.store.read(), view.id, view.module.own_field, {name.strip().lower()})
+        return next(iter(found.values()), None)
 
     def save_state(self) -> None:
         """Write what is only in memory: unsaved credits and the clock."""

@@ -15,6 +15,7 @@ from zoho_crm_emulator import (
     field_changes,
     field_creation,
     metadata_endpoints,
+    record_lists,
     record_reading,
     records,
     searching,
@@ -136,6 +137,7 @@ def bulk_write_endpoints(bulk: Bulk) -> list[Listed]:
         ("POST", "/crm/bulk/v8/write", create),
         ("GET", "/crm/bulk/v8/write/{job}", poll),
         ("GET", "/v2/crm/org{org}/bulk-write/{job}/{name}.zip", result),
+        ("GET", "/v2/crm/{org}/bulk-write/{job}/{name}.zip", result),
     ]
 
 
@@ -149,8 +151,20 @@ def bulk_read_endpoints(bulk_read: BulkRead) -> list[Listed]:
         credit_kind="bulk_read",
         threaded=True,
     )
-    poll = Endpoint("bulk_read_poll", bulk_read.poll, _READ_JOBS, credit_kind="read")
-    result = Endpoint("bulk_read_result", bulk_read.result, _READ_JOBS, credit_kind="read")
+    poll = Endpoint(
+        "bulk_read_poll",
+        bulk_read.poll,
+        _READ_JOBS,
+        cost=lambda call: call.switches.cost_bulk_poll,
+        credit_kind="bulk_poll",
+    )
+    result = Endpoint(
+        "bulk_read_result",
+        bulk_read.result,
+        _READ_JOBS,
+        cost=lambda call: call.switches.cost_bulk_result,
+        credit_kind="bulk_result",
+    )
     return [
         ("POST", "/crm/bulk/v8/read", create),
         ("GET", "/crm/bulk/v8/read/{job}", poll),
@@ -221,7 +235,7 @@ def write_endpoints() -> list[Listed]:
 def read_endpoints() -> list[Listed]:
     """Records, many or one."""
     read = _of_module("READ")
-    many = Endpoint("read_many", record_reading.read_many, read, credit_kind="read", threaded=True)
+    many = Endpoint("read_many", record_lists.read_many, read, credit_kind="read", threaded=True)
     return [
         ("GET", "/crm/v8/{module}", many),
         ("GET", "/crm/v8/{module}/{record}", Endpoint("read_one", record_reading.read_one, read, credit_kind="read")),
@@ -266,7 +280,7 @@ def _settings(part: str, operation: str = "READ") -> Callable[[Call], Scopes]:
 
 def _of_module(operation: str) -> Callable[[Call], Scopes]:
     def scopes(call: Call) -> Scopes:
-        view = call.emulator.catalog.get(call.module_name or "")
+        view = call.module_called(call.module_name or "")
         return [module_scopes(call.module_name or "", operation, custom=view.module.custom if view else True)]
 
     return scopes

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from datetime import timezone
 from email.utils import formatdate
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -18,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from zoho_crm_emulator.calls import Answer, Call, Endpoint, error_answer, refusal_answer, too_many_requests
 from zoho_crm_emulator.clock import SECOND
+from zoho_crm_emulator.dates import iso
 from zoho_crm_emulator.emulator import Emulator
 from zoho_crm_emulator.faults import CANNED, ActiveFault
 from zoho_crm_emulator.oauth import allows
@@ -25,6 +28,7 @@ from zoho_crm_emulator.refusals import Refused, problem
 from zoho_crm_emulator.request_contents import RequestContents
 from zoho_crm_emulator.server import drop_connection
 from zoho_crm_emulator.switches import Switches, changed
+from zoho_crm_emulator.versions import ASKED_PATH, as_told, asked_version
 
 SCHEME = "Zoho-oauthtoken "
 
@@ -48,7 +52,7 @@ class Gate:
         path = dict(request.path_params)
         faults = emulator.faults.take_for_request(name, path.get("module"))
         switches = self._switched(faults)
-        entry: dict[str, Any] = {"at": emulator.clock.now(), "method": request.method, "path": request.url.path}
+        entry: dict[str, Any] = {"at": emulator.clock.now(), "method": request.method, "path": scope[ASKED_PATH]}
         if faults:
             entry["faults"] = [f"{active.id} {active.fault.kind}" for active in faults]
         try:
@@ -112,6 +116,7 @@ class Gate:
             body=body,
             faults=faults,
             switches=switches,
+            version=asked_version(request.scope),
         )
         try:
             self._check_token(call)
@@ -122,7 +127,9 @@ class Gate:
         return await self._limited(call, entry)
 
     async def _read(self, request: Request, path: dict[str, str]) -> bytes:
-        """The body; for an upload the file part, whose name joins the path's parts."""
+        """The body; for an upload the file part, whose name joins the path's parts; of a token request a plain form."""
+        if self._endpoint.name == "token" and request.headers.get("content-type", "").startswith("multipart/"):
+            return await _plain_form(request)
         if self._endpoint.name != "upload":
             return await request.body()
         try:
@@ -180,7 +187,21 @@ class Gate:
         finally:
             emulator.calls.leave(heavy=heavy)
         answer.headers |= self._credit_header(call.switches)
+        if isinstance(answer.body, dict):
+            forms, limits_as = call.version.json_paths, call.switches.limits_as
+            answer.body = as_told(answer.body, json_paths=forms, limits_as=limits_as)
+            answer.headers |= self._always(call)
         return answer
+
+    def _always(self, call: Call) -> Mapping[str, str]:
+        """Headers that every answer with a JSON body of a call of the API has."""
+        now = self._emulator.clock.now()
+        ends = self._emulator.oauth.ends(call.headers.get("authorization", "").removeprefix(SCHEME).strip()) or now
+        return {
+            "X-ACCESSTOKEN-RESET": iso(ends, timezone.utc),
+            "Content-Disposition": "attachment; filename=response.json",
+            "Cache-Control": "no-store, no-cache, must-revalidate, private",
+        }
 
     def _credit_header(self, switches: Switches) -> Mapping[str, str]:
         limit, left = self._emulator.credits.limit, self._emulator.credits.remaining()
@@ -224,6 +245,15 @@ def _fault_answer(active: ActiveFault) -> Answer:
     return Answer(body, status, dict(fault.headers), {"fault": active.id})
 
 
+async def _plain_form(request: Request) -> bytes:
+    """A form in parts as the same form on one line; nothing where it cannot be read."""
+    try:
+        async with request.form(max_files=0, max_fields=10) as form:
+            return urlencode([(name, value) for name, value in form.items() if isinstance(value, str)]).encode()
+    except HTTPException:
+        return b""
+
+
 async def _hold(active: ActiveFault) -> None:
     active.held += 1
     try:
@@ -244,7 +274,7 @@ class NotThere:
         request = Request(scope, receive)
         wrong_method = self._code == "INVALID_REQUEST_METHOD"
         status = self._emulator.switches.wrong_method_status if wrong_method else 404
-        entry = {"at": self._emulator.clock.now(), "method": request.method, "path": request.url.path}
+        entry = {"at": self._emulator.clock.now(), "method": request.method, "path": scope[ASKED_PATH]}
         entry |= {"status": status, "code": self._code}
         self._emulator.journal.request("unknown", entry, 0.0)
         await Answer(problem(self._code), status).response()(scope, receive, send)

@@ -5,6 +5,7 @@ A job has one resource, or a parent's first and then those of its subforms, each
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from zoho_crm_emulator.sheet import Sheet, member
 from zoho_crm_emulator.switches import Switches
 
 MOST_COLUMNS = 200
+CHUNK_ROWS = 1000
 MOST_RESOURCES = 100
 OPERATIONS = frozenset({"insert", "update", "upsert"})
 OWNER_FIND_BY = frozenset({"id", "email"})
@@ -154,6 +156,7 @@ class Planner:
         self._body = body
         self._switches = switches
         self._resource = resource
+        self._number = number
         self._place = f"$.resource[{number}]"
         self._view = module_of(emulator, resource)
 
@@ -183,6 +186,8 @@ class Planner:
         else:
             self._map(plan, header, mappings)
         self._check_mapped(plan)
+        if view.module.rows_of and not view.module.link:
+            self._check_child_rows(plan, sheet)
         echoed = plan.columns
         if self._switches.result_columns == "index":
             echoed = sorted(plan.columns, key=lambda column: column.index)
@@ -280,6 +285,18 @@ class Planner:
         if target is None or find_by not in target.fields:
             raise Refused("INVALID_FIELD", {"api_name": str(find_by)})
         return str(find_by)
+
+    def _check_child_rows(self, plan: Plan, sheet: Sheet) -> None:
+        """Refuse more rows of a subform than the switches let one file, or one record, have."""
+        most, per = self._switches.child_rows, self._switches.child_rows_per
+        if per == "parent":
+            at = next((column.index for column in plan.columns if column.field.api_name == PARENT), 0)
+            rows = Counter(row[at] for rows in sheet.chunks(CHUNK_ROWS) for row in rows if at < len(row))
+            over = max(rows.values(), default=0) > most
+        else:
+            over = (per == "file" or self._number > 0) and sheet.has_more_than(most)
+        if over:
+            raise Refused("LIMIT_EXCEEDED", {"limit": most, "json_path": f"{self._place}.file_names"})
 
     def _check_mapped(self, plan: Plan) -> None:
         mapped = {column.field.api_name for column in plan.columns} | set(plan.defaults)

@@ -52,7 +52,7 @@ def _pick_list(field: Field) -> list[dict[str, Any]]:
     ]
 
 
-def _lookup(field: Field, catalog: Catalog) -> dict[str, Any] | None:
+def _lookup(field: Field, catalog: Catalog, *, module_as_text: bool) -> dict[str, Any] | None:
     if field.data_type != "lookup":
         return None
     target = catalog.get(field.lookup or "")
@@ -60,7 +60,7 @@ def _lookup(field: Field, catalog: Catalog) -> dict[str, Any] | None:
         "display_label": field.label or field.api_name,
         "api_name": field.api_name,
         "query_details": {"query_id": None},
-        "module": {"api_name": field.lookup, "id": str(target.id if target else 0)},
+        "module": field.lookup if module_as_text else {"api_name": field.lookup, "id": str(target.id if target else 0)},
         "id": str(field.id),
         "revalidate_filter_during_edit": False,
         "show_fields": [],
@@ -110,8 +110,9 @@ def _rows(field: Field, catalog: Catalog) -> dict[str, Any]:
     }
 
 
-def field_document(field: Field, view: ModuleView, catalog: Catalog, number: int, spelling: str) -> dict[str, Any]:
+def field_document(field: Field, view: ModuleView, number: int, call: Call) -> dict[str, Any]:
     """One field as the fields call shows it. `layout_mandatory` is not shown here."""
+    catalog = call.emulator.catalog
     document = shape("field")
     module = {"api_name": view.name, "id": str(view.id)}
     label = field.label or field.api_name.replace("_", " ")
@@ -139,10 +140,10 @@ def field_document(field: Field, view: ModuleView, catalog: Catalog, number: int
             "api_create": field.api_create,
             "api_update": field.api_update,
         },
-        "unique": _unique(field, spelling),
-        "external": {"show": True, "type": field.external} if field.external else {"show": None, "type": None},
+        "unique": _unique(field, call.switches.unique_spelling),
+        "external": {"show": True, "type": field.external} if field.external else None,
         "pick_list_values": _pick_list(field),
-        "lookup": _lookup(field, catalog) or {},
+        "lookup": _lookup(field, catalog, module_as_text=call.version.lookup_module_as_text) or {},
         "multiselectlookup": {},
         "subform": None,
         "auto_number": {},
@@ -157,11 +158,8 @@ def field_document(field: Field, view: ModuleView, catalog: Catalog, number: int
 
 
 def _fields(view: ModuleView, call: Call) -> list[dict[str, Any]]:
-    catalog, spelling = call.emulator.catalog, call.switches.unique_spelling
-    return [
-        field_document(field, view, catalog, number, spelling)
-        for number, field in enumerate(view.fields.values(), start=1)
-    ]
+    told = [field for field in view.fields.values() if call.version.id_is_a_field or field.api_name != "id"]
+    return [field_document(field, view, number, call) for number, field in enumerate(told, start=1)]
 
 
 def asked_module(call: Call) -> ModuleView:
@@ -169,7 +167,7 @@ def asked_module(call: Call) -> ModuleView:
     name = call.query.get("module")
     if not name:
         raise Refused("REQUIRED_PARAM_MISSING", {"param": "module", "param_name": "module"})
-    view = call.emulator.catalog.get(name)
+    view = call.module_called(name)
     if view is None:
         raise Refused("INVALID_MODULE", {"api_name": "module"})
     return view
@@ -229,8 +227,8 @@ def module_by_name(call: Call) -> Answer:
 def _layout(call: Call, view: ModuleView, layout: Layout) -> dict[str, Any]:
     section = shape("section") | {"id": str(layout.id + 10**6)}
     section["fields"] = [
-        {**shape("layout_field"), **document, "required": name in layout.required, "section_id": 1}
-        for document, name in zip(_fields(view, call), view.fields, strict=True)
+        {**shape("layout_field"), **document, "required": document["api_name"] in layout.required, "section_id": 1}
+        for document in _fields(view, call)
     ]
     person = user_reference(CURRENT_USER)
     return shape("layout") | {

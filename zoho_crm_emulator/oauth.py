@@ -129,6 +129,11 @@ class OAuth:
         )
         return None if row is None else Access(token, frozenset(row[0].split(",")))
 
+    def ends(self, token: str) -> int | None:
+        """When a token ends, in milliseconds of the clock; None for one that is not known."""
+        row = self._store.read().execute("SELECT expires FROM tokens WHERE token = ?", (token,)).fetchone()
+        return None if row is None else int(row[0])
+
     def revoke_tokens(self) -> int:
         """End every access token; returns how many were live."""
         with self._store.write() as connection:

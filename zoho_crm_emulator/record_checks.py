@@ -99,7 +99,10 @@ class Checks:
 
     @staticmethod
     def _placed(refusal: Refused, index: int, name: str) -> Refused:
-        details = {**refusal.details, "api_name": name, "json_path": f"$.data[{index}].{name}"}
+        place = f"$.data[{index}].{name}"
+        if refusal.code == "MANDATORY_NOT_FOUND":  # of a key inside the value: a lookup's id
+            place, name = f"{place}.{refusal.details['api_name']}", refusal.details["api_name"]
+        details = {**refusal.details, "api_name": name, "json_path": place}
         return Refused(refusal.code, details, refusal.message)
 
 

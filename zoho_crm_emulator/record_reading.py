@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import msgspec
 
 from zoho_crm_emulator.calls import ENCODER, Answer, Call
-from zoho_crm_emulator.clock import DAY
 from zoho_crm_emulator.dates import iso, zone
 from zoho_crm_emulator.documents import DOC_DECODER
 from zoho_crm_emulator.emulator import USERS, Emulator, user_reference
@@ -21,9 +19,26 @@ from zoho_crm_emulator.unique_keys import key_maker
 
 PER_PAGE = 200
 MOST_FIELDS = 50
-PAGED_RECORDS = 2000  # beyond these only a page token leads on
 MOST_IDS = 100
-NEWEST = 2**63 - 1  # no id is larger
+ALWAYS_READ: dict[str, Any] = {
+    "Locked__s": False,
+    "$approval": {"delegate": False, "takeover": False, "approve": False, "reject": False, "resubmit": False},
+    "$approval_state": "approved",
+    "$approved": True,
+    "$currency_symbol": "$",
+    "$editable": True,
+    "$field_states": None,
+    "$in_merge": False,
+    "$is_duplicate": False,
+    "$locked_for_me": False,
+    "$orchestration": None,
+    "$process_flow": False,
+    "$review": None,
+    "$review_process": None,
+    "$sharing_permission": "full_access",
+    "$zia_visions": None,
+}
+"""What a record that is read whole always has beside its fields."""
 # `+module` in a query keeps SQLite from walking the module's index where ids lead to the rows.
 COLUMNS = "id, created, modified, owner, creator, modifier, doc"
 DUMP_CHUNK = 2000
@@ -43,18 +58,26 @@ class Reader:
         self._blank |= {TAG: [], LAYOUT: {"name": "Standard", "id": str(view.module.layout_id)}}
         self._layouts = {str(layout.id): layout.name for layout in view.module.layouts}
         self._people = {user: user_reference(user) for user in USERS}
-        self._owners = {user: {**self._people[user], "email": person["email"]} for user, person in USERS.items()}
+        self._known = {user: {**self._people[user], "email": person["email"]} for user, person in USERS.items()}
 
     def records(
-        self, rows: Sequence[StoredRecord], fields: Sequence[str] | None = None, *, with_rows: bool = False
+        self,
+        rows: Sequence[StoredRecord],
+        fields: Sequence[str] | None = None,
+        *,
+        with_rows: bool = False,
+        as_read: bool = False,
     ) -> list[dict[str, Any]]:
-        """Whole records, or only the named fields and the id; the rows of subforms only where they are asked for."""
+        """Whole records, or only the named fields and the id; the rows of subforms only where they are asked for.
+
+        `as_read` adds what a record read whole has beside its fields.
+        """
         records = [self._record(row) for row in rows]
         self._name_lookups(records)
         if with_rows and self._view.row_fields:
             self._put_rows(records)
         if fields is None:
-            return records
+            return [{**record, **ALWAYS_READ} for record in records] if as_read else records
         wanted = [name for name in fields if name in self._view.fields or name == "id"]
         return [{**{name: record.get(name) for name in wanted}, "id": record["id"]} for record in records]
 
@@ -70,9 +93,9 @@ class Reader:
                 doc[field.api_name] = self._people.get(int(person["id"]), person)
         return {
             "id": str(record),
-            "Owner": self._owners[owner],
-            "Created_By": self._people[creator],
-            "Modified_By": self._people[modifier],
+            "Owner": self._known[owner],
+            "Created_By": self._known[creator],
+            "Modified_By": self._known[modifier],
             "Created_Time": iso(created, self._tz),
             "Modified_Time": iso(modified, self._tz),
             **self._blank,
@@ -120,7 +143,8 @@ def fetch(connection: sqlite3.Connection, view: ModuleView, ids: Iterable[int]) 
     ).fetchall()
 
 
-def _reader(call: Call) -> Reader:
+def reader_of(call: Call) -> Reader:
+    """The reader of the module that a call names."""
     return Reader(call.emulator, call.view, call.switches.time_zone)
 
 
@@ -182,19 +206,8 @@ def read_one(call: Call) -> Answer:
     rows = fetch(call.emulator.store.read(), call.view, [] if record is None else [record])
     if not rows:
         return Answer(None, 204)
-    return Answer({"data": _reader(call).records(rows, fields_asked(call), with_rows=True)})
-
-
-def _token(record: int) -> str:
-    return base64.urlsafe_b64encode(f"after:{record}".encode()).decode().rstrip("=")
-
-
-def _after(token: str) -> int:
-    try:
-        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-        return int(text.removeprefix("after:"))
-    except ValueError:
-        raise Refused("INVALID_DATA", {"param": "page_token"}, "the page token is invalid") from None
+    fields = fields_asked(call)
+    return Answer({"data": reader_of(call).records(rows, fields, with_rows=True, as_read=fields is None)})
 
 
 def number_of(call: Call, name: str, default: int, most: int) -> int:
@@ -205,49 +218,6 @@ def number_of(call: Call, name: str, default: int, most: int) -> int:
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= most:
         raise Refused("INVALID_DATA", {"param": name}, "invalid data")
     return int(text)
-
-
-def read_many(call: Call) -> Answer:
-    """GET /crm/v8/{module}: by ids, or page by page, newest record first."""
-    view = call.view
-    fields = fields_asked(call)
-    if fields is None:
-        raise Refused("REQUIRED_PARAM_MISSING", {"param": "fields"})
-    per_page = number_of(call, "per_page", PER_PAGE, PER_PAGE)
-    page = number_of(call, "page", 1, 10**6)
-    connection = call.emulator.store.read()
-    token = call.query.get("page_token")
-    if "ids" in call.query:
-        ids = ids_of(call.query["ids"], MOST_IDS)
-        found = {row[0]: row for row in fetch(connection, view, ids)}
-        rows = [found[record] for record in ids if record in found]
-        more = False
-    else:
-        if token is None and page * per_page > PAGED_RECORDS:
-            raise Refused("DISCRETE_PAGINATION_LIMIT_EXCEEDED", {"limit": PAGED_RECORDS, "param": "page"})
-        before = _after(token) if token else NEWEST
-        rows = connection.execute(
-            f"SELECT {COLUMNS} FROM records WHERE +module = ? AND id < ? "  # noqa: S608
-            "ORDER BY id DESC LIMIT ? OFFSET ?",
-            (view.id, before, per_page + 1, 0 if token else (page - 1) * per_page),
-        ).fetchall()
-        more = len(rows) > per_page
-        rows = rows[:per_page]
-    if not rows:
-        return Answer(None, 204)
-    info: dict[str, Any] = {
-        "per_page": per_page,
-        "count": len(rows),
-        "page": page,
-        "sort_by": "id",
-        "sort_order": "desc",
-        "more_records": more,
-    }
-    if more:
-        expiry = iso(call.emulator.clock.now() + DAY, zone(call.switches.time_zone))
-        info |= {"next_page_token": _token(rows[-1][0]), "page_token_expiry": expiry}
-    records = _reader(call).records(rows, fields, with_rows="ids" in call.query)
-    return Answer({"data": records, "info": info}, note={"records": len(rows)})
 
 
 def full_texts(call: Call) -> Answer:
@@ -266,7 +236,7 @@ def full_texts(call: Call) -> Answer:
     rows = fetch(call.emulator.store.read(), view, ids_of(one or call.query["ids"], MOST_IDS))
     if not rows:
         return Answer(None, 204)
-    return Answer({"data": _reader(call).records(rows, asked)})
+    return Answer({"data": reader_of(call).records(rows, asked)})
 
 
 def dump(emulator: Emulator, view: ModuleView) -> Iterator[bytes]:

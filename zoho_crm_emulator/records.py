@@ -70,7 +70,7 @@ class Write:
         if len(data) > MOST_RECORDS:
             if call.switches.too_many_records == "LIMIT_EXCEEDED":
                 raise Refused("LIMIT_EXCEEDED", {"limit": MOST_RECORDS, **place})
-            raise Refused("INVALID_DATA", {"maximum_length": str(MOST_RECORDS), **place})
+            raise Refused("INVALID_DATA", {"maximum_length": MOST_RECORDS, **place})
         return body
 
     def rules(self) -> Rules:
@@ -139,9 +139,16 @@ class Write:
         emulator.journal.wrote(self.operation, actions, self.asked)
         items = [self._item(outcome, index, now) for index, outcome in enumerate(outcomes)]
         failed = actions["none"]
-        status = 200 if not failed else 207 if failed < len(items) else self.call.switches.all_failed_status
+        status = self._status(failed, len(items))
         note = {"records": len(items), "inserted": actions["insert"], "updated": actions["update"], "failed": failed}
         return Answer({"data": items}, status, note=note)
+
+    def _status(self, failed: int, count: int) -> int:
+        """The status of an answer about so many records, of which so many failed."""
+        switches, version = self.call.switches, self.call.version
+        if failed:
+            return 207 if failed < count else version.all_failed_status or switches.all_failed_status
+        return (version.insert_status or switches.insert_status) if self.operation == "insert" else 200
 
     def _grow_pick_lists(self, rows: list[Row]) -> None:
         for field in self.view.stored:
@@ -238,6 +245,8 @@ def update(call: Call) -> Answer:
         record = named_record(call)
         if record is None:
             raise Refused("INVALID_DATA", {"External": call.headers["x-external"]}, "the id given seems to be invalid")
+        if call.switches.unknown_id == "flat" and not call.emulator.record_exists(call.view.name, record):
+            raise Refused("INVALID_DATA", {"resource_path_index": 1}, "the id given seems to be invalid")
         body = call.json
         data = body.get("data") if isinstance(body, dict) else None
         if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict):

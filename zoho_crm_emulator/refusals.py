@@ -54,6 +54,10 @@ MESSAGES = {
     "QUERY_NOT_SUPPORTED": "the query is not supported",
     "PAGE_NOT_SUPPORTED": "the page is not supported",
     "FIELD_NOT_AVAILABLE": "the field is not available",
+    "LICENSE_LIMIT_EXCEEDED": "license limit exceeded",
+    "FEATURE_NOT_SUPPORTED": "the feature is not supported in the edition",
+    "NO_PERMISSION": "permission denied",
+    "TOKEN_BOUND_DATA_MISMATCH": "the page token belongs to other parameters",
     "DISCRETE_PAGINATION_LIMIT_EXCEEDED": "only the first 2000 records can be read by page",
 }
 # What the token endpoint says in `error`, nearly always under status 200.

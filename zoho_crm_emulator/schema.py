@@ -183,9 +183,11 @@ class Catalog:
             self.version += 1
         return bool(modules)
 
-    def get(self, name: str) -> ModuleView | None:
-        """The module of that API name; Zoho's names are case-sensitive here."""
-        return self.modules.get(name)
+    def get(self, name: str, *, any_case: bool = False) -> ModuleView | None:
+        """The module of that API name; with `any_case` also where the case of its letters is another."""
+        if name in self.modules or not any_case:
+            return self.modules.get(name)
+        return next((view for own, view in self.modules.items() if own.lower() == name.lower()), None)
 
     def by_id(self, module_id: int) -> ModuleView | None:
         """The module of that id."""

@@ -14,6 +14,9 @@ import msgspec
 class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every open question, with the position it is in."""
 
+    # Every call
+    module_names: Literal["exact", "any_case"] = "exact"  # in addresses; v2 takes any case
+    insert_status: Literal[200, 201] = 200  # of plain inserts; the files differ, v2 was seen with 201
     # Upsert
     too_many_records: Literal["INVALID_DATA", "LIMIT_EXCEEDED"] = "INVALID_DATA"
     request_errors: Literal["flat", "in_data"] = "flat"
@@ -29,8 +32,12 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ids: Literal["text", "number"] = "text"  # of records, jobs and files in answers to writes; 19 digits fit no float
     bigint_numbers: Literal["accept", "refuse"] = "accept"  # the official SDK sends numbers, the documents strings
     numbers_as_text: Literal["refuse", "accept"] = "refuse"
-    datetime_z: Literal["refuse", "accept"] = "refuse"
-    excess_decimals: Literal["keep", "round", "refuse"] = "keep"
+    datetime_without_offset: Literal["org_zone", "utc", "refuse"] = "org_zone"  # taken; in whose zone nobody says
+    lookup_by_name: Literal["refuse", "take"] = "refuse"  # {"name": ..} for a lookup, seen for accounts
+    unknown_id: Literal["flat", "in_data"] = "flat"  # of a PUT to one record: an error of the request, or of the record
+    limits_as: Literal["number", "text"] = "number"  # `maximum_length` in details; the files differ
+    datetime_z: Literal["accept", "refuse"] = "accept"  # `Z` for an offset; Zoho's TypeScript SDK sends only that
+    excess_decimals: Literal["refuse", "round", "keep"] = "refuse"
     owner_by_email: Literal["refuse", "accept"] = "refuse"  # {"email": ..} for a user, in place of his id
     validation_rule_code: Literal["CANNOT_PROCESS", "INVALID_DATA"] = "CANNOT_PROCESS"
     dependency_code: Literal["DEPENDENT_MISMATCH", "MAPPING_MISMATCH"] = "DEPENDENT_MISMATCH"
@@ -57,11 +64,15 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     # Upload and bulk write
     upload_errors: Literal["code", "gateway"] = "code"
     upload_details: Literal["full", "short"] = "full"
+    file_error_status: Literal[400, 200] = 400  # of INVALID_FILE_FORMAT
     file_too_large: Literal[413, 400] = 413
     ignore_empty_at: Literal["both", "request", "resource"] = "both"  # where a bulk request's `ignore_empty` counts
     bulk_duplicate_checks: Literal["named", "all"] = "named"  # unique fields behind `find_by`
     bulk_checks_at: Literal["create", "job"] = "create"
     max_rows: int = 25_000
+    child_rows: int = 200  # rows of a subform, by Zoho's page on limits
+    child_rows_per: Literal["file", "parent", "zip"] = "file"  # or of each record, or in a zip with the parent alone
+    max_read_rows: int = 200_000  # of a bulk read job's file
     default_date_format: str = "yyyy-MM-dd"
     default_datetime_format: str = "yyyy-MM-dd'T'HH:mm:ssXXX"
     bulk_unknown_fields: Literal["refuse", "ignore"] = "refuse"
@@ -70,7 +81,7 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     job_counts: Literal["present", "late", "missing"] = "late"
     bulk_automations: Literal["none", "all"] = "none"  # a job has no `trigger`; nobody documents what runs
     all_rows_skipped: Literal["COMPLETED", "SKIPPED"] = "COMPLETED"
-    download_url: Literal["relative", "absolute", "double_slash"] = "relative"
+    download_url: Literal["elsewhere", "relative", "absolute", "double_slash"] = "elsewhere"  # on which host, and how
     result_columns: Literal["index", "mapping"] = "index"
     result_names: Literal["header", "api_name"] = "header"
     result_status: Literal["lower", "upper", "title"] = "lower"

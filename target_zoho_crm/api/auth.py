@@ -1,4 +1,6 @@
-"""Access tokens: taken from a cache that all threads and processes share, renewed once when Zoho refuses one.
+"""Access tokens: taken from what threads, processes and hosts share, renewed once when Zoho refuses one.
+
+The processes of a host share a file, those of all hosts their ledger.
 
 Zoho gives at most 10 access tokens in 10 minutes for a refresh token, and each lives an hour; so a run that finds a
 living one in the cache asks for none. Once Zoho denies one, the cache says so for 10 minutes, and nobody asks.
@@ -6,65 +8,35 @@ living one in the cache asks for none. Once Zoho denies one, the cache says so f
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
-import stat
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TypeVar
 
-import filelock
-import msgspec
-import platformdirs
 import requests
 import tenacity
 
-from sync_ledger.retry_schedules import TOKEN_CHECK_SECONDS, TOKEN_RENEWAL, TOKENS_DENIED_SECONDS
-from sync_processes.private_folders import private_folder
-from target_zoho_crm.api.codes import CODES, OwnCode, ZohoCode
+from sync_ledger.ledger import Ledger
+from sync_ledger.retry_schedules import (
+    SHARED_TOKEN_CHECK_SECONDS,
+    TOKEN_CHECK_SECONDS,
+    TOKEN_RENEWAL,
+    TOKENS_DENIED_SECONDS,
+)
+from target_zoho_crm.api.access_token import AccessToken, Credentials, TokenDenial
+from target_zoho_crm.api.codes import CODES, ZohoCode
 from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.api.token_endpoint import TIMEOUT, ask_for_token
+from target_zoho_crm.api.token_file import TokenFile, default_cache_dir
+from target_zoho_crm.api.token_sharing import TokenSharing
 
 logger = logging.getLogger("target-zoho-crm")
 
 EARLY_SECONDS = 120.0  # a token that ends sooner is renewed, so that it does not end under way
 LIFETIME_CAP_SECONDS = 3600.0  # Zoho's tokens live an hour; what claims more is not believed
-_LOCK_SECONDS = 120.0
-_BODY_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """The OAuth client and its refresh token. Its `repr` shows none of the secrets."""
-
-    client_id: str
-    client_secret: str = field(repr=False)
-    refresh_token: str = field(repr=False)
-
-
-class AccessToken(msgspec.Struct, frozen=True):
-    """A token, the API base that came with it (may be empty), and when it ends (seconds since the epoch)."""
-
-    value: str
-    api_domain: str
-    expires_at: float
-
-    def __repr__(self) -> str:
-        return f"AccessToken(api_domain={self.api_domain!r}, expires_at={self.expires_at})"
-
-
-class TokenDenial(msgspec.Struct, frozen=True):
-    """Until when (seconds since the epoch) no access token is asked for."""
-
-    denied_until: float
 
 
 class TokensDenied(QuotaError):  # noqa: N818 - as Stopped and Gone
@@ -80,9 +52,6 @@ class TokensDenied(QuotaError):  # noqa: N818 - as Stopped and Gone
         self.until = until
 
 
-_Kept = TypeVar("_Kept", AccessToken, TokenDenial)
-
-
 class TokenSource:
     """Gives the access token of one refresh token.
 
@@ -96,6 +65,7 @@ class TokenSource:
         clock: seconds since the epoch.
         first_pause: seconds before the second attempt; doubled from then on.
         patient: wait where Zoho gives no more tokens for now, in place of `TokensDenied`.
+        ledger: gives the ledger by which workers on other hosts share the token, once it is open.
     """
 
     def __init__(
@@ -110,6 +80,7 @@ class TokenSource:
         clock: Callable[[], float] = time.time,
         first_pause: float = 1.0,
         patient: bool = False,
+        ledger: Callable[[], Ledger | None] = lambda: None,
     ) -> None:
         self._credentials = credentials
         self._accounts_url = accounts_url.rstrip("/")
@@ -119,7 +90,8 @@ class TokenSource:
         self._clock = clock
         self._first_pause = first_pause
         self._patient = patient
-        self._cache = _Cache(cache_dir or default_cache_dir(), self._accounts_url, credentials)
+        self._ledger = ledger
+        self._cache = TokenFile(cache_dir or default_cache_dir(), self._accounts_url, credentials)
         self._token: AccessToken | None = None
         self._denial: TokenDenial | None = None
         self._told: float | None = None
@@ -148,7 +120,8 @@ class TokenSource:
                     raise
                 with self._lock:
                     told, self._told = self._told, denied.until
-                if told != denied.until:
+                # By the ledger's clock the same moment may be a little apart.
+                if told is None or abs(told - denied.until) > TOKEN_CHECK_SECONDS:
                     logger.warning("%s This run waits until then.", denied)
                 pause = min(TOKEN_CHECK_SECONDS, denied.until - self._clock())  # neither lock is held meanwhile
             wait_or_stop(self._stop, max(0.0, pause))
@@ -160,10 +133,37 @@ class TokenSource:
             with self._cache.locked():
                 token = self._cache.read(AccessToken)
                 if not self._good(token, stale):
-                    token = self._refreshed()
+                    token = self._of_all_workers(stale)
                     self._cache.write(token)
             self._token = token
             return token  # type: ignore[return-value] # as above
+
+    def _of_all_workers(self, stale: str | None) -> AccessToken:
+        """The token of the ledger, renewed by one worker at a time; without a ledger a fresh one."""
+        ledger = self._ledger()
+        if ledger is None:
+            return self._refreshed()
+        sharing = TokenSharing(ledger, self._credentials, self._accounts_url, self._clock)
+        while True:
+            with sharing.renewing() as mine:
+                token, denied_seconds = sharing.read()
+                if token is not None and self._good(token, stale):
+                    return token
+                if denied_seconds:
+                    self._denial = TokenDenial(self._clock() + denied_seconds)
+                    raise TokensDenied(self._accounts_url, self._denial.denied_until)
+                if mine:
+                    return self._refreshed_for_all(sharing)
+            wait_or_stop(self._stop, SHARED_TOKEN_CHECK_SECONDS)
+
+    def _refreshed_for_all(self, sharing: TokenSharing) -> AccessToken:
+        try:
+            token = self._refreshed()
+        except TokensDenied as denied:
+            sharing.deny(denied.until)
+            raise
+        sharing.keep(token)
+        return token
 
     def _good(self, token: AccessToken | None, stale: str | None) -> bool:
         if token is None or token.value == stale:
@@ -211,73 +211,3 @@ class TokenSource:
             api_domain=domain.rstrip("/") if isinstance(domain, str) else "",
             expires_at=self._clock() + min(seconds, LIFETIME_CAP_SECONDS),
         )
-
-
-def default_cache_dir() -> Path:
-    """Where tokens are cached unless set otherwise: the user's own cache directory."""
-    return platformdirs.user_cache_path("target-zoho-crm")
-
-
-class _Cache:
-    """One token, or until when none is given, in a file for its owner only, named by a hash of whose token it is."""
-
-    def __init__(self, directory: Path, accounts_url: str, credentials: Credentials) -> None:
-        identity = f"{accounts_url}\n{credentials.client_id}\n{credentials.refresh_token}"
-        self._path = directory / f"token-{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
-        self._lock = filelock.FileLock(self._path.with_suffix(".lock"), timeout=_LOCK_SECONDS, mode=0o600)
-        self._usable = True
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the lock that all processes share; none when the directory cannot be written."""
-        held = self._usable and self._acquire()
-        try:
-            yield
-        finally:
-            if held:
-                self._lock.release()
-
-    def _acquire(self) -> bool:
-        try:
-            private_folder(self._path.parent)
-            self._lock.acquire()
-        except filelock.Timeout as error:
-            raise TransientError(
-                OwnCode.NO_CONNECTION, "Another process holds the token cache's lock; its call to Zoho hangs."
-            ) from error
-        except OSError as error:
-            self._give_up(error)
-            return False
-        return True
-
-    def read(self, kind: type[_Kept]) -> _Kept | None:
-        """What is cached, if it is of this kind; None when it is not, or when the file is not surely ours alone."""
-        try:
-            handle = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError:
-            return None
-        with os.fdopen(handle, "rb") as file:
-            facts = os.fstat(handle)
-            private = stat.S_ISREG(facts.st_mode) and not facts.st_mode & 0o077
-            if not private or facts.st_uid != os.getuid():
-                return None
-            try:
-                return msgspec.json.decode(file.read(_BODY_BYTES), type=kind)
-            except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                return None
-
-    def write(self, kept: AccessToken | TokenDenial) -> None:
-        """Replace the file in one step; mkstemp gives it mode 0600, and a symlink in its place is replaced too."""
-        if not self._usable:
-            return
-        try:
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".token-")
-            with os.fdopen(handle, "wb") as file:
-                file.write(msgspec.json.encode(kept))
-            Path(name).replace(self._path)
-        except OSError as error:
-            self._give_up(error)
-
-    def _give_up(self, error: OSError) -> None:
-        self._usable = False
-        logger.warning("The access token is not cached: %s (%s)", self._path.parent, type(error).__name__)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from sync_ledger.ledger import Ledger
 from sync_ledger.retry_schedules import API_CALLS
-from target_zoho_crm.api.auth import Credentials
+from target_zoho_crm.api.access_token import Credentials
 from target_zoho_crm.api.data_centers import Endpoints
 from target_zoho_crm.api.limits import CreditKind
 from target_zoho_crm.api.plain_text import one_line
@@ -40,6 +41,8 @@ class ConnectionSettings:
     max_connections: int = 10
     first_pause_seconds: float = API_CALLS.first_pause
     longest_pause_seconds: float = API_CALLS.longest_pause
+    ledger: Callable[[], Ledger | None] = lambda: None
+    """Gives the ledger, once it is open, by which workers on other hosts share the access token."""
 
 
 @dataclass(frozen=True, slots=True)

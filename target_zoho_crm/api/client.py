@@ -7,8 +7,7 @@ import re
 import secrets
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ from urllib.parse import quote, urljoin, urlsplit
 import msgspec
 
 from target_zoho_crm.api.calls import API_VERSION, Answer, Call, ConnectionSettings, Fence, Repeat
-from target_zoho_crm.api.codes import JOB_GONE, SUCCESS, OwnCode, http_code
-from target_zoho_crm.api.costs import JOB_CREDITS, PAGE_ROWS, query_credits, upsert_credits
+from target_zoho_crm.api.codes import JOB_GONE, OwnCode, http_code
+from target_zoho_crm.api.costs import JOB_CREDITS, PAGE_ROWS, READ_JOB_CREDITS, query_credits, upsert_credits
 from target_zoho_crm.api.data_centers import is_plain_url
 from target_zoho_crm.api.errors import (
     AnswerError,
@@ -28,9 +27,11 @@ from target_zoho_crm.api.errors import (
     ZohoError,
     configuration_error,
 )
+from target_zoho_crm.api.job_answers import JobAnswer, JobStatus, ReadJobAnswer, job_answer, read_job_answer
 from target_zoho_crm.api.limits import CreditKind, CreditMeter
 from target_zoho_crm.api.multipart import multipart
-from target_zoho_crm.api.plain_text import code_of, digits_of
+from target_zoho_crm.api.places import Places
+from target_zoho_crm.api.plain_text import digits_of
 from target_zoho_crm.api.transport import Transport
 
 __all__ = ["Answer", "ConnectionSettings", "JobAnswer", "JobStatus", "ZohoClient"]
@@ -45,31 +46,6 @@ _ID = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 _REDIRECTS_MOST = 5
 _NOT_FOUND = frozenset({http_code(HTTPStatus.NOT_FOUND), http_code(HTTPStatus.GONE)})
 """A gateway's word, or Zoho's."""
-
-
-class JobStatus(StrEnum):
-    """Where a bulk write job stands."""
-
-    ADDED = "ADDED"
-    IN_PROGRESS = "IN PROGRESS"
-    COMPLETED = "COMPLETED"
-    SKIPPED = "SKIPPED"
-    FAILED = "FAILED"
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will happen to the job."""
-        return self in (JobStatus.COMPLETED, JobStatus.SKIPPED, JobStatus.FAILED)
-
-
-@dataclass(frozen=True, slots=True)
-class JobAnswer:
-    """What Zoho says of a job now. `code` is its reason when it was skipped or failed as a whole."""
-
-    job_id: str
-    status: JobStatus
-    download_url: str | None
-    code: str | None
 
 
 class ZohoClient:
@@ -96,6 +72,11 @@ class ZohoClient:
         self._transport = Transport(settings, credits, self.stop)
         self._org: dict[str, Any] | None = None
         self._org_lock = threading.Lock()
+
+    @property
+    def upserts(self) -> Places:
+        """The places of calls of which Zoho takes ten at once."""
+        return self._transport.upserts
 
     def gets_through(self, since: float) -> bool:
         """Whether calls get through: any has since that moment of `time.monotonic`, or a read of 1 credit does now."""
@@ -232,7 +213,30 @@ class ZohoClient:
             raise _gone(error, JOB_GONE) from error
         if not isinstance(body, dict) or not isinstance(body.get("status"), str):
             raise AnswerError(OwnCode.BAD_ANSWER, f"{call.where}: no job in the answer.")
-        return _job_answer(job_id, body)
+        return job_answer(job_id, body)
+
+    def create_read_job(self, body: bytes) -> str:
+        """Create a bulk read job; gives its id. Costs 50 credits, and again where it is repeated."""
+        headers, where = {"Content-Type": "application/json"}, f"{self._bulk()}/read"
+        call = Call("POST", where, headers=headers, body=lambda: body, credits=READ_JOB_CREDITS)
+        answer = self._transport.json(call)
+        created = _list_in(answer, "data")
+        return _id_in(Answer(answer.status, created[0] if created else None, answer.headers), "id", call.where)
+
+    def read_job(self, job_id: str) -> ReadJobAnswer:
+        """Where a bulk read job stands."""
+        call = Call("GET", f"{self._bulk()}/read/{quote(job_id, safe='')}")
+        found = read_job_answer(self._transport.json(call).body)
+        if found is None:
+            raise AnswerError(OwnCode.BAD_ANSWER, f"{call.where}: no job in the answer.")
+        return found
+
+    def count(self, module: str, criteria: str | None = None) -> int | None:
+        """How many records a module has, as of some minutes ago; None where Zoho gives no number. Costs 1 credit."""
+        params = None if criteria is None else {"criteria": criteria}
+        body = self.get(f"{quote(module, safe='')}/actions/count", params).body
+        number = body.get("count") if isinstance(body, dict) else None
+        return int(str(number)) if str(number).isdecimal() else None
 
     def download(self, url: str, target: Path) -> None:
         """Fetch a job's result into `target`, whole or not at all; `url` as Zoho gave it.
@@ -363,30 +367,6 @@ def _list_in(answer: Answer, name: str) -> list[dict[str, Any]]:
 def _has_more(answer: Answer) -> bool:
     info = answer.body.get("info") if isinstance(answer.body, dict) else None
     return isinstance(info, dict) and info.get("more_records") is True
-
-
-def _job_answer(job_id: str, body: Mapping[str, Any]) -> JobAnswer:
-    resources = body.get("resource")
-    resource = resources[0] if isinstance(resources, list) and resources and isinstance(resources[0], dict) else {}
-    result = body.get("result")
-    link = result.get("download_url") if isinstance(result, dict) else None
-    code = code_of(resource.get("code") or body.get("code"))
-    return JobAnswer(
-        job_id=job_id,
-        status=_job_status(job_id, body["status"]),
-        download_url=link if isinstance(link, str) and link else None,
-        code=code if code not in ("", SUCCESS) else None,
-    )
-
-
-def _job_status(job_id: str, word: str) -> JobStatus:
-    """An unknown word is a job still under way: only a known end may end our waiting."""
-    plain = word.upper().replace(" ", "").replace("_", "")
-    for status in JobStatus:
-        if status.value.replace(" ", "") == plain:
-            return status
-    logger.warning("Bulk write job %s has an unknown status; it is taken for a running one", job_id)
-    return JobStatus.IN_PROGRESS
 
 
 def _gone(error: ZohoError, codes: Collection[str]) -> ZohoError:

@@ -110,7 +110,7 @@ class OwnCode(CodeRow):
         "Name one as IANA does, e.g. Europe/Berlin.")
     UNKNOWN_DATA_CENTER = "UNKNOWN_DATA_CENTER", _C, "There is no such data centre.", "Check `data_center`."
     HOST_NOT_ALLOWED = ("HOST_NOT_ALLOWED", _C, "Zoho sent us to a host that is neither configured nor Zoho's.",
-        "Check api_url and any proxy.")
+        "Check api_url and any proxy; where it is Zoho's and has a job's result, name it in `download_hosts`.")
     TLS_FAILED = "TLS_FAILED", _C, "The server's certificate was not accepted.", "Check the URL, proxy and CA bundle."
     KEY_NOT_UNIQUE = ("KEY_NOT_UNIQUE", _C, "The key field is not unique.",
         "In the module's layout editor tick `Do not allow duplicate values`.")
@@ -136,7 +136,7 @@ class OwnCode(CodeRow):
         "A trigger answers the flag's update as if the order had changed, so it would be sent for ever.",
         "Let the trigger pass over updates of the flag alone, or set `unsynced_by` to ack_table.")
     UNMAPPED = ("UNMAPPED", _C, "No writable field of the module takes a column, and `on_unmapped` is `fail`.",
-        "Map it by `fields`, or leave it out by the tap's `columns`; `orders-sync init` proposes fields.")
+        "Map it by `fields`, or leave it out by the tap's `exclude`; `orders-sync init` proposes fields.")
     INSERT_WITH_LINES = ("INSERT_WITH_LINES", _C, "An order whose lines failed could not be inserted again.",
         "Set `operation` to upsert or update, or leave `lines` out.")
     SUBFORM_MANDATORY = ("SUBFORM_MANDATORY", _C,
@@ -198,6 +198,8 @@ class ZohoCode(CodeRow):
     # Nothing more goes for now.
     ACCESS_DENIED = ("ACCESS_DENIED", _Q, "Zoho gives no more access tokens for a while (at most 10 in 10 minutes).",
         "Run again in ten minutes; let processes share the token cache.")
+    LICENSE_LIMIT_EXCEEDED = ("LICENSE_LIMIT_EXCEEDED", _Q, "The org's licence allows no more of this.",
+        "Look at the org's licences, or wait until a limit of the day is over.")
     STORAGE_SPACE_EXCEEDED = "STORAGE_SPACE_EXCEEDED", _Q, "The CRM's storage is full.", "Free or buy storage."
     MAX_RECORDS_LIMIT_REACHED = ("MAX_RECORDS_LIMIT_REACHED", _Q, "The CRM holds as many records as it may.",
         "Free or buy storage.")
@@ -224,10 +226,14 @@ class ZohoCode(CodeRow):
     INVALID_QUERY = ("INVALID_QUERY", _C, "A query names a module or field that is not there.",
         "Check `find_by` and the modules' names.")
     SYNTAX_ERROR = "SYNTAX_ERROR", _C, "Zoho could not read a query."
+    TOKEN_BOUND_DATA_MISMATCH = ("TOKEN_BOUND_DATA_MISMATCH", _C, "A list was asked for with other parameters.",
+        "Repeat the command.")
     DISCRETE_PAGINATION_LIMIT_EXCEEDED = ("DISCRETE_PAGINATION_LIMIT_EXCEEDED", _C,
         "Records were read too far by page number.")
     INVALID_MODULE = "INVALID_MODULE", _C, "The org has no such module.", "Check the setting `module`."
     MODULE_NOT_AVAILABLE = "MODULE_NOT_AVAILABLE", _C, "The org has no such module.", "Check the setting `module`."
+    FEATURE_NOT_SUPPORTED = ("FEATURE_NOT_SUPPORTED", _C, "The org's edition does not have this feature.",
+        "Use another edition, or `channel: upsert`.")
     NOT_SUPPORTED = "NOT_SUPPORTED", _C, "The module does not take part in this API.", "Choose another module."
     INVALID_FIELD = "INVALID_FIELD", _C, "The module has no such field.", "Check `fields` and `key_field`."
     INVALID_FIELD_NAME = "INVALID_FIELD_NAME", _C, "The module has no such field.", "Check `fields` and `key_field`."

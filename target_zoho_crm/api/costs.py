@@ -26,12 +26,19 @@ QUERY_CREDITS = ((PAGE_ROWS, 1), (1_000, 2), (QUERY_ROWS, 3))
 
 JOB_ROWS = 25_000
 """Rows of one bulk write job's CSV."""
+CHILD_ROWS = 200
+"""Rows of a subform, or line items, in one CSV, as Zoho's page on limits has it; perhaps it means those of a record."""
 JOB_COLUMNS = 200
 """Columns of a job's CSV."""
 JOB_ZIP_BYTES = 25_000_000
 """Zoho says 25 MB and not which; this is the smaller reading."""
 JOB_CREDITS = 500
 """Credits of one job, whatever its size; so both ways cost the same at 5,000 records."""
+
+READ_JOB_ROWS = 200_000
+"""Records of one bulk read job's file."""
+READ_JOB_CREDITS = 50
+"""Credits of one bulk read job, whatever its size."""
 
 CALLS_AT_ONCE = 25
 """API calls under way at once, in the largest edition."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,11 +13,17 @@ from target_zoho_crm.api.errors import close_names, configuration_error
 
 @dataclass(frozen=True, slots=True)
 class DataCenter:
-    """Hosts of one data centre: accounts (tokens), API, and upload."""
+    """Hosts of one data centre: accounts (tokens), API, upload, and where results of jobs lie."""
 
     accounts: str
     api: str
     upload: str
+
+    @property
+    def downloads(self) -> tuple[str, ...]:
+        """The hosts of links to results: as recorded and as the newer sample has it, elsewhere by analogy."""
+        domain = self.accounts.removeprefix("accounts.")
+        return f"download-accl.{domain}", f"download.zohocrm.{domain.partition('.')[2]}"
 
 
 # Source: Zoho's API documentation and its official SDK. The documentation now also names upload.zoho.* for
@@ -35,6 +41,7 @@ DATA_CENTERS: dict[str, DataCenter] = {
 }
 ENVIRONMENTS = {"production": "www", "sandbox": "sandbox", "developer": "developer"}
 URL_CHARACTERS = 4096
+_DOWNLOADS = frozenset(host for dc in DATA_CENTERS.values() for host in dc.downloads)
 _ZOHO_DOMAINS = tuple(
     dict.fromkeys(host.partition(".")[2] for dc in DATA_CENTERS.values() for host in (dc.accounts, dc.api, dc.upload))
 )
@@ -52,6 +59,8 @@ class Endpoints:
     api_url: str
     upload_url: str
     api_fixed: bool = False
+    download_urls: tuple[str, ...] = ()
+    """Further places that a link to a job's result may lead to."""
 
     def may_see_token(self, url: str) -> bool:
         """Whether the token may travel to this URL: a configured origin, or https at a host of Zoho's.
@@ -60,17 +69,23 @@ class Endpoints:
         """
         if not is_plain_url(url) or "@" in (parts := urlsplit(url)).netloc:
             return False
-        if origin(parts) in {origin(urlsplit(each)) for each in (self.accounts_url, self.api_url, self.upload_url)}:
+        own_urls = (self.accounts_url, self.api_url, self.upload_url, *self.download_urls)
+        if _place(url) in map(_place, own_urls):
             return True
         host = parts.hostname or ""
-        own = any(host == domain or host.endswith("." + domain) for domain in _ZOHO_DOMAINS)
+        own = host in _DOWNLOADS or any(host == domain or host.endswith("." + domain) for domain in _ZOHO_DOMAINS)
         return own and parts.scheme == "https" and _port(parts) in (None, 443)
 
 
 def endpoints(
-    data_center: str, environment: str = "production", overrides: Mapping[str, str | None] | None = None
+    data_center: str,
+    environment: str = "production",
+    overrides: Mapping[str, str | None] | None = None,
+    download_hosts: Iterable[str] = (),
 ) -> Endpoints:
     """The base URLs of a data centre and environment; `overrides` may hold accounts_url, api_url, upload_url.
+
+    `download_hosts` are hosts, or base URLs, that a link to a job's result may lead to beside Zoho's own.
 
     Raises:
         ConfigurationError: unknown data centre or environment; a URL that is neither https nor loopback.
@@ -91,6 +106,9 @@ def endpoints(
         api_url=_checked("api_url", given.get("api_url", f"https://{api_host}")),
         upload_url=_checked("upload_url", given.get("upload_url", f"https://{hosts.upload}")),
         api_fixed="api_url" in given or environment != "production",
+        download_urls=tuple(
+            _checked("download_hosts", host if "://" in host else f"https://{host}") for host in download_hosts
+        ),
     )
 
 
@@ -126,6 +144,12 @@ def origin(parts: SplitResult) -> tuple[str, str, int | None]:
     """Scheme, host and port, with the scheme's usual port filled in."""
     usual = {"https": 443, "http": 80}.get(parts.scheme)
     return parts.scheme, parts.hostname or "", _port(parts) or usual
+
+
+def _place(url: str) -> tuple[str, str, int | None]:
+    """The origin of a URL; all names of this machine are one, since a port of it is one server."""
+    scheme, host, port = origin(urlsplit(url))
+    return scheme, "localhost" if is_loopback(url) else host, port
 
 
 def _port(parts: SplitResult) -> int | None:

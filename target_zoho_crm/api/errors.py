@@ -22,7 +22,7 @@ from http import HTTPStatus
 from typing import ClassVar, TypeVar
 
 from target_zoho_crm.api.code_kinds import REPORT, Family, Place
-from target_zoho_crm.api.codes import CODES, family_of, find
+from target_zoho_crm.api.codes import CODES, OwnCode, family_of, find
 
 _Kind = TypeVar("_Kind", bound="ZohoError")
 
@@ -107,6 +107,11 @@ class Gone(TransientError):  # noqa: N818 - as above
 
 class Stopped(ZohoError):  # noqa: N818 - as above
     """The run was asked to stop while it waited. No failure: it ends the run wherever it is raised."""
+
+
+def stopped() -> Stopped:
+    """The error of a wait that a stop cut short."""
+    return Stopped(OwnCode.STOPPED, "The run was asked to stop; what was not confirmed is sent again by the next one.")
 
 
 _CLASSES: dict[Family, type[ZohoError]] = {

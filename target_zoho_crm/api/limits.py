@@ -14,7 +14,8 @@ from sync_ledger.retry_schedules import CALL_STOP_CHECK_SECONDS, RETRY_AFTER_MOS
 from target_zoho_crm.api.call_window import CallWindow
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.costs import UPSERTS_AT_ONCE
-from target_zoho_crm.api.errors import QuotaError, Stopped
+from target_zoho_crm.api.errors import QuotaError, stopped
+from target_zoho_crm.api.places import Places
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -138,16 +139,19 @@ class CreditMeter:
 
 
 class ConcurrencyGate:
-    """Lets as many calls through at once as Zoho takes, at most `most`, and of them at most 10 upserts."""
+    """Lets as many calls through at once as Zoho takes, at most `most`, and of them at most 10 upserts.
+
+    `upserts` are the places of those: fewer than 10 where other workers have some.
+    """
 
     def __init__(self, most: int, stop: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
         self._window = CallWindow(most)
         self._stop = stop
         self._clock = clock
         self._calls = 0
-        self._upserts = 0
         self._resume_at = 0.0
         self._changed = threading.Condition()
+        self.upserts = Places(UPSERTS_AT_ONCE, stop, self._changed)
 
     @contextmanager
     def passing(self, *, upsert: bool = False) -> Iterator[int]:
@@ -157,17 +161,17 @@ class ConcurrencyGate:
             Stopped: the run is to stop.
         """
         with self._changed:
-            while not self._free(upsert=upsert):
+            while not (self._free() and (not upsert or self.upserts.take())):
                 self._changed.wait(CALL_STOP_CHECK_SECONDS)
             self._calls += 1
-            self._upserts += upsert
             era = self._window.era
         try:
             yield era
         finally:
             with self._changed:
                 self._calls -= 1
-                self._upserts -= upsert
+                if upsert:
+                    self.upserts.give_back()
                 self._changed.notify_all()
 
     def answered(self) -> None:
@@ -193,11 +197,10 @@ class ConcurrencyGate:
         with self._changed:
             self._resume_at = max(self._resume_at, self._clock() + seconds)
 
-    def _free(self, *, upsert: bool) -> bool:
+    def _free(self) -> bool:
         if self._stop.is_set():
             raise stopped()
-        room = self._calls < self._window.size and (not upsert or self._upserts < UPSERTS_AT_ONCE)
-        return room and self._clock() >= self._resume_at
+        return self._calls < self._window.size and self._clock() >= self._resume_at
 
 
 def retry_after(value: str | None, now: Callable[[], float] = time.time) -> float | None:
@@ -220,11 +223,6 @@ def wait_or_stop(stop: threading.Event, seconds: float) -> None:
     """Wait so long, or raise `Stopped` as soon as the run is to stop."""
     if stop.wait(seconds):
         raise stopped()
-
-
-def stopped() -> Stopped:
-    """The error of a wait that a stop cut short."""
-    return Stopped(OwnCode.STOPPED, "The run was asked to stop; what was not confirmed is sent again by the next one.")
 
 
 def _over(what: str) -> QuotaError:

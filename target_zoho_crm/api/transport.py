@@ -18,8 +18,9 @@ import tenacity
 import urllib3.exceptions
 
 from sync_ledger.retry_schedules import API_CALLS, GETS_THROUGH_WITHIN
+from target_zoho_crm.api.access_token import AccessToken
 from target_zoho_crm.api.answers import flat_error, names_no_cause
-from target_zoho_crm.api.auth import AccessToken, TokenSource
+from target_zoho_crm.api.auth import TokenSource
 from target_zoho_crm.api.calls import API_VERSION, ATTEMPTS, WHERE_CHARACTERS, Answer, Call, ConnectionSettings, Repeat
 from target_zoho_crm.api.codes import JOB_GONE, OwnCode, ZohoCode, http_code
 from target_zoho_crm.api.data_centers import host_of
@@ -35,6 +36,7 @@ from target_zoho_crm.api.errors import (
 )
 from target_zoho_crm.api.http_sessions import NotSent, Session, TokenHeader, connection_error, is_local_fault
 from target_zoho_crm.api.limits import ConcurrencyGate, CreditMeter, retry_after, wait_or_stop
+from target_zoho_crm.api.places import Places
 from target_zoho_crm.api.plain_text import NotJsonError, digits_of, json_of, one_line
 
 JSON_BYTES_MOST = 64 * 1024 * 1024  # far above any answer we ask for; keeps a broken server from filling the memory
@@ -69,7 +71,13 @@ class Transport:
             stop=stop,
             first_pause=settings.first_pause_seconds,
             patient=settings.max_attempts is None,
+            ledger=settings.ledger,
         )
+
+    @property
+    def upserts(self) -> Places:
+        """The places of calls of which Zoho takes ten at once."""
+        return self._gate.upserts
 
     def api_base(self) -> str:
         """Base of API calls: the configured one if there is one, else the one that came with the token."""

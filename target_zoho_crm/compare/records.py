@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from target_zoho_crm.api.metadata import LINKS, TAG
@@ -16,10 +16,14 @@ _NEVER_READ = LINKS | {TAG}
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a comparison found: API names of the fields that differ, and of those that nobody can compare."""
+    """What a comparison found: API names of the fields that differ, and of those that nobody can compare.
+
+    `written` has what would be written into those that differ, in its JSON form.
+    """
 
     different: tuple[str, ...]
     not_comparable: tuple[str, ...]
+    written: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -42,7 +46,7 @@ class RecordComparer:
     def fields(self) -> tuple[str, ...]:
         """API names of the fields that a read has to ask for."""
         written = (each.field for each in self._mapping.written if each.field.data_type not in _NEVER_READ)
-        return tuple(dict.fromkeys((self._mapping.key_field.api_name, *(field.api_name for field in written))))
+        return tuple(dict.fromkeys((self._mapping.key_field.api_name, *(each.api_name for each in written))))
 
     def compare(
         self, keys: Sequence[str], rows: Sequence[Sequence[Any]], records: Sequence[Mapping[str, Any]]
@@ -57,20 +61,26 @@ class RecordComparer:
         return {key: self._compared(key, own, held[key]) for key, own in zip(converted.keys, values, strict=True)}
 
     def _compared(self, key: str, values: Sequence[Any], record: Mapping[str, Any]) -> Compared:
-        found: dict[Verdict, list[str]] = {verdict: [] for verdict in Verdict}
-        for name, verdict in self._verdicts(key, values, record):
-            found[verdict].append(name)
-        return Compared(tuple(found[Verdict.DIFFERENT]), tuple(found[Verdict.NOT_COMPARABLE]))
+        different: dict[str, Any] = {}
+        not_comparable: list[str] = []
+        for name, value, verdict in self._verdicts(key, values, record):
+            if verdict is Verdict.DIFFERENT:
+                different[name] = value
+            elif verdict is Verdict.NOT_COMPARABLE:
+                not_comparable.append(name)
+        return Compared(tuple(different), tuple(not_comparable), different)
 
-    def _verdicts(self, key: str, values: Sequence[Any], record: Mapping[str, Any]) -> Iterator[tuple[str, Verdict]]:
+    def _verdicts(
+        self, key: str, values: Sequence[Any], record: Mapping[str, Any]
+    ) -> Iterator[tuple[str, Any, Verdict]]:
         key_field = self._mapping.key_field
         if key_field.api_name in record:
-            yield key_field.api_name, compare_values(key_field, key, record[key_field.api_name])
+            yield key_field.api_name, key, compare_values(key_field, key, record[key_field.api_name])
         for each, value in zip(self._mapping.written, values, strict=True):
             name = each.field.api_name
             if value is None and (self._ignore_empty or (isinstance(each, MappedColumn) and each.keeps)):
                 continue
-            yield name, _verdict_of(each, value, record)
+            yield name, value, _verdict_of(each, value, record)
 
 
 def _verdict_of(written: MappedColumn | Constant, value: Any, record: Mapping[str, Any]) -> Verdict:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from target_zoho_crm.confirmation.outcomes import Outcome
+from target_zoho_crm.confirmation.outcomes import CREATED, Outcome
 
 _SYNCED = {"record_key": "key", "version": "version", "zoho_id": "zoho_id", "action": "action"}
 """Columns of the acks of synced orders, and what of an outcome they hold."""
@@ -14,9 +15,15 @@ _SYNCED = {"record_key": "key", "version": "version", "zoho_id": "zoho_id", "act
 _OF_SYNCED = attrgetter(*_SYNCED.values())
 
 
-def columns_of(outcomes: Sequence[Outcome]) -> dict[str, Sequence[Any]]:
-    """What the acks of synced orders hold of their outcomes; one pass over all."""
-    return dict(zip(_SYNCED, zip(*map(_OF_SYNCED, outcomes), strict=True), strict=True))
+def columns_of(outcomes: Sequence[Outcome], now: datetime) -> dict[str, Sequence[Any]]:
+    """What the acks of synced orders hold of their outcomes; one pass over all.
+
+    The history takes those packed whose records were made: they hold `now`, by which it finds them again.
+    """
+    columns: dict[str, Sequence[Any]] = dict(zip(_SYNCED, zip(*map(_OF_SYNCED, outcomes), strict=True), strict=True))
+    if CREATED in columns["action"]:
+        columns["packed_at"] = [now if action == CREATED else None for action in columns["action"]]
+    return columns
 
 
 def hash_column(keys: Iterable[str], hashes: Mapping[str, str]) -> dict[str, Sequence[Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from sync_ledger.run_facts import RefusalCause
 from target_zoho_crm.api.codes import Family, Standing, advice, find, place_of
 from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status
 
@@ -54,6 +55,16 @@ class Problems:
         found.count += 1
         if len(found.keys) < SAMPLE_KEYS:
             found.keys.append(key)
+
+    def causes(self, stream: str) -> list[RefusalCause]:
+        """Why orders of one stream were refused, and how many; without their keys."""
+        with self._lock:
+            return [
+                RefusalCause(code, fields, standing.value, text, found.count)
+                for (of, code, fields, standing, _), texts in self._causes.items()
+                for text, found in texts.items()
+                if of == stream
+            ]
 
     def lines(self) -> list[str]:
         """One line a cause, the most frequent first: how many, why, which, and what to do."""

@@ -1,4 +1,4 @@
-"""The contents of the orders that are on their way: what our tap says of them, until their acks are written.
+"""What acks say of how an order was written: its mapping, and the content that our tap says it has.
 
 Of each key one version is under way at a time, so a key says which content is meant.
 """
@@ -6,6 +6,7 @@ Of each key one version is under way at a time, so a key says which content is m
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from sync_ledger.stream_contract import read_content
 from target_zoho_crm.batch import Entry
@@ -14,9 +15,13 @@ from target_zoho_crm.batch import Entry
 class SentContents:
     """One stream's. Safe for threads."""
 
-    def __init__(self, form: str | None) -> None:
-        """`form` is the one that the tap announced; None for a tap that is not ours."""
+    def __init__(self, form: str | None, mapping_number: int | None = None) -> None:
+        """`form` is the one that the tap announced; None for a tap that is not ours.
+
+        `mapping_number` is that of the mapping that orders are written by.
+        """
         self.form = form
+        self._mapping_number = mapping_number
         self._by_key: dict[str, str] = {}
         self._rows: dict[str, str] = {}
 
@@ -32,6 +37,14 @@ class SentContents:
                     self._rows[key] = content.row
             elif self._by_key:
                 self.settled((key,))  # of an earlier version, which was left unsynced
+
+    def forget_mapping(self) -> None:
+        """Let acks name no mapping any more: another schema came, and calls under the one before may be under way."""
+        self._mapping_number = None
+
+    def facts(self, *, written: bool = True) -> dict[str, Any]:
+        """What the acks of some orders have in common; not `written`: they were acknowledged without a call now."""
+        return {"content_form": self.form, "mapping_number": self._mapping_number if written else None}
 
     def rows_among(self, keys: Iterable[str]) -> dict[str, str | None]:
         """Fingerprints of the rows of those of these orders that have contents; None where there is no such."""

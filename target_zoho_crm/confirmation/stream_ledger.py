@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -16,13 +16,14 @@ from sync_ledger.acks import Acks, from_elsewhere, has_long_numbers, make_due, s
 from sync_ledger.callback_notes import called_back_at
 from sync_ledger.content_forms import keys_with_content
 from sync_ledger.deleted_records import KnownRecord, count_in_crm, known_records, note_deleted
-from sync_ledger.given_up_jobs import given_up_at
+from sync_ledger.given_up_jobs import given_up_for
 from sync_ledger.in_doubt import in_doubt_since
 from sync_ledger.job_journal import (
     JournalledJob,
     Manifest,
-    close_jobs_of_lines,
+    age_of,
     jobs_of_lines,
+    journal_applied,
     journal_intent,
     journal_step,
 )
@@ -41,6 +42,7 @@ from sync_ledger.writes_under_way import WriteKind
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.confirmation.ack_columns import columns_of, hash_column
+from target_zoho_crm.confirmation.history_notes import HistoryNotes, SettlementNotes
 from target_zoho_crm.confirmation.key_conflicts import Conflicts, Lost, log_lost
 from target_zoho_crm.confirmation.laws import not_of_job
 from target_zoho_crm.confirmation.outcomes import Confirmed, Outcome, Status
@@ -80,6 +82,7 @@ class StreamLedger:
         self._folding = folding
         self._statistics = AckStatistics(ledger)
         self._conflicts = Conflicts(ledger.tables, lease.stream, shares_module=shares_module)
+        self._history = HistoryNotes(ledger.tables, lease)
         self._alone = lease.partition.is_whole and not shares_module
         self._wrote = False
 
@@ -173,23 +176,13 @@ class StreamLedger:
 
     def age_of(self, job_id: str) -> timedelta:
         """How long ago a job, or an insert call, was journalled."""
-        job = self._ledger.tables.job
-        query = sa.select(job.c.intended_at).where(job.c.job_id == job_id)
-
-        def look_up(connection: sa.Connection) -> timedelta:
-            began: datetime = connection.execute(query).scalar_one()
-            return self._ledger.now(connection) - began
-
-        return self._read(look_up)
+        ledger = self._ledger
+        return self._read(lambda connection: age_of(connection, ledger.tables.job, job_id, ledger.now(connection)))
 
     def given_up_for(self, job_id: str) -> timedelta | None:
         """How long ago a person gave a job up; None where nobody did."""
-
-        def look_up(connection: sa.Connection) -> timedelta | None:
-            then = given_up_at(connection, self._ledger.tables.job, job_id)
-            return None if then is None else self._ledger.now(connection) - then
-
-        return self._read(look_up)
+        ledger, job = self._ledger, self._ledger.tables.job
+        return self._read(lambda connection: given_up_for(connection, job, job_id, ledger.now(connection)))
 
     def child_jobs(self, parent_job_id: str) -> list[JournalledJob]:
         """Look up the jobs that belong to one job of orders: those of their lines and links."""
@@ -209,8 +202,8 @@ class StreamLedger:
             own = replace(job, run_id=self._lease.run_id)
             journal_intent(connection, self._ledger.tables.job, own, now)
             channel = Channel.UPSERT if job.step is JobStep.CALLING else Channel.BULK_WRITE
-            form = self._contents.form
-            common = self._common(AckStatus.SUBMITTED, channel, now, job_id=job.job_id, attempts=0, content_form=form)
+            facts = self._contents.facts()
+            common = self._common(AckStatus.SUBMITTED, channel, now, job_id=job.job_id, attempts=0, **facts)
             differing = {"record_key": list(versions), "version": list(versions.values())}
             sent = hash_column(versions, payload_hashes) | self._contents.column(versions)
             self._write(connection, common, differing | sent)
@@ -222,8 +215,8 @@ class StreamLedger:
         """Note all jobs that belong to one job of orders at once: a run that adopts it then sees all or none."""
 
         def write(connection: sa.Connection, now: datetime) -> None:
-            for job in jobs:
-                journal_intent(connection, self._ledger.tables.job, replace(job, run_id=self._lease.run_id), now)
+            for own in (replace(job, run_id=self._lease.run_id) for job in jobs):
+                journal_intent(connection, self._ledger.tables.job, own, now)
 
         self._transact(write)
 
@@ -235,23 +228,30 @@ class StreamLedger:
 
     def make_due(self, job: JournalledJob, keys: Collection[str], code: str) -> None:
         """Make some orders of an insert call due again; the others get their outcomes."""
-        self._transact(lambda connection, now: self._make_due(connection, job, keys, code, now))
+        self._transact_noted(lambda connection, now, notes: self._make_due(connection, job, keys, code, now, notes))
 
     def give_back(self, job: JournalledJob, code: str) -> None:
         """Make the orders of a job due again that surely was not created."""
 
-        def write(connection: sa.Connection, now: datetime) -> None:
-            self._make_due(connection, job, job.manifest.texts(), code, now)
+        def write(connection: sa.Connection, now: datetime, notes: SettlementNotes) -> None:
+            self._make_due(connection, job, job.manifest.texts(), code, now, notes)
             facts = {"due_again_count": len(job.manifest), "error_message": code}
             journal_step(connection, self._ledger.tables.job, job.job_id, JobStep.ABANDONED, now, **facts)
 
-        self._transact(write)
+        self._transact_noted(write)
 
     def _make_due(
-        self, connection: sa.Connection, job: JournalledJob, keys: Iterable[str], code: str, now: datetime
+        self,
+        connection: sa.Connection,
+        job: JournalledJob,
+        keys: Collection[str],
+        code: str,
+        now: datetime,
+        notes: SettlementNotes,
     ) -> None:
         ack, stream = self._ledger.tables.ack, self._lease.stream
         make_due(connection, ack, stream=stream, keys=keys, job_id=job.job_id, now=now, code=code)
+        notes.acks(connection, now, keys, job)
 
     # Outcomes
 
@@ -275,21 +275,21 @@ class StreamLedger:
         elsewhere: set[str] = set()
         due = 0
 
-        def write(connection: sa.Connection, now: datetime) -> None:
+        def write(connection: sa.Connection, now: datetime, notes: SettlementNotes) -> None:
             nonlocal own, good, others, refused, lost, elsewhere, due
             own = self._conflicts.refuse(connection, own, look_at_new=job is not None and job.is_adopted)
             lost = self._conflicts.disown(connection, own, now) or lost  # none where a commit's answer was lost
             good = [outcome for outcome in own if outcome.status in _IN_THE_CRM]
             bad = [outcome for outcome in own if outcome.status not in _IN_THE_CRM] if len(good) < len(own) else []
             others = [outcome for outcome in bad if outcome.status is not Status.UNSYNCED]
-            unknown = [outcome for outcome in bad if outcome.status is Status.UNSYNCED]
+            unknown = [outcome.key for outcome in bad if outcome.status is Status.UNSYNCED]
             every = True
             if good:
                 common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=1)
                 keys = [each.key for each in good]
-                columns = columns_of(good) | hash_column(keys, payload_hashes or {})
+                columns = columns_of(good, now) | hash_column(keys, payload_hashes or {})
                 if job is None:  # a job's are in the ledger since it was intended
-                    common["content_form"] = self._contents.form
+                    common |= self._contents.facts(written=channel is not None)
                     columns |= self._contents.column(keys)
                 every = self._write(connection, common, columns, of_job=job is not None)
             acks = self._refusals.acks(connection, others, channel, job, now)
@@ -304,11 +304,13 @@ class StreamLedger:
                 structs.replace(outcome, status=Status.PARKED) if ack.status is AckStatus.PARKED else outcome
                 for outcome, ack in zip(others, acks, strict=True)
             ]
+            notes.outcomes(connection, now, good, others, channel, job)
             if job is not None:
-                self._make_due(connection, job, [each.key for each in unknown], OwnCode.STOPPED_BY_ZOHO.value, now)
-                self._journal_applied(connection, job, len(good), len(others) - due, due, now)
+                self._make_due(connection, job, unknown, OwnCode.STOPPED_BY_ZOHO.value, now, notes)
+                counts = (len(good), len(others) - due, due)
+                journal_applied(connection, self._ledger.tables.job, job.job_id, counts, now)
 
-        self._transact(write)
+        self._transact_noted(write)
         self._wrote = self._wrote or bool(good)
         if job is None:  # else they were counted when the job was intended
             self._statistics.wrote(len(good) + len(others))
@@ -338,8 +340,13 @@ class StreamLedger:
     def note_deleted(self, versions: Mapping[str, str], action: str) -> None:
         """Note that the CRM knows of these orders' deletion: `versions` by key, `action` delete or mark."""
         ack, stream = self._ledger.tables.ack, self._lease.stream
+
+        def write(connection: sa.Connection, now: datetime, notes: SettlementNotes) -> None:
+            note_deleted(connection, ack, stream, versions, action, now)
+            notes.acks(connection, now, versions)
+
         if versions:
-            self._transact(lambda connection, now: note_deleted(connection, ack, stream, versions, action, now))
+            self._transact_noted(write)
 
     def without_conflicts(self, outcomes: Sequence[Outcome], job: JournalledJob | None = None) -> list[Outcome]:
         """The outcomes, where orders whose record is another order's are refused: before lines or links go to it.
@@ -348,19 +355,8 @@ class StreamLedger:
         """
         if not any(outcome.zoho_id for outcome in outcomes):
             return list(outcomes)
-
-        def look_up() -> list[Outcome]:
-            with self._ledger.connect() as connection:
-                return self._conflicts.refuse(connection, outcomes, look_at_new=job is not None and job.is_adopted)
-
-        return self._ledger.with_retries(look_up)
-
-    def _journal_applied(
-        self, connection: sa.Connection, job: JournalledJob, synced: int, rejected: int, due: int, now: datetime
-    ) -> None:
-        counts = {"synced_count": synced, "rejected_count": rejected, "due_again_count": due}
-        journal_step(connection, self._ledger.tables.job, job.job_id, JobStep.APPLIED, now, **counts)
-        close_jobs_of_lines(connection, self._ledger.tables.job, job.job_id, now)
+        adopted = job is not None and job.is_adopted
+        return self._read(lambda connection: self._conflicts.refuse(connection, outcomes, look_at_new=adopted))
 
     def _common(self, status: AckStatus, channel: Channel | None, now: datetime, **facts: Any) -> dict[str, Any]:
         return {
@@ -391,6 +387,10 @@ class StreamLedger:
                 return ask(connection)
 
         return self._ledger.with_retries(look_up)
+
+    def _transact_noted(self, write: Callable[[sa.Connection, datetime, SettlementNotes], None]) -> None:
+        notes = self._history.begin()
+        self._transact(lambda connection, now: write(connection, now, notes.of_attempt(connection)))
 
     def _transact(self, write: Callable[[sa.Connection, datetime], None]) -> None:
         def once() -> None:

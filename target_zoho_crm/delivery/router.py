@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sync_ledger.quarantine import Quarantine
-from target_zoho_crm.api.costs import CALL_RECORDS
+from target_zoho_crm.api.costs import CALL_RECORDS, JOB_CREDITS
 from target_zoho_crm.api.errors import QuotaError
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.batch import Batch, Channel
@@ -102,18 +102,38 @@ class Router:
         if route.records < len(batch.entries):
             self._credits.run_short()
         if route.job_sizes == (len(batch.entries),):
-            self._writers.bulk.start(self._resolved(batch, Channel.BULK_WRITE))
+            self._start_job(batch)
             return
         items: list[tuple[str, Any]] = list(batch.entries.items())
         del items[route.records :]
         start = 0
         for size in route.job_sizes:
             part = replace(batch, entries=dict(items[start : start + size]))
-            self._writers.bulk.start(self._resolved(part, Channel.BULK_WRITE))
+            self._start_job(part)
             start += size
         if start < len(items):
             part = replace(batch, entries=dict(items[start:]))
             self._writers.upserts.start(self._resolved(part, Channel.UPSERT))
+
+    def _start_job(self, batch: Batch) -> None:
+        """Send orders by a job; by calls where the org, or the user's profile, may not use bulk write."""
+        refused = self._writers.bulk.start(self._resolved(batch, Channel.BULK_WRITE))
+        if not refused:
+            return
+        if self._routing.channel is not Channel.UPSERT:
+            self._routing = replace(self._routing, channel=Channel.UPSERT)
+            count = len(batch.entries)
+            logger.warning(
+                "Stream %r: bulk write is not open to this org or to the API user's profile (%s); all orders of this "
+                "run go by calls, %s of them now for %s credits, where a job would have cost %s",
+                batch.pending.stream,
+                self._writers.bulk.refusal,
+                f"{count:,}",
+                f"{self._plan(Channel.UPSERT, batch, None).credits:,}",
+                JOB_CREDITS,
+            )
+        for each in refused:
+            self._send_by(Channel.UPSERT, each)
 
     def _send_ineligible(self, channel: Channel, batch: Batch) -> tuple[Channel, Batch]:
         """Send by calls the orders that a job cannot write; gives the others, and the channel that is left to them."""

@@ -94,7 +94,10 @@ class LineFollowUp:
         ids = ids_of(outcomes)
         new = {outcome.key for outcome in outcomes if outcome.action == CREATED}
         counts = kept.counts()
-        able = {order: id_ for order, id_ in ids.items() if order in new} if self._lines.in_subform else ids
+        able = ids
+        if self._lines.in_subform:
+            most = self._routing.child_rows.most
+            able = {order: id_ for order, id_ in ids.items() if order in new and counts.get(order, 0) <= most}
         by_job = dict(islice(able.items(), self._by_jobs([counts.get(order, 0) for order in able])))
         if not by_job:
             return self._by_calls(outcomes, kept)

@@ -18,6 +18,7 @@ from target_zoho_crm.mapping import field_values, timestamps, value_checks
 from target_zoho_crm.mapping.field_settings import FieldSettings, OnTooLong, OnUnreadable
 from target_zoho_crm.mapping.field_values import Converter
 from target_zoho_crm.mapping.picklists import Picklist
+from target_zoho_crm.mapping.value_tables import by_table
 
 TEXT = frozenset({"text", "textarea", "email", "phone", "website"})
 DECIMAL = frozenset({"currency", "double", "decimal", "percent"})
@@ -267,6 +268,14 @@ def _readable(forms: Forms, field: Field, settings: FieldSettings, nulled: set[s
         forms = replace(forms, to_json=_but_zero(forms.to_json, note), to_csv=_but_zero(forms.to_csv, note))
     if settings.unreadable is OnUnreadable.NULL:
         forms = replace(forms, to_json=_or_null(forms.to_json, note), to_csv=_or_null(forms.to_csv, note))
+    if settings.null_if:
+        to_json, to_csv = (field_values.unless_none(each, settings.null_if) for each in (forms.to_json, forms.to_csv))
+        forms = replace(forms, to_json=to_json, to_csv=to_csv, shortcut=None)
+    if settings.values:
+        to_json, to_csv = (
+            by_table(each, settings.values, field_values.any_to_text) for each in (forms.to_json, forms.to_csv)
+        )
+        forms = replace(forms, to_json=to_json, to_csv=to_csv, shortcut=None)
     return forms
 
 

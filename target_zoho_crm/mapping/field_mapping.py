@@ -98,6 +98,12 @@ class FieldMapping:
         """What a record holds beside its key, in this order."""
         return (*self.columns, *self.constants)
 
+    def only(self, names: abc.Collection[str]) -> FieldMapping:
+        """The same for some fields, by API name."""
+        columns = tuple(each for each in self.columns if each.field.api_name in names)
+        constants = tuple(each for each in self.constants if each.field.api_name in names)
+        return replace(self, columns=columns, constants=constants)
+
     @property
     def matches_by_more(self) -> bool:
         """Whether an upsert could find a record by another unique field than the key."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +13,7 @@ from singer_sdk import typing as th
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field
-from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, Converter, Refusal
+from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, Converter, Refusal, any_to_text
 from target_zoho_crm.mapping.references import OnMissingParent
 from target_zoho_crm.setting_schema import IN_PAYLOAD
 
@@ -51,6 +52,17 @@ FIELD_OPTIONS: dict[str, dict[str, Any]] = {
     "unreadable": {
         "enum": ["reject", "null"],
         "description": "A value that the field cannot hold: by default `reject`; `null` writes the order without it.",
+        IN_PAYLOAD: True,
+    },
+    "null_if": {
+        "type": ["string", "number", "array"],
+        "description": "A value, or a list of them, that means none: the 0 of a guest, 1753-01-01 of an empty date.",
+        IN_PAYLOAD: True,
+    },
+    "values": {
+        "type": ["object", "string"],
+        "additionalProperties": {"type": "string"},
+        "description": "What is written in place of which value; or a file with that table (docs/mapping.md).",
         IN_PAYLOAD: True,
     },
     "null": {
@@ -120,6 +132,10 @@ class FieldSettings:
     unreadable: OnUnreadable = OnUnreadable.REJECT
     null: OnNull = OnNull.CLEAR
     append: bool = False
+    null_if: frozenset[str] = frozenset()
+    """Texts of values that mean none."""
+    values: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What is written in place of which value."""
 
     @classmethod
     def read(cls, api_name: str, source: str | None, options: Mapping[str, Any]) -> FieldSettings:
@@ -136,6 +152,8 @@ class FieldSettings:
             unreadable=OnUnreadable(options.get("unreadable", "reject")),
             null=OnNull(options.get("null", "clear")),
             append=options.get("append", False),
+            null_if=_texts(options.get("null_if")),
+            values=options.get("values") or {},
         )
 
     def check(self, field: Field) -> None:
@@ -154,6 +172,7 @@ class FieldSettings:
             "on_unknown_picklist: default needs a `default`": self.on_unknown_picklist is OnUnknownPicklist.DEFAULT
             and self.default is None,
             f"append is for multi-selects, and this is of type {kind}": self.append and kind != "multiselectpicklist",
+            "values and find_by exclude each other": bool(self.values) and self.find_by is not None,
             "null: keep and unreadable: null exclude each other": self.null is OnNull.KEEP
             and self.unreadable is OnUnreadable.NULL,
             "null: keep and a `default` exclude each other": self.null is OnNull.KEEP and self.default is not None,
@@ -181,6 +200,12 @@ class FieldSettings:
         raise configuration_error(
             OwnCode.INVALID_FIELD_OPTION, f"`fields`, {field.api_name}: the default {why}.", field=field.api_name
         )
+
+
+def _texts(option: Any) -> frozenset[str]:
+    """The texts of a value, or of a list of them."""
+    values = option if isinstance(option, list) else [option]
+    return frozenset(text for text in map(any_to_text, values) if text is not None)
 
 
 _SHORTENED = frozenset({"text", "textarea", "currency", "double", "decimal", "percent"})

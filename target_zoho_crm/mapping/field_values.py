@@ -249,3 +249,21 @@ def _checked(number: Decimal) -> Decimal:
     if not number.is_finite() or abs(number.adjusted()) > DIGITS_MOST:
         raise refuse("a number that fits")
     return number
+
+
+def unless_none(convert: Converter, none: frozenset[str]) -> Converter:
+    """The converter, but null for values with one of these texts; a day among them is also that day's midnight."""
+
+    def converted(value: Any) -> Any:
+        return None if _means_none(value, none) else convert(value)
+
+    return converted if none else convert
+
+
+def _means_none(value: Any, none: frozenset[str]) -> bool:
+    if isinstance(value, str):
+        return value in none or (value[_DAY:_MIDNIGHT] in {"T00:00:00", " 00:00:00"} and value[:_DAY] in none)
+    return any_to_text(value) in none
+
+
+_DAY, _MIDNIGHT = len("YYYY-MM-DD"), len("YYYY-MM-DD 00:00:00")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.metadata import Field
@@ -15,6 +16,23 @@ from target_zoho_crm.mapping.value_checks import too_long
 _SHOWN_CHARACTERS = 40
 _HINTS_REMEMBERED = 1_000
 _ALIKE = 0.6
+
+
+_UNKNOWN = re.compile(r'(?P<field>\S+) "(?P<value>.*)" is not in the picklist(?: \(did you mean "(?P<meant>.*)"\?\))?')
+
+
+class UnknownValue(NamedTuple):
+    """A value that a picklist lacks, with the entry that was perhaps meant, as a refusal's message says it."""
+
+    field: str
+    value: str
+    meant: str | None
+
+
+def unknown_values(message: str | None) -> list[UnknownValue]:
+    """What the message of a refused order says of unknown values of picklists; the other way of `Picklist`'s hints."""
+    found = (_UNKNOWN.fullmatch(part) for part in (message or "").split("; "))
+    return [UnknownValue(each["field"], each["value"], each["meant"]) for each in found if each]
 
 
 class Picklist:

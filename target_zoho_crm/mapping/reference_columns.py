@@ -11,6 +11,7 @@ from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.mapping.field_mapping import FieldMapping, MappedColumn
 from target_zoho_crm.mapping.field_settings import FieldSettings
+from target_zoho_crm.mapping.field_values import unless_none
 from target_zoho_crm.mapping.references import OnMissingParent, ParentKind, ParentLookup
 from target_zoho_crm.mapping.user_directory import EMAIL, Users
 
@@ -55,7 +56,7 @@ def _column(
     if own.find_by not in (None, "id") and own.default is not None:
         raise _unfit(field, "has a `default`, which goes with ids only, not with find_by")
     if field.data_type in _USERS and own.find_by in (EMAIL, "id", None) and own.on_missing_parent is None:
-        return _user_column(column, users()) if own.find_by == EMAIL else column
+        return _user_column(column, users(), own.null_if) if own.find_by == EMAIL else column
     if field.data_type != "lookup" or field.lookup_module is None:
         raise _unfit(
             field, f"is no lookup (it is {field.data_type}): find_by goes with lookups, and as email with users"
@@ -67,14 +68,17 @@ def _column(
     lookup = _lookup(
         field, own.find_by or "", own.on_missing_parent or OnMissingParent.REJECT, fields_of(field.lookup_module)
     )
+    lookup = replace(lookup, kind=replace(lookup.kind, no_parent=own.null_if))
     return replace(column, to_csv=lookup.kind.text, csv_find_by=own.find_by, parent=lookup, shortcut=None)
 
 
-def _user_column(column: MappedColumn, users: Users) -> MappedColumn:
+def _user_column(column: MappedColumn, users: Users, nobody: frozenset[str]) -> MappedColumn:
     """Of owners a bulk job takes the e-mail itself; of other user fields nothing but ids is documented."""
+    to_json = unless_none(users.to_json, nobody)
     if column.field.data_type == "ownerlookup":
-        return replace(column, to_json=users.to_json, to_csv=users.to_email, csv_find_by=EMAIL, shortcut=None)
-    return replace(column, to_json=users.to_json, to_csv=users.to_id, shortcut=None)
+        to_csv = unless_none(users.to_email, nobody)
+        return replace(column, to_json=to_json, to_csv=to_csv, csv_find_by=EMAIL, shortcut=None)
+    return replace(column, to_json=to_json, to_csv=unless_none(users.to_id, nobody), shortcut=None)
 
 
 def _lookup(field: Field, find_by: str, on_missing: OnMissingParent, parents: ModuleFields) -> ParentLookup:

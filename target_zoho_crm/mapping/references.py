@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from enum import StrEnum
 from typing import Any
 
@@ -38,6 +39,8 @@ class ParentKind:
     module: str
     field: Field
     named_alike: tuple[str, ...] = ()
+    no_parent: frozenset[str] = dataclass_field(default=frozenset(), repr=False)
+    """Texts of values that mean none. Not in the repr, which is part of the hashes that ledgers in use hold."""
 
     @property
     def folding(self) -> KeyFolding:
@@ -59,7 +62,7 @@ class ParentKind:
         text = text.strip() if text is not None else None
         if text is not None and ("\0" in text or not _is_whole(text)):
             raise refuse("text that a request can carry")
-        return text or None
+        return None if not text or text in self.no_parent else text
 
     def query(self, values: Collection[str], offset: int) -> str:
         """The query for a page of the records that hold any of these values."""
@@ -121,7 +124,7 @@ def parent_name(module: str, find_by: str, value: str) -> str:
 
 def missing_parent(name: str) -> str:
     """Why an order is refused whose parent is not there."""
-    return f"{name} does not exist; create it, or see on_missing_parent"
+    return f"{name} does not exist; create it and `orders-sync retry` the order, or see on_missing_parent"
 
 
 def quoted(value: str) -> str:

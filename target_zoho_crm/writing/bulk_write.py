@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
+from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.costs import JOB_CREDITS
 from target_zoho_crm.api.errors import LostAnswer, TransientError, ZohoError, blames_nobody
 from target_zoho_crm.batch import Batch, Channel, PendingRecords
@@ -32,6 +33,9 @@ from target_zoho_crm.writing.given_up_jobs import StillRunningError
 from target_zoho_crm.writing.insertion import Insertion
 from target_zoho_crm.writing.job_steps import BulkFile, JobSteps, NotCreatedError, UnansweredError, upload_failed
 from target_zoho_crm.writing.workers import JobWorkers
+
+NOT_ALLOWED = frozenset({ZohoCode.FEATURE_NOT_SUPPORTED, ZohoCode.NO_PERMISSION})
+"""What Zoho says where the org's edition, or the user's profile, has no bulk write."""
 
 FOLLOWED_UP_AT_ONCE = 3
 """So many jobs are followed up at a time: the outcomes of their orders wait meanwhile, some megabytes a job."""
@@ -66,9 +70,15 @@ class BulkWriter:
         self._spool = spool
         self._follow_ups = follow_ups
         self._following_up = threading.BoundedSemaphore(FOLLOWED_UP_AT_ONCE)
+        self._judged = threading.Event()
+        """Set once the first job is created, or refused: until then no second one is begun, and its orders are kept."""
+        self.refusal: ZohoError | None = None
+        """Why the org, or the user's profile, may not use bulk write."""
 
-    def start(self, batch: Batch) -> None:
+    def start(self, batch: Batch) -> list[Batch]:
         """Send a batch as one job, or as several where the file would be too large; returns once it is under way.
+
+        Gives what can go by no job, since the org may not use them (`refusal`); nothing of it was written.
 
         Raises:
             ZohoError, LedgerError, RejectedError: what ended an earlier job and so the run.
@@ -77,14 +87,15 @@ class BulkWriter:
         batch, refused = self._follow_ups.refuse(batch)
         if refused:
             self._recorder.record(batch.pending, refused, Channel.BULK_WRITE)
-        if batch.entries:
-            self._start(batch)
+        return self._start(batch) if batch.entries else []
 
     def resume(self, job: JournalledJob) -> None:
         """Go on with a dead run's job where it stopped."""
         self._workers.submit(self._deliver, None, job, self._in_flight.begin(job.manifest.texts()), None)
 
-    def _start(self, batch: Batch) -> None:
+    def _start(self, batch: Batch) -> list[Batch]:
+        if self.refusal is not None:
+            return [batch]
         policy, job_id = self._policy, uuid.uuid4().hex
         path = self._spool / f"{job_id}.zip"
         mapping, positions = batch.mapping.in_file
@@ -97,9 +108,7 @@ class BulkWriter:
             written = write_bulk_zip(path, mapping, keys, values, positions)
         if not written.fits and len(batch.entries) > 1:
             path.unlink()
-            for half in _halves(batch):
-                self._start(half)
-            return
+            return [refused for half in _halves(batch) for refused in self._start(half)]
         if written.refusals:
             self._recorder.record(batch.pending, own_refusals(batch, written.refusals), Channel.BULK_WRITE)
         manifest = batch.manifest
@@ -107,7 +116,7 @@ class BulkWriter:
             del manifest[key]
         if not manifest:
             path.unlink()
-            return
+            return []
         flight = self._in_flight.begin(manifest)
         job = JournalledJob(job_id, policy.stream, "", policy.module, JobStep.INTENT, Manifest.of(manifest), credits=0)
         file = BulkFile(
@@ -119,6 +128,8 @@ class BulkWriter:
         )
         self._follow_ups.keep(job_id, batch)
         self._workers.submit(self._deliver, batch.pending, job, flight, file)
+        self._judged.wait()
+        return [batch.only(manifest)] if self.refusal is not None else []
 
     def _deliver(
         self, pending: PendingRecords | None, job: JournalledJob, flight: Flight, file: BulkFile | None
@@ -130,10 +141,16 @@ class BulkWriter:
                 with self._steps.rows_lock:
                     self._ledger.intend(job, file.payload_hashes.texts() if file.payload_hashes is not None else {})
                 job = self._steps.upload(job, file)
-            job, result = self._steps.result(job, may_exist=file is None)
+            judged = self._judged.set if file is not None else _nothing  # a dead run's job says nothing of today
+            job, result = self._steps.result(job, may_exist=file is None, created=judged)
             self._recorder.call_succeeded()
             self._record(pending, job, result)
         except NotCreatedError as failure:
+            if file is not None and failure.code in NOT_ALLOWED and not self._judged.is_set():
+                self._ledger.give_back(job, failure.code)
+                self._in_flight.end(flight)
+                self.refusal = failure.error
+                return
             if file is not None and self._fails_for_itself(failure.error, began):
                 self._recorder.record(pending, upload_failed(job, failure.error), Channel.BULK_WRITE, job)
                 self._in_flight.end(flight)
@@ -159,6 +176,8 @@ class BulkWriter:
             return  # its orders are in flight still
         finally:
             self._follow_ups.discard(job.job_id)
+            if file is not None:
+                self._judged.set()
         self._in_flight.end(flight)
 
     def _fails_for_itself(self, error: ZohoError, began: float) -> bool:
@@ -204,3 +223,6 @@ def _halves(batch: Batch) -> list[Batch]:
     entries = list(batch.entries.items())
     middle = len(entries) // 2
     return [replace(batch, entries=dict(part)) for part in (entries[:middle], entries[middle:])]
+
+
+def _nothing() -> None: ...

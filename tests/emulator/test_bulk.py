@@ -84,6 +84,7 @@ def test_empty_cells_are_ignored_by_either_place_of_the_request(
 
 
 def test_every_type_comes_out_of_a_cell_as_it_came_out_of_json(crm: Client) -> None:
+    crm.emulator.admin.alter_field("Orders", "Total_Amount", decimal_place=9)
     account = crm.emulator.admin.put_records("Accounts", [{"Account_Name": "Acme", "Legacy_Id": "L-1"}])[0]
     cells: dict[str, tuple[str, Any, dict[str, str]]] = {
         "parent_id": ("A", "A", {}),

@@ -237,8 +237,9 @@ def test_rows_can_be_left_unprocessed(crm: Client, how: dict[str, float]) -> Non
 def test_a_result_can_be_gone(crm: Client) -> None:
     told, _ = crm.bulk([["parent_id"], ["A"]])
     crm.emulator.admin.add_fault("bulk_result", kind="answer", canned="link_gone", times=1)
-    assert crm.get(told["result"]["download_url"]).json()["x-info"] == "Link not valid"
-    assert crm.get(told["result"]["download_url"]).status_code == 200
+    address = told["result"]["download_url"]
+    assert crm.session.get(address, timeout=120).json()["x-info"] == "Link not valid"
+    assert crm.session.get(address, timeout=120).status_code == 200
 
 
 class Listener:

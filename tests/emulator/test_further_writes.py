@@ -12,6 +12,7 @@ from emulator_client import Client
 
 MASS = "/crm/v8/Orders/actions/mass_update"
 FIELDS = "/crm/v8/settings/fields?module=Orders"
+ORDERS = {"module": {"api_name": "Orders"}}
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_an_administrator_changes_and_deletes_fields(crm: Client) -> None:
 
 
 def read_job(crm: Client, query: dict[str, Any]) -> tuple[dict[str, Any], list[list[str]]]:
-    created = crm.post("/crm/bulk/v8/read", json={"query": {"module": {"api_name": "Orders"}, **query}})
+    created = crm.post("/crm/bulk/v8/read", json={"query": query})
     assert created.status_code == 201, created.text
     job = created.json()["data"][0]["details"]["id"]
     crm.emulator.admin.wait_jobs()
@@ -112,13 +113,33 @@ def read_job(crm: Client, query: dict[str, Any]) -> tuple[dict[str, Any], list[l
 
 def test_a_bulk_read_job_writes_the_records_that_meet_its_criteria(crm: Client, ids: list[str]) -> None:
     criteria = {"field": {"api_name": "Item_Count"}, "comparator": "greater_equal", "value": "3"}
-    told, rows = read_job(crm, {"fields": ["parent_id", "Tags_List"], "criteria": criteria})
+    told, rows = read_job(crm, {**ORDERS, "fields": ["parent_id", "Tags_List"], "criteria": criteria})
     assert rows == [["Id", "parent_id", "Tags_List"], [ids[3], "P-3", "express"], [ids[4], "P-4", "express"]]
     assert (told["state"], told["result"]["count"], told["result"]["more_records"]) == ("COMPLETED", 2, False)
-    told, rows = read_job(crm, {})
+    told, rows = read_job(crm, ORDERS)
     assert len(rows) == 6
     assert {"Owner", "Account", "Created_Time"} <= set(rows[0])
     assert crm.emulator.admin.stats()["credits"]["by_kind"]["bulk_read"] == 100
+
+
+def test_a_page_token_leads_to_the_rest_of_a_bulk_read(crm: Client, ids: list[str]) -> None:
+    crm.emulator.admin.switch(max_read_rows=2)
+    seen: list[str] = []
+    query: dict[str, Any] = {**ORDERS, "fields": ["parent_id"]}
+    for count, more in ((2, True), (2, True), (1, False)):
+        told, rows = read_job(crm, query)
+        assert (told["result"]["count"], told["result"]["more_records"]) == (count, more)
+        assert rows[0] == ["Id", "parent_id"]
+        seen += [row[0] for row in rows[1:]]
+        query = {"page_token": told["result"].get("next_page_token")}
+    assert seen == ids
+    assert "next_page_token" not in told["result"]
+
+
+def test_values_of_a_multi_select_stand_in_a_bulk_read_with_commas_between_them(crm: Client) -> None:
+    crm.emulator.admin.put_records("Orders", [{"parent_id": "P-1", "Tags_List": ["express", "gift"]}])
+    _, rows = read_job(crm, {**ORDERS, "fields": ["Tags_List"]})
+    assert rows[1][1] == "express,gift"
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_a_reset_leaves_nothing_behind(crm: Client) -> None:
     assert (after["edition"], after["clock"]["mode"], after["switches"]["download_url"]) == (
         "enterprise",
         "real",
-        "relative",
+        "elsewhere",
     )
     assert set(stats["modules"].values()) == {0}
     assert "Extra" not in stats["modules"]

@@ -79,6 +79,7 @@ def written_by_the_target(
             **{name: {"source": name} for name in several},
         },
         "lines": {"write_to": "subform"},
+        "child_rows_per": "parent",  # so that a job writes rows
     }
     schema = {"stream": "orders", "schema": {"properties": properties}, "key_properties": ["parent_id"]}
     messages: list[dict[str, Any]] = [{"type": "SCHEMA", **schema}]

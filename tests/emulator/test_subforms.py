@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from emulator_client import Client, files_zip
+from emulator_client import Client, csv_zip, files_zip
 
 
 def line(number: int, **more: Any) -> dict[str, Any]:
@@ -289,3 +289,38 @@ def test_a_mandatory_subform_needs_a_row_in_each_new_record(crm: Client) -> None
     assert crm.upsert([{"parent_id": "A", "Lines": [{"Product": "Tea"}]}]).status_code == 200
     assert crm.upsert([{"parent_id": "A", "Country": "Peru"}]).status_code == 200
     assert crm.upsert([{"parent_id": "A", "Lines": []}]).json()["data"][0]["code"] == "MANDATORY_NOT_FOUND"
+
+
+def rows_of_orders(crm: Client, *counts: int) -> tuple[int, str]:
+    """Send so many rows for orders of their own by one job of the subform: status and code of its creation."""
+    keys = [f"R{number}" for number in range(len(counts))]
+    crm.upsert([{"parent_id": key} for key in keys])
+    cells = [
+        ["order", "Quantity"],
+        *([key, "1"] for key, count in zip(keys, counts, strict=True) for _ in range(count)),
+    ]
+    mappings = [
+        {"api_name": "Parent_Id", "index": 0, "find_by": "parent_id", "module": "Orders"},
+        {"api_name": "Quantity", "index": 1},
+    ]
+    file_id = crm.upload(csv_zip(cells)).json()["details"]["file_id"]
+    lines = {"module": {"api_name": "Lines"}, "find_by": None}
+    answer = crm.create(file_id, mappings, operation="insert", resource=lines)
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.mark.parametrize(
+    ("per", "counts", "code"),
+    [
+        ("file", (100, 100), "SUCCESS"),
+        ("file", (100, 101), "LIMIT_EXCEEDED"),
+        ("parent", (100, 200), "SUCCESS"),
+        ("parent", (1, 201), "LIMIT_EXCEEDED"),
+        ("zip", (300,), "SUCCESS"),
+    ],
+)
+def test_rows_of_a_subform_in_a_job_are_limited_by_file_or_by_record(
+    crm: Client, per: str, counts: tuple[int, ...], code: str
+) -> None:
+    crm.emulator.admin.switch(child_rows_per=per)
+    assert rows_of_orders(crm, *counts) == (201 if code == "SUCCESS" else 400, code)

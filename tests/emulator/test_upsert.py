@@ -41,6 +41,7 @@ def test_every_type_is_stored_as_it_was_sent_and_times_in_the_orgs_zone(crm: Cli
 
 
 def test_decimals_keep_their_last_digit(crm: Client) -> None:
+    crm.emulator.admin.alter_field("Orders", "Total_Amount", decimal_place=9)
     body = (
         '{"data":[{"parent_id":"A","Total_Amount":9007199254740993.123456789}],"duplicate_check_fields":["parent_id"]}'
     )
@@ -60,7 +61,7 @@ def test_an_update_changes_the_fields_it_names_and_null_clears_one(crm: Client) 
 @pytest.mark.parametrize(
     ("field", "value", "detail"),
     [
-        ("Customer_Name", "x" * 121, {"maximum_length": "120"}),
+        ("Customer_Name", "x" * 121, {"maximum_length": 120}),
         ("Customer_Name", 5, {"expected_data_type": "text"}),
         ("Customer_Email", "no address", {"expected_data_type": "email"}),
         ("Customer_Phone", "call me maybe!", {"expected_data_type": "phone"}),
@@ -70,20 +71,20 @@ def test_an_update_changes_the_fields_it_names_and_null_clears_one(crm: Client) 
             "Gone",
             {"supported_values": ["New", "Paid", "Packed", "Shipped", "Delivered", "Cancelled", "Returned"]},
         ),
-        ("Order_Date", "31.01.2026", {"expected_data_type": "date"}),
-        ("Order_Date", "2026-02-30", {"expected_data_type": "date"}),
-        ("Ordered_At", "2026-01-31T08:30:15", {"expected_data_type": "datetime"}),
-        ("Ordered_At", "2026-01-31T08:30:15Z", {"expected_data_type": "datetime"}),
+        ("Order_Date", "31.01.2026", {"expected_data_type": "date", "maximum_length": 20}),
+        ("Order_Date", "2026-02-30", {"expected_data_type": "date", "maximum_length": 20}),
+        ("Ordered_At", "2026-01-31T08:30:15.000Z", {"expected_data_type": "datetime"}),
         ("Ordered_At", "2026-01-31T08:30:15.5+00:00", {"expected_data_type": "datetime"}),
-        ("Item_Count", 1_000_000_000, {"maximum_length": "9"}),
+        ("Item_Count", 1_000_000_000, {"maximum_length": 9}),
         ("Item_Count", 1.5, {"expected_data_type": "integer"}),
         ("Item_Count", "1", {"expected_data_type": "integer"}),
         ("Item_Count", True, {"expected_data_type": "integer"}),
-        ("Loyalty_Points", "1234567890123456789", {"maximum_length": "18"}),
+        ("Loyalty_Points", "1234567890123456789", {"maximum_length": 18}),
         ("Loyalty_Points", "12.5", {"expected_data_type": "bigint"}),
         ("Total_Amount", "12.5", {"expected_data_type": "currency"}),
-        ("Total_Amount", 12345678901234567, {"maximum_length": "16"}),
-        ("Tax_Rate", 123456, {"maximum_length": "5"}),
+        ("Total_Amount", 12.345, {"maximum_decimal_place": 2}),
+        ("Total_Amount", 12345678901234567, {"maximum_length": 16}),
+        ("Tax_Rate", 123456, {"maximum_length": 5}),
         ("Is_Gift", "true", {"expected_data_type": "boolean"}),
         ("Tags_List", "gift", {"expected_data_type": "jsonarray"}),
         ("Account", {"id": "123"}, {}),
@@ -267,8 +268,9 @@ def test_plain_insert_and_update(crm: Client) -> None:
         ({"bigint_numbers": "refuse"}, {"Loyalty_Points": 5}, "INVALID_DATA"),
         ({"bigint_numbers": "accept"}, {"Loyalty_Points": 5}, "SUCCESS"),
         ({"numbers_as_text": "accept"}, {"Total_Amount": "1.5", "Item_Count": "3"}, "SUCCESS"),
-        ({"datetime_z": "accept"}, {"Ordered_At": "2026-01-31T08:30:15Z"}, "SUCCESS"),
-        ({"excess_decimals": "refuse"}, {"Weight_Kg": 1.2345}, "INVALID_DATA"),
+        ({"datetime_z": "refuse"}, {"Ordered_At": "2026-01-31T08:30:15Z"}, "INVALID_DATA"),
+        ({"excess_decimals": "keep"}, {"Weight_Kg": 1.2345}, "SUCCESS"),
+        ({"datetime_without_offset": "refuse"}, {"Ordered_At": "2026-01-31T08:30:15"}, "INVALID_DATA"),
     ],
 )
 def test_switches_of_what_a_value_may_be(

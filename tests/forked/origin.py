@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 IMPORTED = ("psycopg", "pymysql", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.mysql.pymysql")
-PROGRAMS = ("tap-legacy-orders", "target-zoho-crm")
+PROGRAMS = ("tap-legacy-orders", "target-zoho-crm", "orders-sync")
 
 
 class Origin:

@@ -13,7 +13,7 @@ from fuzz.upsert_answers import HTTP, _read
 from fuzz.zoho_answers import BASE, answer, assert_one_line, assert_zoho_is_asked, client_with, token_of
 from requests import Response
 
-from target_zoho_crm.api.auth import AccessToken
+from target_zoho_crm.api.access_token import AccessToken
 from target_zoho_crm.api.client import JobAnswer, ZohoClient
 from target_zoho_crm.api.errors import ZohoError
 

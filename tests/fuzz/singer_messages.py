@@ -19,6 +19,7 @@ from fuzz.choices import NUMBERS, Choices, Number, json_text
 
 from target_zoho_crm.api.metadata import Field, ModuleFields
 from target_zoho_crm.batch import Entry
+from target_zoho_crm.command import EXPECTED_ERRORS
 from target_zoho_crm.delivery.payload_hasher import PayloadHasher
 from target_zoho_crm.mapping.conversion import Conversion, Form
 from target_zoho_crm.mapping.field_mapping import Refusal
@@ -27,7 +28,7 @@ from target_zoho_crm.run import OpenedStream
 from target_zoho_crm.settings import Settings
 from target_zoho_crm.stream_mapping import stream_mapping
 from target_zoho_crm.stream_request import StreamRequest
-from target_zoho_crm.target import _EXPECTED, TargetZohoCRM
+from target_zoho_crm.target import TargetZohoCRM
 from target_zoho_crm.writing.csv_text import csv_text
 from target_zoho_crm.writing.upsert_body import upsert_body
 
@@ -44,7 +45,6 @@ WAYS: tuple[dict[str, Any], ...] = (
     {},
     {"stream_maps": {"sales": {"name": "name.strip() if gift else str(amount)"}}},
     {"flattening_enabled": True, "flattening_max_depth": 2},
-    {"add_record_metadata": True},
 )
 """Settings by which records go, some of them one by one through the SDK; in the first their keys stay what they are."""
 
@@ -81,7 +81,7 @@ def run_one(data: bytes) -> None:
     error: Exception | None = None
     try:
         target.listen(_Blocks(content, choices))
-    except _EXPECTED as expected:
+    except EXPECTED_ERRORS as expected:
         error = expected
         assert PRIVATE not in str(error), "an error text shows a value"
     read = _independently(content)
@@ -276,7 +276,7 @@ class _Recorder:
 
     def finish(self) -> None: ...
 
-    def abort(self, how_ended: str) -> None: ...
+    def abort(self, how_ended: str, why: str) -> None: ...
 
 
 # An independent reading

@@ -12,7 +12,8 @@ from typing import Any, Self
 import requests
 from urllib3.util import parse_url
 
-from target_zoho_crm.api.auth import AccessToken, Credentials, TokenSource
+from target_zoho_crm.api.access_token import AccessToken, Credentials
+from target_zoho_crm.api.auth import TokenSource
 from target_zoho_crm.api.calls import Answer, Call, ConnectionSettings
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.data_centers import DATA_CENTERS, endpoints

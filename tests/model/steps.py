@@ -30,7 +30,7 @@ from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.pages import ReadingSettings
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
-from target_zoho_crm.api.auth import Credentials
+from target_zoho_crm.api.access_token import Credentials
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.codes import Family
 from target_zoho_crm.api.data_centers import endpoints

@@ -131,6 +131,17 @@ def test_a_replication_key_that_no_change_changes_is_a_warning(shop: Shop, colum
     assert [word for word in words if word not in text] == []
 
 
+def test_the_latest_of_several_columns(shop: Shop) -> None:
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE history (id INTEGER PRIMARY KEY, order_id VARCHAR(40), at DATETIME)")
+    shop.tap_config["changes_in"] = [{"table": "history", "replication_key": "at"}]
+    found = findings(shop, ok=True)["Replication key"]
+    assert found["result"] == "ok"
+    assert found["message"].startswith("the latest of updated_at, history.at: computed for each order")
+    shop.tap_config["changes_in"] = [{"table": "histori", "replication_key": "at"}]
+    assert_named(shop, "Replication key", "changes_in[0].table", "did you mean history")
+
+
 def test_a_filter_that_is_no_sql(shop: Shop) -> None:
     shop.tap_config["filter"] = "statuss = 'New'"
     assert_named(shop, "Filter", "statuss", "`filter`")
@@ -143,7 +154,7 @@ def test_two_ledgers(shop: Shop, tmp_path: Path) -> None:
 
 def test_a_target_without_the_taps_ledger(shop: Shop) -> None:
     shop.target_config["ack_url"] = None
-    assert_named(shop, "One ledger", "no `ack_url`", "Set `ack_url`", "LEDGER_DATABASE_URL")
+    assert_named(shop, "One ledger", "no `ack_url`", "Set `ack_url`")
 
 
 def test_a_missing_setting(shop: Shop) -> None:

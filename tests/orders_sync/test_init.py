@@ -12,15 +12,19 @@ import requests
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from pair_of_plugins import Shop
+from shop_with_lines import ShopWithLines
 
 from orders_sync.cli import main
+from sync_databases.engines import engine_of
+from sync_ledger.tables import ledger_tables as ledger_tables_of
 from tap_legacy_orders.poll_wakeup import PollWakeup
 from tap_legacy_orders.tap import TapLegacyOrders
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
-LEDGER = {f"zoho_sync_{name}" for name in ("ack", "content_form", "job", "ledger", "run", "stream", "version", "write")}
+SQLITE = engine_of(sa.create_engine("sqlite://").dialect)
+LEDGER = {table.name for table in ledger_tables_of(SQLITE).metadata.sorted_tables}
 
 
 @pytest.fixture
@@ -186,3 +190,52 @@ def test_a_view_is_woken_by_the_trigger_of_the_table_that_a_setting_names(shop: 
     assert wakeup.wait(60.0)
     wakeup.close()
     tap.engine.dispose()
+
+
+# What the tables ask for
+
+
+def test_what_only_the_tap_needs_gets_no_field_and_what_is_not_written_is_named(shop: Shop) -> None:
+    result = orders_sync(shop, "init", "--yes", "--all-columns")
+    assert result.exit_code == 0, result.output
+    assert "Column updated_at: only the tap needs it, as `replication_key`" in result.output
+    assert "1 of 7 columns of the orders are not written then: updated_at." in result.output
+    assert "Updated_At" not in fields(shop)
+
+
+@pytest.fixture
+def with_lines(engine_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[ShopWithLines]:
+    made = ShopWithLines(engine_url, zoho_emulator, tmp_path)
+    with made.engine.begin() as connection:
+        for table, column in (("orders", "weight"), ("orders", "share"), ("order_lines", "rebate")):
+            connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column} DOUBLE PRECISION")
+    yield made
+    made.engine.dispose()
+
+
+def test_fields_of_lines_are_made_and_floats_keep_their_places(with_lines: ShopWithLines) -> None:
+    shop = with_lines
+    shop.insert_whole(["A", "B"], most_lines=1)
+    shop.add_lines({"A": 1})
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE orders SET weight = 0.1234567, share = 0.123456789012")
+        connection.exec_driver_sql("UPDATE order_lines SET rebate = 0.0123456")
+    result = orders_sync(shop, "init", "--yes", "--all-columns")
+    assert result.exit_code == 0, result.output
+    assert "Rebate: double, 9 decimal places, for rebate" in result.output
+    assert "Column order_id: it names the order" in result.output
+    assert "Column id: it is the line's key" in result.output
+    assert "2 of 8 columns of the lines are not written then: id, order_id." in result.output
+    assert "Column share: values have up to 12 decimal places, and a field at most 9" in result.output
+    assert "Column weight: values" not in result.output
+    shop.target_config["fields"] = {"Share": {"source": "share", "on_too_long": "truncate"}}
+    ended = shop.run()
+    assert (ended.code, ended.summary["rejected"]) == (0, 0), ended.err
+    assert {str(record["Weight"]) for record in shop.crm().values()} == {"0.1234567"}
+    assert {str(line["Rebate"]) for line in shop.emulator.admin.records("Order_Lines")} == {"0.0123456"}
+
+
+def test_lines_that_the_target_does_not_write_are_named(with_lines: ShopWithLines) -> None:
+    del with_lines.target_config["lines"]
+    result = orders_sync(with_lines, "init", "--dry-run")
+    assert "The lines of table order_lines are not written: `lines` of the target is not set." in result.output

@@ -15,6 +15,7 @@ from pair_of_plugins import Shop
 
 from orders_sync.cli import main
 from sync_ledger.acks import Ack, Acks, write_acks
+from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
@@ -91,7 +92,7 @@ def test_problems_are_grouped_by_code_and_field_with_keys_and_what_to_do(ledger:
     assert (duplicate["code"], duplicate["sample_keys"]) == ("DUPLICATE_DATA", ["D-0", "D-1"])
     told = call(ledger, "problems", "--samples", "2").output
     assert "7 orders: MANDATORY_NOT_FOUND in field Country (7 rejected)" in told
-    assert "M-0, M-1, ..." in told
+    assert "M-0, M-1, and 5 more: `--samples 7`, or `--export FILE`" in told
 
 
 def test_what_was_said_most_of_a_problem_is_told_with_its_hint(
@@ -239,6 +240,18 @@ def test_forget_asks_first_and_then_leaves_nothing_of_the_stream(ledger: Ledger)
     assert result.exit_code == 0, result.output
     assert "14 acks are forgotten; the next run sends every order again" in result.output
     assert acks(ledger) == {}
+
+
+def test_what_was_spent_is_not_forgotten(ledger: Ledger) -> None:
+    def spent() -> int:
+        with ledger.connect() as connection:
+            return credits_of_a_day(connection, ledger.tables.run, ledger.now(connection))
+
+    Lease.acquire(ledger, STREAM).release("finished", {}, 503)
+    before = spent()
+    assert before >= 503
+    assert call(ledger, "forget", "--yes").exit_code == 0
+    assert spent() == before
 
 
 def test_forget_waits_for_a_live_run_and_for_open_jobs(ledger: Ledger) -> None:

@@ -59,3 +59,30 @@ def test_a_charset_in_the_url_of_mysql_changes_no_letter(
     shop.engine.dispose()
     assert {record["Customer_Name"] for record in crm.values()} == {"Zoë €"}
     assert [record["Notes"] for key, record in crm.items() if key != "SO-3"] == ["Łódź 注文 😀"] * 9
+
+
+@pytest.mark.parametrize("ledger", ["beside", "elsewhere"])
+def test_a_byte_of_another_encoding_costs_one_order_and_names_its_column(
+    zoho_emulator: EmulatorProcess, tmp_path: Path, ledger: str
+) -> None:
+    with postgresql_database(encoding="SQL_ASCII") as url:
+        shop = Shop(f"{url}?client_encoding=utf8", zoho_emulator, tmp_path)
+        shop.url = url
+        shop.ack_url = url if ledger == "beside" else f"sqlite:///{tmp_path}/acks.sqlite"
+        shop.tap_config["page_size"] = 3
+        shop.insert([f"SO-{number}" for number in range(10)], notes="Zoë")
+        with shop.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE orders SET notes = E'M\\374ller' WHERE order_id = 'SO-4'")  # of LATIN1
+            connection.exec_driver_sql("UPDATE orders SET order_id = E'SO-\\374' WHERE order_id = 'SO-7'")
+        ended = shop.run()
+        assert ended.code == 0, ended.err
+        acks = shop.acks()
+        assert {key for key, ack in acks.items() if ack.status == "synced"} == {f"SO-{n}" for n in range(10)} - {
+            "SO-4",
+            "SO-7",
+        }
+        assert (acks["SO-4"].status, acks["SO-4"].error_field) == ("rejected", "notes")
+        assert "1 orders have no usable key in order_id" in ended.err
+        shop.change(["SO-4"], notes="Müller")
+        assert shop.run().summary["synced"] == 1
+        shop.engine.dispose()

@@ -3,48 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
-from pair_of_plugins import BIN, PROCESS_SECONDS, Shop
+from meltano_checks import MESSAGES, STATE, STREAM, Tried, meltano, what_is_known, writes
+from pair_of_plugins import Shop
 
-from sync_ledger.ledger import Ledger
-
-ROOT = Path(__file__).parents[2]
-STREAM = "meltano_test_stream"
-STATE = {"bookmarks": {STREAM: {"last_record": 1}}}
-SENT_BY_MELTANO: tuple[dict[str, Any], ...] = (
-    {
-        "type": "SCHEMA",
-        "stream": STREAM,
-        "schema": {
-            "type": "object",
-            "properties": {
-                "id": {"type": "integer"},
-                "name": {"type": "string"},
-                "created_at": {"type": "string", "format": "date-time"},
-            },
-        },
-        "key_properties": ["id"],
-    },
-    {
-        "type": "RECORD",
-        "stream": STREAM,
-        "record": {"id": 1, "name": "Meltano Test Record", "created_at": "2025-09-29T00:00:00Z"},
-    },
-    {"type": "STATE", "value": STATE},
-    {"type": "ACTIVATE_VERSION", "stream": STREAM, "version": 1},
-)
-"""As Meltano 4.4 sends them; the last one only to loaders that can `activate-version`."""
-
-MESSAGES = "".join(json.dumps(message) + "\n" for message in SENT_BY_MELTANO)
+CONFIG_TEST = ("target-zoho-crm", "config", "test")
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "as they come": {},
@@ -58,22 +26,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "insert": {"operation": "insert"},
     "no ledger named": {"ack_url": None},
 }
-
-
-def what_is_known(shop: Shop) -> list[Any]:
-    """All that CRM and ledger hold."""
-    ledger = Ledger.open(shop.ack_url)
-    try:
-        with ledger.connect() as connection:
-            rows = [list(connection.execute(sa.select(table))) for table in ledger.tables.of_records]
-    finally:
-        ledger.close()
-    return [shop.crm(), *rows]
-
-
-def writes(shop: Shop) -> dict[str, int]:
-    requests = shop.emulator.admin.stats()["requests"]
-    return {name: requests.get(name, 0) for name in ("upsert", "insert", "update", "delete", "upload", "bulk_create")}
 
 
 @pytest.fixture
@@ -142,61 +94,6 @@ def test_a_stream_map_cannot_give_orders_the_name_of_the_test_stream(shop: Shop)
     assert shop.crm() == {}
 
 
-WRAPPER = """#!/bin/bash
-{target} "$@" 2>&1 | tee -a {folder}/said
-code=${{PIPESTATUS[0]}}
-echo $code >> {folder}/codes
-exit $code
-"""
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One `meltano config test`: how our process ended and what it said, and Meltano's own word."""
-
-    code: int
-    said: str
-    verdict: str
-    meltano_code: int
-    by_process_lookup: bool
-
-
-def config_test(shop: Shop, folder: Path, **settings: str) -> Tried:
-    """As a user's project has it, but for a wrapper that notes how our process ends."""
-    folder.mkdir()
-    wrapper = folder / "target"
-    wrapper.write_text(WRAPPER.format(target=BIN / "target-zoho-crm", folder=folder))
-    wrapper.chmod(0o700)
-    project = (ROOT / "meltano.yml").read_text().replace(".venv/bin/target-zoho-crm", str(wrapper))
-    (folder / "meltano.yml").write_text(project)
-    base = shop.emulator.base_url
-    environment = {
-        "MELTANO_PROJECT_ROOT": str(folder),
-        "MELTANO_SYS_DIR_ROOT": str(folder / ".meltano"),
-        "NO_COLOR": "1",
-        "TARGET_ZOHO_CRM_ACK_URL": shop.ack_url,
-        "TARGET_ZOHO_CRM_CLIENT_ID": shop.emulator.client_id,
-        "TARGET_ZOHO_CRM_CLIENT_SECRET": shop.emulator.client_secret,
-        "TARGET_ZOHO_CRM_REFRESH_TOKEN": shop.emulator.refresh_token,
-        **{f"TARGET_ZOHO_CRM_{name}_URL": base for name in ("ACCOUNTS", "API", "UPLOAD")},
-        **settings,
-    }
-    tested = subprocess.run(
-        [BIN / "meltano", "--environment=demo", "config", "test", "target-zoho-crm"],
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=PROCESS_SECONDS,
-        check=False,
-    )
-    said = (folder / "said").read_text()
-    by_process_lookup = "ProcessLookupError" in tested.stdout
-    verdict = "valid" if "Test data was written to your target system" in tested.stdout else tested.stdout
-    return Tried(int((folder / "codes").read_text()), said, verdict, tested.returncode, by_process_lookup)
-
-
 def assert_well(tried: Tried) -> None:
     # Meltano 4.4 takes a set-up for valid where the target ended well; then it may end with a ProcessLookupError of its
     # own, since it terminates a process that has ended. So its exit code says nothing.
@@ -208,7 +105,7 @@ def assert_well(tried: Tried) -> None:
 def test_meltano_config_test_takes_the_set_up_for_valid(shop_with_order_1: Shop, tmp_path: Path) -> None:
     shop = shop_with_order_1
     known, written = what_is_known(shop), writes(shop)
-    assert_well(config_test(shop, tmp_path / "try"))
+    assert_well(meltano(shop, tmp_path / "try", *CONFIG_TEST))
     assert what_is_known(shop) == known
     assert writes(shop) == written
 
@@ -219,7 +116,7 @@ def test_meltano_config_test_does_so_twenty_times(
 ) -> None:
     shop = shop_with_order_1
     known, written = what_is_known(shop), writes(shop)
-    tries = [config_test(shop, tmp_path / f"try-{number}") for number in range(20)]
+    tries = [meltano(shop, tmp_path / f"try-{number}", *CONFIG_TEST) for number in range(20)]
     for tried in tries:
         assert_well(tried)
     assert what_is_known(shop) == known
@@ -231,20 +128,20 @@ def test_meltano_config_test_does_so_twenty_times(
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"TARGET_ZOHO_CRM_REFRESH_TOKEN": "1000.wrong"}, "invalid_code"),
-        ({"TARGET_ZOHO_CRM_MODULE": "Ordesr"}, "Ordesr"),
+        ({"refresh_token": "1000.wrong"}, "invalid_code"),
+        ({"module": "Ordesr"}, "Ordesr"),
     ],
     ids=["token", "module"],
 )
 def test_meltano_config_test_names_what_does_not_work_in_one_line(
     shop: Shop, tmp_path: Path, settings: dict[str, str], named: str
 ) -> None:
-    tried = config_test(shop, tmp_path / "try", **settings)
+    shop.target_config = settings
+    tried = meltano(shop, tmp_path / "try", *CONFIG_TEST)
     assert tried.code == 2
     assert tried.verdict != "valid"
-    lines = [json.loads(line) for line in tried.said.splitlines()]
-    (error,) = [line["message"] for line in lines if line["level"] == "error"]
+    (error,) = tried.errors
     assert named in error
-    assert lines[-1]["message"] == error
+    assert tried.said.splitlines()[-1] == error
     assert "Traceback" not in tried.said
     assert sum(writes(shop).values()) == 0

@@ -119,7 +119,6 @@ WAYS: dict[str, Way] = {
     "a stream map": (by_pipe, MAP),
     "a stream map, without a replication key": (without_replication_key, MAP | {"skip_unchanged": True}),
     "flattening": (by_pipe, FLAT),
-    "record metadata": (by_pipe, {"add_record_metadata": True}),
     "keys in other order": (in_other_order, {}),
     "files": (by_files, {}),
     "files and a stream map": (by_files, MAP),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -54,6 +56,49 @@ def test_four_pairs_at_once_give_the_crm_and_the_ledger_of_one(any_shop: Shop) -
     shop.assert_all_synced(but=["SO-bad"])
     one = shop.run()  # with no STATE: it looks at all of them, and knows all of them
     assert one.summary["read"] == 0
+
+
+def test_pairs_on_hosts_of_their_own_ask_for_one_access_token(any_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    any_shop.insert([f"SO-{number}" for number in range(1000, 1040)])
+    for index in range(1, OF + 1):
+        own = pair(any_shop, index)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(own.folder / "cache"))
+        ended = own.run()
+        assert ended.code == 0, ended.err
+    any_shop.assert_all_synced()
+    assert any_shop.emulator.admin.stats()["requests"]["token"] == 1
+
+
+def test_pairs_at_once_make_no_more_calls_than_the_org_may_and_none_is_refused(shop: Shop) -> None:
+    admin = shop.emulator.admin
+    admin.settings(edition="ultimate")
+    shop.target_config["channel"] = "upsert"
+    shop.insert([f"SO-{number}" for number in range(10_000, 12_800)])
+    hold = admin.add_fault("upsert", kind="hold_before")
+    with ThreadPoolExecutor(1) as threads:
+        runs = threads.submit(at_once, shop)
+        admin.wait_held(hold, 10)  # as many as the org may; 28 are wanted
+        until_all_want_some(shop)
+        assert [fault["held"] for fault in admin.faults() if fault["id"] == hold] == [10]
+        admin.release(hold)
+        assert sum(read(runs.result())) == 2_800
+    shop.assert_all_synced()
+    stats = admin.stats()
+    refused = [named for named in stats["statuses"] if named.endswith(" 429")]
+    assert refused == [], stats["statuses"]
+
+
+def until_all_want_some(shop: Shop) -> None:
+    """Wait until the ledger knows of each pair that it has something to write."""
+    ends = time.monotonic() + 300
+    with closing(Ledger.open(shop.ack_url)) as ledger:
+        count = sa.select(sa.func.count()).select_from(ledger.tables.worker)
+        while True:
+            with ledger.connect() as connection:
+                if connection.execute(count).scalar_one() == OF:
+                    return
+            assert time.monotonic() < ends
+            time.sleep(0.1)
 
 
 def test_keys_that_zoho_takes_for_one_are_found_by_pairs_at_once(shop: Shop) -> None:

@@ -70,7 +70,8 @@ def test_a_missing_account_refuses_the_order_by_its_name(shop: Shop, channel: st
     assert accounts_in_orders(shop) == {"A": ids["Here"], "B": ids["Here"], "D": None, "E": ids["O'Neil \\ Söhne"]}
     ack = shop.acks()["C"]
     assert (ack.status, ack.family, ack.error_code, ack.error_field) == ("rejected", "data", "INVALID_DATA", "Account")
-    assert ack.error_message == ("Accounts 'Gone' (by Legacy_Id) does not exist; create it, or see on_missing_parent")
+    what_to_do = "create it and `orders-sync retry` the order, or see on_missing_parent"
+    assert ack.error_message == f"Accounts 'Gone' (by Legacy_Id) does not exist; {what_to_do}"
     assert asked(shop, "coql") == (1 if channel == "upsert" else 0)
     assert ("; 1 more for looking parents up" in ended.err) == (channel == "upsert")
 

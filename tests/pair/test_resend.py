@@ -7,8 +7,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
-from pair_of_plugins import Shop
+from pair_of_plugins import ORDERS, Shop
 
 from orders_sync.cli import main
 from sync_ledger import resending
@@ -86,13 +87,27 @@ def test_what_cannot_be_meant_is_named(loaded: Shop) -> None:
     assert "no run has this id" in resend(loaded, "--run", "zz", code=ExitCode.FAILED)
     assert "is no time" in resend(loaded, "--since", "yesterday", code=ExitCode.SET_UP)
     assert "is no time" in resend(loaded, "--since", "9999-12-31T23:59:59-14:00", code=ExitCode.SET_UP)
-    assert "an id is needed" in resend(
-        loaded, "--run", "", "--yes", code=ExitCode.SET_UP
-    )  # "$ID", and no such variable
+    assert "id is needed" in resend(loaded, "--run", "", "--yes", code=ExitCode.SET_UP)  # "$ID", and no such variable
     assert "is no text" in resend(loaded, "SO-\udcff", code=ExitCode.SET_UP)  # as a shell gives a byte of LATIN1
     resend(loaded, code=ExitCode.SET_UP)
     resend(loaded, "SO-1", "--all", code=ExitCode.SET_UP)
     assert loaded.run().summary["synced"] == 1
+
+
+def test_orders_that_left_the_table_are_named_until_somebody_dismisses_them(any_shop: Shop) -> None:
+    load(any_shop)
+    resend(any_shop, "SO-1", "SO-4", "--yes")
+    with any_shop.engine.begin() as connection:
+        connection.execute(sa.delete(ORDERS).where(ORDERS.c.order_id == "SO-1"))
+    ended = any_shop.run()
+    assert ended.summary["synced"] == 1
+    line = (
+        "1 orders are due again, and orders has none of them (deleted, or left out by `filter`): 'SO-1'; `orders-sync"
+    )
+    assert line in ended.err
+    assert line in any_shop.run().err
+    CliRunner().invoke(main, ["dismiss", "SO-1", "--ack-url", any_shop.ack_url])
+    assert "are due again" not in any_shop.run().err
 
 
 def status(shop: Shop) -> Any:

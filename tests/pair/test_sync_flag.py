@@ -211,3 +211,14 @@ def test_each_order_in_flight_is_changed_meanwhile_and_in_the_end_all_are_in_the
     changed = all_in_flight_are_changed(any_shop, 300, job_rows=150)
     assert changed == 300
     switched_back_and_forth_writes_nothing(any_shop)
+
+
+def test_the_flag_of_an_order_is_set_whose_key_is_a_blob_in_a_column_of_texts(shop: FlagShop) -> None:
+    shop.insert(["SO-1", "SO-2", "41"])
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE orders SET order_id = x'ab12' WHERE order_id = 'SO-2'")
+    assert shop.run().summary["synced"] == 3
+    with shop.engine.connect() as connection:
+        unset = connection.exec_driver_sql("SELECT count(*) FROM orders WHERE NOT synced").scalar_one()
+    assert unset == 0
+    assert shop.run().summary["read"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -54,3 +55,24 @@ def test_what_a_field_cannot_hold_is_null_where_its_options_say_so(
         ended = shop.run()
         assert float(shop.crm()["SO-1"]["Total_Amount"]) == 7
         assert "cannot be read" not in summary_line(ended)
+
+
+@pytest.mark.parametrize("channel", ["upsert", "bulk_write"])
+def test_values_that_mean_none_are_null_on_both_channels(shop: Shop, channel: str) -> None:
+    """The customer 0 of a guest, an empty date of 1753, a word for nothing."""
+    shop.target_config |= {
+        "channel": channel,
+        "fields": {
+            "Account": {"source": "status", "find_by": "Legacy_Id", "null_if": [0, "n/a"]},
+            "Order_Date": {"null_if": "1753-01-01"},
+            "Notes": {"null_if": "-"},
+        },
+    }
+    shop.emulator.admin.put_records("Accounts", [{"Account_Name": "A", "Legacy_Id": "7"}])
+    shop.insert(["SO-1"], status="0", order_date=date(1753, 1, 1), notes="-")
+    shop.insert(["SO-2"], status="7", order_date=date(1753, 1, 2), notes="--")
+    assert shop.run().summary["synced"] == 2
+    crm = shop.crm()
+    assert [crm["SO-1"].get(name) for name in ("Account", "Order_Date", "Notes")] == [None, None, None]
+    assert crm["SO-2"]["Account"] is not None
+    assert (crm["SO-2"]["Order_Date"], crm["SO-2"]["Notes"]) == ("1753-01-02", "--")

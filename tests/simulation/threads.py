@@ -52,26 +52,37 @@ class Lock:
 
 
 class Condition:
-    """A condition with a lock of its own."""
+    """A condition with a lock of its own, which its holder may take once more, as of a real one."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._lock = Lock(scheduler)
+        self._holder: Task | None = None
+        self._depth = 0
         self._waiters: list[Task] = []
 
     def __enter__(self) -> bool:
-        return self._lock.acquire()
+        if self._holder is not self._scheduler.current:
+            self._lock.acquire()
+            self._holder = self._scheduler.current
+        self._depth += 1
+        return True
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self._depth -= 1
+        if not self._depth:
+            self._holder = None
+            self._lock.release()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait to be notified, or so long."""
+        depth, self._depth, self._holder = self._depth, 0, None
         self._lock.release()
         self._waiters.append(self._scheduler.current)
         woken = self._scheduler.block(timeout)
         self._waiters = [each for each in self._waiters if each is not self._scheduler.current]
         self._lock.acquire()
+        self._depth, self._holder = depth, self._scheduler.current
         return woken
 
     def notify_all(self) -> None:
@@ -105,6 +116,10 @@ class Event:
         waiters, self._waiters = self._waiters, []
         for task in waiters:
             self._scheduler.wake(task)
+
+    def clear(self) -> None:
+        """Unset it."""
+        self._set = False
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set, or so long."""

@@ -98,7 +98,7 @@ class Shop:
         for number, seconds in orders:
             self.sql("DELETE FROM orders WHERE id = :i", {"i": number})
             row = {"i": number, "n": f"order {number} at {seconds}", "u": self.moment(seconds)}
-            self.sql("INSERT INTO orders VALUES (:i, :n, :u)", row)
+            self.sql("INSERT INTO orders (id, name, updated_at) VALUES (:i, :n, :u)", row)
 
     def put_at(self, number: int, moment: datetime) -> None:
         row = {"i": number, "u": moment.isoformat(" ", timespec="microseconds")}

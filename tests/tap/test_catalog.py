@@ -182,3 +182,19 @@ def test_a_catalog_without_our_properties_gets_them_and_one_that_is_out_of_date_
     _create(sqlite_url, "ALTER TABLE orders DROP COLUMN a")
     with pytest.raises(TapConfigError, match="orders has no column a; run discovery again"):
         run(config, catalog={"streams": [entry]})
+
+
+def test_columns_that_are_excluded_are_not_sent_and_later_ones_are(engine_url: str) -> None:
+    _create(engine_url, "CREATE TABLE orders (id INT PRIMARY KEY, note VARCHAR(50), secret INT, updated_at TIMESTAMP)")
+    assert {"id", "note", "updated_at"} == _data(_stream(engine_url, exclude=["secret"]))
+    assert {"id", "note", "updated_at"} == _data(_stream(engine_url, columns=["note", "secret"], exclude=["secret"]))
+    _create(engine_url, "ALTER TABLE orders ADD COLUMN gift VARCHAR(20)")
+    assert {"id", "note", "updated_at", "gift"} == _data(_stream(engine_url, exclude=["secret"]))
+    with pytest.raises(TapConfigError, match="exclude: orders has no column 'secrets'; it has secret"):
+        _stream(engine_url, exclude=["secrets"])
+    with pytest.raises(TapConfigError, match="exclude: id, updated_at of orders is key or replication key, always"):
+        _stream(engine_url, exclude=["updated_at", "id"])
+
+
+def _data(stream: dict[str, Any]) -> set[str]:
+    return {name for name in stream["schema"]["properties"] if not name.startswith("_sync_")}

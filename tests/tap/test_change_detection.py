@@ -51,7 +51,15 @@ def test_what_needs_a_column_says_so(undated: dict[str, Any], other: dict[str, A
         run({**undated, **other})
 
 
-@pytest.mark.parametrize("other", [{"follow": True}, {"replication_key": "order_date"}, {"sync_flag_column": "flag"}])
+@pytest.mark.parametrize("other", [{"follow": True}, {"sync_flag_column": "flag"}])
 def test_what_cannot_go_with_contents_is_refused(undated: dict[str, Any], other: dict[str, Any]) -> None:
     with pytest.raises(TapConfigError, match=f"`content` compares all orders in each run, and `{next(iter(other))}`"):
         run({**undated, "change_detection": "content", **other})
+
+
+def test_with_a_replication_key_all_are_compared_and_versions_stay_those_of_the_key(undated: dict[str, Any]) -> None:
+    named = {**undated, "replication_key": "order_date"}
+    first = run(named)
+    again = run({**named, "change_detection": "content"})
+    assert again.versions == first.versions == {"a": "-", "b": "-", "c": "-"}
+    assert {each["_sync_content"] for each in again.records} == {each["_sync_content"] for each in first.records}

@@ -15,6 +15,7 @@ from sync_databases.drivers import create_engine
 from sync_databases.engines import ORACLE, SQL_SERVER, engine_of
 from sync_databases.flag_statements import FlagStatements
 from sync_databases.flags import FlaggedTable, index_columns, index_statement
+from sync_databases.latest_sql import date_and_time
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.tables import ledger_tables
@@ -74,6 +75,49 @@ def test_a_page_on_sql_server() -> None:
     assert "LIMIT" not in sql
 
 
+def test_a_rowversion_is_read_below_those_of_open_transactions() -> None:
+    queries = _queries("mssql", mssql.TIMESTAMP())
+    newest = _sql(queries, queries.newest(None))
+    assert newest.startswith("SELECT TOP 1 ") or "SELECT TOP " in newest
+    assert "o.updated_at < min_active_rowversion()" in newest
+    assert newest.endswith("ORDER BY o.updated_at DESC")
+    page = _sql(queries, queries.range_page("00000000000007D0", "00000000000007D9", None, 100, LONG_AGO))
+    assert "o.updated_at <= convert(BINARY(8), " in page
+    assert "o.updated_at >= convert(BINARY(8), " in page
+
+
+def test_a_counter_is_compared_as_a_number() -> None:
+    queries = _queries("mssql", sa.BigInteger())
+    page = _sql(queries, queries.range_page("41", "9000000000", None, 100, LONG_AGO))
+    assert "o.updated_at <= convert(BIGINT, " in page
+    assert "o.updated_at >= convert(BIGINT, " in page
+
+
+@pytest.mark.parametrize(
+    ("engine", "kind", "sql"),
+    [
+        (
+            "mssql",
+            Kind.INTEGER,
+            "dateadd(SECOND, ((t - t % 10000) * 36) / 100 + ((t % 10000 - t % 100) * 60) / 100 + ",
+        ),
+        (
+            "mssql",
+            Kind.TEXT,
+            "dateadd(SECOND, datediff(SECOND, '00:00:00', CAST(t AS DATETIME)), CAST(d AS DATETIME2(0)))",
+        ),
+        ("oracle", Kind.INTEGER, "CAST(d AS TIMESTAMP) + numtodsinterval("),
+        ("oracle", Kind.TEXT, "to_timestamp(to_char(d, 'YYYY-MM-DD ') || t, 'YYYY-MM-DD HH24:MI:SS')"),
+    ],
+)
+def test_a_date_with_the_time_beside_it(engine: str, kind: Kind, sql: str) -> None:
+    """As SAP Business One has UpdateDate and UpdateTS."""
+    database = value_sql_for(create_engine(sa.make_url(URLS[engine])).dialect)
+    date, at = sa.column("d", sa.Date()), sa.column("t", sa.Integer() if kind is Kind.INTEGER else sa.String())
+    compiled = date_and_time(database, date, at, kind).compile(dialect=database.dialect)
+    assert str(compiled).startswith(sql)
+
+
 def test_a_page_on_oracle() -> None:
     queries = _queries("oracle", oracle.TIMESTAMP())
     sql = _sql(queries, queries.range_page("2023-12-31", "2024-02-01", _after(queries, "42"), 25_000, LONG_AGO))
@@ -130,7 +174,7 @@ def test_sql_servers_special_types_keep_their_digits_and_take_their_own_bounds()
         "2024-01-01 12:00:00.123456+00:00",
     )
     assert bound(mssql.DATETIME())[1] == "2024-01-01 12:00:00.123"
-    assert bound(mssql.TIMESTAMP())[0] == "convert(VARBINARY(8000), %(param_1)s, 2)"
+    assert bound(mssql.TIMESTAMP())[0] == "convert(BINARY(8), %(param_1)s, 2)"
     queries = _queries("mssql", mssql.DATETIME2(7))
     assert "convert(VARCHAR(8000), o.updated_at, 121) AS" in _sql(
         queries, queries.outside_page(None, None, 1, LONG_AGO)

@@ -316,3 +316,16 @@ def test_a_filter_that_asks_another_table_is_compared_again_without_the_bookmark
             look.tap.wakeup.stop()
     assert sorted(sent) == ["1", "2", "3"]
     assert begun == [True]
+
+
+def test_a_change_in_another_table_is_one_of_its_order(shop: Shop, looking: Callable[..., Look]) -> None:
+    kind = {"mysql": "DATETIME(6)", "postgresql": "TIMESTAMP"}.get(shop.engine.dialect.name, "DATETIME")
+    shop.sql(f"CREATE TABLE history (no INTEGER PRIMARY KEY, order_id INTEGER, added_at {kind})")
+    changes = [{"table": "history", "parent_key": "order_id", "replication_key": "added_at"}]
+    look = looking(replication_key="updated_at", changes_in=changes)
+    shop.put((1, 0), (2, 1))
+    assert look.first() == ["1", "2"]
+    shop.sql("INSERT INTO history VALUES (1, 1, :t)", {"t": shop.moment(5)})
+    assert look.new() == ["1"]
+    look.acked(shop, "1", "2")
+    assert look.wide() == []

@@ -179,3 +179,26 @@ def test_a_mistake_in_the_setting_is_told(sqlite_url: str, mistake: str) -> None
         shop.sql("CREATE TABLE order_lines (line_no INTEGER PRIMARY KEY, order_id INTEGER, price INTEGER)")
         with pytest.raises(TapConfigError, match=says):
             shop.run(lines=config or {"name": "x"})
+
+
+def test_a_filter_leaves_lines_out_and_numbered_lines_are_known_by_their_place(shop: Shop) -> None:
+    """Where an edit gives lines other ids, their keys stay."""
+    shop.put((1, 1), (2, 2))
+    put_lines(shop, (7, 1, "1.5"), (5, 1, "0"), (6, 1, "2.5"), (8, 2, "0"))
+    lines = {**LINES, "filter": "price > 0", "columns": ["price"], "numbered": True}
+    first = shop.run(lines=lines)
+    assert [record["lines"] for record in first.records] == [
+        [{"price": 2.5, "_sync_key": "1|1"}, {"price": 1.5, "_sync_key": "1|2"}],
+        [],
+    ]
+    shop.sql("UPDATE order_lines SET line_no = line_no + 100")
+    assert [record["lines"] for record in shop.run(lines=lines).records] == [each["lines"] for each in first.records]
+
+
+def test_columns_of_lines_that_are_excluded_are_not_sent(shop: Shop) -> None:
+    shop.put((1, 1))
+    put_lines(shop, (5, 1, "0.25"))
+    (order,) = shop.run(lines={**LINES, "exclude": ["price", "order_id"]}).records
+    assert [set(each) for each in order["lines"]] == [{"line_no", "product", "sold", "_sync_key"}]
+    with pytest.raises(TapConfigError, match=r"lines\.exclude: order_lines has no column 'prices'; it has price"):
+        _ = TapLegacyOrders(config={**shop.config, "lines": {**LINES, "exclude": ["prices"]}}).lines_table

@@ -24,7 +24,7 @@ def make_client(zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[Make
         base = zoho_emulator.base_url
         urls = {"accounts_url": base, "api_url": base, "upload_url": base, **settings.pop("urls", {})}
         given = {
-            "endpoints": endpoints("us", overrides=urls),
+            "endpoints": endpoints("us", overrides=urls, download_hosts=settings.pop("download_hosts", ())),
             "credentials": settings.pop("credentials", credentials_of(zoho_emulator)),
             "cache_dir": tmp_path / "cache",
             "first_pause_seconds": 0.01,

@@ -16,7 +16,8 @@ import pytest
 from zoho_clients import credentials_of
 
 from sync_ledger.retry_schedules import TOKEN_RENEWAL
-from target_zoho_crm.api.auth import AccessToken, Credentials, TokensDenied, TokenSource
+from target_zoho_crm.api.access_token import AccessToken, Credentials
+from target_zoho_crm.api.auth import TokensDenied, TokenSource
 from target_zoho_crm.api.errors import ConfigurationError, QuotaError, Stopped, TransientError
 
 if TYPE_CHECKING:

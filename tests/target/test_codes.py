@@ -22,8 +22,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 PACKAGES = (sync_ledger, target_zoho_crm, orders_sync)
 FORM = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 BEGINNING = re.compile(r"[A-Z]+_")
-VARIABLE = re.compile(r"(LEDGER|LEGACY|TAP|TARGET|ZOHO)_[A-Z0-9_]+")
-"""An environment variable of ours has the form of a code too."""
+VARIABLE = re.compile(r"(LEDGER|LEGACY|MELTANO|ORDERS_SYNC|TAP|TARGET|ZOHO)_[A-Z0-9_]+")
+"""An environment variable of ours, or of Meltano, has the form of a code too."""
 NO_CODES = {
     "ACTIVATE_VERSION",  # a Singer message
     "CLOCK_BOOTTIME",

@@ -28,6 +28,8 @@ FREE |= {
     "default_date_format": "dd.MM.yyyy",
     "default_datetime_format": "dd.MM.yyyy HH:mm",
     "max_rows": 2,
+    "child_rows": 100,
+    "max_read_rows": 2,
 }
 NOT_ABOUT_WRITING = {"max_rows"}  # a limit that a setting has to match
 

@@ -93,6 +93,17 @@ def test_the_token_goes_to_no_stranger(
     [
         ("https://www.zohoapis.eu/crm", True),
         ("https://download-accl.zoho.com/x", True),
+        ("https://download.zohocrm.com/x", True),
+        ("https://download-accl.zohocloud.ca/x", True),
+        ("https://zohocrm.com/x", False),
+        ("https://evil.zohocrm.com/x", False),
+        ("https://download.zohocrm.com.example.org/x", False),
+        ("http://download.zohocrm.com/x", False),
+        ("https://results.example.org/x", True),
+        ("http://results.example.org/x", False),
+        ("https://other.example.org/x", False),
+        ("http://localhost:8600/x", True),
+        ("http://localhost:8601/x", False),
         ("https://upload.zohocloud.ca/x", True),
         ("https://files.zoho.sa/x", True),
         ("http://127.0.0.1:8600/x", True),
@@ -119,7 +130,7 @@ def test_the_token_goes_to_no_stranger(
     ],
 )
 def test_the_token_may_go_to_configured_and_zoho_hosts_only(url: str, allowed: bool) -> None:  # noqa: FBT001
-    configured = endpoints("us", overrides={"api_url": "http://127.0.0.1:8600"})
+    configured = endpoints("us", overrides={"api_url": "http://127.0.0.1:8600"}, download_hosts=["results.example.org"])
     assert configured.may_see_token(url) is allowed
 
 
@@ -217,10 +228,24 @@ def test_a_server_whose_certificate_nobody_signed_is_told_nothing(
     assert self_signed.requests == 0
 
 
+def test_a_result_on_a_host_of_its_own_is_fetched_where_the_user_named_the_host(
+    make_client: MakeClient, stranger: Stranger, tmp_path: Path
+) -> None:
+    target = tmp_path / "result.zip"
+    with pytest.raises(ConfigurationError, match="may not see the token"):
+        make_client().download(f"{stranger.url}/result.zip", target)
+    assert stranger.seen == []
+    make_client(download_hosts=[stranger.url]).download(f"{stranger.url}/result.zip", target)
+    assert len(stranger.seen) == 1
+
+
 def test_every_data_centre_has_its_hosts_and_a_sandbox() -> None:
     assert set(DATA_CENTERS) == {"us", "eu", "in", "jp", "au", "cn", "ca", "sa", "ae"}
-    for name in DATA_CENTERS:
+    for name, hosts in DATA_CENTERS.items():
         made = endpoints(name)
+        top = hosts.accounts.removeprefix("accounts.zoho").removeprefix("cloud").removeprefix(".")
+        assert hosts.downloads[1] == f"download.zohocrm.{top}"
+        assert all(made.may_see_token(f"https://{host}/v2/crm/1/bulk-write/2/2.zip") for host in hosts.downloads)
         assert not made.api_fixed
         assert all(made.may_see_token(url) for url in (made.accounts_url, made.api_url, made.upload_url))
     sandbox = endpoints("eu", "sandbox")
@@ -236,6 +261,8 @@ def test_every_data_centre_has_its_hosts_and_a_sandbox() -> None:
         (("eu", "production", {"api_url": "http://www.zohoapis.eu"}), "INSECURE_URL"),
         (("eu", "production", {"accounts_url": "http://localhost.example.org"}), "INSECURE_URL"),
         (("eu", "production", {"upload_url": "content.zohoapis.eu"}), "INVALID_URL"),
+        (("eu", "production", {}, ["http://results.example.org"]), "INSECURE_URL"),
+        (("eu", "production", {}, ["no host"]), "INVALID_URL"),
         (("eu", "production", {"upload_url": "https://a:b@content.zohoapis.eu"}), "INVALID_URL"),
     ],
 )

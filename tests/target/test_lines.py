@@ -20,8 +20,9 @@ from target_zoho_crm.lines.line_move_lock import LineMoveLock
 from target_zoho_crm.lines.line_reader import LineReader, count_lines
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.writing.child_failures import LINES, ChildFailure, unknown, with_failures
-from target_zoho_crm.writing.routing import LineCounts, Plan, Routing, plan
+from target_zoho_crm.writing.routing import ChildRows, ChildRowsPer, LineCounts, Plan, Routing, lines_way, plan
 
+PER_PARENT = ChildRows(per=ChildRowsPer.PARENT)
 FOLDING = KeyFolding(folds_case=True)
 LINE = {
     "_sync_key": {"type": ["string"]},
@@ -69,7 +70,7 @@ def test_without_lines_nothing_changes() -> None:
 @given(st.lists(st.integers(0, 60), max_size=400), st.booleans(), st.sampled_from(list(Channel)))
 def test_the_credits_are_the_sum_of_what_is_sent(counts: list[int], in_subform: bool, channel: Channel) -> None:  # noqa: FBT001
     lines = LineCounts(counts, in_subform)
-    way = plan(len(counts), Routing(channel, 100, None), lines=lines)
+    way = plan(len(counts), Routing(channel, 100, None, PER_PARENT), lines=lines)
     assert sum(way.job_sizes) + way.upsert_records == len(counts)
     start, spent = 0, 0
     for size in way.job_sizes:
@@ -82,6 +83,25 @@ def test_the_credits_are_the_sum_of_what_is_sent(counts: list[int], in_subform: 
     alone = upsert_credits(len(counts)) + lines.upsert_credits(0, len(counts))
     if channel is Channel.AUTO:
         assert way.credits <= alone
+
+
+@pytest.mark.parametrize("channel", [Channel.AUTO, Channel.BULK_WRITE])
+def test_rows_of_a_subform_go_by_calls_where_a_job_takes_too_few_to_pay(channel: Channel) -> None:
+    counts = [1] * 25_000
+    way = plan(25_000, Routing(channel, 25_000), lines=LineCounts(counts, in_subform=True))
+    assert (way.job_sizes, way.credits) == ((25_000,), 500 + 2_500)
+    assert "rows of the subform go by calls, since a job takes 200 (`child_rows`)" in way.why
+    by_parent = plan(25_000, Routing(channel, 25_000, None, PER_PARENT), lines=LineCounts(counts, in_subform=True))
+    assert by_parent.credits == 500 + 500
+    assert "child_rows" not in by_parent.why
+    in_module = plan(25_000, Routing(channel, 25_000), lines=LineCounts(counts, in_subform=False))
+    assert in_module.credits == 500 + 500
+
+
+def test_a_job_of_rows_that_pays_has_no_more_than_child_rows() -> None:
+    routing = Routing(Channel.BULK_WRITE, 25_000, None, ChildRows(6_000))
+    way = lines_way(LineCounts([1] * 12_001, in_subform=True), 0, 12_001, routing)
+    assert (way.jobs, way.credits) == (3, 1_500)
 
 
 # Reading

@@ -60,6 +60,7 @@ def send(
         **dict.fromkeys(("accounts_url", "api_url", "upload_url"), emulator.base_url),
         "ack_url": ledger_url,
         "channel": channel,
+        "child_rows_per": "parent",
         "lines": {**lines, "fields": {"Account": {}, "Clerk": {}, **OPTIONS}},
     }
     line = {"type": "object", "properties": {"_sync_key": {"type": "string"}, **line}}

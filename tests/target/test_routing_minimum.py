@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from target_zoho_crm.batch import Channel
-from target_zoho_crm.writing.routing import LineCounts, LinkCounts, Routing, plan
+from target_zoho_crm.writing.routing import ChildRows, ChildRowsPer, LineCounts, LinkCounts, Routing, plan
 
 MOST = 60_000
 IN_A_JOB = 25_000
@@ -29,7 +29,8 @@ def least(records: int, each: int, of_lines: list[int]) -> int:
 
 
 def planned(records: int, lines: LineCounts | None) -> int:
-    return plan(records, Routing(Channel.AUTO, IN_A_JOB, None), lines=lines).credits
+    routing = Routing(Channel.AUTO, IN_A_JOB, None, ChildRows(per=ChildRowsPer.PARENT))
+    return plan(records, routing, lines=lines).credits
 
 
 def test_without_lines() -> None:

@@ -118,12 +118,12 @@ def test_a_stream_map_that_would_lose_the_version_is_refused(config: dict[str, A
     assert "drops _sync_key, _sync_version" in ended.stderr
 
 
-def test_flattened_and_annotated_records_take_the_sdks_way(
+def test_flattened_records_take_the_sdks_way(
     config: dict[str, Any], zoho_emulator: EmulatorProcess, tmp_path: Path
 ) -> None:
     nested = {"id": {"type": "integer"}, "customer": {"type": "object", "properties": {"name": TEXT}}}
     lines = [schema("sales", nested, ["id"]), record("sales", id=1, customer={"name": "Ada"})]
-    options = {"flattening_enabled": True, "flattening_max_depth": 1, "add_record_metadata": True}
+    options = {"flattening_enabled": True, "flattening_max_depth": 1}
     ended = run(config | options | {"fields": {"customer__name": "Customer_Name"}}, lines, tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert [each["Customer_Name"] for each in zoho_emulator.admin.records("Orders")] == ["Ada"]

@@ -1,0 +1,1 @@
+"""`orders-sync audit`: database, ledger and CRM compared by key and by field."""

@@ -1,0 +1,12 @@
+"""What the expressions of a stream map raise for values that they do not expect; tap and target both have such maps."""
+
+from __future__ import annotations
+
+from singer_sdk.exceptions import MappingError
+
+MAP_FAILURES = (MappingError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+def cause_name(error: BaseException) -> str:
+    """What kind of failure it is; not its text, which may show a value."""
+    return type(error.__cause__ or error).__name__

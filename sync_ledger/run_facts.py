@@ -1,0 +1,47 @@
+"""What the ledger keeps of a run beside its counts: its settings, its group, and what was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import sqlalchemy as sa
+
+CAUSES_MOST = 100
+"""Causes that a run keeps, the most frequent ones: its row stays small whatever is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a run knows of itself when it begins."""
+
+    settings_mark: str | None = None
+    """A fingerprint of its settings, without secrets: two runs that have the same one ran under the same settings."""
+    run_group: str | None = None
+
+
+class RefusalCause(msgspec.Struct, frozen=True):
+    """Why a run did not get orders through, and how many; `standing` says whether they are tried again."""
+
+    code: str
+    field: str
+    standing: str
+    message: str
+    orders: int
+
+
+def encoded_causes(causes: Sequence[RefusalCause]) -> str | None:
+    """As the ledger holds them, the most frequent first; None where there are none."""
+    most = sorted(causes, key=lambda cause: -cause.orders)[:CAUSES_MOST]
+    return msgspec.json.encode(most).decode() if most else None
+
+
+def decoded_causes(text: str | None) -> list[RefusalCause]:
+    """Undo that."""
+    return msgspec.json.decode(text, type=list[RefusalCause]) if text else []
+
+
+def is_remembered(run: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether conclusions may be drawn from a run: none from one whose stream was told to forget."""
+    return run.c.forgotten_at.is_(None)

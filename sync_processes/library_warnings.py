@@ -1,0 +1,15 @@
+"""Warnings of libraries are for who writes programs: in a log of orders they tell nobody what to do."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+
+def keep_library_warnings_out() -> None:
+    """Keep them out of the log, unless somebody asks for them by `PYTHONWARNINGS` or `-W`.
+
+    singer-sdk turns warnings into lines of the log.
+    """
+    if not sys.warnoptions:
+        logging.getLogger("py.warnings").setLevel(logging.ERROR)
