@@ -202,7 +202,7 @@ class SetUps:
 
     def _restore(self, backup: dict[str, list[tuple[Any, ...]]]) -> None:
         note: Callable[[], Any] = lambda: self._ledger.execute(  # noqa: E731 - twice, around the rows
-            "INSERT INTO sim_acks VALUES (sim_tick(), '', '', 'restored', NULL)"
+            "INSERT INTO sim_acks VALUES (sim_tick(), '', '', 'restored', NULL, 0, NULL, NULL)"
         )
         self._ledger.execute("BEGIN")
         note()

@@ -58,12 +58,14 @@ class Theatre:
         ledger_tables(SQLITE).metadata.create_all(engine)
         engine.dispose()
         connection.execute(
-            "CREATE TABLE sim_acks (moment INTEGER, record_key TEXT, version TEXT, status TEXT, zoho_id TEXT)"
+            "CREATE TABLE sim_acks (moment INTEGER, record_key TEXT, version TEXT, status TEXT, zoho_id TEXT, "
+            "attempts INTEGER, failing_since TEXT, acked_at TEXT)"
         )
         for what in ("INSERT", "UPDATE"):
             connection.execute(
                 f"CREATE TRIGGER sim_{what} AFTER {what} ON zoho_sync_ack BEGIN "
-                "INSERT INTO sim_acks VALUES (sim_tick(), new.record_key, new.version, new.status, new.zoho_id); END"
+                "INSERT INTO sim_acks VALUES (sim_tick(), new.record_key, new.version, new.status, new.zoho_id, "
+                "new.attempts, new.failing_since, new.acked_at); END"
             )
         return connection
 
