@@ -6,6 +6,7 @@ held until it is really over. Where there are more workers than places each has 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from sync_ledger.ledger import Ledger
-from sync_ledger.retry_schedules import LEASE_SILENT_SECONDS
+from sync_ledger.retry_schedules import LEASE_HEARTBEAT_SECONDS, LEASE_SILENT_SECONDS
 
 
 class Limit(StrEnum):
@@ -31,6 +32,15 @@ class Part:
 
     granted: int
     held: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What was granted at a time of this process's clock, and what each worker held then, in the order of limits."""
+
+    at: float
+    granted: Mapping[Limit, int]
+    by_worker: Mapping[str, tuple[int, ...]]
 
 
 def part_of(limit: int, held: int, others: Sequence[int], place: int) -> Part:
@@ -62,13 +72,21 @@ class WorkerShares:
         self._org = org
         self._limits = limits
         self._own = self._worker.c.run_id == run_id
+        self._all_held = sa.select(self._worker.c.run_id, *(self._worker.c[limit] for limit in limits)).where(
+            self._worker.c.org == org
+        )
+        self._taken: _Taken | None = None
 
     def take(self, held: Mapping[Limit, int]) -> Mapping[Limit, int]:
         """Note what this worker holds, and give what it may have from now on.
 
+        While nobody holds more or less than at the last time, nothing is written but a sign of life now and then.
+
         Raises:
             DatabaseUnavailableError: the ledger does not answer, time and again.
         """
+        if (granted := self._unchanged(held)) is not None:
+            return granted
         try:
             return self._ledger.transact(lambda connection: self._take(connection, held))
         except IntegrityError:  # it was noted before, by a commit whose answer was lost
@@ -77,6 +95,19 @@ class WorkerShares:
     def give_back(self) -> None:
         """Hold nothing any more."""
         self._ledger.transact(lambda connection: connection.execute(sa.delete(self._worker).where(self._own)))
+
+    def _unchanged(self, held: Mapping[Limit, int]) -> Mapping[Limit, int] | None:
+        """What was granted last, where it would be granted again."""
+        taken = self._taken
+        if taken is None or time.monotonic() - taken.at >= LEASE_HEARTBEAT_SECONDS:
+            return None
+        if taken.by_worker[self._run_id] != tuple(held[limit] for limit in self._limits):
+            return None
+        return taken.granted if self._ledger.with_retries(self._held_by_all) == taken.by_worker else None
+
+    def _held_by_all(self) -> dict[str, tuple[int, ...]]:
+        with self._ledger.connect() as connection:
+            return {run_id: tuple(parts) for run_id, *parts in connection.execute(self._all_held)}
 
     def _take(self, connection: sa.Connection, held: Mapping[Limit, int]) -> Mapping[Limit, int]:
         worker, run, identity = self._worker, self._ledger.tables.run, self._ledger.tables.identity
@@ -100,4 +131,8 @@ class WorkerShares:
             connection.execute(sa.update(worker).where(self._own).values(facts))
         else:
             connection.execute(sa.insert(worker).values(run_id=self._run_id, org=self._org, **facts))
-        return {limit: part.granted for limit, part in parts.items()}
+        granted = {limit: part.granted for limit, part in parts.items()}
+        by_worker = {row.run_id: tuple(getattr(row, limit) for limit in self._limits) for row in others}
+        own = {self._run_id: tuple(part.held for part in parts.values())}
+        self._taken = _Taken(time.monotonic(), granted, by_worker | own)
+        return granted

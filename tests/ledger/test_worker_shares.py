@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
+from sync_ledger.retry_schedules import LEASE_HEARTBEAT_SECONDS
 from sync_ledger.worker_shares import Limit, WorkerShares, part_of
 
 LIMITS = {Limit.UPSERTS: 10, Limit.JOBS: 4}
 NOTHING = dict.fromkeys(Limit, 0)
+_LONG_AGO = datetime(2026, 1, 1)  # noqa: DTZ001 - naive UTC, as the ledger has it
 
 
 @pytest.fixture
@@ -117,3 +120,32 @@ def test_another_org_has_limits_of_its_own(ledger: Ledger) -> None:
     _, first = worker(ledger, 1)
     _, second = worker(ledger, 2, org="2")
     assert first.take(NOTHING) == second.take(NOTHING) == LIMITS
+
+
+def test_a_worker_whose_part_stays_as_it_is_writes_only_a_sign_of_life(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, first = worker(ledger, 1)
+    granted = first.take(NOTHING)
+    long_ago = sa.update(ledger.tables.worker).values(seen_at=_LONG_AGO)
+    seen = sa.select(ledger.tables.worker.c.seen_at)
+    with ledger.begin() as connection:
+        connection.execute(long_ago)
+    assert first.take(granted) == granted
+    with ledger.connect() as connection:
+        assert connection.execute(seen).scalar_one() == _LONG_AGO
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + LEASE_HEARTBEAT_SECONDS)
+    assert first.take(granted) == granted
+    with ledger.connect() as connection:
+        assert connection.execute(seen).scalar_one() > _LONG_AGO
+
+
+def test_a_worker_whose_row_others_have_taken_away_holds_it_anew(ledger: Ledger) -> None:
+    _, first = worker(ledger, 1)
+    _, second = worker(ledger, 2)
+    granted = first.take(NOTHING)
+    with ledger.begin() as connection:
+        connection.execute(sa.delete(ledger.tables.worker))
+    assert first.take(granted) == granted
+    assert second.take(NOTHING) == NOTHING

@@ -48,6 +48,7 @@ class Theatre:
             self._databases[0].execute(statement)
         self.source = Source(f"sqlite:///{self.orders}")
         gc.freeze()  # all of this lasts
+        gc.set_threshold(50_000, 20, 50)  # histories make millions of objects that no collection is needed for
 
     @staticmethod
     def _made(path: Path) -> sqlite3.Connection:
