@@ -26,7 +26,7 @@ from benchmarks.meltano_project import MELTANO, Script, make_project
 from benchmarks.peers import ours
 from benchmarks.processes import BenchmarkError, work_folder
 from benchmarks.results import Table, keep
-from orders_sync.query_plans import explain
+from orders_sync.checks.query_plans import explain
 from scripts.servers import NoServerError
 from sync_databases.engines import engine_of
 from sync_databases.value_sql import value_sql_for

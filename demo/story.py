@@ -16,9 +16,9 @@ from demo.comparison import Findings, compare
 from demo.pipeline import COMMAND, Pipeline
 from demo.shop import ADDED, CHANGED, ORDERS_AT_FIRST, next_morning, open_shop
 from demo.shop_databases import Databases, DemoError
-from orders_sync.ledgers import streams_of
-from orders_sync.status import read_status
-from orders_sync.status_view import display_status
+from orders_sync.config_sources.ledgers import streams_of
+from orders_sync.reporting.status import read_status
+from orders_sync.reporting.status_view import display_status
 from sync_ledger.ledger import Ledger
 from zoho_crm_emulator.control import EmulatorProcess
 

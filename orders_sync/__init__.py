@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from orders_sync.pushing import Pushed
+    from orders_sync.pushes.pushing import Pushed
 
 
 def push(
@@ -34,9 +34,9 @@ def push(
         DatabaseError: the ledger cannot be used.
     """
     # Imports of half a second, which `import orders_sync` should not cost.
-    from orders_sync.configs import ConfigFiles, open_target, target_with  # noqa: PLC0415
-    from orders_sync.push_files import Located  # noqa: PLC0415
-    from orders_sync.pushing import Push, push_records  # noqa: PLC0415
+    from orders_sync.config_sources.configs import ConfigFiles, open_target, target_with  # noqa: PLC0415
+    from orders_sync.pushes.push_files import Located  # noqa: PLC0415
+    from orders_sync.pushes.pushing import Push, push_records  # noqa: PLC0415
 
     given = list(records)
     columns = [key] if isinstance(key, str) else list(key)

@@ -11,23 +11,23 @@ from typing import Any
 
 import click
 
+from orders_sync.actions.order_commands import dismiss, forget, retry
+from orders_sync.actions.resend import resend
+from orders_sync.actions.trying import try_order
 from orders_sync.audit.command import audit
-from orders_sync.callback import callback
-from orders_sync.doctor import doctor
-from orders_sync.env_file import load_env_file
-from orders_sync.history import history
-from orders_sync.init import init
-from orders_sync.jobs import jobs
-from orders_sync.login import login
-from orders_sync.order_commands import dismiss, forget, retry
-from orders_sync.plan import plan
-from orders_sync.project import Surroundings
-from orders_sync.push_command import push
-from orders_sync.rebind import rebind
-from orders_sync.reports import problems, status
-from orders_sync.resend import resend
-from orders_sync.results import results
-from orders_sync.trying import try_order
+from orders_sync.callback_receiver.callback import callback
+from orders_sync.checks.doctor import doctor
+from orders_sync.config_sources.env_file import load_env_file
+from orders_sync.config_sources.project import Surroundings
+from orders_sync.pushes.push_command import push
+from orders_sync.reporting.history import history
+from orders_sync.reporting.jobs import jobs
+from orders_sync.reporting.plan import plan
+from orders_sync.reporting.reports import problems, status
+from orders_sync.reporting.results import results
+from orders_sync.set_up.init import init
+from orders_sync.set_up.login import login
+from orders_sync.set_up.rebind import rebind
 from sync_databases.displayed_text import displayed, escape_log_lines
 
 COMMANDS = (

@@ -9,7 +9,7 @@ by `engine_of(dialect).family`. So the steps to add an engine are:
 4. `value_sql.py`: how its values become text and come back, without losing a digit.
 5. `exact_text.py` and `table_types.py`: the types of the ledger's columns, if the common ones do not fit.
 6. Where the common way is slow or wrong: `sync_ledger/acks.py`, `sync_ledger/partitions.py`, `flag_statements.py`,
-   `tap_legacy_orders/json_sql.py`, `orders_sync/query_plans.py`. Each has a table by family.
+   `tap_legacy_orders/json_sql.py`, `orders_sync/checks/query_plans.py`. Each has a table by family.
 7. `tests/engine_fixtures.py`: a server to try all this on; `tests/databases/test_engines.py` says what is missing.
 """
 

@@ -52,7 +52,21 @@ TARGET = (
     ("sink",),
     ("target",),
 )
-"""The target's rooms from the ground up. Folders of one row do not import each other; single files may."""
+
+COMMAND_LINE = (
+    ("output",),
+    ("config_sources",),
+    ("callback_receiver",),
+    ("checks",),
+    ("comparison",),
+    ("actions",),
+    ("reporting",),
+    ("audit", "pushes", "set_up"),
+    ("cli",),
+)
+
+ROOMS = {"target_zoho_crm": TARGET, "orders_sync": COMMAND_LINE}
+"""The rooms of a package from the ground up. Folders of one row do not import each other; single files may."""
 
 MOST_LINES = 400
 MOST_LINES_OF_A_FUNCTION = 70
@@ -90,7 +104,7 @@ def ranks(rows: tuple[tuple[str, ...], ...]) -> dict[str, int]:
 
 def upward(root: Path) -> list[str]:
     """Every import that runs upward or sideways, as `importer -> imported`."""
-    of_package, of_room = ranks(PACKAGES), ranks(TARGET)
+    of_package, of_rooms = ranks(PACKAGES), {package: ranks(rows) for package, rows in ROOMS.items()}
     wrong = []
     for module, imported in graph(root, list(of_package)).items():
         package, _, rest = module.partition(".")
@@ -99,7 +113,8 @@ def upward(root: Path) -> list[str]:
             if its_package != package:
                 apart = {package, its_package} & ALONE or of_package[its_package] >= of_package[package]
                 wrong += [f"{module} -> {other}"] * bool(apart)
-            elif package == "target_zoho_crm" and rest and its_rest:
+            elif package in of_rooms and rest and its_rest:
+                of_room = of_rooms[package]
                 room, its_room = rest.partition(".")[0], its_rest.partition(".")[0]
                 above = of_room[its_room] > of_room[room]
                 beside = of_room[its_room] == of_room[room] and room != its_room and "." in rest and "." in its_rest
@@ -124,9 +139,10 @@ def test_no_modules_import_each_other() -> None:
     assert circle(graph(ROOT, list(ranks(PACKAGES)))) == []
 
 
-def test_every_room_of_the_target_has_its_place() -> None:
-    modules = (module_of(ROOT, path).split(".") for path in sources(ROOT, "target_zoho_crm"))
-    assert {names[1] for names in modules if len(names) > 1} <= ranks(TARGET).keys()
+@pytest.mark.parametrize("package", ROOMS)
+def test_every_room_has_its_place(package: str) -> None:
+    modules = (module_of(ROOT, path).split(".") for path in sources(ROOT, package))
+    assert {names[1] for names in modules if len(names) > 1} == ranks(ROOMS[package]).keys()
 
 
 def house_of(folder: Path, files: Mapping[str, str]) -> Path:
@@ -148,7 +164,8 @@ def house_of(folder: Path, files: Mapping[str, str]) -> Path:
         ("sync_ledger.acks", "tap_legacy_orders.tap"),
         ("tap_legacy_orders.tap", "target_zoho_crm.run"),
         ("zoho_crm_emulator.gate", "sync_databases.keys"),
-        ("orders_sync.doctor", "zoho_crm_emulator.gate"),
+        ("orders_sync.checks.doctor", "zoho_crm_emulator.gate"),
+        ("orders_sync.checks.doctor", "orders_sync.reporting.plan"),
     ],
 )
 @pytest.mark.parametrize("where", ["", "def later() -> None:\n    ", "if TYPE_CHECKING:\n    "])

@@ -9,15 +9,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from orders_sync.audit.crm_records import CrmRecords, ReadingPrice, look_credits
-from orders_sync.audit.first_look import PAGE_ORDERS, FirstFound, FirstLook
 from orders_sync.audit.judgement import Judged
 from orders_sync.audit.kinds import Finding, Known
 from orders_sync.audit.repairing import Found
-from orders_sync.audit.samples import sample_of
 from orders_sync.audit.second_look import KEYS_PER_LOOK, SecondLook
-from orders_sync.audit.side_store import SideStore
-from orders_sync.audit.written_orders import WrittenOrders
+from orders_sync.comparison.crm_records import CrmRecords, ReadingPrice, look_credits
+from orders_sync.comparison.first_look import PAGE_ORDERS, FirstFound, FirstLook
+from orders_sync.comparison.samples import sample_of
+from orders_sync.comparison.side_store import SideStore
+from orders_sync.comparison.written_orders import WrittenOrders
 from sync_databases.chunks import chunks_of
 from sync_ledger.audited_acks import AuditedAcks
 from sync_ledger.audits import Receipt, accepted, write_receipt

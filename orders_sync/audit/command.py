@@ -14,20 +14,20 @@ from typing import Any, TextIO
 import click
 from rich.console import Console
 
+from orders_sync.actions.resend import TimeOption
 from orders_sync.audit.auditing import Audit, Price, Result, Scope
 from orders_sync.audit.kinds import Finding, Kind
 from orders_sync.audit.repairing import REPAIRABLE, Found, Repairer
 from orders_sync.audit.report import Samples, display, price_line
-from orders_sync.audit.written_orders import NoSuchFieldError, WrittenOrders
-from orders_sync.configs import ConfigFiles, Named, open_tap, open_target
-from orders_sync.crm_checks import open_client
-from orders_sync.database_urls import place_of
-from orders_sync.findings import EXPECTED, error_message
-from orders_sync.ledgers import json_option
+from orders_sync.checks.crm_checks import open_client
+from orders_sync.checks.findings import EXPECTED, error_message
+from orders_sync.checks.set_up_checks import set_up_differences
+from orders_sync.comparison.written_orders import NoSuchFieldError, WrittenOrders
+from orders_sync.config_sources.configs import ConfigFiles, Named, open_tap, open_target
+from orders_sync.config_sources.database_urls import place_of
+from orders_sync.config_sources.ledgers import json_option
+from orders_sync.config_sources.plugin_options import tap_config_option, target_config_option
 from orders_sync.output import print_json, say
-from orders_sync.plugin_options import tap_config_option, target_config_option
-from orders_sync.resend import TimeOption
-from orders_sync.set_up_checks import set_up_differences
 from sync_ledger.ledger import Ledger
 from sync_processes.exit_codes import ExitCode
 from tap_legacy_orders.every_order import EveryOrder

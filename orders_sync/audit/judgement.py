@@ -8,9 +8,9 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from orders_sync.audit.crm_records import Record
 from orders_sync.audit.kinds import Finding, Kind, Known, fingerprint_of
-from orders_sync.audit.written_orders import MODIFIED_TIME
+from orders_sync.comparison.crm_records import Record
+from orders_sync.comparison.written_orders import MODIFIED_TIME
 from sync_ledger.audited_acks import AuditedAck
 from sync_ledger.tables import AckStatus
 from target_zoho_crm.compare.records import Compared

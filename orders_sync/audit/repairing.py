@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from orders_sync.audit.judgement import Side
 from orders_sync.audit.kinds import Finding, Kind
-from orders_sync.audit.written_orders import WrittenOrders
+from orders_sync.comparison.written_orders import WrittenOrders
 from sync_ledger.audit_repairs import Repair, note_gone, repair_acks
 from sync_ledger.audits import accept
 from sync_ledger.ledger import Ledger

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from orders_sync.audit.auditing import Price, Result, Scope
 from orders_sync.audit.kinds import KINDS, Finding, Kind, Known
-from orders_sync.audit.samples import CONFIDENCE_PERCENT, share_at_most
+from orders_sync.comparison.samples import CONFIDENCE_PERCENT, share_at_most
 from orders_sync.output import heading
 from orders_sync.output import line as print_line
 

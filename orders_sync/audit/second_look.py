@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orders_sync.audit.crm_records import CrmRecords, Record
 from orders_sync.audit.judgement import Judged, Side, judge
 from orders_sync.audit.kinds import Known
-from orders_sync.audit.written_orders import WrittenOrders
+from orders_sync.comparison.crm_records import CrmRecords, Record
+from orders_sync.comparison.written_orders import WrittenOrders
 from sync_databases.waiting import CLOCK, Clock
 from sync_ledger.audited_acks import AuditedAck, AuditedAcks
 from sync_ledger.bindings import bindings_of

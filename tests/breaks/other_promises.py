@@ -14,7 +14,7 @@ OTHER_PROMISES: tuple[Break, ...] = (
     ),
     Break(
         "slow-clients-keep-their-connections",
-        "orders_sync/callback_connections.py",
+        "orders_sync/callback_receiver/callback_connections.py",
         old="if len(opened) > most:",
         new="if len(opened) > 10**9:",
         tests=(

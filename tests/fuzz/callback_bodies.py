@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from fuzz.choices import Choices, awkward_json
 
-from orders_sync.callback import BODY_BYTES_MOST, IDS_MOST, ids_in, receiver
+from orders_sync.callback_receiver.callback import BODY_BYTES_MOST, IDS_MOST, ids_in, receiver
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent, journal_step
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import JobStep

@@ -12,7 +12,7 @@ from audited_shop import audit, edit, kinds, synced
 from following_pair import FOLLOW, following
 from pair_of_plugins import Shop
 
-from orders_sync.audit.crm_records import CrmRecords, Record
+from orders_sync.comparison.crm_records import CrmRecords, Record
 from sync_databases.waiting import Clock
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from pair_of_plugins import BIN, Shop, start
 from starlette.testclient import TestClient
 
-from orders_sync.callback import IDS_MOST, ids_in, receiver, secret_path
+from orders_sync.callback_receiver.callback import IDS_MOST, ids_in, receiver, secret_path
 from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent, journal_step
 from sync_ledger.ledger import Ledger
 from sync_ledger.retry_schedules import CALLBACK_CHECK_SECONDS, JOB_POLLS_BESIDE_CALLBACKS

@@ -15,7 +15,7 @@ import pytest
 import requests
 from pair_of_plugins import BIN
 
-from orders_sync.callback_connections import CONNECTIONS_MOST, connections_most
+from orders_sync.callback_receiver.callback_connections import CONNECTIONS_MOST, connections_most
 
 SECRET = "a-secret-that-nobody-guesses"
 SLOW = 1_100

@@ -323,7 +323,7 @@ def test_no_settings_at_all_names_the_variables(monkeypatch: pytest.MonkeyPatch,
 
 def test_the_variables_are_those_of_meltanos_production_environment() -> None:
     yaml = pytest.importorskip("yaml")
-    from orders_sync.configs import TAP_VARIABLES, TARGET_VARIABLES  # noqa: PLC0415
+    from orders_sync.config_sources.configs import TAP_VARIABLES, TARGET_VARIABLES  # noqa: PLC0415
 
     project = yaml.safe_load((Path(__file__).parents[2] / "meltano.yml").read_text())
     (prod,) = [each for each in project["environments"] if each["name"] == "prod"]

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from dotenv import dotenv_values
 
 from orders_sync.cli import main
-from orders_sync.grants import GrantCode, accounts_servers, exchange
+from orders_sync.set_up.grants import GrantCode, accounts_servers, exchange
 from target_zoho_crm.api.data_centers import DATA_CENTERS
 from target_zoho_crm.api.errors import ConfigurationError, TransientError
 from target_zoho_crm.api.scope_names import SCOPES_NEEDED

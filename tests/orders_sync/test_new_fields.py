@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import mysql, postgresql
 
-from orders_sync.field_checks import fit
-from orders_sync.findings import Result
-from orders_sync.new_fields import TEXT_MOST, TEXTAREAS, field_for, key_field
+from orders_sync.checks.field_checks import fit
+from orders_sync.checks.findings import Result
+from orders_sync.set_up.new_fields import TEXT_MOST, TEXTAREAS, field_for, key_field
 from sync_databases.columns import Column, json_schema, kind_of
 from sync_databases.engines import MYSQL, POSTGRESQL, Engine
 

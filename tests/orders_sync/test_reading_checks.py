@@ -11,9 +11,9 @@ from engine_fixtures import fresh_database
 from sqlalchemy.dialects import mssql, oracle
 
 from benchmarks.large_shop import LargeShop
-from orders_sync.findings import Finding, Findings
-from orders_sync.legacy_checks import check_orders
-from orders_sync.reading_checks import helpful_index
+from orders_sync.checks.findings import Finding, Findings
+from orders_sync.checks.legacy_checks import check_orders
+from orders_sync.checks.reading_checks import helpful_index
 from sync_databases.columns import Column, Kind
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders

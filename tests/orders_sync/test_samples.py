@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from orders_sync.audit.samples import sample_of, share_at_most
+from orders_sync.comparison.samples import sample_of, share_at_most
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ from pair_of_plugins import TESTS, Finished, Shop, finish, start
 
 import orders_sync
 from orders_sync.cli import main
-from orders_sync.push_files import FileProblem
-from orders_sync.push_log import log_of
+from orders_sync.pushes.push_files import FileProblem
+from orders_sync.reporting.push_log import log_of
 from sync_ledger.ledger import Ledger
 
 CLIENT = "target_zoho_crm.api.client.ZohoClient"

@@ -17,7 +17,7 @@ from pair_of_plugins import BIN, ORDERS, Shop
 from pgbouncer import PROGRAM, pgbouncer
 from transaction_pooler import State, dsn, pooled, state_of_session
 
-from orders_sync.notify_trigger import notify_statements
+from orders_sync.set_up.notify_trigger import notify_statements
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess

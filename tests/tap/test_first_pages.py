@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from benchmarks.orders import make_orders
-from orders_sync.query_plans import explain
+from orders_sync.checks.query_plans import explain
 from sync_databases.database_clock import database_now
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.ledger import Ledger

@@ -1,0 +1,1 @@
+"""Commands that decide about orders: `retry`, `dismiss`, `forget`, `resend`, `try`."""

@@ -1,0 +1,1 @@
+"""`callback`: takes what Zoho says of ended jobs."""

@@ -1,0 +1,1 @@
+"""What `doctor` and others find out about the set-up: database, ledger, CRM."""

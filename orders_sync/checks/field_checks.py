@@ -1,0 +1,70 @@
+"""Whether the values of a column can go into the field that it is mapped to. Pure: it compares two descriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orders_sync.checks.findings import Result
+from target_zoho_crm.api.metadata import Field
+
+_NUMBERS = frozenset({"integer", "bigint", "currency", "double", "decimal", "percent"})
+_TEXTS = frozenset({"text", "textarea", "email", "phone", "website"})
+_CHOICES_DISPLAYED = 8
+
+
+def fit(schema: Mapping[str, Any], field: Field) -> tuple[Result, str]:
+    """Compare a property's JSON schema with a field; the text names what may be refused."""
+    types = _types(schema)
+    what = _described(field)
+    doubt = _doubt(schema, types, field)
+    return (Result.WARNING, f"{what}; {doubt}") if doubt else (Result.OK, what)
+
+
+def _doubt(schema: Mapping[str, Any], types: frozenset[str], field: Field) -> str:
+    """What may be refused, or nothing."""
+    kind = field.data_type
+    doubts = (
+        (kind in _NUMBERS and types == {"string"}, "the column holds text: what is no number is refused"),
+        (kind == "integer" and "number" in types, "the column holds decimals: what is no integer is refused"),
+        (
+            kind in {"date", "datetime"} and "format" not in schema,
+            f"the column holds no dates: what cannot be read as a {kind} is refused",
+        ),
+        (
+            kind == "boolean" and not {"boolean"} <= types <= {"boolean", "integer"},
+            "the column is no boolean: what is neither true nor false is refused",
+        ),
+        (kind in {"picklist", "multiselectpicklist"} and field.picklist != (), _choices(field)),
+        (kind in _TEXTS, _too_long(schema, types, field)),
+    )
+    return next((text for applies, text in doubts if applies), "")
+
+
+def _choices(field: Field) -> str:
+    listed = ", ".join(field.picklist[:_CHOICES_DISPLAYED])
+    more = f" and {len(field.picklist) - _CHOICES_DISPLAYED} more" if len(field.picklist) > _CHOICES_DISPLAYED else ""
+    return f"values must be among {listed}{more}, unless the list is open to new ones"
+
+
+def _too_long(schema: Mapping[str, Any], types: frozenset[str], field: Field) -> str:
+    if types != {"string"} or "format" in schema or field.length is None:
+        return ""
+    longest = schema.get("maxLength")
+    if longest is None:
+        return f"the column has no limit: texts of more than {field.length:,} characters are refused"
+    if longest > field.length:
+        return f"the column holds up to {longest:,} characters: longer texts than {field.length:,} are refused"
+    return ""
+
+
+def _described(field: Field) -> str:
+    limits = [f"up to {field.length:,}"] if field.data_type in _TEXTS and field.length else []
+    if field.decimal_place:
+        limits.append(f"{field.decimal_place} decimal places")
+    return f"{field.api_name} ({', '.join([field.data_type, *limits])})"
+
+
+def _types(schema: Mapping[str, Any]) -> frozenset[str]:
+    declared = schema.get("type", ())
+    return frozenset([declared] if isinstance(declared, str) else declared) - {"null"}

@@ -1,0 +1,1 @@
+"""What was, is and will be: `status`, `problems`, `history`, `results`, `jobs`, `plan`."""

@@ -1,0 +1,1 @@
+"""Commands that make a set-up: `init`, `login`, `rebind`."""
