@@ -13,8 +13,8 @@ from audited_shop import CLERK, FULL_WIDTH, ask, audit, delete_records, edit, ki
 from click.testing import CliRunner
 from pair_of_plugins import Shop
 
-from orders_sync.audit import crm_records
 from orders_sync.cli import main
+from orders_sync.comparison import crm_records
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess

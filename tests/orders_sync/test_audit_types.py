@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from audited_shop import audit, kinds
 from pair_of_plugins import Shop
 
-from orders_sync.audit import crm_records
+from orders_sync.comparison import crm_records
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
