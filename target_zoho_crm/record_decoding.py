@@ -20,12 +20,20 @@ from sync_databases.keys import KEY_LENGTH, NO_VERSION
 from sync_databases.keys import join_key as join_texts
 from sync_ledger.stream_contract import CONTENT_PROPERTY, DELETED_AT_PROPERTY, KEY_PROPERTY, VERSION_PROPERTY
 from target_zoho_crm.lenient_json import OddValue
+from target_zoho_crm.odd_names import OddNames
 
 GONE: tuple[Any, ...] = (object(),)
 """The row of an order that was deleted at its source."""
 
 SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": Decimal, "boolean": bool}
+
+
+class _Message(msgspec.Struct):
+    record: msgspec.Raw
+
+
 _json = msgspec.json.Decoder(float_hook=exact_number)
+_messages: msgspec.json.Decoder[list[_Message]] = msgspec.json.Decoder(list[_Message])
 _in_texts = msgspec.json.Encoder(decimal_format="string")
 
 
@@ -109,11 +117,12 @@ class RowReader:
             BadRecordError: the stream has no key.
         """
         self._names = {name: f"p{index}" for index, name in enumerate(properties)}
+        self._odd = OddNames(properties)
         types = {name: _struct_type(definition) for name, definition in properties.items()}
         self._raw = {name for name, kind in types.items() if kind is msgspec.Raw}
         self._integers = {name for name, kind in types.items() if kind in (int, int | None)}
-        strict = _struct("Row", self._names, types, optional={DELETED_AT_PROPERTY, CONTENT_PROPERTY})
-        lenient = _struct("Row", self._names, types, optional=set(properties) - set(required))
+        strict = self._struct(self._names, types, optional={DELETED_AT_PROPERTY, CONTENT_PROPERTY})
+        lenient = self._struct(self._names, types, optional=set(properties) - set(required))
         line = msgspec.defstruct("Line", [("record", strict)], gc=False)
         self._lines: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[line])  # type: ignore[valid-type]
         self._bare: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[strict])  # type: ignore[valid-type]
@@ -133,7 +142,7 @@ class RowReader:
         own |= set() if VERSION_PROPERTY in properties or replication_key is None else {replication_key}
         self._needed = {name: kind for name, kind in types.items() if name in own}
         used = {name: attribute for name, attribute in self._names.items() if name in own}
-        self._only_needed = msgspec.json.Decoder(_struct("Row", used, types, optional=set(used) - set(required)))
+        self._only_needed = msgspec.json.Decoder(self._struct(used, types, optional=set(used) - set(required)))
 
     def read_lines(self, lines: Sequence[bytes]) -> Rows:
         """Read whole RECORD lines.
@@ -142,11 +151,13 @@ class RowReader:
             msgspec.MsgspecError: a line is no JSON, or not what the schema says; read them one by one then.
             BadRecordError: a record has no key.
         """
+        if self._odd:
+            return self.read_bare_lines([bytes(message.record) for message in _messages.decode(_array(lines))])
         return self._rows([line.record for line in self._lines.decode(_array(lines))])
 
     def read_bare_lines(self, lines: Sequence[bytes]) -> Rows:
         """Read lines that are records by themselves; raises as `read_lines` does."""
-        return self._rows(self._bare.decode(_array(lines)))
+        return self._rows(self._bare.decode(self._odd.rename(_array(lines))))
 
     def _rows(self, records: list[Any]) -> Rows:
         values = self._plain(list(map(self._take, records)))
@@ -180,12 +191,23 @@ class RowReader:
         values = self._plain([self._take(row)])
         return Rows(self._keys([row]), self._versions([row]), values, partial=True, contents=self._contents([row]))
 
+    def _struct(self, names: Mapping[str, str], types: Mapping[str, Any], *, optional: Any) -> type[msgspec.Struct]:
+        fields: list[Any] = []
+        for source, attribute in names.items():
+            name = self._odd.other(source)
+            if source in optional:
+                kind = types[source] | msgspec.UnsetType
+                fields.append((attribute, kind, msgspec.field(name=name, default=msgspec.UNSET)))
+            else:
+                fields.append((attribute, types[source], msgspec.field(name=name)))
+        return msgspec.defstruct("Row", fields, kw_only=True, gc=False)
+
     def _decoded(self, record: Mapping[str, Any], decoder: msgspec.json.Decoder[Any]) -> Any:
         for name in self._needed.keys() & record.keys():
             if isinstance(record[name], OddValue):
                 raise BadRecordError("the value is no JSON, such as NaN or a number without bounds", field=name)
         try:
-            encoded = self._encode(record)
+            encoded = self._encode(self._odd.renamed(record))
         except (ValueError, OverflowError, TypeError) as error:
             raise self._unwritable(record, error) from None
         try:
@@ -193,7 +215,7 @@ class RowReader:
         except (msgspec.MsgspecError, RecursionError) as error:
             text = str(error)
             field = text.rpartition("`$.")[2].rstrip("`") if "`$." in text else None
-            raise BadRecordError(text, field=field) from None
+            raise BadRecordError(text, field=self._odd.name(field)) from None
 
     def _unwritable(self, record: Mapping[str, Any], error: Exception) -> BadRecordError:
         """Name the first property whose value is no JSON: half a character, or nested as deep as no reader follows."""
@@ -370,14 +392,3 @@ def _struct_type(definition: Mapping[str, Any]) -> Any:
     if plain == {"boolean", "integer"}:
         return bool | int | None if "null" in names else bool | int
     return msgspec.Raw
-
-
-def _struct(name: str, names: Mapping[str, str], types: Mapping[str, Any], *, optional: Any) -> type[msgspec.Struct]:
-    fields: list[Any] = []
-    for source, attribute in names.items():
-        if source in optional:
-            kind = types[source] | msgspec.UnsetType
-            fields.append((attribute, kind, msgspec.field(name=source, default=msgspec.UNSET)))
-        else:
-            fields.append((attribute, types[source], msgspec.field(name=source)))
-    return msgspec.defstruct(name, fields, kw_only=True, gc=False)

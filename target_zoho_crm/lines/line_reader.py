@@ -15,6 +15,7 @@ from sync_databases.keys import KEY_LENGTH
 from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.mapping.field_values import Refusal
 from target_zoho_crm.mapping.key_folding import KeyFolding
+from target_zoho_crm.odd_names import OddNames
 from target_zoho_crm.record_decoding import SCALARS, BadRecordError, join_key
 
 _COUNTING = msgspec.json.Decoder(list[msgspec.Raw])
@@ -73,8 +74,13 @@ class LineReader:
     ) -> None:
         """Compile for the schema of a line; `sources` are the properties that a row holds, in this order."""
         names = {name: f"p{index}" for index, name in enumerate(dict.fromkeys([*sources, key_property]))}
+        self._odd = OddNames(names)
         fields = [
-            (attribute, _type_of(properties.get(name, {})) | None, msgspec.field(name=name, default=None))
+            (
+                attribute,
+                _type_of(properties.get(name, {})) | None,
+                msgspec.field(name=self._odd.other(name), default=None),
+            )
             for name, attribute in names.items()
         ]
         line = msgspec.defstruct("OrderLine", fields, kw_only=True, gc=False)
@@ -104,7 +110,7 @@ class LineReader:
             if text is None:
                 continue
             try:
-                lines = self._lines.decode(text)
+                lines = self._lines.decode(self._odd.rename(text))
                 keys = [_key_text(self._key(line)) for line in lines]
                 for key, folded in zip(keys, folding.folded(keys), strict=True):
                     if folded in owners:

@@ -125,6 +125,12 @@ def test_lines_are_read_exactly_and_by_their_order() -> None:
     assert (count_lines(text), count_lines(b"[]"), count_lines(None)) == (2, 0, 0)
 
 
+def test_lines_whose_columns_have_odd_names_are_read() -> None:
+    own = LineReader({'a "b"\\': {"type": "string"}}, key_property="_sync_key", sources=['a "b"\\'])
+    rows = own.read({"A": msgspec.json.encode([{"_sync_key": "1", 'a "b"\\': "x"}, {"_sync_key": "2"}])}, FOLDING)
+    assert (rows.keys, rows.values, rows.refusals) == (["1", "2"], [("x",), (None,)], {})
+
+
 def test_a_key_that_is_there_twice_refuses_its_orders_and_no_other() -> None:
     rows = reader().read({"A": encoded(("1", "a"), ("1 ", "b")), "B": encoded(("2", "c"))}, FOLDING)
     assert set(rows.refusals) == {"A"}

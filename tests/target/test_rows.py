@@ -107,6 +107,23 @@ def test_without_a_replication_key_the_version_is_a_hash_of_the_record() -> None
     assert once.versions != other.versions
 
 
+@pytest.mark.parametrize("odd", ['say "so"', "a\\b", "two\nlines", "\0", "\x1f"])
+def test_a_name_that_no_struct_takes_is_read_as_any_other(odd: str) -> None:
+    properties = {"id": {"type": "string"}, odd: {"type": ["number", "null"]}, "_____0": {"type": ["string", "null"]}}
+    own = RowReader(properties, required=(), key_properties=["id"], replication_key=None, sources=[odd, "_____0"])
+    records = [{"id": "A", odd: 1, "_____0": "x"}, {"id": "B", odd: None, "_____0": None}]
+    expected = [(Decimal(1), "x"), (None, None)]
+    encoded = [json.dumps(record) for record in records]
+    assert own.read_lines([line(text) for text in encoded]).values == expected
+    assert own.read_bare_lines([text.encode() for text in encoded]).values == expected
+    assert [own.read_record(record).values[0] for record in records] == expected
+    with pytest.raises(BadRecordError) as refused:
+        own.read_record({"id": "A", odd: [], "_____0": "x"})
+    assert refused.value.field == odd
+    by_odd = RowReader(properties, required=(), key_properties=[odd], replication_key=odd, sources=["id"])
+    assert by_odd.read_lines([line(encoded[0])]).keys == ["1"]
+
+
 def test_a_property_that_is_absent_is_told_from_null() -> None:
     rows = reader().read_record({"order id": 1, "name": None})
     assert rows.partial
