@@ -58,6 +58,8 @@ class Ack:
     payload_hash: str | None = None
     content: str | None = None
     content_form: str | None = None
+    field_marks: str | None = None
+    """What is known of fields that may belong to people; None leaves what is there."""
     mapping_number: int | None = None
     """The mapping that the order was written by; None where this is no write of it."""
     folded_key: str | None = None
@@ -69,7 +71,7 @@ class Ack:
 COLUMNS = tuple(field.name for field in fields(Ack))
 _DEFAULTS = {field.name: field.default for field in fields(Ack) if field.default is not MISSING}
 _KEY = ("stream", "record_key")
-_KEPT_WHEN_UNKNOWN = ("zoho_id", "action", "mapping_number", "packed_at")
+_KEPT_WHEN_UNKNOWN = ("zoho_id", "action", "field_marks", "mapping_number", "packed_at")
 """A refusal knows no CRM id; the id that an earlier version got stays. So does the mapping of what was written, and the
 way to its row in the history."""
 _OF_WHAT_WAS_SENT = ("payload_hash", "content", "content_form")

@@ -14,6 +14,8 @@ class LedgerCode(StrEnum):
     """A call with it and others failed as a whole, and which of them is to blame is not known yet."""
     UPLOAD_FAILED = "UPLOAD_FAILED"
     """The file of its bulk job could not be uploaded, while other calls got through."""
+    RECORD_NOT_AS_KNOWN = "RECORD_NOT_AS_KNOWN"
+    """Its bulk job was to insert it, and the CRM has its record."""
     JOB_NEVER_CREATED = "JOB_NEVER_CREATED"
     """Its bulk job never reached Zoho."""
     INSERT_UNCONFIRMED = "INSERT_UNCONFIRMED"

@@ -19,7 +19,11 @@ MOST_JOBS = QUARANTINED_JOBS.attempts
 
 _ALONE = LedgerCode.BREAKS_CALLS.value
 _TOGETHER = LedgerCode.CALL_FAILED.value
-_BY_CALLS = (LedgerCode.JOB_WITHOUT_RESULT.value, LedgerCode.UPLOAD_FAILED.value)
+_BY_CALLS = (
+    LedgerCode.JOB_WITHOUT_RESULT.value,
+    LedgerCode.UPLOAD_FAILED.value,
+    LedgerCode.RECORD_NOT_AS_KNOWN.value,
+)
 _CODES = (_ALONE, _TOGETHER, *_BY_CALLS)
 
 

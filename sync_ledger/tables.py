@@ -142,6 +142,8 @@ def _ack_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         # that its version says enough. Without a form: another tap's, or an early version's.
         sa.Column("content", sa.String(32)),
         sa.Column("content_form", sa.String(16)),
+        # What was last written to fields that may belong to people, as fingerprints by field (`field_marks.py`).
+        sa.Column("field_marks", long_text_type(engine)),
         # By which mapping it was written, as `written_mappings.py` counts them.
         sa.Column("mapping_number", sa.Integer),
         sa.Column("folded_key", ExactText(KEY_LENGTH)),

@@ -50,6 +50,7 @@ class Batch:
     with these orders failed as a whole, so each goes in a call of its own. `group`: an earlier call with just these
     failed, and one of them is to blame. `links` holds, for a job, the ids of the records that orders are linked to, by
     key and field, and `lines` the rows of a call's lines, once they are read for a check; both may name further orders.
+    `left` names fields that an update leaves as they are, by key; `unmodified_since` is a condition of the whole call.
     """
 
     pending: PendingRecords
@@ -61,6 +62,8 @@ class Batch:
     group: str | None = None
     links: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     lines: Any = None
+    left: Mapping[str, Collection[str]] = field(default_factory=dict)
+    unmodified_since: str | None = None
 
     def only(self, keys: Collection[str]) -> Batch:
         """Some orders of the batch; all of these keys must be in it."""

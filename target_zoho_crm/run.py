@@ -367,8 +367,7 @@ class Run:
         return self.stop if self.settings.continuous else None
 
     def _adopt(self, lease: Lease, bulk: BulkWriter) -> None:
-        # Jobs of lines go on with that of their orders.
-        jobs = [job for job in adopt(lease.ledger, lease) if job.parent_job_id is None]
+        jobs = [job for job in adopt(lease.ledger, lease) if job.parent_job_id is None]  # lines go with their orders
         for job in jobs:
             rows, step = len(job.manifest), job.step.value
             logger.warning("Adopting a bulk write job of %d orders that an earlier run left at step %s", rows, step)
@@ -385,6 +384,7 @@ class Run:
             adopted=self._adopted,
             made_again=parts.ledger.made_again(),
             verified=parts.verification.verified,
+            kept=parts.writers.owned.kept,
             in_doubt=parts.verification.doubts.left(),
             of_columns=column_summary(*self._compiled[stream]),
         )

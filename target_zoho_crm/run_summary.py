@@ -31,8 +31,8 @@ class StreamSummary:
     """What is to be said of one stream at the end of a run; the defaults hold where it ended too early to ask.
 
     `counts` are as the STATE gate has them, `adopted` orders of earlier runs. `made_again`: how many orders have
-    another record than before, and some of them. `in_doubt`: what may still land late. `of_columns`: what was not
-    written of the orders.
+    another record than before, and some of them. `kept`: fields left to people. `in_doubt`: what may still land late.
+    `of_columns`: what was not written of the orders.
     """
 
     stream: str
@@ -41,6 +41,7 @@ class StreamSummary:
     adopted: int = 0
     made_again: tuple[int, Sequence[MadeAgain]] = (0, ())
     verified: Verified = field(default_factory=Verified)
+    kept: int = 0
     in_doubt: InDoubt = field(default_factory=InDoubt)
     of_columns: str = ""
 
@@ -56,6 +57,7 @@ class StreamSummary:
             "adopted": self.adopted,
             "made_again": {"orders": remade, "samples": [each._asdict() for each in samples]},
             "compared": asdict(self.verified),
+            "fields_kept": self.kept,
             "in_doubt": asdict(self.in_doubt),
             "not_written": self.of_columns,
             "seconds": round(self.seconds, 1),
@@ -72,7 +74,7 @@ def log_summary(summary: StreamSummary, meter: CreditMeter) -> None:
     verified = summary.verified
     due = f" ({counts[DUE_AGAIN]:,} of them due again by themselves)" if counts[DUE_AGAIN] else ""
     logger.info(
-        "Stream %r: read %s = %s%s%s%s%s%s; credits: %s for bulk write, %s for upserts, %s for others; %.1f s",
+        "Stream %r: read %s = %s%s%s%s%s%s%s; credits: %s for bulk write, %s for upserts, %s for others; %.1f s",
         stream,
         f"{counts[READ]:,}",
         " + ".join(f"{number:,} {word}" for number, word in parts if number or word != Status.DELETED.value),
@@ -80,6 +82,7 @@ def log_summary(summary: StreamSummary, meter: CreditMeter) -> None:
         f"; {summary.adopted:,} adopted from earlier runs" if summary.adopted else "",
         f"; made again: {remade:,}" if remade else "",
         _of_doubts(verified, summary.in_doubt),
+        f"; {summary.kept:,} fields kept as people left them" if summary.kept else "",
         f"; {summary.of_columns}" if summary.of_columns else "",
         *(f"{meter.spent(kind):,}" for kind in KINDS.values()),
         summary.seconds,

@@ -49,6 +49,11 @@ def stream_mapping(
         timezone=settings.timezone,
         validate=settings.validate,
     )
+    if mapping.has_rules and stream.writes.operation is not Operation.UPSERT:
+        raise configuration_error(
+            OwnCode.INVALID_FIELD_OPTION,
+            f"`fields`, {mapping.with_rules.written[0].field.api_name}: `write` needs `operation` upsert.",
+        )
     return with_references(mapping, stream.fields, fields_of=fields_of, users=users)
 
 
@@ -66,7 +71,7 @@ def stream_lines(
     """
     if stream.lines is None:
         return None
-    return compile_lines(
+    lines = compile_lines(
         stream.lines,
         properties,
         module=stream.module,
@@ -75,6 +80,12 @@ def stream_lines(
         timezone=settings.timezone,
         validate=settings.validate,
     )
+    if lines.mapping.has_rules:
+        name = lines.mapping.with_rules.written[0].field.api_name
+        raise configuration_error(
+            OwnCode.INVALID_FIELD_OPTION, f"`lines.fields`, {name}: lines are written whole, and take no `write`."
+        )
+    return lines
 
 
 def only_by_calls(mapping: FieldMapping, lines: CompiledLines | None, operation: Operation) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.config_schema import payload_settings
 from target_zoho_crm.confirmation.doubts import StreamDoubts
+from target_zoho_crm.confirmation.field_marks import FieldMarks
 from target_zoho_crm.confirmation.in_flight import InFlight
 from target_zoho_crm.confirmation.problem_summary import Problems
 from target_zoho_crm.confirmation.recorder import Recorder
@@ -42,6 +43,7 @@ from target_zoho_crm.writers import WriterParts
 from target_zoho_crm.writing.bulk_write import BulkWriter
 from target_zoho_crm.writing.insertion import Insertion
 from target_zoho_crm.writing.lookup_resolver import LookupDirectories, LookupResolver
+from target_zoho_crm.writing.owned_fields import OwnedFields
 from target_zoho_crm.writing.records_by_key import RecordsByKey
 from target_zoho_crm.writing.routing import Routing
 from target_zoho_crm.writing.workers import RunWorkers
@@ -57,6 +59,7 @@ class StreamParts:
     in_flight: InFlight
     contents: SentContents
     writers: WriterParts
+    marks: FieldMarks
     lookups: LookupResolver
     deletions: Deletions
     verification: Verification
@@ -115,7 +118,7 @@ class SharedParts:
             flags=flags,
             contents=contents,
         )
-        doubts = StreamDoubts(lease)
+        doubts, marks = StreamDoubts(lease), FieldMarks(lease)
         records = RecordsByKey(client, own.module, own.key_field, policy.folding)
         insertion = Insertion(policy, client=client, ledger=ledger, recorder=recorder, records=records)
         in_flight, unattributed = InFlight(policy.folding), UnattributedFailures(client.gets_through)
@@ -129,6 +132,7 @@ class SharedParts:
             unattributed=unattributed,
             records=records,
             insertion=insertion,
+            owned=OwnedFields(policy, client, marks, contents),
             workers=self._workers,
             spool=self._spool,
             job_wait_seconds=settings.job_wait_seconds,
@@ -153,7 +157,7 @@ class SharedParts:
         if policy.operation is Operation.INSERT:
             sifts.append(insertion.settle_in_doubt)
         return StreamParts(
-            policy, ledger, recorder, in_flight, contents, writers, lookups, deletions, verification, sifts
+            policy, ledger, recorder, in_flight, contents, writers, marks, lookups, deletions, verification, sifts
         )
 
     def _ledger_of(
@@ -215,6 +219,7 @@ class SharedParts:
             credits=self._credits,
             lookups=parts.lookups,
             linked=LinkedRecords(self._client),
+            marks=parts.marks,
             lines=lines,
         )
         refusals = EarlyRefusals(

@@ -27,6 +27,7 @@ from target_zoho_crm.writing.child_jobs import ChildJobs
 from target_zoho_crm.writing.follow_up import FollowUp, FollowUps
 from target_zoho_crm.writing.insertion import Insertion
 from target_zoho_crm.writing.job_steps import JobSteps
+from target_zoho_crm.writing.owned_fields import OwnedFields
 from target_zoho_crm.writing.records_by_key import RecordsByKey
 from target_zoho_crm.writing.routing import Routing
 from target_zoho_crm.writing.upsert import UpsertWriter
@@ -47,6 +48,7 @@ class WriterParts:
     unattributed: UnattributedFailures
     records: RecordsByKey
     insertion: Insertion
+    owned: OwnedFields
     workers: RunWorkers
     spool: Path
     job_wait_seconds: float
@@ -76,6 +78,7 @@ class WriterParts:
             recorder=self.recorder,
             in_flight=self.in_flight,
             insertion=self.insertion,
+            owned=self.owned,
             records=self.records,
             unattributed=self.unattributed,
             workers=self.workers.calls,
@@ -88,6 +91,7 @@ class WriterParts:
             recorder=self.recorder,
             in_flight=self.in_flight,
             insertion=self.insertion,
+            owned=self.owned,
             workers=self.workers.jobs,
             spool=self.spool,
             follow_ups=follow_ups,

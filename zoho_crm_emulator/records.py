@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
+from datetime import datetime, tzinfo
 from typing import Any
 
 from zoho_crm_emulator.automations import asked
 from zoho_crm_emulator.calls import Answer, Call
 from zoho_crm_emulator.child_batch import batch_for
+from zoho_crm_emulator.clock import SECOND
 from zoho_crm_emulator.dates import iso, zone
 from zoho_crm_emulator.emulator import CURRENT_USER, user_reference
 from zoho_crm_emulator.faults import ActiveFault, Faults
@@ -132,7 +135,10 @@ class Write:
             refuse_by_fault(emulator.faults, list(active), view, rows, CURRENT_USER)
         self._grow_pick_lists(rows)
         now = emulator.clock.now()
+        since = unmodified_since(self.call)
         with emulator.store.write() as connection:
+            if since is not None:
+                refuse_changed(connection, rows, since, zone(self.call.switches.time_zone))
             batch = batch_for(emulator.store, connection, view, rules, user=CURRENT_USER, now=now)
             outcomes = batch.write(rows)
         actions: Counter[str] = Counter(outcome.action for outcome in outcomes)
@@ -140,6 +146,8 @@ class Write:
         items = [self._item(outcome, index, now) for index, outcome in enumerate(outcomes)]
         failed = actions["none"]
         status = self._status(failed, len(items))
+        if failed == len(items) and all(each["code"] == "ALREADY_MODIFIED" for each in items):
+            status = 412
         note = {"records": len(items), "inserted": actions["insert"], "updated": actions["update"], "failed": failed}
         return Answer({"data": items}, status, note=note)
 
@@ -214,6 +222,28 @@ def _need_ids(rows: list[Row]) -> None:
     for row in rows:
         if row.id is None and row.refused is None:
             row.refused = Refused("MANDATORY_NOT_FOUND", {"api_name": "id"})
+
+
+def unmodified_since(call: Call) -> int | None:
+    """The second of `If-Unmodified-Since`; None without one."""
+    given = call.headers.get("if-unmodified-since")
+    if not given:
+        return None
+    try:
+        return int(datetime.fromisoformat(given).timestamp())
+    except ValueError:
+        raise Refused("INVALID_DATA", {"param": "If-Unmodified-Since"}) from None
+
+
+def refuse_changed(connection: sqlite3.Connection, rows: list[Row], since: int, tz: tzinfo) -> None:
+    """Refuse the updates, one by one, of records that were changed in a later second."""
+    for row in rows:
+        if row.refused is None and row.id is not None:
+            query = "SELECT modified, created, modifier FROM records WHERE id = ?"
+            found = connection.execute(query, (row.id,)).fetchone()
+            if found is not None and found[0] // SECOND > since:
+                details = {"id": str(row.id), "Modified_Time": iso(found[0], tz), "Created_Time": iso(found[1], tz)}
+                row.refused = Refused("ALREADY_MODIFIED", {**details, "Modified_By": user_reference(found[2])})
 
 
 def new_choices(field: Field, values: Any) -> list[str]:

@@ -13,6 +13,7 @@ MESSAGES = {
     "DEPENDENT_MISMATCH": "dependent mismatch",
     "MAPPING_MISMATCH": "dependent mismatch",
     "NOT_APPROVED": "record not approved",
+    "ALREADY_MODIFIED": "the record has been modified",
     "RECORD_LOCKED": "The record under merge is locked",
     "RECORD_IN_BLUEPRINT": "The record is in blue print",
     "CANNOT_PROCESS": "Field cannot be updated as it is associated with a validation rule.",

@@ -16,7 +16,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import msgspec
 
 from target_zoho_crm.api.calls import API_VERSION, Answer, Call, ConnectionSettings, Fence, Repeat
-from target_zoho_crm.api.codes import JOB_GONE, OwnCode, http_code
+from target_zoho_crm.api.codes import JOB_GONE, OwnCode, ZohoCode, http_code
 from target_zoho_crm.api.costs import JOB_CREDITS, PAGE_ROWS, READ_JOB_CREDITS, query_credits, upsert_credits
 from target_zoho_crm.api.data_centers import is_plain_url
 from target_zoho_crm.api.errors import (
@@ -129,10 +129,28 @@ class ZohoClient:
         return self._write(call, records)
 
     def update(
-        self, module: str, body: bytes, *, records: int, fence: Fence | None = None, splits: bool = False
+        self,
+        module: str,
+        body: bytes,
+        *,
+        records: int,
+        fence: Fence | None = None,
+        splits: bool = False,
+        unmodified_since: str | None = None,
     ) -> Answer:
-        """Update up to 100 records, each of which names its `id`. Repeated after a lost answer; `splits` as above."""
-        return self._write(Call("PUT", self._records(module), body=lambda: body, fence=fence, splits=splits), records)
+        """Update up to 100 records, each of which names its `id`. Repeated after a lost answer; `splits` as above.
+
+        `unmodified_since`, a time as Zoho writes it: the only record is left alone if it was changed later.
+        """
+        headers = {} if unmodified_since is None else {"If-Unmodified-Since": unmodified_since}
+        call = Call("PUT", self._records(module), headers=headers, body=lambda: body, fence=fence, splits=splits)
+        try:
+            return self._write(call, records)
+        except ZohoError as error:
+            if error.code != ZohoCode.ALREADY_MODIFIED:
+                raise
+            refusal = {"code": error.code, "status": "error", "details": {}, "message": error.happened}
+            return Answer(HTTPStatus.PRECONDITION_FAILED, {"data": [refusal]}, {})
 
     def delete(
         self,
@@ -153,7 +171,7 @@ class ZohoClient:
     def _write(self, call: Call, records: int) -> Answer:
         whole = replace(
             call,
-            headers={"Content-Type": "application/json"} if call.body else {},
+            headers={**call.headers, "Content-Type": "application/json"} if call.body else {},
             upsert=True,
             results=True,
             credits=upsert_credits(records),

@@ -68,6 +68,9 @@ class OwnCode(CodeRow):
         "Zoho's unique field takes its key for that of another order, whose write had no answer and may land yet.",
         "Nothing; the order is sent once nothing can land any more, and counts no attempt until then.",
         "Change one of the two keys.")
+    RECORD_NOT_AS_KNOWN = (LedgerCode.RECORD_NOT_AS_KNOWN.value, _T,
+        "The CRM has a record of an order that was taken for new, and fields of it may belong to people.",
+        "Nothing; the next run reads the record, and writes by a call what is ours.")
     IN_DOUBT = (LedgerCode.IN_DOUBT.value, _T,
         "The order was written, and another write of it that had no answer may have landed over it since.",
         "Nothing; the next run compares it with the CRM, and writes it once more where it differs.",
@@ -189,6 +192,8 @@ class ZohoCode(CodeRow):
     SKIPPED = "SKIPPED", _D, "The bulk job skipped the row and gave no reason.", "Look at the record in the CRM."
     # It passes by itself.
     RECORD_LOCKED = "RECORD_LOCKED", _T, "Someone else is changing the record."
+    ALREADY_MODIFIED = ("ALREADY_MODIFIED", _T, "Somebody changed the record while it was to be written.",
+        "Nothing; the next run reads the record again, and leaves what people wrote.")
     TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS", _T, "Too many calls, at once or in a short time."
     INTERNAL_ERROR = "INTERNAL_ERROR", _T, "Zoho failed inside."
     UNPROCESSED = "UNPROCESSED", _T, "The bulk job ended before it tried the row."

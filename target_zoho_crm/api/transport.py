@@ -46,7 +46,7 @@ ATTEMPTS_IN_SILENCE = 3
 """A run that tries until it works says so from this attempt on."""
 logger = logging.getLogger("target-zoho-crm")
 _CREDIT_DIGITS = 18
-_ANSWERS_WITH_RESULTS = frozenset({200, 201, 202, 207, 400})
+_ANSWERS_WITH_RESULTS = frozenset({200, 201, 202, 207, 400, 412})
 
 
 class Transport:
@@ -191,7 +191,8 @@ class Transport:
                 self._credits.give_back(call.credits, call.kind)  # Zoho did not carry it out
                 raise
             except ZohoError as error:
-                known = not isinstance(error, (TransientError, AnswerError, UnattributedFailure))
+                unclear = isinstance(error, (TransientError, AnswerError, UnattributedFailure))
+                known = not unclear or error.code == ZohoCode.ALREADY_MODIFIED
                 raise
             else:
                 known = True
@@ -375,6 +376,6 @@ def _has_results(body: object) -> bool:
 def _worth_another(error: BaseException, call: Call) -> bool:
     if not isinstance(error, TransientError) or isinstance(error, UnattributedFailure):
         return False
-    if error.code in JOB_GONE:
-        return False  # it will not come into being by asking again
+    if error.code in JOB_GONE or error.code == ZohoCode.ALREADY_MODIFIED:
+        return False  # asking again changes nothing
     return call.repeat is Repeat.SAFE or isinstance(error, (NotSent, _Throttled))

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from target_zoho_crm.api.metadata import LINKS, TAG
-from target_zoho_crm.compare.values import Verdict, compare_values
+from target_zoho_crm.compare.values import NO_VALUE, Verdict, compare_values
 from target_zoho_crm.mapping.conversion import Conversion, Form
 from target_zoho_crm.mapping.field_mapping import Constant, FieldMapping, MappedColumn
+from target_zoho_crm.mapping.field_settings import WriteRule
 
 _NEVER_READ = LINKS | {TAG}
 
@@ -87,6 +88,8 @@ def _verdict_of(written: MappedColumn | Constant, value: Any, record: Mapping[st
     name = written.field.api_name
     if name not in record:
         return Verdict.NOT_COMPARABLE
+    if written.write is not WriteRule.ALWAYS and not (written.write is WriteRule.IF_EMPTY and record[name] in NO_VALUE):
+        return Verdict.NOT_COMPARABLE  # what it holds may be people's, which is no difference
     if isinstance(written, MappedColumn):
         if written.parent is not None:
             return Verdict.NOT_COMPARABLE  # its value is one of the parent's, and the record holds the parent's id

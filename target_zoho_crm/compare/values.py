@@ -31,7 +31,8 @@ RICH_TEXT_CHARACTERS = 500
 FLOAT_DIGITS = 15
 """So many digits of a number are sure that was read as a float."""
 
-_NO_VALUE: tuple[Any, ...] = (None, "", [])
+NO_VALUE: tuple[Any, ...] = (None, "", [])
+"""What an empty field holds."""
 _FOLDED = frozenset({"email", "phone", "website"})
 _NEVER_EMPTIED = frozenset({"ownerlookup", LAYOUT})
 
@@ -43,7 +44,7 @@ def compare_values(field: Field, written: Any, held: Any) -> Verdict:
 
     A value that is not of the field's type, on either side, is not comparable.
     """
-    if written in _NO_VALUE or held in _NO_VALUE:
+    if written in NO_VALUE or held in NO_VALUE:
         return _compare_absence(field, written, held)
     compare = next((each for kinds, each in _COMPARISONS if field.data_type in kinds), _incomparable)
     try:
@@ -60,7 +61,7 @@ def _compare_absence(field: Field, written: Any, held: Any) -> Verdict:
         written, held = written or None, held or None
     if field.data_type in TEXT:
         written, held = _plain(written), _plain(held)
-    return Verdict.EQUAL if written in _NO_VALUE and held in _NO_VALUE else Verdict.DIFFERENT
+    return Verdict.EQUAL if written in NO_VALUE and held in NO_VALUE else Verdict.DIFFERENT
 
 
 def _compare_texts(field: Field, written: Any, held: Any) -> Verdict:
@@ -68,16 +69,14 @@ def _compare_texts(field: Field, written: Any, held: Any) -> Verdict:
         return Verdict.NOT_COMPARABLE
     if field.rich_text and max(len(written), len(held)) >= RICH_TEXT_CHARACTERS:
         return Verdict.NOT_COMPARABLE
-    ours, theirs = _plain(written), _plain(held)
-    if field.data_type in _FOLDED:
-        ours, theirs = ours.casefold(), theirs.casefold()
-    return _either(ours == theirs or _is_cut(field, ours, theirs))
+    ours, theirs = folded_text(field, written), folded_text(field, held)
+    return _either(ours == theirs)
 
 
-def _is_cut(field: Field, ours: str, theirs: str) -> bool:
-    """Whether the CRM holds as much of a text as its field takes."""
-    longest = field.length
-    return longest is not None and len(ours) > longest and ours[:longest].rstrip() == theirs.rstrip()
+def folded_text(field: Field, text: str) -> str:
+    """A text as the CRM keeps it, as far as comparing asks: as much of it as the field takes, some without case."""
+    plain: str = _plain(text)[: field.length].rstrip()
+    return plain.casefold() if field.data_type in _FOLDED else plain
 
 
 def _plain(text: Any) -> Any:
@@ -87,11 +86,12 @@ def _plain(text: Any) -> Any:
 
 def _compare_choices(field: Field, written: Any, held: Any) -> Verdict:
     if field.data_type == "multiselectpicklist":
-        return _either(_entries(written) == _entries(held))  # their order says nothing
+        return _either(entries_of(written) == entries_of(held))  # their order says nothing
     return _either(_plain(written) == _plain(held))
 
 
-def _entries(value: Any) -> frozenset[str]:
+def entries_of(value: Any) -> frozenset[str]:
+    """The choices of a multi-select, in either of their forms."""
     entries = value.split(";") if isinstance(value, str) else list(value)
     if not all(isinstance(each, str) for each in entries):
         raise TypeError("no choices")

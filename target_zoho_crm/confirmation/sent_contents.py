@@ -24,6 +24,7 @@ class SentContents:
         self._mapping_number = mapping_number
         self._by_key: dict[str, str] = {}
         self._rows: dict[str, str] = {}
+        self._marks: dict[str, str] = {}
 
     def note(self, entries: Mapping[str, Entry]) -> None:
         """Note the contents of orders that are to be written."""
@@ -37,6 +38,10 @@ class SentContents:
                     self._rows[key] = content.row
             elif self._by_key:
                 self.settled((key,))  # of an earlier version, which was left unsynced
+
+    def note_marks(self, marks: Mapping[str, str]) -> None:
+        """Note what their acks shall say of fields that may belong to people, by key."""
+        self._marks.update(marks)
 
     def forget_mapping(self) -> None:
         """Let acks name no mapping any more: another schema came, and calls under the one before may be under way."""
@@ -54,9 +59,10 @@ class SentContents:
         """The content of one order; None where the tap said nothing: its version says enough."""
         return self._by_key.get(key)
 
-    def column(self, keys: Iterable[str]) -> dict[str, Sequence[str | None]]:
-        """The acks' column, if there is any content."""
-        return {"content": list(map(self._by_key.get, keys))} if self._by_key else {}
+    def columns(self, keys: Sequence[str]) -> dict[str, Sequence[str | None]]:
+        """The acks' columns of which there is anything."""
+        columns = {"content": self._by_key, "field_marks": self._marks}
+        return {name: list(map(known.get, keys)) for name, known in columns.items() if known}
 
     def among(self, keys: Iterable[str]) -> dict[str, str]:
         """The contents that there are of these orders, by key."""
@@ -64,7 +70,8 @@ class SentContents:
 
     def settled(self, keys: Iterable[str]) -> None:
         """Forget the orders whose acks are written."""
-        if self._by_key:
+        if self._by_key or self._marks:
             for key in keys:
                 self._by_key.pop(key, None)
                 self._rows.pop(key, None)
+                self._marks.pop(key, None)

@@ -205,7 +205,7 @@ class StreamLedger:
             facts = self._contents.facts()
             common = self._common(AckStatus.SUBMITTED, channel, now, job_id=job.job_id, attempts=0, **facts)
             differing = {"record_key": list(versions), "version": list(versions.values())}
-            sent = hash_column(versions, payload_hashes) | self._contents.column(versions)
+            sent = hash_column(versions, payload_hashes) | self._contents.columns(list(versions))
             self._write(connection, common, differing | sent)
 
         self._transact(write)
@@ -290,7 +290,7 @@ class StreamLedger:
                 columns = columns_of(good, now) | hash_column(keys, payload_hashes or {})
                 if job is None:  # a job's are in the ledger since it was intended
                     common |= self._contents.facts(written=channel is not None)
-                    columns |= self._contents.column(keys)
+                    columns |= self._contents.columns(keys)
                 every = self._write(connection, common, columns, of_job=job is not None)
             acks = self._refusals.acks(connection, others, channel, job, now)
             every &= write_acks(connection, self._ledger.tables.ack, Acks.of(acks), of_job=job is not None)

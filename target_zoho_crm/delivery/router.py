@@ -12,6 +12,7 @@ from target_zoho_crm.api.costs import CALL_RECORDS, JOB_CREDITS
 from target_zoho_crm.api.errors import QuotaError
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.batch import Batch, Channel
+from target_zoho_crm.confirmation.field_marks import FieldMarks
 from target_zoho_crm.confirmation.recorder import Recorder
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.lines.line_mapping import CompiledLines
@@ -36,6 +37,7 @@ class Router:
         credits: CreditMeter,  # noqa: A002 - the field's word
         lookups: LookupResolver,
         linked: LinkedRecords,
+        marks: FieldMarks,
         lines: CompiledLines | None,
     ) -> None:
         """With `lines`, each order's lines stand behind the values of the mapped columns."""
@@ -46,6 +48,7 @@ class Router:
         self._credits = credits
         self._lookups = lookups
         self._linked = linked
+        self._marks = marks
         self._lines = lines
 
     def goes_by_jobs(self, records: int) -> bool:
@@ -88,6 +91,8 @@ class Router:
 
     def _send_by(self, channel: Channel, batch: Batch) -> None:
         """Send by one channel what the budget has credits for."""
+        if channel is not Channel.UPSERT and batch.mapping.has_rules:
+            batch = self._send_known(batch)
         if channel is not Channel.UPSERT and batch.mapping.apart:
             channel, batch = self._send_ineligible(channel, batch)
         if not batch.entries:
@@ -134,6 +139,25 @@ class Router:
             )
         for each in refused:
             self._send_by(Channel.UPSERT, each)
+
+    def _send_known(self, batch: Batch) -> Batch:
+        """Send by calls the orders that have a record, fields of which may belong to people; gives the new ones.
+
+        A job can only insert such orders: it reads nothing before it writes, and has no condition.
+        """
+        known = self._marks.known(batch.entries)
+        there = [key for key in batch.entries if key in known and known[key].is_in_crm]
+        if not there:
+            return batch
+        logger.info(
+            "Stream %r: %s orders with a record go by calls, since fields of it may belong to people (`write`): %s "
+            "credits more to read them, and 1 for each order of which such a field is written",
+            batch.pending.stream,
+            f"{len(there):,}",
+            f"{-(-len(there) // CALL_RECORDS):,}",
+        )
+        self._send_by(Channel.UPSERT, batch.only(there))
+        return batch.without(set(there))
 
     def _send_ineligible(self, channel: Channel, batch: Batch) -> tuple[Channel, Batch]:
         """Send by calls the orders that a job cannot write; gives the others, and the channel that is left to them."""

@@ -20,7 +20,7 @@ from target_zoho_crm.mapping.converters import (
     forms_of,
     unchecked_forms,
 )
-from target_zoho_crm.mapping.field_settings import FieldSettings, OnNull
+from target_zoho_crm.mapping.field_settings import FieldSettings, OnNull, WriteRule
 from target_zoho_crm.mapping.field_values import Converter, Refusal
 from target_zoho_crm.mapping.pairing import pair
 from target_zoho_crm.mapping.references import ParentLookup
@@ -53,6 +53,7 @@ class MappedColumn:
     appends: bool = False
     upsert_only: str | None = None
     apart: SecondStep | None = None
+    write: WriteRule = WriteRule.ALWAYS
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Constant:
     csv_format: str | None
     csv_find_by: str | None = None
     upsert_only: str | None = None
+    write: WriteRule = WriteRule.ALWAYS
 
     @property
     def of_the_job(self) -> bool:
@@ -103,6 +105,16 @@ class FieldMapping:
         columns = tuple(each for each in self.columns if each.field.api_name in names)
         constants = tuple(each for each in self.constants if each.field.api_name in names)
         return replace(self, columns=columns, constants=constants)
+
+    @cached_property
+    def with_rules(self) -> FieldMapping:
+        """The same for the fields that are not always written; whether there are any says `has_rules`."""
+        return self.only({each.field.api_name for each in self.written if each.write is not WriteRule.ALWAYS})
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether a field may belong to people, so that a record is not overwritten blindly."""
+        return bool(self.with_rules.written)
 
     @property
     def matches_by_more(self) -> bool:
@@ -173,7 +185,7 @@ def compile_mapping(
     )
     for api_name, own in settings.items():
         if api_name in fields:
-            own.check(fields[api_name])
+            own.check(fields[api_name], is_key=fields[api_name] == key)
     nulled: set[str] = set()
     columns = tuple(
         _column(
@@ -222,13 +234,15 @@ def _column(
         appends=own.append,
         upsert_only="is appended to, which bulk write cannot" if own.append else forms.upsert_only,
         apart=apart,
+        write=own.write,
     )
 
 
 def _constant(field: Field, settings: FieldSettings, timezone: tzinfo) -> Constant:
     forms: Forms = forms_of(field, {}, settings, timezone)
     upsert_only = None if field.data_type == LAYOUT else forms.upsert_only
-    return Constant(field, forms.to_json(None), forms.to_csv(None), forms.csv_format, forms.csv_find_by, upsert_only)
+    values = forms.to_json(None), forms.to_csv(None)
+    return Constant(field, *values, forms.csv_format, forms.csv_find_by, upsert_only, write=settings.write)
 
 
 def _can_write(field: Field) -> bool:

@@ -70,6 +70,12 @@ FIELD_OPTIONS: dict[str, dict[str, Any]] = {
         "description": "What null does to the field: by default `clear`; `keep` leaves what the CRM has.",
         IN_PAYLOAD: True,
     },
+    "write": {
+        "enum": ["always", "once", "if_empty", "until_edited"],
+        "description": "When the field is written: by default `always`; the others leave it to people "
+        "(docs/mapping.md).",
+        IN_PAYLOAD: False,
+    },
     "append": {
         "type": "boolean",
         "description": "Of a multi-select: add to the entries that the CRM has, by a call for the order.",
@@ -115,6 +121,18 @@ class OnNull(StrEnum):
     KEEP = "keep"
 
 
+class WriteRule(StrEnum):
+    """When a field is written."""
+
+    ALWAYS = "always"
+    ONCE = "once"
+    """Where the order is new in the CRM."""
+    IF_EMPTY = "if_empty"
+    """Where the record has no value."""
+    UNTIL_EDITED = "until_edited"
+    """While the record holds what we wrote last."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldSettings:
     """What the user says of one field.
@@ -131,6 +149,7 @@ class FieldSettings:
     on_unknown_picklist: OnUnknownPicklist = OnUnknownPicklist.REJECT
     unreadable: OnUnreadable = OnUnreadable.REJECT
     null: OnNull = OnNull.CLEAR
+    write: WriteRule = WriteRule.ALWAYS
     append: bool = False
     null_if: frozenset[str] = frozenset()
     """Texts of values that mean none."""
@@ -151,19 +170,26 @@ class FieldSettings:
             on_unknown_picklist=OnUnknownPicklist(options.get("on_unknown_picklist", "reject")),
             unreadable=OnUnreadable(options.get("unreadable", "reject")),
             null=OnNull(options.get("null", "clear")),
+            write=WriteRule(options.get("write", "always")),
             append=options.get("append", False),
             null_if=_texts(options.get("null_if")),
             values=options.get("values") or {},
         )
 
-    def check(self, field: Field) -> None:
-        """Refuse options that make no sense for the field.
+    def check(self, field: Field, *, is_key: bool) -> None:
+        """Refuse options that make no sense for the field; `is_key`: it holds the order's key.
 
         Raises:
             ConfigurationError: there is one; says which and why.
         """
         kind = field.data_type
+        ruled = self.write is not WriteRule.ALWAYS
         faults = {
+            f"write: {self.write.value} needs a value that a read gives whole, and this is of type {kind}": ruled
+            and (kind not in _READ_WHOLE or field.rich_text),
+            f"write: {self.write.value} is not for the field that identifies the order": ruled and is_key,
+            f"write: {self.write.value} excludes find_by and append": ruled
+            and (self.find_by is not None or self.append),
             f"on_too_long: truncate would make another value of type {kind}": self.on_too_long is OnTooLong.TRUNCATE
             and kind not in _SHORTENED,
             f"on_unknown_picklist is for picklists, and this is of type {kind}": self.on_unknown_picklist
@@ -210,6 +236,10 @@ def _texts(option: Any) -> frozenset[str]:
 
 _SHORTENED = frozenset({"text", "textarea", "currency", "double", "decimal", "percent"})
 _PICKLISTS = frozenset({"picklist", "multiselectpicklist"})
+_READ_WHOLE = frozenset(
+    {"text", "textarea", "email", "phone", "website", "picklist", "multiselectpicklist", "integer", "bigint"}
+    | {"currency", "double", "decimal", "percent", "boolean", "date", "datetime", "lookup", "ownerlookup", "userlookup"}
+)
 
 
 def read_fields(config: Mapping[str, str | Mapping[str, Any]]) -> dict[str, FieldSettings]:

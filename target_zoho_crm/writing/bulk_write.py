@@ -14,9 +14,11 @@ from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 
+from msgspec import structs
+
 from sync_ledger.job_journal import JournalledJob, Manifest
 from sync_ledger.tables import JobStep
-from target_zoho_crm.api.codes import ZohoCode
+from target_zoho_crm.api.codes import Family, OwnCode, ZohoCode
 from target_zoho_crm.api.costs import JOB_CREDITS
 from target_zoho_crm.api.errors import LostAnswer, TransientError, ZohoError, blames_nobody
 from target_zoho_crm.batch import Batch, Channel, PendingRecords
@@ -32,6 +34,7 @@ from target_zoho_crm.writing.follow_up import FollowUps
 from target_zoho_crm.writing.given_up_jobs import StillRunningError
 from target_zoho_crm.writing.insertion import Insertion
 from target_zoho_crm.writing.job_steps import BulkFile, JobSteps, NotCreatedError, UnansweredError, upload_failed
+from target_zoho_crm.writing.owned_fields import OwnedFields
 from target_zoho_crm.writing.workers import JobWorkers
 
 NOT_ALLOWED = frozenset({ZohoCode.FEATURE_NOT_SUPPORTED, ZohoCode.NO_PERMISSION})
@@ -55,6 +58,7 @@ class BulkWriter:
         recorder: Recorder,
         in_flight: InFlight,
         insertion: Insertion,
+        owned: OwnedFields,
         workers: JobWorkers,
         spool: Path,
         follow_ups: FollowUps,
@@ -66,6 +70,7 @@ class BulkWriter:
         self._recorder = recorder
         self._in_flight = in_flight
         self._insertion = insertion
+        self._owned = owned
         self._workers = workers
         self._spool = spool
         self._follow_ups = follow_ups
@@ -117,13 +122,15 @@ class BulkWriter:
         if not manifest:
             path.unlink()
             return []
+        if mapping.has_rules:
+            self._owned.inserting(batch.without(written.refusals), by_job=True)
         flight = self._in_flight.begin(manifest)
         job = JournalledJob(job_id, policy.stream, "", policy.module, JobStep.INTENT, Manifest.of(manifest), credits=0)
         file = BulkFile(
             path,
             mapping,
             policy.ignore_empty,
-            policy.operation,
+            Operation.INSERT if mapping.has_rules else policy.operation,
             payload_hashes=Manifest.of(batch.payload_hashes) if batch.payload_hashes else None,
         )
         self._follow_ups.keep(job_id, batch)
@@ -200,10 +207,12 @@ class BulkWriter:
 
     def _outcomes(self, job: JournalledJob, result: Path | None) -> list[Outcome]:
         outcomes = self._steps.outcomes(job, result)
+        if operation_in_job(job.create_body) is not Operation.INSERT:
+            return outcomes
+        if self._policy.operation is Operation.UPSERT:
+            return [_to_be_read(each) for each in outcomes]
         created_twice = job.credits > JOB_CREDITS
-        if created_twice and operation_in_job(job.create_body) is Operation.INSERT:
-            return self._insertion.judge(outcomes, job)
-        return outcomes
+        return self._insertion.judge(outcomes, job) if created_twice else outcomes
 
     def _not_created(self, job: JournalledJob, error: ZohoError) -> None:
         """Note why Zoho has no such job, whose orders are due again.
@@ -217,6 +226,13 @@ class BulkWriter:
             raise error from None
         self._recorder.call_failed(error)
         logger.warning("%d orders of stream %r are due again: %s", len(job.manifest), job.stream, error)
+
+
+def _to_be_read(outcome: Outcome) -> Outcome:
+    """An order that was taken for new, and whose record is there: a call reads it before it writes."""
+    if outcome.code != ZohoCode.DUPLICATE_DATA:
+        return outcome
+    return structs.replace(outcome, code=OwnCode.RECORD_NOT_AS_KNOWN, family=Family.TRANSIENT)
 
 
 def _halves(batch: Batch) -> list[Batch]:

@@ -36,6 +36,7 @@ from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.follow_up import FollowUps
 from target_zoho_crm.writing.insertion import Insertion
+from target_zoho_crm.writing.owned_fields import OwnedFields
 from target_zoho_crm.writing.records_by_id import RecordsById
 from target_zoho_crm.writing.records_by_key import RecordsByKey
 from target_zoho_crm.writing.split_call import SplitCall
@@ -56,6 +57,7 @@ class UpsertWriter:
         in_flight: InFlight,
         insertion: Insertion,
         records: RecordsByKey,
+        owned: OwnedFields,
         unattributed: UnattributedFailures,
         workers: Workers,
         follow_ups: FollowUps,
@@ -69,6 +71,7 @@ class UpsertWriter:
         self._insertion = insertion
         self._records = records
         self._by_id = RecordsById(ledger, records)
+        self._owned = owned
         self._workers = workers
         self._follow_ups = follow_ups
         self._unattributed = unattributed
@@ -105,11 +108,18 @@ class UpsertWriter:
         batch, outcomes = self._follow_ups.refuse(batch)
         if not batch.entries:
             return outcomes
-        if self._policy.operation is Operation.UPSERT and batch.mapping.matches_by_more:
-            return outcomes + self._by_id.write(
-                batch, self._send, lambda some, error: self._unsent(some, some.entries, error)
-            )
+        by_id = batch.mapping.matches_by_more or batch.mapping.has_rules
+        if self._policy.operation is Operation.UPSERT and by_id:
+            send = self._send_owned if batch.mapping.has_rules else self._send
+            return outcomes + self._by_id.write(batch, send, self._leave)
         return outcomes + self._send(batch, self._policy.operation)
+
+    def _send_owned(self, batch: Batch, operation: Operation, ids: Mapping[str, str] | None = None) -> list[Outcome]:
+        """The same as `_send`, where fields may belong to people."""
+        if ids is None:
+            self._owned.inserting(batch, by_job=False)
+            return self._send(batch, operation)
+        return self._owned.update(batch, ids, lambda some: self._send(some, operation, ids), self._leave)
 
     def _send(self, batch: Batch, operation: Operation, ids: Mapping[str, str] | None = None) -> list[Outcome]:
         """Send orders in one call, or in parts where that fails; `ids` of an update, by key, where they are known.
@@ -170,13 +180,16 @@ class UpsertWriter:
             ignore_empty=self._policy.ignore_empty,
             operation=operation,
             ids=ids,
+            left=batch.left,
         )
 
     def _answered(self, batch: Batch, body: bytes, operation: Operation, *, again: bool) -> list[Outcome]:
         sent = batch.manifest
         if batch.job is not None:
             return self._insertion.call(body, sent, batch.job, again=again)
-        send = self._client.update if operation is Operation.UPDATE else self._client.upsert
+        send = self._client.upsert
+        if operation is Operation.UPDATE:
+            send = partial(self._client.update, unmodified_since=batch.unmodified_since)
         if operation is Operation.INSERT:  # its repeat meets the record that the first one made, and is told its id
             send = partial(self._client.insert, repeat=Repeat.SAFE)
         fence = self._ledger.sending(WriteKind(operation.value), sent)
@@ -191,6 +204,9 @@ class UpsertWriter:
                 raise UnattributedFailure(error) from error
             raise
         return by_operation(outcomes, operation)
+
+    def _leave(self, batch: Batch, error: TransientError | QuotaError) -> None:
+        self._unsent(batch, batch.entries, error)
 
     def _unsent(self, batch: Batch, keys: Collection[str], error: TransientError | QuotaError) -> None:
         """Leave orders of a batch whose call failed as a whole to the next run.

@@ -29,6 +29,7 @@ def upsert_body(
     ignore_empty: bool = False,
     operation: Operation = Operation.UPSERT,
     ids: abc.Mapping[str, str] | None = None,
+    left: abc.Mapping[str, abc.Collection[str]] | None = None,
 ) -> tuple[bytes, dict[str, Refusal]]:
     """The JSON of up to 100 records, and the refusals by key of those that are not in it.
 
@@ -44,6 +45,7 @@ def upsert_body(
         ignore_empty: leave fields alone that have no value; else they are cleared, as by a bulk write job.
         operation: which call it is for.
         ids: of an update, the records' ids by key.
+        left: fields that are left out, by key.
     """
     whole: dict[str, Any] = (
         {"duplicate_check_fields": [mapping.key_field.api_name]} if operation is Operation.UPSERT else {}
@@ -52,10 +54,10 @@ def upsert_body(
     conversion = Conversion(mapping, Form.JSON, positions)
     converted = conversion.convert(keys, rows)
     names = [mapping.key_field.api_name, *conversion.names]
-    body = _encoded(mapping, names, converted, whole, ids, ignore_empty=ignore_empty)
+    body = _encoded(mapping, names, converted, whole, ids, left, ignore_empty=ignore_empty)
     if body is None or b"\\u0000" in body:
         converted = conversion.convert(keys, rows, look_at_text=True)
-        body = _encoded(mapping, names, converted, whole, ids, ignore_empty=ignore_empty)
+        body = _encoded(mapping, names, converted, whole, ids, left, ignore_empty=ignore_empty)
     return body or b"", converted.refusals
 
 
@@ -65,12 +67,18 @@ def _encoded(
     converted: Converted,
     further: abc.Mapping[str, Any],
     ids: abc.Mapping[str, str] | None,
+    left: abc.Mapping[str, abc.Collection[str]] | None,
     *,
     ignore_empty: bool,
 ) -> bytes | None:
     try:
         rows = zip(converted.keys, *converted.columns, strict=True)
         records: list[dict[str, Any]] = [dict(zip(names, values, strict=True)) for values in rows]
+        if left:
+            records = [
+                {name: value for name, value in record.items() if name not in left.get(key, ())}
+                for key, record in zip(converted.keys, records, strict=True)
+            ]
         if ids is not None:
             records = [{"id": ids[key], **record} for key, record in zip(converted.keys, records, strict=True)]
         if mapping.appended:

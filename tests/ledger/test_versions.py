@@ -24,7 +24,7 @@ from sync_ledger.tables import AckStatus, ledger_tables
 from sync_ledger.versions import LEDGER_VERSION, bring_up_to_date
 
 DEFINITION = "73176913"
-"""The start of the SHA-256 of version 10's columns and indexes."""
+"""The start of the SHA-256 of version 11's columns and indexes."""
 
 LATER_COLUMNS = (
     "zoho_sync_ack.folded_key",
@@ -40,6 +40,7 @@ LATER_COLUMNS = (
     "zoho_sync_run.causes",
     "zoho_sync_run.forgotten_at",
     "zoho_sync_ack.packed_at",
+    "zoho_sync_ack.field_marks",
 )
 ADDED_INDEXES = {"ix_zoho_sync_ack_folded", "ix_zoho_sync_ack_record"}
 
