@@ -20,6 +20,7 @@ API_CALLS_OF_CHECKS = RetrySchedule(
 TOKEN_RENEWAL = RetrySchedule(attempts=5, first_pause=1.0, growth=Growth.DOUBLING, longest_pause=30.0)
 TOKEN_RENEWAL_OF_CHECKS = RetrySchedule(attempts=5, first_pause=0.2, growth=Growth.DOUBLING, longest_pause=30.0)
 SPLIT_CALLS = RetrySchedule(attempts=2, first_pause=1.0, shortest_share=0.5)
+RECORD_LOOKS = RetrySchedule(attempts=4, first_pause=1.0)  # a tick of Zoho's clock
 JOB_CREATION = RetrySchedule(attempts=2)
 JOB_CREATION_HOURS = 24
 RESULT_READING = RetrySchedule(attempts=3)
@@ -140,6 +141,11 @@ RETRIES = (
         "its orders are sent in parts, until the one that fails is alone: `BREAKS_CALLS`",
         f"the second attempt is the one in parts; they cost {SEARCH_CREDITS_FACTOR} times the call's credits at most, "
         "the next run goes on",
+    ),
+    Retry(
+        "A record of which a field may belong to people, and that somebody changes while it is read",
+        RECORD_LOOKS,
+        "its order is due again: `ALREADY_MODIFIED`",
     ),
     Retry(
         "Creating a bulk write job, without an answer",

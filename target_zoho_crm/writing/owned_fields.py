@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from sync_ledger.field_marks import MarkedRecord
+from sync_ledger.retry_schedules import RECORD_LOOKS
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import OwnCode, ZohoCode
 from target_zoho_crm.api.errors import AnswerError, QuotaError, TransientError
@@ -28,12 +29,6 @@ from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.field_settings import WriteRule
 from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.writing.records_read import RecordsRead
-
-LOOKS_MOST = 4
-"""How often a record is read that somebody changes at this very time, before its order is left to the next run."""
-
-TICK_SECONDS = 1.0
-"""Of Zoho's clock: a record that changed in the second in which it was read may change in it once more, unseen."""
 
 _OF_RECORDS = ("Modified_Time", "Modified_By", "Created_Time")
 
@@ -86,7 +81,7 @@ class OwnedFields:
             ZohoError: what ends the run.
         """
         outcomes: list[Outcome] = []
-        for _ in range(LOOKS_MOST):
+        for look in range(1, RECORD_LOOKS.attempts + 1):
             try:
                 decided, since = self._decided(batch, ids)
             except (TransientError, QuotaError) as error:
@@ -113,7 +108,10 @@ class OwnedFields:
             batch = batch.only([key for key in batch.entries if key in again])
             if not again:
                 return outcomes
-            wait_or_stop(self._client.stop, TICK_SECONDS)
+            if (
+                look < RECORD_LOOKS.attempts
+            ):  # what changed in the second in which it was read may do so once more, unseen
+                wait_or_stop(self._client.stop, RECORD_LOOKS.pause_after(look))
         reason = RecordError(ZohoCode.ALREADY_MODIFIED.value, None, "the record was changed each time it was read")
         return outcomes + [refused(key, entry.version, [reason]) for key, entry in batch.entries.items()]
 
