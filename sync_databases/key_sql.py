@@ -6,9 +6,15 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from sync_databases.columns import Column
+from sync_databases.columns import Column, Kind
+from sync_databases.engines import Family
 from sync_databases.keys import ESCAPE, NO_VERSION, SEPARATOR
 from sync_databases.value_sql import Element, ValueSql
+
+_NEVER_EMPTY = frozenset(
+    {Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE, Kind.NAIVE_TIME, Kind.ZONED_TIME, Kind.TIME_OF_DAY, Kind.UUID}
+)
+"""Kinds of which each value has a text; but SQLite's columns hold values of any kind."""
 
 
 def joined_key(value_sql: ValueSql, columns: Sequence[Column], elements: Sequence[Element]) -> Element:
@@ -26,12 +32,12 @@ def joined_key(value_sql: ValueSql, columns: Sequence[Column], elements: Sequenc
 
 
 def version_text(value_sql: ValueSql, column: Column, element: Element) -> Element:
-    """Render an order's version, in SQL."""
+    """Render an order's version, in SQL; an empty text is none, as in the ledger."""
     text = value_sql.text(column, element)
-    if not column.nullable:
+    if not column.nullable and column.kind in _NEVER_EMPTY and value_sql.engine.family is not Family.SQLITE:
         return text
     none: Element = sa.literal_column(f"'{NO_VERSION}'")
-    return sa.func.coalesce(text, none, type_=sa.String())
+    return sa.func.coalesce(sa.func.nullif(text, sa.literal_column("''")), none, type_=sa.String())
 
 
 def is_one_of(

@@ -193,3 +193,15 @@ def test_acks_without_a_content_are_sent_once_more_in_the_window_and_believed_ou
     assert any_shop.run().summary["read"] == 0
     any_shop.state.unlink()
     assert any_shop.run().summary["read"] == 0
+
+
+def test_an_order_with_an_empty_version_is_sent_once(any_shop: Shop) -> None:
+    any_shop.tap_config["version_column"] = "notes"
+    any_shop.insert(["A", "B"], notes="")
+    any_shop.insert(["C"], notes=" ")
+    assert any_shop.run().summary["synced"] == 3
+    assert any_shop.run().summary["read"] == 0
+    any_shop.state.unlink()
+    assert any_shop.run().summary["read"] == 0
+    any_shop.change(["A"], notes="new")
+    assert any_shop.run().summary["synced"] == 1
