@@ -19,6 +19,17 @@ from sync_ledger.state_contract import StateMark
 from sync_ledger.tables import LedgerTables
 
 OF_NO_LEDGER = "it names no ledger"
+_ABSENT = "none-"
+
+
+def absent_id() -> str:
+    """Make up an id for a ledger that is not there, by which STATE of one run of the tap is known."""
+    return _ABSENT + uuid.uuid4().hex
+
+
+def is_absent(ledger_id: str | None) -> bool:
+    """Whether an id is one of these."""
+    return ledger_id is not None and ledger_id.startswith(_ABSENT)
 
 
 def give_identity(connection: sa.Connection, tables: LedgerTables) -> Sequence[str]:
@@ -50,7 +61,7 @@ def why_not_believed(
         query = of_stream.order_by(run.c.started_at.desc()).limit(1)
         last = connection.execute(query).first()
         return None if last is not None and last.settlements is None else OF_NO_LEDGER
-    if mark.ledger_id != ledger_id:
+    if mark.ledger_id != ledger_id and not (is_absent(mark.ledger_id) and is_absent(ledger_id)):
         return "it is of another ledger"
     if mark.run_id is None:
         return None  # no target of ours has settled anything by it

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +24,8 @@ from sync_ledger.index_building import build_beside
 from sync_ledger.retry_schedules import CREATING_TABLES, LEDGER_STATEMENTS
 from sync_ledger.tables import LedgerTables, ledger_tables
 from sync_ledger.versions import LEDGER_VERSION, OtherVersionError, bring_up_to_date, version_of
+
+_T = TypeVar("_T")
 
 
 class LedgerError(DatabaseError):
@@ -75,23 +79,38 @@ class Ledger(WritableDatabase):
         Raises:
             LedgerError: the database is out of reach or may not be written, or a later version made the ledger.
         """
+        for line in self._tried(self._bring_up_to_date):
+            self.log.warning("%s", line)
+
+    def _bring_up_to_date(self) -> Sequence[str]:
+        if self._look_up_version() == LEDGER_VERSION:
+            return ()
+        build_beside(self.engine, self.tables)
+        return bring_up_to_date(self.begin, self.tables)
+
+    def version(self) -> int | None:
+        """The version of the ledger's tables, None where nobody has made them. Makes no SQLite file in order to ask it.
+
+        Raises:
+            LedgerError: the database is out of reach, or a later version made the ledger.
+        """
+        return None if self.lacks_file() else self._tried(self._look_up_version)
+
+    def _look_up_version(self) -> int | None:
+        with self.engine.connect() as connection:
+            return version_of(connection, self.tables)
+
+    def _tried(self, action: Callable[[], _T]) -> _T:
         for failures in itertools.count(1):
             try:
-                with self.engine.connect() as connection:
-                    if version_of(connection, self.tables) == LEDGER_VERSION:
-                        return
-                build_beside(self.engine, self.tables)
-                lines = bring_up_to_date(self.begin, self.tables)
+                return action()
             except OtherVersionError as error:
                 raise self._of_other_version(error) from error
             except (DBAPIError, OSError) as error:
                 if CREATING_TABLES.is_over(failures):
                     raise self.unusable(error) from error
                 self.clock.wait(CREATING_TABLES.pause_after(failures))
-            else:
-                for line in lines:
-                    self.log.warning("%s", line)
-                return
+        raise AssertionError("the loop returns or raises")
 
     @cached_property
     def ledger_id(self) -> str:

@@ -50,8 +50,10 @@ def bookmark_of(state: Mapping[str, Any], stream: str) -> str | None:
     return None if value is None else str(value)
 
 
-def stamped(state: Mapping[str, Any], stream: str, mark: StateMark) -> Mapping[str, Any]:
+def stamped(state: Mapping[str, Any], stream: str, mark: StateMark, read_by: str | None) -> Mapping[str, Any]:
     """The STATE with the mark in the stream's bookmark, if the tap wrote that in this run, and by the same ledger.
+
+    `read_by` is the ledger that the tap announced: another one where there was none yet.
 
     The SDK's first STATE is the one that it was given, and goes out as it is: the tap may not have believed it.
     """
@@ -60,6 +62,6 @@ def stamped(state: Mapping[str, Any], stream: str, mark: StateMark) -> Mapping[s
     if not (isinstance(bookmarks, dict) and isinstance(bookmark, dict)):
         return state
     known = mark_of(bookmark)
-    if known is None or known.run_id is not None or known.ledger_id != mark.ledger_id:
+    if known is None or known.run_id is not None or known.ledger_id not in {mark.ledger_id, read_by}:
         return state
     return {**state, "bookmarks": {**bookmarks, stream: {**bookmark, LEDGER: mark.document()}}}

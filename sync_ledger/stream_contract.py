@@ -1,16 +1,17 @@
-"""What the tap says to the target beyond Singer: four properties of records, eight keywords of the SCHEMA message.
+"""What the tap says to the target beyond Singer: four properties of records, nine keywords of the SCHEMA message.
 
 A record carries its order's key, version and content as the ledger holds them (`docs/selection.md`), and the time at
 which an order was found to be deleted. The schema says after which runs the records were read, by which ledger and as
-which of its streams, from which table, which partition of the stream they are, which flag the tap goes by, and in which
-form contents are taken. Other targets see JSON schema keywords that they do not know, and ignore them. What STATE says
-stands in `state_contract.py`.
+which of its streams, or how without a ledger, from which table, which partition of the stream they are, which flag the
+tap goes by, and in which form contents are taken. Other targets see JSON schema keywords that they do not know, and
+ignore them. What STATE says stands in `state_contract.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -58,6 +59,7 @@ _STREAM = "x-sync-stream"
 _SOURCE = "x-sync-source"
 _CONTENT = "x-sync-content"
 _BY_HAND = "x-sync-by-hand"
+_NO_LEDGER = "x-sync-no-ledger"
 
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
@@ -92,6 +94,15 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     columns_mark: str | None = None
 
 
+class WithoutLedger(msgspec.Struct, frozen=True, kw_only=True):
+    """How orders were read where nobody had made the ledger yet."""
+
+    looked_at: datetime
+    """When the tap looked for it, by the clock of its place: naive UTC."""
+    after_bookmark: bool
+    """Whether it went on from a bookmark: what came before that stands in no ledger."""
+
+
 @dataclass(frozen=True, slots=True)
 class Announcement:
     """What a SCHEMA message says of the run that reads the stream; a tap that is not ours says nothing of it."""
@@ -103,12 +114,13 @@ class Announcement:
     sync_flag: FlaggedTable | None = None
     """The flag by which the tap knows what is unsynced; no URL is in it."""
     ledger_id: str | None = None
-    """The ledger by which the tap knows what is unsynced."""
+    """The ledger by which the tap knows what is unsynced; where there is none yet, an id that says so."""
     stream: str | None = None
     """The stream as that ledger knows it, whatever the message calls it by now."""
     source: Source | None = None
     content_form: ContentForm | None = None
     """The form of the contents that records carry."""
+    without_ledger: WithoutLedger | None = None
     by_hand: bool = False
     """Whether these are records that somebody pushes: nothing is remembered of how their stream is read and mapped."""
 
@@ -135,6 +147,8 @@ def announce(schema: Mapping[str, Any], announcement: Announcement) -> dict[str,
         announced[_SOURCE] = msgspec.to_builtins(announcement.source)
     if announcement.content_form is not None:
         announced[_CONTENT] = msgspec.to_builtins(announcement.content_form)
+    if announcement.without_ledger is not None:
+        announced[_NO_LEDGER] = msgspec.to_builtins(announcement.without_ledger)
     if announcement.by_hand:
         announced[_BY_HAND] = True
     return announced
@@ -154,6 +168,7 @@ def read_announcement(schema: Mapping[str, Any]) -> Announcement:
         stream=_text(schema, _STREAM),
         source=_struct(schema, _SOURCE, Source),
         content_form=_struct(schema, _CONTENT, ContentForm),
+        without_ledger=_struct(schema, _NO_LEDGER, WithoutLedger),
         by_hand=schema.get(_BY_HAND) is True,
     )
 

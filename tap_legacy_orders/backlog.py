@@ -105,7 +105,7 @@ def count_backlog(source: OrdersSource, deadline: Deadline, *, acks_are_there: b
             due += page.count
     if not acks_are_there:
         found = _count_by_query(source, UnsyncedQueries(source.table, source.database, source.stream, (), None), scope)
-    elif source.settings.ledger_beside_orders:
+    elif source.joins_acks:
         found = _count_by_query(source, source.queries, scope)
     else:
         found = _count_by_pages(source, scope, deadline)

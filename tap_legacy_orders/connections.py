@@ -19,6 +19,7 @@ from sync_databases.readable_engine import readable_engine
 from sync_databases.row_fingerprints import teach_fingerprints
 from sync_databases.session_settings import keep_to_indexes
 from sync_databases.url_options import tls_hint
+from sync_ledger.absent_ledger import AbsentLedger
 from sync_ledger.leases import LeaseHeldError
 from sync_ledger.ledger import Ledger
 from sync_ledger.lock_waiting import wait_for_lock
@@ -156,9 +157,10 @@ def open_ledger(
     partition: Partition = WHOLE,
     lock_wait: float = 0,
 ) -> Ledger:
-    """Open the ledger at `url`, with its tables, and make due again the orders of jobs that dead runs never created.
+    """Open the ledger at `url`, and make due again the orders of jobs that dead runs never created.
 
-    With `lock_wait` a live run is waited for, for so many seconds at most.
+    Tables of an earlier version are brought up to date; where nobody has made any, the ledger is an empty one. With
+    `lock_wait` a live run is waited for, for so many seconds at most.
 
     Raises:
         TapLockedError: it lives still.
@@ -167,6 +169,11 @@ def open_ledger(
     """
     try:
         ledger = Ledger.open(url, schema, logger)
+        if ledger.version() is None:
+            logger.info(
+                "No ledger is at %s yet: no order has an ack, and the target makes the tables", where(ledger.engine.url)
+            )
+            return AbsentLedger(ledger)
         ledger.ensure_tables()
         _ = ledger.ledger_id  # asked for here, where what the database says is put into words
         refresh_statistics(ledger)

@@ -22,7 +22,7 @@ from tap_legacy_orders.json_values import converter
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.positions import Position
 from tap_legacy_orders.ranges import Range
-from tap_legacy_orders.record_encoding import LineEncoder, content_of
+from tap_legacy_orders.record_encoding import LineEncoder, as_is, content_of
 from tap_legacy_orders.row_layout import Row
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries, usable_keys
@@ -77,7 +77,7 @@ class EveryOrder:
         self._queries = self._queries_of(columns)
         names = [*(column.name for column in columns), KEY_PROPERTY, VERSION_PROPERTY]
         converters = [converter(column, tap.zone, tap.logger.warning) for column in columns]
-        self._encoder = LineEncoder(names, [*converters, _as_is, _as_is])
+        self._encoder = LineEncoder(names, [*converters, as_is, as_is])
         self.unusable_keys = 0
         """Orders met so far whose key is empty, or longer than the ledger holds."""
 
@@ -209,7 +209,3 @@ def _position(queries: EveryOrderQueries, row: Row) -> Position:
     if parts is None:
         raise AssertionError("the database joined a key otherwise than keys.py splits it")
     return queries.position(row, parts, in_range=False)
-
-
-def _as_is(values: Any) -> Any:
-    return values

@@ -70,8 +70,7 @@ class FollowedOrders:
 
     def forget_connections(self) -> None:
         """Close connections that may be broken."""
-        self._source.engine.dispose()
-        self._source.ledger.engine.dispose()
+        self._source.forget_connections()
 
     @property
     def min_age_seconds(self) -> float:
@@ -86,6 +85,7 @@ class FollowedOrders:
     def full_pass(self, bookmark: str | None) -> Iterator[Page]:
         """Read as a single run does: also what a poll does not reach."""
         self.queries = FULL_PASS_QUERIES
+        self._source.look_for_ledger()
         began = time.monotonic()
         self._wide_at = began + WIDE_SECONDS
         self._note_clock(self._source.now())
@@ -107,6 +107,8 @@ class FollowedOrders:
             return
         began = time.monotonic()
         wide = began >= self._wide_at or self._is_clamped
+        if wide:
+            self._source.look_for_ledger()
         yield from self._sent.remember(self._moving(self._polled_pages(wide=wide), wide=wide), wide=wide)
         if wide:
             self._wide_at = time.monotonic() + WIDE_SECONDS
@@ -123,7 +125,7 @@ class FollowedOrders:
         self.queries = 1
         self._note_clock(clock_time(clock))
         cutoff = now
-        if not source.settings.ledger_beside_orders:
+        if not source.joins_acks:
             unsettled, due, cutoff = self._ask_other_ledger(newest, now)
         if due:
             yield from self._reader.due_pages(cutoff, chosen)

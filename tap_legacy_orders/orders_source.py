@@ -17,6 +17,7 @@ from sync_databases.database_clock import database_now
 from sync_databases.flag_statements import ROW_SIGN
 from sync_databases.keys import split_key
 from sync_databases.value_sql import value_sql_for
+from sync_ledger.absent_ledger import AbsentLedger
 from sync_ledger.acks import count_by_status
 from sync_ledger.content_forms import ContentForm, read_forms
 from sync_ledger.deleted_records import keys_of_deleted
@@ -24,7 +25,7 @@ from sync_ledger.ledger import Ledger
 from sync_ledger.run_facts import is_remembered
 from sync_ledger.tables import AckStatus
 from tap_legacy_orders.actions import AckState, action_for
-from tap_legacy_orders.connections import LEDGER_CHECK, asked_by_key, fetch_rows, reading
+from tap_legacy_orders.connections import LEDGER_CHECK, asked_by_key, fetch_rows, find_acks_by_index, reading
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.pages import Page, ReadingSettings
 from tap_legacy_orders.positions import Position
@@ -64,8 +65,33 @@ class OrdersSource:
 
     def _make_queries(self) -> UnsyncedQueries:
         values = None if self._rendering is None else self._rendering.select
-        ack = self._ack if self.settings.ledger_beside_orders else None
+        ack = self._ack if self.joins_acks else None
         return UnsyncedQueries(self.table, self.database, self.stream, self._columns, ack, values)
+
+    @property
+    def joins_acks(self) -> bool:
+        """Whether a statement on the orders knows their acks, too."""
+        return self.settings.ledger_beside_orders and not isinstance(self.ledger, AbsentLedger)
+
+    def look_for_ledger(self) -> None:
+        """Go on by the ledger where there was none, once the target has made it."""
+        absent = self.ledger
+        if not isinstance(absent, AbsentLedger) or absent.place.lacks_file():
+            return
+        with reading(absent.place.engine, "ledger", LEDGER_CHECK) as connection:
+            is_made = absent.is_made(connection)
+        if is_made:
+            self.log.info("The target has made the ledger")
+            if self.settings.ledger_beside_orders:
+                find_acks_by_index(self.engine, absent.place)
+            self.ledger, self._ack = absent.place, absent.place.tables.ack
+            self._queries = self._make_queries()
+
+    def forget_connections(self) -> None:
+        """Close connections that may be broken."""
+        self.engine.dispose()
+        ledger = self.ledger.place if isinstance(self.ledger, AbsentLedger) else self.ledger
+        ledger.engine.dispose()
 
     @property
     def queries(self) -> UnsyncedQueries:

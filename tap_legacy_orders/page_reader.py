@@ -192,7 +192,7 @@ class PageReader:
 
     def _actions(self, rows: list[Row], cutoff: datetime, *, in_window: bool) -> tuple[list[int], list[Acked | None]]:
         """What to do with each order, and the acks by which contents are compared, if any are."""
-        if not self._source.settings.ledger_beside_orders:
+        if not self._source.joins_acks:
             actions, states = self._source.look_up(rows, cutoff, in_window=in_window)
             if not in_window:
                 return actions, []

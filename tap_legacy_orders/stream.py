@@ -20,6 +20,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from sync_databases.displayed_text import escape_log_lines
 from sync_databases.value_sql import value_sql_for
+from sync_ledger.absent_ledger import read_without
 from sync_ledger.runs import runs_so_far
 from sync_ledger.stream_contract import (
     CONTENT_PROPERTY,
@@ -42,7 +43,7 @@ from tap_legacy_orders.json_values import Converter, converter
 from tap_legacy_orders.mapped_records import MappedRecords
 from tap_legacy_orders.order_lines import OrderLines
 from tap_legacy_orders.pages import Page
-from tap_legacy_orders.record_encoding import BARE, LineEncoder, record_message
+from tap_legacy_orders.record_encoding import BARE, LineEncoder, as_is, record_message
 from tap_legacy_orders.rendering import RenderedEncoder, Rendering, find_rendering
 from tap_legacy_orders.stream_state import BookmarkScope, StreamState, mark_of_text
 from tap_legacy_orders.sync_flag import flagged_table
@@ -105,17 +106,17 @@ class UnsyncedOrdersStream(MappedRecords):
         """
         for message in super()._generate_schema_messages():
             table = self.tap.orders_table
-            names = [column.name for column in self._columns]
             announcement = Announcement(
                 self._begin[1],
                 table.partition,
                 flagged_table(table.flag_columns, table.sent(self._columns)),
                 ledger_id=self.tap.ledger.ledger_id,
+                without_ledger=read_without(self.tap.ledger, after_bookmark=self._bookmark is not None),
                 stream=self.name,
                 source=Source(
                     table=table.source_name,
                     filter_mark=mark_of_text(table.filter or ""),
-                    columns_mark=mark_of_text("\0".join(sorted(names))),
+                    columns_mark=mark_of_text("\0".join(sorted(column.name for column in self._columns))),
                 ),
                 content_form=self._content_form,
             )
@@ -236,10 +237,10 @@ class UnsyncedOrdersStream(MappedRecords):
     @cached_property
     def _encoder(self) -> LineEncoder:
         names = [*(column.name for column in self._columns), KEY_PROPERTY, VERSION_PROPERTY]
-        converters = [*self._converters, _as_is, _as_is]
+        converters = [*self._converters, as_is, as_is]
         if self._order_lines is not None:
             names.append(self._order_lines.property)
-            converters.append(_as_is)
+            converters.append(as_is)
         return LineEncoder(names, converters)
 
     @cached_property
@@ -310,8 +311,9 @@ class UnsyncedOrdersStream(MappedRecords):
         return form_of(self._columns, lines, self.tap.zone)
 
     def _contents(self, source: OrdersSource) -> Contents:
-        alone = source.table.by_content
-        return Contents(self._content_form, self._lines_of, source.content_form, self.logger, alone=alone)
+        return Contents(
+            self._content_form, self._lines_of, source.content_form, self.logger, alone=source.table.by_content
+        )
 
     def _lines_of(self, page: Page) -> list[bytes]:
         """The records of a page, as they would be sent."""
@@ -394,7 +396,3 @@ class UnsyncedOrdersStream(MappedRecords):
         if bookmark is not None:
             self._set_bookmark(bookmark)
         self._tap.write_message(StateMessage(copy.deepcopy(self.tap_state)))
-
-
-def _as_is(values: Any) -> Any:
-    return values

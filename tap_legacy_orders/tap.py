@@ -20,6 +20,7 @@ from singer_sdk.sql import SQLTap
 
 from sync_databases.columns import Column
 from sync_databases.drivers import database_url
+from sync_ledger.absent_ledger import AbsentLedger
 from sync_ledger.ledger import Ledger
 from sync_processes.given_settings import read_as_given
 from tap_legacy_orders import (
@@ -339,7 +340,7 @@ class TapLegacyOrders(SQLTap):
             partition=self.orders_table.partition,
             lock_wait=self._seconds(lock_setting.NAME).total_seconds(),
         )
-        if self.ledger_beside_orders:
+        if self.ledger_beside_orders and not isinstance(ledger, AbsentLedger):
             find_acks_by_index(self.engine, ledger)
         return ledger
 
@@ -353,8 +354,7 @@ class TapLegacyOrders(SQLTap):
     ) -> OrdersSource:
         """Get ready to read; `limit` is the SDK's limit of records, if it set one.
 
-        With a `rendering`, pages come in its form, as long as the database can. A `ledger` is read as it is; the tap's
-        own gets its tables first.
+        With a `rendering`, pages come in its form, as long as the database can. `ledger` is read in place of the tap's.
         """
         page_size = self.config["page_size"]
         settings = ReadingSettings(

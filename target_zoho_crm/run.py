@@ -12,7 +12,6 @@ from typing import Any
 
 from sync_databases.database_errors import DatabaseUnavailableError
 from sync_ledger.bindings import SetUpChangedError
-from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.first_load import first_load_is_over, has_synced
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
@@ -40,7 +39,7 @@ from target_zoho_crm.history_keeping import HistoryPruning
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.run_report import RunReport
-from target_zoho_crm.run_summary import StreamSummary, complaint, log_summary
+from target_zoho_crm.run_summary import StreamSummary, complaint, log_credits, log_summary
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
 from target_zoho_crm.stream_binding import bind_stream, refuse_foreign_records
 from target_zoho_crm.stream_compiler import CompiledStream, StreamCompiler
@@ -105,6 +104,7 @@ class Run:
         self._pruning: HistoryPruning | None = None
         self._leases: dict[str, Lease] = {}
         self._named: dict[str, str] = {}
+        self._read_by: dict[str, str | None] = {}
         self._mapping_numbers: dict[str, int | None] = {}
         self._bookmarks: dict[str, str | None] = {}
         self._streams: dict[str, StreamParts] = {}
@@ -120,7 +120,7 @@ class Run:
         """Let a STATE out, which says how far this run has settled by now."""
         for stream, lease in list(self._leases.items()):
             before, mark = state, StateMark(lease.ledger.ledger_id, lease.run_id, lease.settlements)
-            state = stamped(state, stream, mark)
+            state = stamped(state, stream, mark, self._read_by[stream])
             if state is not before:
                 self._bookmarks[stream] = bookmark_of(state, stream)
         self._emit_state(state)
@@ -137,7 +137,7 @@ class Run:
         """
         stream, own = request.stream, self.settings.stream(request.named)
         self._refuse_mix_up(request, own)
-        refuse_foreign_records(request, self._open_ledger())
+        refuse_foreign_records(request, self._open_ledger(), is_open=stream in self._leases)
         lease = self._leases.get(stream) or self._acquire(request)
         if stream not in self._streams:
             if request.named != stream:
@@ -168,7 +168,8 @@ class Run:
             known=self._report.known,
         )
         if first:
-            self._log_credits(ledger)
+            log_credits(ledger)
+        self._read_by[request.stream] = request.announced.ledger_id
         self._leases[request.stream] = lease
         if request.announced.read_after is not None:
             lease.refuse_outdated(request.announced.read_after)
@@ -218,15 +219,6 @@ class Run:
             parts.verification.doubts.look()
             self._adopt(lease, bulk)
         return delivery
-
-    @staticmethod
-    def _log_credits(ledger: Ledger) -> None:
-        def look_up() -> int:
-            with ledger.connect() as connection:
-                return credits_of_a_day(connection, ledger.tables.run, ledger.now(connection))
-
-        spent = f"{ledger.with_retries(look_up):,}"
-        logger.info("Credits that this ledger's runs spent in the last 24 hours: %s", spent)
 
     @staticmethod
     def _automations(lease: Lease, writes: WriteSettings) -> Automations:

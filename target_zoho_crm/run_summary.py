@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.doubts import InDoubt
+from sync_ledger.ledger import Ledger
 from sync_ledger.made_again import MadeAgain
 from target_zoho_crm.api.costs import CALL_RECORDS, upsert_credits
 from target_zoho_crm.api.limits import CreditKind, CreditMeter
@@ -155,3 +157,14 @@ def complaint(
     if refused and on_rejection is not OnRejection.SKIP:
         return f"stream {stream!r}: {refused} orders were refused, and on_rejection is {on_rejection.value}"
     return None
+
+
+def log_credits(ledger: Ledger) -> None:
+    """Say what the runs of a ledger spent of late."""
+
+    def look_up() -> int:
+        with ledger.connect() as connection:
+            return credits_of_a_day(connection, ledger.tables.run, ledger.now(connection))
+
+    spent = f"{ledger.with_retries(look_up):,}"
+    logger.info("Credits that this ledger's runs spent in the last 24 hours: %s", spent)

@@ -7,6 +7,7 @@ import logging
 
 import msgspec
 
+from sync_ledger.absent_ledger import why_not_taken
 from sync_ledger.bindings import Binding, SetUpChangedError, bind
 from sync_ledger.content_forms import remember_form
 from sync_ledger.deleted_records import count_in_crm
@@ -29,18 +30,18 @@ _REMEMBERED = {
 }
 
 
-def refuse_foreign_records(request: StreamRequest, ledger: Ledger) -> None:
-    """Refuse records of our tap whose acks its next run would not find.
+def refuse_foreign_records(request: StreamRequest, ledger: Ledger, *, is_open: bool) -> None:
+    """Refuse records of our tap whose acks its next run would not find; `is_open`: this run has the stream already.
 
     Raises:
         SetUpChangedError: the SCHEMA lacks what the tap said in it, or the tap goes by another ledger.
     """
-    why = _why_foreign(request, ledger)
+    why = _why_foreign(request, ledger, is_open=is_open)
     if why is not None:
         raise SetUpChangedError([f"Stream {request.named!r}: {why}"])
 
 
-def _why_foreign(request: StreamRequest, ledger: Ledger) -> str | None:
+def _why_foreign(request: StreamRequest, ledger: Ledger, *, is_open: bool) -> str | None:
     announced, lacking = request.announced, {KEY_PROPERTY, VERSION_PROPERTY} - request.properties.keys()
     if VERSION_PROPERTY in lacking and announced.ledger_id is None:
         return None  # of a tap that is not ours
@@ -58,6 +59,8 @@ def _why_foreign(request: StreamRequest, ledger: Ledger) -> str | None:
         )
     if announced.ledger_id == ledger.ledger_id:
         return None
+    if announced.without_ledger is not None:
+        return None if is_open else why_not_taken(ledger, request.stream, announced.partition, announced.without_ledger)
     where = ledger.engine.url.render_as_string(hide_password=True)
     return (
         f"the tap read these orders by another ledger ({announced.ledger_id}) than the target's, {where} "

@@ -89,7 +89,7 @@ def existing_ledger(ack_url: str | None, ack_schema: str | None) -> Iterator[Led
         if {table.name for table in ledger.tables.of_records} & set(ledger.missing_tables()):
             where = ledger_url(ledger)
             raise click.ClickException(
-                f"there is no ledger at {where}; the first run of the tap or the target makes it"
+                f"there is no ledger at {where}; the first run of the target makes it, and so does `orders-sync init`"
             )
         ledger.check_version()
         yield ledger

@@ -15,7 +15,7 @@ ENDLESS_RETRIES: tuple[Break, ...] = (
     Break(
         "dropped-keywords-are-not-missed",
         "target_zoho_crm/stream_binding.py",
-        old="    why = _why_foreign(request, ledger)\n",
+        old="    why = _why_foreign(request, ledger, is_open=is_open)\n",
         new="    why = None\n",
         tests=(
             "tests/pair/test_set_ups.py::test_one_keyword_that_is_missing_is_enough",

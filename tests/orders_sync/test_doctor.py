@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from pair_of_plugins import Shop
 
 from orders_sync.cli import main
+from sync_ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
@@ -288,7 +289,9 @@ def test_ledger_tables_that_may_only_be_read(
 ) -> None:
     with reader_of(postgresql_url) as reader_url:
         shop = Shop(postgresql_url, zoho_emulator, tmp_path)
-        shop.tap()  # makes the ledger
+        ledger = Ledger.open(postgresql_url)
+        ledger.ensure_tables()
+        ledger.close()
         with shop.engine.begin() as connection:
             connection.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC")
         shop.tap_config["ack_url"] = shop.target_config["ack_url"] = reader_url

@@ -284,6 +284,8 @@ def test_messages_that_are_kept_and_loaded_are_taken_as_long_as_no_other_run_was
 
 def test_messages_that_were_kept_for_another_ledger_are_not_taken(shop: Shop, tmp_path: Path) -> None:
     shop.insert(KEYS)
+    shop.run()
+    shop.change(KEYS)
     messages = shop.tap().out
     shop.ack_url = f"sqlite:///{tmp_path / 'new.sqlite'}"
     assert_refused(shop, "the tap read these orders by another ledger", run=lambda: shop.take(messages))

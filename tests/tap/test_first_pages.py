@@ -18,6 +18,9 @@ ORDERS = 30_000
 
 def test_a_first_page_finds_acks_by_their_key_on_postgresql(postgresql_url: str) -> None:
     make_orders(postgresql_url, ORDERS)
+    ledger = Ledger.open(postgresql_url)
+    ledger.ensure_tables()
+    ledger.close()
     tap = TapLegacyOrders(config={"sqlalchemy_url": postgresql_url, "orders_table": "orders"})
     assert tap.ledger.tables.ack.name == "zoho_sync_ack"
     database = value_sql_for(tap.engine.dialect)
