@@ -94,7 +94,8 @@ class Ledger(WritableDatabase):
         Raises:
             LedgerError: the database is out of reach, or a later version made the ledger.
         """
-        return None if self.lacks_file() else self._tried(self._look_up_version)
+        can_be_made = self.lacks_file() and Path(str(self.engine.url.database)).absolute().parent.is_dir()
+        return None if can_be_made else self._tried(self._look_up_version)
 
     def _look_up_version(self) -> int | None:
         with self.engine.connect() as connection:

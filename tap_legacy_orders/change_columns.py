@@ -46,7 +46,7 @@ _SURE_OF_TIMES = frozenset(
 """Names that have one meaning where the column is a time."""
 
 _CHANGE = re.compile(
-    r"upd|modif|modstamp|(?<!ex)(?<!inter)chang|write|edit|touch|tstamp|rowversion|revision|aender|änder|mutat|maj"
+    r"upd|modif|modstamp|(?<!ex)(?<!inter)chang|write|edit|touch|tstamp|rowversion|revision|(?<!l)(?:aender|änder)|aendd|aedat|mutat|maj"
     r"|^(tms|mtime)$"
 )
 _NO_CHANGE = re.compile(r"creat|insert|added|(by|user|userid|usr|flag|count|reason|note|name|status|price|state)$")

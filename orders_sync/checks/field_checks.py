@@ -44,7 +44,8 @@ def _doubt(schema: Mapping[str, Any], types: frozenset[str], field: Field) -> st
 def _choices(field: Field) -> str:
     listed = ", ".join(field.picklist[:_CHOICES_DISPLAYED])
     more = f" and {len(field.picklist) - _CHOICES_DISPLAYED} more" if len(field.picklist) > _CHOICES_DISPLAYED else ""
-    return f"values must be among {listed}{more}, unless the list is open to new ones"
+    codes = "`values` in `fields` translates codes"
+    return f"values must be among {listed}{more}, unless the list is open to new ones; {codes}"
 
 
 def _too_long(schema: Mapping[str, Any], types: frozenset[str], field: Field) -> str:

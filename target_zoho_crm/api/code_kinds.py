@@ -61,8 +61,8 @@ REPORT = "Check the module, the mapping and the API version; if they are right, 
 LOOK = "Look at the orders in the CRM."
 USUAL = {
     Family.TRANSIENT: "Nothing; it is tried again.",
-    Family.DATA: "Correct the order where it comes from; it is sent again when it changes. If the CRM was mended "
-    "instead, a parent created, say, `orders-sync retry` sends it.",
+    Family.DATA: "Correct the order where it comes from; it is sent again when it changes. If the CRM or the "
+    "mapping was mended instead (a parent created, a code given by `values`), `orders-sync retry` sends it.",
     Family.CONFIGURATION: REPORT,
 }
 """What to do where a code's own line does not say more."""

@@ -31,6 +31,9 @@ def set_all(shop: Shop, keys: Sequence[str] = KEYS, **values: Any) -> None:
 def loaded(any_shop: Shop) -> Shop:
     any_shop.tap_config["change_detection"] = "content"
     any_shop.insert(KEYS)
+    ledger = Ledger.open(any_shop.ack_url)
+    ledger.ensure_tables()  # as `orders-sync init` does: without a ledger no sample is kept
+    ledger.close()
     assert any_shop.run().summary["synced"] == 30
     return any_shop
 

@@ -50,12 +50,14 @@ def test_a_date_of_business_is_never_proposed(business: str) -> None:
     assert names(likely_change_columns(columns(f"{business} UpdateDate UpdateTS"))) == "UpdateDate UpdateTS"
 
 
-@pytest.mark.parametrize("name", ["date_upd", "LAST_UPD_DT", "tms", "SystemModstamp", "UpdateDate", "post_modified"])
+@pytest.mark.parametrize(
+    "name", ["date_upd", "LAST_UPD_DT", "tms", "SystemModstamp", "UpdateDate", "post_modified", "AENDDAT", "AEDAT"]
+)
 def test_names_of_real_shops_are_proposed(name: str) -> None:
     assert names(likely_change_columns(columns(name))) == name
 
 
-@pytest.mark.parametrize("other", ["exchange_rate", "interchange_date"])
+@pytest.mark.parametrize("other", ["exchange_rate", "interchange_date", "LAENDERKZ"])
 def test_an_exchange_is_no_change(other: str) -> None:
     assert names(likely_change_columns(columns(other))) == ""
 
