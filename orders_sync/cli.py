@@ -23,6 +23,7 @@ from orders_sync.pushes.push_command import push
 from orders_sync.reporting.history import history
 from orders_sync.reporting.jobs import jobs
 from orders_sync.reporting.plan import plan
+from orders_sync.reporting.report_command import report
 from orders_sync.reporting.reports import problems, status
 from orders_sync.reporting.results import results
 from orders_sync.set_up.init import init
@@ -42,6 +43,7 @@ COMMANDS = (
     problems,
     history,
     results,
+    report,
     # Compare with the CRM; changes nothing unless it is asked to
     audit,
     # Write orders that somebody has in a file
