@@ -13,8 +13,17 @@ _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC, as all clocks here
 _FIRST = datetime(1000, 1, 1)  # noqa: DTZ001 - before all orders, and its year has four digits
 _TEN_YEARS = timedelta(days=3653)
-_UNITS_PER_SECOND = (1, 1_000)
-"""An integer is read as Unix seconds, or milliseconds."""
+_NUMBERED_TIMES = (
+    (_EPOCH, 1),
+    (_EPOCH, 1_000),
+    (_EPOCH, 1_000_000),
+    (_EPOCH, 1_000_000_000),
+    (datetime(1, 1, 1), 10_000_000),  # noqa: DTZ001 - ticks of .NET
+    (datetime(1601, 1, 1), 10_000_000),  # noqa: DTZ001 - ticks of Windows
+)
+"""What a number may be when it is a time: units since then, and how many of them a second has."""
+_DAYS_TO_EPOCH, _SECONDS_A_DAY = Decimal("2440587.5"), Decimal(86_400)
+"""Of Julian days, which SQLite's `julianday` gives: with a fraction, for a whole number of that size may count."""
 
 
 def tick_in_use(times: Sequence[Timestamp], least: timedelta) -> timedelta:
@@ -80,12 +89,23 @@ def number_back(newest: str | None, now: datetime, lookback: timedelta, lookback
     number = None if newest is None else _number(newest)
     if number is None:
         return None
-    seconds = Decimal(str((now - _EPOCH).total_seconds()))
-    for units in _UNITS_PER_SECOND:
-        earliest = (seconds - Decimal(_TEN_YEARS.total_seconds())) * units
-        if earliest <= number <= (seconds + Decimal(_DAY.total_seconds())) * units:
-            return Decimal(str((lookback + SECOND).total_seconds())) * units
-    return Decimal(lookback_count) if number == number.to_integral_value() else None
+    back = lookback + SECOND
+    for epoch, units in _NUMBERED_TIMES:
+        if _is_recent(number / units - _seconds(_EPOCH - epoch), now):
+            return _seconds(back) * units
+    whole = number == number.to_integral_value()
+    if not whole and _is_recent((number - _DAYS_TO_EPOCH) * _SECONDS_A_DAY, now):
+        return (_seconds(back) / _SECONDS_A_DAY).quantize(Decimal("1E-9"), rounding="ROUND_UP")
+    return Decimal(lookback_count) if whole else None
+
+
+def _is_recent(unix_seconds: Decimal, now: datetime) -> bool:
+    """Whether this time lies between ten years ago and tomorrow."""
+    return -_seconds(_TEN_YEARS) <= unix_seconds - _seconds(now - _EPOCH) <= _seconds(_DAY)
+
+
+def _seconds(length: timedelta) -> Decimal:
+    return Decimal(str(length.total_seconds()))
 
 
 def less(text: str, back: Decimal) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -126,13 +127,19 @@ def test_a_number_is_a_time_or_counts() -> None:
         (str(seconds), 301),
         (f"{seconds}.5", 301),
         (str(seconds * 1000), 301_000),
+        (str(seconds * 1_000_000), 301_000_000),
+        (str(seconds * 1_000_000_000), 301_000_000_000),
+        (str((seconds + 62_135_596_800) * 10_000_000), 3_010_000_000),  # .NET
+        (str((seconds + 11_644_473_600) * 10_000_000), 3_010_000_000),  # Windows
+        (f"{2_440_587 + seconds // 86_400}.75", Decimal("0.003483797")),  # a Julian day
+        (f"{2_440_587 + seconds // 86_400}", 7),
         (str(seconds + 2 * 86_400), 7),
         (str(seconds - 11 * 366 * 86_400), 7),
         ("12", 7),
         ("-3", 7),
     ):
         assert number_back(text, NOW, lookback, 7) == back, text
-    assert number_back("2460000.5", NOW, lookback, 7) is None
+    assert number_back("2400000.5", NOW, lookback, 7) is None
     assert number_back("abc", NOW, lookback, 7) is None
     assert number_back(None, NOW, lookback, 7) is None
 
