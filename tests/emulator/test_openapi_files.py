@@ -39,7 +39,10 @@ def made_up_files(folder: Path, answer: dict[str, Any]) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["one process", "several processes"])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param([], id="one process"), pytest.param(["-n", "2"], id="several processes", marks=pytest.mark.nightly)],
+)
 def test_without_the_files_the_rest_is_checked_and_one_line_says_so(tmp_path: Path, options: list[str]) -> None:
     ended = run(tmp_path / "nowhere", *options)
     assert ended.returncode == 0, ended.stdout

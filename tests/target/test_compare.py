@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from datetime import timezone
 from decimal import Decimal
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
 MODULE = "Compared"
-RECORDS = 300
+RECORDS = 300 if os.environ.get("NIGHTLY") == "all" else 60
 USERS = ["4876876000000000301", "4876876000000000302"]
 SETTINGS = {"Account": {}, "Clerk": {}, "Owner": {}, **{name: {} for name in LINKED}, **OPTIONS}
 EQUAL, DIFFERENT, NOT_COMPARABLE = Verdict.EQUAL, Verdict.DIFFERENT, Verdict.NOT_COMPARABLE
