@@ -15,6 +15,7 @@ from zoho_crm_emulator.dates import json_date, json_datetime, zone
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import Field
 from zoho_crm_emulator.switches import Switches
+from zoho_crm_emulator.taxes import line_taxes
 
 Check = Callable[[Any], Any]
 
@@ -265,5 +266,6 @@ def checker(field: Field, world: World) -> Check:
         "ownerlookup": lambda: owner(field, world),
         "userlookup": lambda: owner(field, world),
         "autonumber": lambda: text(field),
+        "linetax": lambda: line_taxes,
     }
     return makers[field.data_type]()

@@ -25,6 +25,7 @@ from zoho_crm_emulator.accepted_values import (
 from zoho_crm_emulator.dates import WITH_OFFSET, cell_date, cell_datetime, zone
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import Field
+from zoho_crm_emulator.taxes import line_taxes_in_cell
 
 Read = Callable[[str], Any]
 ReadColumn = Callable[[Sequence[str]], "list[Any] | None"]
@@ -100,6 +101,7 @@ def reader(field: Field, world: World, pattern: str | None, found: Callable[[str
         "ownerlookup": lambda: reference(found),
         "userlookup": lambda: reference(found),
         "autonumber": lambda: text(field),
+        "linetax": lambda: line_taxes_in_cell,
     }
     return makers[field.data_type]()
 

@@ -58,6 +58,10 @@ class ChildBatch(Batch):
             raise Refused("INVALID_DATA", {"api_name": PARENT}, "a row stays with its record")
         return super()._update(row, state, record, matched_by)
 
+    def _with_totals(self, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> set[int]:
+        written = (row for row, outcome in zip(rows, outcomes, strict=True) if outcome.refused is None)
+        return {int(row.values[PARENT]["id"]) for row in written if row.values.get(PARENT)}
+
     def _save(self, state: State) -> None:
         super()._save(state)
         add_children(self._connection, self._added)

@@ -66,11 +66,13 @@ def token_endpoints() -> list[Listed]:
 
 
 def people_endpoints() -> list[Listed]:
-    """The org and its users."""
+    """The org, its taxes and its users."""
+    taxes = _fixed(("ZohoCRM.settings.ALL", "ZohoCRM.settings.READ", "ZohoCRM.org.ALL", "ZohoCRM.org.READ"))
     org = _fixed(("ZohoCRM.org.ALL", "ZohoCRM.org.READ"))
     people = _fixed(("ZohoCRM.users.ALL", "ZohoCRM.users.READ"))
     return [
         ("GET", "/crm/v8/org", Endpoint("org", metadata_endpoints.org, org)),
+        ("GET", "/crm/v8/org/taxes", Endpoint("taxes", metadata_endpoints.org_taxes, taxes)),
         ("GET", "/crm/v8/users", Endpoint("users", users.users, people)),
         ("GET", "/crm/v8/users/actions/count", Endpoint("users", users.count, people)),
         ("GET", "/crm/v8/users/{user}", Endpoint("users", users.user, people)),

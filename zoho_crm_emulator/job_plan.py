@@ -267,6 +267,8 @@ class Planner:
             if self._switches.bulk_unknown_fields == "ignore" and known is None:
                 return None
             raise Refused("INVALID_FIELD", {"api_name": name}, f"invalid mapping. invalid api_name {name}.")
+        if known.data_type == "linetax" and self._switches.line_tax_cells == "refuse":
+            raise Refused("INVALID_FIELD", {"api_name": name}, f"invalid mapping. invalid api_name {name}.")
         return known
 
     def _reference(self, known: Field, find_by: Any, module: Any = None) -> str | None:

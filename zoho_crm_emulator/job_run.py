@@ -121,6 +121,7 @@ class Run:
         emulator = self._emulator
         now = emulator.clock.now()
         with emulator.store.write() as connection:
+            self._note_rows(parts)
             for part in parts:
                 if part is not parts[0]:
                     self._find_parents(part, parts[0])
@@ -139,12 +140,28 @@ class Run:
         emulator.journal.wrote("bulk_write", sum((part.actions for part in parts), Counter()), wanted)
         return status
 
-    def _find_parents(self, part: Part, parent: Part) -> None:
-        """Turn the cell by which a child names its parent into the record that the parent's row became."""
+    def _note_rows(self, parts: Sequence[Part]) -> None:
+        """Note of which records of the job line items come in the same zip; by a switch, all are taken to have some."""
+        head = parts[0]
+        if not head.plan.view.mandatory_rows:
+            return
+        if self._switches.line_items_in_job == "later":
+            for row in head.rows:
+                row.rows_follow = True
+        for part in parts[1:]:
+            named = {row.values.get(PARENT) for row in part.rows if row.refused is None}
+            for row, cell in zip(head.rows, self._parent_cells(part, head), strict=True):
+                row.rows_follow = row.rows_follow or cell in named
+
+    def _parent_cells(self, part: Part, parent: Part) -> list[str]:
+        """The cells by which the rows of a child CSV name the rows of their parent's, row by row of the latter."""
         index = next(c.parent_index for c in part.plan.columns if c.field.api_name == PARENT) or 0
         sheet = Sheet(file_of(self._emulator, parent.plan.resource), parent.plan.file_name, parent.plan.encoding)
-        cells = [row[index] if index < len(row) else "" for chunk in sheet.chunks(CHUNK) for row in chunk]
-        made = dict(zip(cells, parent.outcomes, strict=True))
+        return [row[index] if index < len(row) else "" for chunk in sheet.chunks(CHUNK) for row in chunk]
+
+    def _find_parents(self, part: Part, parent: Part) -> None:
+        """Turn the cell by which a child names its parent into the record that the parent's row became."""
+        made = dict(zip(self._parent_cells(part, parent), parent.outcomes, strict=True))
         for row in part.rows[: part.tried]:
             cell = row.values.get(PARENT) or ""
             outcome = made.get(cell)

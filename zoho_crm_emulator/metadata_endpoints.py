@@ -1,4 +1,4 @@
-"""Org, users, modules, fields and layouts as the API shows them.
+"""Org, taxes, users, modules, fields and layouts as the API shows them.
 
 The unchanging parts of each document lie in `shapes/`, one JSON file a document.
 """
@@ -15,6 +15,7 @@ from zoho_crm_emulator.calls import Answer, Call
 from zoho_crm_emulator.emulator import CURRENT_USER, ORG_ID, user_reference
 from zoho_crm_emulator.refusals import Refused, problem
 from zoho_crm_emulator.schema import PARENT, TAG, Catalog, Field, Layout, ModuleView
+from zoho_crm_emulator.taxes import ORG_TAXES
 
 SHAPES = Path(__file__).parent / "shapes"
 PROFILE = {"name": "Administrator", "id": "4876876000000000401"}
@@ -23,6 +24,7 @@ JSON_TYPES = {
     "integer": "integer", "currency": "double", "double": "double", "percent": "double", "boolean": "boolean",
     "lookup": "jsonobject", "ownerlookup": "jsonobject", "userlookup": "jsonobject", "multiselectpicklist": "jsonarray",
     "layout": "jsonobject", "subform": "jsonarray", "multiselectlookup": "jsonarray", "multiuserlookup": "jsonarray",
+    "linetax": "jsonarray",
 }  # fmt: skip
 
 
@@ -275,3 +277,19 @@ def org(call: Call) -> Answer:
         "users_license_purchased": call.emulator.credits.users,
     }
     return Answer({"org": [document]})
+
+
+def org_taxes(_call: Call) -> Answer:
+    """GET /crm/v8/org/taxes."""
+    taxes = [
+        {
+            "id": str(tax.id),
+            "name": tax.name,
+            "display_label": tax.name,
+            "value": tax.percentage,
+            "sequence_number": number,
+        }
+        for number, tax in enumerate(ORG_TAXES, start=1)
+    ]
+    preference = {"auto_populate_tax": False, "modify_tax_rates": True}
+    return Answer({"org_taxes": {"taxes": taxes, "preference": preference}})

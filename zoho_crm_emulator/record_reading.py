@@ -122,7 +122,7 @@ class Reader:
             if not there or module is None:
                 continue
             rows = self._emulator.store.read().execute(
-                "SELECT id, json_extract(doc, ?) FROM records WHERE +module = ? "
+                "SELECT id, json_extract(doc, ?), json_extract(doc, '$.Product_Code') FROM records WHERE +module = ? "
                 "AND id IN (SELECT value FROM json_each(?))",
                 (
                     f'$."{module.module.own_field}"',
@@ -130,9 +130,12 @@ class Reader:
                     msgspec.json.encode([int(value["id"]) for value in there]).decode(),
                 ),
             )
-            names = {str(record): name for record, name in rows}
+            names = {str(record): (name, code) for record, name, code in rows}
+            of_lines = self._view.module.rows_of and self._view.module.line_items
             for value in there:
-                value["name"] = names.get(value["id"])
+                value["name"], code = names.get(value["id"], (None, None))
+                if of_lines:
+                    value |= {"Product_Code": code, "Currency": "USD"}
 
 
 def fetch(connection: sqlite3.Connection, view: ModuleView, ids: Iterable[int]) -> list[StoredRecord]:

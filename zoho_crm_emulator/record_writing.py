@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from zoho_crm_emulator.documents import DOC_DECODER, DOC_ENCODER, add_to_count
+from zoho_crm_emulator.line_totals import recompute
 from zoho_crm_emulator.record_rules import RecordRules
 from zoho_crm_emulator.refusals import Refused, together
 from zoho_crm_emulator.schema import LAYOUT, Field, ModuleView
@@ -34,6 +35,7 @@ class Row:
     append: frozenset[str] = frozenset()
     refused: Refused | None = None
     children: dict[str, Rows] | None = None  # of its subforms and multiple lookups, where the request names them
+    rows_follow: bool = False  # of a job: rows of its subforms come in the same zip
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ class Rules:
     by_value: Field | None = None  # a field that is not unique, looked at first
     duplicate_named: str = "first"  # a switch
     links_repeat: bool = False  # a link that is there already is made once more
+    rows_may_end: bool = False  # an update may take away the last row of a subform that is demanded
     of_records: RecordRules | None = None  # what the module demands of a record as a whole
 
 
@@ -106,7 +109,13 @@ class Batch:
         self._save(state)
         if self._writer is not None:
             self._writer.save()
+        if self._view.module.line_items:
+            recompute(self._connection, self._view.module.line_items, self._with_totals(rows, outcomes))
         return outcomes
+
+    def _with_totals(self, _rows: Sequence[Row], outcomes: Sequence[Outcome]) -> set[int]:
+        """The records whose totals may have changed."""
+        return {outcome.id for outcome in outcomes if outcome.refused is None}
 
     def _all_new(self, rows: Sequence[Row], state: State) -> bool:
         """Whether every row is a record of its own that nothing stands against, so that none needs a look by itself."""
@@ -210,7 +219,8 @@ class Batch:
     def _written_with_rows(
         self, row: Row, children: dict[str, Rows], writer: RowWriter, state: State, ids: Iterator[int], index: int
     ) -> Outcome:
-        writer.check(children, self._match(row, state, index)[0])
+        needed = () if self._rules.rows_may_end else self._view.mandatory_rows
+        writer.check(children, self._match(row, state, index)[0], needed=needed)
         outcome = self._written(row, state, ids, index)
         writer.take(children, outcome.id)
         return outcome
@@ -247,7 +257,11 @@ class Batch:
         missing = [name for name in mandatory if values.get(name) is None and (doc is None or name in values)]
         for name in self._view.mandatory_rows:
             given = (row.children or {}).get(name)
-            if doc is None if given is None else not given.rows:
+            if given is None:
+                lacks = doc is None and not row.rows_follow
+            else:
+                lacks = not given.rows and (doc is None or not self._rules.rows_may_end)
+            if lacks:
                 missing.append(name)
         if missing:
             raise together([Refused("MANDATORY_NOT_FOUND", {"api_name": name}) for name in missing])

@@ -80,9 +80,15 @@ class Write:
         """How records are matched: `duplicate_check_fields` gives the order; by a switch also the set."""
         of_records = RecordRules.of(self.view, self.call.switches)
         links_repeat, named_field = self.call.switches.repeated_links == "again", self.call.switches.duplicate_named
+        rows_may_end = self.call.switches.last_line_item == "delete"
         if self.operation != "upsert":
             return Rules(
-                self.operation, [], links_repeat=links_repeat, of_records=of_records, duplicate_named=named_field
+                self.operation,
+                [],
+                links_repeat=links_repeat,
+                of_records=of_records,
+                duplicate_named=named_field,
+                rows_may_end=rows_may_end,
             )
         keys = {field.api_name: field for field in self.view.keys}
         own = self.view.own_key
@@ -113,6 +119,7 @@ class Write:
             links_repeat=links_repeat,
             of_records=of_records,
             duplicate_named=named_field,
+            rows_may_end=rows_may_end,
         )
 
     @staticmethod

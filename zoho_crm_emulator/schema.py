@@ -13,7 +13,7 @@ from zoho_crm_emulator.store import Store
 DataType = Literal[
     "text", "textarea", "email", "phone", "website", "picklist", "multiselectpicklist", "date", "datetime",
     "integer", "bigint", "currency", "double", "percent", "boolean", "lookup", "ownerlookup", "userlookup",
-    "autonumber", "layout", "subform", "multiselectlookup", "multiuserlookup",
+    "autonumber", "layout", "subform", "multiselectlookup", "multiuserlookup", "linetax",
 ]  # fmt: skip
 
 # The lengths Zoho's field metadata names for a type when the field itself names none.
@@ -21,7 +21,7 @@ LENGTHS: dict[str, int] = {
     "text": 255, "textarea": 2000, "email": 100, "phone": 30, "website": 450, "picklist": 120,
     "multiselectpicklist": 2000, "date": 20, "datetime": 40, "integer": 9, "bigint": 18, "currency": 16,
     "double": 16, "percent": 5, "boolean": 5, "lookup": 120, "ownerlookup": 120, "userlookup": 120,
-    "autonumber": 200, "layout": 120, "subform": 100, "multiselectlookup": 100, "multiuserlookup": 100,
+    "autonumber": 200, "layout": 120, "subform": 100, "multiselectlookup": 100, "multiuserlookup": 100, "linetax": 120,
 }  # fmt: skip
 TEXTAREA_LENGTHS = {"small": 2000, "large": 32000, "rich_text": 50000}
 # Fields whose value is a list of rows, each a record of a module that belongs to the field.
@@ -118,6 +118,7 @@ class Module(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     dependencies: tuple[Dependency, ...] = ()
     link: str | None = None  # of a multiple lookup's rows: the field that points to the other record
     rows_of: str | None = None  # the module whose subform (or multiple lookup) has its rows here
+    line_items: int = 0  # of a module with line items, and of theirs: the id of the latter; totals are computed then
     own_field: str = "Name"  # what Zoho checks for duplicates first when the caller names nothing
 
 

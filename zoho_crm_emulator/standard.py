@@ -1,7 +1,11 @@
-"""The modules the emulator starts with: Orders, with fields of all types and a subform, their lines, and customers."""
+"""The modules the emulator starts with: Orders, with fields of all types and a subform, their lines, and customers.
+
+Zoho's modules with line items are in `inventory.py`.
+"""
 
 from __future__ import annotations
 
+from zoho_crm_emulator import inventory
 from zoho_crm_emulator.schema import Catalog, DataType, Field, Module
 
 ORDER_STATUSES = ("New", "Paid", "Packed", "Shipped", "Delivered", "Cancelled", "Returned")
@@ -132,3 +136,4 @@ def install(catalog: Catalog) -> None:
     catalog.put_module(
         Module(api_name="Contacts", custom=False, own_field="Email"), [*contact_fields(), *system_fields()]
     )
+    inventory.install(catalog, system_fields())

@@ -7,7 +7,7 @@ null takes all. So the same request sent twice appends its rows twice.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from zoho_crm_emulator.documents import DOC_DECODER, DOC_ENCODER, add_to_count
 from zoho_crm_emulator.refusals import Refused, together
 from zoho_crm_emulator.schema import PARENT, Field, ModuleView
 from zoho_crm_emulator.store import Store
+from zoho_crm_emulator.taxes import or_percent
 
 MOST_ROWS = 100  # of one field of one record
 
@@ -49,6 +50,8 @@ class RowsCheck:
         self._check: dict[str, Check] = {
             one.api_name: checker(one, world) for one in view.stored if one.writable and one.api_name != PARENT
         }
+        if view.module.line_items and world.switches.line_discount == "percent_too":
+            self._check["Discount"] = or_percent(self._check["Discount"])
         self._link = None if known.data_type == "subform" else known.api_name
         self._mandatory = [name for name in view.mandatory if name != PARENT]
 
@@ -149,8 +152,8 @@ class RowWriter:
         ):
             self._docs[record] = (module, DOC_DECODER.decode(doc))
 
-    def check(self, asked: Mapping[str, Rows], parent: int | None) -> None:
-        """Raise Refused when a row is not the record's own, or the rows would become too many."""
+    def check(self, asked: Mapping[str, Rows], parent: int | None, *, needed: Collection[str] = ()) -> None:
+        """Raise Refused when a row is not the record's own, or rows would be too many, or none of those `needed`."""
         wrong: list[Refused] = []
         for name, given in asked.items():
             held = self._of(parent, given.module) if parent is not None else []
@@ -163,6 +166,8 @@ class RowWriter:
             added = sum(row.id is None and not row.deleted for row in given.rows)
             if len(known) - gone + added > MOST_ROWS:
                 wrong.append(too_many(name))
+            if name in needed and gone and len(known) - gone + added <= 0:
+                wrong.append(Refused("MANDATORY_NOT_FOUND", {"api_name": name}))
         if wrong:
             raise together(wrong)
 

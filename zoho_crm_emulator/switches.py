@@ -38,6 +38,8 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limits_as: Literal["number", "text"] = "number"  # `maximum_length` in details; the files differ
     datetime_z: Literal["accept", "refuse"] = "accept"  # `Z` for an offset; Zoho's TypeScript SDK sends only that
     excess_decimals: Literal["refuse", "round", "keep"] = "refuse"
+    line_discount: Literal["amount", "percent_too"] = "amount"  # of a line item: whether "5%" is taken
+    last_line_item: Literal["keep", "delete"] = "keep"  # whether an update may take away all line items
     owner_by_email: Literal["refuse", "accept"] = "refuse"  # {"email": ..} for a user, in place of his id
     validation_rule_code: Literal["CANNOT_PROCESS", "INVALID_DATA"] = "CANNOT_PROCESS"
     dependency_code: Literal["DEPENDENT_MISMATCH", "MAPPING_MISMATCH"] = "DEPENDENT_MISMATCH"
@@ -72,6 +74,8 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_rows: int = 25_000
     child_rows: int = 200  # rows of a subform, by Zoho's page on limits
     child_rows_per: Literal["file", "parent", "zip"] = "file"  # or of each record, or in a zip with the parent alone
+    line_items_in_job: Literal["demand", "later"] = "demand"  # of new records of a job, in its own zip
+    line_tax_cells: Literal["refuse", "names"] = "refuse"  # taxes of line items in a CSV
     max_read_rows: int = 200_000  # of a bulk read job's file
     default_date_format: str = "yyyy-MM-dd"
     default_datetime_format: str = "yyyy-MM-dd'T'HH:mm:ssXXX"
