@@ -13,7 +13,7 @@ from target_zoho_crm.api.errors import Stopped, ZohoError
 from target_zoho_crm.api.layouts import KnownFields
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.batch import Channel
-from target_zoho_crm.lines.line_mapping import CompiledLines
+from target_zoho_crm.lines.line_mapping import CompiledLines, OrgDirectories
 from target_zoho_crm.links.link_follow_up import has_links
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.user_directory import UserDirectory
@@ -48,6 +48,7 @@ class StreamCompiler:
         self._stop = stop
         self._fields = KnownFields(client)
         self._users = UserDirectory(client)
+        self._org = OrgDirectories.of(client, self._users.users)
         self.org_id: str | None = None
         """The org that the token is of; None where it was not asked for, or could not be read."""
 
@@ -81,7 +82,7 @@ class StreamCompiler:
             ConfigurationError: module, key field or mapping are of no use.
         """
         fields_of = self._fields_with_demands(own)
-        lines = stream_lines(self._settings, own, request.properties, fields_of=fields_of)
+        lines = stream_lines(self._settings, own, request.properties, fields_of=fields_of, org=self._org)
         mapping = stream_mapping(
             self._settings,
             own,

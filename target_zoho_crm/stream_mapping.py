@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sync_ledger.written_mappings import WrittenMapping
 from target_zoho_crm.api.codes import OwnCode, ZohoCode
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import ModuleFields
-from target_zoho_crm.lines.line_mapping import CompiledLines, compile_lines
+from target_zoho_crm.lines.line_mapping import CompiledLines, OrgDirectories, compile_lines
+from target_zoho_crm.lines.line_settings import WriteTo
 from target_zoho_crm.mapping.field_mapping import FieldMapping, compile_mapping
 from target_zoho_crm.mapping.reference_columns import with_references
 from target_zoho_crm.mapping.user_directory import Users
@@ -54,7 +56,17 @@ def stream_mapping(
             OwnCode.INVALID_FIELD_OPTION,
             f"`fields`, {mapping.with_rules.written[0].field.api_name}: `write` needs `operation` upsert.",
         )
+    rows = _lacking_rows(fields_of(stream.module), stream)
+    mapping = replace(mapping, lacking=(*mapping.lacking, *rows), lacking_rows=rows)
     return with_references(mapping, stream.fields, fields_of=fields_of, users=users)
+
+
+def _lacking_rows(fields: ModuleFields, stream: StreamSettings) -> tuple[str, ...]:
+    """The mandatory subforms, such as line items, that no line of an order goes to."""
+    lines = stream.lines
+    written = lines.subform if lines is not None and lines.write_to is WriteTo.SUBFORM else None
+    demanded = (each.api_name for each in fields.values() if each.mandatory and each.data_type == "subform")
+    return tuple(name for name in demanded if name != written)
 
 
 def stream_lines(
@@ -63,6 +75,7 @@ def stream_lines(
     properties: Mapping[str, Any],
     *,
     fields_of: Callable[[str], ModuleFields],
+    org: OrgDirectories,
 ) -> CompiledLines | None:
     """Compile how the stream's lines are written; None where orders have none.
 
@@ -77,6 +90,7 @@ def stream_lines(
         module=stream.module,
         key_field=stream.key_field,
         fields_of=fields_of,
+        org=org,
         timezone=settings.timezone,
         validate=settings.validate,
     )
@@ -97,6 +111,8 @@ def only_by_calls(mapping: FieldMapping, lines: CompiledLines | None, operation:
     if operation is Operation.INSERT:
         reasons += [f"{each.field.api_name} {each.upsert_only}" for each in mapping.apart.values()]
     if lines is not None:
+        if lines.demanded:
+            reasons.append(f"{lines.settings.subform} is mandatory, so new orders go in one call with their lines")
         reasons += [
             f"{each.field.api_name} of its lines {each.upsert_only}"
             for each in lines.mapping.written
@@ -127,10 +143,14 @@ def refuse_lacking(name: str, stream: StreamSettings, mapping: FieldMapping, key
     """
     if mapping.lacking and stream.writes.operation is not Operation.UPDATE:
         source = key_properties[0] if key_properties else "a property"
+        name = mapping.lacking[0]
+        way = f'Set `fields`, as in {{"{name}": {{"source": "{source}"}}}}.'
+        if name in mapping.lacking_rows:
+            way = f'Set `lines`, as in {{"write_to": "subform", "subform": "{name}"}} (docs/line-items.md).'
         raise configuration_error(
             ZohoCode.MANDATORY_FIELDS_NOT_MAPPED,
             f"Stream {name!r}: module {stream.module} demands {', '.join(mapping.lacking)}, to which no property goes: "
-            f'Zoho would refuse every order. Set `fields`, as in {{"{mapping.lacking[0]}": {{"source": "{source}"}}}}.',
+            f"Zoho would refuse every order. {way}",
         )
 
 

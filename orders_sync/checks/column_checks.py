@@ -10,6 +10,7 @@ from orders_sync.checks.findings import EXPECTED, Findings, Result
 from tap_legacy_orders.order_lines import DEFAULT_NAME
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.metadata import ModuleFields
+from target_zoho_crm.lines.line_mapping import OrgDirectories
 from target_zoho_crm.lines.line_settings import WriteTo
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.settings import Settings, StreamSettings
@@ -42,12 +43,13 @@ def check_lines(
     stream: StreamSettings,
     properties: Mapping[str, Any],
     fields_of: Callable[[str], ModuleFields],
+    org: OrgDirectories,
 ) -> None:
     """Check the lines' settings, and each of their columns."""
     if stream.lines is None:
         return
     try:
-        lines = stream_lines(settings, stream, properties, fields_of=fields_of)
+        lines = stream_lines(settings, stream, properties, fields_of=fields_of, org=org)
     except EXPECTED as error:
         findings.add_error("Lines", error)
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +27,8 @@ from target_zoho_crm.api.errors import ConfigurationError, ZohoError, close_name
 from target_zoho_crm.api.http_sessions import Session
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
+from target_zoho_crm.lines.line_mapping import OrgDirectories
+from target_zoho_crm.lines.line_settings import WriteTo
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.user_directory import UserDirectory
 from target_zoho_crm.settings import Settings, StreamSettings
@@ -153,6 +155,7 @@ class CrmChecks:
                 known[module] = ModuleFields.fetch(client, module)
             return known[module]
 
+        users = UserDirectory(client).users
         try:
             mapping = stream_mapping(
                 settings,
@@ -160,19 +163,27 @@ class CrmChecks:
                 properties,
                 entry["key_properties"],
                 fields_of=fields_of,
-                users=UserDirectory(client).users,
+                users=users,
             )
         except EXPECTED as error:
             self._findings.add_error("Mapping", error)
             return
         self.mapped = written_mapping(mapping, None)
         check_columns(self._findings, settings, properties, mapping, tap_lines(self._tap))
-        self._mandatory(client, fields, mapping)
-        check_lines(self._findings, settings, stream, properties, fields_of)
+        rows = (
+            {stream.lines.subform} if stream.lines is not None and stream.lines.write_to is WriteTo.SUBFORM else set()
+        )
+        self._mandatory(client, fields, mapping, rows)
+        check_lines(self._findings, settings, stream, properties, fields_of, OrgDirectories.of(client, users))
 
-    def _mandatory(self, client: ZohoClient, fields: ModuleFields, mapping: FieldMapping) -> None:
-        """Fields that new records need, as the module or a layout demands: Zoho's fields call has only the former."""
-        written = {each.field.api_name for each in mapping.written} | {mapping.key_field.api_name}
+    def _mandatory(
+        self, client: ZohoClient, fields: ModuleFields, mapping: FieldMapping, subforms: Collection[str]
+    ) -> None:
+        """Fields that new records need, as the module or a layout demands: Zoho's fields call has only the former.
+
+        `subforms` are those that lines are written to.
+        """
+        written = {each.field.api_name for each in mapping.written} | {mapping.key_field.api_name, *subforms}
         needed = {field.api_name for field in fields.values() if field.mandatory and field.writable_on_create}
         try:
             needed |= _required_by_layout(client, fields)

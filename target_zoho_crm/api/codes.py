@@ -142,9 +142,6 @@ class OwnCode(CodeRow):
         "Map it by `fields`, or leave it out by the tap's `exclude`; `orders-sync init` proposes fields.")
     INSERT_WITH_LINES = ("INSERT_WITH_LINES", _C, "An order whose lines failed could not be inserted again.",
         "Set `operation` to upsert or update, or leave `lines` out.")
-    SUBFORM_MANDATORY = ("SUBFORM_MANDATORY", _C,
-        "Zoho demands rows with a new order, and lines are written after their order.",
-        "Take `Required` off the subform in the layout editor, or set `lines.write_to` to module.")
     NO_DELETE_FIELD = ("NO_DELETE_FIELD", _C, "No field marks an order as deleted.",
         "Name a field of the module in `delete_field`.")
     NOT_FOR_JOBS = ("NOT_FOR_JOBS", _C, "A bulk write job's request has no place for what is asked.",

@@ -16,6 +16,9 @@ TAG = "tag"
 """Our word for the type of a record's tags; Zoho calls them text, and takes and gives an array."""
 
 LAYOUT = "layout"
+LINE_TAX = "linetax"
+"""The type of a line item's taxes, as Zoho's SDKs have it."""
+
 LINKS: frozenset[str] = frozenset({"multiselectlookup", "multiuserlookup"})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.errors import QuotaError, TransientError, blames_nobody
@@ -49,6 +50,10 @@ class LineCalls(ABC):
         Raises:
             ZohoError: what ends the run.
         """
+
+    def with_new(self, rows: LineRows) -> dict[str, dict[str, Any]]:  # noqa: ARG002 - of those that can
+        """The lines of orders as fields of the call that makes these; nothing where lines are records of their own."""
+        return {}
 
     @abstractmethod
     def delete_surplus(

@@ -61,6 +61,15 @@ class LineFollowUp:
         # The rows of one part are all there are, as those of a call, so that they need not be read again.
         return (replace(rest, lines=rows) if len(batch.entries) <= _ORDERS_AT_ONCE else rest), refusals
 
+    @property
+    def comes_with_new(self) -> bool:
+        """Whether the CRM demands lines of a new order."""
+        return self._lines.demanded
+
+    def with_new(self, batch: Batch) -> dict[str, dict[str, Any]]:
+        """The lines of new orders, where they go with them."""
+        return self._calls.with_new(batch.lines.of(batch.entries)) if self._lines.demanded else {}
+
     # After a call
 
     def after_call(self, batch: Batch, outcomes: list[Outcome]) -> list[Outcome]:

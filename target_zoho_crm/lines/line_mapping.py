@@ -7,19 +7,41 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
+from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import OwnCode, ZohoCode
 from target_zoho_crm.api.costs import FIELD_ROWS
 from target_zoho_crm.api.errors import configuration_error
-from target_zoho_crm.api.metadata import Field, ModuleFields
+from target_zoho_crm.api.metadata import LINE_TAX, Field, ModuleFields
 from target_zoho_crm.lines.line_reader import LineReader, LineRows, count_lines
-from target_zoho_crm.lines.line_settings import PARENT_ID, LinesSettings, WriteTo
+from target_zoho_crm.lines.line_references import LineDiscounts, LineReferences
+from target_zoho_crm.lines.line_settings import DISCOUNT, LIST_PRICE, PARENT_ID, QUANTITY, LinesSettings, WriteTo
 from target_zoho_crm.mapping.field_mapping import FieldMapping, MappedColumn, compile_mapping
 from target_zoho_crm.mapping.field_settings import FieldSettings, OnNull
-from target_zoho_crm.mapping.field_values import Refusal
+from target_zoho_crm.mapping.field_values import Refusal, reference_csv, reference_json
 from target_zoho_crm.mapping.key_folding import KeyFolding
+from target_zoho_crm.mapping.org_taxes import OrgTaxes, Taxes
+from target_zoho_crm.mapping.reference_columns import with_references
+from target_zoho_crm.mapping.references import OnMissingParent
+from target_zoho_crm.mapping.user_directory import Users
 from target_zoho_crm.writing.child_failures import MESSAGE_CHARACTERS
+from target_zoho_crm.writing.lookup_resolver import LookupDirectories
 from target_zoho_crm.writing.routing import LineCounts
 from target_zoho_crm.writing.upsert_body import upsert_body
+
+
+@dataclass(frozen=True)
+class OrgDirectories:
+    """Who and what of the org lines may name: users, taxes, and records by a value of theirs."""
+
+    users: Callable[[], Users]
+    taxes: Callable[[], Taxes]
+    records: LookupDirectories
+
+    @classmethod
+    def of(cls, client: ZohoClient, users: Callable[[], Users]) -> OrgDirectories:
+        """Those of a run; nothing is asked for before it is needed."""
+        return cls(users, OrgTaxes(client).taxes, LookupDirectories(client))
+
 
 _ORDER_ID = "the order's id"
 """Name of the column that holds the id of the order's record; no property of a line can collide with it by chance."""
@@ -41,6 +63,10 @@ class CompiledLines:
     order: MappedColumn
     reader: LineReader
     folding: KeyFolding
+    references: LineReferences
+    discounts: LineDiscounts | None
+    demanded: bool
+    """Whether a new order must have lines, which then go with it in one call."""
 
     @property
     def in_subform(self) -> bool:
@@ -54,11 +80,20 @@ class CompiledLines:
 
     def counts(self, rows: Iterable[Sequence[Any]]) -> LineCounts:
         """Count the lines of orders whose last value holds them."""
-        return LineCounts([count_lines(row[-1]) if row else 0 for row in rows], self.in_subform)
+        counts = [count_lines(row[-1]) if row else 0 for row in rows]
+        return LineCounts(counts, self.in_subform, with_orders=self.demanded)
 
     def read(self, encoded: Mapping[str, bytes | None], owners: dict[str, str] | None = None) -> LineRows:
-        """Read the lines of some orders, as `LineReader.read` says; a subform takes no more than 100."""
+        """Read the lines of some orders, as `LineReader.read` says; a subform takes no more than 100.
+
+        Raises:
+            ZohoError: records that the lines name could not be asked for.
+        """
         rows = self.reader.read(encoded, self.folding, owners)
+        refused = self.references.resolve(rows)
+        for order, of_order in (self.discounts.resolve(rows) if self.discounts is not None else {}).items():
+            refused.setdefault(order, {}).update(of_order)
+        rows.refusals |= {order: of_lines(of_order) for order, of_order in refused.items()}
         if self.in_subform:
             for order, count in _counts(rows).items():
                 if count > FIELD_ROWS:
@@ -95,6 +130,7 @@ def compile_lines(
     module: str,
     key_field: str,
     fields_of: Callable[[str], ModuleFields],
+    org: OrgDirectories,
     timezone: tzinfo,
     validate: bool,
 ) -> CompiledLines:
@@ -123,9 +159,13 @@ def compile_lines(
         timezone=timezone,
         validate=validate,
     )
+    mapping = with_references(mapping, settings.fields, fields_of=fields_of, users=org.users)
     order = next(column for column in mapping.columns if column.source == _ORDER_ID)
-    mapping = replace(mapping, columns=tuple(column for column in mapping.columns if column is not order))
-    sources = [column.source for column in mapping.columns]
+    columns = [column for column in mapping.columns if column is not order]
+    parents = {at: column.parent.kind for at, column in enumerate(columns) if column.parent is not None}
+    names = [column.field.api_name for column in columns]
+    mapping = replace(mapping, columns=tuple(_by_id(_by_tax(column, org)) for column in columns))
+    sources = [column.source for column in columns]
     return CompiledLines(
         settings=settings,
         module=fields.module,
@@ -134,12 +174,17 @@ def compile_lines(
         order=order,
         reader=LineReader(line, key_property=settings.key_property, sources=sources),
         folding=KeyFolding(folds_case=not mapping.key_field.case_sensitive),
+        references=LineReferences(parents, names, org.records),
+        discounts=None if settings.discount_percent is None else _discounts(settings, mapping),
+        demanded=in_subform and fields_of(module).named(settings.subform).mandatory,
     )
 
 
 def _refuse_options(fields: Mapping[str, FieldSettings]) -> None:
     for name, each in fields.items():
-        option = "find_by" if each.find_by else "null: keep" if each.null is OnNull.KEEP else "append" * each.append
+        creates = each.on_missing_parent not in (None, OnMissingParent.REJECT)
+        option = "null: keep" if each.null is OnNull.KEEP else "append" * each.append
+        option = f"on_missing_parent: {each.on_missing_parent}" if creates else option
         if option:
             raise configuration_error(
                 ZohoCode.INVALID_FIELD, f"`lines.fields`: {name} of a line cannot have `{option}`.", field=name
@@ -159,9 +204,6 @@ class _SubformFields(ModuleFields):
                 f"`lines.subform`: {subform} of module {module} is a {field.data_type}.",
                 field=subform,
             )
-        if field.mandatory:
-            what = f"Subform {subform} of module {module} is mandatory: Zoho would refuse each new order."
-            raise configuration_error(OwnCode.SUBFORM_MANDATORY, what, field=subform)
         rows = fields_of(field.subform_module or subform)
         return cls(rows.module, {PARENT_ID: Field(PARENT_ID, "lookup", lookup_module=module), **rows})
 
@@ -183,6 +225,30 @@ def _line_properties(settings: LinesSettings, properties: Mapping[str, Any]) -> 
             OwnCode.NO_LINES, f"`lines.key_property`: a line has no property {settings.key_property!r}."
         )
     return dict(line)
+
+
+def _by_id(column: MappedColumn) -> MappedColumn:
+    """The column of values that name records, once ids stand in their place."""
+    if column.parent is None:
+        return column
+    return replace(column, to_json=reference_json, to_csv=reference_csv, csv_find_by="id", parent=None)
+
+
+def _by_tax(column: MappedColumn, org: OrgDirectories) -> MappedColumn:
+    return replace(column, to_json=org.taxes().to_json) if column.field.data_type == LINE_TAX else column
+
+
+def _discounts(settings: LinesSettings, mapping: FieldMapping) -> LineDiscounts:
+    at = {column.field.api_name: position for position, column in enumerate(mapping.columns)}
+    missing = [name for name in (DISCOUNT, QUANTITY, LIST_PRICE) if name not in at]
+    if missing:
+        raise configuration_error(
+            ZohoCode.INVALID_FIELD,
+            f"`lines.discount_percent` {settings.discount_percent}: nothing of a line goes to {', '.join(missing)}.",
+            field=missing[0],
+        )
+    places = mapping.columns[at[DISCOUNT]].field.decimal_place
+    return LineDiscounts(at[DISCOUNT], at[QUANTITY], at[LIST_PRICE], DISCOUNT, 2 if places is None else places)
 
 
 def _parent(settings: LinesSettings, fields: ModuleFields, module: str) -> Field:

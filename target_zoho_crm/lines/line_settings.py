@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +15,9 @@ from target_zoho_crm.setting_schema import Setting
 
 PARENT_ID = "Parent_Id"
 """The field by which Zoho's subform rows point to their record."""
+
+DISCOUNT, QUANTITY, LIST_PRICE = "Discount", "Quantity", "List_Price"
+"""Fields of Zoho's line items."""
 
 
 class WriteTo(StrEnum):
@@ -60,6 +63,12 @@ LINES = th.ObjectType(
         in_payload=True,
         description=f"Property of a line that is its key; `{KEY_PROPERTY}` if absent.",
     ),
+    Setting(
+        "discount_percent",
+        th.StringType,
+        in_payload=True,
+        description="Property of a line item that is its discount in percent; written to `Discount` as the amount.",
+    ),
     Setting("fields", FIELDS, in_payload=True, description="As `fields`, for the lines."),
 )
 
@@ -76,6 +85,7 @@ class LinesSettings:
     order_field: str
     key_property: str
     fields: Mapping[str, FieldSettings]
+    discount_percent: str | None = None
 
 
 def read_lines(config: Mapping[str, Any] | None) -> LinesSettings | None:
@@ -88,6 +98,9 @@ def read_lines(config: Mapping[str, Any] | None) -> LinesSettings | None:
         return None
     write_to = WriteTo(config.get("write_to") or WriteTo.MODULE)
     in_module = write_to is WriteTo.MODULE
+    fields, percent = read_fields(config.get("fields") or {}), config.get("discount_percent")
+    if percent is not None:
+        fields = {**fields, DISCOUNT: replace(fields.get(DISCOUNT, FieldSettings(DISCOUNT)), source=percent)}
     return LinesSettings(
         property=config.get("property") or "lines",
         write_to=write_to,
@@ -96,5 +109,6 @@ def read_lines(config: Mapping[str, Any] | None) -> LinesSettings | None:
         key_field=config.get("key_field") or ("line_id" if in_module else "Line_Id"),
         order_field=config.get("order_field") or ("Order" if in_module else PARENT_ID),
         key_property=config.get("key_property") or KEY_PROPERTY,
-        fields=read_fields(config.get("fields") or {}),
+        fields=fields,
+        discount_percent=percent,
     )

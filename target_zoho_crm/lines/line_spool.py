@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 
 from sync_databases.chunks import chunks_of
+from target_zoho_crm.api.codes import OwnCode
+from target_zoho_crm.api.errors import TransientError
 from target_zoho_crm.lines.line_mapping import CompiledLines
 from target_zoho_crm.lines.line_reader import LineRows, count_lines
 from target_zoho_crm.writing.spool import spooling
@@ -49,7 +51,10 @@ class LineSpool:
             parts = (text.split(b"\t", 2) for text in file)
             wanted = ((order, text) for key, _, text in parts if (order := msgspec.json.decode(key)) in orders)
             for chunk in chunks_of(wanted, _ORDERS_AT_ONCE):
-                yield lines.read(dict(chunk))
+                rows = lines.read(dict(chunk))
+                if rows.refusals:  # what a line names was there when the order was checked
+                    raise TransientError(OwnCode.LINES_NOT_WRITTEN, next(iter(rows.refusals.values())).message)
+                yield rows
 
     def in_portions(self, orders: Collection[str], lines: CompiledLines, size: int) -> Iterator[LineRows]:
         """The same lines, `size` at a time: an order's lines may be divided."""

@@ -57,6 +57,8 @@ class SubformLines(LineCalls):
         ids = ids_of(outcomes)
         failures = ChildFailures()
         created = {outcome.key for outcome in outcomes if outcome.action == CREATED}
+        if self._lines.demanded:  # a new order came with its lines
+            rows, created = rows.of({order: id_ for order, id_ in ids.items() if order not in created}), set()
         rows = rows.of(ids)
         stated = rows.stated
         try:
@@ -76,6 +78,10 @@ class SubformLines(LineCalls):
         self, outcomes: Sequence[Outcome], rows: LineRows, failures: ChildFailures, *, splits: bool = False
     ) -> None:
         """Do nothing: `write` deletes rows with those that it changes and adds."""
+
+    def with_new(self, rows: LineRows) -> dict[str, dict[str, Any]]:
+        """The rows of new orders, which go in one call with them."""
+        return {order: {self._lines.settings.subform: list(of.values())} for order, of in self._wanted(rows).items()}
 
     def _there(self, ids: Iterable[str]) -> dict[str, list[ExistingLine]]:
         found: dict[str, list[ExistingLine]] = {}

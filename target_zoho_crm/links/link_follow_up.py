@@ -77,6 +77,15 @@ class LinkFollowUp:
         """Refuse none: a call that brings a bad link refuses its order itself."""
         return batch, []
 
+    @property
+    def comes_with_new(self) -> bool:
+        """Links are fields of their orders, and go with any call."""
+        return False
+
+    def with_new(self, batch: Batch) -> dict[str, dict[str, Any]]:  # noqa: ARG002 - as `FollowUp` has it
+        """Nothing beside the fields of the orders."""
+        return {}
+
     # After a call
 
     def after_call(self, batch: Batch, outcomes: list[Outcome]) -> list[Outcome]:

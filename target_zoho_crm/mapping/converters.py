@@ -13,7 +13,7 @@ from datetime import tzinfo
 from enum import Enum
 from typing import Any
 
-from target_zoho_crm.api.metadata import LAYOUT, LINKS, TAG, Field
+from target_zoho_crm.api.metadata import LAYOUT, LINE_TAX, LINKS, TAG, Field
 from target_zoho_crm.mapping import field_values, timestamps, value_checks
 from target_zoho_crm.mapping.field_settings import FieldSettings, OnTooLong, OnUnreadable
 from target_zoho_crm.mapping.field_values import Converter
@@ -25,7 +25,7 @@ DECIMAL = frozenset({"currency", "double", "decimal", "percent"})
 WHOLE = frozenset({"integer", "bigint"})
 PICKLISTS = frozenset({"picklist", "multiselectpicklist"})
 REFERENCES = frozenset({"lookup", "ownerlookup", "userlookup"})
-ONLY_IF_SAID = REFERENCES | LINKS | {TAG, LAYOUT}
+ONLY_IF_SAID = REFERENCES | LINKS | {TAG, LAYOUT, LINE_TAX}
 """Types whose fields no name alone leads to: they need ids, or make the stream go by upsert calls."""
 
 
@@ -227,6 +227,15 @@ def _tags(_wanted: _Wanted) -> Forms:
     )
 
 
+def _line_taxes(_wanted: _Wanted) -> Forms:
+    """By their names alone; `OrgTaxes` knows their percentages."""
+    return Forms(
+        field_values.tags_json,
+        field_values.tags_json,
+        upsert_only="holds taxes, of which the documents of bulk write say nothing",
+    )
+
+
 def _layout(_wanted: _Wanted) -> Forms:
     """One layout for a whole job is no column; see `Constant`."""
     return Forms(
@@ -247,6 +256,7 @@ _MAKERS: Sequence[tuple[frozenset[str], Callable[[_Wanted], Forms]]] = (
     (REFERENCES, _reference),
     (LINKS, _links),
     (frozenset({TAG}), _tags),
+    (frozenset({LINE_TAX}), _line_taxes),
     (frozenset({LAYOUT}), _layout),
 )
 WRITTEN = frozenset[str]().union(*(kinds for kinds, _ in _MAKERS))

@@ -92,6 +92,8 @@ class FieldMapping:
     lacking: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     """Properties that the settings send to a field, and that the stream does not have."""
+    lacking_rows: tuple[str, ...] = ()
+    """Those of `lacking` that are subforms."""
     nulled: set[str] = dataclass_field(default_factory=set, compare=False)
     """Fields of which a value that is none, or that cannot be read, was written as null."""
 

@@ -7,7 +7,7 @@ followed up from memory; a job's from what was kept on the disk, or from the jou
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.batch import Batch
@@ -18,7 +18,18 @@ class FollowUp(Protocol):
     """One kind of what belongs to orders."""
 
     def refuse(self, batch: Batch) -> tuple[Batch, list[Outcome]]:
-        """Take out orders of which a part cannot be written; gives the others, and the refusals."""
+        """Take out orders of which a part cannot be written; gives the others, and the refusals.
+
+        Raises:
+            ZohoError: what they name could not be asked for.
+        """
+
+    @property
+    def comes_with_new(self) -> bool:
+        """Whether it goes into the call that makes an order, since the CRM demands it of new records."""
+
+    def with_new(self, batch: Batch) -> dict[str, dict[str, Any]]:
+        """What goes into the call that makes these orders, by the order's key and the field's name."""
 
     def after_call(self, batch: Batch, outcomes: list[Outcome]) -> list[Outcome]:
         """Write what belongs to the orders of one call; their outcomes with those of their parts.
@@ -65,6 +76,19 @@ class FollowUps:
             batch, further = follow_up.refuse(batch)
             refused += further
         return batch, refused
+
+    @property
+    def comes_with_new(self) -> bool:
+        """Whether any of them does."""
+        return any(follow_up.comes_with_new for follow_up in self.each)
+
+    def with_new(self, batch: Batch) -> dict[str, dict[str, Any]]:
+        """As `FollowUp.with_new`."""
+        found: dict[str, dict[str, Any]] = {}
+        for follow_up in self.each:
+            for key, fields in follow_up.with_new(batch).items():
+                found.setdefault(key, {}).update(fields)
+        return found
 
     def after_call(self, batch: Batch, outcomes: list[Outcome]) -> list[Outcome]:
         """As `FollowUp.after_call`."""

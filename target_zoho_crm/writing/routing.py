@@ -96,11 +96,15 @@ class Plan:
 
 
 class LineCounts:
-    """How many lines each record has, in the records' order; and whether they are rows of a subform."""
+    """How many lines each record has, in the records' order; and whether they are rows of a subform.
 
-    def __init__(self, counts: Sequence[int], in_subform: bool) -> None:  # noqa: FBT001 - what it is of
+    `with_orders`: new records take their lines along in their own call, for nothing; which are known is not known here.
+    """
+
+    def __init__(self, counts: Sequence[int], in_subform: bool, *, with_orders: bool = False) -> None:  # noqa: FBT001
         self._counts = counts
         self.in_subform = in_subform
+        self.with_orders = with_orders
         self._lines = [0, *accumulate(counts)]
         self._credits: dict[int, list[int]] = {}
 
@@ -130,6 +134,8 @@ class LineCounts:
         return found
 
     def _of_call(self, start: int, end: int) -> int:
+        if self.with_orders:
+            return 0
         return upsert_credits(sum(map(bool, self._counts[start:end])) if self.in_subform else self.within(start, end))
 
 
@@ -299,7 +305,9 @@ def _why(
         rest = credits_ - of_links - (len(sizes) + line_jobs_) * JOB_CREDITS - upsert_credits(upserts)
         if line_jobs_:
             parts.append(f"lines in {line_jobs_} more job(s) at {JOB_CREDITS}")
-        if rest or not line_jobs_:
+        if lines.with_orders:
+            parts.append("lines in the calls of new orders")
+        elif rest or not line_jobs_:
             parts.append(f"lines by upsert = {rest:,} credits")
     if of_links:
         parts.append(f"links of multiple lookups = {of_links:,} credits")

@@ -105,10 +105,14 @@ class UpsertWriter:
 
     def _write(self, batch: Batch) -> list[Outcome]:
         """Make the call; orders of a call that failed as a whole have no outcome and are left unsynced."""
-        batch, outcomes = self._follow_ups.refuse(batch)
+        try:
+            batch, outcomes = self._follow_ups.refuse(batch)
+        except (TransientError, QuotaError) as error:
+            self._unsent(batch, batch.entries, error)
+            return []
         if not batch.entries:
             return outcomes
-        by_id = batch.mapping.matches_by_more or batch.mapping.has_rules
+        by_id = batch.mapping.matches_by_more or batch.mapping.has_rules or self._follow_ups.comes_with_new
         if self._policy.operation is Operation.UPSERT and by_id:
             send = self._send_owned if batch.mapping.has_rules else self._send
             return outcomes + self._by_id.write(batch, send, self._leave)
@@ -181,6 +185,7 @@ class UpsertWriter:
             operation=operation,
             ids=ids,
             left=batch.left,
+            rows_of=self._follow_ups.with_new(batch) if operation is Operation.INSERT else None,
         )
 
     def _answered(self, batch: Batch, body: bytes, operation: Operation, *, again: bool) -> list[Outcome]:

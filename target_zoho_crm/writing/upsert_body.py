@@ -30,6 +30,7 @@ def upsert_body(
     operation: Operation = Operation.UPSERT,
     ids: abc.Mapping[str, str] | None = None,
     left: abc.Mapping[str, abc.Collection[str]] | None = None,
+    rows_of: abc.Mapping[str, abc.Mapping[str, Any]] | None = None,
 ) -> tuple[bytes, dict[str, Refusal]]:
     """The JSON of up to 100 records, and the refusals by key of those that are not in it.
 
@@ -46,6 +47,7 @@ def upsert_body(
         operation: which call it is for.
         ids: of an update, the records' ids by key.
         left: fields that are left out, by key.
+        rows_of: further fields that hold rows, by key.
     """
     whole: dict[str, Any] = (
         {"duplicate_check_fields": [mapping.key_field.api_name]} if operation is Operation.UPSERT else {}
@@ -54,10 +56,10 @@ def upsert_body(
     conversion = Conversion(mapping, Form.JSON, positions)
     converted = conversion.convert(keys, rows)
     names = [mapping.key_field.api_name, *conversion.names]
-    body = _encoded(mapping, names, converted, whole, ids, left, ignore_empty=ignore_empty)
+    body = _encoded(mapping, names, converted, whole, ids, left, rows_of or {}, ignore_empty=ignore_empty)
     if body is None or b"\\u0000" in body:
         converted = conversion.convert(keys, rows, look_at_text=True)
-        body = _encoded(mapping, names, converted, whole, ids, left, ignore_empty=ignore_empty)
+        body = _encoded(mapping, names, converted, whole, ids, left, rows_of or {}, ignore_empty=ignore_empty)
     return body or b"", converted.refusals
 
 
@@ -68,6 +70,7 @@ def _encoded(
     further: abc.Mapping[str, Any],
     ids: abc.Mapping[str, str] | None,
     left: abc.Mapping[str, abc.Collection[str]] | None,
+    rows_of: abc.Mapping[str, abc.Mapping[str, Any]],
     *,
     ignore_empty: bool,
 ) -> bytes | None:
@@ -86,6 +89,8 @@ def _encoded(
             records = [{**record, APPEND: appended} for record in records]
         if ignore_empty:
             records = [{name: value for name, value in record.items() if value is not None} for record in records]
+        if rows_of:
+            records = [{**record, **rows_of.get(key, {})} for key, record in zip(converted.keys, records, strict=True)]
         return _ENCODER.encode({"data": records, **further})
     except UnicodeEncodeError:
         return None
