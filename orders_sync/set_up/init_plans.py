@@ -18,7 +18,7 @@ from tap_legacy_orders.order_lines import LinesTable
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.metadata import ModuleFields
-from target_zoho_crm.lines.line_settings import WriteTo
+from target_zoho_crm.lines.line_settings import LinesSettings, WriteTo
 from target_zoho_crm.mapping.field_settings import FieldSettings
 from target_zoho_crm.settings import Settings, StreamSettings
 
@@ -82,9 +82,8 @@ def plans_for(
     if stream.lines is None:
         return found, [f"The lines of table {lines.name} are not written: `lines` of the target is not set."]
     if stream.lines.write_to is WriteTo.SUBFORM:
-        return found, [
-            f"Fields of the subform {stream.lines.subform} are made by hand; `doctor` names columns that have none."
-        ]
+        rest = f"Fields of the subform {stream.lines.subform} are made by hand; `doctor` names columns that have none."
+        return found, [*_by_hand(stream.module, stream.lines, fields_of), rest]
     line = properties[lines.property]["items"]["properties"]
     source = Source(line, lines.columns, lines.key, [stream.lines.key_property], _aside_of_lines(lines))
     there = _There(lines.name, lines.schema, source)
@@ -95,6 +94,15 @@ def plans_for(
         f"Module {module.module} has no field {stream.lines.order_field}: make a lookup to {stream.module} by hand."
     )
     return found, [lookup] if missing else []
+
+
+def _by_hand(module: str, lines: LinesSettings, fields_of: Callable[[str], ModuleFields]) -> list[str]:
+    """The field of a subform's rows that holds their keys, where it is not there: no call makes fields in a subform."""
+    subform = fields_of(module).named(lines.subform)
+    if lines.key_field in fields_of(subform.subform_module or lines.subform):
+        return []
+    what = "line items" if subform.mandatory else "subform"
+    return [f"Make a text field {lines.key_field} in the {what} {lines.subform} by hand: it holds the lines' keys."]
 
 
 @dataclass(frozen=True)
