@@ -17,6 +17,7 @@ from target_zoho_crm.lines.line_jobs import LineJobs
 from target_zoho_crm.lines.line_mapping import CompiledLines
 from target_zoho_crm.lines.module_lines import ModuleLines
 from target_zoho_crm.lines.subform_lines import SubformLines
+from target_zoho_crm.lines.total_check import TotalCheck
 from target_zoho_crm.links.link_calls import LinkCalls
 from target_zoho_crm.links.link_follow_up import LinkFollowUp, has_links
 from target_zoho_crm.links.link_jobs import LinkJobs
@@ -29,6 +30,7 @@ from target_zoho_crm.writing.insertion import Insertion
 from target_zoho_crm.writing.job_steps import JobSteps
 from target_zoho_crm.writing.owned_fields import OwnedFields
 from target_zoho_crm.writing.records_by_key import RecordsByKey
+from target_zoho_crm.writing.records_read import RecordsRead
 from target_zoho_crm.writing.routing import Routing
 from target_zoho_crm.writing.upsert import UpsertWriter
 from target_zoho_crm.writing.workers import RunWorkers
@@ -70,6 +72,8 @@ class WriterParts:
             each.append(self._links(mapping, routing, child_jobs))
         if lines is not None:
             each.append(self._lines(lines, routing, child_jobs))
+            if lines.settings.total_field is not None:
+                each.append(self._totals(lines.settings.total_field, lines))
         follow_ups = FollowUps(tuple(each))
         upserts = UpsertWriter(
             self.policy,
@@ -116,6 +120,10 @@ class WriterParts:
             spool=self.spool,
             routing=routing,
         )
+
+    def _totals(self, field: str, lines: CompiledLines) -> TotalCheck:
+        records = RecordsRead(self.client, self.policy.module)
+        return TotalCheck(self.policy.stream, field, lines.settings.on_total_mismatch, records)
 
     def _lines(self, lines: CompiledLines, routing: Routing, child_jobs: ChildJobs) -> LineFollowUp:
         kind: type[LineCalls] = SubformLines if lines.in_subform else ModuleLines

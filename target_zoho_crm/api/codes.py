@@ -45,6 +45,8 @@ class OwnCode(CodeRow):
         "Correct the other unique field's value, or make that field not unique; then `orders-sync retry` the orders.")
     NOT_IN_CRM = ("NOT_IN_CRM", _D, "The order is to be updated, and the CRM has no record of its key.",
         "Set `operation` to upsert, or create it.")
+    TOTAL_DIFFERS = ("TOTAL_DIFFERS", _D, "The CRM computed another total of the order's lines than the order has.",
+        "Compare its lines, taxes and discounts; or set `lines.on_total_mismatch` to warn.")
     # It passes by itself.
     BREAKS_CALLS = (LedgerCode.BREAKS_CALLS.value, _T,
         "Each call that holds the order fails as a whole, and Zoho does not say why; the others of these calls went.",

@@ -14,7 +14,16 @@ from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import LINE_TAX, Field, ModuleFields
 from target_zoho_crm.lines.line_reader import LineReader, LineRows, count_lines
 from target_zoho_crm.lines.line_references import LineDiscounts, LineReferences
-from target_zoho_crm.lines.line_settings import DISCOUNT, LIST_PRICE, PARENT_ID, QUANTITY, LinesSettings, WriteTo
+from target_zoho_crm.lines.line_settings import (
+    DISCOUNT,
+    GRAND_TOTAL,
+    LIST_PRICE,
+    PARENT_ID,
+    QUANTITY,
+    LinesSettings,
+    WriteTo,
+)
+from target_zoho_crm.mapping.converters import DECIMAL
 from target_zoho_crm.mapping.field_mapping import FieldMapping, MappedColumn, compile_mapping
 from target_zoho_crm.mapping.field_settings import FieldSettings, OnNull
 from target_zoho_crm.mapping.field_values import Refusal, reference_csv, reference_json
@@ -150,6 +159,8 @@ def compile_lines(
             field=parent.api_name,
         )
     _refuse_options(settings.fields)
+    if settings.total_field is not None:
+        _check_totals(settings.total_field, fields_of(module))
     mapping = compile_mapping(
         {_ORDER_ID: {"type": ["string"]}, **line},
         fields,
@@ -249,6 +260,17 @@ def _discounts(settings: LinesSettings, mapping: FieldMapping) -> LineDiscounts:
         )
     places = mapping.columns[at[DISCOUNT]].field.decimal_place
     return LineDiscounts(at[DISCOUNT], at[QUANTITY], at[LIST_PRICE], DISCOUNT, 2 if places is None else places)
+
+
+def _check_totals(name: str, orders: ModuleFields) -> None:
+    """Refuse a comparison of totals in a module that has none to compare."""
+    for field in (orders.named(name), orders.named(GRAND_TOTAL)):
+        if field.data_type not in DECIMAL:
+            raise configuration_error(
+                ZohoCode.INVALID_FIELD,
+                f"`lines.total_field`: {field.api_name} of module {orders.module} is no amount.",
+                field=field.api_name,
+            )
 
 
 def _parent(settings: LinesSettings, fields: ModuleFields, module: str) -> Field:

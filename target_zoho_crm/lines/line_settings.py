@@ -19,6 +19,16 @@ PARENT_ID = "Parent_Id"
 DISCOUNT, QUANTITY, LIST_PRICE = "Discount", "Quantity", "List_Price"
 """Fields of Zoho's line items."""
 
+GRAND_TOTAL = "Grand_Total"
+"""The field of an order that the CRM computes from its line items."""
+
+
+class OnTotalMismatch(StrEnum):
+    """What becomes of an order whose total the CRM computes otherwise."""
+
+    WARN = "warn"
+    REJECT = "reject"
+
 
 class WriteTo(StrEnum):
     """What an order's lines become."""
@@ -69,6 +79,18 @@ LINES = th.ObjectType(
         in_payload=True,
         description="Property of a line item that is its discount in percent; written to `Discount` as the amount.",
     ),
+    Setting(
+        "total_field",
+        th.StringType,
+        in_payload=False,
+        description="Field of the order with the legacy total: compared with the `Grand_Total` that the CRM computes.",
+    ),
+    Setting(
+        "on_total_mismatch",
+        th.StringType(allowed_values=[each.value for each in OnTotalMismatch]),
+        in_payload=False,
+        description="What becomes of an order whose totals differ: `warn` (if absent) names it, `reject` refuses it.",
+    ),
     Setting("fields", FIELDS, in_payload=True, description="As `fields`, for the lines."),
 )
 
@@ -86,6 +108,8 @@ class LinesSettings:
     key_property: str
     fields: Mapping[str, FieldSettings]
     discount_percent: str | None = None
+    total_field: str | None = None
+    on_total_mismatch: OnTotalMismatch = OnTotalMismatch.WARN
 
 
 def read_lines(config: Mapping[str, Any] | None) -> LinesSettings | None:
@@ -111,4 +135,6 @@ def read_lines(config: Mapping[str, Any] | None) -> LinesSettings | None:
         key_property=config.get("key_property") or KEY_PROPERTY,
         fields=fields,
         discount_percent=percent,
+        total_field=config.get("total_field"),
+        on_total_mismatch=OnTotalMismatch(config.get("on_total_mismatch") or OnTotalMismatch.WARN),
     )

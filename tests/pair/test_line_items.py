@@ -5,21 +5,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pair_of_plugins
 import pytest
-from shop_with_line_items import ShopWithLineItems
+from shop_with_line_items import TAXES, ShopWithLineItems
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
 ORDERS = int(os.environ.get("WHOLE_ORDERS", "160"))
 CLIENT = "target_zoho_crm.api.client.ZohoClient"
+SDK_READER = Path(__file__).parents[1] / "emulator" / "sdk_reader.py"
 STREAM_LEDGER = "target_zoho_crm.confirmation.stream_ledger.StreamLedger"
 
 
@@ -79,6 +84,50 @@ def test_a_first_load_costs_a_credit_for_ten_orders(shop: ShopWithLineItems) -> 
     assert "lines in the calls of new orders; 10 credits in all" in ended.err
     assert shop.emulator.admin.stats()["credits"]["by_kind"]["write"] == 10
     shop.assert_whole()
+
+
+@pytest.mark.parametrize("on_mismatch", ["warn", "reject"])
+def test_a_total_that_the_crm_computes_otherwise_is_named(shop: ShopWithLineItems, on_mismatch: str) -> None:
+    shop.target_config["lines"] |= {"total_field": "Legacy_Total", "on_total_mismatch": on_mismatch}
+    shop.insert_whole(keys(3), most_lines=2)
+    shop.change(["SO-1"], total_amount=Decimal("1234567.89"))
+    ended = shop.run()
+    (wrong,) = [record for key, record in shop.crm().items() if key == "SO-1"]
+    said = f"Grand_Total is {wrong['Grand_Total']}, and Legacy_Total 1234567.89"
+    ack = shop.acks()["SO-1"]
+    if on_mismatch == "warn":
+        assert (ack.status, ended.summary["synced"]) == ("synced", 3), ended.err
+        assert f"the totals of 1 orders differ (order 'SO-1': {said})" in ended.err
+    else:
+        assert (ack.status, ack.error_code, ack.zoho_id) == ("rejected", "TOTAL_DIFFERS", wrong["id"])
+        assert said in ack.error_message
+        assert ended.summary["synced"] == 2, ended.err
+
+
+def test_zohos_sdk_reads_the_legacy_totals(shop: ShopWithLineItems, tmp_path: Path) -> None:
+    shop.insert_whole(keys(6), most_lines=5)
+    assert shop.run().summary["synced"] == 6
+    emulator, ids = shop.emulator, [ack.zoho_id for ack in shop.acks().values()]
+    wanted = {"modules": ["Sales_Orders", "Ordered_Items"], "records": {"Sales_Orders": ids}, "jobs": []}
+    (tmp_path / "sdk").mkdir()
+    read = subprocess.run(
+        [
+            *(sys.executable, SDK_READER, emulator.base_url, emulator.client_id, emulator.client_secret),
+            *(emulator.refresh_token, tmp_path / "sdk"),
+        ],
+        input=json.dumps(wanted),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert read.returncode == 0, read.stderr
+    records = {each["Legacy_No"][1]: each for each in json.loads(read.stdout)["records"].values()}
+    for key, order in shop.orders().items():
+        assert Decimal(str(records[key]["Grand_Total"][1])) == order.total_amount
+        lines = [line for _, line in records[key]["Ordered_Items"]]
+        assert sum(Decimal(str(line["Net_Total"][1])) for line in lines) == order.total_amount
+        assert all(line["Product_Name"][1]["Product_Code"][1].startswith("P-") for line in lines)
+        assert {tax[1]["name"] for line in lines for tax in line["Line_Tax"]} <= {*TAXES}
 
 
 def test_an_unknown_product_refuses_its_order_alone_and_is_named(shop: ShopWithLineItems) -> None:
