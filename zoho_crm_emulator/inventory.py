@@ -15,7 +15,7 @@ from zoho_crm_emulator.schema import Catalog, DataType, Field, Module
 
 
 @dataclass(frozen=True)
-class _Standard:
+class Standard:
     """One such module: the field of its line items, and what it has beside the fields of all four."""
 
     name: str
@@ -39,13 +39,13 @@ def _pick(api_name: str, *values: str) -> Field:
     return _field(api_name, "picklist", pick_list=values)
 
 
-_MODULES = (
-    _Standard(
+STANDARD = (
+    Standard(
         "Quotes",
         "Quoted_Items",
         (_pick("Quote_Stage", "Draft", "Negotiation", "Delivered", "Confirmed"), _field("Valid_Till", "date")),
     ),
-    _Standard(
+    Standard(
         "Sales_Orders",
         "Ordered_Items",
         (
@@ -58,7 +58,7 @@ _MODULES = (
             _money("Sales_Commission"),
         ),
     ),
-    _Standard(
+    Standard(
         "Invoices",
         "Invoiced_Items",
         (
@@ -69,7 +69,7 @@ _MODULES = (
             _field("Purchase_Order", "text", length=100),
         ),
     ),
-    _Standard(
+    Standard(
         "Purchase_Orders",
         "Purchase_Items",
         (
@@ -140,7 +140,7 @@ def install(catalog: Catalog, system_fields: list[Field]) -> None:
     )
     vendor = [_field("Vendor_Name", "text", length=100, system_mandatory=True), _field("Email", "email")]
     catalog.put_module(Module(api_name="Vendors", custom=False, own_field="Vendor_Name"), [*vendor, *system_fields])
-    for one in _MODULES:
+    for one in STANDARD:
         head = Module(api_name=one.name, custom=False, own_field="Subject")
         catalog.put_module(head, [*_head_fields(one.own), *system_fields])
         items = _field(one.items, "subform", system_mandatory=True)

@@ -21,7 +21,8 @@ HASH_BYTES = 16
 _FORM = 1
 """To be raised when the same values would be sent otherwise than before."""
 
-_LEFT_OUT = ("columns", "unmapped", "absent", "nulled", "write")  # the columns are described one by one
+_LEFT_OUT = ("columns", "unmapped", "absent", "lacking_rows", "nulled", "write")
+"""The columns are described one by one."""
 _ONCE_THERE, _NEXT = ", external=False", ", picklist="
 """An attribute that fields no longer have, and the one after it: it stays in the hash, as ledgers in use have it."""
 

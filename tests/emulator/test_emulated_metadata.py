@@ -2,6 +2,10 @@ from __future__ import annotations
 
 from emulator_client import ZGID, Client
 
+from zoho_crm_emulator.inventory import STANDARD
+
+WITH_LINE_ITEMS = [name for each in STANDARD for name in (each.name, each.items)]
+
 
 def test_the_org_has_a_zgid_that_is_not_its_id(crm: Client) -> None:
     org = crm.get("/crm/v8/org").json()["org"][0]
@@ -51,7 +55,8 @@ def test_modules_and_fields_can_be_added_altered_and_removed(crm: Client) -> Non
     admin.add_field("Shipments", "Weight", "double", decimal_place=2)
     admin.alter_field("Shipments", "Weight", system_mandatory=True)
     names = [module["api_name"] for module in crm.get("/crm/v8/settings/modules").json()["modules"]]
-    assert names == ["Orders", "Accounts", "Order_Lines", "Lines", "Contacts", "Shipments"]
+    own = ["Orders", "Accounts", "Order_Lines", "Lines", "Contacts", "Products", "Vendors"]
+    assert names == [*own, *WITH_LINE_ITEMS, "Shipments"]
     item = crm.upsert([{"Number": "1"}], "Shipments", duplicate_check_fields=["Number"]).json()["data"][0]
     assert item["code"] == "MANDATORY_NOT_FOUND"
     admin.remove_field("Shipments", "Weight")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from emulator_client import Client, files_zip
 
-from zoho_crm_emulator.inventory import _MODULES
+from zoho_crm_emulator.inventory import STANDARD
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_the_orgs_taxes_can_be_read(crm: Client) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("module", _MODULES, ids=lambda module: module.name)
+@pytest.mark.parametrize("module", STANDARD, ids=lambda module: module.name)
 def test_metadata_say_what_is_mandatory_and_what_is_computed(crm: Client, module: Any) -> None:
     def fields(name: str) -> dict[str, Any]:
         told = crm.get("/crm/v8/settings/fields", params={"module": name}).json()["fields"]
