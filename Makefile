@@ -44,7 +44,7 @@ help:
 	@echo "make nightly   what takes hours: deeper tests, faults, histories, mutants; a second call goes on (SEEDS=, HOURS=)"
 	@echo "make faults    every fault on real processes and each engine, with a table; about 15 minutes"
 	@echo "make sleeps    200 runs with one process stopped for 20 to 130 s; a second call goes on (SLEEPS=, JOBS=, SEED=)"
-	@echo "make whole-orders  10,000 orders with their lines, in both ways and by both channels, with kills (ORDERS=); takes long"
+	@echo "make whole-orders  10,000 orders with their lines, in every way and by both channels, with kills (ORDERS=); takes long"
 	@echo "make simulate  30,000 histories of faults, killed and overlapping runs in one process (SEEDS=, SEED=)"
 	@echo "make simulate-day  24 simulated hours of mixed traffic under faults (HOURS=)"
 	@echo "make mutants   deliberate bugs, each with the history that shows it"
@@ -92,7 +92,7 @@ sleeps:
 
 whole-orders:
 	@$(PYTHON) -m scripts.environment dev
-	WHOLE_ORDERS=$(ORDERS) $(BIN)/python -m pytest -s -p no:xdist tests/pair/test_whole_orders.py -k load_and_change
+	WHOLE_ORDERS=$(ORDERS) $(BIN)/python -m pytest -s -p no:xdist tests/pair/test_whole_orders.py tests/pair/test_line_items.py -k 'load_and_change or sums'
 
 simulate:
 	@$(PYTHON) -m scripts.environment dev

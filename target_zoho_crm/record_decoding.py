@@ -287,7 +287,7 @@ class RowReader:
 
         def read_own(rows: list[Any]) -> list[str]:
             keys = list(map(own, rows))
-            if None in keys or "" in keys:
+            if None in keys or "" in keys or any(map(str.isspace, keys)):  # Zoho trims: blanks are no key to it
                 raise BadRecordError("the record has no key", field=KEY_PROPERTY)
             return keys
 
@@ -325,9 +325,9 @@ def key_text(key: str) -> str:
     """Check a key.
 
     Raises:
-        BadRecordError: it is empty.
+        BadRecordError: it is empty, or blanks alone, which Zoho trims.
     """
-    if not key:
+    if not key or key.isspace():
         raise BadRecordError("the record has no key")
     return key
 

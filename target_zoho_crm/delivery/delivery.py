@@ -99,7 +99,8 @@ class Delivery:
         It waits its turn like the others: an older version may be in flight, and a newer one may yet come.
         """
         self._has_unreadable = True
-        key = key or f"record {self._state_gate.counts(self._stream)[READ] + 1} without a key"
+        if not key.strip():
+            key = f"record {self._state_gate.counts(self._stream)[READ] + 1} without a key"
         self.add(Rows([key], [version], [(refusal,)]))
 
     def flush(self) -> None:

@@ -1,6 +1,6 @@
 """Orders into Zoho's Sales_Orders: line items, products by code, taxes, and totals equal to the cent.
 
-`LINE_ITEM_ORDERS` sets how many orders the first test loads; `make whole-orders` loads 10,000.
+`WHOLE_ORDERS` sets how many orders the first test loads; `make whole-orders` loads 10,000.
 """
 
 from __future__ import annotations

@@ -47,12 +47,13 @@ TROUBLES: dict[str, Callable[[str], bytes]] = {
     "no key": lambda good: ("{" + good[good.index(NAME) :]).encode(),
     "a null key": lambda good: with_key(good, "null"),
     "an empty key": lambda good: with_key(good, '""'),
+    "a key of blanks": lambda good: with_key(good, '" \\u00a0 "'),
     LIST: lambda good: with_key(good, "[1]"),
     "nested without end": lambda good: good.replace("Zoë", "~").replace('"~"', "[" * 3000 + "]" * 3000).encode(),
     "a list for a text": lambda good: good.replace('"Zoë"', "[NaN]").encode(),
     "a deep NaN": lambda good: good.replace('"part":1', '"part":NaN').encode(),
 }
-WITHOUT_KEY = {"no key", "a null key", "an empty key", LIST}
+WITHOUT_KEY = {"no key", "a null key", "an empty key", "a key of blanks", LIST}
 SCHEMA = {
     "type": "SCHEMA",
     "stream": "orders",
