@@ -213,28 +213,24 @@ class Shop:
     # What became of it
 
     def acks(self) -> dict[str, Any]:
-        ledger = Ledger.open(self.ack_url)
-        try:
-            with ledger.connect() as connection:
-                return {row.record_key: row for row in connection.execute(sa.select(ledger.tables.ack))}
-        finally:
-            ledger.close()
+        return {row.record_key: row for row in self._ledger_rows("ack")}
 
     def acks_of(self, stream: str) -> dict[str, Any]:
         """The acks of one stream, where the ledger has several."""
-        ledger = Ledger.open(self.ack_url)
-        try:
-            with ledger.connect() as connection:
-                query = sa.select(ledger.tables.ack).where(ledger.tables.ack.c.stream == stream)
-                return {row.record_key: row for row in connection.execute(query)}
-        finally:
-            ledger.close()
+        return {row.record_key: row for row in self._ledger_rows("ack") if row.stream == stream}
 
     def jobs(self) -> list[Any]:
+        return self._ledger_rows("job")
+
+    def _ledger_rows(self, name: str) -> list[Any]:
+        """The rows of one of the ledger's tables; none where no target made it yet."""
         ledger = Ledger.open(self.ack_url)
+        table = getattr(ledger.tables, name)
         try:
+            if table.name in ledger.missing_tables():
+                return []
             with ledger.connect() as connection:
-                return list(connection.execute(sa.select(ledger.tables.job)))
+                return list(connection.execute(sa.select(table)))
         finally:
             ledger.close()
 
