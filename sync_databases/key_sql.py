@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from sync_databases.columns import Column, Kind
 from sync_databases.engines import Family
+from sync_databases.exact_text import exact_key
 from sync_databases.keys import ESCAPE, NO_VERSION, SEPARATOR
 from sync_databases.value_sql import Element, ValueSql
 
@@ -31,13 +32,20 @@ def joined_key(value_sql: ValueSql, columns: Sequence[Column], elements: Sequenc
     return joined
 
 
+def may_be_empty(value_sql: ValueSql, column: Column) -> bool:
+    """Whether a value of the column may have an empty text, which stands for no version."""
+    return column.kind not in _NEVER_EMPTY or value_sql.engine.family is Family.SQLITE
+
+
 def version_text(value_sql: ValueSql, column: Column, element: Element) -> Element:
     """Render an order's version, in SQL; an empty text is none, as in the ledger."""
     text = value_sql.text(column, element)
-    if not column.nullable and column.kind in _NEVER_EMPTY and value_sql.engine.family is not Family.SQLITE:
-        return text
     none: Element = sa.literal_column(f"'{NO_VERSION}'")
-    return sa.func.coalesce(sa.func.nullif(text, sa.literal_column("''")), none, type_=sa.String())
+    if may_be_empty(value_sql, column):
+        # Compared exactly: to some collations blanks are empty, too.
+        empty = exact_key(text, value_sql.dialect) == exact_key(sa.literal_column("''"), value_sql.dialect)
+        return sa.case((sa.or_(text.is_(None), empty), none), else_=text)
+    return sa.func.coalesce(text, none, type_=sa.String()) if column.nullable else text
 
 
 def is_one_of(

@@ -14,7 +14,7 @@ class RowLayout:
 
     key_at: int
     """How many values a row begins with."""
-    version_is_replication: bool
+    position_is_version: bool
     """True when the version is the replication key's own text, which is not selected again then."""
     has_fingerprint: bool = False
     """Whether a fingerprint of the columns that are sent stands behind these."""
@@ -31,10 +31,10 @@ class RowLayout:
 
     def replication(self, row: Row) -> str:
         """The text of the order's replication key."""
-        position: str = row[self.key_at + (1 if self.version_is_replication else 2)]
+        position: str = row[self.key_at + (1 if self.position_is_version else 2)]
         return position
 
     def fingerprint(self, row: Row) -> str:
         """The fingerprint of the columns that are sent."""
-        fingerprint: str = row[self.key_at + (2 if self.version_is_replication else 3)]
+        fingerprint: str = row[self.key_at + (2 if self.position_is_version else 3)]
         return fingerprint

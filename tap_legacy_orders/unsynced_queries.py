@@ -15,7 +15,7 @@ from sync_databases.columns import Column
 from sync_databases.damaged_texts import is_whole
 from sync_databases.exact_text import exact_key
 from sync_databases.flags import is_unset
-from sync_databases.key_sql import is_one_of, joined_key, version_text
+from sync_databases.key_sql import is_one_of, joined_key, may_be_empty, version_text
 from sync_databases.keys import KEY_LENGTH
 from sync_databases.row_fingerprints import row_fingerprint
 from sync_databases.value_sql import Element, ValueSql
@@ -70,7 +70,9 @@ class UnsyncedQueries:
         if sent:
             self._fingerprint = row_fingerprint(database, sent, [self.orders.c[column.name] for column in sent])
         has_fingerprint = self._fingerprint is not None
-        self.layout = RowLayout(len(self._values), table.version_is_replication, has_fingerprint)
+        # An empty text is a position, and no version.
+        position_is_version = table.version_is_replication and not may_be_empty(database, table.version)
+        self.layout = RowLayout(len(self._values), position_is_version, has_fingerprint)
         """Where a row holds key, version and replication key; behind them is what else a query selects."""
         given = {} if values is not None else {column.name: at for at, column in enumerate(self.columns)}
         self._raw_at = given if database.engine.values_have_types else {}
@@ -222,9 +224,15 @@ class UnsyncedQueries:
 
     def position(self, row: Row, key: tuple[str, ...], *, in_range: bool) -> Position:
         """Where a page ends whose last row this is; `key` is the texts of the key's columns."""
-        columns = ((self.table.replication, self.layout.replication(row)), *zip(self.table.key, key, strict=True))
-        places = [place_at(self.database, column, text, self._raw(column, row)) for column, text in columns]
-        return Position(places[0] if in_range else None, tuple(places[1:]))
+        places = tuple(
+            place_at(self.database, column, text, self._raw(column, row))
+            for column, text in zip(self.table.key, key, strict=True)
+        )
+        if not in_range:  # the replication key may be NULL
+            return Position(None, places)
+        dated = self.table.replication
+        at = place_at(self.database, dated, self.layout.replication(row), self._raw(dated, row))
+        return Position(at, places)
 
     def _raw(self, column: Column, row: Row) -> Any:
         """A value as the driver gave it, where its own type says more than its text; None where it does not."""
@@ -313,7 +321,7 @@ class UnsyncedQueries:
     def _selected(self, *more: Element) -> sa.Select[Any]:
         """Select the record's columns, key, version, the replication key where the version is not it, and `more`."""
         texts = [self.key_text.label(KEY_PROPERTY), self.version_text.label(VERSION_PROPERTY)]
-        if not self.table.version_is_replication:
+        if not self.layout.position_is_version:
             texts.append(self.replication_text.label(_POSITION))
         if self._fingerprint is not None:
             texts.append(self._fingerprint.label(_FINGERPRINT))
