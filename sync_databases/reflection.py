@@ -37,28 +37,35 @@ def columns_of(inspector: sa.Inspector, name: str, schema: str | None) -> dict[s
         NoSuchTableError: there is none.
     """
     engine = engine_of(inspector.dialect)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)  # such a column is of `Kind.OTHER`
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always", SAWarning)  # columns of types that SQLAlchemy does not know are of `Kind.OTHER`
         found = inspector.get_columns(name, schema)
-    if engine.family is Family.MYSQL:
-        _tell_spatial(inspector, name, schema, found)
+    if engine.family is Family.MYSQL and (complaints or _without_type(found)):
+        _complete(inspector, name, schema, found)
     columns = (_column(column, engine) for column in found)
     return {column.name: column for column in columns}
 
 
-def _tell_spatial(inspector: sa.Inspector, name: str, schema: str | None, columns: list[ReflectedColumn]) -> None:
-    """Give spatial columns a type of their own, where SQLAlchemy knows none."""
-    unknown = [column for column in columns if isinstance(column["type"], sa.types.NullType)]
-    if not unknown:
-        return
+def _without_type(columns: list[ReflectedColumn]) -> list[ReflectedColumn]:
+    return [column for column in columns if isinstance(column["type"], sa.types.NullType)]
+
+
+def _complete(inspector: sa.Inspector, name: str, schema: str | None, columns: list[ReflectedColumn]) -> None:
+    """Add the columns that SQLAlchemy cannot read, since their names have line ends; give spatial ones their type."""
     there = sa.text(
-        "SELECT column_name, data_type FROM information_schema.columns"
-        " WHERE table_schema = COALESCE(:owner, DATABASE()) AND table_name = :name"
+        "SELECT column_name, data_type, is_nullable FROM information_schema.columns"
+        " WHERE table_schema = COALESCE(:owner, DATABASE()) AND table_name = :name ORDER BY ordinal_position"
     )
     with inspector._operation_context() as connection:  # noqa: SLF001 - the connection that it was made of
-        types = {row[0]: row[1] for row in connection.execute(there, {"owner": schema, "name": name})}
-    for column in unknown:
-        if str(types.get(column["name"], "")).lower() in SPATIAL.split():
+        described = connection.execute(there, {"owner": schema, "name": name}).all()
+    known = {_name(column["name"], engine_of(inspector.dialect)) for column in columns}
+    for column_name, _, is_nullable in described:
+        if column_name not in known:
+            nullable = is_nullable == "YES"
+            columns.append({"name": column_name, "type": sa.types.NullType(), "nullable": nullable, "default": None})
+    types = {row[0]: str(row[1]).lower() for row in described}
+    for column in _without_type(columns):
+        if types.get(column["name"]) in SPATIAL.split():
             column["type"] = Spatial()
 
 

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from sync_databases import dialects
+from sync_ledger.ledger import Ledger
 
 PROJECT = Path(__file__).resolve().parents[2]
 ALL = {"mssql", "mysql", "oracle", "postgresql", "sqlite"}
@@ -30,6 +31,9 @@ def test_a_process_imports_the_dialect_of_its_database_alone(engine_url: str) ->
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE orders (id INTEGER PRIMARY KEY, updated_at TIMESTAMP)")
     engine.dispose()
+    ledger = Ledger.open(engine_url)
+    ledger.ensure_tables()  # where there is none, an empty one of SQLite stands in for it
+    ledger.close()
     found = subprocess.run(
         [sys.executable, "-c", MEET, engine_url], cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True
     )

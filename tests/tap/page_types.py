@@ -31,6 +31,9 @@ class PageType:
     """Whether the short form of the test tries it."""
 
 
+CITEXT = "CREATE EXTENSION IF NOT EXISTS citext"
+FOLDING = "CREATE COLLATION IF NOT EXISTS folding (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+
 POSTGRESQL = (
     PageType("smallint", "SMALLINT", ("-32768", "-1", "0", "1", "32767")),
     PageType("integer", "INTEGER", ("-2147483648", "-1", "0", "10", "9", "2147483647")),
@@ -49,17 +52,19 @@ POSTGRESQL = (
         "text that folds case",
         "TEXT COLLATE folding",
         DISTINCT_TEXTS,
-        setup=("CREATE COLLATION folding (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",),
+        setup=(FOLDING,),
     ),
     PageType("char", "CHAR(6)", ("''", "'a'", "'A'", "'a|b'", "'10'", "'9'", "'ö'", "'  b'")),
     PageType('"char"', '"char"', ("''", "'a'", "'A'", "'|'", "'9'")),
     PageType("name", "NAME", ("''", "'a'", "'A'", "'a '", "'10'", "'9'")),
-    PageType("citext", "citext", DISTINCT_TEXTS, setup=("CREATE EXTENSION citext",)),
-    PageType("citext in two cases", "citext", TEXTS, ties=True),
-    PageType("text that folds case, in two", "TEXT COLLATE folding", TEXTS, ties=True),
+    PageType("citext", "citext", DISTINCT_TEXTS, setup=(CITEXT,)),
+    PageType("citext in two cases", "citext", TEXTS, ties=True, setup=(CITEXT,)),
+    PageType("text that folds case, in two", "TEXT COLLATE folding", TEXTS, ties=True, setup=(FOLDING,)),
     PageType("numeric of many digits", "NUMERIC", ("1", "1.0", "1.00", "0", "0.0", "10", "9.50", "9.5"), ties=True),
     PageType("domain over text", "order_code", TEXTS, setup=("CREATE DOMAIN order_code AS VARCHAR(40)",)),
-    PageType("domain over citext", "folding_code", DISTINCT_TEXTS, setup=("CREATE DOMAIN folding_code AS citext",)),
+    PageType(
+        "domain over citext", "folding_code", DISTINCT_TEXTS, setup=(CITEXT, "CREATE DOMAIN folding_code AS citext")
+    ),
     PageType(
         "domain over a domain",
         "small_amount",
