@@ -33,12 +33,12 @@ tests() { # pytest's options; the report lies beside the log
     "$bin/python" -m pytest -q -n 3 --dist worksteal --junitxml="$folder/$name.xml" "$@"
 }
 
-step tests tests -m nightly --ignore=tests/examples
+step tests tests --ignore=tests/examples --ignore=tests/faults --ignore=tests/model
 step examples tests tests/examples -n 1
 step pages tests tests/tap/test_pages.py
 step faults tests tests/faults
 step sleeps "$bin/python" -m sleeps --runs "${SLEEPS:-200}"
-step model tests tests/model --hypothesis-profile thorough
+step model tests tests/model
 step simulate "$bin/python" -m simulation --seeds "${SEEDS:-30000}" --fresh 1000 --brief
 step simulate-day "$bin/python" -m simulation.day --hours "${HOURS:-24}"
 step mutants "$bin/python" -m simulation.mutants

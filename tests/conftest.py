@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +14,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from engine_fixtures import engine_url, mariadb_url, postgresql_url, sqlite_url
+from engine_fixtures import ENGINES, engine_url, mariadb_url, postgresql_url, sqlite_url
 from kept_databases import drop_kept_databases
+
+from scripts import servers
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -25,13 +29,33 @@ hypothesis.settings.register_profile("usual", deadline=None, suppress_health_che
 hypothesis.settings.load_profile("usual")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--one-engine",
+        action="store_true",
+        help="try each test of tap and target together, and of the commands, on one engine that its name draws",
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get("NIGHTLY") == "all":
-        return
-    left_out = [item for item in items if item.get_closest_marker("nightly")]
+    left_out = []
+    if os.environ.get("NIGHTLY") != "all":
+        left_out += [item for item in items if item.get_closest_marker("nightly")]
+    if config.getoption("--one-engine"):
+        at_hand = ENGINES if servers.answers(servers.MARIADB_PORT) else ENGINES[:2]
+        left_out += [item for item in items if is_of_other_engine(item, at_hand)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
+
+
+def is_of_other_engine(item: pytest.Item, at_hand: Sequence[str]) -> bool:
+    """Whether a test of the parts together, not of one part's SQL, is tried on another engine than this."""
+    engine = item.callspec.params.get("engine_url") if hasattr(item, "callspec") else None
+    if engine is None or item.path.parent.name not in {"pair", "orders_sync", "target"}:
+        return False
+    return bool(engine != at_hand[zlib.crc32(f"{item.path.name}::{item.originalname}".encode()) % len(at_hand)])
 
 
 def pytest_unconfigure() -> None:

@@ -160,6 +160,7 @@ def test_what_was_drawn_stays_in_its_order_when_mutants_come() -> None:
     assert both == sample(mutants_of("shop.py", SHOP), 1)
 
 
+@pytest.mark.nightly
 def test_the_tests_of_a_line_are_those_that_passed_and_ran_it_in_a_process_of_their_own_too(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

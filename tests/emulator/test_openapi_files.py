@@ -52,6 +52,7 @@ def test_without_the_files_the_rest_is_checked_and_one_line_says_so(tmp_path: Pa
     assert "SKIPPED" not in ended.stdout
 
 
+@pytest.mark.nightly
 def test_with_the_files_answers_are_held_against_them_and_no_line_is_said(tmp_path: Path) -> None:
     ended = run(made_up_files(tmp_path, {"type": "object", "required": ["fields"]}))
     assert ended.returncode == 0, ended.stdout

@@ -110,6 +110,7 @@ def read_by_the_sdk(emulator: EmulatorProcess, base: str, folder: Path, **wanted
 EMAIL, CLERK = "emulclerk@shops.com", ["MinifiedUser", {"id": "4876876000000000302", "name": "Emulator Clerk"}]
 
 
+@pytest.mark.nightly
 def test_the_sdk_reads_each_type_as_the_target_was_given_it(
     zoho_emulator: EmulatorProcess, checker: Forms, tmp_path: Path
 ) -> None:

@@ -104,7 +104,7 @@ def test_the_clock_that_processes_go_by_can_be_set(clock: Clock) -> None:
     assert abs(datetime.fromisoformat(told.strip()) - clock.now()) < timedelta(minutes=5)
 
 
-@on(*ENGINES)
+@on(*ENGINES, quick=[])
 def test_orders_changed_after_the_clock_was_set_back_are_sent(clocked: Case, clock: Clock) -> None:
     case = clocked
     case.is_about("clock set back by an hour between two runs", "orders changed since are sent; both end 0")

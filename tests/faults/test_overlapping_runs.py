@@ -47,7 +47,7 @@ def test_a_service_that_restarts_while_jobs_run_costs_no_order(
     case.law()
 
 
-@on(*ENGINES)
+@on(*ENGINES, quick=[])
 def test_a_tap_that_says_nothing_for_seconds_is_waited_for(case: Case) -> None:
     seconds = 3
     _slow(case, seconds)

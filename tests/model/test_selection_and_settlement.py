@@ -1,11 +1,12 @@
 """Selection and settlement as a state machine: at every step the tap streams what the reference model says is due.
 
 Rules change the legacy table, let time pass, and take runs forward step by step, two of them at once if need be; they
-die and sleep at any step. `pytest tests/model --hypothesis-profile thorough` looks longer.
+die and sleep at any step. `NIGHTLY=all pytest tests/model` looks longer.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -360,4 +361,6 @@ class SelectionAndSettlement(LegacyTable):
 
 
 TestSelectionAndSettlement = SelectionAndSettlement.TestCase
-TestSelectionAndSettlement.settings = settings(stateful_step_count=40, deadline=None)
+TestSelectionAndSettlement.settings = settings(
+    stateful_step_count=40, deadline=None, max_examples=5_000 if os.environ.get("NIGHTLY") == "all" else 40
+)

@@ -239,7 +239,9 @@ def test_without_a_callback_the_target_asks_more_often(
     shop.assert_all_synced()
 
 
-@pytest.mark.parametrize("when", ["early", "twice", "never"])
+@pytest.mark.parametrize(
+    "when", ["early", *(pytest.param(each, marks=pytest.mark.nightly) for each in ("twice", "never"))]
+)
 def test_a_callback_early_twice_or_never_does_no_harm(
     sqlite_url: str, slow_crm: EmulatorProcess, tmp_path: Path, when: str
 ) -> None:

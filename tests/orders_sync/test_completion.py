@@ -23,7 +23,10 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 @pytest.mark.parametrize(
     ("words", "at", "completed"),
-    [("orders-sync probl", 1, ["problems"]), ("orders-sync status --max", 2, ["--max-age", "--max-rejected"])],
+    [
+        pytest.param("orders-sync probl", 1, ["problems"], marks=pytest.mark.nightly),
+        ("orders-sync status --max", 2, ["--max-age", "--max-rejected"]),
+    ],
 )
 def test_bash_completes_commands_and_options(words: str, at: int, completed: list[str]) -> None:
     bash = shutil.which("bash")

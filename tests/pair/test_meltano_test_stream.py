@@ -128,10 +128,9 @@ def test_meltano_config_test_does_so_twenty_times(
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"refresh_token": "1000.wrong"}, "invalid_code"),
-        ({"module": "Ordesr"}, "Ordesr"),
+        pytest.param({"refresh_token": "1000.wrong"}, "invalid_code", id="token"),
+        pytest.param({"module": "Ordesr"}, "Ordesr", id="module", marks=pytest.mark.nightly),
     ],
-    ids=["token", "module"],
 )
 def test_meltano_config_test_names_what_does_not_work_in_one_line(
     shop: Shop, tmp_path: Path, settings: dict[str, str], named: str

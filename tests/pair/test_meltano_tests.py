@@ -139,7 +139,7 @@ def described(tried: Tried) -> str:
     return f"ours {tried.code}, Meltano {tried.meltano_code}: {verdict}; {' '.join(tried.errors)}"
 
 
-@pytest.mark.parametrize("plugin", ["tap-legacy-orders", "target-zoho-crm"])
+@pytest.mark.parametrize("plugin", [pytest.param("tap-legacy-orders", marks=pytest.mark.nightly), "target-zoho-crm"])
 def test_meltano_test_runs_the_test_that_a_plugin_declares(shop: Shop, tmp_path: Path, plugin: str) -> None:
     two_unsynced(shop)
     shop.tap_config = {"columns": ["notes"], "page_size": 7}
@@ -149,6 +149,7 @@ def test_meltano_test_runs_the_test_that_a_plugin_declares(shop: Shop, tmp_path:
     assert sum(writes(shop).values()) == 0
 
 
+@pytest.mark.nightly
 def test_numbers_of_the_environment_are_numbers(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"LOOKBACK_SECONDS": "0.5", "MAX_CHANGES": "12", "SETTLE_SECONDS": "2"}.items():
         monkeypatch.setenv(f"TAP_LEGACY_ORDERS_{name}", value)
