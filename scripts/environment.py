@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "installed.txt"
 OLDEST = (3, 11)
-EXTRAS = {"demo": "demo", "dev": "bench,check,docs,release,test"}
+EXTRAS = {"demo": "demo", "dev": "bench,check,docs,test"}
 """Purpose to extras; `dev` contains `demo`."""
 
 

@@ -99,6 +99,7 @@ def orders(sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> I
     shop.engine.dispose()
 
 
+@pytest.mark.nightly
 def test_each_is_added_to_a_new_project_without_an_edit_and_the_pair_runs(orders: Shop, project: Project) -> None:
     for name in KINDS:
         project.add(name)

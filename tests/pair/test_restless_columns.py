@@ -81,10 +81,8 @@ def test_changes_of_most_orders_pass_where_no_column_differs_in_each_or_the_guar
         assert shop.run().summary["synced"] == 30
 
 
-def test_a_suspicion_ends_after_three_days(shop: Shop) -> None:
-    shop.tap_config["change_detection"] = "content"
-    shop.insert(KEYS)
-    shop.run()
+def test_a_suspicion_ends_after_three_days(loaded: Shop) -> None:
+    shop = loaded
     set_all(shop, status="Paid")
     assert len(warnings(shop.run())) == 1
     ledger = Ledger.open(shop.ack_url)

@@ -78,6 +78,7 @@ def test_names_that_would_end_a_statement_are_read_as_names(odd: sa.Engine) -> N
 
 def test_a_streams_name_in_the_ledger_is_a_value(odd: sa.Engine) -> None:
     ledger = Ledger.open(odd.url.render_as_string(hide_password=False))
+    ledger.ensure_tables()
     output = run(config(odd))
     with ledger.begin() as connection:
         now = ledger.now(connection)
@@ -128,8 +129,12 @@ def test_a_ledgers_schema_is_quoted(postgresql_url: str) -> None:
         connection.exec_driver_sql("CREATE TABLE witness (id integer)")
         connection.exec_driver_sql("CREATE TABLE orders (id integer primary key, updated_at timestamp)")
         connection.exec_driver_sql("INSERT INTO orders VALUES (1, '2024-03-01 12:00:00')")
-    output = run({"sqlalchemy_url": postgresql_url, "orders_table": "public.orders", "ack_schema": schema})
-    assert output.keys == ["1"]
-    assert sa.inspect(engine).has_table("witness")
+    settings = {"sqlalchemy_url": postgresql_url, "orders_table": "public.orders", "ack_schema": schema}
+    assert run(settings).keys == ["1"]
+    ledger = Ledger.open(postgresql_url, schema)
+    ledger.ensure_tables()
+    ledger.close()
     assert sa.inspect(engine).has_table("zoho_sync_ack", schema)
+    assert run(settings).keys == ["1"]
+    assert sa.inspect(engine).has_table("witness")
     engine.dispose()
