@@ -49,6 +49,7 @@ def edit(project: MeltanoProject, change: Callable[[Any], None]) -> None:
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", BOTH)
 def test_doctor_plan_status_problems_and_retry_agree_with_meltano_run(
     project: MeltanoProject, recorder: HostRecorder, name: str

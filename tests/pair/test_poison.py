@@ -184,6 +184,7 @@ def test_an_outage_is_not_searched_through(shop: Shop) -> None:
     shop.assert_all_synced()
 
 
+@pytest.mark.nightly
 def test_an_outage_in_the_middle_of_a_search_ends_it(shop: Shop) -> None:
     shop.target_config = {"channel": "upsert", "max_connections": 1}
     shop.insert(f"SO-{number:04}" for number in range(1_000))
@@ -256,6 +257,7 @@ def test_one_run_singles_out_a_hundred_orders_at_most(shop: Shop) -> None:
     shop.assert_all_synced(but=guilty)
 
 
+@pytest.mark.nightly
 def test_where_a_third_of_the_orders_fail_calls_all_others_go_within_some_runs(shop: Shop) -> None:
     shop.target_config = {"channel": "upsert"}
     shop.insert(f"SO-{number:03}" for number in range(200))
