@@ -162,6 +162,7 @@ def test_a_project_whose_meltano_cannot_be_asked_is_no_reason_to_go_by_the_envir
     assert recorder.hosts == set()
 
 
+@pytest.mark.nightly
 def test_login_writes_the_variables_that_the_target_reads(project: MeltanoProject, recorder: HostRecorder) -> None:
     def rename(content: Any) -> None:
         (target,) = content["plugins"]["loaders"]
