@@ -107,8 +107,7 @@ class FollowedOrders:
             return
         began = time.monotonic()
         wide = began >= self._wide_at or self._is_clamped
-        if wide:
-            self._source.look_for_ledger()
+        self._source.look_for_ledger()  # no change of an order that has an ack goes uncounted
         yield from self._sent.remember(self._moving(self._polled_pages(wide=wide), wide=wide), wide=wide)
         if wide:
             self._wide_at = time.monotonic() + WIDE_SECONDS
