@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from audited_shop import CLERK, FULL_WIDTH, ask, audit, delete_records, edit, kinds, plant, synced
@@ -15,23 +14,6 @@ from pair_of_plugins import Shop
 
 from orders_sync.cli import main
 from orders_sync.comparison import crm_records
-
-if TYPE_CHECKING:
-    from zoho_crm_emulator.control import EmulatorProcess
-
-
-@pytest.fixture
-def shop(engine_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[Shop]:
-    made = Shop(engine_url, zoho_emulator, tmp_path)
-    yield made
-    made.engine.dispose()
-
-
-@pytest.fixture
-def small(sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[Shop]:
-    made = Shop(sqlite_url, zoho_emulator, tmp_path)
-    yield made
-    made.engine.dispose()
 
 
 def test_every_planted_difference_is_found_and_none_is_invented(shop: Shop) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 import pytest
 from audited_shop import audit, edit, kinds, synced
@@ -14,23 +12,6 @@ from pair_of_plugins import Shop
 
 from orders_sync.comparison.crm_records import CrmRecords, Record
 from sync_databases.waiting import Clock
-
-if TYPE_CHECKING:
-    from zoho_crm_emulator.control import EmulatorProcess
-
-
-@pytest.fixture
-def shop(engine_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[Shop]:
-    made = Shop(engine_url, zoho_emulator, tmp_path)
-    yield made
-    made.engine.dispose()
-
-
-@pytest.fixture
-def small(sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[Shop]:
-    made = Shop(sqlite_url, zoho_emulator, tmp_path)
-    yield made
-    made.engine.dispose()
 
 
 def changing(shop: Shop, ours: list[str], theirs: list[str], over: threading.Event, edited: set[str]) -> None:

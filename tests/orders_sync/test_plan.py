@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,23 +14,6 @@ from pair_of_plugins import Shop
 from orders_sync.cli import main
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
-
-if TYPE_CHECKING:
-    from zoho_crm_emulator.control import EmulatorProcess
-
-
-@pytest.fixture
-def shop(engine_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[Shop]:
-    made = Shop(engine_url, zoho_emulator, tmp_path)
-    yield made
-    made.engine.dispose()
-
-
-@pytest.fixture
-def small(sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[Shop]:
-    made = Shop(sqlite_url, zoho_emulator, tmp_path)
-    yield made
-    made.engine.dispose()
 
 
 def ask(shop: Shop, *options: str) -> Result:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from audited_shop import edit, synced
@@ -15,24 +14,7 @@ from pair_of_plugins import COMPARED, Shop
 
 from orders_sync.cli import main
 
-if TYPE_CHECKING:
-    from zoho_crm_emulator.control import EmulatorProcess
-
 FIELDS = (*COMPARED.values(), "Updated_At")
-
-
-@pytest.fixture
-def shop(engine_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[Shop]:
-    made = Shop(engine_url, zoho_emulator, tmp_path)
-    yield made
-    made.engine.dispose()
-
-
-@pytest.fixture
-def small(sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[Shop]:
-    made = Shop(sqlite_url, zoho_emulator, tmp_path)
-    yield made
-    made.engine.dispose()
 
 
 def ask(shop: Shop, *options: str) -> Result:
