@@ -45,7 +45,7 @@ help:
 	@echo "make faults    every fault on real processes and each engine, with a table; about 15 minutes"
 	@echo "make sleeps    200 runs with one process stopped for 20 to 130 s; a second call goes on (SLEEPS=, JOBS=, SEED=)"
 	@echo "make whole-orders  10,000 orders with their lines, in every way and by both channels, with kills (ORDERS=); takes long"
-	@echo "make simulate  30,000 histories of faults, killed and overlapping runs in one process (SEEDS=, SEED=)"
+	@echo "make simulate  30,000 histories of faults, killed and overlapping runs in one process; a second call goes on (SEEDS=, SEED=)"
 	@echo "make simulate-day  24 simulated hours of mixed traffic under faults (HOURS=)"
 	@echo "make mutants   deliberate bugs, each with the history that shows it"
 	@echo "make mutate    300 small changes by a tool, each with what notices it; a second call goes on (SAMPLE=, DRAW=)"
@@ -96,7 +96,7 @@ whole-orders:
 
 simulate:
 	@$(PYTHON) -m scripts.environment dev
-	@$(SIMULATION) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(if $(KINDS),--kinds $(KINDS))
+	@$(SIMULATION) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST) --keep .nightly/simulation.json) $(if $(KINDS),--kinds $(KINDS))
 
 simulate-day:
 	@$(PYTHON) -m scripts.environment dev

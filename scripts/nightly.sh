@@ -39,7 +39,7 @@ step pages tests tests/tap/test_pages.py
 step faults tests tests/faults
 step sleeps "$bin/python" -m sleeps --runs "${SLEEPS:-200}"
 step model tests tests/model
-step simulate "$bin/python" -m simulation --seeds "${SEEDS:-30000}" --fresh 1000 --brief
+step simulate "$bin/python" -m simulation --seeds "${SEEDS:-30000}" --fresh 1000 --brief --keep "$root/simulation.json"
 step simulate-day "$bin/python" -m simulation.day --hours "${HOURS:-24}"
 step mutants "$bin/python" -m simulation.mutants
 step mutate "$bin/python" -m mutation

@@ -10,10 +10,11 @@ import argparse
 import os
 import sys
 import time
+from pathlib import Path
 
 from simulation.history import History
 from simulation.kinds import Kind, default_kinds, kinds_named
-from simulation.many import report, run_many
+from simulation.many import Kept, Total, report, run_many
 from simulation.shrinking import shrunk
 from simulation.theatre import Theatre
 
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--fresh", type=int, default=0, help="how many more, from a seed that the clock gives")
+    parser.add_argument("--keep", type=Path, help="a file that keeps sums, by which a second call goes on")
     parser.add_argument("--brief", action="store_true", help="print sums only")
     parser.add_argument("--stop-at-first", action="store_true", help="end with the first failure")
     parser.add_argument("--no-shrinking", action="store_true", help="leave failures as they are")
@@ -38,13 +40,20 @@ def main() -> int:
     options = parser.parse_args()
     if options.seed is not None:
         return _one(options.seed, options.kinds)
-    began = time.perf_counter()
+    fixed = range(options.first, options.first + options.seeds)
     fresh = int(time.time()) * 1000
-    seeds = [*range(options.first, options.first + options.seeds), *range(fresh, fresh + options.fresh)]
-    total = run_many(seeds, options.jobs, options.kinds, stop_at_first=options.stop_at_first)
-    report(total, time.perf_counter() - began, brief=options.brief)
-    for verdict in () if options.no_shrinking else total.failed[:1]:
-        _tell_failure(verdict.seed, options.kinds)
+    kept = Kept(options.keep, options.kinds, options.first) if options.keep else None
+    total = kept.total if kept else Total()
+    for _ in run_many(fixed[total.seeds :], options.jobs, total, options.kinds):
+        if kept:
+            kept.write()
+        if total.failed and options.stop_at_first:
+            break
+    for _ in run_many(range(fresh, fresh + options.fresh), options.jobs, total, options.kinds):
+        pass
+    report(total, brief=options.brief)
+    if total.failed and not options.no_shrinking:
+        _tell_failure(min(total.failed), options.kinds)
     return 1 if total.failed else 0
 
 

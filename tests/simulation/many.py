@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
 import multiprocessing
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from typing import Any
 
+from code_tried import code_tried
 from simulation.history import History, Verdict
 from simulation.kinds import Kind
 from simulation.theatre import Theatre
@@ -24,43 +29,37 @@ class Total:
     seeds: int = 0
     with_fault: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
-    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
-    failed: list[Verdict] = field(default_factory=list)
+    pairs: Counter[str] = field(default_factory=Counter)
+    """By two kinds met in one history: `one + other`, in the order of the alphabet."""
+    failed: dict[int, list[str]] = field(default_factory=dict)
+    """What broke the law, by seed."""
+    seconds: float = 0.0
 
     def add(self, verdict: Verdict) -> None:
         """Count one."""
         self.seeds += 1
         self.faults.update(each.kind for each in verdict.injected)
         self.with_fault.update(verdict.kinds)
-        self.pairs.update(itertools.combinations(sorted(verdict.kinds), 2))
+        self.pairs.update(map(" + ".join, itertools.combinations(sorted(verdict.kinds), 2)))
         if verdict.violations:
-            self.failed.append(verdict)
+            self.failed[verdict.seed] = verdict.violations
 
 
-def run_many(seeds: Sequence[int], jobs: int, on: frozenset[Kind], *, stop_at_first: bool = False) -> Total:
-    """Run a history for each seed, with kinds of trouble that are `on`."""
-    total = Total()
-    for verdict in _verdicts(seeds, jobs, on):
-        total.add(verdict)
-        if verdict.violations and stop_at_first:
-            break
-    total.failed.sort(key=lambda verdict: verdict.seed)
-    return total
+def run_many(seeds: Sequence[int], jobs: int, total: Total, on: frozenset[Kind]) -> Iterator[None]:
+    """Run a history for each seed, with kinds of trouble that are `on`; yields when `total` has one more share."""
+    began = time.perf_counter() - total.seconds
+    for verdicts in _shares(seeds, jobs, on):
+        for verdict in verdicts:
+            total.add(verdict)
+        total.seconds = time.perf_counter() - began
+        yield
 
 
-def _verdicts(seeds: Sequence[int], jobs: int, on: frozenset[Kind]) -> Iterator[Verdict]:
-    if jobs == 1:
-        theatre = Theatre()
-        try:
-            yield from (History(theatre, seed, on=on).run() for seed in seeds)
-        finally:
-            theatre.close()
-        return
+def _shares(seeds: Sequence[int], jobs: int, on: frozenset[Kind]) -> Iterator[list[Verdict]]:
     shares = [seeds[start : start + SHARE] for start in range(0, len(seeds), SHARE)]
     # Processes of their own from the start: the stand-ins are for them alone.
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        for verdicts in pool.imap(partial(_share, on=on), shares):
-            yield from verdicts
+        yield from pool.imap(partial(_share, on=on), shares)
 
 
 _THEATRE: list[Theatre] = []
@@ -72,14 +71,44 @@ def _share(seeds: Iterable[int], on: frozenset[Kind]) -> list[Verdict]:
     return [History(_THEATRE[0], seed, on=on).run() for seed in seeds]
 
 
-def report(total: Total, seconds: float, *, brief: bool) -> None:
+class Kept:
+    """A file with the total of the first seeds, by which a second call with the same code goes on."""
+
+    def __init__(self, file: Path, on: frozenset[Kind], first: int) -> None:
+        """Read it, where it is of this code, these kinds and this first seed."""
+        self._file = file
+        self._of = {
+            "code": code_tried("tests/simulation", "zoho_crm_emulator"),
+            "first": first,
+            "kinds": sorted(each.value for each in on),
+        }
+        self.total = Total()
+        if file.exists():
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            if kept["of"] == self._of:
+                self.total = _total(kept["total"])
+
+    def write(self) -> None:
+        """Write the total down in one go."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        new = self._file.with_suffix(".new")
+        new.write_text(json.dumps({"of": self._of, "total": vars(self.total)}, indent=1), encoding="utf-8")
+        new.replace(self._file)
+
+
+def _total(kept: Mapping[str, Any]) -> Total:
+    counters = {name: Counter(kept[name]) for name in ("with_fault", "faults", "pairs")}
+    failed = {int(seed): violations for seed, violations in kept["failed"].items()}
+    return Total(seeds=kept["seeds"], seconds=kept["seconds"], failed=failed, **counters)
+
+
+def report(total: Total, *, brief: bool) -> None:
     """Print what was met: fault by fault and pair by pair, or in brief."""
     kinds = sorted(total.faults)
-    met = sum(1 for count in total.pairs.values() if count)
     print(
-        f"simulation: {total.seeds:,} histories in {seconds:,.0f} s, {sum(total.faults.values()):,} faults of "
-        f"{len(kinds)} kinds, {met} of {len(kinds) * (len(kinds) - 1) // 2} pairs of kinds met in one history; "
-        f"{len(total.failed)} break the law"
+        f"simulation: {total.seeds:,} histories in {total.seconds:,.0f} s, {sum(total.faults.values()):,} faults of "
+        f"{len(kinds)} kinds, {len(total.pairs)} of {len(kinds) * (len(kinds) - 1) // 2} pairs of kinds met in one "
+        f"history; {len(total.failed)} break the law"
     )
     if not brief:
         print(f"{'fault':18} {'injected':>10} {'histories':>10}")
@@ -87,8 +116,9 @@ def report(total: Total, seconds: float, *, brief: bool) -> None:
             print(f"{kind:18} {count:10,} {total.with_fault[kind]:10,}")
         print("pairs of faults in one history:")
         for one in kinds:
-            others = ", ".join(f"{other} {total.pairs[one, other]:,}" for other in kinds if other > one)
+            met = {other: total.pairs[f"{one} + {other}"] for other in kinds}
+            others = ", ".join(f"{other} {count:,}" for other, count in met.items() if count)
             if others:
                 print(f"  {one}: {others}")
-    for verdict in total.failed[:20]:
-        print(f"seed {verdict.seed}: {verdict.violations[0]}")
+    for seed, violations in itertools.islice(sorted(total.failed.items()), 20):
+        print(f"seed {seed}: {violations[0]}")

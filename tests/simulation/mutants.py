@@ -25,6 +25,8 @@ COPIED = (
     "target_zoho_crm",
     "zoho_crm_emulator",
     "tests/simulation",
+    "tests/code_tried.py",
+    "tests/copied_project.py",
 )
 SEEDS_MOST = 2000
 """A bug that so many histories do not show is one that the simulation does not see."""
@@ -46,7 +48,10 @@ def mutated(patch: Path, folder: Path) -> None:
         PatchError: the patch does not apply.
     """
     for name in COPIED:
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(ROOT / name, folder / name)
     applied = subprocess.run(
         ["git", "apply", "--verbose", str(patch)],
         cwd=folder,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +34,24 @@ def test_a_seed_is_replayed_exactly() -> None:
 
 def test_histories_are_lawful() -> None:
     assert "40 histories" in simulate("--seeds", "40", "--jobs", "1", "--brief")
+
+
+def test_a_second_call_goes_on_where_the_first_one_ended(tmp_path: Path) -> None:
+    def sums(printed: str) -> str:
+        return re.sub(r" in [\d,]+ s, ", ", ", printed)
+
+    kept = ["--keep", str(tmp_path / "sums.json"), "--jobs", "1"]
+    simulate("--seeds", "25", *kept)
+    done = json.loads((tmp_path / "sums.json").read_text())["total"]["seeds"]
+    assert (done, sums(simulate("--seeds", "30", *kept))) == (25, sums(simulate("--seeds", "30", "--jobs", "1")))
+
+
+def test_sums_of_other_code_do_not_count(tmp_path: Path) -> None:
+    file = tmp_path / "sums.json"
+    simulate("--seeds", "2", "--jobs", "1", "--keep", str(file))
+    kept = json.loads(file.read_text())
+    file.write_text(json.dumps(kept | {"of": kept["of"] | {"code": "another"}, "total": kept["total"] | {"seeds": 1}}))
+    assert "simulation: 2 histories" in simulate("--seeds", "2", "--jobs", "1", "--keep", str(file))
 
 
 def test_no_deliberate_bug_is_lost() -> None:

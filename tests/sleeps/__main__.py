@@ -7,7 +7,6 @@ a run that breaks the law are kept in `.nightly/sleeps/`, by its seed.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import signal
@@ -19,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
+from code_tried import code_tried
 from copied_project import ROOT
 
 from sleeps import results
@@ -28,13 +28,6 @@ from sleeps.results import Result
 
 RESULTS = ROOT / ".nightly" / "sleeps.json"
 LOGS = ROOT / ".nightly" / "sleeps"
-PRODUCT = ("sync_databases", "sync_processes", "sync_ledger", "tap_legacy_orders", "target_zoho_crm", "tests/sleeps")
-
-
-def code() -> str:
-    """A hash of what is tried."""
-    files = sorted(file for folder in PRODUCT for file in (ROOT / folder).rglob("*.py"))
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 class Runs:
@@ -114,7 +107,7 @@ def main() -> int:
     if options.seed is not None:
         signal.signal(signal.SIGTERM, _ended)
         return one(options.seed)
-    of = code()
+    of = code_tried("tests/sleeps")
     known = {
         seed: each
         for seed, each in results.read(RESULTS).items()
