@@ -1,6 +1,6 @@
 """What the tap says to the target beyond Singer: four properties of records, nine keywords of the SCHEMA message.
 
-A record carries its order's key, version and content as the ledger holds them (`docs/selection.md`), and the time at
+A record carries its order's key, version and content as the ledger holds them (`docs/database.md`), and the time at
 which an order was found to be deleted. The schema says after which runs the records were read, by which ledger and as
 which of its streams, or how without a ledger, from which table, which partition of the stream they are, which flag the
 tap goes by, and in which form contents are taken. Other targets see JSON schema keywords that they do not know, and

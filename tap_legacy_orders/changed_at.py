@@ -43,7 +43,7 @@ PROPERTY = th.Property(
     ),
     title="Changes in other tables",
     description="Tables of which a new or changed row is a change of its order, such as a history; see "
-    "docs/selection.md",
+    "docs/database.md",
 )
 
 

@@ -23,7 +23,7 @@ PROPERTIES = (
         default=ACK_TABLE,
         allowed_values=[ACK_TABLE, SYNC_FLAG],
         title="Unsynced by",
-        description="What decides whether an order is unsynced: the ledger, or `sync_flag_column` (docs/sync-flag.md)",
+        description="What decides whether an order is unsynced: the ledger, or `sync_flag_column` (docs/database.md)",
     ),
     th.Property(
         "sync_flag_column",

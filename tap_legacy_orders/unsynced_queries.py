@@ -1,6 +1,6 @@
 """Which orders are unsynced: the rule in SQL, for a ledger beside the orders; `actions.py` has it for one elsewhere.
 
-Builds statements and runs none. `docs/selection.md` explains the rule.
+Builds statements and runs none. `docs/database.md` explains the rule.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 SUBJECT = "Replication key"
 SEVERAL = 2
 _OTHER_WAYS = (
-    "Let the database set it (docs/change-columns.md), name another column by `replication_key`, or set "
+    "Let the database set it (docs/database.md#add-a-change-column), name another column by `replication_key`, or set "
     "`change_detection` to content."
 )
 

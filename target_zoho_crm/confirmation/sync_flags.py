@@ -38,7 +38,7 @@ PROPERTIES = (
         th.StringType,
         in_payload=False,
         description="The flag column that is set once an order is in the CRM, where the tap goes by one "
-        "(docs/sync-flag.md).",
+        "(docs/database.md#the-sync-flag).",
     ),
     Setting(
         "orders_url",

@@ -1,6 +1,6 @@
 """The legacy side: orders inserted, changed and deleted, some of them committed late, under a clock that is set back.
 
-The shop keeps within what docs/selection.md asks of it: nothing is committed later than `lookback_seconds`.
+The shop keeps within what docs/database.md asks of it: nothing is committed later than `lookback_seconds`.
 """
 
 from __future__ import annotations

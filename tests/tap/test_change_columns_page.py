@@ -1,4 +1,4 @@
-"""docs/change-columns.md: after its statements every change of an order or of its lines is found by the next run."""
+"""Change columns of docs/database.md: by its statements the next run finds every change of an order or of its lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pair_of_plugins import Shop
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
-PAGE = Path(__file__).parents[2] / "docs" / "change-columns.md"
+PAGE = Path(__file__).parents[2] / "docs" / "database.md"
 HEADINGS = {"postgresql": "PostgreSQL", "mysql": "MySQL and MariaDB", "sqlite": "SQLite"}
 TABLES = (
     "CREATE TABLE orders (order_id VARCHAR(40) PRIMARY KEY, customer_name VARCHAR(100))",
@@ -56,7 +56,7 @@ class ShopOfThePage(Shop):
 def statements(dialect: str) -> list[str]:
     """Those under the engine's heading; a blank line parts them."""
     heading = HEADINGS["mysql" if dialect == "mariadb" else dialect]
-    section = PAGE.read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    section = PAGE.read_text(encoding="utf-8").partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
     blocks = re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
     assert len(blocks) == 2
     return [each.strip() for block in blocks for each in block.strip().split("\n\n")]

@@ -1,4 +1,4 @@
-"""Which orders are streamed, on every engine, by the rules of docs/selection.md."""
+"""Which orders are streamed, on every engine, by the rules of docs/database.md."""
 
 from __future__ import annotations
 
