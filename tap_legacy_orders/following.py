@@ -43,7 +43,7 @@ PROPERTIES = (
         th.BooleanType,
         default=False,
         title="Follow",
-        description="Whether the tap goes on after the last order and sends changes as they come (docs/operating.md)",
+        description="Whether the tap goes on after the last order and sends changes as they come (docs/running.md)",
     ),
     th.Property(
         "poll_interval_seconds",

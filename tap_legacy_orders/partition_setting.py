@@ -18,7 +18,7 @@ PROPERTY = th.Property(
         ),
     ),
     title="Partition",
-    description="The share of the orders that this pair takes: `index` of `of`; see docs/partitions.md",
+    description="The share of the orders that this pair takes: `index` of `of`; see docs/running.md",
 )
 
 

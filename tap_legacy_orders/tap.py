@@ -142,7 +142,7 @@ class TapLegacyOrders(SQLTap):
             "lines",
             LINES,
             title="Order lines",
-            description="The table with the orders' lines, which go into each order's record; see docs/lines.md",
+            description="The table with the orders' lines, which go into each order's record; see docs/whole-orders.md",
         ),
         th.Property(
             "find_deleted",
@@ -150,7 +150,7 @@ class TapLegacyOrders(SQLTap):
             default=False,
             title="Find deleted orders",
             description="Whether orders in the CRM that were deleted from the table are sent as deleted; see "
-            "docs/operations.md",
+            "docs/crm.md",
         ),
         th.Property(
             "ack_url",

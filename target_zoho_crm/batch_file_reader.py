@@ -24,7 +24,7 @@ PROPERTY = Setting(
     th.BooleanType,
     in_payload=False,
     default=False,
-    description="Whether files that BATCH messages name are removed once their records are settled; see docs/batch.md.",
+    description="Whether files of BATCH messages are removed once their records are settled; see docs/running.md.",
 )
 
 logger = logging.getLogger("target-zoho-crm")

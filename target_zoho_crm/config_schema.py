@@ -96,7 +96,7 @@ CONFIG = th.PropertiesList(
         "lines",
         LINES,
         in_payload=True,
-        description="How an order's lines are written (docs/lines.md); if absent, they are not.",
+        description="How an order's lines are written (docs/whole-orders.md); if absent, they are not.",
     ),
     Setting(
         "streams",
@@ -195,7 +195,7 @@ CONFIG = th.PropertiesList(
         "max_age_seconds",
         th.NumberType(minimum=0),
         in_payload=False,
-        description="How long a record may wait for others, if the tap never ends (`follow`); see docs/operating.md.",
+        description="How long a record may wait for others, if the tap never ends (`follow`); see docs/running.md.",
     ),
     Setting(
         "max_attempts",

@@ -146,7 +146,7 @@ def refuse_lacking(name: str, stream: StreamSettings, mapping: FieldMapping, key
         name = mapping.lacking[0]
         way = f'Set `fields`, as in {{"{name}": {{"source": "{source}"}}}}.'
         if name in mapping.lacking_rows:
-            way = f'Set `lines`, as in {{"write_to": "subform", "subform": "{name}"}} (docs/line-items.md).'
+            way = f'Set `lines`, as in {{"write_to": "subform", "subform": "{name}"}} (docs/whole-orders.md).'
         raise configuration_error(
             ZohoCode.MANDATORY_FIELDS_NOT_MAPPED,
             f"Stream {name!r}: module {stream.module} demands {', '.join(mapping.lacking)}, to which no property goes: "

@@ -41,7 +41,7 @@ def test_a_link_to_a_file_of_the_root_leads_to_its_page() -> None:
     assert site_link("../../CHANGELOG.md", "recipes/odoo.md") == "../changelog.md"
     assert site_link("docs/settings.md", "index.md") == "settings.md"
     assert site_link("CHANGELOG.md", "index.md") == "changelog.md"
-    assert site_link("operating.md", "retries.md") == "operating.md"
+    assert site_link("mending.md", "retries.md") == "mending.md"
 
 
 @pytest.mark.nightly
@@ -53,8 +53,8 @@ def test_a_dead_link_fails_the_build(tmp_path: Path, fault: str) -> None:
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("mkdocs.yml", *PAGES):
         shutil.copy(ROOT / name, tmp_path)
-    page = tmp_path / "docs" / "batch.md"
+    page = tmp_path / "docs" / "crm.md"
     page.write_text(f"{page.read_text()}\n{fault}\n")
     built = build(tmp_path, tmp_path / "site")
     assert built.returncode != 0
-    assert "batch.md" in built.stderr
+    assert "crm.md" in built.stderr

@@ -1,6 +1,6 @@
 """Dagster runs the pair by partitions: for those who outgrow one machine.
 
-Each partition is a share of the orders (docs/partitions.md), and a run of its own: the run queue gives them to as many
+Each partition is a share of the orders (docs/running.md), and a run of its own: the run queue gives them to as many
 workers as `dagster.yaml` allows, on as many machines as the run launcher reaches. Code and settings of the pair are
 in an environment of their own; this file only starts it and reads what became of it.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 
 SHARES = int(os.environ.get("ORDERS_SYNC_PARTITIONS", "8"))
-"""How many; all workers must agree, and it may change between two runs (docs/partitions.md)."""
+"""How many; all workers must agree, and it may change between two runs (docs/running.md)."""
 BIN = Path(os.environ["ORDERS_SYNC_BIN"])
 """Where the pair is installed: its tap-legacy-orders, target-zoho-crm and orders-sync."""
 RUN_PAIR = Path(os.environ["ORDERS_SYNC_RUN_PAIR"])

@@ -1,5 +1,5 @@
 #!/bin/sh
-# From nothing to the first synced order by pip and a shell's pipe. The variables of docs/container.md are set already.
+# From nothing to the first synced order by pip and a shell's pipe. The variables of docs/running.md are set already.
 set -eu
 python3 -m venv venv
 venv/bin/pip install --quiet "${ORDERS_SYNC:-orders-sync[postgres]}"

@@ -33,7 +33,9 @@ def check_columns(
     remedy = "Map it with `fields`, leave it out with the tap's `exclude`, or let `orders-sync init` make a field."
     if lines in mapping.unmapped:
         message = "the tap sends an order's lines, and `lines` of the target is not set: they are not written"
-        findings.add("Lines", _unwritten(settings), message, "Set `lines` (docs/lines.md), or take it from the tap.")
+        findings.add(
+            "Lines", _unwritten(settings), message, "Set `lines` (docs/whole-orders.md), or remove it from the tap."
+        )
     _check(findings, "Column", settings, properties, mapping, remedy, aside=lines)
 
 

@@ -83,8 +83,8 @@ def test_each_line_of_the_crontab_has_five_times_a_user_and_a_command() -> None:
 
 def test_every_setting_that_an_example_names_is_one() -> None:
     known: dict[str, Any] = {prefix: {each.name for each in ask(name).settings} for prefix, name in PLUGINS.items()}
-    pages = [ROOT / "docs" / "container.md", ROOT / "docs" / "examples.md"]
-    files = [path for path in EXAMPLES.rglob("*") if path.is_file() and path.suffix != ".pyc"] + pages
+    page = ROOT / "docs" / "running.md"
+    files = [path for path in EXAMPLES.rglob("*") if path.is_file() and path.suffix != ".pyc"] + [page]
     named = {(prefix, name.lower(), path.name) for path in files for prefix, name in SETTING.findall(path.read_text())}
     assert len(named) > 20
     assert {each for each in named if each[1] not in known[each[0]]} == set()

@@ -1,4 +1,4 @@
-"""docs/line-items.md: init, doctor and a first run by the settings of the page."""
+"""Zoho's own sales orders in docs/whole-orders.md: init, doctor and a first run by the settings of the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from orders_sync.cli import main
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
-PAGE = Path(__file__).parents[2] / "docs" / "line-items.md"
+PAGE = Path(__file__).parents[2] / "docs" / "whole-orders.md"
+SECTION = "## Zoho's own sales orders"
 TABLES = """
 CREATE TABLE orders (order_no VARCHAR(20) PRIMARY KEY, customer_no VARCHAR(20), status VARCHAR(10),
     shipping_costs DECIMAL(12, 2), updated_at TIMESTAMP NOT NULL);
@@ -36,7 +37,8 @@ class Page(Shop):
             connection.exec_driver_sql("DROP TABLE orders")
             for statement in TABLES.split(";"):
                 connection.exec_driver_sql(statement)
-        text = PAGE.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+        section = PAGE.read_text(encoding="utf-8").partition(SECTION)[2]
+        text = section.partition("```yaml\n")[2].partition("```")[0]
         tap, target = text.split("# target-zoho-crm\n")
         self.tap_config |= yaml.safe_load(tap)
         self.target_config |= yaml.safe_load(target)

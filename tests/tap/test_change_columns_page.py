@@ -41,6 +41,7 @@ class ShopOfThePage(Shop):
         self.engine = sa.create_engine(self.url)
         self.state = self.folder / "state.json"
         self.tap_config |= {"lines": {"table": "order_lines"}, "settle_seconds": 0}
+        self.target_config |= {"lines": {"write_to": "module"}}
         for statement in (*TABLES, *statements(self.engine.dialect.name)):
             self.write(statement)
 
@@ -51,6 +52,17 @@ class ShopOfThePage(Shop):
     def times(self) -> dict[str, str]:
         with self.engine.connect() as connection:
             return {key: str(at) for key, at in connection.exec_driver_sql("SELECT order_id, updated_at FROM orders")}
+
+    def lines(self) -> set[tuple[str, str, int]]:
+        """Key, order and quantity of each line of the shop."""
+        with self.engine.connect() as connection:
+            rows = connection.exec_driver_sql("SELECT id, order_id, quantity FROM order_lines")
+            return {(str(key), order, quantity) for key, order, quantity in rows}
+
+    def lines_in_the_crm(self) -> set[tuple[str, str, int]]:
+        keys = {record["id"]: record["parent_id"] for record in self.emulator.admin.records("Orders")}
+        found = self.emulator.admin.records("Order_Lines")
+        return {(line["line_id"], keys[line["Order"]["id"]], int(line["Quantity"])) for line in found}
 
 
 def statements(dialect: str) -> list[str]:
@@ -92,4 +104,5 @@ def test_the_next_run_finds_what_changed_and_nothing_else(shop: ShopOfThePage) -
         shop.write(change)
     the_second_is_over()
     assert shop.run().summary["read"] == 4
+    assert shop.lines_in_the_crm() == shop.lines()
     assert shop.run().summary["read"] == 0
