@@ -1,12 +1,18 @@
-"""The buffer of one stream: one entry a key, the latest wins, in the order in which keys first came."""
+"""The buffer of one stream: one entry a key, in the order in which keys first came.
+
+The latest record wins. What it lacks is taken of the record that it supersedes, which nobody would write else.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from itertools import islice
 
+from msgspec import UNSET, structs
+
 from target_zoho_crm.batch import Entry
-from target_zoho_crm.record_decoding import Rows
+from target_zoho_crm.mapping.field_mapping import Refusal
+from target_zoho_crm.record_decoding import GONE, Rows
 
 
 class Buffer:
@@ -27,14 +33,18 @@ class Buffer:
             entries = map(Entry, rows.versions, rows.values)
         else:
             entries = map(Entry, rows.versions, rows.values, rows.contents)
-        self._entries.update(zip(rows.keys, entries, strict=True))
+        if rows.partial:
+            for key, entry in zip(rows.keys, entries, strict=True):
+                self._entries[key] = _completed(entry, self._entries.get(key))
+        else:
+            self._entries.update(zip(rows.keys, entries, strict=True))
         return before + len(rows.keys) - len(self._entries)
 
     def put_back(self, entries: dict[str, Entry]) -> int:
         """Take entries back that could not go yet; newer ones stay. Returns how many were superseded."""
-        superseded = len(entries.keys() & self._entries.keys())
-        self._entries = {**entries, **self._entries}
-        return superseded
+        newer = {key: _completed(self._entries[key], entries[key]) for key in entries.keys() & self._entries.keys()}
+        self._entries = {**entries, **self._entries, **newer}
+        return len(newer)
 
     @property
     def keys(self) -> Collection[str]:
@@ -51,3 +61,13 @@ class Buffer:
         for key in taken:
             del self._entries[key]
         return taken
+
+
+def _completed(entry: Entry, earlier: Entry | None) -> Entry:
+    """An entry with the values of an earlier one where its record has none."""
+    if earlier is None or earlier.values is GONE or not any(value is UNSET for value in entry.values):
+        return entry
+    if isinstance(earlier.values[0], Refusal):  # it could not be read
+        return entry
+    both = zip(entry.values, earlier.values, strict=True)
+    return structs.replace(entry, values=tuple(before if now is UNSET else now for now, before in both))
