@@ -1,7 +1,9 @@
 """What STATE says beyond Singer: of which ledger and filter a bookmark is, since when, and when all were last compared.
 
-The tap writes it into its stream's bookmark. The target adds, when it lets a STATE out, how far its run has settled by
-then: so a ledger that was restored from a backup is known by what it lacks (`identity.py`).
+The tap writes it into its stream's bookmark. Its last STATE has a mark too, which the target takes out: where it is
+missing, and the SCHEMA said that it would come, the tap did not come to its end. The target adds, when it lets a STATE
+out, how far its run has settled by then: so a ledger that was restored from a backup is known by what it lacks
+(`identity.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ LEDGER = "ledger"
 FILTER = "filter"
 COMPARED_AT = "compared_at"
 SINCE = "since"
+_END = "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,26 @@ def bookmark_of(state: Mapping[str, Any], stream: str) -> str | None:
     bookmark = bookmarks.get(stream) if isinstance(bookmarks, dict) else None
     value = bookmark.get("replication_key_value") if isinstance(bookmark, dict) else None
     return None if value is None else str(value)
+
+
+def mark_end(bookmark: dict[str, Any]) -> None:
+    """Say in a stream's bookmark that this is the last STATE of a tap that came to its end."""
+    bookmark[_END] = True
+
+
+def remove_end(bookmark: dict[str, Any]) -> None:
+    """Take out the mark of an earlier run, which targets that do not know it keep."""
+    bookmark.pop(_END, None)
+
+
+def without_end(state: Mapping[str, Any], stream: str) -> tuple[Mapping[str, Any], bool]:
+    """The STATE without the stream's mark, and whether it had it."""
+    bookmarks = state.get("bookmarks")
+    bookmark = bookmarks.get(stream) if isinstance(bookmarks, dict) else None
+    if not (isinstance(bookmarks, dict) and isinstance(bookmark, dict) and bookmark.get(_END) is True):
+        return state, False
+    plain = {name: value for name, value in bookmark.items() if name != _END}
+    return {**state, "bookmarks": {**bookmarks, stream: plain}}, True
 
 
 def stamped(state: Mapping[str, Any], stream: str, mark: StateMark, read_by: str | None) -> Mapping[str, Any]:

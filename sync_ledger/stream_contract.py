@@ -1,10 +1,10 @@
-"""What the tap says to the target beyond Singer: four properties of records, nine keywords of the SCHEMA message.
+"""What the tap says to the target beyond Singer: four properties of records, ten keywords of the SCHEMA message.
 
 A record carries its order's key, version and content as the ledger holds them (`docs/database.md`), and the time at
 which an order was found to be deleted. The schema says after which runs the records were read, by which ledger and as
 which of its streams, or how without a ledger, from which table, which partition of the stream they are, which flag the
-tap goes by, and in which form contents are taken. Other targets see JSON schema keywords that they do not know, and
-ignore them. What STATE says stands in `state_contract.py`.
+tap goes by, in which form contents are taken, and that the last STATE will say that it is the last one. Other targets
+see JSON schema keywords that they do not know, and ignore them. What STATE says stands in `state_contract.py`.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ _SOURCE = "x-sync-source"
 _CONTENT = "x-sync-content"
 _BY_HAND = "x-sync-by-hand"
 _NO_LEDGER = "x-sync-no-ledger"
+_MARKS_END = "x-sync-marks-end"
 
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
@@ -121,6 +122,8 @@ class Announcement:
     content_form: ContentForm | None = None
     """The form of the contents that records carry."""
     without_ledger: WithoutLedger | None = None
+    marks_end: bool = False
+    """Whether the last STATE says that it is the last one (`state_contract.py`): without it the tap did not finish."""
     by_hand: bool = False
     """Whether these are records that somebody pushes: nothing is remembered of how their stream is read and mapped."""
 
@@ -132,26 +135,19 @@ class Announcement:
 
 def announce(schema: Mapping[str, Any], announcement: Announcement) -> dict[str, Any]:
     """Give the schema with the announcement in it."""
-    announced = dict(schema)
-    if announcement.read_after is not None:
-        announced[_READ_AFTER] = announcement.read_after
-    if not announcement.partition.is_whole:
-        announced[_PARTITION] = announcement.partition.name
-    if announcement.sync_flag is not None:
-        announced[_SYNC_FLAG] = msgspec.to_builtins(announcement.sync_flag)
-    if announcement.ledger_id is not None:
-        announced[_LEDGER] = announcement.ledger_id
-    if announcement.stream is not None:
-        announced[_STREAM] = announcement.stream
-    if announcement.source is not None:
-        announced[_SOURCE] = msgspec.to_builtins(announcement.source)
-    if announcement.content_form is not None:
-        announced[_CONTENT] = msgspec.to_builtins(announcement.content_form)
-    if announcement.without_ledger is not None:
-        announced[_NO_LEDGER] = msgspec.to_builtins(announcement.without_ledger)
-    if announcement.by_hand:
-        announced[_BY_HAND] = True
-    return announced
+    said = {
+        _READ_AFTER: announcement.read_after,
+        _PARTITION: None if announcement.partition.is_whole else announcement.partition.name,
+        _SYNC_FLAG: msgspec.to_builtins(announcement.sync_flag),
+        _LEDGER: announcement.ledger_id,
+        _STREAM: announcement.stream,
+        _SOURCE: msgspec.to_builtins(announcement.source),
+        _CONTENT: msgspec.to_builtins(announcement.content_form),
+        _NO_LEDGER: msgspec.to_builtins(announcement.without_ledger),
+        _MARKS_END: announcement.marks_end or None,
+        _BY_HAND: announcement.by_hand or None,
+    }
+    return {**schema, **{name: value for name, value in said.items() if value is not None}}
 
 
 def read_announcement(schema: Mapping[str, Any]) -> Announcement:
@@ -169,6 +165,7 @@ def read_announcement(schema: Mapping[str, Any]) -> Announcement:
         source=_struct(schema, _SOURCE, Source),
         content_form=_struct(schema, _CONTENT, ContentForm),
         without_ledger=_struct(schema, _NO_LEDGER, WithoutLedger),
+        marks_end=schema.get(_MARKS_END) is True,
         by_hand=schema.get(_BY_HAND) is True,
     )
 

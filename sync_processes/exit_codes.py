@@ -40,7 +40,8 @@ MEANINGS: Mapping[str, Mapping[ExitCode, str]] = {
         ExitCode.OK: "every record read has its outcome; refused orders are warnings",
         ExitCode.FAILED: (
             "orders are left unsynced by failed calls, or were refused while `on_rejection` is not `skip`; "
-            "broken input; ledger, disk or output gave way; Zoho gives no more credits or tokens for now"
+            "broken input, or a tap that did not finish; ledger, disk or output gave way; "
+            "Zoho gives no more credits or tokens for now"
         ),
         ExitCode.SET_UP: "the settings or the CRM's set-up need a change",
         ExitCode.LOCKED: "another run of the stream is live, or was since the tap began to read",

@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from sync_databases.value_sql import value_sql_for
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
-from tap_legacy_orders.json_sql import JsonSql, literal
+from tap_legacy_orders.connections import fetch_rows, reading
+from tap_legacy_orders.json_sql import JsonSql, json_sql_for, literal
 from tap_legacy_orders.json_values import Converter
 from tap_legacy_orders.record_encoding import (
     RECORD_ENCODER,
@@ -26,6 +29,7 @@ from tap_legacy_orders.record_encoding import (
     framed,
     value_text,
 )
+from tap_legacy_orders.tap_errors import TapSyncError
 
 if TYPE_CHECKING:
     from sync_databases.columns import Column
@@ -96,6 +100,20 @@ def find_rendering(
     if not isinstance(parts[-1], tuple):
         parts.append(())
     return Rendering(tuple(parts), json_sql)
+
+
+def rendering_in(engine: sa.Engine, zone: tzinfo, columns: Sequence[Column]) -> Rendering | None:
+    """Divide a record of these columns for this database; None where it can write none of it."""
+
+    def ask(query: sa.Select[Any]) -> Any:
+        with reading(engine) as connection:
+            return fetch_rows(connection, query)[0][0]
+
+    try:
+        return find_rendering(json_sql_for(value_sql_for(engine.dialect), zone), columns, ask)
+    except TapSyncError:
+        # An old server without such functions; one that is out of reach fails the next query too.
+        return None
 
 
 def _lowered(text: str) -> str:

@@ -19,9 +19,9 @@ from singer_sdk.singerlib import SchemaMessage, StateMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from sync_databases.displayed_text import escape_log_lines
-from sync_databases.value_sql import value_sql_for
 from sync_ledger.absent_ledger import read_without
 from sync_ledger.runs import runs_so_far
+from sync_ledger.state_contract import mark_end
 from sync_ledger.stream_contract import (
     CONTENT_PROPERTY,
     DELETED_AT_PROPERTY,
@@ -34,25 +34,23 @@ from sync_ledger.stream_contract import (
 from tap_legacy_orders.batch_file_writer import BatchFiles
 from tap_legacy_orders.catalog import RUN_DISCOVERY
 from tap_legacy_orders.change_guard import ChangeGuard
-from tap_legacy_orders.connections import LEDGER_CHECK, fetch_rows, reading
+from tap_legacy_orders.connections import LEDGER_CHECK, reading
 from tap_legacy_orders.contents import Contents, form_of, in_byte_order
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
-from tap_legacy_orders.json_sql import json_sql_for
 from tap_legacy_orders.json_values import Converter, converter
 from tap_legacy_orders.mapped_records import MappedRecords
 from tap_legacy_orders.order_lines import OrderLines
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.record_encoding import BARE, LineEncoder, as_is, record_message
-from tap_legacy_orders.rendering import RenderedEncoder, Rendering, find_rendering
+from tap_legacy_orders.rendering import RenderedEncoder, Rendering, rendering_in
 from tap_legacy_orders.stream_state import BookmarkScope, StreamState, mark_of_text
 from tap_legacy_orders.sync_flag import flagged_table
-from tap_legacy_orders.tap_errors import OutputClosedError, TapConfigError, TapSyncError, is_not_reported_twice
+from tap_legacy_orders.tap_errors import OutputClosedError, TapConfigError, is_not_reported_twice
 from tap_legacy_orders.tap_protocol import OrdersTap
 from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
     from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog
@@ -99,6 +97,12 @@ class UnsyncedOrdersStream(MappedRecords):
     def _write_starting_replication_value(self, context: Context | None) -> None:
         """Leave nothing of the start in STATE: a run reads its bookmark from the state that it was given."""
 
+    def _finalize_state(self, state: dict[str, Any] | None = None) -> None:
+        """Mark the last STATE: without the mark the target knows that this tap did not come to its end."""
+        super()._finalize_state(state)
+        if state is not None:
+            mark_end(state)
+
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
         """Announce in the schema after which runs the records are read, by which ledger, from where, and by which flag.
 
@@ -119,6 +123,7 @@ class UnsyncedOrdersStream(MappedRecords):
                     columns_mark=mark_of_text("\0".join(sorted(column.name for column in self._columns))),
                 ),
                 content_form=self._content_form,
+                marks_end=True,
             )
             message.schema = announce(message.schema, announcement)
             yield message
@@ -246,18 +251,7 @@ class UnsyncedOrdersStream(MappedRecords):
     @cached_property
     def _rendering(self) -> Rendering | None:
         """Which of the record's columns the database writes as JSON; None where it can write none."""
-        engine = self.tap.engine
-
-        def ask(query: sa.Select[Any]) -> Any:
-            with reading(engine) as connection:
-                return fetch_rows(connection, query)[0][0]
-
-        json_sql = json_sql_for(value_sql_for(engine.dialect), self.tap.zone)
-        try:
-            return find_rendering(json_sql, self._columns, ask)
-        except TapSyncError:
-            # An old server without such functions; one that is out of reach fails the next query too.
-            return None
+        return rendering_in(self.tap.engine, self.tap.zone, self._columns)
 
     @cached_property
     def _order_lines(self) -> OrderLines | None:

@@ -17,7 +17,7 @@ from sync_ledger.identity import why_not_believed
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE, Partition
 from sync_ledger.retry_schedules import COMPARISON_SECONDS
-from sync_ledger.state_contract import COMPARED_AT, FILTER, LEDGER, SINCE, StateMark, mark_of
+from sync_ledger.state_contract import COMPARED_AT, FILTER, LEDGER, SINCE, StateMark, mark_of, remove_end
 from tap_legacy_orders.connections import LEDGER_CHECK, reading
 from tap_legacy_orders.filter_scope import asks_more_than_its_columns
 from tap_legacy_orders.orders_table import OrdersTable
@@ -72,6 +72,7 @@ class StreamState:
         `now` is by the ledger's clock: naive UTC.
         """
         self._began = now, time.monotonic()
+        remove_end(document)
         value = document.get("replication_key_value")
         why = None if value is None else self._why_not(document, now)
         if value is None or why is not None or full_table or self._compares_now(document, now):

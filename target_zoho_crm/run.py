@@ -265,22 +265,26 @@ class Run:
         if VERSION_PROPERTY in request.properties and self.settings.ack_url is None:
             raise configuration_error(OwnCode.NO_ACK_URL, f"Stream {stream!r} comes from tap-legacy-orders.")
 
-    def finish(self) -> None:
+    def finish(self, cut_short: str | None = None) -> None:
         """Wait for all that is under way, end the run, and say what became of every record.
 
+        `cut_short`: why the records are not all that there were to read. Such a run has failed, for those that go by
+        the last one that did not.
+
         Raises:
-            IncompleteError: records were left unsynced by failures, or refused while `on_rejection` is fail.
+            IncompleteError: it was cut short, records were left unsynced by failures, or refused while `on_rejection`
+                is fail.
         """
         self._workers.wait()
         for parts in self._streams.values():
             parts.deletions.carry_out()
-        complaints = [self._sum_up(stream) for stream in self._streams]
+        complaints = [*(self._sum_up(stream) for stream in self._streams), cut_short]
         left_out = [line for parts in self._streams.values() for line in parts.lookups.lines()]
         for line in [*self._problems.lines(), *left_out]:
             logger.warning(line)
         if self._pruning is not None:
             self._pruning.at_end()
-        self._close("finished")
+        self._close("finished" if cut_short is None else "failed", cut_short)
         if any(complaints):
             raise IncompleteError("; ".join(filter(None, complaints)))
 

@@ -43,6 +43,7 @@ from target_zoho_crm.command import (
     exit_code_of,
 )
 from target_zoho_crm.config_schema import CONFIG, WITHOUT_EFFECT
+from target_zoho_crm.end_of_input import EndOfInput
 from target_zoho_crm.meltano_test import look_at_set_up
 from target_zoho_crm.message_reader import BlockReader, BlockTaker
 from target_zoho_crm.run import Run
@@ -83,6 +84,7 @@ class TargetZohoCRM(Target):
         self.max_parallelism = 1  # sinks share the run's threads; the SDK's own would only fight for them
         self._run: Run | None = None
         self._batch_files: BatchFiles | None = None
+        self._end_of_input = EndOfInput()
         self._replication_keys: dict[str, str] = {}
         self._plain_sinks: dict[str, ZohoSink | None] = {}
         self._signal: int | None = None
@@ -164,6 +166,7 @@ class TargetZohoCRM(Target):
         self._plain_sinks.clear()
         super()._process_schema_message(message_dict)
         announced = _announced(message_dict["schema"])
+        self._end_of_input.begin(stream, announced)
         own = {KEY_PROPERTY, VERSION_PROPERTY} & message_dict["schema"]["properties"].keys()
         for stream_map in self.mapper.stream_maps[stream]:
             if stream_map.stream_alias == TEST_STREAM:
@@ -220,7 +223,7 @@ class TargetZohoCRM(Target):
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         """Hold the state until all that was read before it is settled."""
         self._assert_line_requires(message_dict, requires={"value"})
-        self.run.state_gate.hold(message_dict["value"])
+        self.run.state_gate.hold(self._end_of_input.read(message_dict["value"]))
 
     def _write_state_message(self, state: Mapping[str, Any]) -> None:
         """Write one state line; threads that settle records call this too.
@@ -242,7 +245,8 @@ class TargetZohoCRM(Target):
     def process_endofpipe(self) -> None:
         """Send what is buffered, wait for its outcomes, and sum up."""
         super().process_endofpipe()
-        self.run.finish()
+        # A run that lasts has a signal for its end as well.
+        self.run.finish(None if self._signal is not None else self._end_of_input.complaint)
         self._run = None
 
     # The fast lane

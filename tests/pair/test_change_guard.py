@@ -112,7 +112,8 @@ def test_a_run_that_follows_stops_before_it_writes_what_one_update_changed(any_s
             connection.execute(sa.update(ORDERS).where(ORDERS.c.order_id.in_(KEYS[2:9])).values(values))
         codes = [process.wait(PATIENCE_SECONDS) for process in pair.both()]
     assert codes[0] == ExitCode.LOOK_FIRST
-    (line,) = [line for line in pair.log.splitlines() if "| ERROR " in line]
+    line, beside = [line for line in pair.log.splitlines() if "| ERROR " in line]
+    assert "the tap did not finish" in beside
     assert "more than 7 of the 29 orders of orders that are in the CRM changed within an hour" in line
     assert (any_shop.crm(), any_shop.written_credits()) == (before, written)
 

@@ -25,6 +25,7 @@ from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE
 from sync_ledger.recovery import release_uncreated
 from sync_ledger.runs import runs_so_far
+from sync_ledger.state_contract import mark_end
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY, Announcement
 from sync_ledger.stream_contract import Source as AnnouncedSource
 from tap_legacy_orders.catalog import catalog_entry
@@ -44,6 +45,7 @@ from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 from tap_legacy_orders.window_settings import LOOKBACK_COUNT
 from target_zoho_crm.api.errors import ZohoError
 from target_zoho_crm.config_schema import CONFIG
+from target_zoho_crm.end_of_input import EndOfInput
 from target_zoho_crm.record_decoding import RowReader, Rows
 from target_zoho_crm.run import IncompleteError, Run
 from target_zoho_crm.settings import Settings
@@ -143,20 +145,19 @@ def tap(
         read_after = runs_so_far(connection, ledger.tables.run, stream, WHOLE)
     keys = [column.name for column in table.key]
     own_state = StreamState(BookmarkScope.of(stream, table), ledger, LOGGER)
-    document = dict(state.get(stream, {}))
-    bookmark = own_state.start(document, read_since, full_table=False)
     columns, zone = in_byte_order(table.columns), config.column.zone
-    form = form_of(columns, None, zone)
+    form, document = form_of(columns, None, zone), dict(state.get(stream, {}))
+    bookmark = own_state.start(document, read_since, full_table=False)
     announced = Announcement(
         read_after,
         content_form=form,
         ledger_id=ledger.ledger_id,
         stream=stream,
         source=AnnouncedSource(table=table.source_name, filter_mark=mark_of_text(table.filter)),
+        marks_end=True,
     )
-    if set_up.drops_keywords:
-        announced = Announcement()
     named, properties = set_up.alias or stream, entry["schema"]["properties"]
+    announced = Announcement() if set_up.drops_keywords else announced
     pipe.write(("SCHEMA", named, properties, entry["schema"]["required"], keys, announced))
     orders = OrdersSource(
         engine=source.engine,
@@ -189,6 +190,7 @@ def tap(
             pipe.write(("RECORDS", block.splitlines()))
         if page.bookmark is not None:
             send_state(page.bookmark)
+    mark_end(document)
     send_state(None)
 
 
@@ -281,7 +283,7 @@ class TargetRun:
     def _listen(self, run: Run) -> None:
         delivery = None
         reader: RowReader | None = None
-        lasts = self._settings.continuous
+        lasts, end_of_input = self._settings.continuous, EndOfInput()
         pause = WAKE_SECONDS if lasts else None
         while (message := self._pipe.read(pause)) is not None:
             if self.terminated and not lasts:
@@ -296,6 +298,7 @@ class TargetRun:
                 _, named, properties, required, keys, announced = message
                 stream = run.open_stream(StreamRequest(named, properties, keys, announced))
                 self.opened = True
+                end_of_input.begin(named, announced)
                 delivery, sources = stream.delivery, [column.source for column in stream.mapping.columns]
                 reader = RowReader(
                     properties,
@@ -313,12 +316,12 @@ class TargetRun:
             else:
                 self._states += 1
                 self._before[self._states] = len(self._sent)
-                run.state_gate.hold({"bookmarks": message[1], "number": self._states})
+                run.state_gate.hold(end_of_input.read({"bookmarks": message[1], "number": self._states}))
         if self.terminated and not lasts:
             raise _TerminatedError
         if delivery is not None:
             delivery.flush()
-        run.finish()
+        run.finish(None if self.terminated else end_of_input.complaint)
         self.how_ended = "finished"
 
 

@@ -13,7 +13,7 @@ from unittest import mock
 
 from hypothesis import strategies as st
 
-from tap_legacy_orders import stream
+from tap_legacy_orders import rendering
 from tap_legacy_orders.record_encoding import LineEncoder
 from tap_legacy_orders.rendering import RenderedEncoder
 from tap_legacy_orders.tap import LONGEST_SECONDS, TapLegacyOrders
@@ -88,7 +88,7 @@ def lines(url: str, *, rendered: bool, **config: Any) -> tuple[bytes, bool]:
     last_page: list[type] = []
     with redirect_stdout(out), ExitStack() as stack:
         if not rendered:
-            stack.enter_context(mock.patch.object(stream, "json_sql_for", return_value=None))
+            stack.enter_context(mock.patch.object(rendering, "json_sql_for", return_value=None))
         for encoder in (LineEncoder, RenderedEncoder):
             stack.enter_context(mock.patch.object(encoder, "blocks", _noting(last_page, encoder, encoder.blocks)))
         tap = TapLegacyOrders(config={"sqlalchemy_url": url, "orders_table": "orders", "page_size": 7, **config})

@@ -78,7 +78,7 @@ def test_settings_come_from_the_environment(url: str) -> None:
         "TAP_LEGACY_ORDERS_KEY_COLUMN": '["id", "updated_at"]',
     }
     output = _tap("--config", "ENV", env=environment)
-    assert output.stdout.count('"type":"STATE"') == 4
+    assert output.stdout.count('"type":"STATE"') == 5  # one a page, and one that says that it is the last
     assert output.stdout.count('"type":"RECORD"') == 10
     assert '"note"' not in output.stdout
     assert '"_sync_key":"0|2024-01-01 00:00:00"' in output.stdout

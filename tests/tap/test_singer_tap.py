@@ -59,7 +59,7 @@ def test_lines_and_state_have_exactly_the_shape_that_the_target_reads_fast(
         tap = TapLegacyOrders(config=shop.config)
         tap.sync_all()
         tap.engine.dispose()
-    schema, record, state = capfd.readouterr().out.splitlines()
+    schema, record, state, last = capfd.readouterr().out.splitlines()
     assert schema.startswith('{"type":"SCHEMA","stream":"orders","schema":{')
     assert schema.endswith('"key_properties":["id"],"bookmark_properties":["updated_at"]}')
     moment, content = json.loads(record)["time_extracted"], json.loads(record)["record"]["_sync_content"]
@@ -74,6 +74,7 @@ def test_lines_and_state_have_exactly_the_shape_that_the_target_reads_fast(
         f'{{"type":"STATE","value":{{"bookmarks":{{"orders":{{"since":"{since}","replication_key":"updated_at",'
         f'"replication_key_value":"2024-03-01 12:00:01.500000","ledger":{{"id":"{ledger_id}"}}}}}}}}}}'
     )
+    assert last == state.removesuffix("}}}}") + ',"end":true}}}}'
 
 
 def test_a_stream_map_renames_and_drops(either_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,8 +97,9 @@ def test_a_stream_map_renames_and_drops(either_shop: Shop, monkeypatch: pytest.M
             bookmark = message["value"]["bookmarks"]["orders"].get("replication_key_value")
             assert bookmark in {None, shop.moment(2), shop.moment(3)}
             assert bookmark != shop.moment(3) or last == shop.moment(3)
-    assert [state["bookmarks"]["orders"].get("replication_key_value") for state in output.states][-2:] == [
+    assert [state["bookmarks"]["orders"].get("replication_key_value") for state in output.states][-3:] == [
         shop.moment(2),
+        shop.moment(3),
         shop.moment(3),
     ]
 
