@@ -1,4 +1,4 @@
-"""A shell that was asked to completes commands and options; docs/setting-up.md says how it is asked."""
+"""A shell that was asked to completes commands and options; docs/get-started.md says how it is asked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_bash_completes_commands_and_options(words: str, at: int, completed: lis
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("no bash")
-    page = (ROOT / "docs" / "setting-up.md").read_text()
+    page = (ROOT / "docs" / "get-started.md").read_text()
     (ask,) = re.findall(r"^(eval .*=bash_source .*?)(?: +#.*)?$", page, re.MULTILINE)
     script = TYPED.format(ask=ask, words=words, at=at)
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
