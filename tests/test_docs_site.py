@@ -1,8 +1,9 @@
-"""The site of docs/ has every page in its navigation, and no link that leads nowhere."""
+"""The site of docs/ has every page in its navigation, no link that leads nowhere, and few and short pages."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 from scripts.site_hooks import PAGES, site_link
 
 ROOT = Path(__file__).parents[1]
+MOST_PAGES = 16
+MOST_WORDS = {"": 2_000, "guarantees.md": 2_700, "README.md": 400}
 
 
 def build(root: Path, site: Path) -> subprocess.CompletedProcess[str]:
@@ -58,3 +61,21 @@ def test_a_dead_link_fails_the_build(tmp_path: Path, fault: str) -> None:
     built = build(tmp_path, tmp_path / "site")
     assert built.returncode != 0
     assert "crm.md" in built.stderr
+
+
+def words_by_hand() -> dict[str, int]:
+    """Words of each page that a person wrote, outside code, tables and names of tests."""
+    found = {}
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        text = page.read_text(encoding="utf-8")
+        if not text.startswith("<!-- Generated") and "Written by `make" not in text:
+            lines = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE).splitlines()
+            prose = [line for line in lines if not line.startswith("|") and not line.lstrip().startswith("`tests/")]
+            found[page.name] = len(" ".join(prose).split())
+    return found
+
+
+def test_the_pages_are_few_and_short() -> None:
+    words = words_by_hand()
+    assert len(words) <= MOST_PAGES
+    assert {name: count for name, count in words.items() if count > MOST_WORDS.get(name, MOST_WORDS[""])} == {}
