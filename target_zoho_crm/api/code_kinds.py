@@ -55,14 +55,14 @@ class Place(StrEnum):
     JOB = "job"  # of a whole bulk job that has ended
 
 
-REPORT = "Check the module, the mapping and the API version; if they are right, report it with this line."
+REPORT = "Check module, mapping and API version; if they are right, report this line."
 
 
 LOOK = "Look at the orders in the CRM."
 USUAL = {
     Family.TRANSIENT: "Nothing; it is tried again.",
-    Family.DATA: "Correct the order where it comes from; it is sent again when it changes. If the CRM or the "
-    "mapping was mended instead (a parent created, a code given by `values`), `orders-sync retry` sends it.",
+    Family.DATA: "Correct the order in the legacy system; the change sends it. If you corrected the CRM or the "
+    "mapping instead, run `orders-sync retry`.",
     Family.CONFIGURATION: REPORT,
 }
 """What to do where a code's own line does not say more."""
