@@ -68,7 +68,9 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            error.message = displayed(error.message)  # type: ignore[misc] # another error would have no usage line
+            options = isinstance(error, click.UsageError)  # which are none of the settings
+            message = error.message if options else ctx.obj.with_places(error.message)
+            error.message = displayed(message)  # type: ignore[misc] # another error would have no usage line
             raise
 
 

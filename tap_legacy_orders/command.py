@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 import sys
 from typing import Any
 
@@ -13,6 +14,7 @@ from singer_sdk.plugin_base import SingerCommand
 from sync_databases.displayed_text import escape_log_lines
 from sync_processes.exit_codes import ExitCode
 from sync_processes.library_warnings import keep_library_warnings_out
+from sync_processes.setting_places import places_of_plugin, with_places
 from sync_processes.shutdown import abandon_output, ending_in_time
 from tap_legacy_orders.tap_errors import StoppedBySignal, TapConfigError, TapSyncError
 
@@ -36,7 +38,8 @@ class OneLineErrors(SingerCommand):
             with ending_in_time(self.logger.error):
                 return super().main(*args, **kwargs)
         except (TapConfigError, TapSyncError, StoppedBySignal) as error:
-            self.logger.error("%s", error)  # noqa: TRY400 - the line is enough
+            places = places_of_plugin("tap-legacy-orders", "MELTANO_EXTRACTOR_NAME", sys.argv[1:], os.environ)
+            self.logger.error("%s", with_places(str(error), places))  # noqa: TRY400 - the line is enough
             sys.exit(error.exit_code)
         except MappingError as error:
             self.logger.error("stream_maps: %s", error)  # noqa: TRY400

@@ -154,4 +154,4 @@ def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise configuration_error(OwnCode.INVALID_TIMEZONE, f"timezone {name!r} is not known.") from error
+        raise configuration_error(OwnCode.INVALID_TIMEZONE, f"`timezone` {name!r} is not known.") from error

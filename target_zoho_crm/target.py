@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
@@ -29,6 +30,7 @@ from sync_ledger.stream_contract import (
 )
 from sync_processes.given_settings import read_as_given
 from sync_processes.library_warnings import keep_library_warnings_out
+from sync_processes.setting_places import places_of_plugin, with_places
 from sync_processes.shutdown import abandon_output, ending_in_time
 from target_zoho_crm import malloc
 from target_zoho_crm.api.errors import Stopped
@@ -345,8 +347,9 @@ class TargetZohoCRM(Target):
                 else:
                     super().invoke(config=config, **options)
             except EXPECTED_ERRORS as error:
-                for line in error_lines(error):
-                    cls.logger.error(line)  # noqa: TRY400 - the line says it all; a traceback is for our own defects
+                places = places_of_plugin(cls.name, "MELTANO_LOADER_NAME", sys.argv[1:], os.environ)
+                for line in error_lines(error):  # they say it all; a traceback is for our own defects
+                    cls.logger.error(with_places(line, places))  # noqa: TRY400
                 sys.exit(exit_code_of(error))
 
 

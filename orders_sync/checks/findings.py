@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from singer_sdk.exceptions import ConfigValidationError
 
+from orders_sync.config_sources.project import surroundings
 from sync_databases.database_errors import DatabaseError
 from tap_legacy_orders.tap_errors import TapConfigError, TapSyncError
 from target_zoho_crm.api.codes import CODES
@@ -73,7 +74,8 @@ class Findings:
         if isinstance(error, ZohoError) and error.code in CODES:
             remedy = error.remedy or CODES[error.code].remedy
             message = message.removesuffix(remedy).strip()
-        self.add(subject, Result.ERROR, message, remedy)
+        around = surroundings()
+        self.add(subject, Result.ERROR, around.with_places(message), around.with_places(remedy))
 
     def add(self, subject: str, result: Result, message: str, remedy: str = "") -> None:
         """Note a finding."""

@@ -164,7 +164,7 @@ def _given(
 ) -> Given:
     if isinstance(named, Path):
         config = read_config_file(named)
-        return Given(config, dict.fromkeys(config, str(named)))
+        return _noted(Given(config, dict.fromkeys(config, str(named))))
     project = surroundings().project
     if project is not None:
         return _of_plugin(of_project(project, named))
@@ -182,7 +182,7 @@ def _given(
     config = {name: os.environ[variable] for name, variable in origins.items() if variable == variables.get(name)}
     texts = {name: os.environ[variable] for name, variable in origins.items()}
     found = {name: f"variable {each}" for name, each in origins.items()}
-    return Given(config, found, variables, by_environment=True, texts=texts)
+    return _noted(Given(config, found, variables, by_environment=True, texts=texts))
 
 
 def of_environment(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:
@@ -217,7 +217,12 @@ def _of_plugin(plugin: Plugin) -> Given:
     if plugin.error is not None:
         raise ConfigurationError(OwnCode.NO_SETTINGS, f"{plugin.name}: {plugin.error}")
     origins = {name: str(each) for name, each in plugin.settings.items() if not each.is_default}
-    return Given(plugin.config, origins, {name: each.own_variable for name, each in plugin.settings.items()})
+    return _noted(Given(plugin.config, origins, {name: each.own_variable for name, each in plugin.settings.items()}))
+
+
+def _noted(given: Given) -> Given:
+    surroundings().note(given.origins)
+    return given
 
 
 def _with_its_place(plugin: Plugin, project: Project) -> Plugin:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +21,7 @@ import click
 import msgspec
 
 from orders_sync.config_sources.env_file import load_env_file
+from sync_processes.setting_places import with_places
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.errors import ConfigurationError
 
@@ -194,6 +195,17 @@ class Surroundings:
 
     environment: str | None = None
     """The project's environment that was named; without one it is Meltano's choice."""
+    _places: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Where each setting was found that the command has read so far; plugins may have it of several places."""
+
+    def note(self, origins: Mapping[str, str]) -> None:
+        """Keep where settings were found, for errors that are about their values."""
+        for name, place in origins.items():
+            self._places.setdefault(name, {})[place] = None
+
+    def with_places(self, error: str) -> str:
+        """The text of an error, with the place of each setting that it names."""
+        return with_places(error, {name: ", ".join(found) for name, found in self._places.items()})
 
     @cached_property
     def root(self) -> Path | None:

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from orders_sync.config_sources.configs import own_signals
+from orders_sync.config_sources.project import surroundings
 from orders_sync.pushes.push_files import FileProblem, Located
 from orders_sync.pushes.push_messages import MessageSource, SchemaOfRecords, digest_of, messages
 from orders_sync.reporting.results import Result, results_of, run_document, runs_of_group
@@ -181,7 +182,7 @@ def _run_target(
         with own_signals():
             TargetZohoCRM(config=given, parse_env_config=False).listen(MessageSource(lines))
     except EXPECTED_ERRORS as error:
-        return error_lines(error), exit_code_of(error)
+        return list(map(surroundings().with_places, error_lines(error))), exit_code_of(error)
     return (), ExitCode.OK
 
 

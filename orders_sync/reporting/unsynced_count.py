@@ -45,24 +45,28 @@ def count_unsynced(
                 return {"": NotCounted(f"no settings of the tap ({' and '.join(missing)}, or --tap-config)")}
         given = given_to_taps(files)
     except EXPECTED as error:
-        return {"": NotCounted(error_message(error), is_error=True)}
+        return {"": _not_counted(error)}
     found: dict[str, Backlog | NotCounted] = {}
     for each in given:
         try:
             tap = make_tap(each)
         except EXPECTED as error:
-            found[""] = NotCounted(error_message(error), is_error=True)
+            found[""] = _not_counted(error)
             continue
         if stream in {None, tap.stream_name}:
             found[tap.stream_name] = _counted(tap, ledger, within)
     return found
 
 
+def _not_counted(error: Exception) -> NotCounted:
+    return NotCounted(surroundings().with_places(error_message(error)), is_error=True)
+
+
 def _counted(tap: TapLegacyOrders, ledger: Ledger, within: timedelta) -> Backlog | NotCounted:
     try:
         return backlog_of(tap, ledger, within)
     except EXPECTED as error:
-        return NotCounted(error_message(error), is_error=True)
+        return _not_counted(error)
 
 
 def backlog_of(tap: TapLegacyOrders, ledger: Ledger, within: timedelta) -> Backlog | NotCounted:

@@ -125,6 +125,18 @@ def test_settings_say_where_each_was_found_and_no_secret(project: MeltanoProject
         assert emulator.refresh_token not in done.stdout
 
 
+def test_an_error_about_a_value_says_where_it_was_set(project: MeltanoProject) -> None:
+    edit(project, lambda content: content["plugins"]["extractors"][0].update(config={"timezone": "Mars/Base"}))
+    said = "there is no zone 'Mars/Base'; expected e.g. Europe/Berlin or UTC (`timezone`: {})\n"
+    done = project.run("orders-sync", "plan", "--tap", "tap-orders", TAP_ORDERS_TIMEZONE="Mars/Base")
+    assert said.format("variable TAP_ORDERS_TIMEZONE in the environment") in done.stderr
+    done = project.run("orders-sync", "doctor", "--tap", "tap-orders", TEST_SHOP_URL="sqlite:////nowhere/shop.sqlite")
+    assert "there is no SQLite file /nowhere/shop.sqlite" in done.stdout
+    assert "(`sqlalchemy_url`: the active environment in meltano.yml as $TEST_SHOP_URL, inherited" in done.stdout
+    done = project.run("meltano", "invoke", "tap-orders")
+    assert said.format("variable TAP_ORDERS_TIMEZONE, or meltano.yml") in done.stderr
+
+
 def test_credentials_without_their_place_go_nowhere(project: MeltanoProject, recorder: HostRecorder) -> None:
     edit(project, lambda content: content.pop("default_environment"))
     done = project.run("orders-sync", "doctor", "--tap", "tap-orders", TARGET_ZOHO_CRM_REFRESH_TOKEN="1000.somebodys")

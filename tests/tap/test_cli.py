@@ -84,6 +84,16 @@ def test_settings_come_from_the_environment(url: str) -> None:
     assert '"_sync_key":"0|2024-01-01 00:00:00"' in output.stdout
 
 
+def test_an_error_about_a_value_names_its_variable(tmp_path: Path, url: str) -> None:
+    variables = {"TAP_LEGACY_ORDERS_SQLALCHEMY_URL": url, "TAP_LEGACY_ORDERS_ORDERS_TABLE": "order"}
+    said = "(`orders_table`: variable TAP_LEGACY_ORDERS_ORDERS_TABLE)\n"
+    assert said in _tap("--config=ENV", "--discover", env=os.environ | variables).stderr
+    config = _config(tmp_path, sqlalchemy_url=url, orders_table="order")
+    refused = _tap("--config", config, env=os.environ | {**variables, "TAP_LEGACY_ORDERS_ORDERS_TABLE": "orders"})
+    assert "no table or view 'order'" in refused.stderr
+    assert "variable" not in refused.stderr  # it reads its file alone
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
