@@ -14,6 +14,7 @@ import click
 from orders_sync.actions.order_commands import dismiss, forget, retry
 from orders_sync.actions.resend import resend
 from orders_sync.actions.trying import try_order
+from orders_sync.alerts.watch_command import watch
 from orders_sync.audit.command import audit
 from orders_sync.callback_receiver.callback import callback
 from orders_sync.checks.doctor import doctor
@@ -56,7 +57,8 @@ COMMANDS = (
     forget,
     # Say that what was renamed is the same
     rebind,
-    # A service of its own
+    # Services of their own
+    watch,
     callback,
 )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import cache, partial
 from typing import Any
 
@@ -31,7 +32,22 @@ FOLLOWING = "following"
 
 def seems_dead(row: Any, now: datetime) -> bool:
     """Whether a run that has not ended is dead as far as one look tells: its process has ended, or it is silent."""
-    return _has_ended(row) or _is_silent(row, now)
+    return sign_of(row, now) is not Sign.LIVES
+
+
+class Sign(StrEnum):
+    """What a run shows of itself; the value is for people."""
+
+    LIVES = "lives"
+    SILENT = "shows no sign of life"
+    GONE = "has ended without saying so"
+
+
+def sign_of(row: Any, now: datetime) -> Sign:
+    """What a run that has not ended shows at `now` by the ledger's clock."""
+    if _has_ended(row):
+        return Sign.GONE
+    return Sign.SILENT if _is_silent(row, now) else Sign.LIVES
 
 
 def live_run(ledger: Ledger, stream: str) -> str | None:

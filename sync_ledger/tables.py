@@ -16,6 +16,7 @@ from sync_databases.engines import Engine, PartialIndexes
 from sync_databases.exact_text import ExactText
 from sync_databases.keys import KEY_LENGTH
 from sync_databases.table_types import any_text_type, blob_type, counter_type, long_text_type, timestamp_type
+from sync_ledger.alert_table import alert_table
 from sync_ledger.audit_tables import accepted_table, audit_table
 from sync_ledger.worker_tables import token_table, worker_table
 
@@ -88,6 +89,7 @@ class LedgerTables:
     accepted: sa.Table
     worker: sa.Table
     sample: sa.Table
+    alert: sa.Table
 
     @property
     def of_records(self) -> tuple[sa.Table, ...]:
@@ -112,6 +114,7 @@ def ledger_tables(engine: Engine, schema: str | None = None) -> LedgerTables:
         *of_audits,
         worker_table(metadata, engine),
         _sample_table(metadata, engine),
+        alert_table(metadata, engine),
     )
     return LedgerTables(metadata, *tables, version, *further, *latest, *newest)
 

@@ -63,14 +63,14 @@ TARGET = (
 )
 
 COMMAND_LINE = (
-    ("output",),
+    ("output", "signing"),
     ("config_sources",),
     ("callback_receiver",),
     ("checks",),
     ("comparison",),
     ("actions",),
     ("reporting",),
-    ("audit", "pushes", "set_up"),
+    ("alerts", "audit", "pushes", "set_up"),
     ("cli",),
 )
 

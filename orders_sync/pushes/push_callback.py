@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
 from collections import Counter
 
@@ -13,9 +11,9 @@ import requests
 
 from orders_sync.output import say
 from orders_sync.pushes.pushing import Pushed
+from orders_sync.signing import signed_headers
 
 SECRET_VARIABLE = "ORDERS_SYNC_PUSH_SECRET"  # noqa: S105 - a name
-SIGNATURE_HEADER = "X-Orders-Sync-Signature"
 SECONDS_MOST = 30.0
 RESULTS_MOST = 1_000
 """Results that are posted: those that are not in the CRM first. `orders-sync results` has all."""
@@ -33,11 +31,6 @@ def callback_secret() -> str:
     return secret
 
 
-def signature(secret: str, body: bytes) -> str:
-    """What the header holds: `sha256=` and the HMAC of the body in hexadecimal digits."""
-    return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
-
-
 def post_outcome(url: str, secret: str, pushed: Pushed) -> bool:
     """Post it once; returns whether the receiver took it. What went wrong is said in one line."""
     results = sorted(pushed.results, key=lambda each: each.outcome == "synced")
@@ -51,9 +44,10 @@ def post_outcome(url: str, secret: str, pushed: Pushed) -> bool:
         "results": results[:RESULTS_MOST],
     }
     body = msgspec.json.encode(document)
-    headers = {"Content-Type": "application/json", SIGNATURE_HEADER: signature(secret, body)}
     try:
-        answer = requests.post(url, data=body, headers=headers, timeout=SECONDS_MOST, allow_redirects=False)
+        answer = requests.post(
+            url, data=body, headers=signed_headers(secret, body), timeout=SECONDS_MOST, allow_redirects=False
+        )
     except (requests.RequestException, ValueError) as error:
         say(f"The outcome was not delivered to --callback: {type(error).__name__}", err=True, colour="red")
         return False

@@ -70,9 +70,7 @@ def status(
         if stream is not None:
             names = [stream] if stream in names else [the_stream(ledger, stream)]
         streams = with_backlog(read_status(ledger, names, last_runs=last_runs), counted)
-    wrong = [
-        each_wrong for each in streams for each_wrong in complaints(each, max_age=max_age, max_rejected=max_rejected)
-    ]
+    wrong = [text for each in streams for text in complaints(each, max_age=max_age, max_rejected=max_rejected).values()]
     if max_age is not None and not streams:
         wrong.append("no run has written to the ledger yet")
     if as_json:

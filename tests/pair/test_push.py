@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import hmac
-import http.server
 import io
 import json
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,6 +17,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from openpyxl import Workbook
 from pair_of_plugins import TESTS, Finished, Shop, finish, start
+from webhook_receiver import Receiver, webhook_receiver
 
 import orders_sync
 from orders_sync.cli import main
@@ -287,44 +284,21 @@ def run_of(shop: Shop, name: str) -> Any:
     return json.loads(ended.stdout)["runs"][-1]
 
 
-class Receiver(http.server.BaseHTTPRequestHandler):
-    """Keeps what is posted."""
-
-    posts: list[tuple[str, bytes]]
-
-    def do_POST(self) -> None:
-        length = int(self.headers["Content-Length"])
-        self.server.posts.append((self.headers["X-Orders-Sync-Signature"], self.rfile.read(length)))  # type: ignore[attr-defined]
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        return
-
-
 @pytest.fixture
-def receiver() -> Iterator[http.server.HTTPServer]:
-    with http.server.HTTPServer(("127.0.0.1", 0), Receiver) as server:
-        server.posts = []  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+def receiver() -> Iterator[Receiver]:
+    with webhook_receiver() as made:
+        yield made
 
 
 def test_the_outcome_is_posted_and_signed(
-    owned: Shop, tmp_path: Path, receiver: http.server.HTTPServer, monkeypatch: pytest.MonkeyPatch
+    owned: Shop, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "orders.json"
     file.write_text(json.dumps([made(1), made(2, status="odd")]))
-    url = f"http://127.0.0.1:{receiver.server_port}/pushed"
-    assert push(owned, file, "--callback", url).code == 2
+    assert push(owned, file, "--callback", receiver.url).code == 2
     monkeypatch.setenv("ORDERS_SYNC_PUSH_SECRET", "a secret")
-    assert push(owned, file, "--callback", url).code == 1
-    ((signed, body),) = receiver.posts  # type: ignore[attr-defined]
-    assert signed == f"sha256={hmac.new(b'a secret', body, hashlib.sha256).hexdigest()}"
-    document = json.loads(body)
+    assert push(owned, file, "--callback", receiver.url).code == 1
+    (document,) = receiver.documents("a secret")
     assert (document["complete"], document["counts"]) == (False, {"synced": 1, "rejected": 1})
     assert document["results"][0]["field"] == "Status"
 
