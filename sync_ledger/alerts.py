@@ -1,6 +1,6 @@
 """Alerts as the ledger remembers them, so that each is told once, whoever watches and however often they are killed.
 
-Who is to tell something claims it first: others leave it alone for `CLAIM_SECONDS`. A watcher that dies in between may
+Who is to tell something claims it first: others leave it alone for `ALERT_CLAIM_SECONDS`. A watcher that dies in between may
 have told it; the next one tells it again under the same id.
 """
 
@@ -17,8 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from sync_ledger.alert_table import ALERT_TEXT_LENGTH
 from sync_ledger.ledger import Ledger
-
-CLAIM_SECONDS = 60.0
+from sync_ledger.retry_schedules import ALERT_CLAIM_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ class AlertLog:
             free = sa.or_(
                 table.c.teller.is_(None),
                 table.c.teller == self._teller,
-                table.c.telling_since < now - timedelta(seconds=CLAIM_SECONDS),
+                table.c.telling_since < now - timedelta(seconds=ALERT_CLAIM_SECONDS),
             )
             due = sa.true() if alert.is_over else table.c.told_at.is_(None)
             row = _is_row(table, alert.stream, alert.name, alert.channel)
@@ -139,7 +138,7 @@ def _may_be_known(row: Any) -> bool:
 def _is_free(row: Any, now: datetime) -> bool:
     """A claim of the future is from before the ledger's clock was set back, and holds as little as an old one."""
     claimed: datetime | None = row.telling_since
-    return claimed is None or abs(now - claimed) > timedelta(seconds=CLAIM_SECONDS)
+    return claimed is None or abs(now - claimed) > timedelta(seconds=ALERT_CLAIM_SECONDS)
 
 
 def _alert(row: Any, *, is_over: bool) -> Alert:

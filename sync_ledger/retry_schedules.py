@@ -221,6 +221,9 @@ POLLS = (
     ("The same with `callback_url`", JOB_POLLS_BESIDE_CALLBACKS),
 )
 
+WATCH_LOOK_SECONDS = 20.0
+ALERT_CLAIM_SECONDS = 60.0
+
 INTERVALS = (
     ("A run's heartbeat in the ledger", LEASE_HEARTBEAT_SECONDS),
     ("A run without a heartbeat for so long, by the ledger's clock, is watched by the next one", LEASE_SILENT_SECONDS),
@@ -253,6 +256,8 @@ INTERVALS = (
     ("`follow`: STATE, though nothing has changed", FOLLOW_STATE_SECONDS),
     ("`follow`: everything is read as by a single run", FOLLOW_FULL_PASS_SECONDS),
     ("An index of an older ledger, on PostgreSQL: for so long it is built without a lock", INDEX_BESIDE_SECONDS),
+    ("`orders-sync watch`: a look at the streams (`--look-every`)", WATCH_LOOK_SECONDS),
+    ("A watcher may take so long to tell an alert, before another one does", ALERT_CLAIM_SECONDS),
     ("Every order is compared with its ack, where `filter` asks more than the order's columns", COMPARISON_SECONDS),
     ("`follow`: a poll that looks back by all of `lookback_seconds`", FOLLOW_WIDE_POLL_SECONDS),
     ("`follow`: a poll of a ledger in another database", FOLLOW_LEDGER_POLL_SECONDS),

@@ -15,6 +15,7 @@ from orders_sync.alerts.watching import look
 from orders_sync.config_sources.ledgers import existing_ledger, ledger_options, stream_option, streams_of, the_stream
 from orders_sync.config_sources.plugin_options import Age
 from orders_sync.output import say
+from sync_ledger.retry_schedules import WATCH_LOOK_SECONDS
 from sync_processes.exit_codes import ExitCode
 
 
@@ -35,7 +36,13 @@ from sync_processes.exit_codes import ExitCode
     metavar="URL",
     help="Whom to tell: a URL to post to, signed by ORDERS_SYNC_NOTIFY_SECRET, or one of Apprise's; else you here.",
 )
-@click.option("--look-every", type=Age(), default="20s", show_default=True, help="Time between two looks.")
+@click.option(
+    "--look-every",
+    type=Age(),
+    default=f"{WATCH_LOOK_SECONDS:g}s",
+    show_default=True,
+    help="Time between two looks.",
+)
 @click.option("--once", is_flag=True, help="Look once and end, for a scheduler; ends 1 where somebody was not told.")
 def watch(
     ack_url: str | None,

@@ -23,8 +23,9 @@ from webhook_receiver import Receiver, webhook_receiver
 
 from orders_sync.alerts.conditions import usual_interval
 from orders_sync.cli import main
-from sync_ledger.alerts import CLAIM_SECONDS, AlertLog
+from sync_ledger.alerts import AlertLog
 from sync_ledger.ledger import Ledger
+from sync_ledger.retry_schedules import ALERT_CLAIM_SECONDS
 
 if TYPE_CHECKING:
     from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -214,7 +215,7 @@ def test_two_watchers_tell_once_and_a_dead_one_keeps_nothing_back(ledger: Ledger
     assert (one.claim(alert), other.claim(seen)) == (True, False)
     assert other.note("orders", {"failed": "why"}, ["output"]) == []
     with ledger.begin() as connection:  # the one that claimed it was killed a while ago
-        since = now(ledger) - timedelta(seconds=CLAIM_SECONDS + 1)
+        since = now(ledger) - timedelta(seconds=ALERT_CLAIM_SECONDS + 1)
         connection.execute(sa.update(ledger.tables.alert).values(telling_since=since))
     (again,) = other.note("orders", {"failed": "why"}, ["output"])
     assert (again.alert_id, other.claim(again)) == (alert.alert_id, True), "a receiver knows a repeat by its id"
@@ -228,7 +229,7 @@ def test_the_end_is_told_where_a_dead_watcher_may_have_told_the_beginning(ledger
     assert dead.claim(alert)
     assert other.note("orders", {}, ["output"]) == []
     with ledger.begin() as connection:
-        since = now(ledger) - timedelta(seconds=CLAIM_SECONDS + 1)
+        since = now(ledger) - timedelta(seconds=ALERT_CLAIM_SECONDS + 1)
         connection.execute(sa.update(ledger.tables.alert).values(telling_since=since))
     (over,) = other.note("orders", {}, ["output"])
     assert (over.alert_id, over.is_over, other.claim(over)) == (alert.alert_id, True, True)
