@@ -1,6 +1,6 @@
 """Alerts as the ledger remembers them, so that each is told once, whoever watches and however often they are killed.
 
-Who is to tell something claims it first: others leave it alone for `ALERT_CLAIM_SECONDS`. A watcher that dies in between may
+Who is to tell something claims it first: others leave it alone for a minute. A watcher that dies in between may
 have told it; the next one tells it again under the same id.
 """
 
