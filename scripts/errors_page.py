@@ -14,9 +14,9 @@ Each refusal carries a code of one of four families. *Who* is `Zoho` for the API
 target finds itself, mostly before anything is sent.
 
 A code about a record that Zoho gives for a whole request concerns how the request was built: it then counts as
-configuration, and no order is blamed. Without details, while other calls get through, it is a sign of [one order that
-makes calls fail](mending.md#orders-that-make-calls-fail). A code that is not listed counts as `data` for a record; for
-a whole request its HTTP status decides.
+configuration, and no order is blamed. Without details, while other calls get through, it is a sign of
+[one order that makes calls fail](troubleshooting.md#orders-that-make-calls-fail). A code that is not listed counts as
+`data` for a record; for a whole request its HTTP status decides.
 """
 
 STATUSES = """\
@@ -32,8 +32,8 @@ FAMILIES = {
     Family.DATA: "The order is `rejected`. It is tried again when the legacy system changes it, or when somebody asks.",
     Family.TRANSIENT: (
         "The order is tried again with growing pauses, and then in the next runs by a\n"
-        "[schedule](mending.md#when-a-refused-order-is-tried-again). Once its retries are used up it is `parked`,\n"
-        "and not tried again by itself: then what to do goes [by status](#by-status)."
+        "[schedule](troubleshooting.md#when-a-refused-order-is-tried-again). Once its retries are used up it is\n"
+        "`parked`, and not tried again by itself: then what to do goes [by status](#by-status)."
     ),
     Family.QUOTA: "The target stops sending. What was not sent stays unsynced, and goes in a later run.",
     Family.CONFIGURATION: "The run stops once and says what to do. No order is marked as rejected.",

@@ -77,7 +77,7 @@ def test_commands_and_options_within_sentences_are_there() -> None:
 
 def test_options_alone_are_those_of_a_command() -> None:
     known = set().union(*map(options_of, main.commands.values())) | OTHERS_OPTIONS
-    for name in ("get-started", "watching", "mending"):
+    for name in ("get-started", "monitoring", "troubleshooting"):
         spans = re.findall(r"`(--[^`]+)`", (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8"))
         assert {option for span in spans for option in OPTION.findall(span)} <= known, name
 

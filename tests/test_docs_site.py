@@ -44,7 +44,7 @@ def test_a_link_to_a_file_of_the_root_leads_to_its_page() -> None:
     assert site_link("../../CHANGELOG.md", "recipes/odoo.md") == "../changelog.md"
     assert site_link("docs/settings.md", "index.md") == "settings.md"
     assert site_link("CHANGELOG.md", "index.md") == "changelog.md"
-    assert site_link("mending.md", "retries.md") == "mending.md"
+    assert site_link("crm.md", "retries.md") == "crm.md"
 
 
 @pytest.mark.nightly
