@@ -1,5 +1,5 @@
 # make demo | test | nightly | faults | sleeps | whole-orders | simulate | simulate-day | mutants | mutate | breaks
-# | judges | examples | fuzz | check | audit | generate | wheel | docs | release | bench | bench-quick | clean.
+# | judges | examples | fuzz | check | audit | evidence | generate | wheel | docs | release | bench | bench-quick | clean.
 # Needs only a POSIX make, and Python 3.11 or later with pip.
 PYTHON = python3
 BIN = .venv/bin
@@ -32,11 +32,15 @@ SEED =
 HOURS = 24
 SIMULATION = PYTHONPATH=.:tests $(BIN)/python -m simulation
 
+# evidence: the folder with the logs of long targets, and the commit that they tried.
+LOGS =
+COMMIT =
+
 # mutate: how many mutants, and the seed that draws them.
 SAMPLE = 300
 DRAW = 1
 
-.PHONY: help install demo test nightly faults sleeps whole-orders simulate simulate-day mutants mutate breaks judges examples fuzz audit check generate wheel docs release bench bench-quick clean
+.PHONY: help install demo test nightly faults sleeps whole-orders simulate simulate-day mutants mutate breaks judges examples fuzz audit check evidence generate wheel docs release bench bench-quick clean
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
@@ -56,6 +60,7 @@ help:
 	@echo "make check     lint, types, generated files up to date, known vulnerabilities"
 	@echo "make audit     known vulnerabilities in what is installed"
 	@echo "make install   the environment for runs of your own, in .venv"
+	@echo "make evidence  keep the counts of long targets for docs/evidence.md (LOGS=, COMMIT=)"
 	@echo "make generate  write meltano.yml, plugins/ and the generated pages of docs/"
 	@echo "make wheel     the package for other projects, in dist/"
 	@echo "make docs      the site of docs/, in site/"
@@ -137,6 +142,11 @@ check:
 	$(BIN)/mypy
 	$(BIN)/python -m scripts.generate --check
 	@$(BIN)/python -m scripts.audit
+
+evidence:
+	@$(PYTHON) -m scripts.environment dev
+	@$(BIN)/python -m scripts.evidence "$(LOGS)" --commit "$(COMMIT)"
+	@$(BIN)/python -m scripts.generate
 
 generate:
 	@$(PYTHON) -m scripts.environment dev

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scripts.errors_page import errors_page
+from scripts.evidence_page import evidence_page
 from scripts.exit_codes_page import exit_codes_page
 from scripts.key_types_page import key_types_page
 from scripts.meltano_yml import meltano_project
@@ -35,6 +36,7 @@ def contents() -> Mapping[Path, str]:
         DOCS / "exit-codes.md": exit_codes_page(),
         DOCS / "key-types.md": key_types_page(),
         DOCS / "retries.md": retries_page(),
+        DOCS / "evidence.md": evidence_page(DOCS / "evidence.json"),
         DOCS / "performance.md": performance_page(RESULTS),
     }
 
