@@ -15,7 +15,9 @@ import msgspec
 from zoho_crm_emulator.oauth import ACCESS_DENIED
 from zoho_crm_emulator.refusals import problem
 
-RequestKind = Literal["answer", "lost_before", "lost_after", "cut", "delay", "hold_before", "hold_after", "switch"]
+RequestKind = Literal[
+    "answer", "answer_after", "lost_before", "lost_after", "cut", "delay", "hold_before", "hold_after", "switch"
+]
 JobKind = Literal["job_failed", "unprocessed", "record_error", "poison", "callback", "result_elsewhere", "never_ends"]
 RecordKind = Literal["record_error", "poison"]
 JOB_KINDS: frozenset[str] = frozenset(get_args(JobKind))
@@ -42,6 +44,7 @@ CANNED: dict[str, tuple[int, Any]] = {
     "link_gone": (400, LINK_GONE),
     "ok_but_error": (200, problem("INTERNAL_ERROR")),
     "not_json": (200, "OK"),
+    "empty": (200, ""),
 }
 
 
@@ -65,7 +68,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     after: int = 0  # how many matching requests (or jobs, or records) pass first
     module: str | None = None  # only requests or jobs of this module
     over: int = 0  # only requests with more records than that
-    # answer
+    # answer, answer_after
     canned: str | None = None
     status: int | None = None
     body: Any = None
@@ -144,7 +147,7 @@ class Faults:
         """Switch a fault on; raises ValueError for a canned answer nobody knows."""
         if fault.canned is not None and fault.canned not in CANNED:
             raise ValueError(f"no canned answer {fault.canned}; there are {', '.join(CANNED)}")
-        if fault.kind == "answer" and fault.canned is None and fault.status is None:
+        if fault.kind in {"answer", "answer_after"} and fault.canned is None and fault.status is None:
             raise ValueError("an answer needs `canned`, or `status` with `body`")
         with self._lock:
             active = ActiveFault(self._next, fault)

@@ -67,6 +67,9 @@ class Gate:
             entry["status"] = "gone"
             self._note(entry, started)
             return
+        for active in faults:
+            if active.fault.kind == "answer_after":
+                answer = _fault_answer(active)
         entry |= {"status": answer.status, **answer.note}
         self._note(entry, started)
         answer.headers.setdefault("Date", formatdate(self._emulator.clock.now() / SECOND, usegmt=True))

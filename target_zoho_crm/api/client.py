@@ -304,7 +304,11 @@ class ZohoClient:
         return self._only("users", "users", {"type": "CurrentUser"})
 
     def query(self, select: str, *, rows: int = PAGE_ROWS) -> tuple[list[dict[str, Any]], bool]:
-        """Read records by COQL; also tells whether there are more. `rows` is the query's limit, which it costs by."""
+        """Read records by COQL; also tells whether there are more. `rows` is the query's limit, which it costs by.
+
+        Raises:
+            AnswerError: the answer has no list of records, and does not say that there are none.
+        """
         call = Call(
             "POST",
             self._api("coql"),
@@ -314,6 +318,10 @@ class ZohoClient:
             credits=query_credits(rows),
         )
         answer = self._transport.json(call)
+        if answer.body is not None and not (
+            isinstance(answer.body, dict) and isinstance(answer.body.get("data"), list)
+        ):
+            raise AnswerError(OwnCode.BAD_ANSWER, f"{call.where}: no list of records in the answer.")
         return _list_in(answer, "data"), _has_more(answer)
 
     def modules(self) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from target_zoho_crm.api.codes import JOB_GONE, OwnCode, ZohoCode, http_code
 from target_zoho_crm.api.data_centers import host_of
 from target_zoho_crm.api.errors import (
     AnswerError,
+    ConfigurationError,
     LostAnswer,
     QuotaError,
     TransientError,
@@ -277,6 +278,9 @@ class Transport:
             body = _NOT_JSON
         if call.results and status in _ANSWERS_WITH_RESULTS and _has_results(body):
             return Answer(status, body, response.headers)
+        if status < HTTPStatus.MULTIPLE_CHOICES and body is None and status != HTTPStatus.NO_CONTENT:
+            # Of something that stands in between. Taken for an answer it would say that the CRM has nothing.
+            raise AnswerError(OwnCode.BAD_ANSWER, f"{call.where}: HTTP {status}, but empty.", http_status=status)
         if status < HTTPStatus.MULTIPLE_CHOICES and body is not _NOT_JSON and flat_error(body) is None:
             return Answer(status, body, response.headers)
         raise self._refusal(call, response, body)
@@ -291,7 +295,8 @@ class Transport:
         error = request_error(code, where=call.where, said=said, http_status=status, field=field_name)
         if status == HTTPStatus.UNAUTHORIZED and code != ZohoCode.OAUTH_SCOPE_MISMATCH:
             return _TokenRefused(error)
-        if call.splits and names_no_cause(status, None if body is _NOT_JSON else body):
+        is_searched = call.splits or (call.fence is not None and isinstance(error, ConfigurationError))
+        if is_searched and names_no_cause(status, None if body is _NOT_JSON else body):
             return UnattributedFailure(error)
         if call.repeat is Repeat.ONCE and isinstance(error, TransientError):
             return error.turned(LostAnswer, "It may have been carried out.")

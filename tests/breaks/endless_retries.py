@@ -169,4 +169,11 @@ ENDLESS_RETRIES: tuple[Break, ...] = (
             "tests/pair/test_refusals.py::test_a_full_storage_leaves_the_rows_of_a_job_due_and_not_in_flight_for_ever",
         ),
     ),
+    Break(
+        "an-unnamed-refusal-of-an-upload-ends-the-run",
+        "target_zoho_crm/api/transport.py",
+        old="call.splits or (call.fence is not None and isinstance(error, ConfigurationError))",
+        new="call.splits",
+        tests=("tests/pair/test_calls_that_fail_for_one.py::test_seven_of_a_job_are_named_and_the_others_synced",),
+    ),
 )

@@ -30,6 +30,7 @@ LOST = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
         ("storage_full", 400, "MAX_RECORDS_LIMIT_REACHED"),
         ("ok_but_error", 200, "INTERNAL_ERROR"),
         ("not_json", 200, "OK"),
+        ("empty", 200, ""),
     ],
 )
 def test_a_canned_answer_comes_as_often_as_asked_and_changes_nothing(
@@ -45,6 +46,15 @@ def test_a_canned_answer_comes_as_often_as_asked_and_changes_nothing(
     assert crm.upsert([{"parent_id": "A"}]).status_code == 200
     assert admin.fired(fault) == 2
     assert admin.stats()["credits"]["by_kind"] == {"write": 1}
+
+
+def test_another_answer_can_come_after_the_effect(crm: Client) -> None:
+    crm.emulator.admin.add_fault("upsert", kind="answer_after", canned="gateway_timeout", times=1)
+    answer = crm.upsert([{"parent_id": "A"}])
+    assert (answer.status_code, "<html>" in answer.text) == (504, True)
+    assert list(crm.records()) == ["A"]
+    with pytest.raises(EmulatorError, match="needs `canned`"):
+        crm.emulator.admin.add_fault("upsert", kind="answer_after")
 
 
 def test_an_answer_can_be_spelt_out_and_wait_for_its_turn(crm: Client) -> None:

@@ -27,6 +27,8 @@ GATEWAY = {"kind": "answer", "canned": "gateway_timeout"}
 NO_ANSWER = {"kind": "lost_before"}
 LOST = {"kind": "lost_after"}
 FAILED_INSIDE = {"kind": "answer", "canned": "internal_error"}
+FORBIDDEN = {"kind": "answer", "status": 403, "body": "<html>Request blocked</html>"}
+"""By a firewall that does not like what an order says."""
 RUNS_MOST = 12
 
 
@@ -78,7 +80,7 @@ def spread(keys: list[str], count: int = POISON) -> list[str]:
     return [keys[(2 * number + 1) * len(keys) // (2 * count)] for number in range(count)]
 
 
-@pytest.mark.parametrize("fault", [GATEWAY, NO_ANSWER, LOST, FAILED_INSIDE])
+@pytest.mark.parametrize("fault", [GATEWAY, NO_ANSWER, LOST, FAILED_INSIDE, FORBIDDEN])
 def test_one_order_of_250_whose_call_fails_each_time_is_found_in_one_run(shop: Shop, fault: dict[str, Any]) -> None:
     shop.target_config = {"channel": "upsert", "max_attempts": 2}
     shop.insert(f"SO-{number:03}" for number in range(250))
@@ -109,14 +111,14 @@ def test_seven_of_250_are_named_and_the_others_synced(any_shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("orders", [2_500, pytest.param(25_000, marks=pytest.mark.nightly)])
-@pytest.mark.parametrize("job_fault", ["upload", "job"])
+@pytest.mark.parametrize("job_fault", ["upload", "forbidden upload", "job"])
 def test_seven_of_a_job_are_named_and_the_others_synced(shop: Shop, orders: int, job_fault: str) -> None:
     shop.target_config = {"max_attempts": 2, **({"bulk_threshold": 1_000} if orders < 25_000 else {})}
     keys = [f"SO-{number:05}" for number in range(orders)]
     shop.insert(keys)
     guilty, admin = spread(keys), shop.emulator.admin
-    if job_fault == "upload":
-        admin.add_fault("upload", **FAILED_INSIDE, keys=guilty)
+    if job_fault != "job":
+        admin.add_fault("upload", **(FAILED_INSIDE if job_fault == "upload" else FORBIDDEN), keys=guilty)
         admin.add_fault("upsert", **GATEWAY, keys=guilty)
     else:
         admin.add_fault(kind="poison", keys=guilty, code="INTERNAL_ERROR")
@@ -128,16 +130,19 @@ def test_seven_of_a_job_are_named_and_the_others_synced(shop: Shop, orders: int,
     print(f"{job_fault} of {orders:,}: found in {len(runs)} more runs, for {spent} credits")  # noqa: T201 - a figure
     assert len(runs) == 1
     assert sum(spent) <= orders // 10 + POISON * SEARCH_OF_100
-    assert admin.stats()["requests"].get("bulk_create", 0) == (0 if job_fault == "upload" else 1)
+    assert admin.stats()["requests"].get("bulk_create", 0) == (1 if job_fault == "job" else 0)
     until_parked(shop, guilty)
 
 
-def test_the_orders_of_a_job_that_cannot_be_created_for_one_order_go_by_calls(shop: Shop) -> None:
+@pytest.mark.parametrize(("fault", "code"), [(GATEWAY, "JOB_WITHOUT_RESULT"), (FORBIDDEN, "UPLOAD_FAILED")])
+def test_the_orders_of_a_job_that_cannot_be_created_for_one_order_go_by_calls(
+    shop: Shop, fault: dict[str, Any], code: str
+) -> None:
     shop.target_config = {"channel": "bulk_write"}
     shop.insert(f"SO-{number:03}" for number in range(50))
-    shop.emulator.admin.add_fault("bulk_create", **GATEWAY, keys=["SO-033"])
+    shop.emulator.admin.add_fault("bulk_create", **fault, keys=["SO-033"])
     shop.run()
-    assert {ack.error_code for ack in shop.acks().values()} == {"JOB_WITHOUT_RESULT"}
+    assert {ack.error_code for ack in shop.acks().values()} == {code}
     assert shop.run().summary["synced"] == 50
     shop.assert_all_synced()
 
@@ -171,10 +176,11 @@ def test_reading_that_fails_for_one_order(shop: Shop, operation: str) -> None:
     until_parked(shop, ["SO-042"])
 
 
+@pytest.mark.parametrize("fault", [GATEWAY, FORBIDDEN])
 @pytest.mark.parametrize("channel", ["upsert", "bulk_write"])
 @pytest.mark.parametrize("way", ["module", "subform"])
 def test_lines_that_fail_for_one_order(
-    sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path, way: str, channel: str
+    sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path, way: str, channel: str, fault: dict[str, Any]
 ) -> None:
     shop = ShopWithLines(sqlite_url, zoho_emulator, tmp_path, write_to={"write_to": way})
     shop.target_config |= {"channel": channel, "max_attempts": 2}
@@ -183,7 +189,7 @@ def test_lines_that_fail_for_one_order(
     shop.add_lines({f"SO-{number:02}": 2 for number in range(60)})
     line = next(key for key, line in shop.legacy_lines().items() if line["order"] == "SO-33")
     for endpoint in ("upsert", "upload"):
-        shop.emulator.admin.add_fault(endpoint, **GATEWAY, keys=[line])
+        shop.emulator.admin.add_fault(endpoint, **fault, keys=[line])
     until_found(shop, ["SO-33"])
     assert shop.acks()["SO-33"].zoho_id == shop.crm()["SO-33"]["id"]
     until_parked(shop, ["SO-33"])

@@ -122,6 +122,25 @@ def test_a_lost_answer_to_a_call_of_lines_doubles_none(shop_by: MakeShop, way: s
     assert shop.run().summary["read"] == 0
 
 
+@pytest.mark.parametrize(("way", "channel"), WAYS)
+def test_an_empty_answer_to_the_question_for_lines_keeps_none_that_is_gone(
+    shop_by: MakeShop, way: str, channel: str
+) -> None:
+    shop = shop_by(way, channel)
+    put(shop, "SO-1", 11, 12)
+    put(shop, "SO-2", 21)
+    while shop.run().summary["read"]:
+        pass
+    shop.assert_whole()
+    with shop.engine.begin() as connection:
+        connection.execute(sa.delete(LINES).where(LINES.c.id == 12))
+    shop.change(["SO-1", "SO-2"], notes="with a line less")
+    shop.emulator.admin.add_fault("coql", kind="answer_after", canned="empty", times=7)
+    while (ended := shop.run()).summary["read"]:
+        assert ended.code in (0, 1), ended.err
+    shop.assert_whole()
+
+
 def test_rows_that_somebody_doubled_in_the_crm_are_one_again_after_the_next_change(shop_by: MakeShop) -> None:
     shop = shop_by("subform", "upsert")
     put(shop, "SO-1", 11, 12)

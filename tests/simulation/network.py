@@ -154,7 +154,7 @@ class Zoho:
         if kind == "lost_after" or status == NO_ANSWER:
             raise requests.exceptions.ReadTimeout("no answer")
         if kind in GATEWAY_PAGES:
-            status, headers, body = GATEWAY_PAGES[kind], {"content-type": "text/html"}, PAGE
+            (status, body), headers = GATEWAY_PAGES[kind], {"content-type": "text/html"}
         return arrived(adapter, request, (status, headers, body), cut=kind == "cut")
 
     def _there_and_back(

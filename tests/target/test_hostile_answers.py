@@ -46,6 +46,19 @@ def test_an_answer_nested_without_end_is_no_answer(zoho_emulator: EmulatorProces
         upsert(client, 1, made)
 
 
+@pytest.mark.parametrize("body", ["", "null", {}, [], {"data": None}, {"data": {}}, "OK"])
+def test_an_answer_without_records_is_not_one_that_there_are_none(
+    zoho_emulator: EmulatorProcess, make_client: MakeClient, body: Any
+) -> None:
+    """What stands between us and Zoho may answer with nothing; Zoho itself says that there is nothing by 204."""
+    client = make_client(max_attempts=1)
+    fault = zoho_emulator.admin.add_fault("coql", kind="answer", status=200, body=body)
+    with pytest.raises(AnswerError):
+        client.query("select id from Orders where id is not null")
+    zoho_emulator.admin.remove_fault(fault)
+    assert client.query("select id from Orders where id is not null") == ([], False)
+
+
 @pytest.mark.parametrize(
     "body",
     [
