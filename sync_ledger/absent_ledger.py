@@ -26,10 +26,15 @@ class AbsentLedger(Ledger):
         """Stand in for the ledger at this place."""
         super().__init__(memory_engine(place.engine.url), None, place.log, place.clock)
         give_empty_tables(self.engine, self.tables.metadata)
-        self.place = place
+        self._place = place
         with self.connect() as connection:
             self.looked_at = self.now(connection)
             """When it was not there, by that clock: naive UTC."""
+
+    @property
+    def place(self) -> Ledger:
+        """Where it will lie."""
+        return self._place
 
     def now(self, connection: sa.Connection) -> datetime:
         """The time by the clock that the ledger will have: naive UTC."""
@@ -51,6 +56,18 @@ class AbsentLedger(Ledger):
     def is_made(self, connection: sa.Connection) -> bool:
         """Whether the tables are there by now; `connection` is to the place."""
         return version_of(connection, self.place.tables) == LEDGER_VERSION
+
+
+def ledger_or_stand_in(ledger: Ledger) -> Ledger:
+    """The ledger as programs find it that read alone: where nobody has made it, an empty one stands in for it.
+
+    Raises:
+        LedgerError: it cannot be read, or is of another version.
+    """
+    if ledger.version() is None:
+        return AbsentLedger(ledger)
+    ledger.check_version()
+    return ledger
 
 
 def read_without(ledger: Ledger, *, after_bookmark: bool) -> WithoutLedger | None:

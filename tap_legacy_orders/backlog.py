@@ -16,7 +16,6 @@ from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.page_reader import PageReader
 from tap_legacy_orders.reading_scope import ReadingScope, choose_scope
 from tap_legacy_orders.row_layout import Row
-from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +89,20 @@ class _Counted:
     oldest: tuple[str, str] | None
 
 
-def count_backlog(source: OrdersSource, deadline: Deadline, *, acks_are_there: bool = True) -> Backlog:
-    """Count the unsynced orders of a stream; without acks every order is one.
+def count_backlog(source: OrdersSource, deadline: Deadline) -> Backlog:
+    """Count the unsynced orders of a stream.
 
     Raises:
         TapSyncError: a database does not answer, or not in time.
     """
     now = source.now()
-    scope = choose_scope(source, None, runs_are_there=acks_are_there)
+    scope = choose_scope(source, None)
     due = 0
-    if acks_are_there:
-        for page in PageReader(source).due_pages(scope.cutoff, scope.range):
-            deadline.check()
-            due += page.count
-    if not acks_are_there:
-        found = _count_by_query(source, UnsyncedQueries(source.table, source.database, source.stream, (), None), scope)
-    elif source.joins_acks:
-        found = _count_by_query(source, source.queries, scope)
+    for page in PageReader(source).due_pages(scope.cutoff, scope.range):
+        deadline.check()
+        due += page.count
+    if source.joins_acks or source.has_no_acks:
+        found = _count_by_query(source, scope)
     else:
         found = _count_by_pages(source, scope, deadline)
     late, _, future = source.count_late(scope.range)
@@ -121,7 +117,8 @@ def count_backlog(source: OrdersSource, deadline: Deadline, *, acks_are_there: b
     )
 
 
-def _count_by_query(source: OrdersSource, queries: UnsyncedQueries, scope: ReadingScope) -> _Counted:
+def _count_by_query(source: OrdersSource, scope: ReadingScope) -> _Counted:
+    queries = source.queries
     query = queries.count_unsettled(scope.range.upper, scope.range.future, scope.cutoff)
     count, left_out, first = source.ask(query)[0]
     oldest = None

@@ -71,7 +71,12 @@ class OrdersSource:
     @property
     def joins_acks(self) -> bool:
         """Whether a statement on the orders knows their acks, too."""
-        return self.settings.ledger_beside_orders and not isinstance(self.ledger, AbsentLedger)
+        return self.settings.ledger_beside_orders and not self.has_no_acks
+
+    @property
+    def has_no_acks(self) -> bool:
+        """Whether there is no ledger yet, and so no ack to look up."""
+        return isinstance(self.ledger, AbsentLedger)
 
     def look_for_ledger(self) -> None:
         """Go on by the ledger where there was none, once the target has made it."""
@@ -90,8 +95,7 @@ class OrdersSource:
     def forget_connections(self) -> None:
         """Close connections that may be broken."""
         self.engine.dispose()
-        ledger = self.ledger.place if isinstance(self.ledger, AbsentLedger) else self.ledger
-        ledger.engine.dispose()
+        self.ledger.place.engine.dispose()
 
     @property
     def queries(self) -> UnsyncedQueries:

@@ -22,12 +22,8 @@ class ReadingScope:
     """Orders dated so far ahead that they are read outside the range."""
 
 
-def choose_scope(
-    source: OrdersSource, bookmark: str | None, since: datetime | None = None, *, runs_are_there: bool = True
-) -> ReadingScope:
+def choose_scope(source: OrdersSource, bookmark: str | None, since: datetime | None = None) -> ReadingScope:
     """Choose what a run reads; `bookmark` is where an earlier run came to, `since` when it came there.
-
-    Not `runs_are_there`: the ledger has no tables yet.
 
     Raises:
         TapConfigError: the bookmark is none for the replication key.
@@ -35,7 +31,7 @@ def choose_scope(
     """
     cutoff = source.ledger_now()
     # A bookmark of the key stands in STATE too where contents are compared: it says nothing of earlier runs.
-    asks = runs_are_there and (bookmark is None or source.table.by_content)
+    asks = bookmark is None or source.table.by_content
     last, first = source.last_began() if asks else (None, None)
     if source.table.by_content:
         every = source.table.content_every

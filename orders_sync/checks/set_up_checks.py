@@ -21,9 +21,7 @@ SUBJECT = "The ledger's set-up"
 def set_up_differences(
     ledger: Ledger, stream: str, own: StreamSettings, table: OrdersTable, org: str | None
 ) -> list[str]:
-    """What a run with these settings would be refused for, as it would say it; nothing where there is no ledger yet."""
-    if ledger.missing_tables():
-        return []
+    """What a run with these settings would be refused for, as it would say it."""
     wanted = Binding(
         stream, own.module, own.key_field, org, source_table=table.source_name, shares_module=own.shares_module
     )

@@ -18,6 +18,7 @@ from orders_sync.output import line as print_line
 from orders_sync.reporting.plan_diff import display_differences, find_differences
 from orders_sync.reporting.run_forecast import Forecast, forecast_run
 from orders_sync.reporting.status_view import display_backlog
+from sync_ledger.absent_ledger import ledger_or_stand_in
 from sync_ledger.ledger import Ledger
 from target_zoho_crm.settings import Settings
 
@@ -52,9 +53,7 @@ def plan(
         tap, settings = open_tap(files), Settings.read(open_target(files).config)
         # The target's ledger: one that is not the tap's is refused, as a run would be of no use.
         url = settings.ack_url or str(tap.config.get("ack_url") or tap.config["sqlalchemy_url"])
-        with closing(Ledger.open(url, settings.ack_schema)) as ledger:
-            if not ledger.lacks_file():
-                ledger.check_version()
+        with closing(ledger_or_stand_in(Ledger.open(url, settings.ack_schema))) as ledger:
             if diff:
                 found = find_differences(tap, settings, ledger, sample=sample, budget=budget)
                 if as_json:

@@ -14,7 +14,6 @@ from rich.table import Table
 
 from orders_sync.checks.crm_checks import open_client
 from orders_sync.comparison.crm_records import CrmRecords, Record, look_credits
-from orders_sync.comparison.first_look import PAGE_ORDERS
 from orders_sync.comparison.samples import sample_of
 from orders_sync.comparison.written_orders import WrittenOrders
 from orders_sync.output import heading, row, say
@@ -89,7 +88,7 @@ def find_differences(
     with open_client(settings, meter) as client:
         written = WrittenOrders(every, settings, own, client)
         crm = CrmRecords(client, written, Path())
-        unsynced = every.keys(PAGE_ORDERS) if ledger.missing_tables() else every.unsynced_keys()
+        unsynced = every.unsynced_keys()
         # Keys are held, some 100 bytes each: how many there are is the price.
         found = Differences(tap.stream_name, own.module)
         if sample is None:

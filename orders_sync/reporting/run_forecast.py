@@ -41,19 +41,19 @@ GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
 
 @dataclass(frozen=True)
 class InLedger:
-    """What a run would find in the ledger; all 0 where there is none yet."""
+    """What a run would find in the ledger."""
 
-    given_back: int = 0
+    given_back: int
     """Orders of jobs that never came into being."""
-    adopted_jobs: int = 0
-    adopted_orders: int = 0
-    alone: int = 0
+    adopted_jobs: int
+    adopted_orders: int
+    alone: int
     """Due orders that broke calls: each goes in a call of its own."""
-    by_calls: int = 0
+    by_calls: int
     """Due orders whose jobs left no result: no job takes them any more."""
-    first_load: bool = True
-    credits_of_a_day: int = 0
-    live_run: str | None = None
+    first_load: bool
+    credits_of_a_day: int
+    live_run: str | None
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,6 @@ def forecast_run(
 
 
 def _in_ledger(ledger: Ledger, stream: str, partition: Partition) -> InLedger:
-    if ledger.missing_tables():
-        return InLedger()
     orphans = [job for job in read_open_jobs(ledger) if job.stream == stream and job.orphaned]
     back = [job for job in orphans if job.step in GIVEN_BACK]
     tables = ledger.tables
@@ -152,8 +150,6 @@ def _in_ledger(ledger: Ledger, stream: str, partition: Partition) -> InLedger:
 
 
 def _older(ledger: Ledger, stream: str, mapped: WrittenMapping | None) -> list[str]:
-    if ledger.missing_tables():
-        return []
     with ledger.connect() as connection:
         found = older_orders(connection, ledger.tables, stream, mapped)
     return [f"{each}, and are not sent again by themselves: `{RESEND_OLDER}`" for each in found]

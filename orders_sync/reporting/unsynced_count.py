@@ -70,12 +70,12 @@ def _counted(tap: TapLegacyOrders, ledger: Ledger, within: timedelta) -> Backlog
 
 
 def backlog_of(tap: TapLegacyOrders, ledger: Ledger, within: timedelta) -> Backlog | NotCounted:
-    """Count by this ledger, which may lack its tables still.
+    """Count by this ledger, or by what stands in for it.
 
     Raises:
         TapConfigError, TapSyncError, DatabaseError: the orders cannot be read, or not in time.
     """
-    ours = place_of(ledger.engine.url.render_as_string(hide_password=False), ledger.tables.metadata.schema)
+    ours = place_of(ledger.engine.url.render_as_string(hide_password=False), ledger.place.tables.metadata.schema)
     theirs = str(tap.config.get("ack_url") or tap.config["sqlalchemy_url"])
     if place_of(theirs, tap.config.get("ack_schema")) != ours:
         return NotCounted("the tap's settings name another ledger")
@@ -84,7 +84,6 @@ def backlog_of(tap: TapLegacyOrders, ledger: Ledger, within: timedelta) -> Backl
         with deadline.observed():
             # Not the tap's own ledger: opening that makes its tables, and makes orders due again.
             source = tap.orders_source(tap.stream_name, (), None, ledger=ledger)
-            acks_are_there = ledger.tables.ack.name not in ledger.missing_tables()
-            return count_backlog(source, deadline, acks_are_there=acks_are_there)
+            return count_backlog(source, deadline)
     finally:
         tap.engine.dispose()
