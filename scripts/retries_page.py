@@ -22,15 +22,15 @@ Attempts count the first one. Pauses are in seconds; where a range is given, eac
 POLLING = """\
 
 ## Until a bulk write job has ended
-How long a job takes is learned from the last eight of this run. A job is first polled after 0.7 of what the fastest of
-them took. Until 1.3 of what the slowest took its end is *likely*, and polls come closer together.
+The last eight jobs of the run show how long a job takes. A job is first polled after 0.7 of the fastest one's time.
+Until 1.3 of the slowest one's time its end is *likely*, and polls are more frequent.
 
 """
 
 CHECKING = """\
 
-## Again and again
-Seconds from one time to the next.
+## At intervals
+Seconds between two times, or until something happens.
 
 """
 
