@@ -1,4 +1,4 @@
-"""`python -m fuzz`: fuzzes the parsers, each in a process of its own; see docs/security.md."""
+"""`python -m fuzz`: fuzzes the parsers, each in a process of its own; see docs/testing.md."""
 
 from __future__ import annotations
 
