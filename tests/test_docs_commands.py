@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import yaml
 from orders_sync.cli import main
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.target import TargetZohoCRM
+from zoho_crm_emulator.command_line import main as emulator
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -27,6 +29,14 @@ TAP = {*TapLegacyOrders.config_jsonschema["properties"], "batch_config"}
 """`batch_config` is singer-sdk's."""
 TARGET = TargetZohoCRM.config_jsonschema
 OPTION = re.compile(r"--[a-z][a-z-]*")
+PROGRAMS: dict[str, click.Command] = {
+    "tap-legacy-orders": TapLegacyOrders.cli,
+    "target-zoho-crm": TargetZohoCRM.cli,
+    "zoho-crm-emulator": emulator,
+}
+PROGRAM = re.compile(rf"({'|'.join(PROGRAMS)})((?: --[a-z]+(?: [^-\s]\S*)?)+)")
+FIRST_WORDS = "make export meltano orders-sync docker pip curl sqlite3 tap- zoho-crm- install TAP_ PYTHONPATH"
+TYPED = rf"(?:\S*/)?(?:{FIRST_WORDS.replace(' ', '|')})"
 OTHERS_OPTIONS = {"--full-refresh"}
 """Meltano's."""
 
@@ -80,6 +90,26 @@ def test_options_alone_are_those_of_a_command() -> None:
     for name in ("get-started", "monitoring", "troubleshooting"):
         spans = re.findall(r"`(--[^`]+)`", (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8"))
         assert {option for span in spans for option in OPTION.findall(span)} <= known, name
+
+
+def test_options_of_tap_target_and_emulator_are_there() -> None:
+    found = [(page.name, *each) for page in PAGES for each in PROGRAM.findall(page.read_text(encoding="utf-8"))]
+    assert {program for _, program, _ in found} == PROGRAMS.keys()
+    unknown = [each for each in found if not set(OPTION.findall(each[2])) <= options_of(PROGRAMS[each[1]])]
+    assert unknown == []
+
+
+def test_a_shell_can_read_each_block_of_commands() -> None:
+    blocks = [
+        (page.name, block)
+        for page in PAGES
+        for language, block in BLOCK.findall(page.read_text(encoding="utf-8"))
+        if not language and re.match(TYPED, block)
+    ]
+    assert len(blocks) > 25
+    for name, block in blocks:
+        read = subprocess.run(["sh", "-n"], input=block, capture_output=True, text=True, check=False)
+        assert read.returncode == 0, (name, block, read.stderr)
 
 
 def test_targets_of_make_are_there() -> None:

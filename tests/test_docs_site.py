@@ -15,7 +15,7 @@ from scripts.site_hooks import PAGES, site_link
 
 ROOT = Path(__file__).parents[1]
 MOST_PAGES = 16
-MOST_WORDS = {"": 2_000, "guarantees.md": 2_700, "README.md": 400}
+MOST_WORDS = {"": 2_000, "guarantees.md": 3_000, "README.md": 400}
 
 
 def build(root: Path, site: Path) -> subprocess.CompletedProcess[str]:
