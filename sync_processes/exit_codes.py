@@ -43,7 +43,7 @@ MEANINGS: Mapping[str, Mapping[ExitCode, str]] = {
             "broken input, or a tap that did not finish; ledger, disk or output gave way; "
             "Zoho gives no more credits or tokens for now"
         ),
-        ExitCode.SET_UP: "the settings or the CRM's set-up need a change",
+        ExitCode.SET_UP: "the settings, the ledger's database or the CRM's set-up need a change",
         ExitCode.LOCKED: "another run of the stream is live, or was since the tap began to read",
         ExitCode.LOOK_FIRST: "the set-up is not the one that the ledger is bound to, or names two things at once",
     },

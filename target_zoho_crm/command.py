@@ -11,9 +11,9 @@ from singer_sdk.exceptions import ConfigValidationError, MappingError, RecordsWi
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from sync_databases.database_errors import DatabaseError
+from sync_databases.database_errors import DatabaseError, DatabaseUnavailableError
 from sync_ledger.bindings import SetUpChangedError
-from sync_ledger.leases import LeaseHeldError, OutdatedError
+from sync_ledger.leases import LeaseHeldError, LeaseLostError, OutdatedError
 from sync_processes.exit_codes import SIGNALLED, ExitCode
 from target_zoho_crm.api.errors import ConfigurationError, ZohoError
 from target_zoho_crm.confirmation.recorder import RejectedError
@@ -86,6 +86,8 @@ def exit_code_of(error: Exception) -> int:
         return ExitCode.LOCKED
     if isinstance(error, SetUpChangedError):
         return ExitCode.LOOK_FIRST
-    if isinstance(error, (ConfigurationError, ConfigValidationError, MappingError)):
+    if isinstance(error, (DatabaseUnavailableError, LeaseLostError)):
+        return ExitCode.FAILED  # it may pass by itself; a URL, rights or tables that are of no use do not
+    if isinstance(error, (ConfigurationError, ConfigValidationError, MappingError, DatabaseError)):
         return ExitCode.SET_UP
     return ExitCode.FAILED

@@ -48,7 +48,7 @@ TAP_MISTAKES: dict[str, tuple[Break, str, int]] = {
     "ledger not writable": (set_tap(ack_url="sqlite:////no/such/folder/ledger.sqlite"), "ack_url", 2),
 }
 TARGET_MISTAKES: dict[str, tuple[Break, str, int]] = {
-    "ledger not writable": (set_target(ack_url="sqlite:////no/such/folder/ledger.sqlite"), "ack_url", 1),
+    "ledger not writable": (set_target(ack_url="sqlite:////no/such/folder/ledger.sqlite"), "ack_url", 2),
     "wrong refresh token": (set_target(refresh_token="1000.wrong"), "refresh_token", 2),
     "wrong client secret": (set_target(client_secret="wrong"), "client_secret", 2),
     "a client of another data centre": (set_target(client_id="1000.ELSEWHERE"), "data_center", 2),
@@ -120,5 +120,5 @@ def test_a_ledger_that_may_only_be_read_is_no_ledger(shop: Shop, postgresql_url:
             connection.exec_driver_sql(f'DROP OWNED BY "{name}"')
             connection.exec_driver_sql(f'DROP ROLE "{name}"')
         owner.dispose()
-    assert ended.code == 1
+    assert ended.code == 2
     assert_clear(ended, "ack_url")
