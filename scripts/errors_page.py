@@ -29,7 +29,7 @@ STATUSES = """\
 | `rejected` | data | as the code's line below says |"""
 
 FAMILIES = {
-    Family.DATA: "The order is `rejected`. It is tried again when the legacy system changes it, or when somebody asks.",
+    Family.DATA: "The order is `rejected`. It is tried again when it changes, or when somebody asks.",
     Family.TRANSIENT: (
         "The order is tried again with growing pauses, and then in the next runs by a\n"
         "[schedule](troubleshooting.md#when-a-refused-order-is-tried-again). Once its retries are used up it is\n"

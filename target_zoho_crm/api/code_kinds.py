@@ -61,7 +61,7 @@ REPORT = "Check module, mapping and API version; if they are right, report this 
 LOOK = "Look at the orders in the CRM."
 USUAL = {
     Family.TRANSIENT: "Nothing; it is tried again.",
-    Family.DATA: "Correct the order in the legacy system; the change sends it. If you corrected the CRM or the "
+    Family.DATA: "Correct the order where it comes from; the change sends it. If you corrected the CRM or the "
     "mapping instead, run `orders-sync retry`.",
     Family.CONFIGURATION: REPORT,
 }

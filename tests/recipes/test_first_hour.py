@@ -45,8 +45,20 @@ INSERT INTO Invoice VALUES
     (3, 2, '2021-01-03 00:00:00', NULL, NULL, NULL, NULL, NULL, 0);
 INSERT INTO InvoiceLine VALUES (1, 1, 2, 0.99, 1), (2, 1, 4, 0.99, 1), (3, 2, 6, 0.99, 4)
 """
+USERS = """;
+CREATE TABLE wp_users (
+    ID bigint unsigned AUTO_INCREMENT PRIMARY KEY, user_login varchar(60) NOT NULL, user_pass varchar(255) NOT NULL,
+    user_email varchar(100) NOT NULL, user_registered datetime NOT NULL, display_name varchar(250) NOT NULL
+);
+INSERT INTO wp_users VALUES (1, 'zoe', '$P$1', 'zoe@example.com', '2026-01-01 00:00:00', 'Zoë Ünal'),
+    (2, 'bob', '$P$2', 'bob@example.com', '2026-01-02 00:00:00', 'Bob')
+"""
 OF_ACCOUNTS = ("First_Name", "Company", "Street", "State", "Postal_Code", "Fax", "Email", "Support_Rep")
 OF_ORDERS = ("Billing_Street", "Billing_City", "Billing_State", "Billing_Code")
+CUSTOMERS_OF = {
+    "northwind": "SELECT customer_id, company_name FROM customers",
+    "woocommerce": "SELECT ID, display_name FROM wp_users",
+}
 CUSTOMERS = """SELECT CustomerId, FirstName, LastName, Company, Address, City, State, Country, PostalCode, Phone, Fax,
     Email, SupportRepId FROM Customer"""
 ACCOUNT_FIELDS = (
@@ -67,6 +79,14 @@ def typed_on(page: str, heading: str) -> list[str]:
     """The commands of the first block under a heading of a page."""
     text = (PAGES / page).read_text(encoding="utf-8").partition(f"## {heading}\n")[2]
     return [line for line in text.partition("```\n")[2].partition("```")[0].splitlines() if line]
+
+
+def pairs_of(recipe: str) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    """The plugins that a recipe adds, and the words of its command to run them."""
+    page = (PAGES / "recipes" / f"{recipe}.md").read_text(encoding="utf-8")
+    block = page[page.index("```yaml\nextractors:") :].partition("```yaml\n")[2].partition("```")[0]
+    run = next(line for line in page.splitlines() if line.startswith("meltano run"))
+    return yaml.safe_load(block), run.split()[1:]
 
 
 def begun(parent: Path) -> Project:
@@ -126,14 +146,12 @@ def test_chinook_in_sqlite_with_customers_and_lines(
     for module, names in {"Accounts": OF_ACCOUNTS, "Orders": OF_ORDERS}.items():
         for name in names:
             zoho_emulator.admin.add_field(module, name, "text", length=100)
-    page = (PAGES / "recipes" / "chinook.md").read_text(encoding="utf-8")
-    added = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    added, run = pairs_of("chinook")
 
     project = begun(tmp_path)
     edit(project, lambda plugins: [plugins[kind].extend(each) for kind, each in added.items()] and None)
     connect(project, zoho_emulator, sqlite_url)
-    run = next(line for line in page.splitlines() if line.startswith("meltano run"))
-    ran = project.meltano(*run.split()[1:])
+    ran = project.meltano(*run)
     note(project)
 
     accounts, orders, lines = (
@@ -149,7 +167,7 @@ def test_chinook_in_sqlite_with_customers_and_lines(
     assert status.code == 0, status.out
     assert "Customer" in status.out
     assert "Invoice" in status.out
-    again = project.meltano(*run.split()[1:])
+    again = project.meltano(*run)
     assert again.count("read 0 = 0 synced") == 2, again
 
 
@@ -166,17 +184,23 @@ def test_a_recipes_shop(
     url = request.getfixturevalue(engine)
     shop_of = {"northwind": northwind, "woocommerce": woocommerce}[recipe]
     tap, target, assert_the_same = shop_of(url, zoho_emulator, tmp_path)
+    added, run = pairs_of(recipe)
 
     def with_settings(plugins: dict[str, Any]) -> None:
-        plugins["extractors"][0]["config"] = tap
-        plugins["loaders"][0]["config"] = target
+        for kind, parent, name, config in (
+            ("extractors", "tap-legacy-orders", "tap-orders", tap),
+            ("loaders", "target-zoho-crm", "target-orders", target),
+        ):
+            plugins[kind] += [*added[kind], {"name": name, "inherit_from": parent, "config": config}]
 
     project = begun(tmp_path)
     edit(project, with_settings)
     connect(project, zoho_emulator, url)
-    project.meltano("run", "tap-legacy-orders", "target-zoho-crm")
+    project.meltano(*run)
     note(project)
     assert_the_same()
+    accounts = list(zoho_emulator.admin.records("Accounts"))
+    assert values(accounts, ("Legacy_Id", "Account_Name")) == rows(url, CUSTOMERS_OF[recipe])
 
 
 Opened = tuple[dict[str, Any], dict[str, Any], Callable[[], None]]
@@ -192,8 +216,8 @@ def northwind(url: str, emulator: EmulatorProcess, folder: Path) -> Opened:
 def woocommerce(url: str, emulator: EmulatorProcess, folder: Path) -> Opened:  # noqa: ARG001 - as the other
     recipe, shops = module_of("test_woocommerce"), module_of("recipe_shop")
     page = shops.Page.read("woocommerce")
-    parts = {"tables": recipe.TABLES, "orders": recipe.ORDERS, "lines": recipe.LINES}
-    shop = shops.RecipeShop(url, emulator, page, accounts=("1", "2"), **parts)
+    parts = {"tables": recipe.TABLES + USERS, "orders": recipe.ORDERS, "lines": recipe.LINES}
+    shop = shops.RecipeShop(url, emulator, page, **parts)
     return page.tap, page.target, shop.assert_the_same
 
 

@@ -66,8 +66,6 @@ class Northwind(Shop):
         self.tap_config, self.target_config = settings()
         self.tap_config["page_size"] = 7
         self.write(TABLES)
-        accounts = [{"Account_Name": f"Account {customer}", "Legacy_Id": customer} for customer in CUSTOMERS]
-        self.emulator.admin.put_records("Accounts", accounts)
 
     def write(self, statements: str) -> None:
         with self.engine.begin() as connection:
@@ -78,6 +76,8 @@ class Northwind(Shop):
 @pytest.fixture
 def northwind(postgresql_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[Northwind]:
     shop = Northwind(postgresql_url, zoho_emulator, tmp_path)
+    accounts = [{"Account_Name": f"Account {customer}", "Legacy_Id": customer} for customer in CUSTOMERS]
+    zoho_emulator.admin.put_records("Accounts", accounts)
     yield shop
     shop.engine.dispose()
 

@@ -159,3 +159,9 @@ def test_a_refusal_of_a_call_is_explained_as_one_of_a_call() -> None:
     assert "profile" in str(error)
     assert "retry the order" not in str(error)
     assert "proxy" in (find(http_code(407)) or OwnCode.HTTP.code).meaning
+
+
+def test_advice_fits_orders_of_any_tap() -> None:
+    assert [
+        code.name for code in CODES.values() if "legacy" in f"{code.meaning} {code.remedy} {code.once_parked}"
+    ] == []
