@@ -20,6 +20,7 @@ from orders_sync.callback_receiver.callback import callback
 from orders_sync.checks.doctor import doctor
 from orders_sync.config_sources.env_file import load_env_file
 from orders_sync.config_sources.project import Surroundings
+from orders_sync.live_page.ui_command import ui
 from orders_sync.pushes.push_command import push
 from orders_sync.reporting.history import history
 from orders_sync.reporting.jobs import jobs
@@ -58,6 +59,7 @@ COMMANDS = (
     # Say that what was renamed is the same
     rebind,
     # Services of their own
+    ui,
     watch,
     callback,
 )

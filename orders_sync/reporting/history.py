@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,53 @@ _STEADY = "nothing, until it changes in the orders' table"
 _REFUSED = "nothing, until it changes in the orders' table or `orders-sync retry` makes it due"
 
 
+@dataclass(frozen=True)
+class Story:
+    """What became of one order; `ack` is its row, None where the ledger has none."""
+
+    stream: str
+    key: str
+    outcomes: Sequence[PastOutcome]
+    runs: Mapping[str, Any]
+    jobs: Mapping[str, Any]
+    ack: Any
+    following: str
+
+    @property
+    def is_known(self) -> bool:
+        """Whether ledger or history has anything of it."""
+        return self.ack is not None or bool(self.outcomes)
+
+    @property
+    def lines(self) -> list[str]:
+        """What became of it, the oldest first, and how it stands."""
+        lines = [_line(each, self.runs, self.jobs) for each in self.outcomes]
+        if self.ack is None:
+            return lines
+        if not lines:
+            lines = [
+                "The history has nothing of it: it is from before the history began, or older than `history_days`."
+            ]
+        record = f", record {self.ack.zoho_id}" if self.ack.zoho_id else ""
+        code = f" ({self.ack.error_code})" if self.ack.error_code else ""
+        now = f"{self.ack.status}{code} at version {self.ack.version}{record}, since {_time(self.ack.acked_at)}"
+        return [*lines, f"Now: {now}"]
+
+
+def read_story(ledger: Ledger, stream: str, key: str) -> Story:
+    """Read all that ledger and history have of an order.
+
+    Raises:
+        DatabaseError: the ledger cannot be read.
+    """
+    with ledger.connect() as connection:
+        outcomes = story_of(connection, ledger.tables, stream, key)
+        runs = _rows(connection, ledger.tables.run, "run_id", {each.run_id for each in outcomes})
+        jobs = _rows(connection, ledger.tables.job, "job_id", {each.job_id for each in outcomes if each.job_id})
+        ack = _ack(connection, ledger, stream, key)
+        return Story(stream, key, outcomes, runs, jobs, ack, _next(connection, ledger, stream, key, ack))
+
+
 @click.command()
 @click.argument("key")
 @ledger_options
@@ -31,27 +78,15 @@ _REFUSED = "nothing, until it changes in the orders' table or `orders-sync retry
 def history(key: str, ack_url: str | None, ack_schema: str | None, stream: str | None, *, as_json: bool) -> None:
     """Display what became of one order: versions, runs, calls and jobs, Zoho's answers, and what happens next."""
     with existing_ledger(ack_url, ack_schema) as ledger:
-        name = the_stream(ledger, stream)
-        with ledger.connect() as connection:
-            outcomes = story_of(connection, ledger.tables, name, key)
-            runs = _rows(connection, ledger.tables.run, "run_id", {each.run_id for each in outcomes})
-            jobs = _rows(connection, ledger.tables.job, "job_id", {each.job_id for each in outcomes if each.job_id})
-            ack = _ack(connection, ledger, name, key)
-            following = _next(connection, ledger, name, key, ack)
+        story = read_story(ledger, the_stream(ledger, stream), key)
     if as_json:
-        print_json(_document(name, key, outcomes, runs, jobs, ack, following))
+        print_json(_document(story))
     else:
-        say(f"Order {key} of stream {name}")
-        for each in outcomes:
-            say(f"  {_line(each, runs, jobs)}")
-        if not outcomes and ack is not None:
-            say("  The history has nothing of it: it is from before the history began, or older than `history_days`.")
-        if ack is not None:
-            record = f", record {ack.zoho_id}" if ack.zoho_id else ""
-            code = f" ({ack.error_code})" if ack.error_code else ""
-            say(f"Now: {ack.status}{code} at version {ack.version}{record}, since {_time(ack.acked_at)}")
-        say(f"Next: {following}")
-    if ack is None and not outcomes:
+        say(f"Order {key} of stream {story.stream}")
+        for line in story.lines:
+            say(f"  {line}")
+        say(f"Next: {story.following}")
+    if not story.is_known:
         raise SystemExit(ExitCode.FAILED)
 
 
@@ -83,7 +118,7 @@ def _next(connection: sa.Connection, ledger: Ledger, stream: str, key: str, ack:
     return (_REFUSED if refused else _STEADY) + doubt
 
 
-def _line(outcome: PastOutcome, runs: dict[str, Any], jobs: dict[str, Any]) -> str:
+def _line(outcome: PastOutcome, runs: Mapping[str, Any], jobs: Mapping[str, Any]) -> str:
     parts = [f"{_time(outcome.happened_at)}  {outcome.status}"]
     if outcome.action:
         parts[0] += f" ({outcome.action})"
@@ -105,27 +140,20 @@ def _line(outcome: PastOutcome, runs: dict[str, Any], jobs: dict[str, Any]) -> s
     return "; ".join(parts)
 
 
-def _document(
-    stream: str,
-    key: str,
-    outcomes: Sequence[PastOutcome],
-    runs: dict[str, Any],
-    jobs: dict[str, Any],
-    ack: Any,
-    following: str,
-) -> dict[str, Any]:
+def _document(story: Story) -> dict[str, Any]:
+    ack = story.ack
     return {
-        "stream": stream,
-        "key": key,
-        "outcomes": [asdict(each) for each in outcomes],
-        "runs": {name: {"how_ended": row.how_ended, "run_group": row.run_group} for name, row in runs.items()},
-        "jobs": {name: {"zoho_job_id": row.zoho_job_id, "orders": row.row_count} for name, row in jobs.items()},
+        "stream": story.stream,
+        "key": story.key,
+        "outcomes": [asdict(each) for each in story.outcomes],
+        "runs": {name: {"how_ended": row.how_ended, "run_group": row.run_group} for name, row in story.runs.items()},
+        "jobs": {name: {"zoho_job_id": row.zoho_job_id, "orders": row.row_count} for name, row in story.jobs.items()},
         "now": ack
         and {
             name: getattr(ack, name)
             for name in ("status", "version", "zoho_id", "error_code", "error_field", "error_message", "attempts")
         },
-        "next": following,
+        "next": story.following,
         "next_attempt_at": ack and ack.next_attempt_at,
     }
 

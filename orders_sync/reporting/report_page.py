@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 
 from orders_sync.reporting.health import short
+from orders_sync.reporting.html_parts import framed, none, section, table, time_of
 from orders_sync.reporting.report_facts import Report, ReportedJob, ReportedRun
 from orders_sync.reporting.report_plots import Bar, Scale, figure, stacked, steps, text, timeline
 from orders_sync.reporting.status import StreamStatus
@@ -16,48 +15,41 @@ from sync_ledger.tables import RUN_COUNTS, AckStatus
 ROWS_MOST = 20
 """Rows of a table; the newest, or the most frequent. `--json` has all."""
 
-STYLE = Path(__file__).with_name("report.css")
-
 OUTCOMES = {name: f"o-{name}" for name in RUN_COUNTS if name != "read"}
 _RUN_STYLES = {"finished": "o-synced", "live": "o-unchanged"}
 
 
 def page(report: Report) -> str:
     """The page, always the same for the same report."""
-    span = f"{_time(report.since)} to {_time(report.until)} UTC"
-    body = "".join(
-        [
-            f"<h1>Orders on their way into Zoho CRM</h1><p class='sub'>{span}, by the ledger</p>",
-            _figures(report),
-            *_sections(report),
-        ]
-    )
-    style = STYLE.read_text(encoding="utf-8")
-    head = (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        "<meta name='color-scheme' content='light dark'>"
-        f"<title>Orders: {span}</title><style>{style}</style></head>"
-    )
-    return f"{head}<body><main>{body}</main></body></html>\n"
+    return framed(f"Orders: {_span(report)}", body(report))
+
+
+def body(report: Report) -> str:
+    """What stands on it."""
+    title = f"<h1>Orders on their way into Zoho CRM</h1><p class='sub'>{_span(report)}, by the ledger</p>"
+    return "".join([title, _figures(report), *_sections(report)])
+
+
+def _span(report: Report) -> str:
+    return f"{time_of(report.since)} to {time_of(report.until)} UTC"
 
 
 def _sections(report: Report) -> Iterator[str]:
     scale = Scale(report.since, report.until)
-    yield _section("What waits for whom", _waiting(report))
-    yield _section("Runs", _runs(report, scale))
+    yield section("What waits for whom", _waiting(report))
+    yield section("Runs", _runs(report, scale))
     styles = {name: style for name, style in OUTCOMES.items() if any(day[name] for day in report.days.values())}
     days = {day: {name: counts[name] for name in styles} for day, counts in report.days.items()}
-    plot = stacked("Records by outcome and day", days, styles) if days and styles else _none("No run read a record.")
-    yield _section(
+    plot = stacked("Records by outcome and day", days, styles) if days and styles else none("No run read a record.")
+    yield section(
         "Records by outcome", f"{_legend(styles)}{plot}<p class='note'>By the day (UTC) on which their run began.</p>"
     )
-    yield _section(
+    yield section(
         "Orders that are not in the CRM, by cause", "".join(map(_problems, report.streams, report.problems.values()))
     )
-    yield _section("Credits of the last 24 hours", _credits(report, scale))
-    yield _section("Freshness", _freshness(report, scale))
-    yield _section("Bulk write jobs", _jobs(report.jobs, scale))
+    yield section("Credits of the last 24 hours", _credits(report, scale))
+    yield section("Freshness", _freshness(report, scale))
+    yield section("Bulk write jobs", _jobs(report.jobs, scale))
 
 
 def _figures(report: Report) -> str:
@@ -81,9 +73,9 @@ def _figures(report: Report) -> str:
 
 def _waiting(report: Report) -> str:
     if not report.waiting:
-        return _none("Nothing waits.")
+        return none("Nothing waits.")
     rows = ([each.stream, f"{each.orders:,}", each.for_whom] for each in report.waiting)
-    return _table(("Stream", "Orders", "Wait for"), rows, numbers={1}) + "".join(map(_oldest, report.streams))
+    return table(("Stream", "Orders", "Wait for"), rows, numbers={1}) + "".join(map(_oldest, report.streams))
 
 
 def _oldest(status: StreamStatus) -> str:
@@ -95,7 +87,7 @@ def _oldest(status: StreamStatus) -> str:
 
 def _runs(report: Report, scale: Scale) -> str:
     if not report.runs:
-        return _none("No run.")
+        return none("No run.")
     bars = [
         Bar(_row_of(run), run.started_at, run.ended_at, _RUN_STYLES.get(run.how_ended, "o-rejected"), _described(run))
         for run in report.runs
@@ -105,7 +97,7 @@ def _runs(report: Report, scale: Scale) -> str:
     names = [name for name in RUN_COUNTS if any(run.counts[name] for run in report.runs)]
     rows = (
         [
-            _time(run.started_at),
+            time_of(run.started_at),
             _row_of(run),
             run.how_ended,
             figure(run.seconds, "s"),
@@ -115,8 +107,8 @@ def _runs(report: Report, scale: Scale) -> str:
         for run in newest
     )
     head = ("Began (UTC)", "Stream", "Ended", "Took", *(name.capitalize() for name in names), "Credits")
-    table = _table(head, rows, numbers=set(range(3, len(head))))
-    return f"{legend}{timeline('Runs', bars, scale)}{_details('Runs', len(report.runs), table)}"
+    listed = table(head, rows, numbers=set(range(3, len(head))))
+    return f"{legend}{timeline('Runs', bars, scale)}{_details('Runs', len(report.runs), listed)}"
 
 
 def _row_of(run: ReportedRun) -> str:
@@ -125,13 +117,13 @@ def _row_of(run: ReportedRun) -> str:
 
 def _described(run: ReportedRun) -> str:
     counts = ", ".join(f"{count:,} {name}" for name, count in run.counts.items() if count) or "nothing to read"
-    return f"{_time(run.started_at)}, {figure(run.seconds, 's')}, {run.how_ended}: {counts}; {run.credits:,} credits"
+    return f"{time_of(run.started_at)}, {figure(run.seconds, 's')}, {run.how_ended}: {counts}; {run.credits:,} credits"
 
 
 def _problems(status: StreamStatus, problems: Sequence[Problem]) -> str:
     found = problems[:ROWS_MOST]
     if not found:
-        return _none(f"Stream {status.stream}: no order is refused or parked.")
+        return none(f"Stream {status.stream}: no order is refused or parked.")
     causes = {}
     for each in found:
         name = f"{each.code or 'no code'}{f' in {each.field}' if each.field else ''}"
@@ -148,14 +140,14 @@ def _problems(status: StreamStatus, problems: Sequence[Problem]) -> str:
         ]
         for each in found
     )
-    table = _table(("Code", "Field", "Orders", "Due again", "Commonest message", "Keys"), rows, numbers={2, 3})
+    listed = table(("Code", "Field", "Orders", "Due again", "Commonest message", "Keys"), rows, numbers={2, 3})
     plot = stacked(f"Refusals of stream {status.stream}", causes, styles)
-    return f"<h3>{text(status.stream)}</h3>{_legend(styles)}{plot}{table}"
+    return f"<h3>{text(status.stream)}</h3>{_legend(styles)}{plot}{listed}"
 
 
 def _credits(report: Report, scale: Scale) -> str:
     if not report.credits:
-        return _none("No run.")
+        return none("No run.")
     points = [(point.at, point.value) for point in report.credits]
     limit = report.credit_limit
     most = max(point.value for point in report.credits)
@@ -168,23 +160,23 @@ def _freshness(report: Report, scale: Scale) -> str:
     lines = {stream: [(point.at, point.value) for point in points] for stream, points in report.freshness.items()}
     lines = {stream: points for stream, points in lines.items() if points}
     if not lines:
-        return _none("It takes two runs that finished.")
+        return none("It takes two runs that finished.")
     rows = []
     for stream, points in lines.items():
         values = sorted(value for _, value in points)
         rows.append([stream, *(figure(value, "s") for value in (values[len(values) // 2], values[-1], points[-1][1]))])
-    table = _table(("Stream", "Median", "Most", "Last"), rows, numbers={1, 2, 3})
+    listed = table(("Stream", "Median", "Most", "Last"), rows, numbers={1, 2, 3})
     note = (
         "<p class='note'>For each run that finished, how long before its end the run before it began: no change that"
         " was synced waited longer.</p>"
     )
     legend = _legend({stream: f"dot{index % 4}" for index, stream in enumerate(lines)})
-    return f"{legend}{steps('Freshness', lines, scale, 's', None)}{table}{note}"
+    return f"{legend}{steps('Freshness', lines, scale, 's', None)}{listed}{note}"
 
 
 def _jobs(jobs: Sequence[ReportedJob], scale: Scale) -> str:
     if not jobs:
-        return _none("No job.")
+        return none("No job.")
     bars = [
         Bar(
             job.module,
@@ -196,45 +188,22 @@ def _jobs(jobs: Sequence[ReportedJob], scale: Scale) -> str:
         for job in jobs
     ]
     rows = (
-        [_time(job.intended_at), job.stream, job.module, job.step, f"{job.orders:,}", _took(job), f"{job.credits:,}"]
+        [time_of(job.intended_at), job.stream, job.module, job.step, f"{job.orders:,}", _took(job), f"{job.credits:,}"]
         for job in jobs[: -ROWS_MOST - 1 : -1]
     )
-    table = _table(("Begun (UTC)", "Stream", "Module", "Step", "Rows", "Took", "Credits"), rows, numbers={4, 5, 6})
-    return timeline("Bulk write jobs", bars, scale) + _details("Jobs", len(jobs), table)
+    listed = table(("Begun (UTC)", "Stream", "Module", "Step", "Rows", "Took", "Credits"), rows, numbers={4, 5, 6})
+    return timeline("Bulk write jobs", bars, scale) + _details("Jobs", len(jobs), listed)
 
 
 def _took(job: ReportedJob) -> str:
     return "under way" if job.seconds is None else figure(job.seconds, "s")
 
 
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{title}</h2>{content}</section>"
-
-
-def _details(what: str, count: int, table: str) -> str:
+def _details(what: str, count: int, listed: str) -> str:
     some = f"the newest {ROWS_MOST} of {count:,}" if count > ROWS_MOST else f"{count:,}"
-    return f"<details open><summary>{what}: {some}</summary>{table}</details>"
+    return f"<details open><summary>{what}: {some}</summary>{listed}</details>"
 
 
 def _legend(styles: Mapping[str, str]) -> str:
     entries = "".join(f"<span><i class='{style}'></i>{text(name)}</span> " for name, style in styles.items())
     return f"<p class='legend'>{entries}</p>"
-
-
-def _none(what: str) -> str:
-    return f"<p class='none'>{text(what)}</p>"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: set[int]) -> str:
-    def cells(values: Sequence[str], tag: str) -> str:
-        return "".join(
-            f"<{tag}{' class=number' if index in numbers else ''}>{text(value)}</{tag}>"
-            for index, value in enumerate(values)
-        )
-
-    lines = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
-    return f"<div class='wide'><table><thead><tr>{cells(head, 'th')}</tr></thead><tbody>{lines}</tbody></table></div>"
-
-
-def _time(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}"

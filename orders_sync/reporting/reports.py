@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -27,13 +24,13 @@ from orders_sync.config_sources.plugin_options import FILE, Age, within_option
 from orders_sync.output import line, print_json, say
 from orders_sync.reporting.health import complaints
 from orders_sync.reporting.problem_files import export_problems, import_decisions
+from orders_sync.reporting.problem_texts import advice_lines, problem_document, states
 from orders_sync.reporting.status import read_status, with_backlog
 from orders_sync.reporting.status_view import display_status
 from orders_sync.reporting.unsynced_count import count_unsynced
 from sync_ledger.made_again import MadeAgain, made_again
 from sync_ledger.problems import Problem, problems_of
 from sync_processes.exit_codes import ExitCode
-from target_zoho_crm.api.codes import Family, Standing, advice, find, place_of
 
 
 @click.command()
@@ -123,7 +120,7 @@ def problems(
             remade = made_again(connection, ledger.tables.ack, name)
     if as_json:
         again = [each._asdict() for each in remade]
-        print_json({"stream": name, "problems": [_document(each) for each in found], "made_again": again})
+        print_json({"stream": name, "problems": [problem_document(each) for each in found], "made_again": again})
     else:
         _display_problems(name, found, remade)
 
@@ -131,10 +128,10 @@ def problems(
 def _display_problems(name: str, found: Sequence[Problem], remade: Sequence[MadeAgain]) -> None:
     for each in found:
         field = f" in field {each.field}" if each.field else ""
-        say(f"{each.orders:,} orders: {each.code or 'no code'}{field} ({_states(each)})")
+        say(f"{each.orders:,} orders: {each.code or 'no code'}{field} ({states(each)})")
         for message in each.messages:
             say(f"  {message.orders:,} of them: {message.message}")
-        for advised in _advice_lines(each):
+        for advised in advice_lines(each):
             say(f"  {advised}")
         if each.sample_keys:
             left = each.orders - len(each.sample_keys)
@@ -147,50 +144,3 @@ def _display_problems(name: str, found: Sequence[Problem], remade: Sequence[Made
         say("  Their earlier records, where they are still there, are nobody's now; `dismiss KEY` once it is seen to.")
         for order in remade:
             say(f"  {order.key!r}: record {order.earlier_id} before, {order.zoho_id or 'none'} now")
-
-
-def _document(problem: Problem) -> dict[str, Any]:
-    """A problem for other programs: `remedies` by what the ledger says of the orders, `remedy` all as one text."""
-    remedies = _remedies(problem)
-    facts = {"meaning": _meaning(problem), "remedy": " ".join(remedies.values())}
-    return dataclasses.asdict(problem) | facts | {"remedies": {each.value: text for each, text in remedies.items()}}
-
-
-def _advice_lines(problem: Problem) -> list[str]:
-    """What to do, on one line with the meaning where it is the same for all orders, else on a line for each status."""
-    meaning, remedies = _meaning(problem), _remedies(problem)
-    if len(remedies) == 1:
-        return [" ".join(filter(None, (meaning, *remedies.values())))]
-    counts = _standings(problem)
-    return [*filter(None, [meaning]), *(f"{counts[each]:,} {each.value}: {text}" for each, text in remedies.items())]
-
-
-def _meaning(problem: Problem) -> str:
-    info = find(problem.code, place_of(problem.code, _family(problem)))
-    return info.meaning if info else ""
-
-
-def _remedies(problem: Problem) -> dict[Standing, str]:
-    return {each: advice(problem.code, each, _family(problem)) for each in _standings(problem)}
-
-
-def _standings(problem: Problem) -> Counter[Standing]:
-    """How many of the orders are tried again by themselves, and how many not, and why."""
-    counts = Counter[Standing]()
-    for orders, parked, due in (
-        (problem.rejected - problem.due, False, False),
-        (problem.due, False, True),
-        (problem.parked, True, False),
-    ):
-        counts[Standing.of(_family(problem), parked=parked, due=due)] += orders
-    return +counts
-
-
-def _family(problem: Problem) -> Family | None:
-    return Family(problem.family) if problem.family else None
-
-
-def _states(problem: Problem) -> str:
-    by_themselves = f", {problem.due:,} of them tried again by themselves" if problem.due else ""
-    parked = f", {problem.parked:,} parked" if problem.parked else ""
-    return f"{problem.rejected:,} rejected{by_themselves}{parked}"
