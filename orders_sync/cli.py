@@ -28,6 +28,7 @@ from orders_sync.reporting.plan import plan
 from orders_sync.reporting.report_command import report
 from orders_sync.reporting.reports import problems, status
 from orders_sync.reporting.results import results
+from orders_sync.reporting.run_list import runs
 from orders_sync.set_up.init import init
 from orders_sync.set_up.login import login
 from orders_sync.set_up.rebind import rebind
@@ -44,6 +45,7 @@ COMMANDS = (
     status,
     problems,
     history,
+    runs,
     results,
     report,
     # Compare with the CRM; changes nothing unless it is asked to

@@ -97,6 +97,36 @@ def test_the_results_of_a_run_have_each_of_its_orders(shop: Shop) -> None:
     assert "no run has this id" in CliRunner().invoke(main, ["results", "zz", "--ack-url", shop.ack_url]).output
 
 
+def test_the_runs_of_a_group_add_up(shop: Shop) -> None:
+    shop.target_config["run_group"] = "backfill"
+    shop.insert(KEYS)
+    assert shop.run().code == 0
+    shop.insert(["SO-bad"], status="odd")
+    assert shop.run().code == 0
+    shop.target_config["run_group"] = None
+    shop.run()
+    document = json.loads(operate(shop, "runs", "--group", "backfill", "--json"))
+    assert [each["counts"]["read"] for each in document["runs"]] == [len(KEYS), 1]
+    sums = document["sums"]
+    assert (sums["runs"], sums["how_ended"], sums["counts"]["synced"]) == (2, {"finished": 2}, len(KEYS))
+    assert sums["counts"]["read"] == sum(count for name, count in sums["counts"].items() if name != "read")
+    assert sums["credits"] == sum(each["credits"] for each in document["runs"]) > 0
+    shown = operate(shop, "runs", "--last", "2")
+    assert f"2 runs (2 finished) in {shown.partition(' in ')[2].partition(' s')[0]} s: 1 read, 1 rejected" in shown
+    assert "has no run of group 'none'" in operate(shop, "runs", "--group", "none", code=1)
+
+
+def test_a_group_ends_1_until_the_last_run_of_each_stream_has_finished(shop: Shop) -> None:
+    shop.target_config["run_group"] = "backfill"
+    shop.insert(KEYS)
+    shop.run(kill_at="before:target_zoho_crm.api.client.ZohoClient.upsert")
+    sums = json.loads(operate(shop, "runs", "--group", "backfill", "--json", code=1))["sums"]
+    assert sums["how_ended"] == {"has ended without saying so": 1}
+    assert shop.run().code == 0
+    sums = json.loads(operate(shop, "runs", "--group", "backfill", "--json"))["sums"]
+    assert sums["how_ended"] == {"died": 1, "finished": 1}
+
+
 def test_a_run_keeps_its_settings_fingerprint_and_what_was_refused(shop: Shop) -> None:
     shop.insert(["SO-bad"], status="odd")
     assert shop.run().code == 0
