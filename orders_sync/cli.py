@@ -33,6 +33,7 @@ from orders_sync.set_up.init import init
 from orders_sync.set_up.login import login
 from orders_sync.set_up.rebind import rebind
 from sync_databases.displayed_text import displayed, escape_log_lines
+from sync_processes.library_warnings import keep_library_warnings_out
 
 COMMANDS = (
     # Set up
@@ -93,6 +94,7 @@ def main(context: click.Context, environment: str | None) -> None:
     context.obj = Surroundings(environment)
     if context.obj.root is None:
         load_env_file()
+    keep_library_warnings_out()
     escape_log_lines(*map(logging.getLogger, ("orders-sync", "tap-legacy-orders", "target-zoho-crm")))
 
 

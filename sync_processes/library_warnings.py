@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
+
+_OF_MELTANO = ["once"]
+"""What Meltano puts into `PYTHONWARNINGS` of every plugin, where a person has put nothing."""
 
 
 def keep_library_warnings_out() -> None:
@@ -11,5 +15,6 @@ def keep_library_warnings_out() -> None:
 
     singer-sdk turns warnings into lines of the log.
     """
-    if not sys.warnoptions:
+    if sys.warnoptions in ([], _OF_MELTANO):
+        warnings.simplefilter("ignore")
         logging.getLogger("py.warnings").setLevel(logging.ERROR)

@@ -87,14 +87,15 @@ def _of_postgresql(connection: sa.Connection, node: dict[str, Any]) -> Iterator[
         else:
             yield from _of_postgresql(connection, child)
     if "Relation Name" in node:
-        rows = int(node["Plan Rows"])
+        rows: int | None = int(node["Plan Rows"])
         if index is None:  # PostgreSQL's plan has only the number of rows that are left of those that are read
             size = sa.text(
                 "SELECT c.reltuples FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
                 "WHERE n.nspname = :schema AND c.relname = :name"
             )
             named = {"schema": node.get("Schema"), "name": node["Relation Name"]}
-            rows = int(connection.execute(size, named).scalar() or 0)
+            counted = int(connection.execute(size, named).scalar() or 0)
+            rows = None if counted < 0 else counted  # -1: nobody has looked how many they are
         yield TableAccess(node["Alias"], index, rows)
 
 

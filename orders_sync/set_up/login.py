@@ -65,7 +65,7 @@ def login(
     try:
         of = login_target(target)
         known = {name: value or of.known(name) for name, value in places.items()}
-        client_id = client_id or of.known("client_id") or click.prompt("Client id", err=True)
+        client_id = client_id or of.known("client_id") or _client_id()
         client_secret = _secret("Client secret", "ZOHO_CLIENT_SECRET")
         if "ZOHO_GRANT_CODE" not in os.environ:
             say(f"Make a grant code at {CONSOLE} (Self Client, Generate Code) with these scopes:", err=True)
@@ -135,6 +135,12 @@ def _try(found: Endpoints, credentials: Credentials, module: str, grant: Grant) 
             f"The token lacks {', '.join(missing)}. {CODES[ZohoCode.OAUTH_SCOPE_MISMATCH].remedy}"
         )
     _display("Next: `orders-sync init` makes what is missing, `orders-sync doctor` checks the set-up.")
+
+
+def _client_id() -> str:
+    # Meltano hands standard error on by whole lines: the question alone would not be seen.
+    say("Enter the client id of your client in Zoho's API console, then its secret.", err=True)
+    return str(click.prompt("Client id", err=True))
 
 
 def _secret(what: str, variable: str) -> str:

@@ -88,16 +88,20 @@ def test_what_a_database_says_is_given_advice_that_fits(shop: Shop) -> None:
     assert "check `sqlalchemy_url`, the user's rights, and `filter`" in shop.tap().errors[0]
 
 
+@pytest.mark.parametrize("set_by", ["nobody", "meltano"])
 def test_a_run_on_postgresql_logs_no_warning_of_a_library(
-    postgresql_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path
+    set_by: str, postgresql_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path
 ) -> None:
+    filters = {"nobody": "", "meltano": "once"}[set_by]
     shop = Shop(postgresql_url, zoho_emulator, tmp_path)
     shop.insert(["A"])
     tap, target = shop.configs()
-    read = run(BIN / "tap-legacy-orders", "--config", tap, PYTHONWARNINGS="")
-    written = run(BIN / "target-zoho-crm", "--config", target, typed=read.out, PYTHONWARNINGS="")
-    assert (read.code, written.code) == (0, 0), read.err + written.err
-    assert "Warning" not in read.err + written.err
+    read = run(BIN / "tap-legacy-orders", "--config", tap, PYTHONWARNINGS=filters)
+    written = run(BIN / "target-zoho-crm", "--config", target, typed=read.out, PYTHONWARNINGS=filters)
+    doctor = ("doctor", "--tap-config", tap, "--target-config", target)
+    checked = run(BIN / "orders-sync", *doctor, PYTHONWARNINGS=filters)
+    assert (read.code, written.code, checked.code) == (0, 0, 0), read.err + written.err + checked.err
+    assert "Warning" not in read.err + written.err + checked.err
     shop.engine.dispose()
 
 
