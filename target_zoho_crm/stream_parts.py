@@ -140,6 +140,7 @@ class SharedParts:
         deletions = Deletions(
             policy,
             own.deletes,
+            key_field=own.key_field,
             client=client,
             ledger=ledger,
             recorder=recorder,

@@ -1,7 +1,8 @@
 """Orders that were deleted at their source: collected while records come in, checked and carried out at the end.
 
 Only then is it known how many they are, and nothing is under way for them any more. A deletion is safe to repeat: a
-record that is not there any more is as deleted as it can be.
+record that is not there any more is as deleted as it can be. Records are read before: one that holds another key by
+now is not the order's any more, whatever its id says.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from target_zoho_crm.lines.existing_lines import ExistingLines
 from target_zoho_crm.record_decoding import GONE, Rows
 from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.writing.delete_settings import DeleteSettings, OnDelete, SoftDelete
+from target_zoho_crm.writing.records_read import RecordsRead
 from target_zoho_crm.writing.split_call import SplitCall
 from target_zoho_crm.writing.workers import Workers
 
@@ -57,6 +59,7 @@ class Deletions:
         policy: StreamPolicy,
         settings: DeleteSettings,
         *,
+        key_field: str,
         client: ZohoClient,
         ledger: StreamLedger,
         recorder: Recorder,
@@ -81,6 +84,8 @@ class Deletions:
         self._lines = lines
         self._unattributed = unattributed
         self._workers = workers
+        self._key_field = key_field
+        self._records = RecordsRead(client, policy.module)
         self._collected: dict[str, Deletion] = {}
         self.refusal: str | None = None
         """Why none was carried out, if that is so."""
@@ -130,7 +135,8 @@ class Deletions:
         versions = {key: batch.entries[key].version for key in ids}
 
         def send(keys: Collection[str]) -> list[Outcome]:
-            return self._set({key: ids[key] for key in keys}, versions, mark.api_name, mark.restored)
+            own, outcomes = self._own({key: ids[key] for key in keys}, versions)
+            return outcomes + self._set(own, versions, mark.api_name, mark.restored)
 
         split = self._split(versions, send)
         try:
@@ -209,10 +215,10 @@ class Deletions:
         versions = {key: self._collected[key].version for key in ids}
 
         def send(keys: Collection[str]) -> list[Outcome]:
-            those = {key: ids[key] for key in keys}
+            own, outcomes = self._own({key: ids[key] for key in keys}, versions)
             if mark is None:
-                return self._delete(those, versions)
-            return self._set(those, versions, mark.api_name, mark.deleted)
+                return outcomes + self._delete(own, versions)
+            return outcomes + self._set(own, versions, mark.api_name, mark.deleted)
 
         split = self._split(versions, send, known=known)
         ended_by: TransientError | QuotaError | None = None
@@ -246,8 +252,30 @@ class Deletions:
         stream, stop = self._policy.stream, self._client.stop
         return SplitCall(stream, versions, send, unattributed=self._unattributed, stop=stop, known=known)
 
+    def _own(self, ids: Mapping[str, str], versions: Mapping[str, str]) -> tuple[dict[str, str], list[Outcome]]:
+        """Those records that do not hold another order's key by now, and the outcomes of the other orders.
+
+        Costs 1 credit for 100. A CRM that was restored may have given its ids anew, and people change keys.
+        """
+        fold, held = self._policy.folding.fold, self._records.by_id(list(ids.values()), [self._key_field])
+        own, gone = {}, []
+        for key, zoho_id in ids.items():
+            found = held.get(zoho_id, {}).get(self._key_field)
+            if not found or fold(str(found)) == fold(key):
+                own[key] = zoho_id
+                continue
+            gone.append(Outcome(key, versions[key], Status.DELETED, action=OnDelete.DELETE.value))
+            logger.warning(
+                "Stream %r: order %r was deleted, and its record %s is left alone, since it holds the key %r by now",
+                self._policy.stream,
+                key,
+                zoho_id,
+                found,
+            )
+        return own, gone
+
     def _delete(self, ids: Mapping[str, str], versions: Mapping[str, str]) -> list[Outcome]:
-        kept = self._delete_lines(ids, versions)
+        kept = self._delete_lines(ids, versions) if ids else {}
         outcomes = [
             refused(key, versions[key], [RecordError(kept[ids[key]], None, LINE_LEFT)])
             for key in ids
@@ -274,6 +302,8 @@ class Deletions:
         return {line.order_id: codes[line.id] for line in there if line.id in codes}
 
     def _set(self, ids: Mapping[str, str], versions: Mapping[str, str], field: str, value: object) -> list[Outcome]:
+        if not ids:
+            return []
         records = [{"id": zoho_id, field: value} for zoho_id in ids.values()]
         body = msgspec.json.encode({"data": records, **self._policy.automations.body()})
         fence = self._ledger.sending(WriteKind.UPDATE, {key: versions[key] for key in ids})

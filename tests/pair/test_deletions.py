@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import forked
 import pytest
 import sqlalchemy as sa
+from emulator_client import Client
 from pair_of_plugins import ORDERS, Finished, Shop, finish, start
 from shop_with_lines import LINES, ShopWithLines
 
@@ -101,6 +102,24 @@ def test_gone_orders_are_ignored(gone_shop: Shop) -> None:
     assert "125 orders were deleted at the source and stay in the CRM" in second.err
     assert len(shop.crm()) == 1_000
     assert statuses(shop, GONE) == {("synced", "insert", False)}
+
+
+@pytest.mark.parametrize("on_delete", [DELETE, MARK])
+def test_a_record_that_holds_another_key_by_now_is_not_deleted(small_shop: Shop, on_delete: dict[str, str]) -> None:
+    """A restored CRM gives ids anew, and a person may exchange the keys of two records."""
+    shop = small_shop
+    shop.target_config = {**on_delete, "max_delete_percent": 100}
+    ids = {key: record["id"] for key, record in shop.crm().items()}
+    for record, key in (("SO-3", "for a moment"), ("SO-4", "SO-3"), ("SO-3", "SO-4")):
+        answer = Client(shop.emulator).put(f"/crm/v8/Orders/{ids[record]}", json={"data": [{"parent_id": key}]})
+        assert answer.json()["data"][0]["code"] == "SUCCESS"
+    remove(shop, ["SO-3", "SO-5"])
+    ended = shop.run()
+    assert (ended.code, ended.summary["deleted"]) == (0, 2), ended.err
+    assert f"order 'SO-3' was deleted, and its record {ids['SO-3']} is left alone" in ended.err
+    left = {key for key, record in shop.crm().items() if not record["Is_Gone"]}
+    assert left == set(ids) - {"SO-5"}
+    assert shop.run().summary["read"] == 0
 
 
 @pytest.mark.parametrize("settings", [MARK, DELETE | {"max_delete_percent": 100}])
