@@ -1,13 +1,13 @@
-"""What a stream is bound to: org, module, key field and source table. A run that differs writes nothing.
+"""What a stream is bound to: org, module, key field, table, key columns. A run that differs writes nothing.
 
-An ack says that a record of this module, in this org, holds this order of this table. Under another set-up it says
-nothing, and orders would be called synced that are not there. What else is remembered (filter, columns, mapping) never
-stops a run: it is said once that it differs.
+An ack says that a record of this module, in this org, holds this order of this table, by the key that these columns
+make. Under another set-up it says nothing: orders would be called synced that are not there, or be written beside their
+own records. What else is remembered (filter, columns, mapping) never stops a run: it is said once that it differs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
@@ -18,6 +18,9 @@ from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.run_facts import is_remembered
 from sync_ledger.tables import LedgerTables
+
+KEY_COLUMNS_LENGTH = 255
+"""Characters of the names of a key's columns that the ledger holds."""
 
 SAMPLE_KEYS = 10
 """Keys named where two streams have the same ones."""
@@ -40,6 +43,8 @@ class Binding:
     key_field: str
     org: str | None = None
     source_table: str | None = None
+    key_columns: str | None = None
+    """What the orders' keys are made of. Of other columns, each order would be another one."""
     shares_module: bool = False
     of_early_version: bool = False
     filter_mark: str | None = None
@@ -72,6 +77,13 @@ class Binding:
                 f"{self.source_table}; if it was renamed, {rebind}; if these are other orders, give them another "
                 "`stream_name`"
             )
+        if _differ(self.key_columns, bound.key_columns):
+            renamed = f"if it was renamed, {rebind}; " if self.source_table is not None else ""
+            lines.append(
+                f"{stream}: the keys of the ledger's orders are made of {bound.key_columns}, and these of "
+                f"{self.key_columns}, by which each order would be another one; {renamed}if that is meant, {forget}, "
+                "beside its record by the former key"
+            )
         return lines
 
     def shares_with(self, other: Binding) -> bool:
@@ -81,6 +93,11 @@ class Binding:
     def meets(self, other: Binding) -> bool:
         """Whether two streams write to one module of one org."""
         return self.stream != other.stream and self.module == other.module and not _differ(self.org, other.org)
+
+
+def key_columns_of(names: Iterable[str]) -> str:
+    """What a binding says of a key that is made of these columns, in their order."""
+    return ", ".join(names)[:KEY_COLUMNS_LENGTH]
 
 
 def _differ(one: str | None, other: str | None) -> bool:

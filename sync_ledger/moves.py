@@ -16,7 +16,7 @@ from sync_ledger.tables import OPEN_STEPS
 def rebind(ledger: Ledger, stream: str, *, old_stream: str | None = None, module: str | None = None) -> int:
     """Let `stream` go on with what the ledger knows of it, or of `old_stream`. Returns the number of its acks.
 
-    Its table is bound anew by the next run; `module` is the new name of its module.
+    Its table and the columns of its key are bound anew by the next run; `module` is the new name of its module.
 
     Raises:
         LeaseHeldError: a run of one of the streams is live.
@@ -64,7 +64,7 @@ def _move(ledger: Ledger, lease: Lease, old: str, new: str, module: str | None) 
             moved = tables.ack, tables.job, tables.run, tables.write, tables.mapping, tables.sample, tables.outcome
             for table in moved:
                 connection.execute(sa.update(table).where(table.c.stream == old).values(stream=new))
-        facts: dict[str, Any] = {"stream": new, "source_table": None}
+        facts: dict[str, Any] = {"stream": new, "source_table": None, "key_columns": None}
         if module is not None:
             facts["module"] = module
             job = tables.job

@@ -91,6 +91,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where the orders are read. The marks are fingerprints: a difference shows, and a filter's text stays at home."""
 
     table: str
+    key: str | None = None
+    """The columns of the key."""
     filter_mark: str | None = None
     columns_mark: str | None = None
 

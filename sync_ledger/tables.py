@@ -270,6 +270,7 @@ def _stream_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("key_field", any_text_type(engine, 100), nullable=False),
         sa.Column("org", sa.String(32)),
         sa.Column("source_table", any_text_type(engine, 255)),
+        sa.Column("key_columns", any_text_type(engine, 255)),
         sa.Column("shares_module", sa.Boolean, nullable=False),
         # Version 0.1 let streams share a module: those that did, with different keys, go on.
         sa.Column("of_early_version", sa.Boolean, nullable=False),

@@ -20,6 +20,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from sync_databases.displayed_text import escape_log_lines
 from sync_ledger.absent_ledger import read_without
+from sync_ledger.bindings import key_columns_of
 from sync_ledger.runs import runs_so_far
 from sync_ledger.state_contract import mark_end
 from sync_ledger.stream_contract import (
@@ -119,6 +120,7 @@ class UnsyncedOrdersStream(MappedRecords):
                 stream=self.name,
                 source=Source(
                     table=table.source_name,
+                    key=key_columns_of(column.name for column in table.key),
                     filter_mark=mark_of_text(table.filter or ""),
                     columns_mark=mark_of_text("\0".join(sorted(column.name for column in self._columns))),
                 ),

@@ -8,7 +8,7 @@ import logging
 import msgspec
 
 from sync_ledger.absent_ledger import why_not_taken
-from sync_ledger.bindings import Binding, SetUpChangedError, bind
+from sync_ledger.bindings import Binding, SetUpChangedError, bind, key_columns_of
 from sync_ledger.content_forms import remember_form
 from sync_ledger.deleted_records import count_in_crm
 from sync_ledger.leases import Lease
@@ -23,6 +23,9 @@ from target_zoho_crm.stream_mapping import written_mapping
 from target_zoho_crm.stream_request import StreamRequest
 
 logger = logging.getLogger("target-zoho-crm")
+
+HASH_OF_THE_RECORD = "a hash of the record"
+"""What keys are made of where records have none, and `on_missing_key` is hash."""
 
 _REMEMBERED = {
     "filter_mark": "`filter` is not that of the last run",
@@ -131,10 +134,21 @@ def binding_of(request: StreamRequest, own: StreamSettings, org: str | None) -> 
         key_field=own.key_field,
         org=org,
         source_table=None if source is None else source.table,
+        key_columns=_key_columns(request),
         shares_module=own.shares_module,
         filter_mark=None if source is None else source.filter_mark,
         columns_mark=None if source is None else source.columns_mark,
     )
+
+
+def _key_columns(request: StreamRequest) -> str | None:
+    """What keys are made of; None where that is not said."""
+    source = request.announced.source
+    if source is not None:
+        return source.key
+    if request.announced.by_hand:
+        return None
+    return key_columns_of(request.key_properties or [HASH_OF_THE_RECORD])
 
 
 def _mark(mapping: FieldMapping) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from orders_sync.checks.findings import EXPECTED, Findings, Result
-from sync_ledger.bindings import Binding, objections, read_bindings
+from sync_ledger.bindings import Binding, key_columns_of, objections, read_bindings
 from sync_ledger.ledger import Ledger
 from sync_ledger.written_mappings import RESEND_OLDER, WrittenMapping, older_orders
 from tap_legacy_orders.orders_table import OrdersTable
@@ -23,7 +23,13 @@ def set_up_differences(
 ) -> list[str]:
     """What a run with these settings would be refused for, as it would say it."""
     wanted = Binding(
-        stream, own.module, own.key_field, org, source_table=table.source_name, shares_module=own.shares_module
+        stream,
+        own.module,
+        own.key_field,
+        org,
+        source_table=table.source_name,
+        key_columns=key_columns_of(column.name for column in table.key),
+        shares_module=own.shares_module,
     )
     with ledger.connect() as connection:
         return objections(connection, ledger.tables, wanted, read_bindings(connection, ledger.tables))
@@ -54,7 +60,9 @@ def check_set_up(
         what, _, way_out = line.partition("; ")
         findings.add(SUBJECT, Result.ERROR, what, way_out)
     if not lines:
-        findings.add(SUBJECT, Result.OK, "module, key field, table and org are those of the ledger's orders")
+        findings.add(
+            SUBJECT, Result.OK, "module, key field, table, key columns and org are those of the ledger's orders"
+        )
 
 
 def check_written_orders(

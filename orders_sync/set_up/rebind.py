@@ -12,9 +12,10 @@ from orders_sync.checks.findings import EXPECTED, error_message
 from orders_sync.config_sources.configs import ConfigFiles, Named, open_tap, open_target
 from orders_sync.config_sources.plugin_options import tap_config_option, target_config_option
 from orders_sync.output import say
-from sync_ledger.bindings import Binding, bindings_of
+from sync_ledger.bindings import Binding, bindings_of, key_columns_of
 from sync_ledger.ledger import Ledger
 from sync_ledger.moves import rebind as rebind_stream
+from tap_legacy_orders.orders_table import OrdersTable
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.settings import Settings, StreamSettings
 
@@ -28,7 +29,7 @@ READ_BACK = 10
 @click.option("--from", "old_stream", help="The stream's name until now, where that has changed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def rebind(tap_config: Named, target_config: Named, old_stream: str | None, *, yes: bool) -> None:
-    """Say that table, stream or module were renamed, and are the same: acks and open jobs go along.
+    """Say that table, key column, stream or module were renamed, and are the same: acks and open jobs go along.
 
     The new names are those of the settings. Of a renamed module ten records are read back first (1 credit).
     """
@@ -48,7 +49,7 @@ def rebind(tap_config: Named, target_config: Named, old_stream: str | None, *, y
             module = None if bound.module == own.module else own.module
             if module is not None:
                 _read_back(ledger, bound, settings, own)
-            changes = _changes(bound, stream, tap.orders_table.source_name, own.module)
+            changes = _changes(bound, stream, tap.orders_table, own.module)
             say(f"Stream {bound.stream}: {', '.join(changes) or 'nothing has another name'}.", err=True)
             if not yes:
                 click.confirm("Are these the same orders as before?", abort=True, err=True)
@@ -66,10 +67,12 @@ def _bound(ledger: Ledger, stream: str) -> Binding:
     return bindings[stream]
 
 
-def _changes(bound: Binding, stream: str, table: str, module: str) -> list[str]:
+def _changes(bound: Binding, stream: str, orders: OrdersTable, module: str) -> list[str]:
+    table, key = orders.source_name, key_columns_of(column.name for column in orders.key)
     names = {
         "stream": (bound.stream, stream),
         "table": (bound.source_table or table, table),
+        "key column": (bound.key_columns or key, key),
         "module": (bound.module, module),
     }
     return [f"{what} {old} is {new} now" for what, (old, new) in names.items() if old != new]

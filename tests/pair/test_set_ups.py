@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,35 +10,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from pair_of_plugins import BIN, OPENED, ORDERS, Finished, Shop, differences, finish, start
+from another_set_up import KEYS, assert_refused, loaded, operate
+from pair_of_plugins import OPENED, ORDERS, Finished, Shop, differences
 
 from sync_ledger.ledger import Ledger
-
-EXIT_LOOK = 4
-KEYS = [f"SO-{number}" for number in range(6)]
-
-
-def loaded(shop: Shop) -> Shop:
-    """With orders that a first run has written."""
-    shop.target_config = {"channel": "upsert"}
-    shop.insert(KEYS)
-    assert shop.run().code == 0
-    shop.assert_all_synced()
-    return shop
-
-
-def assert_refused(shop: Shop, *lines: str, run: Callable[[], Finished] | None = None) -> None:
-    """A run ends with a line for each difference, writes nothing to the CRM, and moves no bookmark."""
-    credits_before = shop.written_credits()
-    state = shop.state.read_text() if shop.state.exists() else ""
-    ended = shop.run() if run is None else run()
-    assert ended.code == EXIT_LOOK, ended.err
-    assert len(ended.errors) == len(lines), ended.errors
-    for line, expected in zip(ended.errors, lines, strict=True):
-        assert expected in line
-    assert {json.dumps(json.loads(line)) for line in ended.out.splitlines()} <= {json.dumps(json.loads(state or "{}"))}
-    assert shop.written_credits() == credits_before
-
 
 # Another destination on the same ledger
 
@@ -378,11 +352,3 @@ def test_plan_doctor_and_status_say_it_before_a_run(shop: Shop) -> None:
 def rename_table(shop: Shop) -> None:
     with shop.engine.begin() as connection:
         connection.execute(sa.text(f"ALTER TABLE {ORDERS.name} RENAME TO orders_2"))
-
-
-def operate(shop: Shop, command: str, *options: str) -> Finished:
-    """Run one of the operator's commands on the shop's ledger, with the pair's settings."""
-    tap, target = shop.configs()
-    configs = [] if command in {"forget", "status"} else ["--tap-config", tap, "--target-config", target]
-    where = configs or ["--ack-url", shop.ack_url]
-    return finish(start([BIN / "orders-sync", command, *where, *options], stdin=subprocess.DEVNULL))

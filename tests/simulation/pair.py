@@ -21,6 +21,7 @@ from simulation.threads import Event as SimEvent
 
 from sync_databases.columns import Column
 from sync_databases.database_errors import DatabaseError
+from sync_ledger.bindings import key_columns_of
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE
 from sync_ledger.recovery import release_uncreated
@@ -122,6 +123,12 @@ class Wakeup(PollWakeup):
         return False
 
 
+def announced_source(table: OrdersTable) -> AnnouncedSource:
+    """What a SCHEMA says of where these orders are read."""
+    key = key_columns_of(column.name for column in table.key)
+    return AnnouncedSource(table=table.source_name, key=key, filter_mark=mark_of_text(table.filter))
+
+
 def tap(
     source: Source,
     ledger_url: str,
@@ -153,7 +160,7 @@ def tap(
         content_form=form,
         ledger_id=ledger.ledger_id,
         stream=stream,
-        source=AnnouncedSource(table=table.source_name, filter_mark=mark_of_text(table.filter)),
+        source=announced_source(table),
         marks_end=True,
     )
     named, properties = set_up.alias or stream, entry["schema"]["properties"]

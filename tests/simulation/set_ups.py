@@ -43,6 +43,7 @@ KINDS = {
     "alias": 0.8,
     "mapper": 0.8,
     "other_module": 0.8,
+    "other_key": 0.8,
 }
 LEDGER_TABLES = (
     "zoho_sync_ack",
@@ -68,12 +69,15 @@ class SetUp:
     other_ledger: bool = False
     """Whether the target has another one than the tap."""
     module: str | None = None
+    key: str | None = None
+    """The column of the key, where it is another one."""
     refused: str | None = None
     """Why the run must not be let in."""
 
     def table_of(self, table: OrdersTable) -> OrdersTable:
         """The orders' table as this run is set up to read it."""
-        return replace(table, name=self.table, source_name=self.table, filter=self.filter)
+        key = tuple(column for column in table.columns if column.name == self.key) or table.key
+        return replace(table, name=self.table, source_name=self.table, filter=self.filter, key=key)
 
 
 class SetUps:
@@ -129,6 +133,7 @@ class SetUps:
             "two_ledgers": replace(self.now, other_ledger=True, refused="the target has another ledger"),
             "mapper": replace(self.now, drops_keywords=True, refused="a mapper dropped what the tap said"),
             "second_stream": replace(self.now, stream=SECOND, refused="the module is another stream's"),
+            "other_key": replace(self.now, key="invoice_no", refused="the keys are made of another column"),
             "other_module": replace(self.now, module=OTHER_MODULE, refused="the ledger speaks of another module"),
         }
         lasting = {
@@ -136,7 +141,7 @@ class SetUps:
             "renamed": replace(self.now, stream=RENAMED, table=RENAMED),
             "alias": replace(self.now, alias=ALIAS),
         }
-        if self.kind in {"second_stream", "other_module", "renamed"} and not bound:
+        if self.kind in {"second_stream", "other_module", "other_key", "renamed"} and not bound:
             self._from_run += 1  # there is nothing yet that it could differ from
             return None
         if self.kind == "restored" or not self._chance.planned("set-up", number, self.kind):
