@@ -270,12 +270,13 @@ class Lease:
         with self.transaction(settles=0):
             pass
 
-    def start_heartbeat(self) -> None:
-        """Keep writing heartbeats, from a thread of its own."""
-        self._thread = threading.Thread(target=self._keep_beating, name=f"heartbeat-{self.stream}", daemon=True)
+    def start_heartbeat(self, after_each: Callable[[], None] | None = None) -> None:
+        """Keep writing heartbeats, from a thread of its own, which calls `after_each` after every one."""
+        beating = partial(self._keep_beating, after_each)
+        self._thread = threading.Thread(target=beating, name=f"heartbeat-{self.stream}", daemon=True)
         self._thread.start()
 
-    def _keep_beating(self) -> None:
+    def _keep_beating(self, after_each: Callable[[], None] | None) -> None:
         while not self._over.wait(LEASE_HEARTBEAT_SECONDS):
             try:
                 self.beat()
@@ -283,6 +284,8 @@ class Lease:
                 return
             except SQLAlchemyError as error:
                 self.ledger.log.warning("The heartbeat could not be written, trying again: %s", type(error).__name__)
+            if after_each is not None:
+                after_each()
 
     def release(
         self,

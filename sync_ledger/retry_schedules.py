@@ -223,6 +223,7 @@ POLLS = (
 
 WATCH_LOOK_SECONDS = 20.0
 ALERT_CLAIM_SECONDS = 60.0
+PROGRESS_SECONDS = 60.0
 
 INTERVALS = (
     ("A run's heartbeat in the ledger", LEASE_HEARTBEAT_SECONDS),
@@ -258,6 +259,7 @@ INTERVALS = (
     ("Time to build an index of an older PostgreSQL ledger without a lock", INDEX_BESIDE_SECONDS),
     ("`orders-sync watch`: a check of the streams (`--look-every`)", WATCH_LOOK_SECONDS),
     ("Time for one watcher to send an alert, before another one does", ALERT_CLAIM_SECONDS),
+    ("What a long run has done so far, in the target's log", PROGRESS_SECONDS),
     ("Every order is compared with its ack, where `filter` asks more than the order's columns", COMPARISON_SECONDS),
     ("`follow`: a poll that looks back by all of `lookback_seconds`", FOLLOW_WIDE_POLL_SECONDS),
     ("`follow`: a poll of a ledger in another database", FOLLOW_LEDGER_POLL_SECONDS),

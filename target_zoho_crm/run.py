@@ -38,6 +38,7 @@ from target_zoho_crm.delivery.delivery import Delivery
 from target_zoho_crm.history_keeping import HistoryPruning
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.key_folding import KeyFolding
+from target_zoho_crm.progress import Progress
 from target_zoho_crm.run_report import RunReport
 from target_zoho_crm.run_summary import StreamSummary, complaint, log_credits, log_summary
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
@@ -80,6 +81,7 @@ class Run:
         self._emit_state = emit_state
         self.state_gate = StateGate(self._emit_stamped)
         self._problems = Problems()
+        self._progress = Progress(self.state_gate, self.credits, continuous=settings.continuous)
         connection = ConnectionSettings(
             endpoints=settings.endpoints,
             credentials=settings.credentials,
@@ -173,7 +175,7 @@ class Run:
         self._leases[request.stream] = lease
         if request.announced.read_after is not None:
             lease.refuse_outdated(request.announced.read_after)
-        lease.start_heartbeat()
+        lease.start_heartbeat((lambda: self._progress.in_time(list(self._leases))) if first else None)
         return lease
 
     def _policy(
