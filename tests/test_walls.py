@@ -55,7 +55,7 @@ TARGET = (
         "stream_request",
         "writers",
     ),
-    ("stream_binding", "stream_compiler", "stream_parts", "run_summary", "run_report"),
+    ("stream_binding", "stream_compiler", "stream_parts", "run_summary", "run_report", "progress"),
     ("run",),
     ("meltano_test", "command"),
     ("sink",),
