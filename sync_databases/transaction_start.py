@@ -21,6 +21,9 @@ _START = "transaction_start"
 ALONE = "alone"
 """The execution option of a transaction of one statement: the server begins and ends it, in one round trip."""
 
+_OF_A_START = {"no_parameters": True, "stream_results": False, "yield_per": None}
+"""A connection that reads by a cursor of the server is none for BEGIN."""
+
 
 class _Start:
     """What begins a transaction. Goes in one round trip, as the driver's own BEGIN would."""
@@ -38,7 +41,7 @@ class _Start:
             return
         mode = " READ ONLY" if self._read_only else ""
         statement = "; ".join((f"BEGIN{mode}", *(f"SET LOCAL {setting}" for setting in self._settings)))
-        connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+        connection.exec_driver_sql(statement, execution_options=_OF_A_START)
 
 
 def options_for_poolers(url: sa.URL, options: dict[str, Any]) -> dict[str, Any]:

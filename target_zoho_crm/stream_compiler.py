@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -82,6 +83,8 @@ class StreamCompiler:
             ConfigurationError: module, key field or mapping are of no use.
         """
         fields_of = self._fields_with_demands(own)
+        if request.announced.by_hand and own.lines is not None and own.lines.property not in request.properties:
+            own = replace(own, lines=None)  # files have orders alone; the lines that the CRM has stay as they are
         lines = stream_lines(self._settings, own, request.properties, fields_of=fields_of, org=self._org)
         mapping = stream_mapping(
             self._settings,

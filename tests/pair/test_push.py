@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import forked
 import pytest
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from openpyxl import Workbook
 from pair_of_plugins import TESTS, Finished, Shop, finish, start
+from shop_with_lines import ShopWithLines
 from webhook_receiver import Receiver, webhook_receiver
 
 import orders_sync
@@ -24,6 +25,9 @@ from orders_sync.cli import main
 from orders_sync.pushes.push_files import FileProblem
 from orders_sync.reporting.push_log import log_of
 from sync_ledger.ledger import Ledger
+
+if TYPE_CHECKING:
+    from zoho_crm_emulator.control import EmulatorProcess
 
 CLIENT = "target_zoho_crm.api.client.ZohoClient"
 STREAM_LEDGER = "target_zoho_crm.confirmation.stream_ledger.StreamLedger"
@@ -102,6 +106,40 @@ def test_pushed_again_nothing_is_sent_twice(owned: Shop, tmp_path: Path) -> None
     assert {each["outcome"] for each in results(again).values()} == {"synced"}
     assert push(owned, file, "--again").code == 0
     assert owned.written_credits() > spent
+
+
+def test_commands_that_read_the_history_do_so_on_every_engine(any_shop: Shop, tmp_path: Path) -> None:
+    any_shop.insert(["SO-1"])
+    assert any_shop.run().code == 0
+    file = tmp_path / "orders.csv"
+    file.write_text(as_csv([made(1), made(2, status="Shiped")]))
+    for _ in range(2):  # the second push reads what became of the first one
+        ended = push(any_shop, file, "--wait", "--json")
+        assert ended.code == 1, ended.err
+        assert {key: each["outcome"] for key, each in results(ended).items()} == {"F-1": "synced", "F-2": "rejected"}
+    place = ("--ack-url", any_shop.ack_url)
+    for command in (["history", "F-2"], ["problems", "--export", str(tmp_path / "sheet.csv")]):
+        done = CliRunner().invoke(main, [*command, *place])
+        assert done.exit_code == 0, done.output
+    assert "Shiped" in (tmp_path / "sheet.csv").read_text()
+
+
+def test_orders_of_a_file_keep_the_lines_that_they_have(
+    sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    shop = ShopWithLines(sqlite_url, zoho_emulator, tmp_path)
+    shop.insert(["F-1"])
+    shop.add_lines({"F-1": 3})
+    assert shop.run().code == 0
+    lines = list(zoho_emulator.admin.records("Order_Lines"))
+    file = tmp_path / "orders.csv"
+    file.write_text(as_csv([made(1, status="Returned"), made(2)]))
+    ended = push(shop, file, "--wait")
+    assert ended.code == 0, ended.err + ended.out
+    assert (shop.crm()["F-1"]["Status"], len(shop.crm())) == ("Returned", 2)
+    assert list(zoho_emulator.admin.records("Order_Lines")) == lines
+    assert len(lines) == 3
+    shop.engine.dispose()
 
 
 @pytest.mark.parametrize(
