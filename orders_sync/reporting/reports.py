@@ -25,6 +25,7 @@ from orders_sync.output import line, print_json, say
 from orders_sync.reporting.health import complaints
 from orders_sync.reporting.problem_files import export_problems, import_decisions
 from orders_sync.reporting.problem_texts import advice_lines, problem_document, states
+from orders_sync.reporting.prometheus_file import write_metrics
 from orders_sync.reporting.status import read_status, with_backlog
 from orders_sync.reporting.status_view import display_status
 from orders_sync.reporting.unsynced_count import count_unsynced
@@ -42,6 +43,7 @@ from sync_processes.exit_codes import ExitCode
 @click.option("--max-age", type=Age(), help="End 1 when no run has finished for so long, or an order waits longer.")
 @click.option("--max-rejected", type=click.IntRange(0), help="End 1 when more orders than this are refused.")
 @click.option("--ledger-only", is_flag=True, help="Do not ask the orders' table: what no run has read is not counted.")
+@click.option("--prometheus", "metrics", type=FILE, help="Write the figures into this file, as Prometheus reads them.")
 @within_option("30s")
 @json_option
 def status(
@@ -54,6 +56,7 @@ def status(
     max_age: timedelta | None,
     max_rejected: int | None,
     within: timedelta,
+    metrics: Path | None,
     *,
     ledger_only: bool,
     as_json: bool,
@@ -70,6 +73,8 @@ def status(
     wrong = [text for each in streams for text in complaints(each, max_age=max_age, max_rejected=max_rejected).values()]
     if max_age is not None and not streams:
         wrong.append("no run has written to the ledger yet")
+    if metrics is not None:
+        write_metrics(metrics, streams, healthy=not wrong)
     if as_json:
         documents = [each.document() for each in streams]
         print_json({"ledger": where, "healthy": not wrong, "complaints": wrong, "streams": documents})

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
+from prometheus_client.parser import text_string_to_metric_families
 
 from orders_sync.cli import main
 from sync_ledger.acks import Ack, Acks, write_acks
@@ -189,3 +190,30 @@ def test_a_split_stream_is_well_when_each_of_its_partitions_is(ledger: Ledger) -
         ago = ledger.now(connection) - timedelta(minutes=5)
         connection.execute(sa.update(run).where(run.c.partition_name == "2/3").values(finished_at=ago))
     assert "no run has finished within" in status(ledger, "--max-age", "1m").output
+
+
+def metrics_of(path: Path) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    families = text_string_to_metric_families(path.read_text(encoding="utf-8"))
+    return {(each.name, frozenset(each.labels.items())): each.value for family in families for each in family.samples}
+
+
+def test_figures_are_written_as_prometheus_reads_them(ledger: Ledger, tmp_path: Path) -> None:
+    fill(ledger)
+    file = tmp_path / "orders.prom"
+    ended = status(ledger, "--ledger-only", "--max-rejected", "0", "--prometheus", str(file))
+    assert ended.exit_code == 1
+    found = metrics_of(file)
+    stream = ("stream", STREAM)
+    assert found["orders_sync_healthy", frozenset()] == 0
+    assert found["orders_sync_orders", frozenset({stream, ("status", "synced")})] == 3
+    assert found["orders_sync_refused_orders", frozenset({stream})] == 1
+    assert found["orders_sync_open_jobs", frozenset({stream})] == 1
+    assert found["orders_sync_credits_24h", frozenset()] == 503
+    assert ("orders_sync_unsynced_orders", frozenset({stream})) not in found, "the table was not asked"
+    assert list(tmp_path.iterdir()) == [file], "it is written in one go"
+
+
+def test_a_file_that_cannot_be_written_is_one_line(ledger: Ledger, tmp_path: Path) -> None:
+    fill(ledger)
+    ended = status(ledger, "--ledger-only", "--prometheus", str(tmp_path / "no" / "orders.prom"))
+    assert (ended.exit_code, "cannot be written" in ended.output) == (1, True)
