@@ -53,6 +53,13 @@ def bookmark_of(state: Mapping[str, Any], stream: str) -> str | None:
     return None if value is None else str(value)
 
 
+def streams_of_ours(state: Mapping[str, Any]) -> list[str]:
+    """The streams whose bookmarks our tap has written."""
+    bookmarks = state.get("bookmarks")
+    known = bookmarks.items() if isinstance(bookmarks, dict) else ()
+    return [stream for stream, bookmark in known if isinstance(bookmark, dict) and mark_of(bookmark) is not None]
+
+
 def mark_end(bookmark: dict[str, Any]) -> None:
     """Say in a stream's bookmark that this is the last STATE of a tap that came to its end."""
     bookmark[_END] = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sync_ledger.state_contract import without_end
+from sync_ledger.state_contract import streams_of_ours, without_end
 from sync_ledger.stream_contract import Announcement
 
 
@@ -19,16 +19,25 @@ class EndOfInput:
         """None was announced yet."""
         self._open: dict[str, None] = {}
         self._announced: set[str] = set()
+        self._has_schema = False
 
     def begin(self, named: str, announced: Announcement) -> None:
         """Take note of a SCHEMA message that says that the end of its stream will be marked."""
+        if not self._has_schema:
+            self._has_schema = True
+            self._open.clear()
         if announced.marks_end:
             stream = announced.stream or named  # STATE has the tap's own name
             self._announced.add(stream)
             self._open[stream] = None
 
     def read(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Read the marks in a STATE; gives it without them, as other targets would let it out."""
+        """Read the marks in a STATE; gives it without them, as other targets would let it out.
+
+        Where our tap goes on from an earlier run, that run's STATE comes first, and the SCHEMA once the tap has read.
+        """
+        if not self._has_schema:
+            self._open = dict.fromkeys(streams_of_ours(state))
         for stream in self._announced:
             state, ended = without_end(state, stream)
             if ended:

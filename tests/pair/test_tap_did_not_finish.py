@@ -90,6 +90,14 @@ def test_the_target_keeps_what_came_and_does_not_call_the_run_finished(
     assert '"end"' not in whole.out
 
 
+def test_a_tap_that_goes_on_from_a_state_and_dies_before_its_schema(shop: Shop) -> None:
+    shop.insert(["SO-1"])
+    assert shop.run().code == 0
+    first = shop.tap().out.splitlines(keepends=True)[0]
+    assert json.loads(first)["type"] == "STATE"
+    assert_cut_short(shop.take(first))
+
+
 def test_a_run_without_an_order_has_an_end_too(shop: Shop) -> None:
     assert shop.run().code == 0
     shop.insert(["SO-1"])
