@@ -6,6 +6,29 @@ from breaks.one_break import Break
 
 OTHER_PROMISES: tuple[Break, ...] = (
     Break(
+        "two-watchers-tell-the-same",
+        "sync_ledger/alerts.py",
+        old="        return self._ledger.transact(once) == 1\n",
+        new="        self._ledger.transact(once)\n        return True\n",
+        tests=("tests/orders_sync/test_watch.py::test_two_watchers_tell_once_and_a_dead_one_keeps_nothing_back",),
+    ),
+    Break(
+        "the-end-of-an-alert-is-kept-back",
+        "sync_ledger/alerts.py",
+        old="    return row.told_at is not None or row.telling_since is not None",
+        new="    return row.told_at is not None",
+        tests=(
+            "tests/orders_sync/test_watch.py::test_the_end_is_told_where_a_dead_watcher_may_have_told_the_beginning",
+        ),
+    ),
+    Break(
+        "any-page-may-decide",
+        "orders_sync/live_page/server.py",
+        old="        if not hosts <= self._hosts:",
+        new="        if False:",
+        tests=("tests/orders_sync/test_ui.py::test_nobody_else_decides",),
+    ),
+    Break(
         "order-text-acts-in-logs",
         "sync_databases/displayed_text.py",
         old="if not message.isprintable():",
