@@ -16,6 +16,7 @@ from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
 from sync_ledger.runs import mark_dead_runs
 from sync_ledger.tables import JobStep, LedgerTables
+from sync_ledger.times_ahead import bring_back
 
 _GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
 
@@ -27,6 +28,7 @@ def release_uncreated(ledger: Ledger, stream: str, *, watched_for: Partition | N
     streams them. With `watched_for`, a silent run that has keys in common with that partition is watched first.
     """
     mark_dead_runs(ledger, stream, watched_for=watched_for)
+    bring_back(ledger, stream)
     look_at_doubts(ledger, stream)
     return _release_uncreated(ledger, stream)
 
@@ -60,6 +62,7 @@ def adopt(ledger: Ledger, lease: Lease) -> list[JournalledJob]:
     Those of another partition are left to its own next run; those of an earlier split go to whoever comes first.
     """
     mark_dead_runs(ledger, lease.stream)
+    bring_back(ledger, lease.stream)
     _release_uncreated(ledger, lease.stream)
     orphans = _look_up(ledger, _begun(ledger.tables, lease.partition), lease.stream)
 

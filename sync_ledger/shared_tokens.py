@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from sync_ledger.ledger import Ledger
-from sync_ledger.retry_schedules import SHARED_TOKEN_CLAIM_SECONDS
+from sync_ledger.retry_schedules import SHARED_TOKEN_CLAIM_SECONDS, TOKENS_DENIED_SECONDS
 
 _KEPT_DAYS = 1.0
 """After its end a token is of no use; the row of other credentials goes some time after that."""
@@ -50,7 +50,7 @@ class SharedTokens:
                 if row is None:
                     return SharedToken()
                 now = self._ledger.now(connection)
-                return SharedToken(row.sealed, _left(row.ends_at, now), _left(row.denied_until, now))
+                return SharedToken(row.sealed, _left(row.ends_at, now), _denied_for(row.denied_until, now))
 
         return self._ledger.with_retries(look_up)
 
@@ -101,7 +101,10 @@ class SharedTokens:
     def _claim(self, connection: sa.Connection) -> bool | None:
         """Claim the row if it is free; None where there is no row yet."""
         table, now = self._table, self._ledger.now(connection)
-        free = sa.or_(table.c.renewer.is_(None), table.c.renewer == self._renewer, table.c.renewed_until < now)
+        # A claim that ends much later than one that begins now is from before the ledger's clock was set back. Not just
+        # later: this statement may have waited for another worker's claim, and `now` is when its transaction began.
+        until, latest = table.c.renewed_until, now + 2 * timedelta(seconds=SHARED_TOKEN_CLAIM_SECONDS)
+        free = sa.or_(table.c.renewer.is_(None), table.c.renewer == self._renewer, until < now, until > latest)
         if connection.execute(sa.update(table).where(self._own, free).values(self._until(now))).rowcount:
             return True
         there = connection.execute(sa.select(table.c.owner).where(self._own)).first()
@@ -121,3 +124,9 @@ class SharedTokens:
 
 def _left(until: datetime | None, now: datetime) -> float:
     return 0.0 if until is None else max(0.0, (until - now).total_seconds())
+
+
+def _denied_for(until: datetime | None, now: datetime) -> float:
+    """Longer than any denial lasts is from before the ledger's clock was set back."""
+    seconds = _left(until, now)
+    return seconds if seconds <= TOKENS_DENIED_SECONDS else 0.0

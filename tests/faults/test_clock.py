@@ -122,6 +122,27 @@ def test_orders_changed_after_the_clock_was_set_back_are_sent(clocked: Case, clo
     case.law()
 
 
+@on(*ENGINES)
+def test_orders_refused_under_a_clock_years_ahead_are_tried_again_once_it_is_right(clocked: Case, clock: Clock) -> None:
+    case = clocked
+    case.is_about(
+        "clock years ahead while a job gets no answer, then right", "the next run sends its orders; both end 0"
+    )
+    case.shop.target_config = {"channel": "bulk_write"}
+    case.orders(20)
+    clock.set(timedelta(days=1_100))
+    case.shop.emulator.admin.add_fault("bulk_create", kind="lost_before", times=2)
+    assert case.run().code == 0
+    assert {ack.status for ack in case.shop.acks().values()} == {"rejected"}
+    clock.set(timedelta(0))
+    following = case.run()
+    assert following.code == 0, following.err
+    assert "20 orders are due now" in following.err
+    case.shop.assert_all_synced()
+    case.seen("all 20 sent")
+    case.law()
+
+
 @on(*ENGINES, quick=[])
 def test_a_clock_set_back_in_mid_run_ends_nothing(clocked: Case, clock: Clock) -> None:
     case = clocked

@@ -155,3 +155,12 @@ def test_a_worker_that_was_killed_while_it_renewed_holds_nobody_up_for_longer_th
     assert host("two").renew(stale).value != stale
     (row,) = rows(ledger)
     assert row.renewer is None
+
+
+def test_a_claim_and_a_denial_of_a_clock_that_was_set_back_hold_nobody_up(host: Host, ledger: Ledger) -> None:
+    stale = host("one").token().value
+    with ledger.begin() as connection:
+        ahead = ledger.now(connection) + timedelta(days=1_000)
+        left = {"renewer": "killed", "renewed_until": ahead, "denied_until": ahead}
+        connection.execute(sa.update(ledger.tables.token).values(left))
+    assert host("two").renew(stale).value != stale
