@@ -1,10 +1,11 @@
-"""What the tap says to the target beyond Singer: four properties of records, ten keywords of the SCHEMA message.
+"""What the tap says to the target beyond Singer: four properties of records, eleven keywords of the SCHEMA message.
 
 A record carries its order's key, version and content as the ledger holds them (`docs/database.md`), and the time at
 which an order was found to be deleted. The schema says after which runs the records were read, by which ledger and as
 which of its streams, or how without a ledger, from which table, which partition of the stream they are, which flag the
-tap goes by, in which form contents are taken, and that the last STATE will say that it is the last one. Other targets
-see JSON schema keywords that they do not know, and ignore them. What STATE says stands in `state_contract.py`.
+tap goes by, in which form contents are taken, which columns of lines are no data, and that the last STATE will say that
+it is the last one. Other targets see JSON schema keywords that they do not know, and ignore them. What STATE says
+stands in `state_contract.py`.
 """
 
 from __future__ import annotations
@@ -61,9 +62,10 @@ _CONTENT = "x-sync-content"
 _BY_HAND = "x-sync-by-hand"
 _NO_LEDGER = "x-sync-no-ledger"
 _MARKS_END = "x-sync-marks-end"
+_LINE_NAMES = "x-sync-line-names"
 
 
-_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+_Struct = TypeVar("_Struct")
 
 
 class Content(NamedTuple):
@@ -126,6 +128,8 @@ class Announcement:
     without_ledger: WithoutLedger | None = None
     marks_end: bool = False
     """Whether the last STATE says that it is the last one (`state_contract.py`): without it the tap did not finish."""
+    line_names: tuple[str, ...] = ()
+    """Columns of the lines that name the order or the line, and so need no field of their own."""
     by_hand: bool = False
     """Whether these are records that somebody pushes: nothing is remembered of how their stream is read and mapped."""
 
@@ -147,6 +151,7 @@ def announce(schema: Mapping[str, Any], announcement: Announcement) -> dict[str,
         _CONTENT: msgspec.to_builtins(announcement.content_form),
         _NO_LEDGER: msgspec.to_builtins(announcement.without_ledger),
         _MARKS_END: announcement.marks_end or None,
+        _LINE_NAMES: list(announcement.line_names) or None,
         _BY_HAND: announcement.by_hand or None,
     }
     return {**schema, **{name: value for name, value in said.items() if value is not None}}
@@ -168,6 +173,7 @@ def read_announcement(schema: Mapping[str, Any]) -> Announcement:
         content_form=_struct(schema, _CONTENT, ContentForm),
         without_ledger=_struct(schema, _NO_LEDGER, WithoutLedger),
         marks_end=schema.get(_MARKS_END) is True,
+        line_names=_struct(schema, _LINE_NAMES, tuple[str, ...]) or (),
         by_hand=schema.get(_BY_HAND) is True,
     )
 

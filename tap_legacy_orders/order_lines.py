@@ -64,6 +64,14 @@ class LinesTable:
         return {"type": ["array"], "items": items, "description": f"The order's lines, from {self.name}"}
 
 
+def line_names(lines: LinesTable) -> dict[str, str]:
+    """Columns that are no data, and what each is; part of a key of several columns may well be data."""
+    names = {column.name: "it names the order" for column in lines.parent}
+    if len(lines.key) == 1:
+        names[lines.key[0].name] = "it is the line's key, which the key field holds"
+    return names
+
+
 def find_lines_table(
     engine: sa.Engine, connection: sa.Connection, config: Mapping[str, Any], orders: OrdersTable
 ) -> LinesTable:
@@ -103,6 +111,7 @@ class OrderLines:
     def __init__(self, engine: sa.Engine, orders: OrdersTable, lines: LinesTable, *, zone: tzinfo, warn: Warn) -> None:
         """`zone` is where times without an offset belong; `warn` is called for values that JSON cannot hold."""
         self.property = lines.property
+        self.names = tuple(line_names(lines))
         self._engine = engine
         self._orders = orders
         self._database = value_sql_for(engine.dialect)

@@ -126,6 +126,7 @@ class UnsyncedOrdersStream(MappedRecords):
                 ),
                 content_form=self._content_form,
                 marks_end=True,
+                line_names=() if self._order_lines is None else self._order_lines.names,
             )
             message.schema = announce(message.schema, announcement)
             yield message

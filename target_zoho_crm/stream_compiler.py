@@ -85,7 +85,8 @@ class StreamCompiler:
         fields_of = self._fields_with_demands(own)
         if request.announced.by_hand and own.lines is not None and own.lines.property not in request.properties:
             own = replace(own, lines=None)  # files have orders alone; the lines that the CRM has stay as they are
-        lines = stream_lines(self._settings, own, request.properties, fields_of=fields_of, org=self._org)
+        names = request.announced.line_names
+        lines = stream_lines(self._settings, own, request.properties, names, fields_of=fields_of, org=self._org)
         mapping = stream_mapping(
             self._settings,
             own,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -73,11 +73,14 @@ def stream_lines(
     settings: Settings,
     stream: StreamSettings,
     properties: Mapping[str, Any],
+    names: Collection[str],
     *,
     fields_of: Callable[[str], ModuleFields],
     org: OrgDirectories,
 ) -> CompiledLines | None:
     """Compile how the stream's lines are written; None where orders have none.
+
+    `names` are columns that name the order or the line: key field and lookup say what they do.
 
     Raises:
         ConfigurationError: the settings of the lines do not fit the CRM.
@@ -99,7 +102,8 @@ def stream_lines(
         raise configuration_error(
             OwnCode.INVALID_FIELD_OPTION, f"`lines.fields`, {name}: lines are written whole, and take no `write`."
         )
-    return lines
+    unmapped = tuple(each for each in lines.mapping.unmapped if each not in names)
+    return replace(lines, mapping=replace(lines.mapping, unmapped=unmapped))
 
 
 def only_by_calls(mapping: FieldMapping, lines: CompiledLines | None, operation: Operation) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from orders_sync.checks.field_checks import fit
@@ -44,14 +44,15 @@ def check_lines(
     settings: Settings,
     stream: StreamSettings,
     properties: Mapping[str, Any],
+    names: Collection[str],
     fields_of: Callable[[str], ModuleFields],
     org: OrgDirectories,
 ) -> None:
-    """Check the lines' settings, and each of their columns."""
+    """Check the lines' settings, and each of their columns but for `names`, which are no data."""
     if stream.lines is None:
         return
     try:
-        lines = stream_lines(settings, stream, properties, fields_of=fields_of, org=org)
+        lines = stream_lines(settings, stream, properties, names, fields_of=fields_of, org=org)
     except EXPECTED as error:
         findings.add_error("Lines", error)
         return

@@ -16,6 +16,7 @@ from orders_sync.checks.findings import EXPECTED, Findings, Result
 from orders_sync.checks.scopes import REFUSALS_EXPECTED, Scope, try_scopes
 from sync_ledger.retry_schedules import API_CALLS_OF_CHECKS, TOKEN_RENEWAL_OF_CHECKS
 from sync_ledger.written_mappings import WrittenMapping
+from tap_legacy_orders.order_lines import line_names
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.auth import TokenSource
@@ -174,7 +175,9 @@ class CrmChecks:
             {stream.lines.subform} if stream.lines is not None and stream.lines.write_to is WriteTo.SUBFORM else set()
         )
         self._mandatory(client, fields, mapping, rows)
-        check_lines(self._findings, settings, stream, properties, fields_of, OrgDirectories.of(client, users))
+        names = () if self._tap.lines_table is None else line_names(self._tap.lines_table)
+        org = OrgDirectories.of(client, users)
+        check_lines(self._findings, settings, stream, properties, names, fields_of, org)
 
     def _mandatory(
         self, client: ZohoClient, fields: ModuleFields, mapping: FieldMapping, subforms: Collection[str]

@@ -14,7 +14,7 @@ from orders_sync.set_up.new_fields import DECIMALS_MOST, NewField
 from sync_databases.columns import Kind
 from sync_databases.value_sql import value_sql_for
 from tap_legacy_orders.connections import reading
-from tap_legacy_orders.order_lines import LinesTable
+from tap_legacy_orders.order_lines import line_names
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.metadata import ModuleFields
@@ -85,7 +85,7 @@ def plans_for(
         rest = f"Fields of the subform {stream.lines.subform} are made by hand; `doctor` names columns that have none."
         return found, [*_by_hand(stream.module, stream.lines, fields_of), rest]
     line = properties[lines.property]["items"]["properties"]
-    source = Source(line, lines.columns, lines.key, [stream.lines.key_property], _aside_of_lines(lines))
+    source = Source(line, lines.columns, lines.key, [stream.lines.key_property], line_names(lines))
     there = _There(lines.name, lines.schema, source)
     module = fields_of(stream.lines.module)
     found.append(planned("lines", there, module, stream.lines.key_field, stream.lines.fields))
@@ -127,14 +127,6 @@ def _aside_of_orders(table: OrdersTable) -> dict[str, str]:
         aside[table.replication.name] = "only the tap needs it, as `replication_key`"
     if table.flag is not None:
         aside[table.flag.name] = "only the tap needs it, as `sync_flag_column`"
-    return aside
-
-
-def _aside_of_lines(lines: LinesTable) -> dict[str, str]:
-    """What names the order, and a line's own number; a part of a key of several columns may well be data."""
-    aside = {column.name: "it names the order" for column in lines.parent}
-    if len(lines.key) == 1:
-        aside[lines.key[0].name] = "it is the line's key, which the key field holds"
     return aside
 
 
