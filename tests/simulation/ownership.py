@@ -98,7 +98,8 @@ class Ownership:
         alike = any(name != key and folded_key(name, folds_case=True) == fold for name in self._shop.history)
         mine = self._shop.invoices[key]
         others = {each for name, some in self._shop.invoices.items() if name != key for each in some}
-        return alike or key in self._people.rekeyed or bool(mine & (others | self._people.invoices))
+        given = any(folded_key(name, folds_case=True) == fold for name in self._people.rekeyed)
+        return alike or given or bool(mine & (others | self._people.invoices))
 
     def changed_by_people(self, ack: Any) -> bool:
         """Whether a person was the last to change an order's record."""
