@@ -24,13 +24,21 @@ SECONDS = 300
 
 
 def helps() -> None:
-    """Ask each script for help.
+    """Ask each script for help, and each command of `orders-sync`.
 
     Raises:
         CalledProcessError: one does not give any.
     """
+    from orders_sync.cli import COMMANDS  # noqa: PLC0415 - what is tried
+
     for script in SCRIPTS:
-        subprocess.run([BIN / script, "--help"], check=True, capture_output=True, timeout=SECONDS)  # noqa: S603 - ours
+        _run(script, "--help")
+    for command in COMMANDS:
+        _run("orders-sync", str(command.name), "--help")
+
+
+def _run(script: str, *words: str) -> None:
+    subprocess.run([BIN / script, *words], check=True, capture_output=True, timeout=SECONDS)  # noqa: S603 - ours
 
 
 def sync(url: str) -> None:
