@@ -136,7 +136,7 @@ def test_an_emptied_table_deletes_nothing(gone_shop: Shop, settings: dict[str, A
     ended = finish(
         start(forked.command("target-zoho-crm", ["--config", target, "--input", shop.folder / "emptied.singer"]))
     )
-    assert (ended.code, ended.summary["read"]) == (0, 0)
+    assert (ended.code, ended.summary["read"]) == (1, 0)  # the tap ended before its stream did
     assert len(shop.crm()) == 1_000
     assert statuses(shop, shop.crm()) == {("synced", "insert", False)}
 
