@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import shlex
@@ -27,7 +28,9 @@ SPAN = re.compile(r"`(?:\.venv/bin/)?(orders-sync [^`]+)`")
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 TAP = {*TapLegacyOrders.config_jsonschema["properties"], "batch_config"}
 """`batch_config` is singer-sdk's."""
-TARGET = TargetZohoCRM.config_jsonschema
+TARGET = copy.deepcopy(TargetZohoCRM.config_jsonschema)
+TARGET["properties"] |= {name: {} for name in ("stream_maps", "stream_map_config")}
+"""As we declare it: a target that is made adds the SDK's settings to it, whose schemas are no valid ones."""
 OPTION = re.compile(r"--[a-z][a-z-]*")
 PROGRAMS: dict[str, click.Command] = {
     "tap-legacy-orders": TapLegacyOrders.cli,

@@ -122,10 +122,11 @@ def test_poison_is_tried_alone_out_of_the_way_of_others_then_parked_and_afresh_w
     shop.insert(f"SO-{number}" for number in range(130))
     shop.emulator.admin.add_fault(kind="poison", keys=["SO-3", "SO-117"], code="INTERNAL_ERROR")
     poison = ("SO-3", "SO-117")
-    assert shop.run().summary["synced"] == 128
+    assert shop.run().summary["synced"] >= 100, "a call's worth of orders at the least"
     while {shop.acks()[key].error_code for key in poison} != {"BREAKS_CALLS"}:  # a search may go on in the next run
         shift_due(shop, minutes=4)
         assert shop.run().code == 0
+    assert {key for key, ack in shop.acks().items() if ack.status != "synced"} == set(poison)
     for attempt in (2, 3, 4):
         tried = {key: shop.acks()[key].attempts for key in poison}
         shift_due(shop, minutes=2**attempt)
