@@ -96,9 +96,10 @@ class Notifier:
     def __init__(self, url: str) -> None:
         try:
             import apprise  # noqa: PLC0415 - an optional extra
+            from apprise.logger import logger as its_lines  # noqa: PLC0415
         except ImportError as error:
             raise click.UsageError(f"--notify {name_of(url)}: install orders-sync[alerts], which knows it") from error
-        logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its lines may hold what the URL holds
+        its_lines.setLevel(logging.CRITICAL)  # they may hold what the URL holds
         self._apprise = apprise.Apprise()
         if not self._apprise.add(url):
             raise click.UsageError(f"--notify {name_of(url)}: no URL that Apprise knows; see its list of services")
