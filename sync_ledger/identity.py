@@ -64,7 +64,8 @@ def why_not_believed(
     if mark.ledger_id != ledger_id and not (is_absent(mark.ledger_id) and is_absent(ledger_id)):
         return "it is of another ledger"
     if mark.run_id is None:
-        return None  # no target of ours has settled anything by it
+        # Without our target nothing was settled by it: orders that it passes over may be unknown to this ledger.
+        return None if is_absent(ledger_id) else "no run of this ledger's target let it out"
     its = (run.c.run_id == mark.run_id, is_remembered(run))
     row = connection.execute(sa.select(run.c.settlements).where(*its)).first()
     if row is None or (row.settlements or 0) < mark.settlements:

@@ -58,6 +58,21 @@ def test_what_is_no_state_is_refused_in_one_line(shop: Shop, text: str) -> None:
     assert "state" in ended.errors[0]
 
 
+def test_orders_that_another_program_took_from_the_tap_are_found(any_shop: Shop) -> None:
+    shop = any_shop
+    shop.insert(["SO-1"])
+    assert shop.run().code == 0
+    shop.insert(["SO-2", "SO-3"])
+    alone = shop.tap()  # into a file, or a target that is not ours
+    assert alone.code == 0
+    states = [line for line in alone.out.splitlines() if '"STATE"' in line]
+    shop.state.write_text(json.dumps(json.loads(states[-1])["value"]))
+    shop.tap_config["lookback_seconds"] = 0
+    ended = shop.run()
+    assert "bookmark is not used: no run of this ledger's target let it out" in ended.err
+    shop.assert_all_synced()
+
+
 def test_a_missing_file_is_said_and_the_ledger_decides(shop: Shop) -> None:
     shop.insert(["SO-1"])
     assert shop.run().code == 0

@@ -5,20 +5,25 @@ from __future__ import annotations
 import io
 import json
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import sqlalchemy as sa
 
 from sync_ledger.ledger import Ledger
+from sync_ledger.retry_schedules import DUE_ORDERS
+from sync_ledger.state_contract import StateMark, mark_of, stamped, streams_of_ours
 from sync_ledger.tables import AckStatus
 from tap_legacy_orders.tap import TapLegacyOrders
 
 START = datetime(2024, 3, 1, 12)  # noqa: DTZ001 - the shop's clock has no zone
 LONG_AGO = datetime(2020, 1, 1)  # noqa: DTZ001 - the ledger's moments are naive UTC
+FAR_OFF = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(seconds=DUE_ORDERS.longest_pause)
+"""As far ahead as a next attempt may be."""
 
 
 @dataclass
@@ -50,11 +55,47 @@ class Output:
         return value
 
 
+def let_out(config: Mapping[str, Any], state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """STATE of the tap as the target lets it out: with a run of the ledger, if that is there."""
+    ledger = Ledger.open(config.get("ack_url") or config["sqlalchemy_url"], config.get("ack_schema"))
+    try:
+        if ledger.tables.run.name in ledger.missing_tables():
+            return state
+        for stream in streams_of_ours(state):
+            mark = mark_of(state["bookmarks"][stream])
+            if mark is not None and mark.run_id is None:
+                state = stamped(state, stream, StateMark(mark.ledger_id, _run_of(ledger, stream)), mark.ledger_id)
+    finally:
+        ledger.close()
+    return state
+
+
+def _run_of(ledger: Ledger, stream: str) -> str:
+    """A run of the target that is over."""
+    identity = uuid.uuid4().hex
+    row = {
+        "run_id": identity,
+        "stream": stream,
+        "partition_name": "1/1",
+        "lock_name": identity,
+        "host": "host",
+        "pid": 1,
+        "process_space": "another machine",
+        "how_ended": "finished",
+        "settlements": 0,
+        **dict.fromkeys(("started_at", "heartbeat_at", "finished_at"), LONG_AGO),
+    }
+    ledger.transact(lambda connection: connection.execute(sa.insert(ledger.tables.run), row))
+    return identity
+
+
 def run(config: Mapping[str, Any], state: dict[str, Any] | None = None, **options: Any) -> Output:
     """Run the tap in this process and read its messages."""
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     with redirect_stdout(out):
-        tap = TapLegacyOrders(config=dict(config), state=json.loads(json.dumps(state or {})), **options)
+        tap = TapLegacyOrders(
+            config=dict(config), state=json.loads(json.dumps(let_out(config, state or {}))), **options
+        )
         tap.sync_all()
         tap.engine.dispose()
     out.seek(0)

@@ -15,6 +15,7 @@ import forked
 import pytest
 import sqlalchemy as sa
 from full_pipe import HANG_SECONDS, TAP, blocked_tap
+from small_shop import let_out
 
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.output import BlockWriter
@@ -161,7 +162,8 @@ def test_a_bookmark_that_is_none_is_named(tmp_path: Path, postgresql_url: str) -
     ledger.ensure_tables()
     bookmark = {"replication_key_value": "soon", "ledger": {"id": ledger.ledger_id}}
     ledger.close()
-    state.write_text(json.dumps({"bookmarks": {"orders": bookmark}}))
+    given = let_out({"sqlalchemy_url": postgresql_url}, {"bookmarks": {"orders": bookmark}})
+    state.write_text(json.dumps(given))
     output = _tap("--config", config, "--state", str(state))
     assert output.returncode == 2
     assert "the bookmark 'soon' is no value of the replication key" in _complaints(output.stderr)[0]

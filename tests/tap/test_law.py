@@ -10,12 +10,10 @@ from tempfile import TemporaryDirectory
 from engine_fixtures import fresh_database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_shop import LONG_AGO, Shop
+from small_shop import FAR_OFF, LONG_AGO, Shop
 
 from sync_ledger.tables import AckStatus
 from tap_legacy_orders.actions import AckState, Action, action_for
-
-FAR_OFF = datetime(2090, 1, 1)  # noqa: DTZ001 - the ledger's moments are naive UTC
 
 
 @dataclass(frozen=True)

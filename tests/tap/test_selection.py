@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from small_shop import LONG_AGO, Shop
+from small_shop import FAR_OFF, LONG_AGO, Shop
 
 from sync_ledger.tables import AckStatus
 from tap_legacy_orders.tap_errors import TapConfigError
-
-FAR_OFF = datetime(2090, 1, 1)  # noqa: DTZ001 - the ledger's moments are naive UTC
 
 
 def test_an_order_without_an_ack_is_streamed_and_one_acked_at_its_version_is_not(shop: Shop) -> None:
