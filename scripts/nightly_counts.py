@@ -12,6 +12,7 @@ from pathlib import Path
 HISTORIES = re.compile(r"simulation: ([\d,]+) histories in [\d,]+ s, ([\d,]+) faults of (\d+) kinds")
 BROKEN = re.compile(r"; ([\d,]+) break the law")
 MUTANT = re.compile(r"^[\w-]+ +[\d.]+ s  (NOT CAUGHT)?", re.MULTILINE)
+MEASURE = re.compile(r"\d+\.\d+")
 COUNT_LINES: dict[re.Pattern[str], tuple[str, ...]] = {
     re.compile(r"^(\d+) mutants by a tool, (\d+) killed, (\d+) equivalent, (\d+) not judged$", re.MULTILINE): (
         ("mutants", "killed", "equivalent", "not judged")
@@ -70,7 +71,7 @@ def _recorded(tree: ET.ElementTree[ET.Element]) -> Mapping[str, int]:
         name, value = found.get("name", ""), found.get("value", "")
         if value.isdecimal():
             sums[name] = sums.get(name, 0) + int(value)
-        else:
+        elif not MEASURE.fullmatch(value):  # those of several tests do not add up
             names.setdefault(name, set()).add(value)
     return {**{f"{name}s": len(each) for name, each in names.items()}, **sums}
 
