@@ -81,11 +81,9 @@ class AlertLog:
 
         def once(connection: sa.Connection) -> int:
             now = self._ledger.now(connection)
-            free = sa.or_(
-                table.c.teller.is_(None),
-                table.c.teller == self._teller,
-                table.c.telling_since < now - timedelta(seconds=ALERT_CLAIM_SECONDS),
-            )
+            lasts = timedelta(seconds=ALERT_CLAIM_SECONDS)
+            is_over = sa.not_(table.c.telling_since.between(now - lasts, now + lasts))
+            free = sa.or_(table.c.teller.is_(None), table.c.teller == self._teller, is_over)
             due = sa.true() if alert.is_over else table.c.told_at.is_(None)
             row = _is_row(table, alert.stream, alert.name, alert.channel)
             mine = sa.update(table).where(row, free, due, table.c.alert_id == alert.alert_id)

@@ -223,6 +223,16 @@ def test_two_watchers_tell_once_and_a_dead_one_keeps_nothing_back(ledger: Ledger
     assert (one.note("orders", {"failed": "why"}, ["output"]), one.claim(alert)) == ([], False)
 
 
+def test_a_claim_of_a_clock_that_was_set_back_keeps_nothing_back(ledger: Ledger) -> None:
+    dead, other = AlertLog(ledger), AlertLog(ledger)
+    (alert,) = dead.note("orders", {"failed": "why"}, ["output"])
+    assert dead.claim(alert)
+    with ledger.begin() as connection:
+        connection.execute(sa.update(ledger.tables.alert).values(telling_since=now(ledger) + timedelta(days=400)))
+    (again,) = other.note("orders", {"failed": "why"}, ["output"])
+    assert other.claim(again)
+
+
 def test_the_end_is_told_where_a_dead_watcher_may_have_told_the_beginning(ledger: Ledger) -> None:
     dead, other = AlertLog(ledger), AlertLog(ledger)
     (alert,) = dead.note("orders", {"failed": "why"}, ["output"])
