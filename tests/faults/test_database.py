@@ -104,6 +104,8 @@ def test_a_database_restart_in_mid_run_costs_no_order(own_case: tuple[Case, OwnS
     server.start()
     ended = case.ends(pair, tap=[0, 1], target=[0, 1])
     assert ended.target == ended.tap, ended.log
+    own = [line for line in ended.complaints(ended.target_log) if "the tap did not finish" not in line]
+    assert own == [], "the target itself waits for the database"
     case.shop.engine.dispose()
     case.seen(f"{case.acks().get('synced', 0)} synced at the end")
     case.law()
