@@ -1,4 +1,4 @@
-"""The table of alerts: what people were told of each stream, by each channel."""
+"""The table of alerts: which were sent of each stream, by each channel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ALERT_TEXT_LENGTH = 500
 
 
 def alert_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
-    """One row for each thing that is wrong and each channel, from when it was seen until its end was told there."""
+    """One row for each thing that is wrong and each channel, from when it was seen until its end was sent there."""
     return sa.Table(
         "zoho_sync_alert",
         metadata,
@@ -24,8 +24,8 @@ def alert_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("alert_id", sa.String(32), nullable=False),
         sa.Column("described", any_text_type(engine, ALERT_TEXT_LENGTH), nullable=False),
         sa.Column("since", timestamp_type(engine), nullable=False),
-        # Who tells now, and since when: nobody else does so meanwhile.
-        sa.Column("teller", sa.String(32)),
-        sa.Column("telling_since", timestamp_type(engine)),
-        sa.Column("told_at", timestamp_type(engine)),
+        # Who sends it now, and since when: nobody else does so meanwhile.
+        sa.Column("sender", sa.String(32)),
+        sa.Column("claimed_at", timestamp_type(engine)),
+        sa.Column("sent_at", timestamp_type(engine)),
     )

@@ -1,7 +1,7 @@
-"""Alerts as the ledger remembers them, so that each is told once, whoever watches and however often they are killed.
+"""Alerts as the ledger remembers them, so that each is sent once, whoever watches and however often they are killed.
 
-Who is to tell something claims it first: others leave it alone for a minute. A watcher that dies in between may
-have told it; the next one tells it again under the same id.
+Who is to send one claims it first: others leave it alone for a minute. A watcher that dies in between may
+have sent it; the next one sends it again under the same id.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sync_ledger.retry_schedules import ALERT_CLAIM_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something to be told by one channel: that it is wrong since then, or (`is_over`) that it no longer is."""
+    """Something to be sent by one channel: that it is wrong since then, or (`is_over`) that it no longer is."""
 
     stream: str
     name: str
@@ -34,17 +34,17 @@ class Alert:
 
 
 class AlertLog:
-    """What was told, and what is to be; times are of the ledger's clock."""
+    """What was sent, and what is to be; times are of the ledger's clock."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._table = ledger.tables.alert
-        self._teller = uuid.uuid4().hex
+        self._sender = uuid.uuid4().hex
 
     def note(self, stream: str, wrong: Mapping[str, str], channels: Sequence[str]) -> list[Alert]:
-        """Note what is wrong with a stream now, by name; returns what is to be told, and not being told by others.
+        """Note what is wrong with a stream now, by name; returns what is to be sent, and not being sent by others.
 
-        What is over before a channel may have told it is not told there at all.
+        What is over before a channel may have sent it is not sent there at all.
 
         Raises:
             DatabaseError: the ledger cannot be read or written.
@@ -67,7 +67,7 @@ class AlertLog:
             return [
                 _alert(row, is_over=row.condition_name not in wrong)
                 for row in rows.all()
-                if (row.told_at is None or row.condition_name not in wrong) and _is_free(row, now)
+                if (row.sent_at is None or row.condition_name not in wrong) and _is_free(row, now)
             ]
 
         try:
@@ -76,40 +76,40 @@ class AlertLog:
             return self._ledger.transact(once)
 
     def claim(self, alert: Alert) -> bool:
-        """Whether it is mine to tell."""
+        """Whether it is mine to send."""
         table = self._table
 
         def once(connection: sa.Connection) -> int:
             now = self._ledger.now(connection)
             lasts = timedelta(seconds=ALERT_CLAIM_SECONDS)
-            is_over = sa.not_(table.c.telling_since.between(now - lasts, now + lasts))
-            free = sa.or_(table.c.teller.is_(None), table.c.teller == self._teller, is_over)
-            due = sa.true() if alert.is_over else table.c.told_at.is_(None)
+            is_over = sa.not_(table.c.claimed_at.between(now - lasts, now + lasts))
+            free = sa.or_(table.c.sender.is_(None), table.c.sender == self._sender, is_over)
+            due = sa.true() if alert.is_over else table.c.sent_at.is_(None)
             row = _is_row(table, alert.stream, alert.name, alert.channel)
             mine = sa.update(table).where(row, free, due, table.c.alert_id == alert.alert_id)
-            known = {"told_at": sa.func.coalesce(table.c.told_at, now)} if alert.is_over else {}
-            return connection.execute(mine.values(teller=self._teller, telling_since=now, **known)).rowcount
+            known = {"sent_at": sa.func.coalesce(table.c.sent_at, now)} if alert.is_over else {}
+            return connection.execute(mine.values(sender=self._sender, claimed_at=now, **known)).rowcount
 
         return self._ledger.transact(once) == 1
 
-    def told(self, alert: Alert) -> None:
-        """Note that it was told: that something is over ends its row."""
-        self._settle(alert, is_told=True)
+    def sent(self, alert: Alert) -> None:
+        """Note that it was sent: that something is over ends its row."""
+        self._settle(alert, is_sent=True)
 
-    def not_told(self, alert: Alert) -> None:
-        """Give back what could not be told: it is to be told by the next look, mine or another's."""
-        self._settle(alert, is_told=False)
+    def not_sent(self, alert: Alert) -> None:
+        """Give back what could not be sent: it is to be sent by the next look, mine or another's."""
+        self._settle(alert, is_sent=False)
 
-    def _settle(self, alert: Alert, *, is_told: bool) -> None:
+    def _settle(self, alert: Alert, *, is_sent: bool) -> None:
         table = self._table
 
         def once(connection: sa.Connection) -> None:
-            mine = (_is_row(table, alert.stream, alert.name, alert.channel), table.c.teller == self._teller)
-            if is_told and alert.is_over:
+            mine = (_is_row(table, alert.stream, alert.name, alert.channel), table.c.sender == self._sender)
+            if is_sent and alert.is_over:
                 connection.execute(sa.delete(table).where(*mine))
                 return
-            at = {"told_at": self._ledger.now(connection)} if is_told else {}
-            connection.execute(sa.update(table).where(*mine).values(teller=None, telling_since=None, **at))
+            at = {"sent_at": self._ledger.now(connection)} if is_sent else {}
+            connection.execute(sa.update(table).where(*mine).values(sender=None, claimed_at=None, **at))
 
         self._ledger.transact(once)
 
@@ -129,13 +129,13 @@ def _is_row(table: sa.Table, stream: str, name: str, channel: str) -> sa.ColumnE
 
 
 def _may_be_known(row: Any) -> bool:
-    """Whether it was told, or somebody began to tell it."""
-    return row.told_at is not None or row.telling_since is not None
+    """Whether it was sent, or somebody began to send it."""
+    return row.sent_at is not None or row.claimed_at is not None
 
 
 def _is_free(row: Any, now: datetime) -> bool:
     """A claim of the future is from before the ledger's clock was set back, and holds as little as an old one."""
-    claimed: datetime | None = row.telling_since
+    claimed: datetime | None = row.claimed_at
     return claimed is None or abs(now - claimed) > timedelta(seconds=ALERT_CLAIM_SECONDS)
 
 

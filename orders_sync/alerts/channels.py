@@ -23,7 +23,7 @@ SECONDS_MOST = 10.0
 
 @dataclass(frozen=True)
 class Message:
-    """What is told: `event` is `wrong` or `over`; `since` is naive UTC."""
+    """What is sent: `event` is `wrong` or `over`; `since` is naive UTC."""
 
     alert_id: str
     event: str
@@ -51,8 +51,8 @@ class Channel(Protocol):
     name: str
     """For people, without secrets."""
 
-    def tell(self, message: Message) -> str:
-        """Tell it; returns why it could not, or an empty text."""
+    def send(self, message: Message) -> str:
+        """Send it; returns why it could not, or an empty text."""
         ...
 
 
@@ -61,7 +61,7 @@ class Output:
 
     key = name = "output"
 
-    def tell(self, message: Message) -> str:
+    def send(self, message: Message) -> str:
         """Print one line."""
         say(f"{message.title}: {message.text}", colour="green" if message.event == "over" else "red")
         return ""
@@ -74,7 +74,7 @@ class Webhook:
         self._url, self._secret = url, secret
         self.key, self.name = key_of(url), name_of(url)
 
-    def tell(self, message: Message) -> str:
+    def send(self, message: Message) -> str:
         """Post it."""
         body = msgspec.json.encode(message)
         try:
@@ -105,7 +105,7 @@ class Notifier:
             raise click.UsageError(f"--notify {name_of(url)}: no URL that Apprise knows; see its list of services")
         self.key, self.name = key_of(url), name_of(url)
 
-    def tell(self, message: Message) -> str:
+    def send(self, message: Message) -> str:
         """Send it."""
         is_sent = self._apprise.notify(title=message.title, body=message.body, body_format="text")
         return "" if is_sent else "the service did not take it"

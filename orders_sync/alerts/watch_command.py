@@ -59,19 +59,19 @@ def watch(
 ) -> None:
     """Tell people once when a run failed, stands still or did not begin, or a limit is passed; and when it is over.
 
-    Goes by the ledger alone, which also knows what was told: a watcher may be killed, and several may watch.
+    Goes by the ledger alone, which also knows what was sent: a watcher may be killed, and several may watch.
     """
-    told, limits = channels(urls), Limits(every, max_age, max_rejected, credit_limit)
+    given, limits = channels(urls), Limits(every, max_age, max_rejected, credit_limit)
 
     def look_once() -> bool:
         with existing_ledger(ack_url, ack_schema) as ledger:
             ledger.ensure_tables()
             streams = streams_of(ledger) if stream is None else [the_stream(ledger, stream)]
-            return look(ledger, streams, limits, told)
+            return look(ledger, streams, limits, given)
 
     if once:
         raise SystemExit(0 if look_once() else ExitCode.FAILED)
-    ended, unreachable = threading.Event(), Unreachable(told)
+    ended, unreachable = threading.Event(), Unreachable(given)
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: ended.set())
     while True:

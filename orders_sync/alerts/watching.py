@@ -1,4 +1,4 @@
-"""One look after the other: what is wrong is told once by each channel, and once more when it is over."""
+"""One look after the other: what is wrong is sent once by each channel, and once more when it is over."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sync_ledger.ledger import Ledger
 
 
 def look(ledger: Ledger, streams: Sequence[str], limits: Limits, channels: Sequence[Channel]) -> bool:
-    """Look at each stream, and tell what is new. Returns whether each channel took what it was told.
+    """Look at each stream, and send what is new. Returns whether each channel took it.
 
     Raises:
         DatabaseError: the ledger cannot be read or written.
@@ -21,16 +21,16 @@ def look(ledger: Ledger, streams: Sequence[str], limits: Limits, channels: Seque
     alerts = [
         alert for stream in streams for alert in log.note(stream, conditions(ledger, stream, limits), list(by_key))
     ]
-    told = [_tell(log, alert, by_key[alert.channel]) for alert in alerts if log.claim(alert)]
-    return all(told)
+    are_sent = [_send(log, alert, by_key[alert.channel]) for alert in alerts if log.claim(alert)]
+    return all(are_sent)
 
 
-def _tell(log: AlertLog, alert: Alert, channel: Channel) -> bool:
+def _send(log: AlertLog, alert: Alert, channel: Channel) -> bool:
     event = "over" if alert.is_over else "wrong"
-    why = channel.tell(Message(alert.alert_id, event, alert.stream, alert.name, alert.text, alert.since))
+    why = channel.send(Message(alert.alert_id, event, alert.stream, alert.name, alert.text, alert.since))
     if why:
-        log.not_told(alert)
-        say(f"stream {alert.stream}: {alert.name} could not be told by {channel.name}: {why}", err=True, colour="red")
+        log.not_sent(alert)
+        say(f"stream {alert.stream}: {alert.name} could not be sent by {channel.name}: {why}", err=True, colour="red")
     else:
-        log.told(alert)
+        log.sent(alert)
     return not why

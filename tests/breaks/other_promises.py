@@ -15,8 +15,8 @@ OTHER_PROMISES: tuple[Break, ...] = (
     Break(
         "the-end-of-an-alert-is-kept-back",
         "sync_ledger/alerts.py",
-        old="    return row.told_at is not None or row.telling_since is not None",
-        new="    return row.told_at is not None",
+        old="    return row.sent_at is not None or row.claimed_at is not None",
+        new="    return row.sent_at is not None",
         tests=(
             "tests/orders_sync/test_watch.py::test_the_end_is_told_where_a_dead_watcher_may_have_told_the_beginning",
         ),

@@ -23,7 +23,7 @@ from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.tables import AckStatus, ledger_tables
 from sync_ledger.versions import LEDGER_VERSION, bring_up_to_date
 
-DEFINITION = "9fa7859c"
+DEFINITION = "416e8a31"
 """The start of the SHA-256 of version 12's columns and indexes."""
 
 LATER_COLUMNS = (

@@ -186,7 +186,7 @@ def test_what_was_not_delivered_is_told_by_the_next_look(ledger: Ledger, webhook
     webhook.status = 503
     ended = watch(ledger, "--notify", webhook.url)
     assert (ended.exit_code, webhook.posts) == (1, [])
-    assert "failed could not be told by http://127.0.0.1: HTTP 503" in ended.output
+    assert "failed could not be sent by http://127.0.0.1: HTTP 503" in ended.output
     assert "/told" not in ended.output, "what stands in a URL may be secret"
     webhook.status = 204
     for _ in range(3):
@@ -216,10 +216,10 @@ def test_two_watchers_tell_once_and_a_dead_one_keeps_nothing_back(ledger: Ledger
     assert other.note("orders", {"failed": "why"}, ["output"]) == []
     with ledger.begin() as connection:  # the one that claimed it was killed a while ago
         since = now(ledger) - timedelta(seconds=ALERT_CLAIM_SECONDS + 1)
-        connection.execute(sa.update(ledger.tables.alert).values(telling_since=since))
+        connection.execute(sa.update(ledger.tables.alert).values(claimed_at=since))
     (again,) = other.note("orders", {"failed": "why"}, ["output"])
     assert (again.alert_id, other.claim(again)) == (alert.alert_id, True), "a receiver knows a repeat by its id"
-    other.told(again)
+    other.sent(again)
     assert (one.note("orders", {"failed": "why"}, ["output"]), one.claim(alert)) == ([], False)
 
 
@@ -228,7 +228,7 @@ def test_a_claim_of_a_clock_that_was_set_back_keeps_nothing_back(ledger: Ledger)
     (alert,) = dead.note("orders", {"failed": "why"}, ["output"])
     assert dead.claim(alert)
     with ledger.begin() as connection:
-        connection.execute(sa.update(ledger.tables.alert).values(telling_since=now(ledger) + timedelta(days=400)))
+        connection.execute(sa.update(ledger.tables.alert).values(claimed_at=now(ledger) + timedelta(days=400)))
     (again,) = other.note("orders", {"failed": "why"}, ["output"])
     assert other.claim(again)
 
@@ -240,13 +240,13 @@ def test_the_end_is_told_where_a_dead_watcher_may_have_told_the_beginning(ledger
     assert other.note("orders", {}, ["output"]) == []
     with ledger.begin() as connection:
         since = now(ledger) - timedelta(seconds=ALERT_CLAIM_SECONDS + 1)
-        connection.execute(sa.update(ledger.tables.alert).values(telling_since=since))
+        connection.execute(sa.update(ledger.tables.alert).values(claimed_at=since))
     (over,) = other.note("orders", {}, ["output"])
     assert (over.alert_id, over.is_over, other.claim(over)) == (alert.alert_id, True, True)
-    other.not_told(over)
+    other.not_sent(over)
     (again,) = other.note("orders", {}, ["output"])
     assert other.claim(again)
-    other.told(again)
+    other.sent(again)
     assert other.note("orders", {}, ["output"]) == []
 
 
