@@ -6,7 +6,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from no_waiting import NoWaiting
@@ -25,6 +26,23 @@ lock = Lease.acquire(Ledger.open(sys.argv[1]), "orders")
 print(lock.run_id, flush=True)
 time.sleep(600)
 """
+
+
+def run_row(identity: str, started_at: datetime, finished_at: datetime | None, **values: Any) -> dict[str, Any]:
+    """A run of stream `orders` on another machine, as the ledger holds it."""
+    return {
+        "run_id": identity,
+        "stream": "orders",
+        "partition_name": "1/1",
+        "lock_name": identity,
+        "host": "host",
+        "pid": 1,
+        "process_space": "another machine",
+        "started_at": started_at,
+        "heartbeat_at": finished_at or started_at,
+        "finished_at": finished_at,
+        **values,
+    }
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from ledger_runs import run_row
 
 from sync_ledger.acks import Ack, Acks, write_acks
 from sync_ledger.ledger import Ledger
@@ -40,21 +41,10 @@ def _run(number: int, stream: str) -> dict[str, Any]:
         counts |= {"unsynced": 150, "parked": 3}
     counts["read"] = sum(counts.values())
     identity = f"{stream[0]}{number:031d}"
-    return {
-        "run_id": identity,
-        "stream": stream,
-        "partition_name": "1/1",
-        "lock_name": identity,
-        "host": "host",
-        "pid": 1,
-        "process_space": "another machine",
-        "started_at": started,
-        "heartbeat_at": finished,
-        "finished_at": finished,
-        "how_ended": "died" if number in {17, 18} else "failed" if number % 24 == 5 else "finished",
-        **{f"{name}_count": count for name, count in counts.items()},
-        "credits": 60 + 31 * (number % 9) + (500 if number % 9 == 0 else 0),
-    }
+    ended = "died" if number in {17, 18} else "failed" if number % 24 == 5 else "finished"
+    facts = {f"{name}_count": count for name, count in counts.items()}
+    spent = 60 + 31 * (number % 9) + (500 if number % 9 == 0 else 0)
+    return run_row(identity, started, finished, stream=stream, how_ended=ended, credits=spent, **facts)
 
 
 def _job(number: int) -> dict[str, Any]:

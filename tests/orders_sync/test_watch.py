@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 from aiosmtpd.controller import Controller
 from click.testing import CliRunner, Result
+from ledger_runs import run_row
 from own_servers import free_port
 from pair_of_plugins import Shop, start
 from webhook_receiver import Receiver, webhook_receiver
@@ -78,20 +79,7 @@ def now(ledger: Ledger) -> datetime:
 def add_run(ledger: Ledger, ended: str | None, ago: timedelta, **values: Any) -> None:
     """A run that began so long ago, took half a minute, and ended so; None: it lives on another host."""
     began, identity = now(ledger) - ago, uuid.uuid4().hex
-    row = {
-        "run_id": identity,
-        "stream": "orders",
-        "partition_name": "1/1",
-        "lock_name": identity,
-        "host": "host",
-        "pid": 1,
-        "process_space": "another machine",
-        "started_at": began,
-        "heartbeat_at": began + MINUTE / 2,
-        "finished_at": began + MINUTE / 2 if ended else None,
-        "how_ended": ended,
-        **values,
-    }
+    row = run_row(identity, began, began + MINUTE / 2 if ended else None, how_ended=ended, **values)
     with ledger.begin() as connection:
         connection.execute(sa.insert(ledger.tables.run), row)
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import sqlalchemy as sa
+from ledger_runs import run_row
 
 from sync_ledger.ledger import Ledger
 from sync_ledger.retry_schedules import DUE_ORDERS
@@ -73,18 +74,7 @@ def let_out(config: Mapping[str, Any], state: Mapping[str, Any]) -> Mapping[str,
 def _run_of(ledger: Ledger, stream: str) -> str:
     """A run of the target that is over."""
     identity = uuid.uuid4().hex
-    row = {
-        "run_id": identity,
-        "stream": stream,
-        "partition_name": "1/1",
-        "lock_name": identity,
-        "host": "host",
-        "pid": 1,
-        "process_space": "another machine",
-        "how_ended": "finished",
-        "settlements": 0,
-        **dict.fromkeys(("started_at", "heartbeat_at", "finished_at"), LONG_AGO),
-    }
+    row = run_row(identity, LONG_AGO, LONG_AGO, stream=stream, how_ended="finished", settlements=0)
     ledger.transact(lambda connection: connection.execute(sa.insert(ledger.tables.run), row))
     return identity
 
