@@ -86,6 +86,7 @@ def target_settings(emulator: EmulatorProcess, ledger: str) -> dict[str, Any]:
         "api_url": emulator.base_url,
         "upload_url": emulator.base_url,
         "ack_url": ledger,
+        "first_contact": "off",  # its ten seconds are of a destination's first load alone
     }
 
 

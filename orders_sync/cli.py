@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from orders_sync.actions.accepting import accept
 from orders_sync.actions.order_commands import dismiss, forget, retry
 from orders_sync.actions.resend import resend
 from orders_sync.actions.trying import try_order
@@ -51,6 +52,7 @@ COMMANDS = (
     report,
     # Compare with the CRM; changes nothing unless it is asked to
     audit,
+    accept,
     # Write orders that somebody has in a file
     push,
     # Decide about orders, and about jobs

@@ -18,7 +18,7 @@ WORDS = {
     ExitCode.FAILED: "It did not, or not all of it; or what it was asked to check is not well.",
     ExitCode.SET_UP: "Someone must change a setting, an option, a database or the CRM. Trying again does not help.",
     ExitCode.LOCKED: "Another run of the same orders is live, or was since they were read. Run the pair again.",
-    ExitCode.LOOK_FIRST: "It stopped before it wrote anything: a person should look first. The last lines say at what.",
+    ExitCode.LOOK_FIRST: "It stopped before it wrote more: a person should look first. The last lines say at what.",
 }
 
 DETAILS = """

@@ -59,10 +59,10 @@ def _move(ledger: Ledger, lease: Lease, old: str, new: str, module: str | None) 
         if old != new:
             _must_be_empty(connection, tables.ack, new)
             connection.execute(sa.delete(tables.stream).where(tables.stream.c.stream == new))
-            for table in (tables.mapping, tables.sample):
+            remembered = tables.mapping, tables.sample, tables.contact, tables.difference
+            for table in remembered:
                 connection.execute(sa.delete(table).where(table.c.stream == new))
-            moved = tables.ack, tables.job, tables.run, tables.write, tables.mapping, tables.sample, tables.outcome
-            for table in moved:
+            for table in (tables.ack, tables.job, tables.run, tables.write, tables.outcome, *remembered):
                 connection.execute(sa.update(table).where(table.c.stream == old).values(stream=new))
         facts: dict[str, Any] = {"stream": new, "source_table": None, "key_columns": None}
         if module is not None:

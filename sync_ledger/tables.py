@@ -18,6 +18,7 @@ from sync_databases.keys import KEY_LENGTH
 from sync_databases.table_types import any_text_type, blob_type, counter_type, long_text_type, timestamp_type
 from sync_ledger.alert_table import alert_table
 from sync_ledger.audit_tables import accepted_table, audit_table
+from sync_ledger.contact_tables import contact_table, difference_table
 from sync_ledger.worker_tables import token_table, worker_table
 
 CODE_LENGTH = 100
@@ -90,6 +91,8 @@ class LedgerTables:
     worker: sa.Table
     sample: sa.Table
     alert: sa.Table
+    contact: sa.Table
+    difference: sa.Table
 
     @property
     def of_records(self) -> tuple[sa.Table, ...]:
@@ -115,6 +118,8 @@ def ledger_tables(engine: Engine, schema: str | None = None) -> LedgerTables:
         worker_table(metadata, engine),
         _sample_table(metadata, engine),
         alert_table(metadata, engine),
+        contact_table(metadata, engine),
+        difference_table(metadata, engine),
     )
     return LedgerTables(metadata, *tables, version, *further, *latest, *newest)
 

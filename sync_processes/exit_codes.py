@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
     LOCKED = 3
     """Another run of the same orders is live, or was since they were read: run the pair again."""
     LOOK_FIRST = 4
-    """It stopped before it wrote anything, because a person should look first; the last lines say at what."""
+    """It stopped before it wrote more, because a person should look first; the last lines say at what."""
 
 
 EVERY = "every command"
@@ -45,7 +45,10 @@ MEANINGS: Mapping[str, Mapping[ExitCode, str]] = {
         ),
         ExitCode.SET_UP: "the settings, the ledger's database or the CRM's set-up need a change",
         ExitCode.LOCKED: "another run of the stream is live, or was since the tap began to read",
-        ExitCode.LOOK_FIRST: "the set-up is not the one that the ledger is bound to, or names two things at once",
+        ExitCode.LOOK_FIRST: (
+            "the set-up is not the one that the ledger is bound to, or names two things at once: nothing was written; "
+            "or the first orders are not in the CRM as they were sent (`first_contact`)"
+        ),
     },
     "orders-sync " + EVERY: {
         ExitCode.OK: "it is done, or shown",

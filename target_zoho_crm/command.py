@@ -17,6 +17,7 @@ from sync_ledger.leases import LeaseHeldError, LeaseLostError, OutdatedError
 from sync_processes.exit_codes import SIGNALLED, ExitCode
 from target_zoho_crm.api.errors import ConfigurationError, ZohoError
 from target_zoho_crm.confirmation.recorder import RejectedError
+from target_zoho_crm.delivery.first_contact import FirstContactError
 from target_zoho_crm.run import IncompleteError
 from target_zoho_crm.writing.spool import SpoolError
 
@@ -57,6 +58,7 @@ EXPECTED_ERRORS = (
     ZohoError,
     DatabaseError,
     RejectedError,
+    FirstContactError,
     IncompleteError,
     InvalidInputLine,
     RecordsWithoutSchemaException,
@@ -71,7 +73,7 @@ def error_lines(error: Exception) -> list[str]:
     """What the log says of an expected error, a line each."""
     if isinstance(error, ConfigValidationError):
         return [f"Config: {problem}" for problem in error.errors]
-    if isinstance(error, SetUpChangedError):
+    if isinstance(error, (SetUpChangedError, FirstContactError)):
         return error.lines
     if isinstance(error, MappingError):
         return [f"stream_maps: {error}"]
@@ -84,7 +86,7 @@ def exit_code_of(error: Exception) -> int:
         return SIGNALLED + error.signal_number
     if isinstance(error, (LeaseHeldError, OutdatedError)):
         return ExitCode.LOCKED
-    if isinstance(error, SetUpChangedError):
+    if isinstance(error, (SetUpChangedError, FirstContactError)):
         return ExitCode.LOOK_FIRST
     if isinstance(error, (DatabaseUnavailableError, LeaseLostError)):
         return ExitCode.FAILED  # it may pass by itself; a URL, rights or tables that are of no use do not

@@ -20,7 +20,7 @@ from target_zoho_crm.confirmation import sync_flags
 from target_zoho_crm.lines.line_settings import LINES
 from target_zoho_crm.mapping.field_settings import FIELDS
 from target_zoho_crm.setting_schema import Setting, counted
-from target_zoho_crm.stream_policy import OnRejection, OnUnmapped
+from target_zoho_crm.stream_policy import ContactMode, OnRejection, OnUnmapped
 from target_zoho_crm.writing import delete_settings
 from target_zoho_crm.writing.routing import ChildRowsPer
 
@@ -219,6 +219,15 @@ CONFIG = th.PropertiesList(
         default=OnUnmapped.WARN.value,
         allowed_values=[each.value for each in OnUnmapped],
         description="What columns that no field takes do: `warn` names them, `fail` ends 2 before the first write.",
+    ),
+    Setting(
+        "first_contact",
+        th.StringType,
+        in_payload=False,
+        default=ContactMode.CAREFUL.value,
+        allowed_values=[each.value for each in ContactMode],
+        description="`careful` reads the first ten orders of a stream back, and stops where the CRM holds something "
+        "else; docs/running.md.",
     ),
     Setting(
         "skip_unchanged",

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from sync_databases.database_errors import DatabaseUnavailableError
-from sync_ledger.bindings import SetUpChangedError
 from sync_ledger.first_load import first_load_is_over, has_synced
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
@@ -19,13 +18,12 @@ from sync_ledger.moves import take_over_alias
 from sync_ledger.recovery import adopt
 from sync_ledger.run_facts import RunFacts
 from sync_ledger.state_contract import StateMark, bookmark_of, stamped
-from sync_ledger.stream_contract import VERSION_PROPERTY
 from sync_ledger.tables import RUN_COUNTS
 from sync_ledger.worker_shares import Limit
 from target_zoho_crm.api.calls import ATTEMPTS
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.codes import OwnCode
-from target_zoho_crm.api.errors import QuotaError, configuration_error
+from target_zoho_crm.api.errors import QuotaError
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.worker_limits import WorkerLimits
 from target_zoho_crm.batch import Channel
@@ -35,6 +33,7 @@ from target_zoho_crm.confirmation.problem_summary import Problems
 from target_zoho_crm.confirmation.state_gate import StateGate
 from target_zoho_crm.confirmation.sync_flags import SyncFlags
 from target_zoho_crm.delivery.delivery import Delivery
+from target_zoho_crm.delivery.first_contact import FirstContactError
 from target_zoho_crm.history_keeping import HistoryPruning
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.key_folding import KeyFolding
@@ -42,7 +41,7 @@ from target_zoho_crm.progress import Progress
 from target_zoho_crm.run_report import RunReport
 from target_zoho_crm.run_summary import StreamSummary, complaint, log_credits, log_summary
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
-from target_zoho_crm.stream_binding import bind_stream, refuse_foreign_records
+from target_zoho_crm.stream_binding import bind_stream, refuse_foreign_records, refuse_mix_up
 from target_zoho_crm.stream_compiler import CompiledStream, StreamCompiler
 from target_zoho_crm.stream_mapping import column_summary, only_by_calls, refuse_lacking
 from target_zoho_crm.stream_parts import SharedParts, StreamParts
@@ -138,7 +137,7 @@ class Run:
                 or the ledger speaks of another set-up.
         """
         stream, own = request.stream, self.settings.stream(request.named)
-        self._refuse_mix_up(request, own)
+        refuse_mix_up(request, own, self._named, self.settings)
         refuse_foreign_records(request, self._open_ledger(), is_open=stream in self._leases)
         lease = self._leases.get(stream) or self._acquire(request)
         if stream not in self._streams:
@@ -247,26 +246,6 @@ class Run:
             logger.info("Stream %r goes by upsert calls alone: %s", stream, "; ".join(why))
         return channel
 
-    def _refuse_mix_up(self, request: StreamRequest, own: StreamSettings) -> None:
-        """Refuse set-ups in which an order would be called synced that is not, or be sent for ever."""
-        stream = request.stream
-        for other, named in self._named.items():
-            theirs = self.settings.stream(named)
-            one_module = (theirs.module, theirs.key_field) == (own.module, own.key_field)
-            if other != stream and one_module and not (theirs.shares_module and own.shares_module):
-                raise configuration_error(
-                    OwnCode.ONE_MODULE_TWO_STREAMS,
-                    f"Streams {named!r} and {request.named!r} both write to module {own.module} by {own.key_field}.",
-                )
-            if other == stream and named != request.named:
-                what = f"Streams {named!r} and {request.named!r} are both made of stream {stream!r}"
-                raise SetUpChangedError([f"{what}: each needs acks of its own; run the tap once for each"])
-        if own.lines is not None and own.writes.operation is Operation.INSERT:
-            what = f"Stream {stream!r}: `operation` is insert and `lines` is set; orders with lines cannot be inserted."
-            raise configuration_error(OwnCode.INSERT_WITH_LINES, what)
-        if VERSION_PROPERTY in request.properties and self.settings.ack_url is None:
-            raise configuration_error(OwnCode.NO_ACK_URL, f"Stream {stream!r} comes from tap-legacy-orders.")
-
     def finish(self, cut_short: str | None = None) -> None:
         """Wait for all that is under way, end the run, and say what became of every record.
 
@@ -274,12 +253,14 @@ class Run:
         the last one that did not.
 
         Raises:
+            FirstContactError: the first orders, fewer than ten, are not in the CRM as they were sent.
             IncompleteError: it was cut short, records were left unsynced by failures, or refused while `on_rejection`
                 is fail.
         """
         self._workers.wait()
         for parts in self._streams.values():
             parts.deletions.carry_out()
+        differing = [lines for parts in self._streams.values() if (lines := parts.contact.at_end())]
         complaints = [*(self._sum_up(stream) for stream in self._streams), cut_short]
         left_out = [line for parts in self._streams.values() for line in parts.lookups.lines()]
         for line in [*self._problems.lines(), *left_out]:
@@ -287,6 +268,8 @@ class Run:
         if self._pruning is not None:
             self._pruning.at_end()
         self._close("finished" if cut_short is None else "failed", cut_short)
+        if differing:
+            raise FirstContactError([line for lines in differing for line in lines])
         if any(complaints):
             raise IncompleteError("; ".join(filter(None, complaints)))
 

@@ -21,7 +21,7 @@ from target_zoho_crm.history_keeping import HistorySettings
 from target_zoho_crm.lines.line_settings import LinesSettings, read_lines
 from target_zoho_crm.mapping.field_settings import FieldSettings, read_fields
 from target_zoho_crm.mapping.value_tables import with_value_tables
-from target_zoho_crm.stream_policy import OnRejection, OnUnmapped
+from target_zoho_crm.stream_policy import ContactMode, OnRejection, OnUnmapped
 from target_zoho_crm.write_settings import WriteSettings
 from target_zoho_crm.writing.delete_settings import DeleteSettings
 from target_zoho_crm.writing.routing import ChildRows, ChildRowsPer
@@ -65,6 +65,7 @@ class Settings:
     max_attempts: int
     on_rejection: OnRejection
     on_unmapped: OnUnmapped
+    first_contact: ContactMode
     skip_unchanged: bool
     keys_by_hash: bool
     timezone: tzinfo
@@ -102,6 +103,7 @@ class Settings:
             max_attempts=config["max_attempts"],
             on_rejection=OnRejection(config["on_rejection"]),
             on_unmapped=OnUnmapped(config["on_unmapped"]),
+            first_contact=ContactMode(config["first_contact"]),
             skip_unchanged=config["skip_unchanged"],
             keys_by_hash=config["on_missing_key"] == "hash",
             timezone=_zone(config["timezone"]),

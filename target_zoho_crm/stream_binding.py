@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping
 
 import msgspec
 
@@ -16,11 +17,14 @@ from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE
 from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY
 from sync_ledger.written_mappings import RESEND_OLDER, OlderOrders, older_orders, remember_mapping
+from target_zoho_crm.api.codes import OwnCode
+from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.mapping.field_mapping import FieldMapping
-from target_zoho_crm.settings import StreamSettings
+from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.stream_compiler import CompiledStream
 from target_zoho_crm.stream_mapping import written_mapping
 from target_zoho_crm.stream_request import StreamRequest
+from target_zoho_crm.write_settings import Operation
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -31,6 +35,33 @@ _REMEMBERED = {
     "filter_mark": "`filter` is not that of the last run",
     "columns_mark": "the columns that are read are not those of the last run",
 }
+
+
+def refuse_mix_up(request: StreamRequest, own: StreamSettings, named: Mapping[str, str], settings: Settings) -> None:
+    """Refuse set-ups in which an order would be called synced that is not, or be sent for ever.
+
+    `named` has what the settings call each stream that is open.
+
+    Raises:
+        ConfigurationError, SetUpChangedError: it is such a set-up.
+    """
+    stream = request.stream
+    for other, their_name in named.items():
+        theirs = settings.stream(their_name)
+        one_module = (theirs.module, theirs.key_field) == (own.module, own.key_field)
+        if other != stream and one_module and not (theirs.shares_module and own.shares_module):
+            raise configuration_error(
+                OwnCode.ONE_MODULE_TWO_STREAMS,
+                f"Streams {their_name!r} and {request.named!r} both write to module {own.module} by {own.key_field}.",
+            )
+        if other == stream and their_name != request.named:
+            what = f"Streams {their_name!r} and {request.named!r} are both made of stream {stream!r}"
+            raise SetUpChangedError([f"{what}: each needs acks of its own; run the tap once for each"])
+    if own.lines is not None and own.writes.operation is Operation.INSERT:
+        what = f"Stream {stream!r}: `operation` is insert and `lines` is set; orders with lines cannot be inserted."
+        raise configuration_error(OwnCode.INSERT_WITH_LINES, what)
+    if VERSION_PROPERTY in request.properties and settings.ack_url is None:
+        raise configuration_error(OwnCode.NO_ACK_URL, f"Stream {stream!r} comes from tap-legacy-orders.")
 
 
 def refuse_foreign_records(request: StreamRequest, ledger: Ledger, *, is_open: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sync_ledger import first_contact
 from sync_ledger.leases import Lease
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.limits import CreditMeter
@@ -25,6 +26,7 @@ from target_zoho_crm.confirmation.unattributed_failures import UnattributedFailu
 from target_zoho_crm.delivery.deletions import Deletions
 from target_zoho_crm.delivery.delivery import Delivery, Sift
 from target_zoho_crm.delivery.early_refusals import EarlyRefusals
+from target_zoho_crm.delivery.first_contact import NAME, FirstContact
 from target_zoho_crm.delivery.flush_timer import FlushTimer
 from target_zoho_crm.delivery.key_spelling import KeySpelling
 from target_zoho_crm.delivery.payload_hasher import PayloadHasher
@@ -36,7 +38,7 @@ from target_zoho_crm.lines.existing_lines import ExistingLines
 from target_zoho_crm.links.job_eligibility import LinkedRecords
 from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.stream_compiler import CompiledStream
-from target_zoho_crm.stream_policy import StreamPolicy
+from target_zoho_crm.stream_policy import ContactMode, StreamPolicy
 from target_zoho_crm.stream_request import StreamRequest
 from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writers import WriterParts
@@ -64,6 +66,7 @@ class StreamParts:
     deletions: Deletions
     verification: Verification
     sifts: Sequence[Sift]
+    contact: FirstContact
 
 
 class SharedParts:
@@ -106,7 +109,6 @@ class SharedParts:
             ConfigurationError: deletions cannot be marked as the settings say.
         """
         settings, client, calls, lines = self._settings, self._client, self._workers.calls, compiled.lines
-        soft_delete = own.deletes.soft_delete(fields)
         contents = SentContents(policy.content_form, policy.mapping_number)
         ledger = self._ledger_of(policy, own, lease, contents)
         recorder = Recorder(
@@ -145,7 +147,7 @@ class SharedParts:
             ledger=ledger,
             recorder=recorder,
             state_gate=self._state_gate,
-            soft_delete=soft_delete,
+            soft_delete=own.deletes.soft_delete(fields),
             lines=None if lines is None or lines.in_subform else ExistingLines(client, lines),
             unattributed=unattributed,
             workers=calls,
@@ -157,8 +159,23 @@ class SharedParts:
         sifts = [*self._sifts(policy, own, ledger, recorder, flags), verification.sift]
         if policy.operation is Operation.INSERT:
             sifts.append(insertion.settle_in_doubt)
-        return StreamParts(
-            policy, ledger, recorder, in_flight, contents, writers, marks, lookups, deletions, verification, sifts
+        contact = self._contact_of(policy, lease, ledger, lookups, reads_name=NAME in fields)
+        found = policy, ledger, recorder, in_flight, contents, writers, marks, lookups, deletions, verification
+        return StreamParts(*found, sifts, contact)
+
+    def _contact_of(
+        self, policy: StreamPolicy, lease: Lease, ledger: StreamLedger, lookups: LookupResolver, *, reads_name: bool
+    ) -> FirstContact:
+        careful = self._settings.first_contact is ContactMode.CAREFUL
+        return FirstContact(
+            policy,
+            self._client,
+            lease=lease,
+            ledger=ledger,
+            lookups=lookups,
+            workers=self._workers,
+            compared=first_contact.begin(lease) if careful else None,
+            reads_name=reads_name,
         )
 
     def _ledger_of(
@@ -210,6 +227,7 @@ class SharedParts:
         `channel` is that of the orders, `wanted` that of what follows them up.
         """
         settings, mapping, lines = self._settings, compiled.mapping, compiled.lines
+        parts.contact.begin_schema(lines)
         routing = Routing(channel, settings.bulk_rows, settings.bulk_threshold, settings.child_rows)
         writers = parts.writers.writers(mapping, lines, replace(routing, channel=wanted))
         router = Router(
@@ -240,6 +258,7 @@ class SharedParts:
             state_gate=self._state_gate,
             in_flight=parts.in_flight,
             contents=parts.contents,
+            contact=parts.contact,
             workers=self._workers,
             batch_orders=settings.bulk_rows,
             flush_timer=None if settings.max_age_seconds is None else FlushTimer(settings.max_age_seconds),

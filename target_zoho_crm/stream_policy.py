@@ -17,6 +17,13 @@ class OnRejection(StrEnum):
     FAIL_FAST = "fail_fast"
 
 
+class ContactMode(StrEnum):
+    """Whether the first orders of a stream are read back and compared before the others go."""
+
+    CAREFUL = "careful"
+    OFF = "off"
+
+
 class OnUnmapped(StrEnum):
     """What a column that no field takes does to the run."""
 

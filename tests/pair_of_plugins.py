@@ -156,6 +156,7 @@ class Shop:
             "refresh_token": self.emulator.refresh_token,
             **dict.fromkeys(("accounts_url", "api_url", "upload_url"), base),
             "ack_url": self.ack_url,
+            "first_contact": "off",
             **self.target_config,
         }
         paths = self.folder / "tap.json", self.folder / "target.json"

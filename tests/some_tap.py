@@ -27,7 +27,12 @@ class Sales:
         self.folder = folder
         urls = dict.fromkeys(("accounts_url", "api_url", "upload_url"), emulator.base_url)
         secrets = {name: getattr(emulator, name) for name in ("client_id", "client_secret", "refresh_token")}
-        self.config: dict[str, Any] = {**urls, **secrets, "ack_url": f"sqlite:///{folder}/ledger.sqlite"}
+        self.config: dict[str, Any] = {
+            **urls,
+            **secrets,
+            "ack_url": f"sqlite:///{folder}/ledger.sqlite",
+            "first_contact": "off",
+        }
         self.properties: dict[str, Any] = {"id": {"type": "string"}}
 
     def send(self, *records: dict[str, Any], code: int = 0, kill_at: str | None = None, **config: Any) -> str:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from zoho_crm_emulator.alterations import Alteration
 from zoho_crm_emulator.calls import Answer
 from zoho_crm_emulator.child_batch import batch_for
 from zoho_crm_emulator.criteria import condition_of
@@ -64,6 +65,7 @@ class Admin:
             ("POST", "/modules/{module}/layouts", self.put_layout),
             ("PUT", "/modules/{module}/validations", self.put_validations),
             ("PUT", "/modules/{module}/dependencies", self.put_dependencies),
+            ("PUT", "/modules/{module}/alterations", self.put_alterations),
             ("PATCH", "/modules/{module}/fields/{field}", self.alter_field),
             ("DELETE", "/modules/{module}/fields/{field}", self.remove_field),
             ("GET", "/modules/{module}/records", self.records),
@@ -252,6 +254,12 @@ class Admin:
         """Set which pick lists of a module depend on others, in place of those that do."""
         rules = msgspec.convert((await _body(request))["dependencies"], tuple[Dependency, ...])
         self._emulator.catalog.put_rules(request.path_params["module"], dependencies=rules)
+        return {}
+
+    async def put_alterations(self, request: Request) -> Any:
+        """Set what the org makes of a module's values, in place of what it does."""
+        rules = msgspec.convert((await _body(request))["alterations"], tuple[Alteration, ...])
+        self._emulator.catalog.put_rules(request.path_params["module"], alterations=rules)
         return {}
 
     async def alter_field(self, request: Request) -> Any:

@@ -165,6 +165,10 @@ class Admin:
         """Set which pick lists depend on another: `parent`, `child`, `values` ({parent's value: [child's values]})."""
         self._call("PUT", f"/modules/{module}/dependencies", {"dependencies": list(rules)})
 
+    def set_alterations(self, module: str, *rules: Mapping[str, Any]) -> None:
+        """Set what the org makes of a module's values: `field`, `does`, `value`, `by` (see `alterations.py`)."""
+        self._call("PUT", f"/modules/{module}/alterations", {"alterations": list(rules)})
+
     def alter_field(self, module: str, api_name: str, **changes: Any) -> dict[str, Any]:
         """Change some properties of a field."""
         return self._call("PATCH", f"/modules/{module}/fields/{api_name}", changes)

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from zoho_crm_emulator.alterations import altered_by
 from zoho_crm_emulator.automations import Asked
 from zoho_crm_emulator.child_batch import batch_for
 from zoho_crm_emulator.csv_columns import RowReader
@@ -181,6 +182,7 @@ class Run:
             match_by,
             links_repeat=self._switches.repeated_links == "again",
             of_records=RecordRules.of(plan.view, self._switches),
+            alterations=altered_by(plan.view.module.alterations, "jobs"),
         )
         batch = batch_for(self._emulator.store, connection, plan.view, rules, user=CURRENT_USER, now=now)
         for start in range(0, part.tried, CHUNK):

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from zoho_crm_emulator.alterations import Alteration, alter
 from zoho_crm_emulator.documents import DOC_DECODER, DOC_ENCODER, add_to_count
 from zoho_crm_emulator.line_totals import recompute
 from zoho_crm_emulator.record_rules import RecordRules
@@ -62,6 +63,7 @@ class Rules:
     links_repeat: bool = False  # a link that is there already is made once more
     rows_may_end: bool = False  # an update may take away the last row of a subform that is demanded
     of_records: RecordRules | None = None  # what the module demands of a record as a whole
+    alterations: Sequence[Alteration] = ()  # what the org makes of values; keys are matched as they came
 
 
 @dataclass
@@ -96,6 +98,7 @@ class Batch:
         """Write the rows in order, later ones seeing the earlier; outcomes in the same order."""
         state = State()
         self._look_up(rows, state)
+        alter(rows, self._rules.alterations)
         taken = self._store.take_ids(len(rows))
         if self._all_new(rows, state):
             return self._insert_all(rows, state, taken)

@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import datetime, tzinfo
 from typing import Any
 
+from zoho_crm_emulator.alterations import altered_by
 from zoho_crm_emulator.automations import asked
 from zoho_crm_emulator.calls import Answer, Call
 from zoho_crm_emulator.child_batch import batch_for
@@ -81,6 +82,7 @@ class Write:
         of_records = RecordRules.of(self.view, self.call.switches)
         links_repeat, named_field = self.call.switches.repeated_links == "again", self.call.switches.duplicate_named
         rows_may_end = self.call.switches.last_line_item == "delete"
+        alterations = altered_by(self.view.module.alterations, "calls")
         if self.operation != "upsert":
             return Rules(
                 self.operation,
@@ -89,6 +91,7 @@ class Write:
                 of_records=of_records,
                 duplicate_named=named_field,
                 rows_may_end=rows_may_end,
+                alterations=alterations,
             )
         keys = {field.api_name: field for field in self.view.keys}
         own = self.view.own_key
@@ -120,6 +123,7 @@ class Write:
             of_records=of_records,
             duplicate_named=named_field,
             rows_may_end=rows_may_end,
+            alterations=alterations,
         )
 
     @staticmethod

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from zoho_crm_emulator.alterations import Alteration
 from zoho_crm_emulator.store import Store
 
 DataType = Literal[
@@ -116,6 +117,7 @@ class Module(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     layouts: tuple[Layout, ...] = ()  # beside the standard one
     validations: tuple[Validation, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
+    alterations: tuple[Alteration, ...] = ()  # what the org makes of values once they are accepted
     link: str | None = None  # of a multiple lookup's rows: the field that points to the other record
     rows_of: str | None = None  # the module whose subform (or multiple lookup) has its rows here
     line_items: int = 0  # of a module with line items, and of theirs: the id of the latter; totals are computed then
@@ -263,7 +265,7 @@ class Catalog:
             return layout
 
     def put_rules(self, module_name: str, **rules: Any) -> None:
-        """Set the `validations` or `dependencies` of a module, in place of those it has."""
+        """Set the `validations`, `dependencies` or `alterations` of a module, in place of those it has."""
         with self._lock:
             view = self._need(module_name)
             module = msgspec.structs.replace(view.module, **rules)

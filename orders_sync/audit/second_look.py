@@ -7,7 +7,7 @@ found was there while nothing of ours was under way.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orders_sync.audit.judgement import Judged, Side, judge
 from orders_sync.audit.kinds import Known
@@ -16,6 +16,7 @@ from orders_sync.comparison.written_orders import WrittenOrders
 from sync_databases.waiting import CLOCK, Clock
 from sync_ledger.audited_acks import AuditedAck, AuditedAcks
 from sync_ledger.bindings import bindings_of
+from sync_ledger.first_contact import accepted_kinds
 from sync_ledger.ledger import Ledger
 from sync_ledger.retry_schedules import AUDIT_LOOKS
 from sync_ledger.tables import DELETED_VERSION, AckStatus
@@ -46,6 +47,8 @@ class SecondLook:
         self._crm = crm
         self._acks = AuditedAcks(ledger, stream)
         self._find_deleted = find_deleted
+        self._accepted = accepted_kinds(ledger, stream)
+        """What `orders-sync accept` noted is no finding, of whatever order."""
 
     def settle(self, keys: Sequence[str], clock: Clock = CLOCK) -> dict[str, Judged]:
         """Look until nothing changes meanwhile, a few times at most; what a run still has in hand is under way.
@@ -171,7 +174,16 @@ class SecondLook:
     def _compared(self, read: ReadOrders, records: Mapping[str, Sequence[Record]]) -> dict[str, Compared]:
         values = self._written.values(read)
         keys = [key for key in values if len(records.get(key, ())) == 1]
-        return self._written.comparer.compare(keys, [values[key] for key in keys], [records[key][0] for key in keys])
+        rows, those = [values[key] for key in keys], [records[key][0] for key in keys]
+        compared = self._written.comparer.compare(keys, rows, those)
+        if not self._accepted:
+            return compared
+        differ = self._written.comparer.differences(keys, rows, those)
+        accepted = {(each.key, each.field) for each in differ if (each.field, each.kind.value) in self._accepted}
+        return {
+            key: replace(each, different=tuple(name for name in each.different if (key, name) not in accepted))
+            for key, each in compared.items()
+        }
 
 
 def _has_changed(ack: AuditedAck | None, version: str, content: str | None, form: str) -> bool:

@@ -50,7 +50,7 @@ class WrittenOrders:
         properties = every.properties
         users = UserDirectory(client).users
         self._whole = stream_mapping(settings, own, properties, every.key_properties, fields_of=fields_of, users=users)
-        self._readable_fields = fields_of(own.module)
+        self.readable = fields_of(own.module)
         self._ignore_empty = own.writes.ignore_empty
         self.use(self._whole)
 
@@ -93,7 +93,7 @@ class WrittenOrders:
         """The fields that a read asks for: key, what is compared, and who was last, as far as they can be read."""
         asked = (
             *self.comparer.fields,
-            *(each for each in (MODIFIED_TIME, MODIFIED_BY) if each in self._readable_fields),
+            *(each for each in (MODIFIED_TIME, MODIFIED_BY) if each in self.readable),
         )
         return tuple(dict.fromkeys(asked))
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from target_zoho_crm.api.metadata import LINKS, TAG
+from target_zoho_crm.api.metadata import Field as CrmField
+from target_zoho_crm.compare.difference_kinds import DifferenceKind, kind_of
 from target_zoho_crm.compare.values import NO_VALUE, Verdict, compare_values
 from target_zoho_crm.mapping.conversion import Conversion, Form
 from target_zoho_crm.mapping.field_mapping import Constant, FieldMapping, MappedColumn
@@ -34,6 +36,17 @@ class Compared:
         return Verdict.NOT_COMPARABLE if self.not_comparable else Verdict.EQUAL
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field of one order: what was sent, in its JSON form, and what is held."""
+
+    key: str
+    field: str
+    kind: DifferenceKind
+    sent: Any
+    held: Any
+
+
 class RecordComparer:
     """Compares the orders of one mapping. A field that a write would leave alone is equal, whatever it holds."""
 
@@ -56,32 +69,50 @@ class RecordComparer:
 
         A field that the record lacks is hidden from whoever reads: not comparable.
         """
+        return {key: self._compared(key, own, record) for key, own, record in self._beside(keys, rows, records)}
+
+    def differences(
+        self, keys: Sequence[str], rows: Sequence[Sequence[Any]], records: Sequence[Mapping[str, Any]]
+    ) -> list[Difference]:
+        """Whatever the CRM holds otherwise than it was sent, also where a write would not change it."""
+        return [
+            Difference(key, field.api_name, kind, value, record.get(field.api_name))
+            for key, own, record in self._beside(keys, rows, records)
+            for field, value, verdict in self._verdicts(key, own, record)
+            if verdict is not Verdict.NOT_COMPARABLE
+            and (kind := kind_of(field, value, record.get(field.api_name))) is not None
+        ]
+
+    def _beside(
+        self, keys: Sequence[str], rows: Sequence[Sequence[Any]], records: Sequence[Mapping[str, Any]]
+    ) -> Iterator[tuple[str, Sequence[Any], Mapping[str, Any]]]:
+        """Each order's key, its values as they would be written, and its record."""
         converted = self._conversion.convert(keys, rows)
         held = dict(zip(keys, records, strict=True))
         values = zip(*converted.columns, strict=True) if converted.columns else ((),) * len(converted.keys)
-        return {key: self._compared(key, own, held[key]) for key, own in zip(converted.keys, values, strict=True)}
+        for key, own in zip(converted.keys, values, strict=True):
+            yield key, own, held[key]
 
     def _compared(self, key: str, values: Sequence[Any], record: Mapping[str, Any]) -> Compared:
         different: dict[str, Any] = {}
         not_comparable: list[str] = []
-        for name, value, verdict in self._verdicts(key, values, record):
+        for each, value, verdict in self._verdicts(key, values, record):
             if verdict is Verdict.DIFFERENT:
-                different[name] = value
+                different[each.api_name] = value
             elif verdict is Verdict.NOT_COMPARABLE:
-                not_comparable.append(name)
+                not_comparable.append(each.api_name)
         return Compared(tuple(different), tuple(not_comparable), different)
 
     def _verdicts(
         self, key: str, values: Sequence[Any], record: Mapping[str, Any]
-    ) -> Iterator[tuple[str, Any, Verdict]]:
+    ) -> Iterator[tuple[CrmField, Any, Verdict]]:
         key_field = self._mapping.key_field
         if key_field.api_name in record:
-            yield key_field.api_name, key, compare_values(key_field, key, record[key_field.api_name])
+            yield key_field, key, compare_values(key_field, key, record[key_field.api_name])
         for each, value in zip(self._mapping.written, values, strict=True):
-            name = each.field.api_name
             if value is None and (self._ignore_empty or (isinstance(each, MappedColumn) and each.keeps)):
                 continue
-            yield name, value, _verdict_of(each, value, record)
+            yield each.field, value, _verdict_of(each, value, record)
 
 
 def _verdict_of(written: MappedColumn | Constant, value: Any, record: Mapping[str, Any]) -> Verdict:

@@ -14,6 +14,7 @@ from target_zoho_crm.confirmation.state_gate import READ, StateGate
 from target_zoho_crm.delivery.buffer import Buffer
 from target_zoho_crm.delivery.deletions import Deletions
 from target_zoho_crm.delivery.early_refusals import EarlyRefusals
+from target_zoho_crm.delivery.first_contact import FirstContact
 from target_zoho_crm.delivery.flush_timer import FlushTimer, Waiting
 from target_zoho_crm.delivery.key_spelling import KeySpelling
 from target_zoho_crm.delivery.router import Router
@@ -40,6 +41,7 @@ class Delivery:
         state_gate: StateGate,
         in_flight: InFlight,
         contents: SentContents,
+        contact: FirstContact,
         workers: RunWorkers,
         batch_orders: int,
         flush_timer: FlushTimer | None,
@@ -58,6 +60,7 @@ class Delivery:
         self._state_gate = state_gate
         self._in_flight = in_flight
         self._contents = contents
+        self._contact = contact
         self._workers = workers
         self._batch_orders = batch_orders
         self._flush_timer = flush_timer
@@ -89,9 +92,14 @@ class Delivery:
         if self._flush_timer is not None:
             self._flush_timer.arrived()
         self._workers.check()
-        while len(self._buffer) >= self._batch_orders:
-            if not self._send(self._batch_orders):
+        while len(self._buffer) >= self._full:
+            if not self._send(self._full):
                 break
+
+    @property
+    def _full(self) -> int:
+        """With how many orders a batch is full."""
+        return min(self._contact.room, self._batch_orders) if self._contact.is_open else self._batch_orders
 
     def refuse(self, key: str, version: str, refusal: Refusal) -> None:
         """Take in a record that is no order of this stream's schema; one without a key goes by its number.
@@ -119,6 +127,7 @@ class Delivery:
         """
         if self._flush_timer is None:
             return None
+        self._contact.settle_aged()
         if self._flush_timer.is_time(input_pending=input_pending):
             in_flight = self._in_flight.among(self._buffer.keys)
             ready = len(self._buffer) - len(in_flight)
@@ -133,7 +142,7 @@ class Delivery:
 
     def _send(self, most: int, leaving: Collection[str] = ()) -> int:
         """Send up to `most` orders of the buffer, but none of `leaving`; returns how many left it for good."""
-        entries = self._buffer.take(most, leaving)
+        entries = self._buffer.take(min(most, self._full), leaving)
         pending, self._pending = self._pending, PendingRecords(self._stream)
         if len(self._buffer):  # the rest belongs to what is read next
             self._state_gate.move(len(self._buffer), pending, self._pending)
@@ -151,7 +160,11 @@ class Delivery:
             batch = self._deletions.restore(Batch(pending, mapping, same))
             for sift in self._sifts:
                 batch = sift(batch)
-            self._router.send(batch)
+            if self._contact.is_open:
+                self._contact.send(batch, self._router.send)
+            else:
+                self._router.send(batch)
+        self._contact.settle_full()
         return taken
 
     def _hold_back(self, pending: PendingRecords, entries: dict[str, Entry]) -> None:

@@ -55,8 +55,10 @@ class Router:
         """Whether so many records would go by bulk write jobs, or some of them."""
         return bool(plan(records, self._routing).job_sizes)
 
-    def send(self, batch: Batch) -> None:
+    def send(self, batch: Batch, channel: Channel | None = None) -> None:
         """Send a batch; returns when all of it is under way, or left to the next run for want of credits.
+
+        With a `channel` it goes by that one, whatever the routing says.
 
         Raises:
             ZohoError, LedgerError, RejectedError: what ended an earlier call or job.
@@ -66,7 +68,7 @@ class Router:
         quarantine = self._ledger.quarantined(batch.versions)
         if quarantine:
             batch = self._send_quarantined(batch, quarantine)
-        self._send_by(self._routing.channel, batch)
+        self._send_by(channel or self._routing.channel, batch)
 
     def _send_quarantined(self, batch: Batch, quarantine: Quarantine) -> Batch:
         """Send the orders that made earlier calls or jobs fail by calls, for themselves; gives the others."""

@@ -51,7 +51,7 @@ class LineFollowUp:
         refused: dict[str, Refusal] = {}
         owners: dict[str, str] = {}
         rows = LineRows()
-        for part in chunks_of(_lines_of(batch).items(), _ORDERS_AT_ONCE):
+        for part in chunks_of(encoded_lines(batch).items(), _ORDERS_AT_ONCE):
             rows = self._lines.read(dict(part), owners)
             refused.update(self._lines.check(rows))
         refusals = [
@@ -84,7 +84,7 @@ class LineFollowUp:
 
     def keep(self, job_id: str, batch: Batch) -> None:
         """Keep the lines of a job's orders."""
-        self._kept[job_id] = LineSpool.write(self._spool / f"{job_id}.lines", _lines_of(batch))
+        self._kept[job_id] = LineSpool.write(self._spool / f"{job_id}.lines", encoded_lines(batch))
 
     def discard(self, job_id: str) -> None:
         """Remove them."""
@@ -156,7 +156,7 @@ class LineFollowUp:
         return with_failures(outcomes, failures)
 
 
-def _lines_of(batch: Batch) -> Mapping[str, bytes | None]:
+def encoded_lines(batch: Batch) -> Mapping[str, bytes | None]:
     """Each order's lines as JSON, by the order's key; None where its record does not state them.
 
     They stand behind the values of the mapped columns.

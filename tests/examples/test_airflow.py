@@ -49,6 +49,7 @@ def test_airflow_reads_the_dag_and_its_tasks_sync_every_order(shop: Shop, tmp_pa
         "TARGET_ZOHO_CRM_CLIENT_ID": emulator.client_id,
         "TARGET_ZOHO_CRM_CLIENT_SECRET": emulator.client_secret,
         "TARGET_ZOHO_CRM_REFRESH_TOKEN": emulator.refresh_token,
+        "TARGET_ZOHO_CRM_FIRST_CONTACT": "off",
         **{f"TARGET_ZOHO_CRM_{of}_URL": emulator.base_url for of in ("ACCOUNTS", "API", "UPLOAD")},
     }
 

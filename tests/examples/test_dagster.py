@@ -45,6 +45,7 @@ def settings(shop: Shop) -> dict[str, str]:
         "TARGET_ZOHO_CRM_CLIENT_ID": emulator.client_id,
         "TARGET_ZOHO_CRM_CLIENT_SECRET": emulator.client_secret,
         "TARGET_ZOHO_CRM_REFRESH_TOKEN": emulator.refresh_token,
+        "TARGET_ZOHO_CRM_FIRST_CONTACT": "off",
         "TARGET_ZOHO_CRM_MAX_CONNECTIONS": "2",
         "TARGET_ZOHO_CRM_MAX_JOBS": "2",
         **{f"TARGET_ZOHO_CRM_{of}_URL": emulator.base_url for of in ("ACCOUNTS", "API", "UPLOAD")},

@@ -47,6 +47,7 @@ class Meltano:
             "TARGET_ZOHO_CRM_CLIENT_ID": shop.emulator.client_id,
             "TARGET_ZOHO_CRM_CLIENT_SECRET": shop.emulator.client_secret,
             "TARGET_ZOHO_CRM_REFRESH_TOKEN": shop.emulator.refresh_token,
+            "TARGET_ZOHO_CRM_FIRST_CONTACT": "off",
             **{f"TARGET_ZOHO_CRM_{name}_URL": base for name in ("ACCOUNTS", "API", "UPLOAD")},
         }
         with self.log(len(self.started)).open("wb") as log:

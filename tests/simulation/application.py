@@ -20,6 +20,7 @@ CREDENTIALS = {
     "accounts_url": BASE,
     "api_url": BASE,
     "upload_url": BASE,
+    "first_contact": "off",
 }
 
 

@@ -33,6 +33,7 @@ def send(
         **secrets,
         **dict.fromkeys(("accounts_url", "api_url", "upload_url"), emulator.base_url),
         "ack_url": ledger_url(folder, module),
+        "first_contact": "off",
         "module": module,
         "channel": CHANNELS[module],
         "fields": {"Account": {}, "Clerk": {}, "Owner": {}, **{name: {} for name in LINKED}, **OPTIONS},

@@ -59,6 +59,7 @@ def send(
         **secrets,
         **dict.fromkeys(("accounts_url", "api_url", "upload_url"), emulator.base_url),
         "ack_url": ledger_url,
+        "first_contact": "off",
         "channel": channel,
         "child_rows_per": "parent",
         "lines": {**lines, "fields": {"Account": {}, "Clerk": {}, **OPTIONS}},

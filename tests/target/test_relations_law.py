@@ -67,6 +67,7 @@ def written(emulator: EmulatorProcess, folder: Path, config: dict[str, Any], rec
             "refresh_token": emulator.refresh_token,
             **dict.fromkeys(("accounts_url", "api_url", "upload_url"), emulator.base_url),
             "ack_url": ledger_url,
+            "first_contact": "off",
             **config,
         }
     )

@@ -35,6 +35,7 @@ def settings_for(zoho_emulator: EmulatorProcess, tmp_path: Path) -> dict[str, An
         "refresh_token": zoho_emulator.refresh_token,
         **dict.fromkeys(("accounts_url", "api_url", "upload_url"), zoho_emulator.base_url),
         "ack_url": f"sqlite:///{tmp_path}/ledger.sqlite",
+        "first_contact": "off",
     }
 
 

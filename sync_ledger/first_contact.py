@@ -1,0 +1,176 @@
+"""The first contact of a stream with its destination: begun before the first write, ended once nothing speaks against.
+
+A stream whose orders are called synced already, and that never began one, needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+
+from sync_databases.chunks import lookup_chunks
+from sync_ledger.first_load import has_synced
+from sync_ledger.leases import Lease
+from sync_ledger.ledger import Ledger
+
+FIRST_ORDERS = 10
+"""So many orders are read back and compared before the others go."""
+
+FieldKind = tuple[str, str]
+"""A field's API name and a kind of difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDifference:
+    """A kind of difference in one field; `accepted_at` is naive UTC, None where nobody accepted it."""
+
+    field: str
+    kind: str
+    keys: tuple[str, ...]
+    """Some of the orders that have it."""
+    found_at: datetime
+    accepted_at: datetime | None
+
+
+def begin(lease: Lease) -> int | None:
+    """Begin a stream's first contact, or go on with it. Gives how many orders were compared; None: it needs none."""
+    ledger, table = lease.ledger, lease.ledger.tables.contact
+    needs_none = has_synced(ledger, lease.stream)
+
+    def once() -> int | None:
+        with lease.timed_transaction(settles=0) as (connection, now):
+            row = connection.execute(sa.select(table).where(table.c.stream == lease.stream)).one_or_none()
+            if row is None:
+                if needs_none:
+                    return None
+                facts = {"stream": lease.stream, "run_id": lease.run_id, "compared": 0, "began_at": now}
+                connection.execute(sa.insert(table), facts)
+                return 0
+            if row.ended_at is not None:
+                return None
+            compared = int(row.compared)
+            change = sa.update(table).where(table.c.stream == lease.stream)
+            if compared >= FIRST_ORDERS:
+                if not _open(connection, ledger, lease.stream):
+                    connection.execute(change.values(ended_at=now))
+                    return None
+                compared = 0  # what was found may be mended by now: as many others show it
+            connection.execute(change.values(run_id=lease.run_id, compared=compared))
+            return compared
+
+    return ledger.with_retries(once)
+
+
+def note(lease: Lease, compared: int, found: Mapping[FieldKind, Sequence[str]]) -> list[FieldKind]:
+    """Note what was found in so many orders in all; gives what nobody has accepted. Without any, it may end.
+
+    What an earlier run found, and this one did not, is forgotten unless it was accepted.
+    """
+    ledger, tables = lease.ledger, lease.ledger.tables
+    table, contact = tables.difference, tables.contact
+
+    def once() -> list[FieldKind]:
+        with lease.timed_transaction(settles=0) as (connection, now):
+            known = set(_accepted(connection, ledger, lease.stream))
+            left = [each for each in found if each not in known]
+            connection.execute(sa.delete(table).where(table.c.stream == lease.stream, table.c.accepted_at.is_(None)))
+            rows = [
+                {
+                    "stream": lease.stream,
+                    "field_name": field,
+                    "kind": kind,
+                    "record_keys": msgspec.json.encode(list(found[field, kind])).decode(),
+                    "found_at": now,
+                }
+                for field, kind in left
+            ]
+            if rows:
+                connection.execute(sa.insert(table), rows)
+            facts = {"compared": compared, "ended_at": None if left or compared < FIRST_ORDERS else now}
+            connection.execute(sa.update(contact).where(contact.c.stream == lease.stream).values(facts))
+            return left
+
+    return ledger.with_retries(once)
+
+
+def refused_fields(lease: Lease, keys: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Code and field of those of these orders that were refused for a field, by key."""
+    ledger, ack = lease.ledger, lease.ledger.tables.ack
+    query = sa.select(ack.c.record_key, ack.c.error_code, ack.c.error_field).where(
+        ack.c.stream == lease.stream, ack.c.error_code.is_not(None), ack.c.error_field.is_not(None)
+    )
+
+    def look_up() -> dict[str, tuple[str, str]]:
+        with ledger.connect() as connection:
+            return {
+                key: (code, field)
+                for chunk in lookup_chunks(connection, keys)
+                for key, code, field in connection.execute(query.where(ack.c.record_key.in_(chunk)))
+            }
+
+    return ledger.with_retries(look_up)
+
+
+def differences_of(ledger: Ledger, stream: str) -> list[FoundDifference]:
+    """All kinds of difference of a stream, those that are accepted too."""
+    table = ledger.tables.difference
+    query = sa.select(table).where(table.c.stream == stream).order_by(table.c.field_name, table.c.kind)
+
+    def look_up() -> list[FoundDifference]:
+        with ledger.connect() as connection:
+            return [
+                FoundDifference(
+                    row.field_name,
+                    row.kind,
+                    tuple(msgspec.json.decode(row.record_keys, type=list[str])),
+                    row.found_at,
+                    row.accepted_at,
+                )
+                for row in connection.execute(query)
+            ]
+
+    return ledger.with_retries(look_up)
+
+
+def accept_kinds(ledger: Ledger, stream: str, kinds: Collection[FieldKind]) -> None:
+    """Note that a person accepts these kinds of difference for all orders of the stream.
+
+    Raises:
+        DatabaseError: the ledger cannot be written.
+    """
+    table = ledger.tables.difference
+
+    def once(connection: sa.Connection) -> None:
+        now = ledger.now(connection)
+        for field, kind in kinds:
+            which = (table.c.stream == stream, table.c.field_name == field, table.c.kind == kind)
+            connection.execute(sa.update(table).where(*which).values(accepted_at=now))
+
+    ledger.transact(once)
+
+
+def accepted_kinds(ledger: Ledger, stream: str) -> frozenset[FieldKind]:
+    """The kinds of difference that a person accepted for all orders of the stream."""
+
+    def look_up() -> frozenset[FieldKind]:
+        with ledger.connect() as connection:
+            return _accepted(connection, ledger, stream)
+
+    return ledger.with_retries(look_up)
+
+
+def _accepted(connection: sa.Connection, ledger: Ledger, stream: str) -> frozenset[FieldKind]:
+    table = ledger.tables.difference
+    query = sa.select(table.c.field_name, table.c.kind)
+    rows = connection.execute(query.where(table.c.stream == stream, table.c.accepted_at.is_not(None)))
+    return frozenset((field, kind) for field, kind in rows)
+
+
+def _open(connection: sa.Connection, ledger: Ledger, stream: str) -> bool:
+    table = ledger.tables.difference
+    query = sa.select(table.c.kind).where(table.c.stream == stream, table.c.accepted_at.is_(None)).limit(1)
+    return connection.execute(query).first() is not None

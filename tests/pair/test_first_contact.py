@@ -1,0 +1,101 @@
+"""The first ten orders of a destination are read back and compared before the eleventh is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from careful_shop import FIRST, CarefulShop, found
+
+if TYPE_CHECKING:
+    from zoho_crm_emulator.control import EmulatorProcess
+
+
+@pytest.fixture
+def careful(sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[CarefulShop]:
+    shop = CarefulShop(sqlite_url, zoho_emulator, tmp_path)
+    yield shop
+    shop.engine.dispose()
+
+
+def keys(count: int, start: int = 1) -> list[str]:
+    return [f"SO-{number}" for number in range(start, start + count)]
+
+
+def test_a_difference_stops_the_run_before_the_eleventh_order_until_a_person_accepts_it(careful: CarefulShop) -> None:
+    careful.insert(keys(30), notes="a secret of the order")
+    careful.alter({"field": "Total_Amount", "does": "round", "value": 1})
+    first = careful.run()
+    assert first.code == 4
+    assert found(first) == {("Total_Amount", "rounded")}
+    assert len(careful.crm()) == FIRST
+    assert {ack.status for ack in careful.acks().values()} == {"synced"}
+    assert len(careful.acks()) == FIRST
+    assert "secret of" not in first.err
+    assert "0.99" not in first.err
+
+    again = careful.run()
+    assert again.code == 4, "without a decision the next ten orders stop too"
+    assert len(careful.crm()) == 2 * FIRST
+
+    listed = careful.accept()
+    assert listed.code == 0, listed.err
+    assert "Total_Amount" in listed.out
+    assert "0.99" in listed.out
+    accepted = careful.accept("--field", "Total_Amount")
+    assert accepted.code == 0, accepted.err
+    third = careful.run()
+    assert third.code == 0, third.err
+    assert len(careful.crm()) == 30
+    assert "first contact" not in third.err
+
+
+def test_without_a_difference_the_others_follow_in_the_same_run_for_one_credit_more(careful: CarefulShop) -> None:
+    careful.insert(keys(30))
+    ended = careful.run()
+    assert ended.code == 0, ended.err
+    assert "10 orders were read back, and hold what was sent" in ended.err
+    careful.assert_all_synced()
+    spent = careful.emulator.admin.stats()["credits"]["by_kind"]
+    assert (spent["write"], spent["read"]) == (3, 1)
+
+
+def test_fewer_orders_are_compared_at_the_end_of_their_run_and_the_next_run_goes_on_to_ten(
+    careful: CarefulShop,
+) -> None:
+    careful.insert(keys(3))
+    assert "3 orders were read back" in careful.run().err
+    careful.insert(keys(10, start=4))
+    careful.alter({"field": "Customer_Name", "does": "set", "value": "nobody"})
+    second = careful.run()
+    assert (second.code, found(second)) == (4, {("Customer_Name", "overwritten")})
+    assert len(careful.crm()) == 10
+    assert careful.accept("--all").code == 0
+    careful.run()
+    assert len(careful.crm()) == 13
+
+
+def test_a_ledger_of_before_meets_none_of_it(careful: CarefulShop) -> None:
+    careful.target_config["first_contact"] = "off"
+    careful.insert(keys(2))
+    careful.run()
+    careful.target_config["first_contact"] = None
+    careful.alter({"field": "Customer_Name", "does": "set", "value": "nobody"})
+    careful.insert(keys(12, start=3))
+    ended = careful.run()
+    assert ended.code == 0, ended.err
+    assert len(careful.crm()) == 14
+    assert "first contact" not in ended.err
+
+
+def test_a_kill_between_the_first_orders_and_their_comparison_leaves_the_contact_to_the_next_run(
+    careful: CarefulShop,
+) -> None:
+    careful.insert(keys(25))
+    careful.alter({"field": "Customer_Name", "does": "set", "value": "nobody"})
+    careful.run(kill_at="before:target_zoho_crm.delivery.first_contact.FirstContact.settle_full")
+    assert len(careful.crm()) == 10
+    second = careful.run()
+    assert (second.code, len(careful.crm())) == (4, 20)
