@@ -70,11 +70,11 @@ def keys_alike(
     `run_id` is the run that asks; `folded` is what `fold` makes of those keys that differ from it.
     """
     taken = keys_folded_alike(connection, tables.ack, stream, keys, folded)
-    doubtful = keys_that_may_land(connection, tables, stream, run_id)
-    if not doubtful:
+    keys_in_doubt = keys_that_may_land(connection, tables, stream, run_id)
+    if not keys_in_doubt:
         return KeysAlike(taken, {})
     by_fold: dict[str, list[str]] = {}
-    for key in sorted(doubtful):
+    for key in sorted(keys_in_doubt):
         by_fold.setdefault(fold(key), []).append(key)
     others = {key: other for key in keys for other in by_fold.get(fold(key), ()) if other != key}
     free = others.keys() - taken.keys() - _records(connection, tables.ack, stream, others).keys()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from sync_ledger.acks import make_due
 from sync_ledger.codes import LedgerCode
-from sync_ledger.doubts import look_at_doubts
+from sync_ledger.in_doubt import check_in_doubt
 from sync_ledger.job_journal import JournalledJob, journal_step, list_jobs, open_of_stream
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
@@ -29,7 +29,7 @@ def release_uncreated(ledger: Ledger, stream: str, *, watched_for: Partition | N
     """
     mark_dead_runs(ledger, stream, watched_for=watched_for)
     bring_back(ledger, stream)
-    look_at_doubts(ledger, stream)
+    check_in_doubt(ledger, stream)
     return _release_uncreated(ledger, stream)
 
 

@@ -5,7 +5,7 @@ the transaction that writes the acks. What stays behind is *in doubt*: the rows 
 a living run left because no answer came. Such a write may have had its effect, or may still have it until
 `may_land_until`: for an hour and five minutes at most, in which its access token ends, or until its process did.
 
-`doubts.py` looks at them when nothing can land any more. All of it is done in the caller's transaction.
+`in_doubt.py` looks at them when nothing can land any more. All of it is done in the caller's transaction.
 """
 
 from __future__ import annotations

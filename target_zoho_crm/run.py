@@ -217,7 +217,7 @@ class Run:
         delivery, bulk = self._shared.delivery(parts, compiled, request, wanted=wanted, channel=channel)
         self._streams[stream], self._deliveries[stream] = parts, delivery
         if known is None:
-            parts.verification.doubts.look()
+            parts.verification.in_doubt.look()
             self._adopt(lease, bulk)
         return delivery
 
@@ -284,7 +284,7 @@ class Run:
         if self._pruning is not None:
             self._pruning.in_time()
         for parts in self._streams.values():
-            parts.verification.doubts.look_in_time()
+            parts.verification.in_doubt.look_in_time()
         pauses = [delivery.flush_aged(input_pending=input_pending) for delivery in self._deliveries.values()]
         return min((pause for pause in pauses if pause is not None), default=None)
 
@@ -366,7 +366,7 @@ class Run:
             made_again=parts.ledger.made_again(),
             verified=parts.verification.verified,
             kept=parts.writers.owned.kept,
-            in_doubt=parts.verification.doubts.left(),
+            in_doubt=parts.verification.in_doubt.left(),
             of_columns=column_summary(*self._compiled[stream]),
         )
         log_summary(summary, self.credits)

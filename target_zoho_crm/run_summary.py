@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sync_ledger.credit_usage import credits_of_a_day
-from sync_ledger.doubts import InDoubt
+from sync_ledger.in_doubt import InDoubt
 from sync_ledger.ledger import Ledger
 from sync_ledger.made_again import MadeAgain
 from target_zoho_crm.api.costs import CALL_RECORDS, upsert_credits
@@ -83,7 +83,7 @@ def log_summary(summary: StreamSummary, meter: CreditMeter) -> None:
         due,
         f"; {summary.adopted:,} adopted from earlier runs" if summary.adopted else "",
         f"; made again: {remade:,}" if remade else "",
-        _of_doubts(verified, summary.in_doubt),
+        _of_in_doubt(verified, summary.in_doubt),
         f"; {summary.kept:,} fields kept as people left them" if summary.kept else "",
         f"; {summary.of_columns}" if summary.of_columns else "",
         *(f"{meter.spent(kind):,}" for kind in KINDS.values()),
@@ -116,7 +116,7 @@ def log_summary(summary: StreamSummary, meter: CreditMeter) -> None:
         )
 
 
-def _of_doubts(verified: Verified, left: InDoubt) -> str:
+def _of_in_doubt(verified: Verified, left: InDoubt) -> str:
     """What was compared, and what stays in doubt with what its comparison may cost at most."""
     parts = []
     if verified.orders:

@@ -113,7 +113,7 @@ def only_by_calls(mapping: FieldMapping, lines: CompiledLines | None, operation:
     """
     reasons = list(mapping.upsert_only)
     if operation is Operation.INSERT:
-        reasons += [f"{each.field.api_name} {each.upsert_only}" for each in mapping.apart.values()]
+        reasons += [f"{each.field.api_name} {each.upsert_only}" for each in mapping.second_step.values()]
     if lines is not None:
         if lines.demanded:
             reasons.append(f"{lines.settings.subform} is mandatory, so new orders go in one call with their lines")

@@ -13,13 +13,13 @@ from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.config_schema import payload_settings
-from target_zoho_crm.confirmation.doubts import StreamDoubts
 from target_zoho_crm.confirmation.field_marks import FieldMarks
 from target_zoho_crm.confirmation.in_flight import InFlight
 from target_zoho_crm.confirmation.problem_summary import Problems
 from target_zoho_crm.confirmation.recorder import Recorder
 from target_zoho_crm.confirmation.sent_contents import SentContents
 from target_zoho_crm.confirmation.state_gate import StateGate
+from target_zoho_crm.confirmation.stream_in_doubt import StreamInDoubt
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.confirmation.sync_flags import SyncFlags
 from target_zoho_crm.confirmation.unattributed_failures import UnattributedFailures
@@ -120,7 +120,7 @@ class SharedParts:
             flags=flags,
             contents=contents,
         )
-        doubts, marks = StreamDoubts(lease), FieldMarks(lease)
+        in_doubt, marks = StreamInDoubt(lease), FieldMarks(lease)
         records = RecordsByKey(client, own.module, own.key_field, policy.folding)
         insertion = Insertion(policy, client=client, ledger=ledger, recorder=recorder, records=records)
         in_flight, unattributed = InFlight(policy.folding), UnattributedFailures(client.gets_through)
@@ -128,7 +128,7 @@ class SharedParts:
             policy,
             client=client,
             ledger=ledger,
-            doubts=doubts,
+            in_doubt=in_doubt,
             recorder=recorder,
             in_flight=in_flight,
             unattributed=unattributed,
@@ -154,7 +154,7 @@ class SharedParts:
         )
         lookups = LookupResolver(policy, ledger=ledger, recorder=recorder, directories=self._parents, workers=calls)
         verification = Verification(
-            policy, client, doubts=doubts, recorder=recorder, lookups=lookups, readable=compiled.is_read_whole
+            policy, client, in_doubt=in_doubt, recorder=recorder, lookups=lookups, readable=compiled.is_read_whole
         )
         sifts = [*self._sifts(policy, own, ledger, recorder, flags), verification.sift]
         if policy.operation is Operation.INSERT:

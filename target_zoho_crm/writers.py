@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.confirmation.doubts import StreamDoubts
 from target_zoho_crm.confirmation.in_flight import InFlight
 from target_zoho_crm.confirmation.recorder import Recorder
+from target_zoho_crm.confirmation.stream_in_doubt import StreamInDoubt
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.confirmation.unattributed_failures import UnattributedFailures
 from target_zoho_crm.lines.line_calls import LineCalls
@@ -44,7 +44,7 @@ class WriterParts:
     policy: StreamPolicy
     client: ZohoClient
     ledger: StreamLedger
-    doubts: StreamDoubts
+    in_doubt: StreamInDoubt
     recorder: Recorder
     in_flight: InFlight
     unattributed: UnattributedFailures
@@ -61,7 +61,7 @@ class WriterParts:
             self.policy,
             client=self.client,
             ledger=self.ledger,
-            doubts=self.doubts,
+            in_doubt=self.in_doubt,
             spool=self.spool,
             job_wait_seconds=self.job_wait_seconds,
             at_zoho=self.workers.jobs.at_zoho,

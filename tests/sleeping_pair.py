@@ -116,7 +116,7 @@ def opened(shop: Shop) -> Iterator[Ledger]:
     ledger.close()
 
 
-def doubtful(shop: Shop) -> list[WriteUnderWay]:
+def writes_in_doubt(shop: Shop) -> list[WriteUnderWay]:
     with opened(shop) as ledger, ledger.connect() as connection:
         return in_doubt(connection, ledger.tables, "orders", WHOLE)
 

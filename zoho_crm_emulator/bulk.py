@@ -13,7 +13,7 @@ from zoho_crm_emulator.job_plan import OPERATIONS, check_call, module_name
 from zoho_crm_emulator.jobs import COUNT_NAMES, ELSEWHERE, FINAL, Job, Jobs
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.sheet import check_zip
-from zoho_crm_emulator.switches import told_id
+from zoho_crm_emulator.switches import rendered_id
 
 MOST_BYTES = 25 * 1024 * 1024
 KEPT = 7 * DAY
@@ -60,7 +60,7 @@ class Bulk:
                 (file_id, call.path.get("file_name", ""), now, call.body),
             )
         details: dict[str, Any] = {
-            "file_id": told_id(file_id, call.switches),
+            "file_id": rendered_id(file_id, call.switches),
             "created_time": iso(now, zone(call.switches.time_zone)),
         }
         if call.switches.upload_details == "full":
@@ -95,7 +95,7 @@ class Bulk:
         check_call(call)
         job, created = self._jobs.add(call.json)
         details = {
-            "id": told_id(job, call.switches),
+            "id": rendered_id(job, call.switches),
             "created_by": user_reference(CURRENT_USER),
             "created_time": iso(created, zone(call.switches.time_zone)),
         }
@@ -124,7 +124,7 @@ class Bulk:
             "status": word,
             "character_encoding": request.get("character_encoding") or "UTF-8",
             "resource": resources,
-            "id": told_id(job.id, switches),
+            "id": rendered_id(job.id, switches),
             "operation": request["operation"],
             "created_by": user_reference(CURRENT_USER),
             "created_time": iso(job.created, zone(switches.time_zone)),

@@ -21,7 +21,7 @@ from zoho_crm_emulator.record_rules import RecordRules
 from zoho_crm_emulator.record_writing import Operation, Outcome, Row, Rules
 from zoho_crm_emulator.refusals import Refused
 from zoho_crm_emulator.schema import Field, ModuleView
-from zoho_crm_emulator.switches import told_id
+from zoho_crm_emulator.switches import rendered_id
 from zoho_crm_emulator.unique_keys import key_maker
 
 MOST_RECORDS = 100
@@ -188,7 +188,7 @@ class Write:
                 "Modified_Time": iso(now, tz),
                 "Modified_By": user_reference(CURRENT_USER),
                 "Created_Time": iso(outcome.created, tz),
-                "id": told_id(outcome.id, self.call.switches),
+                "id": rendered_id(outcome.id, self.call.switches),
                 "Created_By": user_reference(outcome.creator),
             },
             "message": "record added" if outcome.action == "insert" else "record updated",

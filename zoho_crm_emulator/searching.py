@@ -70,9 +70,9 @@ def count(call: Call) -> Answer:
     way = _way(call)
     condition = ["not null", "id"] if way is None else _condition(call, way)
     ((number,),) = found(call.emulator.store, call.view, condition, "count(*)")
-    return Answer({"count": told_count(number, call)})
+    return Answer({"count": rendered_count(number, call)})
 
 
-def told_count(number: int, call: Call) -> str | int:
+def rendered_count(number: int, call: Call) -> str | int:
     """A count as the OpenAPI file types it, a text, or as the samples of the pages show it, a number."""
     return number if call.switches.counts == "number" else str(number)

@@ -96,6 +96,6 @@ def changed(switches: Switches, changes: dict[str, Any]) -> Switches:
     return msgspec.convert({**msgspec.structs.asdict(switches), **changes}, Switches)
 
 
-def told_id(given: int, switches: Switches) -> str | int:
+def rendered_id(given: int, switches: Switches) -> str | int:
     """An id as the answer to a write shows it."""
     return given if switches.ids == "number" else str(given)

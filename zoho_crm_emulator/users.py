@@ -9,7 +9,7 @@ from zoho_crm_emulator.emulator import CURRENT_USER, INACTIVE_USERS, USERS, user
 from zoho_crm_emulator.metadata_endpoints import shape
 from zoho_crm_emulator.record_reading import ids_of, number_of
 from zoho_crm_emulator.refusals import Refused
-from zoho_crm_emulator.searching import told_count
+from zoho_crm_emulator.searching import rendered_count
 
 PER_PAGE = 200
 MOST_IDS = 100
@@ -56,7 +56,7 @@ def _of_type(call: Call) -> frozenset[int]:
 
 def count(call: Call) -> Answer:
     """GET /crm/v8/users/actions/count: of a `type`."""
-    return Answer({"count": told_count(len(_of_type(call)), call)})
+    return Answer({"count": rendered_count(len(_of_type(call)), call)})
 
 
 def users(call: Call) -> Answer:

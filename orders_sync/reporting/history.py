@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from orders_sync.config_sources.ledgers import existing_ledger, json_option, ledger_options, stream_option, the_stream
 from orders_sync.output import print_json, say
 from sync_ledger.history_reading import PastOutcome, story_of
-from sync_ledger.in_doubt import in_doubt_since
 from sync_ledger.job_journal import SHORT_ID
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import AckStatus
+from sync_ledger.unconfirmed_inserts import unconfirmed_since
 from sync_processes.exit_codes import ExitCode
 
 _STEADY = "nothing, until it changes in the orders' table"
@@ -106,7 +106,7 @@ def _next(connection: sa.Connection, ledger: Ledger, stream: str, key: str, ack:
     """What happens to an order by itself, and when."""
     if ack is None:
         return "the ledger does not know this order; `orders-sync plan` says whether the next run reads any"
-    in_doubt = in_doubt_since(connection, ledger.tables, stream, {key: ack.version}).get(key)
+    in_doubt = unconfirmed_since(connection, ledger.tables, stream, {key: ack.version}).get(key)
     doubt = f"; a write of it from {_time(in_doubt)} may land late, and is compared until it cannot" if in_doubt else ""
     if ack.status == AckStatus.SUBMITTED.value:
         return f"its job settles it: {ack.job_id[:SHORT_ID]} in `orders-sync jobs`{doubt}"

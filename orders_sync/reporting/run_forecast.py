@@ -184,8 +184,8 @@ def _possible_channel(
     possible = possible_channel(channel, tap.stream_name, reasons)
     if possible is not channel:
         why.append(f"by upsert calls only: {'; '.join(reasons)}")
-    elif mapping.apart and channel is not Channel.UPSERT:
-        names = ", ".join(column.field.api_name for column in mapping.apart.values())
+    elif mapping.second_step and channel is not Channel.UPSERT:
+        names = ", ".join(column.field.api_name for column in mapping.second_step.values())
         why.append(f"orders with a value in {names} may cost more than is reckoned here")
     return possible, credits_.total, written_mapping(mapping, None)
 

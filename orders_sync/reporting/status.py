@@ -18,7 +18,7 @@ from sync_ledger.audits import Receipt, last_receipt
 from sync_ledger.bindings import Binding, read_bindings
 from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.decisions import retries_used_up
-from sync_ledger.doubts import InDoubt, count_in_doubt
+from sync_ledger.in_doubt import InDoubt, count_in_doubt
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
 from sync_ledger.run_facts import is_remembered

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from target_zoho_crm.api.codes import CODES, Family, OwnCode, ZohoCode
-from target_zoho_crm.api.plain_text import code_of, name_of, said
+from target_zoho_crm.api.plain_text import code_of, message_of, name_of
 
 _OF_THE_CALLER = (
     HTTPStatus.UNAUTHORIZED,
@@ -33,12 +33,12 @@ def flat_error(body: object) -> tuple[str, str, str | None] | None:
         return None
     code = body.get("code")
     if isinstance(code, str) and code and body.get("status") in _ERROR_WORDS:
-        return code_of(code) or OwnCode.UNREADABLE, said(body.get("message")), fields_of(body.get("details"))
+        return code_of(code) or OwnCode.UNREADABLE, message_of(body.get("message")), fields_of(body.get("details"))
     for name in ("x-info", "x-error", "info", "ERROR_MESSAGE"):
         text = body.get(name)
         if isinstance(text, str) and text:  # `info` is also where lists say which page they are
             expired = text.lower() == "link not valid"
-            return (ZohoCode.LINK_NOT_VALID if expired else OwnCode.GATEWAY_ERROR), said(text), None
+            return (ZohoCode.LINK_NOT_VALID if expired else OwnCode.GATEWAY_ERROR), message_of(text), None
     return None
 
 

@@ -107,7 +107,7 @@ class CreditMeter:
         with self._lock:
             self._under_way -= credits
 
-    def told(self, remaining: int, *, by: int = 0, since: int | None = None) -> None:
+    def note_remaining(self, remaining: int, *, by: int = 0, since: int | None = None) -> None:
         """Note what Zoho says is left for the org; `by` are the credits of the call, under way still, that it answers.
 
         Whether it counts the other calls under way is not known. `since` is what `reserve` gave for the call: where a

@@ -8,7 +8,7 @@ import msgspec
 
 CODE_CHARACTERS = 100
 FIELD_CHARACTERS = 255
-SAID_CHARACTERS = 300
+MESSAGE_CHARACTERS = 300
 
 
 class NotJsonError(ValueError):
@@ -45,9 +45,9 @@ def code_of(value: object) -> str:
     return name_of(value, CODE_CHARACTERS)
 
 
-def said(value: object) -> str:
+def message_of(value: object) -> str:
     """A server's own text; empty where there is none."""
-    return one_line(value, SAID_CHARACTERS) if isinstance(value, str) else ""
+    return one_line(value, MESSAGE_CHARACTERS) if isinstance(value, str) else ""
 
 
 def digits_of(value: object, most: int) -> str | None:

@@ -252,7 +252,7 @@ class Transport:
         """Not from a 429, whose credits are given back."""
         remaining = _credits_left(response)
         if remaining is not None and response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
-            self._credits.told(remaining, by=call.credits, since=since)
+            self._credits.note_remaining(remaining, by=call.credits, since=since)
 
     def _content(self, response: requests.Response) -> bytes:
         blocks: list[bytes] = []

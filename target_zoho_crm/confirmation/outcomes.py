@@ -20,9 +20,9 @@ from target_zoho_crm.api.plain_text import (
     FIELD_CHARACTERS,
     code_of,
     digits_of,
+    message_of,
     name_of,
     one_line,
-    said,
 )
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.mapping.field_values import Refusal
@@ -236,7 +236,7 @@ def _errors(position: int, item: Mapping[str, Any]) -> list[RecordError]:
         return [error for each in nested for error in _errors(position, {"code": item["code"], **each})]
     _check_position(position, details)
     field = fields_of(details)
-    text = said(item.get("message"))
+    text = message_of(item.get("message"))
     hints = [
         f"{name} {one_line(str(details[name]), CODE_CHARACTERS)}"
         for name in ("expected_data_type", "maximum_length")

@@ -17,7 +17,6 @@ from sync_ledger.callback_notes import called_back_at
 from sync_ledger.content_forms import keys_with_content
 from sync_ledger.deleted_records import KnownRecord, count_in_crm, known_records, note_deleted
 from sync_ledger.given_up_jobs import given_up_for
-from sync_ledger.in_doubt import in_doubt_since
 from sync_ledger.job_journal import (
     JournalledJob,
     Manifest,
@@ -38,6 +37,7 @@ from sync_ledger.sent_writes import SentWrite
 from sync_ledger.statistics import AckStatistics
 from sync_ledger.tables import AckStatus, JobStep
 from sync_ledger.tries import tries_of
+from sync_ledger.unconfirmed_inserts import unconfirmed_since
 from sync_ledger.writes_under_way import WriteKind
 from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.batch import Channel
@@ -169,7 +169,7 @@ class StreamLedger:
 
         def look_up(connection: sa.Connection) -> dict[str, timedelta]:
             now = self._ledger.now(connection)
-            began = in_doubt_since(connection, self._ledger.tables, self._lease.stream, versions)
+            began = unconfirmed_since(connection, self._ledger.tables, self._lease.stream, versions)
             return {key: now - then for key, then in began.items()}
 
         return self._read(look_up)

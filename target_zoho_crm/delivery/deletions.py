@@ -196,8 +196,8 @@ class Deletions:
             self._workers.submit(self._deliver, {key: ids[key]}, True)  # noqa: FBT003 - as `known`
         for group in quarantine.groups.values():
             self._workers.submit(self._deliver, {key: ids[key] for key in group}, True)  # noqa: FBT003
-        apart = quarantine.alone.union(*quarantine.groups.values())
-        for chunk in _chunks({key: ids[key] for key in ids if key not in apart}):
+        quarantined = quarantine.alone.union(*quarantine.groups.values())
+        for chunk in _chunks({key: ids[key] for key in ids if key not in quarantined}):
             self._workers.submit(self._deliver, chunk, False)  # noqa: FBT003
 
     def _in_a_job(self, key: str, record: KnownRecord) -> bool:

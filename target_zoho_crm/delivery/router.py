@@ -95,12 +95,12 @@ class Router:
         """Send by one channel what the budget has credits for."""
         if channel is not Channel.UPSERT and batch.mapping.has_rules:
             batch = self._send_known(batch)
-        if channel is not Channel.UPSERT and batch.mapping.apart:
+        if channel is not Channel.UPSERT and batch.mapping.second_step:
             channel, batch = self._send_ineligible(channel, batch)
         if not batch.entries:
             return
         by_calls = channel is Channel.UPSERT
-        links = self._linked.counts(batch) if not by_calls and batch.mapping.apart else None
+        links = self._linked.counts(batch) if not by_calls and batch.mapping.second_step else None
         route = self._plan(channel, batch, links, self._credits.room())
         asking = self._lookups.credits(batch, sum(route.job_sizes))
         more = f"; {asking:,} more for looking parents up" if asking else ""

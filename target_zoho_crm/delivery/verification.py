@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from sync_ledger.doubts import Doubtful
+from sync_ledger.in_doubt import OrderInDoubt
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.batch import Batch, Channel
 from target_zoho_crm.compare.records import Compared, RecordComparer
 from target_zoho_crm.compare.values import Verdict
-from target_zoho_crm.confirmation.doubts import StreamDoubts
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
 from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
 from target_zoho_crm.confirmation.recorder import Recorder
+from target_zoho_crm.confirmation.stream_in_doubt import StreamInDoubt
 from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.lookup_resolver import LookupResolver
@@ -59,7 +59,7 @@ class Verification:
         policy: StreamPolicy,
         client: ZohoClient,
         *,
-        doubts: StreamDoubts,
+        in_doubt: StreamInDoubt,
         recorder: Recorder,
         lookups: LookupResolver,
         readable: bool,
@@ -70,7 +70,7 @@ class Verification:
         """
         self._policy = policy
         self._client = client
-        self.doubts = doubts
+        self.in_doubt = in_doubt
         self._compares = readable or policy.operation is Operation.INSERT  # which writes nothing again
         self._recorder = recorder
         self._lookups = lookups
@@ -86,31 +86,31 @@ class Verification:
         Raises:
             ZohoError, DatabaseError: what ends the run.
         """
-        if not (self._compares and self.doubts.any_due):
+        if not (self._compares and self.in_doubt.any_due):
             return batch
-        doubtful = {
+        in_doubt = {
             key: each
-            for key, each in self.doubts.orders(batch.entries).items()
+            for key, each in self.in_doubt.orders(batch.entries).items()
             # A newer version is written like any other; and without an id there is no record that we know of.
             if each.version == batch.entries[key].version and each.zoho_id is not None
         }
-        if not doubtful:
+        if not in_doubt:
             return batch
         try:
-            return self._compare(batch, doubtful)
+            return self._compare(batch, in_doubt)
         except (TransientError, QuotaError) as error:
             if isinstance(error, TransientError):
-                self._recorder.leave_unsynced(batch.only(doubtful), error)
+                self._recorder.leave_unsynced(batch.only(in_doubt), error)
             elif not self._recorder.ends_budget(error):
                 raise
-            return batch.without(doubtful)
+            return batch.without(in_doubt)
 
-    def _compare(self, batch: Batch, doubtful: Mapping[str, Doubtful]) -> Batch:
-        before = [key for key in batch.entries if key in doubtful]
+    def _compare(self, batch: Batch, in_doubt: Mapping[str, OrderInDoubt]) -> Batch:
+        before = [key for key in batch.entries if key in in_doubt]
         resolved = self._lookups.resolved(batch.only(before), Channel.UPSERT)
         refused = set(before) - resolved.entries.keys()
         keys = list(resolved.entries)
-        ids = {key: doubtful[key].zoho_id or "" for key in keys}
+        ids = {key: in_doubt[key].zoho_id or "" for key in keys}
         comparer = RecordComparer(resolved.mapping, ignore_empty=self._policy.ignore_empty)
         found = self._records.by_id(ids.values(), (*comparer.fields, MODIFIED_BY))
         there = [key for key in keys if ids[key] in found]
@@ -120,22 +120,22 @@ class Verification:
         different = {key: each for key, each in compared.items() if key not in equal}
         if self._policy.operation is Operation.INSERT:  # what is there is never overwritten, and so not our affair
             equal, different = {*equal, *different}, {}
-        drift = self._drift(different, doubtful, {key: found[ids[key]] for key in different})
+        drift = self._drift(different, in_doubt, {key: found[ids[key]] for key in different})
         fingerprints = {key: _fingerprint(each, found[ids[key]]) for key, each in different.items() if key not in drift}
         absent = {key: "" for key in keys if key not in there}
-        self.doubts.differ({**fingerprints, **absent})
+        self.in_doubt.differ({**fingerprints, **absent})
         self._acknowledge(batch, [*equal, *drift])
         self._count(compared, len(before), [*fingerprints, *absent], drift)
         return batch.without({*refused, *equal, *drift})
 
     def _drift(
-        self, different: Mapping[str, Compared], doubtful: Mapping[str, Doubtful], records: Mapping[str, _Record]
+        self, different: Mapping[str, Compared], in_doubt: Mapping[str, OrderInDoubt], records: Mapping[str, _Record]
     ) -> set[str]:
         """Those that were written after the look before and differ all the same, not by another write of ours."""
         drift = set()
         for key, each in different.items():
             name = self._person(records[key])
-            earlier = doubtful[key].earlier
+            earlier = in_doubt[key].earlier
             if earlier is not None and (name is not None or earlier == _fingerprint(each, records[key])):
                 drift.add(key)
             elif name is not None:

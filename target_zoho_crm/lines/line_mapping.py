@@ -106,8 +106,8 @@ class CompiledLines:
         if self.in_subform:
             for order, count in _counts(rows).items():
                 if count > FIELD_ROWS:
-                    said = f"{count} lines, and a subform takes {FIELD_ROWS}"
-                    rows.refusals[order] = Refusal(ZohoCode.LIMIT_EXCEEDED, self.settings.subform, said)
+                    message = f"{count} lines, and a subform takes {FIELD_ROWS}"
+                    rows.refusals[order] = Refusal(ZohoCode.LIMIT_EXCEEDED, self.settings.subform, message)
         return rows
 
     def check(self, rows: LineRows) -> dict[str, Refusal]:
@@ -126,8 +126,8 @@ def of_lines(refusals: Mapping[str, Refusal]) -> Refusal:
     """The refusal of an order for values of its lines, by the line's key; the message names the lines."""
     parts = {(part.code, part.field, part.message): part for each in refusals.values() for part in each.parts}
     whole = Refusal.together(list(parts.values()))
-    said = "; ".join(f"line {key!r}: {refusal.message}" for key, refusal in refusals.items())
-    named = Refusal(whole.code, whole.field, said[:MESSAGE_CHARACTERS])
+    message = "; ".join(f"line {key!r}: {refusal.message}" for key, refusal in refusals.items())
+    named = Refusal(whole.code, whole.field, message[:MESSAGE_CHARACTERS])
     named.parts = whole.parts  # without the lines and each once, so that orders are counted by cause
     return named
 

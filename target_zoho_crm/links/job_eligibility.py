@@ -28,7 +28,7 @@ def for_job(batch: Batch) -> Batch:
     """
     rest, links = {}, {}
     for key, entry in batch.entries.items():
-        of_order = _links_of(batch.mapping.apart, entry.values)
+        of_order = _links_of(batch.mapping.second_step, entry.values)
         if of_order is not None:
             rest[key] = entry
             if of_order:
@@ -46,7 +46,7 @@ def _links_of(columns: Mapping[int, MappedColumn], values: tuple[Any, ...]) -> d
             return None
         if converted is None:
             continue
-        others = _ids_in(converted, link_of(column.field)) if column.apart is SecondStep.LINKS else None
+        others = _ids_in(converted, link_of(column.field)) if column.second_step is SecondStep.LINKS else None
         if others is None or len(others) > FIELD_ROWS:
             return None
         found[column.field.api_name] = others
@@ -74,7 +74,11 @@ class LinkedRecords:
 
     def counts(self, batch: Batch) -> LinkCounts:
         """How many links each order of a batch has, and how many records it would have to be asked for."""
-        names = [column.field.api_name for column in batch.mapping.apart.values() if column.apart is SecondStep.LINKS]
+        names = [
+            column.field.api_name
+            for column in batch.mapping.second_step.values()
+            if column.second_step is SecondStep.LINKS
+        ]
         modules = _modules(batch)
         seen: set[tuple[str, str]] = set()
         links: dict[str, list[int]] = {name: [] for name in names}
@@ -128,4 +132,4 @@ class LinkedRecords:
 
 
 def _modules(batch: Batch) -> dict[str, str]:
-    return {column.field.api_name: column.field.linked_module or "" for column in batch.mapping.apart.values()}
+    return {column.field.api_name: column.field.linked_module or "" for column in batch.mapping.second_step.values()}

@@ -35,7 +35,7 @@ from target_zoho_crm.writing.routing import Routing, links_way
 
 def has_links(mapping: FieldMapping) -> bool:
     """Whether orders have anything that is to be followed up here."""
-    return bool(mapping.apart) or any(map(_is_linked, mapping.columns))
+    return bool(mapping.second_step) or any(map(_is_linked, mapping.columns))
 
 
 @dataclass
@@ -70,7 +70,7 @@ class LinkFollowUp:
         self._jobs = jobs
         self._spool = spool
         self._routing = routing
-        self._columns = {column.field.api_name: column for column in mapping.apart.values()}
+        self._columns = {column.field.api_name: column for column in mapping.second_step.values()}
         self._kept: dict[str, LinkSpool] = {}
 
     def refuse(self, batch: Batch) -> tuple[Batch, list[Outcome]]:

@@ -48,7 +48,7 @@ class LinkJobs:
         self._child_jobs = child_jobs
         self._spool = spool
         self._rows = rows
-        columns = [column for column in mapping.apart.values() if column.apart is SecondStep.LINKS]
+        columns = [column for column in mapping.second_step.values() if column.second_step is SecondStep.LINKS]
         self._fields = {column.field.api_name: column.field for column in columns}
         self._by_module = {column.field.linking_module or "": column.field for column in columns}
 

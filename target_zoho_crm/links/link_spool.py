@@ -33,7 +33,7 @@ class LinkSpool:
         Raises:
             SpoolError: the disk does not take them.
         """
-        names = [column.field.api_name for column in batch.mapping.apart.values()]
+        names = [column.field.api_name for column in batch.mapping.second_step.values()]
         links = {key: dict(batch.links[key]) for key in batch.entries if key in batch.links}
         path.write_bytes(msgspec.json.encode(SpooledLinks(names, links)))
         return cls(path)

@@ -60,7 +60,7 @@ class Forms:
     csv_format: str | None = None
     csv_find_by: str | None = None
     upsert_only: str | None = None  # why no CSV cell can say it, if so; `to_csv` is then of no use
-    apart: SecondStep | None = None  # how such values go beside a job; None: their orders cannot go by one
+    second_step: SecondStep | None = None  # how such values go beside a job; None: their orders cannot go by one
 
 
 def forms_of(
@@ -214,8 +214,10 @@ def _links(wanted: _Wanted) -> Forms:
     convert = field_values.references_by(field.link or field.api_name)
     # The documents of bulk write name multi-select lookups as children of a record, and no multi-user lookups.
     by_job = field.data_type == "multiselectlookup" and field.linking_module and field.linking_parent
-    apart = SecondStep.LINKS if by_job else SecondStep.CALLS
-    return Forms(convert, convert, upsert_only="links several records, which takes a CSV of its own", apart=apart)
+    second_step = SecondStep.LINKS if by_job else SecondStep.CALLS
+    return Forms(
+        convert, convert, upsert_only="links several records, which takes a CSV of its own", second_step=second_step
+    )
 
 
 def _tags(_wanted: _Wanted) -> Forms:
@@ -223,7 +225,7 @@ def _tags(_wanted: _Wanted) -> Forms:
         field_values.tags_json,
         field_values.tags_json,
         upsert_only="holds tags, of which the documents of bulk write say nothing",
-        apart=SecondStep.CALLS,
+        second_step=SecondStep.CALLS,
     )
 
 

@@ -38,7 +38,7 @@ class MappedColumn:
     `csv_format` goes into the bulk job's mapping of the column; `csv_find_by` says what a reference's cell holds.
     `parent` says that the values are not ids but values of the records pointed at.
     `keeps` says that null leaves the field alone; `appends` that entries are added to those in the CRM. `upsert_only`
-    says why no CSV of orders can hold the column, if so, and `apart` how its values go beside a job then.
+    says why no CSV of orders can hold the column, if so, and `second_step` how its values go beside a job then.
     """
 
     source: str
@@ -52,7 +52,7 @@ class MappedColumn:
     keeps: bool = False
     appends: bool = False
     upsert_only: str | None = None
-    apart: SecondStep | None = None
+    second_step: SecondStep | None = None
     write: WriteRule = WriteRule.ALWAYS
 
 
@@ -129,16 +129,16 @@ class FieldMapping:
         return (*self.columns, *(each for each in self.constants if not each.of_the_job))
 
     @cached_property
-    def apart(self) -> dict[int, MappedColumn]:
+    def second_step(self) -> dict[int, MappedColumn]:
         """The columns that no CSV holds and that yet go beside a job, by their position in a row."""
-        return {at: column for at, column in enumerate(self.columns) if column.apart is not None}
+        return {at: column for at, column in enumerate(self.columns) if column.second_step is not None}
 
     @property
     def in_file(self) -> tuple[FieldMapping, Sequence[int]]:
         """The mapping of what a job's CSV holds, and where in a row that stands."""
-        if not self.apart:
+        if not self.second_step:
             return self, range(len(self.columns))
-        positions = [at for at in range(len(self.columns)) if at not in self.apart]
+        positions = [at for at in range(len(self.columns)) if at not in self.second_step]
         return replace(self, columns=tuple(self.columns[at] for at in positions)), positions
 
     @property
@@ -202,7 +202,7 @@ def compile_mapping(
     )
     key_check = text_check(key) if validate else None
     mapping = FieldMapping(key, columns, pairs.unmapped, constants, key_check, absent=pairs.absent, nulled=nulled)
-    stuck = [each for each in mapping.written if isinstance(each, Constant) or each.apart is None]
+    stuck = [each for each in mapping.written if isinstance(each, Constant) or each.second_step is None]
     reasons = (f"{each.field.api_name} {each.upsert_only}" for each in stuck if each.upsert_only)
     there = {key.api_name, *(each.field.api_name for each in mapping.written)}
     lacking = (each.api_name for each in fields.values() if each.mandatory and _can_write(each))
@@ -221,9 +221,9 @@ def _column(
 ) -> MappedColumn:
     own = settings or FieldSettings(field.api_name)
     forms = (forms_of if validate else unchecked_forms)(field, schema, own, timezone, nulled)
-    apart = SecondStep.CALLS if own.append else forms.apart
+    second_step = SecondStep.CALLS if own.append else forms.second_step
     if field.mandatory or own.default is not None:
-        apart = None  # all orders have a value, and each takes a call
+        second_step = None  # all orders have a value, and each takes a call
     return MappedColumn(
         source,
         field,
@@ -235,7 +235,7 @@ def _column(
         keeps=own.null is OnNull.KEEP,
         appends=own.append,
         upsert_only="is appended to, which bulk write cannot" if own.append else forms.upsert_only,
-        apart=apart,
+        second_step=second_step,
         write=own.write,
     )
 

@@ -40,14 +40,14 @@ def pair(
     """Find each property's field.
 
     A property goes where `settings` sends it, perhaps to several fields; else to the field of exactly its name; else to
-    the one field whose name differs only in case, `_`, `-` and spaces. A field that `settings` speaks of is found by
+    the one field whose name differs only in case, `_`, `-` and spaces. A field that `settings` names is found by
     name even where `by_name` says no.
 
     Raises:
         ConfigurationError: `settings` names an unknown or unwritable field; a name fits two fields, or two properties
             fit one.
     """
-    said = _said(properties, fields, settings, can_write)
+    set_by_user = _set_by_user(properties, fields, settings, can_write)
     by_plain_name: dict[str, list[Field]] = defaultdict(list)
     for field in fields.values():
         if can_write(field) and (by_name(field) or field.api_name in settings):
@@ -56,7 +56,9 @@ def pair(
     homeless: set[str] = set()
     data = [source for source in properties if not source.startswith(_OWN_PREFIXES)]
     for source in data:
-        sureness, found = (2, said[source]) if source in said else _named_so(source, fields, by_plain_name)
+        sureness, found = (
+            (2, set_by_user[source]) if source in set_by_user else _named_so(source, fields, by_plain_name)
+        )
         if not found:
             homeless.add(source)
         for field in found:
@@ -73,22 +75,22 @@ def pair(
     return Pairs(winners, unmapped, absent)
 
 
-def _said(
+def _set_by_user(
     properties: abc.Container[str],
     fields: ModuleFields,
     settings: abc.Mapping[str, FieldSettings],
     can_write: Callable[[Field], bool],
 ) -> dict[str, list[Field]]:
     """The fields that the user names for a property; checks also those whose property is found by name."""
-    said: dict[str, list[Field]] = defaultdict(list)
+    set_by_user: dict[str, list[Field]] = defaultdict(list)
     for api_name, own in settings.items():
         if own.source is None:
             _named(api_name, own, fields, can_write)
             continue
         field = _named(api_name, own, fields, can_write)
         if own.source in properties:
-            said[own.source].append(field)
-    return said
+            set_by_user[own.source].append(field)
+    return set_by_user
 
 
 def _named(api_name: str, own: FieldSettings, fields: ModuleFields, can_write: Callable[[Field], bool]) -> Field:

@@ -42,10 +42,10 @@ from target_zoho_crm.api.errors import (
 )
 from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.api.places import Places
-from target_zoho_crm.confirmation.doubts import StreamDoubts
 from target_zoho_crm.confirmation.laws import are_of_rows
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.stream_in_doubt import StreamInDoubt
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.references import parents_in_job
@@ -120,7 +120,7 @@ class JobSteps:
         *,
         client: ZohoClient,
         ledger: StreamLedger,
-        doubts: StreamDoubts,
+        in_doubt: StreamInDoubt,
         spool: Path,
         job_wait_seconds: float,
         at_zoho: Places,
@@ -129,7 +129,7 @@ class JobSteps:
         self._policy = policy
         self._client = client
         self._ledger = ledger
-        self._doubts = doubts
+        self._in_doubt = in_doubt
         self._spool = spool
         self._job_wait_seconds = job_wait_seconds
         self.at_zoho = at_zoho
@@ -221,7 +221,7 @@ class JobSteps:
                 break
             except LostAnswer as error:
                 may_exist = True
-                self._doubts.job_may_exist()
+                self._in_doubt.job_may_exist()
                 if attempt == attempts:
                     if before and self._ledger.age_of(job.job_id) >= CREATION_MOST:
                         raise error.turned(Gone) from error

@@ -22,7 +22,7 @@ from msgspec import structs
 
 from target_zoho_crm.api.codes import Family, OwnCode, ZohoCode
 from target_zoho_crm.api.errors import AnswerError
-from target_zoho_crm.api.plain_text import code_of, digits_of, name_of, said
+from target_zoho_crm.api.plain_text import code_of, digits_of, message_of, name_of
 from target_zoho_crm.confirmation.outcomes import ID_DIGITS, Outcome, RecordError, Status, refused
 from target_zoho_crm.mapping.references import missing_parent, parent_name
 
@@ -245,7 +245,7 @@ class _MissingParents(NamedTuple):
             parent_name(module, find_by, cells[name]) if name in cells else f"the one of {module} (by {find_by})"
             for name, (module, find_by) in at_fault.items()
         ]
-        return structs.replace(outcome, message=said("; ".join(map(missing_parent, names))) or None)
+        return structs.replace(outcome, message=message_of("; ".join(map(missing_parent, names))) or None)
 
 
 class _Columns(NamedTuple):
@@ -283,7 +283,7 @@ def _row_outcome(key: str, version: str, status: str, zoho_id: str, errors: str)
     if word == "skipped":
         return refused(key, version, _errors(errors))
     if word == "unprocessed":
-        return refused(key, version, [RecordError(ZohoCode.UNPROCESSED, None, said(errors) or None)])
+        return refused(key, version, [RecordError(ZohoCode.UNPROCESSED, None, message_of(errors) or None)])
     return refused(key, version, [_UNCLEAR])
 
 

@@ -133,7 +133,7 @@ FALSE_SUCCESSES: tuple[Break, ...] = (
     ),
     Break(
         "what-is-in-doubt-is-not-looked-at",
-        "sync_ledger/doubts.py",
+        "sync_ledger/in_doubt.py",
         old="waiting = {} if write.kind in _NOT_OVERWRITING else",
         new="waiting = {} if write.manifest else",
         tests=(
@@ -160,21 +160,23 @@ FALSE_SUCCESSES: tuple[Break, ...] = (
     ),
     Break(
         "what-lands-again-is-taken-for-drift",
-        "sync_ledger/doubts.py",
+        "sync_ledger/in_doubt.py",
         old="may_be_drift = text.startswith(WRITTEN_ONCE) and not is_last",
         new="may_be_drift = text.startswith(WRITTEN_ONCE)",
         tests=(
             "tests/pair/test_in_doubt.py::test_an_old_version_that_lands_again_after_it_was_mended_does_not_stay",
             "tests/pair/test_sleep_and_doubt.py::test_an_old_version_that_lands_twice_after_a_newer_one_does_not_stay",
-            "tests/ledger/test_doubts.py::test_at_the_last_look_how_an_order_differed_before_does_not_count",
+            "tests/ledger/test_writes_in_doubt.py::test_at_the_last_look_how_an_order_differed_before_does_not_count",
         ),
     ),
     Break(
         "what-was-not-compared-yet-is-not-looked-at-again",
-        "sync_ledger/doubts.py",
-        old="believed = sa.or_(called_synced, sa.and_(*_is_doubtful(ack, write.stream))) if is_last else called_synced",
+        "sync_ledger/in_doubt.py",
+        old="believed = sa.or_(called_synced, sa.and_(*_is_in_doubt(ack, write.stream))) if is_last else called_synced",
         new="believed = called_synced",
-        tests=("tests/ledger/test_doubts.py::test_at_the_last_look_how_an_order_differed_before_does_not_count",),
+        tests=(
+            "tests/ledger/test_writes_in_doubt.py::test_at_the_last_look_how_an_order_differed_before_does_not_count",
+        ),
     ),
     Break(
         "a-field-that-was-never-written-counts-as-written",

@@ -152,7 +152,7 @@ def test_what_is_sent_is_noted_and_its_acks_settle_it(ledger: Ledger) -> None:
     with lease.transaction():
         assert len(noted(ledger)) == 2
     assert noted(ledger) == {lost.write_id: True}  # the first attempt may land yet
-    assert [each.manifest.texts() for each in doubtful(ledger)] == [{"B": "v1"}]
+    assert [each.manifest.texts() for each in writes_in_doubt(ledger)] == [{"B": "v1"}]
     further = lease.sending(WriteKind.DELETE, {"C": "v1"})
     further.check()
     further.over(known=True)
@@ -167,12 +167,12 @@ def test_what_a_sleeper_sent_is_in_doubt_though_it_was_answered_in_the_end(ledge
     write.check()
     age(ledger, sleeper.run_id, SILENT)
     successor = Lease.acquire(ledger, "orders")
-    assert [each.write_id for each in doubtful(ledger)] == [write.write_id]
+    assert [each.write_id for each in writes_in_doubt(ledger)] == [write.write_id]
     write.over(known=True)
     with pytest.raises(LeaseLostError), sleeper.transaction():
         pass
     sleeper.release("failed", COUNTS, 0)
-    assert [each.write_id for each in doubtful(ledger)] == [write.write_id]
+    assert [each.write_id for each in writes_in_doubt(ledger)] == [write.write_id]
     successor.release("finished", COUNTS, 0)
 
 
@@ -184,7 +184,7 @@ def noted(ledger: Ledger) -> dict[str, bool]:
         return {row.write_id: row.left_at is not None for row in rows}
 
 
-def doubtful(ledger: Ledger) -> list[WriteUnderWay]:
+def writes_in_doubt(ledger: Ledger) -> list[WriteUnderWay]:
     with ledger.connect() as connection:
         return in_doubt(connection, ledger.tables, "orders", WHOLE)
 

@@ -57,7 +57,7 @@ def begin_write(ledger: Ledger, run_id: str, versions: Mapping[str, str]) -> Wri
     return write
 
 
-def doubtful(ledger: Ledger, partition: Partition = WHOLE) -> list[WriteUnderWay]:
+def writes_in_doubt(ledger: Ledger, partition: Partition = WHOLE) -> list[WriteUnderWay]:
     with ledger.connect() as connection:
         return in_doubt(connection, ledger.tables, "orders", partition)
 
@@ -66,16 +66,16 @@ def test_writes_of_a_run_that_is_over_are_in_doubt_until_they_are_settled(ledger
     run = Lease.acquire(ledger, "orders")
     first = begin_write(ledger, run.run_id, {"SO-1": "v1", "so-1 ": "v2"})
     second = begin_write(ledger, run.run_id, {"SO-2": "v1"})
-    assert doubtful(ledger) == []  # under way
+    assert writes_in_doubt(ledger) == []  # under way
     run.release("finished", {}, 0)
-    assert doubtful(ledger) == [first, second]
-    assert doubtful(ledger)[0].manifest.texts() == {"SO-1": "v1", "so-1 ": "v2"}
+    assert writes_in_doubt(ledger) == [first, second]
+    assert writes_in_doubt(ledger)[0].manifest.texts() == {"SO-1": "v1", "so-1 ": "v2"}
     with ledger.begin() as connection:
         settle(connection, ledger.tables, [first.write_id])
-    assert doubtful(ledger) == [second]
+    assert writes_in_doubt(ledger) == [second]
     with ledger.begin() as connection:
         settle(connection, ledger.tables, [first.write_id, second.write_id])
-    assert doubtful(ledger) == []
+    assert writes_in_doubt(ledger) == []
 
 
 def test_a_write_that_a_living_run_left_without_an_answer_is_in_doubt(ledger: Ledger) -> None:
@@ -84,7 +84,7 @@ def test_a_write_that_a_living_run_left_without_an_answer_is_in_doubt(ledger: Le
     with ledger.begin() as connection:
         now = ledger.now(connection)
         leave(connection, ledger.tables, [left.write_id], now)
-    assert doubtful(ledger) == [replace(left, left_at=now)]
+    assert writes_in_doubt(ledger) == [replace(left, left_at=now)]
 
 
 def test_a_further_attempt_is_the_same_write_and_may_land_for_longer(ledger: Ledger) -> None:
@@ -94,15 +94,20 @@ def test_a_further_attempt_is_the_same_write_and_may_land_for_longer(ledger: Led
         with ledger.begin() as connection:
             note_again(connection, ledger.tables, write)
     run.release("finished", {}, 0)
-    assert doubtful(ledger) == [write]
+    assert writes_in_doubt(ledger) == [write]
 
 
 def test_writes_of_another_partition_are_verified_by_its_own_next_run(ledger: Ledger) -> None:
     run = Lease.acquire(ledger, "orders", Partition(1, 2))
     write = begin_write(ledger, run.run_id, {"SO-1": "v1"})
     run.release("finished", {}, 0)
-    assert doubtful(ledger, Partition(2, 2)) == []
-    assert doubtful(ledger, Partition(1, 2)) == doubtful(ledger) == doubtful(ledger, Partition(1, 4)) == [write]
+    assert writes_in_doubt(ledger, Partition(2, 2)) == []
+    assert (
+        writes_in_doubt(ledger, Partition(1, 2))
+        == writes_in_doubt(ledger)
+        == writes_in_doubt(ledger, Partition(1, 4))
+        == [write]
+    )
 
 
 def test_a_look_is_claimed_once(ledger: Ledger) -> None:
@@ -113,7 +118,7 @@ def test_a_look_is_claimed_once(ledger: Ledger) -> None:
         first = ledger.now(connection)
         assert claim_look(connection, ledger.tables, write, first)
         assert not claim_look(connection, ledger.tables, write, first + timedelta(hours=1))
-    (looked,) = doubtful(ledger)
+    (looked,) = writes_in_doubt(ledger)
     assert looked.verified_at == first
     with ledger.begin() as connection:
         assert claim_look(connection, ledger.tables, looked, first + timedelta(hours=1))
@@ -131,7 +136,7 @@ def test_which_writes_in_doubt_are_of_processes_that_have_ended(ledger: Ledger, 
     of_dead = begin_write(ledger, done.stdout.strip(), {"SO-2": "v1"})
     with ledger.connect() as connection:  # this process lives
         assert of_ended_processes(connection, ledger.tables, "orders") == {of_dead.write_id}
-    assert {mine.write_id, of_dead.write_id} == {each.write_id for each in doubtful(ledger)}
+    assert {mine.write_id, of_dead.write_id} == {each.write_id for each in writes_in_doubt(ledger)}
 
 
 def test_what_is_in_doubt_goes_along_to_a_new_name(ledger: Ledger) -> None:
@@ -144,7 +149,7 @@ def test_what_is_in_doubt_goes_along_to_a_new_name(ledger: Ledger) -> None:
         note(connection, tables, WriteUnderWay("1", "old", run.run_id, WriteKind.JOB, Manifest.of({}), now, until))
     run.release("finished", {}, 0)
     rebind(ledger, "orders", old_stream="old")
-    assert [each.write_id for each in doubtful(ledger)] == ["1"]
+    assert [each.write_id for each in writes_in_doubt(ledger)] == ["1"]
 
 
 def test_a_process_is_known_by_more_than_its_id() -> None:

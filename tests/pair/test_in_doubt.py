@@ -260,11 +260,11 @@ def test_a_record_that_is_not_there_any_more_is_made_again(shop: Shop) -> None:
     [
         "before:target_zoho_crm.writing.records_read.RecordsRead.by_id",
         "after:target_zoho_crm.writing.records_read.RecordsRead.by_id",
-        "before:target_zoho_crm.confirmation.doubts.StreamDoubts.differ",
-        "after:target_zoho_crm.confirmation.doubts.StreamDoubts.differ",
+        "before:target_zoho_crm.confirmation.stream_in_doubt.StreamInDoubt.differ",
+        "after:target_zoho_crm.confirmation.stream_in_doubt.StreamInDoubt.differ",
         "before:target_zoho_crm.api.client.ZohoClient.upsert",
         "after:target_zoho_crm.api.client.ZohoClient.upsert",
-        "after:target_zoho_crm.confirmation.doubts.StreamDoubts.look",
+        "after:target_zoho_crm.confirmation.stream_in_doubt.StreamInDoubt.look",
     ],
 )
 def test_a_run_killed_while_it_compares_is_made_up_for_by_the_next(shop: Shop, point: str) -> None:

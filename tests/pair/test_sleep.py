@@ -16,11 +16,11 @@ from sleeping_pair import (
     Pair,
     begin,
     can_unshare,
-    doubtful,
     let_stand,
     notes_in_crm,
     run_beside,
     sleeper,
+    writes_in_doubt,
 )
 
 from sync_ledger.retry_schedules import LEASE_SILENT_SECONDS
@@ -50,14 +50,16 @@ def _sleeps(shop: Shop, stops: str, minute: float, space: Sequence[str]) -> None
     old = {key: shop.acks()[key].version for key in KEYS}
     under_way = {key: str(order.updated_at) for key, order in shop.orders().items() if notes_in_crm(shop)[key] != "old"}
     assert len(under_way) == len(KEYS) - CALL
-    assert doubtful(shop) == []  # as far as anybody knows, the run lives
+    assert writes_in_doubt(shop) == []  # as far as anybody knows, the run lives
     shop.change(KEYS, notes="new")
     second = run_beside(shop, minute, space)
     assert second.code == 0, second.err
     assert set(notes_in_crm(shop).values()) == {"new"}
-    doubt = {key for write in doubtful(shop) for key in write.manifest.texts()}
+    doubt = {key for write in writes_in_doubt(shop) for key in write.manifest.texts()}
     assert doubt == (set() if stops == "connecting" else set(under_way))
-    assert all(old[key] != version for write in doubtful(shop) for key, version in write.manifest.texts().items())
+    assert all(
+        old[key] != version for write in writes_in_doubt(shop) for key, version in write.manifest.texts().items()
+    )
     calls = shop.emulator.admin.stats()["requests"]["upsert"]
     os.kill(pair.target.pid, signal.SIGCONT)
     if hold is not None:

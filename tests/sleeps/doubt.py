@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from flag_shop import written
 from pair_of_plugins import Shop, differences
-from sleeping_pair import doubtful
+from sleeping_pair import writes_in_doubt
 
 from sync_ledger.job_journal import Manifest
 from sync_ledger.ledger import Ledger
@@ -40,7 +40,7 @@ class Doubt:
 
     def note(self) -> None:
         """Note what is in doubt now."""
-        for write in doubtful(self._shop):
+        for write in writes_in_doubt(self._shop):
             self.keys |= set(write.manifest.texts())
 
     def is_over(self) -> bool:

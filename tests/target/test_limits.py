@@ -44,7 +44,7 @@ def test_credits_of_a_call_that_was_not_carried_out_are_given_back() -> None:
 def test_the_reserve_for_others_is_left_once_zoho_says_what_is_left() -> None:
     meter = CreditMeter(keep=100)
     meter.reserve(10_000)
-    meter.told(150, by=10_000)
+    meter.note_remaining(150, by=10_000)
     meter.over(10_000)
     meter.reserve(50)
     with pytest.raises(QuotaError, match="credit_reserve"):
@@ -56,17 +56,17 @@ def test_calls_under_way_count_as_spent_until_an_answer_comes_that_surely_counts
     meter = CreditMeter(keep=100)
     meter.reserve(10)
     meter.reserve(40)
-    meter.told(160, by=10)  # perhaps without the 40
+    meter.note_remaining(160, by=10)  # perhaps without the 40
     meter.over(10)
     with pytest.raises(QuotaError, match="has 120 credits left"):
         meter.reserve(21)
     meter.reserve(20)
     meter.over(20)
-    meter.told(100, by=40)
+    meter.note_remaining(100, by=40)
     meter.over(40)
     with pytest.raises(QuotaError):
         meter.reserve(1)
-    meter.told(101)
+    meter.note_remaining(101)
     meter.reserve(1)
 
 
@@ -142,10 +142,10 @@ def test_a_report_that_others_have_overtaken_is_not_believed() -> None:
     meter = CreditMeter(keep=100)
     late = meter.reserve(10)
     quick = meter.reserve(10)
-    meter.told(180, by=10, since=quick)
+    meter.note_remaining(180, by=10, since=quick)
     meter.over(10)
-    meter.told(190, by=10, since=late)
+    meter.note_remaining(190, by=10, since=late)
     meter.over(10)
     assert meter.remaining == 180
-    meter.told(1_000, by=10, since=meter.reserve(10))  # the day is over
+    meter.note_remaining(1_000, by=10, since=meter.reserve(10))  # the day is over
     assert meter.remaining == 1_000

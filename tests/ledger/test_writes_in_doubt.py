@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from sync_ledger.acks import Ack, Acks, write_acks
-from sync_ledger.doubts import InDoubt, count_in_doubt, doubtful_orders, look_at_doubts, note_different
+from sync_ledger.in_doubt import InDoubt, check_in_doubt, count_in_doubt, note_different, orders_in_doubt
 from sync_ledger.job_journal import Manifest
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import AckStatus
@@ -81,24 +81,24 @@ def test_what_a_call_may_have_overwritten_is_due_once_when_it_cannot_land_any_mo
     ack(ledger, "k3", status=AckStatus.REJECTED, error_code="INVALID_DATA")
     ack(ledger, "k5")
     left(ledger, WriteKind.UPSERT, {"k1": "v1", "k2": "v2", "k3": "v1", "k4": "v1"}, began=-HOUR, until=HOUR)
-    looked = look_at_doubts(ledger, "orders")
+    looked = check_in_doubt(ledger, "orders")
     assert not looked.any_due
     assert 3500 < (looked.next_look_seconds or 0) <= 3600
     assert counted(ledger) == InDoubt(1, 4, 0)
     time_passes(ledger, HOUR + timedelta(minutes=1))
-    looked = look_at_doubts(ledger, "orders")
+    looked = check_in_doubt(ledger, "orders")
     assert (looked.any_due, looked.next_look_seconds) == (True, None)
     refused = ("rejected", "INVALID_DATA")
     assert acks(ledger) == {"k1": DUE, "k2": DUE, "k3": refused, "k5": SYNCED}
     assert counted(ledger) == InDoubt(0, 0, 2)
     with ledger.connect() as connection:
-        found = doubtful_orders(connection, ledger.tables.ack, "orders", ["k1", "k3", "k5"])
+        found = orders_in_doubt(connection, ledger.tables.ack, "orders", ["k1", "k3", "k5"])
     assert {key: (each.version, each.zoho_id, each.earlier) for key, each in found.items()} == {
         "k1": ("v2", "11", None)
     }
     for key in ("k1", "k2"):
         ack(ledger, key)
-    assert not look_at_doubts(ledger, "orders").any_due
+    assert not check_in_doubt(ledger, "orders").any_due
 
 
 def test_a_job_is_looked_at_three_times_and_only_for_orders_that_have_changed_since(ledger: Ledger) -> None:
@@ -108,7 +108,7 @@ def test_a_job_is_looked_at_three_times_and_only_for_orders_that_have_changed_si
     due = []
     for minutes in (0, 9, 2, 48, 2, 22 * 60, 2 * 60, 60):
         time_passes(ledger, timedelta(minutes=minutes))
-        due.append(look_at_doubts(ledger, "orders").any_due)
+        due.append(check_in_doubt(ledger, "orders").any_due)
         assert acks(ledger)["k2"] == SYNCED
         ack(ledger, "k1")
     assert due == [False, False, True, False, True, False, True, False]
@@ -120,11 +120,11 @@ def test_an_order_in_a_job_waits_for_the_jobs_end(ledger: Ledger) -> None:
     ack(ledger, "k2")
     left(ledger, WriteKind.UPSERT, {"k1": "v1", "k2": "v1"}, began=-2 * HOUR)
     for _ in range(2):
-        look_at_doubts(ledger, "orders")
+        check_in_doubt(ledger, "orders")
         assert acks(ledger) == {"k1": ("submitted", None), "k2": DUE}
         assert counted(ledger) == InDoubt(1, 1, 1)
     ack(ledger, "k1")
-    look_at_doubts(ledger, "orders")
+    check_in_doubt(ledger, "orders")
     assert acks(ledger)["k1"] == DUE
     assert counted(ledger) == InDoubt(0, 0, 2)
 
@@ -136,23 +136,23 @@ def test_an_order_in_a_job_waits_for_the_jobs_end(ledger: Ledger) -> None:
 def test_what_follows_goes_by_what_the_write_does(ledger: Ledger, kind: WriteKind, expected: tuple[str, str]) -> None:
     ack(ledger, "k1")
     left(ledger, kind, {"k1": "v1"}, began=-2 * HOUR)
-    look_at_doubts(ledger, "orders")
+    check_in_doubt(ledger, "orders")
     assert acks(ledger) == {"k1": expected}
 
 
 def test_how_an_order_differed_is_known_at_the_next_look(ledger: Ledger) -> None:
     ack(ledger, "k1")
     left(ledger, WriteKind.JOB, {"k1": "v1"}, began=-HOUR / 5)
-    look_at_doubts(ledger, "orders")
+    check_in_doubt(ledger, "orders")
     with ledger.begin() as connection:
         note_different(connection, ledger.tables, "orders", {"k1": "a fingerprint"})
     assert acks(ledger) == {"k1": ("rejected", "DIFFERS")}
-    assert not look_at_doubts(ledger, "orders").any_due
+    assert not check_in_doubt(ledger, "orders").any_due
     ack(ledger, "k1")
     time_passes(ledger, HOUR)
-    assert look_at_doubts(ledger, "orders").any_due
+    assert check_in_doubt(ledger, "orders").any_due
     with ledger.connect() as connection:
-        found = doubtful_orders(connection, ledger.tables.ack, "orders", ["k1"])
+        found = orders_in_doubt(connection, ledger.tables.ack, "orders", ["k1"])
     assert found["k1"].earlier == "a fingerprint"
 
 
@@ -160,16 +160,16 @@ def test_how_an_order_differed_is_known_at_the_next_look(ledger: Ledger) -> None
 def test_at_the_last_look_how_an_order_differed_before_does_not_count(ledger: Ledger, compared: bool) -> None:  # noqa: FBT001
     ack(ledger, "k1")
     left(ledger, WriteKind.JOB, {"k1": "v1"}, began=-HOUR / 5)
-    look_at_doubts(ledger, "orders")
+    check_in_doubt(ledger, "orders")
     with ledger.begin() as connection:
         note_different(connection, ledger.tables, "orders", {"k1": "a fingerprint"})
     ack(ledger, "k1")
     earlier = []
     for hours in (1, 24):
         time_passes(ledger, hours * HOUR)
-        assert look_at_doubts(ledger, "orders").any_due
+        assert check_in_doubt(ledger, "orders").any_due
         with ledger.connect() as connection:
-            earlier.append(doubtful_orders(connection, ledger.tables.ack, "orders", ["k1"])["k1"].earlier)
+            earlier.append(orders_in_doubt(connection, ledger.tables.ack, "orders", ["k1"])["k1"].earlier)
         if compared:
             ack(ledger, "k1")
     assert earlier == ["a fingerprint", None]
@@ -179,6 +179,6 @@ def test_at_the_last_look_how_an_order_differed_before_does_not_count(ledger: Le
 def test_where_nothing_is_in_doubt_one_query_is_asked(ledger: Ledger) -> None:
     asked: list[str] = []
     sa.event.listen(ledger.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
-    looked = look_at_doubts(ledger, "orders")
+    looked = check_in_doubt(ledger, "orders")
     assert (looked.any_due, looked.next_look_seconds) == (False, None)
     assert len([text for text in asked if "zoho_sync" in text]) == 1

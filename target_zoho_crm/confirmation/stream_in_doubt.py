@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 
-from sync_ledger.doubts import Doubtful, InDoubt, count_in_doubt, doubtful_orders, look_at_doubts, note_different
+from sync_ledger.in_doubt import InDoubt, OrderInDoubt, check_in_doubt, count_in_doubt, note_different, orders_in_doubt
 from sync_ledger.leases import Lease
 from sync_ledger.retry_schedules import FIRST_JOB_LOOK_SECONDS
 from sync_ledger.writes_under_way import TOKEN_LASTS_MOST
 
 
-class StreamDoubts:
+class StreamInDoubt:
     """What is in doubt of one stream, under the run's lease. Safe for threads."""
 
     def __init__(self, lease: Lease) -> None:
@@ -28,7 +28,7 @@ class StreamDoubts:
 
     def look(self) -> None:
         """Make due what has come to a look."""
-        looked = look_at_doubts(self._ledger, self._lease.stream)
+        looked = check_in_doubt(self._ledger, self._lease.stream)
         seconds, self.any_due = looked.next_look_seconds, looked.any_due
         self._next_look = None if seconds is None else time.monotonic() + seconds
 
@@ -50,13 +50,13 @@ class StreamDoubts:
 
         return self._ledger.with_retries(look_up)
 
-    def orders(self, keys: Collection[str]) -> dict[str, Doubtful]:
+    def orders(self, keys: Collection[str]) -> dict[str, OrderInDoubt]:
         """Find those of these orders that are due to be compared, by key."""
         ack, stream = self._ledger.tables.ack, self._lease.stream
 
-        def look_up() -> dict[str, Doubtful]:
+        def look_up() -> dict[str, OrderInDoubt]:
             with self._ledger.connect() as connection:
-                return doubtful_orders(connection, ack, stream, keys)
+                return orders_in_doubt(connection, ack, stream, keys)
 
         return self._ledger.with_retries(look_up)
 
