@@ -33,6 +33,8 @@ from orders_sync.reporting.run_list import runs
 from orders_sync.set_up.init import init
 from orders_sync.set_up.login import login
 from orders_sync.set_up.rebind import rebind
+from orders_sync.undoing.release_command import release
+from orders_sync.undoing.undo_command import undo
 from sync_databases.displayed_text import displayed, escape_log_lines
 from sync_processes.library_warnings import keep_library_warnings_out
 
@@ -61,6 +63,9 @@ COMMANDS = (
     dismiss,
     resend,
     forget,
+    # Take back what a run wrote
+    undo,
+    release,
     # Say that what was renamed is the same
     rebind,
     # Services of their own

@@ -17,6 +17,7 @@ MARKED = "mark"
 
 _DELETED = AckStatus.DELETED.value
 _SUBMITTED = AckStatus.SUBMITTED.value
+_HELD = AckStatus.HELD.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,11 @@ class KnownRecord:
 def keys_maybe_deleted(
     connection: sa.Connection, ack: sa.Table, stream: str, now: datetime, after: str | None, limit: int
 ) -> list[str]:
-    """The keys of orders in the CRM, in their order, past `after`. Those in a bulk job are left alone.
+    """The keys of orders in the CRM, in their order, past `after`. Those in a bulk job, or held, are left alone.
 
     A deletion that Zoho refused is not asked for again, unless the refusal passes by itself and its time has come.
     """
-    settled = ack.c.status.not_in([_DELETED, _SUBMITTED])
+    settled = ack.c.status.not_in([_DELETED, _SUBMITTED, _HELD])
     due = sa.and_(ack.c.status == AckStatus.REJECTED.value, ack.c.next_attempt_at <= now)
     asked_for = sa.or_(ack.c.version != DELETED_VERSION, due)
     return _keys(connection, ack, stream, after, limit, ack.c.zoho_id.is_not(None), settled, asked_for)

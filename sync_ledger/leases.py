@@ -24,9 +24,15 @@ from sync_databases.engines import engine_of
 from sync_ledger.job_journal import Manifest
 from sync_ledger.ledger import Ledger, LedgerError
 from sync_ledger.partitions import WHOLE, Partition
-from sync_ledger.retry_schedules import ACQUIRING_LEASE, LEASE_HEARTBEAT_SECONDS, LEASE_SILENT_SECONDS
+from sync_ledger.retry_schedules import (
+    ACQUIRING_LEASE,
+    LEASE_HEARTBEAT_SECONDS,
+    LEASE_SILENT_SECONDS,
+    UNDO_LOOK_SECONDS,
+    UNDO_WAITED_FOR_SECONDS,
+)
 from sync_ledger.run_facts import RefusalCause, RunFacts, encoded_causes
-from sync_ledger.runs import FOLLOWING, described, mark_dead_runs, runs_so_far
+from sync_ledger.runs import UNDOING, described, mark_dead_runs, runs_so_far
 from sync_ledger.sent_writes import SentWrite, SentWrites, settle_sent
 from sync_ledger.writes_under_way import TOKEN_LASTS_MOST, WriteKind, WriteUnderWay, note_again, note_held, settle
 from sync_processes.process_identity import process_space, process_start, seconds_since_boot
@@ -34,6 +40,10 @@ from sync_processes.process_identity import process_space, process_start, second
 
 class LeaseHeldError(LedgerError):
     """Another run of this stream is alive, and has keys in common with this one."""
+
+
+class UndoHoldsLeaseError(LeaseHeldError):
+    """That run is an undo, which gives its lease up within a minute."""
 
 
 class OutdatedError(LedgerError):
@@ -92,11 +102,32 @@ class Lease:
         stream: str,
         partition: Partition = WHOLE,
         *,
-        continuous: bool = False,
+        lasting: str | None = None,
         spent: Callable[[], int] = int,
         known: RunFacts = RunFacts(),  # noqa: B008 - frozen
     ) -> Lease:
-        """Begin a run, taking over from dead ones. One that is `continuous` is known by that while it lives.
+        """Begin a run as `_acquire` does; an undo, which gives its lease up soon, is waited for."""
+        waited = 0.0
+        while True:
+            try:
+                return cls._acquire(ledger, stream, partition, lasting, spent, known)
+            except UndoHoldsLeaseError:
+                if waited >= UNDO_WAITED_FOR_SECONDS:
+                    raise
+                ledger.clock.wait(UNDO_LOOK_SECONDS)
+                waited += UNDO_LOOK_SECONDS
+
+    @classmethod
+    def _acquire(
+        cls,
+        ledger: Ledger,
+        stream: str,
+        partition: Partition,
+        lasting: str | None,
+        spent: Callable[[], int],
+        known: RunFacts,
+    ) -> Lease:
+        """Begin a run. `lasting` is what it is known by while it lives: that it follows, or is an undo.
 
         A silent run is watched first, for a minute unless it shows that it lives.
 
@@ -120,7 +151,7 @@ class Lease:
             "pid": os.getpid(),
             "process_space": process_space(),
             "process_start": process_start(os.getpid()),
-            "how_ended": FOLLOWING if continuous else None,
+            "how_ended": lasting,
             "settings_mark": known.settings_mark,
             "run_group": known.run_group,
         }
@@ -137,7 +168,7 @@ class Lease:
             except IntegrityError:
                 held = _holder(ledger, run.c.lock_name == lock_name)
                 if held and held[0].run_id != run_id:  # else it is ours, since a commit whose answer was lost
-                    raise LeaseHeldError(described(*held)) from None
+                    raise _held_by(*held) from None
                 if not held and ACQUIRING_LEASE.is_over(failures):
                     break
                 if not held:
@@ -146,7 +177,7 @@ class Lease:
             held = _holder(ledger, others)
             if held:
                 ledger.transact(partial(_withdraw, run, run_id))
-                raise LeaseHeldError(described(*held))
+                raise _held_by(*held)
             return cls(ledger, stream, partition, run_id, spent, now)
         raise LeaseHeldError(f"other runs of stream {stream!r} keep starting; try again in a minute")
 
@@ -349,6 +380,11 @@ def _insert(ledger: Ledger, facts: Mapping[str, Any], connection: sa.Connection)
 
 def _withdraw(run: sa.Table, run_id: str, connection: sa.Connection) -> None:
     connection.execute(sa.delete(run).where(run.c.run_id == run_id))
+
+
+def _held_by(row: Any, now: datetime) -> LeaseHeldError:
+    kind = UndoHoldsLeaseError if row.how_ended == UNDOING else LeaseHeldError
+    return kind(described(row, now))
 
 
 def _holder(ledger: Ledger, which: sa.ColumnElement[bool]) -> Any:

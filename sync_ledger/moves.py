@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger, LedgerError
-from sync_ledger.tables import OPEN_STEPS
+from sync_ledger.tables import OPEN_STEPS, LedgerTables
 
 
 def rebind(ledger: Ledger, stream: str, *, old_stream: str | None = None, module: str | None = None) -> int:
@@ -42,7 +42,7 @@ def take_over_alias(lease: Lease, alias: str) -> int:
             known = sa.select(ack.c.record_key).where(ack.c.stream == lease.stream).subquery()
             twice = sa.and_(ack.c.stream == alias, ack.c.record_key.in_(sa.select(known.c.record_key)))
             connection.execute(sa.delete(ack).where(twice))
-            for table in (tables.job, tables.run, tables.write, tables.outcome):
+            for table in _of_streams(tables):
                 connection.execute(sa.update(table).where(table.c.stream == alias).values(stream=lease.stream))
             moved = connection.execute(sa.update(ack).where(ack.c.stream == alias).values(stream=lease.stream))
             return moved.rowcount
@@ -62,7 +62,7 @@ def _move(ledger: Ledger, lease: Lease, old: str, new: str, module: str | None) 
             remembered = tables.mapping, tables.sample, tables.contact, tables.difference
             for table in remembered:
                 connection.execute(sa.delete(table).where(table.c.stream == new))
-            for table in (tables.ack, tables.job, tables.run, tables.write, tables.outcome, *remembered):
+            for table in (*_of_streams(tables), tables.ack, *remembered):
                 connection.execute(sa.update(table).where(table.c.stream == old).values(stream=new))
         facts: dict[str, Any] = {"stream": new, "source_table": None, "key_columns": None}
         if module is not None:
@@ -73,6 +73,11 @@ def _move(ledger: Ledger, lease: Lease, old: str, new: str, module: str | None) 
         connection.execute(sa.update(tables.stream).where(tables.stream.c.stream == old).values(facts))
         count = sa.select(sa.func.count()).where(tables.ack.c.stream == new)
         return int(connection.execute(count).scalar_one())
+
+
+def _of_streams(tables: LedgerTables) -> tuple[sa.Table, ...]:
+    """What goes with the acks of a stream, whatever it is called."""
+    return tables.job, tables.run, tables.write, tables.outcome, tables.undone
 
 
 def _must_be_empty(connection: sa.Connection, ack: sa.Table, stream: str) -> None:

@@ -45,6 +45,7 @@ FOLLOWED_DATABASE = RetrySchedule(
     attempts=UNLIMITED, first_pause=1.0, growth=Growth.DOUBLING, longest_pause=60.0, shortest_share=0.5
 )
 AUDIT_LOOKS = RetrySchedule(attempts=5, first_pause=1.0, growth=Growth.DOUBLING, longest_pause=30.0)
+UNDO_LEASE = RetrySchedule(attempts=120, first_pause=5.0)
 
 # Asked for again until it has ended
 
@@ -84,6 +85,9 @@ JOB_LOOKS = (FIRST_JOB_LOOK_SECONDS, SECOND_JOB_LOOK_SECONDS, LAST_JOB_LOOK_SECO
 TOKEN_CHECK_SECONDS = 5.0
 SHARED_TOKEN_CHECK_SECONDS = 0.5
 SHARED_TOKEN_CLAIM_SECONDS = 60.0
+UNDO_LOOK_SECONDS = 0.5
+UNDO_WAITED_FOR_SECONDS = 120.0
+UNDO_PAUSE_SECONDS = 2.0  # between portions: whoever waits for the lease looks meanwhile
 SHARE_CHECK_SECONDS = 2.0
 SHARE_KEPT_SECONDS = 30.0
 MISSING_PARENT_SECONDS = 60.0
@@ -214,6 +218,7 @@ RETRIES = (
         AUDIT_LOOKS,
         "it counts as under way",
     ),
+    Retry("Acquiring the lease by `undo`, while a run is live", UNDO_LEASE, "undo ends; one more goes on"),
 )
 
 POLLS = (
@@ -232,6 +237,9 @@ INTERVALS = (
     ("For this time by its own clock; without a heartbeat the run is dead", LEASE_WATCH_SECONDS),
     ("In that time: checks for a heartbeat; with `wait_for_lock_seconds`, for its end", LEASE_LOOK_SECONDS),
     ("If its process lives on this host (stopped), runs must see it stand for this time", LEASE_STANDING_SECONDS),
+    ("While `undo` has the lease, a run looks whether it gave it up", UNDO_LOOK_SECONDS),
+    ("For this time; then the run ends with 3", UNDO_WAITED_FOR_SECONDS),
+    ("Between two portions of `undo`, for runs that wait", UNDO_PAUSE_SECONDS),
     ("Checks for a callback of a job", CALLBACK_CHECK_SECONDS),
     ("Checks whether another worker has renewed the shared access token", SHARED_TOKEN_CHECK_SECONDS),
     ("Time for one worker to renew it, before another one does", SHARED_TOKEN_CLAIM_SECONDS),

@@ -30,6 +30,10 @@ FOLLOWING = "following"
 """What stands in place of how a run ended while it lasts, and is not to end: its heartbeat shows that all goes on."""
 
 
+UNDOING, UNDID = "undoing", "undid"
+"""What stands there for a run that takes back what another one wrote, while it lasts and afterwards."""
+
+
 def seems_dead(row: Any, now: datetime) -> bool:
     """Whether a run that has not ended is dead as far as one look tells: its process has ended, or it is silent."""
     return sign_of(row, now) is not Sign.LIVES
@@ -166,10 +170,15 @@ def _marked_dead(run: sa.Table, row: Any, now: datetime) -> sa.Update:
 def runs_so_far(connection: sa.Connection, run: sa.Table, stream: str, partition: Partition, besides: str = "") -> str:
     """Say which runs had keys in common with a partition by now: it changes when one begins, or settles anything.
 
+    One that only took back what another had written does not count: its orders are held, whatever was read of them.
+
     No clock has a part in it, so that no clock that is set hides a run. `besides` is the id of one that does not count.
     """
     counts = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(run.c.beats), 0)).where(
-        run.c.stream == stream, sa.not_(partition.is_disjoint_from(run.c.partition_name)), run.c.run_id != besides
+        run.c.stream == stream,
+        sa.not_(partition.is_disjoint_from(run.c.partition_name)),
+        run.c.run_id != besides,
+        sa.func.coalesce(run.c.how_ended, "").not_in([UNDOING, UNDID]),
     )
     runs, beats = connection.execute(counts).one()
     return f"{runs} runs, {beats} heartbeats"

@@ -19,6 +19,7 @@ from sync_databases.table_types import any_text_type, blob_type, counter_type, l
 from sync_ledger.alert_table import alert_table
 from sync_ledger.audit_tables import accepted_table, audit_table
 from sync_ledger.contact_tables import contact_table, difference_table
+from sync_ledger.undo_tables import undone_table
 from sync_ledger.worker_tables import token_table, worker_table
 
 CODE_LENGTH = 100
@@ -42,6 +43,8 @@ class AckStatus(StrEnum):
     """Retries are used up, or a person dismissed it, which takes its family away."""
     DELETED = "deleted"
     """Deleted from the legacy table, and the CRM knows: its record is deleted or marked, as `action` says."""
+    HELD = "held"
+    """What a run wrote of it was taken back (`undoing.py`): it is not written until `orders-sync release`."""
 
 
 class JobStep(StrEnum):
@@ -93,6 +96,7 @@ class LedgerTables:
     alert: sa.Table
     contact: sa.Table
     difference: sa.Table
+    undone: sa.Table
 
     @property
     def of_records(self) -> tuple[sa.Table, ...]:
@@ -120,6 +124,7 @@ def ledger_tables(engine: Engine, schema: str | None = None) -> LedgerTables:
         alert_table(metadata, engine),
         contact_table(metadata, engine),
         difference_table(metadata, engine),
+        undone_table(metadata, engine),
     )
     return LedgerTables(metadata, *tables, version, *further, *latest, *newest)
 
@@ -375,5 +380,5 @@ def _outcome_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
 
 RUN_GROUP_LENGTH = 100
 
-RUN_COUNTS = ("read", "synced", "unchanged", "superseded", "rejected", "parked", "unsynced")
+RUN_COUNTS = ("read", "synced", "unchanged", "superseded", "rejected", "parked", "held", "unsynced")
 """What a run counts; `read` is the sum of the others."""

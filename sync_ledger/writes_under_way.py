@@ -147,6 +147,13 @@ def keys_that_may_land(connection: sa.Connection, tables: LedgerTables, stream: 
     return {key for row in connection.execute(query) for key in Manifest(row.manifest, row.row_count).texts()}
 
 
+def keys_in_doubt(connection: sa.Connection, tables: LedgerTables, stream: str) -> set[str]:
+    """The orders of all writes that are not settled: under way, or in doubt."""
+    write = tables.write
+    query = sa.select(write.c.manifest, write.c.row_count).where(write.c.stream == stream)
+    return {key for row in connection.execute(query) for key in Manifest(row.manifest, row.row_count).texts()}
+
+
 def claim_look(connection: sa.Connection, tables: LedgerTables, write: WriteUnderWay, now: datetime) -> bool:
     """Note that a write in doubt is looked at in this transaction; False where somebody else was faster."""
     table = tables.write

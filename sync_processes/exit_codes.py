@@ -70,6 +70,7 @@ MEANINGS: Mapping[str, Mapping[ExitCode, str]] = {
     "orders-sync try": {ExitCode.FAILED: "the order would be refused, or is not among those that the tap reads"},
     "orders-sync retry": {ExitCode.FAILED: "a key that was named cannot be meant; the others are retried"},
     "orders-sync resend": {ExitCode.FAILED: "a key that was named is not synced, the others are due; or no such run"},
+    "orders-sync undo": {ExitCode.FAILED: "an order was kept, or cannot be taken back; or it did not come to its end"},
     "orders-sync dismiss": {ExitCode.FAILED: "a key that was named cannot be meant; the others are dismissed"},
     "orders-sync jobs": {ExitCode.FAILED: "`--abandon` names no job that is waited for"},
 }

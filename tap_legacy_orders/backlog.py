@@ -6,6 +6,7 @@ never for longer than whoever asks is ready to wait.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -41,6 +42,8 @@ class Backlog:
     """Changed just now, or dated a little ahead of the clock: a later run reads them."""
     oldest: OldestOrder | None
     """Of those that are new, changed or behind a job, and dated. None where there is none."""
+    held: int = 0
+    """Changed since they were undone: they wait for `orders-sync release`, and no run writes them before."""
     by_content: bool = False
     """Only contents say what changed, and they are not compared here: orders with an ack are not counted."""
 
@@ -52,7 +55,7 @@ class Backlog:
     @property
     def unsynced(self) -> int:
         """All of them."""
-        return self.next_run + self.behind_a_job + self.settling
+        return self.next_run + self.behind_a_job + self.settling + self.held
 
     @property
     def oldest_age(self) -> timedelta | None:
@@ -65,14 +68,18 @@ class Backlog:
 class Tally(EveryOrder):
     """Counts what pages find."""
 
-    def __init__(self) -> None:
+    def __init__(self, held_among: Callable[[list[str]], set[str]]) -> None:
+        """`held_among` says which of these keys are held."""
+        self._held_among = held_among
         self.left_out = 0
+        self.held = 0
         self.oldest: tuple[str, str] | None = None
         """Key and replication key of the first order that was found."""
 
     def select(self, found: FoundOrders) -> list[Row]:
         """Count a page."""
         self.left_out += len(found.left_out)
+        self.held += len(self._held_among(list(map(found.layout.key, found.unsynced))))
         firsts = [rows[0] for rows in (found.unsynced, found.left_out) if rows]
         if self.oldest is None and firsts:  # pages are in order, and so are their rows
             first = min(firsts, key=found.rows.index)
@@ -82,10 +89,11 @@ class Tally(EveryOrder):
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """Orders that are unsynced whatever their retries, those left out among them."""
+    """Orders that are unsynced whatever their retries, those left out and those held among them."""
 
     orders: int
     left_out: int
+    held: int
     oldest: tuple[str, str] | None
 
 
@@ -108,11 +116,12 @@ def count_backlog(source: OrdersSource, deadline: Deadline) -> Backlog:
     late, _, future = source.count_late(scope.range)
     return Backlog(
         now=now,
-        new_or_changed=found.orders - found.left_out,
+        new_or_changed=found.orders - found.left_out - found.held,
         due=due,
         behind_a_job=found.left_out,
         settling=late - future,
         oldest=None if source.table.by_content else _oldest_order(source, found.oldest),
+        held=found.held,
         by_content=source.table.by_content,
     )
 
@@ -120,16 +129,16 @@ def count_backlog(source: OrdersSource, deadline: Deadline) -> Backlog:
 def _count_by_query(source: OrdersSource, scope: ReadingScope) -> _Counted:
     queries = source.queries
     query = queries.count_unsettled(scope.range.upper, scope.range.future, scope.cutoff)
-    count, left_out, first = source.ask(query)[0]
+    count, left_out, held, first = source.ask(query)[0]
     oldest = None
     if first is not None:
         rows = source.ask(queries.range_page(first, first, None, 1, scope.cutoff))
         oldest = (queries.layout.key(rows[0]), first) if rows else None
-    return _Counted(int(count or 0), int(left_out or 0), oldest)
+    return _Counted(int(count or 0), int(left_out or 0), int(held or 0), oldest)
 
 
 def _count_by_pages(source: OrdersSource, scope: ReadingScope, deadline: Deadline) -> _Counted:
-    outside, within = Tally(), Tally()
+    outside, within = Tally(source.held_among), Tally(source.held_among)
     reader = PageReader(source, outside)
     futures = [*([None] if source.any_undated() else []), *([scope.range.future] if scope.dated_far_ahead else [])]
     count = sum(page.count for future in futures for page in reader.outside_pages(scope.cutoff, future))
@@ -138,7 +147,7 @@ def _count_by_pages(source: OrdersSource, scope: ReadingScope, deadline: Deadlin
             deadline.check()
             count += page.count
     left_out = outside.left_out + within.left_out
-    return _Counted(count + left_out, left_out, within.oldest)
+    return _Counted(count + left_out, left_out, outside.held + within.held, within.oldest)
 
 
 def _oldest_order(source: OrdersSource, oldest: tuple[str, str] | None) -> OldestOrder | None:

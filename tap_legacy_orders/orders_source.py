@@ -24,6 +24,7 @@ from sync_ledger.deleted_records import keys_of_deleted
 from sync_ledger.ledger import Ledger
 from sync_ledger.run_facts import is_remembered
 from sync_ledger.tables import AckStatus
+from sync_ledger.undoing import has_held, held_among
 from tap_legacy_orders.actions import AckState, action_for
 from tap_legacy_orders.connections import LEDGER_CHECK, asked_by_key, fetch_rows, find_acks_by_index, reading
 from tap_legacy_orders.orders_table import OrdersTable
@@ -207,6 +208,13 @@ class OrdersSource:
             for chunk in lookup_chunks(connection, keys):
                 found += connection.execute(query.where(ack.c.record_key.in_(chunk))).scalars()
         return found
+
+    def held_among(self, keys: Sequence[str]) -> set[str]:
+        """Which of these were undone, and are held since."""
+        with self._reading_ledger() as connection:
+            if not has_held(connection, self.ledger.tables, self.stream):
+                return set()
+            return held_among(connection, self._ack, self.stream, keys)
 
     def deleted_in_crm(self, after: str | None, limit: int) -> list[str]:
         """The keys of orders whose records were deleted."""

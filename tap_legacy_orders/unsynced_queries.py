@@ -110,7 +110,7 @@ class UnsyncedQueries:
         return sa.select(sa.func.count()).select_from(self.orders).where(sa.not_(self._has_key()))
 
     def count_unsettled(self, upper: str | None, future: str | None, cutoff: datetime) -> sa.Select[Any]:
-        """Count what pages of the complete table would find, of these the orders left out; and find where they begin.
+        """Count what pages of the complete table would find, of these those left out and held; and where they begin.
 
         The last is the text of the smallest replication key, NULL where there is none. Which orders count stands
         in the sums and not in the condition: planners without fresh statistics expect few rows of a condition, and
@@ -129,9 +129,9 @@ class UnsyncedQueries:
         else:
             texts = [sa.func.min(sa.case((within, self.replication_text)))]
         if self._ack is None:
-            return sa.select(count, sa.literal_column("0"), *texts).select_from(self.orders)
-        left_out = sa.and_(counts, self._ack.c.status == AckStatus.SUBMITTED.value)
-        query = sa.select(count, sa.func.sum(sa.case((left_out, 1), else_=0)), *texts)
+            return sa.select(count, *2 * [sa.literal_column("0")], *texts).select_from(self.orders)
+        apart = [sa.and_(counts, self._ack.c.status == each.value) for each in (AckStatus.SUBMITTED, AckStatus.HELD)]
+        query = sa.select(count, *(sa.func.sum(sa.case((which, 1), else_=0)) for which in apart), *texts)
         return query.select_from(self._with_acks(self._ack)).where(self._unsettled(self._ack, cutoff))
 
     def any_order(self) -> sa.Select[Any]:

@@ -17,6 +17,7 @@ from sync_ledger.ledger import Ledger
 from sync_ledger.moves import take_over_alias
 from sync_ledger.recovery import adopt
 from sync_ledger.run_facts import RunFacts
+from sync_ledger.runs import FOLLOWING
 from sync_ledger.state_contract import StateMark, bookmark_of, stamped
 from sync_ledger.tables import RUN_COUNTS
 from sync_ledger.worker_shares import Limit
@@ -163,7 +164,7 @@ class Run:
             ledger,
             request.stream,
             request.announced.partition,
-            continuous=self.settings.continuous,
+            lasting=FOLLOWING if self.settings.continuous else None,
             # The run's credits are noted once, however many streams it has.
             spent=(lambda: self.credits.total) if first else int,
             known=self._report.known,

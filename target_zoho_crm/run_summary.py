@@ -24,6 +24,9 @@ logger = logging.getLogger("target-zoho-crm")
 _WORDS = {status: "left unsynced" if status is Status.UNSYNCED else status.value for status in Status}
 
 
+_RARE = frozenset({Status.DELETED.value, Status.HELD.value})
+"""Words that most runs have no use for."""
+
 KINDS = {"bulk_write": CreditKind.BULK_WRITE, "upsert": CreditKind.UPSERT, "other": CreditKind.OTHER}
 """The kinds of credits that are counted apart, by the names that other programs read."""
 
@@ -79,7 +82,7 @@ def log_summary(summary: StreamSummary, meter: CreditMeter) -> None:
         "Stream %r: read %s = %s%s%s%s%s%s%s; credits: %s for bulk write, %s for upserts, %s for others; %.1f s",
         stream,
         f"{counts[READ]:,}",
-        " + ".join(f"{number:,} {word}" for number, word in parts if number or word != Status.DELETED.value),
+        " + ".join(f"{number:,} {word}" for number, word in parts if number or word not in _RARE),
         due,
         f"; {summary.adopted:,} adopted from earlier runs" if summary.adopted else "",
         f"; made again: {remade:,}" if remade else "",

@@ -28,6 +28,7 @@ from target_zoho_crm.delivery.delivery import Delivery, Sift
 from target_zoho_crm.delivery.early_refusals import EarlyRefusals
 from target_zoho_crm.delivery.first_contact import NAME, FirstContact
 from target_zoho_crm.delivery.flush_timer import FlushTimer
+from target_zoho_crm.delivery.held_orders import HeldOrders
 from target_zoho_crm.delivery.key_spelling import KeySpelling
 from target_zoho_crm.delivery.payload_hasher import PayloadHasher
 from target_zoho_crm.delivery.router import Router
@@ -64,6 +65,7 @@ class StreamParts:
     marks: FieldMarks
     lookups: LookupResolver
     deletions: Deletions
+    held: HeldOrders
     verification: Verification
     sifts: Sequence[Sift]
     contact: FirstContact
@@ -120,7 +122,7 @@ class SharedParts:
             flags=flags,
             contents=contents,
         )
-        in_doubt, marks = StreamInDoubt(lease), FieldMarks(lease)
+        in_doubt, marks, held = StreamInDoubt(lease), FieldMarks(lease), HeldOrders(lease, recorder)
         records = RecordsByKey(client, own.module, own.key_field, policy.folding)
         insertion = Insertion(policy, client=client, ledger=ledger, recorder=recorder, records=records)
         in_flight, unattributed = InFlight(policy.folding), UnattributedFailures(client.gets_through)
@@ -160,8 +162,8 @@ class SharedParts:
         if policy.operation is Operation.INSERT:
             sifts.append(insertion.settle_in_doubt)
         contact = self._contact_of(policy, lease, ledger, lookups, reads_name=NAME in fields)
-        found = policy, ledger, recorder, in_flight, contents, writers, marks, lookups, deletions, verification
-        return StreamParts(*found, sifts, contact)
+        found = policy, ledger, recorder, in_flight, contents, writers, marks, lookups, deletions, held
+        return StreamParts(*found, verification, sifts, contact)
 
     def _contact_of(
         self, policy: StreamPolicy, lease: Lease, ledger: StreamLedger, lookups: LookupResolver, *, reads_name: bool
@@ -254,6 +256,7 @@ class SharedParts:
             router=router,
             refusals=refusals,
             deletions=parts.deletions,
+            held=parts.held,
             sifts=parts.sifts,
             state_gate=self._state_gate,
             in_flight=parts.in_flight,

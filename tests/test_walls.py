@@ -70,7 +70,7 @@ COMMAND_LINE = (
     ("comparison",),
     ("actions",),
     ("reporting",),
-    ("alerts", "audit", "live_page", "pushes", "set_up"),
+    ("alerts", "audit", "live_page", "pushes", "set_up", "undoing"),
     ("cli",),
 )
 

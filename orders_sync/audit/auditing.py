@@ -85,7 +85,8 @@ class Result:
     @property
     def is_equal(self) -> bool:
         """Whether nothing differs but what is under way, waits for the next run, or was accepted."""
-        return not self.kinds and not self.known[Known.REFUSED.value] and not self.known[Known.NOT_LOOKED_AT.value]
+        unequal = (Known.REFUSED, Known.HELD, Known.NOT_LOOKED_AT)
+        return not self.kinds and not any(self.known[each.value] for each in unequal)
 
 
 class Audit:

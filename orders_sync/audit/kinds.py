@@ -54,6 +54,8 @@ class Known(StrEnum):
     """The next run sends it."""
     REFUSED = "refused"
     """Refused or parked, and so never called synced: `orders-sync problems`."""
+    HELD = "held"
+    """Undone, and not written before `orders-sync release`."""
     FILTERED_OUT = "filtered_out"
     """In the table, but `filter` leaves it out."""
     ACCEPTED = "accepted"

@@ -20,6 +20,7 @@ _KNOWN: Mapping[Known, str] = {
     Known.UNDER_WAY: "under way or in doubt now",
     Known.WAITING: "wait for the next run",
     Known.REFUSED: "are refused: `orders-sync problems`",
+    Known.HELD: "were undone and are held: `orders-sync release`",
     Known.FILTERED_OUT: "are left out by `filter`",
     Known.ACCEPTED: "differ as a person accepted it",
     Known.NOT_LOOKED_AT: "seemed to differ and were not looked at again, for want of credits",

@@ -107,6 +107,8 @@ class SecondLook:
             return None
         if ack.status == AckStatus.SUBMITTED.value:
             return Known.UNDER_WAY
+        if ack.status == AckStatus.HELD.value:
+            return Known.HELD
         if not in_table and ack.version != DELETED_VERSION:  # else it is its deletion that was refused
             return None
         return Known.WAITING if ack.is_due else Known.REFUSED

@@ -25,6 +25,7 @@ from sync_ledger.bindings import bindings_of
 from sync_ledger.history import Packed, Settlement, note_packed
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import AckStatus
+from sync_ledger.undoing import reversed_keys
 from sync_processes.exit_codes import ExitCode
 from target_zoho_crm.command import EXPECTED_ERRORS, error_lines, exit_code_of
 from target_zoho_crm.record_decoding import BadRecordError, join_key
@@ -191,10 +192,14 @@ def _before(ledger: Ledger, stream: str, name: str, digests: Mapping[str, str]) 
 
     That is what a run of this push settled, or an ack that has the very record: its job may be another run's by now.
     """
+    with ledger.connect() as connection:
+        runs = [run.run_id for run in runs_of_group(ledger, name)]
+        undone = reversed_keys(connection, ledger.tables, runs) if runs else set()
     done = {
         result.key: result
         for result in _results(ledger, name)
-        if result.outcome in {AckStatus.SYNCED.value, AckStatus.SUBMITTED.value} and result.key in digests
+        if result.outcome in {AckStatus.SYNCED.value, AckStatus.SUBMITTED.value}
+        and result.key in digests.keys() - undone
     }
     ack = ledger.tables.ack
     columns = (ack.c.record_key, ack.c.version, ack.c.status, ack.c.zoho_id, ack.c.job_id, ack.c.acked_at)

@@ -110,6 +110,8 @@ def _next(connection: sa.Connection, ledger: Ledger, stream: str, key: str, ack:
     doubt = f"; a write of it from {_time(in_doubt)} may land late, and is compared until it cannot" if in_doubt else ""
     if ack.status == AckStatus.SUBMITTED.value:
         return f"its job settles it: {ack.job_id[:SHORT_ID]} in `orders-sync jobs`{doubt}"
+    if ack.status == AckStatus.HELD.value:
+        return "it was undone, and is held until `orders-sync release`" + doubt
     if ack.next_attempt_at is not None:
         due = ack.next_attempt_at <= ledger.now(connection)
         when = "with the next run" if due else f"with the first run after {_time(ack.next_attempt_at)}"

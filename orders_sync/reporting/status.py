@@ -24,6 +24,7 @@ from sync_ledger.partitions import Partition
 from sync_ledger.run_facts import is_remembered
 from sync_ledger.runs import FOLLOWING
 from sync_ledger.tables import OPEN_STEPS, RUN_COUNTS, AckStatus
+from sync_ledger.undoing import HeldOrders, held_of
 from sync_ledger.written_mappings import OlderOrders, older_orders
 from tap_legacy_orders.backlog import Backlog
 
@@ -94,6 +95,8 @@ class StreamStatus:
     """What the ledger's orders of this stream are bound to; None before a run has bound it."""
     older: Sequence[OlderOrders] = ()
     """Synced orders that were written before a field was mapped."""
+    held: Sequence[HeldOrders] = ()
+    """Orders that were undone and wait for `orders-sync release`, by the run that wrote them."""
     last_audit: Receipt | None = None
     """The last comparison with the CRM; None where there was none."""
     backlog: Backlog | NotCounted = NOT_ASKED
@@ -148,6 +151,7 @@ def _stream(connection: sa.Connection, ledger: Ledger, stream: str, last_runs: i
         credits_of_a_day=credits_of_a_day(connection, run, now),
         binding=read_bindings(connection, ledger.tables).get(stream),
         older=older_orders(connection, ledger.tables, stream),
+        held=held_of(connection, ledger.tables, stream),
         last_audit=last_receipt(connection, ledger.tables.audit, stream),
     )
 

@@ -16,9 +16,11 @@ from sync_ledger.audits import Receipt
 from sync_ledger.bindings import Binding
 from sync_ledger.partitions import WHOLE
 from sync_ledger.tables import RUN_COUNTS, AckStatus
+from sync_ledger.undoing import HeldOrders
 from sync_ledger.written_mappings import RESEND_OLDER
 from tap_legacy_orders.backlog import Backlog
 
+SHORT_ID = 8
 ALWAYS_DISPLAYED = ("read", "synced", "rejected")
 """Counts of runs that have a column even when all are 0."""
 
@@ -52,13 +54,7 @@ def display_stream(console: Console, status: StreamStatus) -> None:
             f"{doubt.due:,} more to be compared with the CRM by the next run",
             highlight=False,
         )
-    if status.refused:
-        last = f", {status.used_up:,} of them after their last try" if status.used_up else ""
-        console.print(f"  refused: {status.refused:,}{last}; see `orders-sync problems`", highlight=False)
-    dismissed = status.acks[AckStatus.PARKED.value] - status.used_up
-    if dismissed:
-        again = "until they change or `orders-sync retry` makes them due"
-        console.print(f"  dismissed: {dismissed:,}, {again}", highlight=False)
+    _display_stopped(console, status)
     console.print(f"  credits of the last 24 hours: {status.credits_of_a_day:,}", highlight=False)
     line(console, f"  {_audited(status.last_audit, status.now)}")
     for job in status.open_jobs:
@@ -66,6 +62,24 @@ def display_stream(console: Console, status: StreamStatus) -> None:
         line(console, f"  {name}: {job.orders:,} orders, {job.step}, begun {job.since:%Y-%m-%d %H:%M:%S} UTC")
     if status.runs:
         console.print(_runs_table(status.runs))
+
+
+def _display_stopped(console: Console, status: StreamStatus) -> None:
+    """Print what no run writes before something happens."""
+    if status.refused:
+        last = f", {status.used_up:,} of them after their last try" if status.used_up else ""
+        console.print(f"  refused: {status.refused:,}{last}; see `orders-sync problems`", highlight=False)
+    dismissed = status.acks[AckStatus.PARKED.value] - status.used_up
+    if dismissed:
+        again = "until they change or `orders-sync retry` makes them due"
+        console.print(f"  dismissed: {dismissed:,}, {again}", highlight=False)
+    for held in status.held:
+        line(console, f"  {_held(held)}")
+
+
+def _held(held: HeldOrders) -> str:
+    changed = f", {held.changed:,} of them changed since" if held.changed else ""
+    return f"held: {held.held:,} undone orders{changed}; `orders-sync release {held.run_id[:SHORT_ID]}`"
 
 
 def _audited(receipt: Receipt | None, now: datetime) -> str:
@@ -95,6 +109,7 @@ def display_backlog(console: Console, backlog: Backlog | NotCounted) -> None:
         "due again": backlog.due,
         "changed while in a job": backlog.behind_a_job,
         "changed just now": backlog.settling,
+        "held since they were undone": backlog.held,
     }
     what = " + ".join(f"{count:,} {name}" for name, count in parts.items() if count)
     console.print(f"  unsynced: {backlog.unsynced:,}{f' = {what}' if what else ''}", highlight=False)

@@ -47,6 +47,11 @@ class OwnCode(CodeRow):
         "Set `operation` to upsert, or create it.")
     TOTAL_DIFFERS = ("TOTAL_DIFFERS", _D, "The CRM computed another total of the order's lines than the order has.",
         "Compare its lines, taxes and discounts; or set `lines.on_total_mismatch` to warn.")
+    UNDONE = (LedgerCode.UNDONE.value, _D, "What a run wrote of the order was taken back by `orders-sync undo`.",
+        "`orders-sync release RUN` lets the next run write it again.")
+    CHANGED_WHILE_HELD = (LedgerCode.CHANGED_WHILE_HELD.value, _D,
+        "The order was undone and has come once more since; it is held and was not written.",
+        "`orders-sync release RUN` lets the next run write it.")
     # It passes by itself.
     BREAKS_CALLS = (LedgerCode.BREAKS_CALLS.value, _T,
         "Each call that holds the order fails as a whole, and Zoho does not say why; the others of these calls went.",
@@ -85,6 +90,8 @@ class OwnCode(CodeRow):
         "Nothing; the next run writes the order again.", "Look at the order in the CRM.")
     RESEND_ASKED = (LedgerCode.RESEND_ASKED.value, _T,
         "Somebody asked by `orders-sync resend` for the order to be written once more.",
+        "Nothing; the next run writes the order again.", "Look at the order in the CRM.")
+    RELEASED = (LedgerCode.RELEASED.value, _T, "The order was undone and held, and `orders-sync release` let it go.",
         "Nothing; the next run writes the order again.", "Look at the order in the CRM.")
     STOPPED_BY_ZOHO = ("STOPPED_BY_ZOHO", _T,
         "Zoho left out the order's row of a bulk job for what is no order's fault, a full storage for one.",

@@ -37,6 +37,7 @@ class Status(StrEnum):
     DELETED = "deleted"  # deleted at the source, and deleted or marked in the CRM
     REJECTED = "rejected"  # with family TRANSIENT: due again
     PARKED = "parked"
+    HELD = "held"  # undone, and not written until a person releases it
     UNSYNCED = "unsynced"  # left alone: the fault is not the record's (families CONFIGURATION and QUOTA)
 
     __hash__ = str.__hash__

@@ -84,7 +84,7 @@ class Recorder:
         if len(confirmed.in_the_crm) == len(outcomes):
             return
         stream = self._policy.stream
-        self._problems.note(stream, confirmed.refused)
+        self._problems.note(stream, [each for each in confirmed.refused if each.status is not Status.HELD])
         stopping = next((each for each in outcomes if each.status is Status.UNSYNCED), None)
         if stopping is not None:
             where = f"stream {stream!r}, order {stopping.key!r}"

@@ -1,4 +1,4 @@
-"""Acks of orders that are not in the CRM: rejected, due again, or parked."""
+"""Acks of orders that are not in the CRM: rejected, due again, parked, or held."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from target_zoho_crm.mapping.key_folding import KeyFolding
 _ACK_STATUS = {
     Status.REJECTED: AckStatus.REJECTED,
     Status.PARKED: AckStatus.PARKED,
+    Status.HELD: AckStatus.HELD,
 }
 
 

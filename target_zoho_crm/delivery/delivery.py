@@ -16,6 +16,7 @@ from target_zoho_crm.delivery.deletions import Deletions
 from target_zoho_crm.delivery.early_refusals import EarlyRefusals
 from target_zoho_crm.delivery.first_contact import FirstContact
 from target_zoho_crm.delivery.flush_timer import FlushTimer, Waiting
+from target_zoho_crm.delivery.held_orders import HeldOrders
 from target_zoho_crm.delivery.key_spelling import KeySpelling
 from target_zoho_crm.delivery.router import Router
 from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal
@@ -37,6 +38,7 @@ class Delivery:
         router: Router,
         refusals: EarlyRefusals,
         deletions: Deletions,
+        held: HeldOrders,
         sifts: Sequence[Sift],
         state_gate: StateGate,
         in_flight: InFlight,
@@ -56,6 +58,7 @@ class Delivery:
         self._router = router
         self._refusals = refusals
         self._deletions = deletions
+        self._held = held
         self._sifts = sifts
         self._state_gate = state_gate
         self._in_flight = in_flight
@@ -151,6 +154,7 @@ class Delivery:
             return 0
         taken = len(entries)
         self._contents.note(entries)
+        self._held.take_out(pending, entries)
         if self._has_deletions:
             self._deletions.collect(pending, entries)
         if self._has_unreadable:

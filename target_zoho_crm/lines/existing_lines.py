@@ -48,21 +48,25 @@ class ExistingLines:
             yield from self._read(among("id", chunk))
 
     def delete(self, lines: Sequence[ExistingLine], fence: Fence) -> dict[str, str]:
-        """Delete lines; returns the codes of those that Zoho refused, by the line's id. One not found is deleted.
-
-        Raises:
-            ZohoError: the call was refused as a whole, or failed after all attempts.
-        """
-        refused: dict[str, str] = {}
-        for chunk in chunks_of([line.id for line in lines], CALL_RECORDS):
-            answer = self._client.delete(self._lines.module, chunk, fence=fence)
-            refused.update(_refused(chunk, answer))
-        return refused
+        """Delete lines, as `delete_lines` does."""
+        return delete_lines(self._client, self._lines.module, [line.id for line in lines], fence)
 
     def _read(self, condition: str) -> Iterator[ExistingLine]:
         key, order = self._lines.mapping.key_field.api_name, self._lines.order.field.api_name
         for row in all_rows(self._client, (key, order), self._lines.module, condition):
             yield ExistingLine(str(row["id"]), str(row.get(key) or ""), id_in(row.get(order)))
+
+
+def delete_lines(client: ZohoClient, module: str, ids: Collection[str], fence: Fence) -> dict[str, str]:
+    """Delete lines; returns the codes of those that Zoho refused, by the line's id. One not found is deleted.
+
+    Raises:
+        ZohoError: the call was refused as a whole, or failed after all attempts.
+    """
+    refused: dict[str, str] = {}
+    for chunk in chunks_of(ids, CALL_RECORDS):
+        refused.update(_refused(chunk, client.delete(module, chunk, fence=fence)))
+    return refused
 
 
 def surplus(

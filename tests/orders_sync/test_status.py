@@ -19,10 +19,11 @@ from sync_ledger.job_journal import JournalledJob, Manifest, journal_intent, jou
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
+from sync_ledger.runs import FOLLOWING
 from sync_ledger.tables import AckStatus, JobStep
 
 STREAM = "orders"
-COUNTS = {"read": 7, "synced": 3, "unchanged": 0, "superseded": 0, "rejected": 3, "parked": 1, "unsynced": 0}
+COUNTS = {"read": 7, "synced": 3, "unchanged": 0, "superseded": 0, "rejected": 3, "parked": 1, "held": 0, "unsynced": 0}
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_it_counts_acks_by_status_and_what_is_due_again(ledger: Ledger) -> None:
     fill(ledger)
     (stream,) = document(ledger)["streams"]
     assert stream["stream"] == STREAM
-    assert stream["acks"] == {"submitted": 2, "synced": 3, "rejected": 3, "parked": 1, "deleted": 0}
+    assert stream["acks"] == {"submitted": 2, "synced": 3, "rejected": 3, "parked": 1, "deleted": 0, "held": 0}
     assert (stream["due_now"], stream["due_later"]) == (1, 1)
 
 
@@ -162,7 +163,7 @@ def test_the_ledger_is_found_by_the_variable_of_the_production_environment(ledge
 
 
 def test_a_run_that_follows_is_well_while_it_says_that_it_lives(ledger: Ledger) -> None:
-    lock = Lease.acquire(ledger, "orders", continuous=True)
+    lock = Lease.acquire(ledger, "orders", lasting=FOLLOWING)
     assert status(ledger, "--max-age", "1m").exit_code == 0
     with ledger.begin() as connection:
         ago = ledger.now(connection) - timedelta(minutes=5)

@@ -1,0 +1,1 @@
+"""`orders-sync undo` takes back what a run wrote to the CRM; `release` lets later runs write it again."""
