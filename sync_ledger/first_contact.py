@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -36,28 +37,35 @@ class FoundDifference:
     accepted_at: datetime | None
 
 
+def is_awaited(ledger: Ledger, stream: str) -> bool:
+    """Whether a stream's first contact is still to be made, or to be ended."""
+    table = ledger.tables.contact
+    query = sa.select(table.c.stream, table.c.ended_at).where(table.c.stream == stream)
+
+    def look_up() -> sa.Row[Any] | None:
+        with ledger.connect() as connection:
+            return connection.execute(query).one_or_none()
+
+    row = ledger.with_retries(look_up)
+    return not has_synced(ledger, stream) if row is None else row.ended_at is None
+
+
 def begin(lease: Lease) -> int | None:
     """Begin a stream's first contact, or go on with it. Gives how many orders were compared; None: it needs none."""
     ledger, table = lease.ledger, lease.ledger.tables.contact
-    needs_none = has_synced(ledger, lease.stream)
+    if not is_awaited(ledger, lease.stream):
+        return None
 
     def once() -> int | None:
         with lease.timed_transaction(settles=0) as (connection, now):
             row = connection.execute(sa.select(table).where(table.c.stream == lease.stream)).one_or_none()
             if row is None:
-                if needs_none:
-                    return None
                 facts = {"stream": lease.stream, "run_id": lease.run_id, "compared": 0, "began_at": now}
                 connection.execute(sa.insert(table), facts)
                 return 0
-            if row.ended_at is not None:
-                return None
             compared = int(row.compared)
             change = sa.update(table).where(table.c.stream == lease.stream)
-            if compared >= FIRST_ORDERS:
-                if not _open(connection, ledger, lease.stream):
-                    connection.execute(change.values(ended_at=now))
-                    return None
+            if compared >= FIRST_ORDERS and _open(connection, ledger, lease.stream):
                 compared = 0  # what was found may be mended by now: as many others show it
             connection.execute(change.values(run_id=lease.run_id, compared=compared))
             return compared
@@ -65,8 +73,10 @@ def begin(lease: Lease) -> int | None:
     return ledger.with_retries(once)
 
 
-def note(lease: Lease, compared: int, found: Mapping[FieldKind, Sequence[str]]) -> list[FieldKind]:
-    """Note what was found in so many orders in all; gives what nobody has accepted. Without any, it may end.
+def note(lease: Lease, compared: int, found: Mapping[FieldKind, Sequence[str]], *, is_over: bool) -> list[FieldKind]:
+    """Note what was found, with so many of the first orders compared in all; gives what nobody has accepted.
+
+    Without any the contact is over, if `is_over` says that nothing else is to be compared.
 
     What an earlier run found, and this one did not, is forgotten unless it was accepted.
     """
@@ -90,11 +100,22 @@ def note(lease: Lease, compared: int, found: Mapping[FieldKind, Sequence[str]]) 
             ]
             if rows:
                 connection.execute(sa.insert(table), rows)
-            facts = {"compared": compared, "ended_at": None if left or compared < FIRST_ORDERS else now}
+            facts = {"compared": compared, "ended_at": now if is_over and not left else None}
             connection.execute(sa.update(contact).where(contact.c.stream == lease.stream).values(facts))
             return left
 
     return ledger.with_retries(once)
+
+
+def end(lease: Lease) -> None:
+    """Note that a first contact is over: the run came to its end, and no job was needed."""
+    contact = lease.ledger.tables.contact
+
+    def once() -> None:
+        with lease.timed_transaction(settles=0) as (connection, now):
+            connection.execute(sa.update(contact).where(contact.c.stream == lease.stream).values(ended_at=now))
+
+    lease.ledger.with_retries(once)
 
 
 def refused_fields(lease: Lease, keys: Collection[str]) -> dict[str, tuple[str, str]]:

@@ -1,11 +1,11 @@
-"""What the tap says to the target beyond Singer: four properties of records, eleven keywords of the SCHEMA message.
+"""What the tap says to the target beyond Singer: four properties of records, twelve keywords of the SCHEMA message.
 
 A record carries its order's key, version and content as the ledger holds them (`docs/database.md`), and the time at
 which an order was found to be deleted. The schema says after which runs the records were read, by which ledger and as
 which of its streams, or how without a ledger, from which table, which partition of the stream they are, which flag the
-tap goes by, in which form contents are taken, which columns of lines are no data, and that the last STATE will say that
-it is the last one. Other targets see JSON schema keywords that they do not know, and ignore them. What STATE says
-stands in `state_contract.py`.
+tap goes by, in which form contents are taken, which columns of lines are no data, how many orders a first load has,
+and that the last STATE will say that it is the last one. Other targets see JSON schema keywords that they do not know,
+and ignore them. What STATE says stands in `state_contract.py`.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ _STREAM = "x-sync-stream"
 _SOURCE = "x-sync-source"
 _CONTENT = "x-sync-content"
 _BY_HAND = "x-sync-by-hand"
+_EXPECTED = "x-sync-expected"
 _NO_LEDGER = "x-sync-no-ledger"
 _MARKS_END = "x-sync-marks-end"
 _LINE_NAMES = "x-sync-line-names"
@@ -133,6 +134,9 @@ class Announcement:
     by_hand: bool = False
     """Whether these are records that somebody pushes: nothing is remembered of how their stream is read and mapped."""
 
+    expected: int | None = None
+    """How many orders a first load has, about; None where it is none, or they were not counted."""
+
     def missing(self) -> list[str]:
         """The keywords without which records of our tap cannot be confirmed."""
         needed = {_LEDGER: self.ledger_id, _STREAM: self.stream, _READ_AFTER: self.read_after}
@@ -153,6 +157,7 @@ def announce(schema: Mapping[str, Any], announcement: Announcement) -> dict[str,
         _MARKS_END: announcement.marks_end or None,
         _LINE_NAMES: list(announcement.line_names) or None,
         _BY_HAND: announcement.by_hand or None,
+        _EXPECTED: announcement.expected,
     }
     return {**schema, **{name: value for name, value in said.items() if value is not None}}
 
@@ -175,6 +180,7 @@ def read_announcement(schema: Mapping[str, Any]) -> Announcement:
         marks_end=schema.get(_MARKS_END) is True,
         line_names=_struct(schema, _LINE_NAMES, tuple[str, ...]) or (),
         by_hand=schema.get(_BY_HAND) is True,
+        expected=_struct(schema, _EXPECTED, int),
     )
 
 

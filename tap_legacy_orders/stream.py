@@ -37,6 +37,7 @@ from tap_legacy_orders.catalog import RUN_DISCOVERY
 from tap_legacy_orders.change_guard import ChangeGuard
 from tap_legacy_orders.connections import LEDGER_CHECK, reading
 from tap_legacy_orders.contents import Contents, form_of, in_byte_order
+from tap_legacy_orders.expected_orders import expected_orders
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
 from tap_legacy_orders.json_values import Converter, converter
@@ -127,6 +128,7 @@ class UnsyncedOrdersStream(MappedRecords):
                 content_form=self._content_form,
                 marks_end=True,
                 line_names=() if self._order_lines is None else self._order_lines.names,
+                expected=expected_orders(self.tap, self.name, self._columns, self._bookmark),
             )
             message.schema = announce(message.schema, announcement)
             yield message

@@ -17,7 +17,7 @@ from sync_ledger.leases import LeaseHeldError, LeaseLostError, OutdatedError
 from sync_processes.exit_codes import SIGNALLED, ExitCode
 from target_zoho_crm.api.errors import ConfigurationError, ZohoError
 from target_zoho_crm.confirmation.recorder import RejectedError
-from target_zoho_crm.delivery.first_contact import FirstContactError
+from target_zoho_crm.delivery.contact_report import FirstContactError
 from target_zoho_crm.run import IncompleteError
 from target_zoho_crm.writing.spool import SpoolError
 

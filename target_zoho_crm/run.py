@@ -33,8 +33,8 @@ from target_zoho_crm.confirmation.outcomes import Status
 from target_zoho_crm.confirmation.problem_summary import Problems
 from target_zoho_crm.confirmation.state_gate import StateGate
 from target_zoho_crm.confirmation.sync_flags import SyncFlags
+from target_zoho_crm.delivery.contact_report import FirstContactError
 from target_zoho_crm.delivery.delivery import Delivery
-from target_zoho_crm.delivery.first_contact import FirstContactError
 from target_zoho_crm.history_keeping import HistoryPruning
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.key_folding import KeyFolding
@@ -214,6 +214,7 @@ class Run:
             compiled,
             fields=self._compiler.fields_of(own.module),
             flags=self._open_flags(request),
+            expected=request.announced.expected,
         )
         delivery, bulk = self._shared.delivery(parts, compiled, request, wanted=wanted, channel=channel)
         self._streams[stream], self._deliveries[stream] = parts, delivery

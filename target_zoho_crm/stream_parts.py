@@ -26,11 +26,12 @@ from target_zoho_crm.confirmation.unattributed_failures import UnattributedFailu
 from target_zoho_crm.delivery.deletions import Deletions
 from target_zoho_crm.delivery.delivery import Delivery, Sift
 from target_zoho_crm.delivery.early_refusals import EarlyRefusals
-from target_zoho_crm.delivery.first_contact import NAME, FirstContact
+from target_zoho_crm.delivery.first_contact import FirstContact
 from target_zoho_crm.delivery.flush_timer import FlushTimer
 from target_zoho_crm.delivery.held_orders import HeldOrders
 from target_zoho_crm.delivery.key_spelling import KeySpelling
 from target_zoho_crm.delivery.payload_hasher import PayloadHasher
+from target_zoho_crm.delivery.read_back import NAME, ReadBack
 from target_zoho_crm.delivery.router import Router
 from target_zoho_crm.delivery.shared_module import SharedModule
 from target_zoho_crm.delivery.unchanged import UnchangedOrders
@@ -104,8 +105,9 @@ class SharedParts:
         *,
         fields: ModuleFields,
         flags: SyncFlags | None,
+        expected: int | None,
     ) -> StreamParts:
-        """Make what lasts of a stream; `fields` are those of its module.
+        """Make what lasts of a stream; `fields` are those of its module, `expected` how many orders it has, if known.
 
         Raises:
             ConfigurationError: deletions cannot be marked as the settings say.
@@ -161,23 +163,23 @@ class SharedParts:
         sifts = [*self._sifts(policy, own, ledger, recorder, flags), verification.sift]
         if policy.operation is Operation.INSERT:
             sifts.append(insertion.settle_in_doubt)
-        contact = self._contact_of(policy, lease, ledger, lookups, reads_name=NAME in fields)
-        found = policy, ledger, recorder, in_flight, contents, writers, marks, lookups, deletions, held
-        return StreamParts(*found, verification, sifts, contact)
+        read_back = ReadBack(policy, client, ledger=ledger, lookups=lookups, by_key=records, reads_name=NAME in fields)
+        found = policy, ledger, recorder, in_flight, contents, writers, marks, lookups, deletions, held, verification
+        return StreamParts(*found, sifts, self._contact_of(policy, read_back, lease, ledger, expected))
 
     def _contact_of(
-        self, policy: StreamPolicy, lease: Lease, ledger: StreamLedger, lookups: LookupResolver, *, reads_name: bool
+        self, policy: StreamPolicy, read_back: ReadBack, lease: Lease, ledger: StreamLedger, expected: int | None
     ) -> FirstContact:
         careful = self._settings.first_contact is ContactMode.CAREFUL
         return FirstContact(
             policy,
-            self._client,
+            read_back,
             lease=lease,
             ledger=ledger,
-            lookups=lookups,
             workers=self._workers,
+            stop=self._client.stop,
             compared=first_contact.begin(lease) if careful else None,
-            reads_name=reads_name,
+            expected=expected,
         )
 
     def _ledger_of(

@@ -28,7 +28,7 @@ from tap_legacy_orders.every_order import EveryOrder
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.compare.difference_kinds import WHY, DifferenceKind
 from target_zoho_crm.compare.records import Difference
-from target_zoho_crm.delivery.first_contact import NAME
+from target_zoho_crm.delivery.read_back import NAME
 from target_zoho_crm.settings import Settings
 from target_zoho_crm.writing.records_read import RecordsRead
 

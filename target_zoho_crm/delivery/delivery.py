@@ -102,7 +102,7 @@ class Delivery:
     @property
     def _full(self) -> int:
         """With how many orders a batch is full."""
-        return min(self._contact.room, self._batch_orders) if self._contact.is_open else self._batch_orders
+        return self._contact.most(self._batch_orders, self._router)
 
     def refuse(self, key: str, version: str, refusal: Refusal) -> None:
         """Take in a record that is no order of this stream's schema; one without a key goes by its number.
@@ -165,7 +165,7 @@ class Delivery:
             for sift in self._sifts:
                 batch = sift(batch)
             if self._contact.is_open:
-                self._contact.send(batch, self._router.send)
+                self._contact.send(batch, self._router)
             else:
                 self._router.send(batch)
         self._contact.settle_full()

@@ -1,34 +1,37 @@
 """A stream's first contact with its destination: ten orders go by calls, are read back and compared, then the others.
 
 What Zoho makes of a value (rounding, zones, pick lists, owners, automations) no document says for an org; ten orders
-say it before sixty thousand are written. Values never reach a log: `orders-sync accept` reads them again.
+say it before sixty thousand are written. What only jobs do, the first job says before the second one begins. Values
+never reach a log: `orders-sync accept` reads them again.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Sequence
+from enum import Enum
 
 from sync_databases.waiting import CLOCK, Clock
 from sync_ledger import first_contact
-from sync_ledger.first_contact import FIRST_ORDERS, FieldKind
+from sync_ledger.first_contact import FIRST_ORDERS
 from sync_ledger.leases import Lease
 from sync_ledger.retry_schedules import FIRST_CONTACT_SECONDS
 from sync_ledger.tables import AckStatus
-from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import OwnCode, ZohoCode
+from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.errors import stopped
 from target_zoho_crm.batch import Batch, Channel
-from target_zoho_crm.compare.difference_kinds import WHY, DifferenceKind, shape_of
-from target_zoho_crm.compare.records import Difference, RecordComparer
-from target_zoho_crm.confirmation.outcomes import CREATED
+from target_zoho_crm.compare.difference_kinds import DifferenceKind
+from target_zoho_crm.compare.records import Difference
+from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
+from target_zoho_crm.delivery.contact_report import FirstContactError, by_kind, report
+from target_zoho_crm.delivery.read_back import ReadBack
+from target_zoho_crm.delivery.router import Router
 from target_zoho_crm.lines.line_mapping import CompiledLines
-from target_zoho_crm.lines.line_order import line_differences
 from target_zoho_crm.stream_policy import StreamPolicy
-from target_zoho_crm.writing.lookup_resolver import LookupResolver
-from target_zoho_crm.writing.records_read import RecordsRead
+from target_zoho_crm.write_settings import Operation
 from target_zoho_crm.writing.workers import RunWorkers
 
 ROUNDS = 10
@@ -36,26 +39,17 @@ ROUNDS = 10
 
 _OTHER_MATCH = frozenset({OwnCode.KEY_CONFLICT.value, ZohoCode.DUPLICATE_DATA.value})
 
-NAME = "Name"
-"""The field that Zoho may fill by itself where nothing is written to it."""
-
 logger = logging.getLogger("target-zoho-crm")
 
 
-class FirstContactError(Exception):
-    """The first orders are in the CRM otherwise than they were meant; `lines` are the table, and what to do."""
+class Phase(Enum):
+    """How far a first contact has come."""
 
-    def __init__(self, lines: Sequence[str]) -> None:
-        super().__init__("; ".join(lines))
-        self.lines = list(lines)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """One kind of difference in one field: a sample of it, and all orders that have it."""
-
-    sample: Difference
-    keys: tuple[str, ...]
+    CALLS = "calls"
+    """The first ten orders go by calls, and are compared."""
+    FIRST_JOB = "first job"
+    """The first job is awaited and compared before a second one begins."""
+    OVER = "over"
 
 
 class FirstContact:
@@ -64,62 +58,116 @@ class FirstContact:
     def __init__(
         self,
         policy: StreamPolicy,
-        client: ZohoClient,
+        read_back: ReadBack,
         *,
         lease: Lease,
         ledger: StreamLedger,
-        lookups: LookupResolver,
         workers: RunWorkers,
+        stop: threading.Event,
         compared: int | None,
-        reads_name: bool,
+        expected: int | None,
         clock: Clock = CLOCK,
     ) -> None:
         """`compared` orders were compared by earlier runs; None: no contact is to be made, or it was.
 
-        `reads_name`: the module has a field `Name`.
+        `expected` is how many orders this run will have, as far as that is known.
         """
         self._policy = policy
-        self._client = client
+        self._read_back = read_back
         self._lease = lease
         self._ledger = ledger
-        self._lookups = lookups
         self._workers = workers
-        self._records = RecordsRead(client, policy.module)
-        self._reads_name = reads_name
+        self._stop = stop
         self._clock = clock
-        self._lines: CompiledLines | None = None
         self._compared = compared or 0
+        self._expected = expected
         self._sent: list[Batch] = []
         self._matched: list[Difference] = []
         self._sent_at = 0.0
         self._rounds = 0
-        self.is_open = compared is not None
+        self._taken = 0
+        self._first_job: int | None = None
+        self._sample: Batch | None = None
+        self._phase = Phase.OVER
+        if compared is not None:
+            self._phase = Phase.CALLS if compared < FIRST_ORDERS else Phase.FIRST_JOB
+
+    @property
+    def is_open(self) -> bool:
+        """Whether orders go by `send` of this class still."""
+        return self._phase is not Phase.OVER
 
     def begin_schema(self, lines: CompiledLines | None) -> None:
         """Go on under another schema; what was sent under the one before is compared. Raises as `settle_full`."""
-        self.settle()
-        self._lines = lines
+        self._settle()
+        self._read_back.begin_schema(lines)
+
+    def most(self, batch_orders: int, router: Router) -> int:
+        """With how many orders the next batch is full, where `batch_orders` fill one else.
+
+        The first job is what is left of the load beside full jobs, where that pays: so no further job is paid for it.
+        """
+        if self._phase is Phase.CALLS:
+            return min(self._room, batch_orders)
+        if self._phase is Phase.OVER:
+            return batch_orders
+        if self._first_job is None:
+            left = 0 if self._expected is None else self._expected - self._taken
+            rest = left % batch_orders if left > batch_orders else 0
+            self._first_job = rest if rest and router.goes_by_jobs(rest) else batch_orders
+        return self._first_job
 
     @property
-    def room(self) -> int:
+    def _room(self) -> int:
         """How many orders may still be written before the first ones are compared."""
         return FIRST_ORDERS - self._compared - sum(len(batch.entries) for batch in self._sent) - len(self._matched)
 
-    def send(self, batch: Batch, send: Callable[[Batch, Channel], None]) -> None:
-        """Send some of the first orders, and wait for their outcomes; those that are refused are not counted.
+    def send(self, batch: Batch, router: Router) -> None:
+        """Send some of the first orders, or what may be the first job, and wait for their outcomes.
+
+        Orders that are refused are not counted.
 
         Raises:
+            FirstContactError: what the first job wrote differs, in a way that nobody has accepted.
             ZohoError, DatabaseError, RejectedError: what ends the run.
         """
-        send(batch, Channel.UPSERT)
+        self._taken += len(batch.entries)
+        if self._phase is Phase.FIRST_JOB:
+            self._send_first_job(batch, router)
+            return
+        router.send(batch, Channel.UPSERT)
         self._workers.wait()
         self._rounds += 1
-        known = self._ledger.known_records(batch.entries)
         self._note_others(batch)
-        there = [key for key in batch.entries if key in known and known[key].status is AckStatus.SYNCED]
-        if there:
-            self._sent.append(batch.only(there))
+        there = self._synced(batch)
+        if there.entries:
+            self._sent.append(there)
             self._sent_at = self._clock.seconds()
+
+    def _send_first_job(self, batch: Batch, router: Router) -> None:
+        """Where it goes by a job: wait for it, read a sample of it back, and let the others go."""
+        sample = _sample_of(batch)
+        unique = sample.mapping.matches_by_more and self._policy.operation is Operation.UPSERT
+        by_jobs = router.goes_by_jobs(len(batch.entries))
+        before = self._read_back.keys_there(sample) if unique and by_jobs else None
+        router.send(batch)
+        if not self._workers.jobs.busy:
+            return
+        logger.info(
+            "Stream %r: the first job is awaited and compared, before a second one begins (`first_contact`)",
+            self._policy.stream,
+        )
+        self._workers.wait()
+        written = self._synced(sample)
+        if not written.entries:
+            return  # it was left to the next run, or refused as a whole: the next one shows what jobs do
+        self._sample = written
+        self._judge(self._read_back.differences(self._sample, before), "the first job's orders", "No second job began.")
+        self._phase = Phase.OVER
+
+    def _synced(self, batch: Batch) -> Batch:
+        known = self._ledger.known_records(batch.entries)
+        return batch.only([key for key in batch.entries if key in known and known[key].status is AckStatus.SYNCED])
 
     def _note_others(self, batch: Batch) -> None:
         """Note orders for which the CRM found a record that is another's: a job would have written to it."""
@@ -135,7 +183,9 @@ class FirstContact:
             FirstContactError: what is held differs, in a way that nobody has accepted.
             ZohoError, DatabaseError: they cannot be read, or what was found cannot be noted.
         """
-        if self.is_open and self.room <= 0:
+        if self._phase is not Phase.CALLS:
+            return
+        if self._room <= 0:
             rest = FIRST_CONTACT_SECONDS - (self._clock.seconds() - self._sent_at)
             if rest > 0:
                 logger.info(
@@ -145,98 +195,68 @@ class FirstContact:
                     FIRST_ORDERS,
                     rest,
                 )
-                self._clock.wait(rest, self._client.stop)
-            if self._client.stop.is_set():
+                self._clock.wait(rest, self._stop)
+            if self._stop.is_set():
                 raise stopped()
-            self.settle()
-        elif self.is_open and self._rounds >= ROUNDS:
-            self.is_open = False  # nothing is to be learned from orders that Zoho refuses
+            self._settle()
+        elif self._rounds >= ROUNDS:
+            self._phase = Phase.OVER  # nothing is to be learned from orders that Zoho refuses
 
     def settle_aged(self) -> None:
         """Compare what has lain in the CRM for long enough, without waiting. Raises as `settle_full`."""
-        if self.is_open and self._sent and self._clock.seconds() - self._sent_at >= FIRST_CONTACT_SECONDS:
-            self.settle()
-
-    def settle(self) -> None:
-        """Compare what was sent so far, at once. Raises as `settle_full`."""
-        if not (self.is_open and (self._sent or self._matched)):
-            return
-        batches, self._sent = self._sent, []
-        matched, self._matched = self._matched, []
-        count = sum(len(batch.entries) for batch in batches) + len(matched)
-        found = _kinds([*(each for batch in batches for each in self._differences(batch)), *matched])
-        self._compared += count
-        self.is_open = self._compared < FIRST_ORDERS
-        left = first_contact.note(self._lease, self._compared, {kind: each.keys for kind, each in found.items()})
-        if left:
-            self.is_open = False
-            raise FirstContactError(self._report({kind: found[kind] for kind in left}, count))
-        logger.info(
-            "Stream %r: first contact: %d orders were read back, and hold what was sent%s",
-            self._policy.stream,
-            count,
-            f", but for {len(found)} differences that were accepted" if found else "",
-        )
+        if self._sent and self._clock.seconds() - self._sent_at >= FIRST_CONTACT_SECONDS:
+            self._settle()
 
     def at_end(self) -> Sequence[str]:
-        """Compare what was sent so far, at the end of the run; gives the lines of `FirstContactError`, if any."""
+        """Compare what was sent so far, and the first job once more; gives the lines of `FirstContactError`, if any."""
         try:
-            self.settle()
+            self._settle()
+            if self._sample is not None:
+                self._judge(self._read_back.differences(self._sample), "the first job's orders", "All were sent.")
+            elif self._phase is Phase.FIRST_JOB:
+                first_contact.end(self._lease)  # no job was needed
         except FirstContactError as error:
             return error.lines
         return ()
 
-    def _differences(self, batch: Batch) -> list[Difference]:
-        batch = self._lookups.resolved(batch, Channel.UPSERT)
-        known = self._ledger.known_records(batch.entries)
-        ids = {key: known[key].zoho_id or "" for key in batch.entries if key in known}
-        comparer = RecordComparer(batch.mapping, ignore_empty=self._policy.ignore_empty)
-        own_name = [NAME] if self._reads_name and NAME not in comparer.fields else []
-        held = self._records.by_id(ids.values(), (*comparer.fields, *own_name))
-        there = [key for key in batch.entries if ids.get(key) in held]
-        columns = len(batch.mapping.columns)  # lines stand behind them
-        rows = [batch.entries[key].values[:columns] for key in there]
-        found = comparer.differences(there, rows, [held[ids[key]] for key in there])
-        filled = [
-            Difference(key, NAME, DifferenceKind.FILLED, None, name)
-            for key in there
-            # A record that was there before may have its name from people.
-            if own_name and known[key].action == CREATED and (name := held[ids[key]].get(NAME))
-        ]
-        of_lines = line_differences(self._client, self._lines, batch, {key: ids[key] for key in there})
-        return [*found, *filled, *of_lines]
+    def _settle(self) -> None:
+        """Compare the first orders that were sent so far, at once. Raises as `settle_full`."""
+        if not (self._sent or self._matched):
+            return
+        batches, self._sent = self._sent, []
+        matched, self._matched = self._matched, []
+        count = sum(len(batch.entries) for batch in batches) + len(matched)
+        self._compared += count
+        if self._compared >= FIRST_ORDERS:
+            self._phase = Phase.FIRST_JOB
+        found = [*(each for batch in batches for each in self._read_back.differences(batch)), *matched]
+        self._judge(found, f"the first {count} orders", "No other order was sent.")
 
-    def _report(self, found: Mapping[FieldKind, _Kind], count: int) -> list[str]:
-        stream = self._policy.stream
-        head = ("field", "difference", "sent", "held", "orders", "why that may be")
-        rows = [
-            (
-                name,
-                kind.replace("_", " "),
-                shape_of(each.sample.sent),
-                shape_of(each.sample.held),
-                str(len(each.keys)),
-                WHY[each.sample.kind],
-            )
-            for (name, kind), each in found.items()
-        ]
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows)]
-        what_to_do = (
-            f"`orders-sync accept --stream {stream}` shows the values, and accepts what is right as it is; else change "
-            "the mapping or the CRM. Then run again: it goes on from here"
+    def _judge(self, differences: Sequence[Difference], which: str, how_far: str) -> None:
+        """Note what was found, and end the run where nobody has accepted it.
+
+        Raises:
+            FirstContactError: as it says.
+        """
+        found = by_kind(differences)
+        left = first_contact.note(
+            self._lease,
+            self._compared,
+            {kind: each.keys[:SAMPLE_KEYS] for kind, each in found.items()},
+            is_over=self._sample is not None,
         )
-        return [
-            f"Stream {stream!r}: of the first {count} orders some are not in the CRM as they were sent:",
-            *(f"  {line.rstrip()}" for line in table),
-            f"No other order was sent. {what_to_do}",
-        ]
+        if left:
+            self._phase = Phase.OVER
+            raise FirstContactError(report(self._policy.stream, {kind: found[kind] for kind in left}, which, how_far))
+        logger.info(
+            "Stream %r: first contact: %s were read back, and hold what was sent%s",
+            self._policy.stream,
+            which,
+            f", but for {len(found)} differences that were accepted" if found else "",
+        )
 
 
-def _kinds(found: Iterable[Difference]) -> dict[FieldKind, _Kind]:
-    kinds: dict[FieldKind, _Kind] = {}
-    for each in found:
-        kind = each.field, each.kind.value
-        known = kinds.get(kind)
-        kinds[kind] = _Kind(each, (each.key,)) if known is None else replace(known, keys=(*known.keys, each.key))
-    return kinds
+def _sample_of(batch: Batch) -> Batch:
+    """A hundred orders at even distances: as many as one call reads."""
+    keys = list(batch.entries)
+    return batch.only(keys[:: max(1, len(keys) // CALL_RECORDS)][:CALL_RECORDS])

@@ -121,7 +121,13 @@ class FieldMapping:
     @property
     def matches_by_more(self) -> bool:
         """Whether an upsert could find a record by another unique field than the key."""
-        return any(each.field.unique and each.field != self.key_field for each in self.written)
+        return bool(self.further_unique)
+
+    @property
+    def further_unique(self) -> tuple[str, ...]:
+        """API names of the unique fields that are written beside the key."""
+        names = (each.field.api_name for each in self.written if each.field.unique and each.field != self.key_field)
+        return tuple(names)
 
     @property
     def cells(self) -> tuple[MappedColumn | Constant, ...]:

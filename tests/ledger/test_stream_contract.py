@@ -24,6 +24,7 @@ SCHEMA: dict[str, Any] = {"type": "object", "properties": {"id": {"type": "integ
         Announcement(READ_AFTER, marks_end=True, line_names=("order_id", "id")),
         Announcement(READ_AFTER, ledger_id="1f", stream="orders", source=Source(table="shop.orders")),
         Announcement(READ_AFTER, source=Source(table="orders", filter_mark="f", columns_mark="c")),
+        Announcement(READ_AFTER, expected=60_000),
     ],
 )
 def test_the_target_reads_what_the_tap_announces(announcement: Announcement) -> None:
@@ -54,6 +55,7 @@ def test_a_tap_of_another_kind_announces_nothing() -> None:
         ("x-sync-partition", 3),
         ("x-sync-flag", "synced"),
         ("x-sync-ledger", 7),
+        ("x-sync-expected", "many"),
         ("x-sync-stream", ""),
         ("x-sync-source", "orders"),
         ("x-sync-source", {"filter_mark": "f"}),

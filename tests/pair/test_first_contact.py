@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,3 +100,55 @@ def test_a_kill_between_the_first_orders_and_their_comparison_leaves_the_contact
     assert len(careful.crm()) == 10
     second = careful.run()
     assert (second.code, len(careful.crm())) == (4, 20)
+
+
+JOBS = {"bulk_rows": 100, "bulk_threshold": 20}
+
+
+def test_the_first_job_is_the_remainder_of_the_load_and_is_compared_before_a_second_one_begins(
+    careful: CarefulShop,
+) -> None:
+    careful.insert(keys(250))
+    careful.target_config |= JOBS
+    ended = careful.run()
+    assert ended.code == 0, ended.err
+    careful.assert_all_synced()
+    jobs = sorted(careful.jobs(), key=lambda job: job.intended_at)
+    assert [job.row_count for job in jobs] == [40, 100, 100]
+    assert jobs[0].updated_at <= jobs[1].intended_at
+    assert careful.emulator.admin.stats()["credits"]["by_kind"]["read"] == 3
+
+
+def test_what_only_jobs_do_stops_the_run_before_the_second_one(careful: CarefulShop) -> None:
+    careful.insert(keys(250))
+    careful.target_config |= JOBS
+    careful.alter({"field": "Total_Amount", "does": "round", "value": 1, "by": "jobs"})
+    first = careful.run()
+    assert (first.code, found(first)) == (4, {("Total_Amount", "rounded")})
+    assert [job.row_count for job in careful.jobs()] == [40]
+    assert len(careful.crm()) == 50
+    assert careful.accept("--all").code == 0
+    second = careful.run()
+    assert second.code == 0, second.err
+    assert len(careful.crm()) == 250
+    assert sorted(job.row_count for job in careful.jobs()) == [40, 100, 100]
+
+
+def test_the_first_job_is_compared_once_more_at_the_end(careful: CarefulShop) -> None:
+    careful.insert(keys(250))
+    careful.target_config |= JOBS
+    admin = careful.emulator.admin
+    second_job = admin.add_fault("bulk_create", kind="hold_before", after=1)
+
+    def change_all() -> None:
+        admin.wait_held(second_job)
+        admin.put_records("Orders", [{"parent_id": key, "Status": "Returned"} for key in keys(50)])
+        admin.release(second_job)
+
+    changing = threading.Thread(target=change_all)
+    changing.start()
+    ended = careful.run()
+    changing.join()
+    assert (ended.code, found(ended)) == (4, {("Status", "other choice")})
+    assert len(careful.jobs()) == 3
+    assert set(careful.acks()) == set(keys(250)), "every order is in the CRM and acknowledged"

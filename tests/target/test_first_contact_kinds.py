@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_zoho_crm.delivery import first_contact
-from target_zoho_crm.delivery.first_contact import FirstContactError
+from target_zoho_crm.delivery.contact_report import FirstContactError
 from target_zoho_crm.target import TargetZohoCRM
 from zoho_crm_emulator.control import EmulatorProcess
 from zoho_crm_emulator.emulator import USERS
@@ -62,8 +61,7 @@ def config(emulator: EmulatorProcess, folder: Path, **further: Any) -> dict[str,
         "ack_url": f"sqlite:///{folder}/ledger.sqlite",
         "fields": {"Owner": {}},
         "lines": {"write_to": "subform", "key_property": "line"},
-        **further,
-    }
+    } | further
 
 
 def send(settings: dict[str, Any], count: int) -> None:
@@ -73,7 +71,8 @@ def send(settings: dict[str, Any], count: int) -> None:
     head = {"type": "SCHEMA", "stream": "orders", "schema": {"properties": properties}, "key_properties": ["id"]}
     records = ({"type": "RECORD", "stream": "orders", "record": order(number)} for number in range(count))
     messages = "".join(f"{json.dumps(each)}\n" for each in (head, *records))
-    TargetZohoCRM(config=settings).listen(io.StringIO(messages))
+    given = {name: value for name, value in settings.items() if value is not None}
+    TargetZohoCRM(config=given).listen(io.StringIO(messages))
 
 
 def table(error: FirstContactError) -> dict[str, str]:
@@ -82,20 +81,31 @@ def table(error: FirstContactError) -> dict[str, str]:
     return {name: kind for name, kind, *_ in rows[1:]}
 
 
-@pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], int]]:
-    """What one first contact saw where an org does all of it; and how many orders the CRM had then."""
+def contact(folder: Path, *, by: str, matched: int, count: int, **further: Any) -> tuple[dict[str, str], int]:
+    """What a first contact shows where an org does all of it to writes of one way; and how many orders are written."""
     with EmulatorProcess() as emulator, pytest.MonkeyPatch.context() as patched:
-        folder = tmp_path_factory.mktemp("contact")
+        admin = emulator.admin
         patched.setenv("XDG_CACHE_HOME", str(folder))
         patched.setattr(first_contact, "FIRST_CONTACT_SECONDS", 0.0)
-        emulator.admin.add_field("Orders", "Invoice_No", "text", unique=True)
-        emulator.admin.put_records("Orders", [{"Name": "a person's", "Invoice_No": "I-3"}], user=str(OTHER_USER))
-        emulator.admin.set_alterations("Orders", *({"field": f, **made} for f, _, made in KINDS.values() if made))
+        admin.switch(bulk_duplicate_checks="all")
+        admin.add_field("Orders", "Invoice_No", "text", unique=True)
+        admin.put_records("Orders", [{"Name": "a person's", "Invoice_No": f"I-{matched}"}], user=str(OTHER_USER))
+        admin.set_alterations("Orders", *({"field": f, "by": by, **made} for f, _, made in KINDS.values() if made))
         with pytest.raises(FirstContactError) as stopped:
-            send(config(emulator, folder), 30)
-        ours = [each for each in emulator.admin.records("Orders") if each.get("parent_id")]
-        yield table(stopped.value), len(ours)
+            send(config(emulator, folder, **further), count)
+        return table(stopped.value), sum(bool(each.get("parent_id")) for each in admin.records("Orders"))
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], int]:
+    return contact(tmp_path_factory.mktemp("calls"), by="calls", matched=3, count=30)
+
+
+@pytest.fixture(scope="module")
+def seen_of_jobs(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], int]:
+    """The same of jobs alone; lines follow by jobs of their own."""
+    folder = tmp_path_factory.mktemp("jobs")
+    return contact(folder, by="jobs", matched=23, count=110, bulk_rows=50, bulk_threshold=20, lines=None)
 
 
 @pytest.mark.parametrize("what", KINDS)
@@ -106,6 +116,16 @@ def test_a_difference_is_shown_before_the_eleventh_order_is_written(
     field, kind, _ = KINDS[what]
     assert shown.get(field) == kind
     assert written <= first_contact.FIRST_ORDERS
+
+
+@pytest.mark.parametrize("what", sorted(KINDS.keys() - {"line order"}))
+def test_a_difference_that_only_jobs_make_is_shown_before_the_second_job(
+    what: str, seen_of_jobs: tuple[dict[str, str], int]
+) -> None:
+    shown, written = seen_of_jobs
+    field, kind, _ = KINDS[what]
+    assert shown.get(field) == kind
+    assert written == first_contact.FIRST_ORDERS + 50
 
 
 def test_nothing_else_is_shown(seen: tuple[dict[str, str], int]) -> None:
