@@ -22,6 +22,7 @@ from orders_sync.checks.doctor import doctor
 from orders_sync.config_sources.env_file import load_env_file
 from orders_sync.config_sources.project import Surroundings
 from orders_sync.live_page.ui_command import ui
+from orders_sync.probing.probe_command import probe
 from orders_sync.pushes.push_command import push
 from orders_sync.reporting.history import history
 from orders_sync.reporting.jobs import jobs
@@ -52,6 +53,8 @@ COMMANDS = (
     runs,
     results,
     report,
+    # Ask the org how it answers; with made-up records alone
+    probe,
     # Compare with the CRM; changes nothing unless it is asked to
     audit,
     accept,

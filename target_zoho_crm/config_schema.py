@@ -147,7 +147,14 @@ CONFIG = th.PropertiesList(
         in_payload=False,
         default=ChildRowsPer.FILE.value,
         allowed_values=[each.value for each in ChildRowsPer],
-        description="What `child_rows` is for: a `file`, or each `parent` record.",
+        description="What `child_rows` is for: a `file`, each `parent` record, or a file in one `zip` with these.",
+    ),
+    Setting(
+        "profile",
+        th.StringType,
+        in_payload=False,
+        description="File of `orders-sync probe`, for `bulk_rows`, `child_rows` and `child_rows_per` where they have "
+        "their defaults.",
     ),
     Setting(
         "max_connections",

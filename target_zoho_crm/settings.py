@@ -17,10 +17,12 @@ from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.data_centers import Endpoints, endpoints
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.batch import Channel
+from target_zoho_crm.config_schema import CONFIG
 from target_zoho_crm.history_keeping import HistorySettings
 from target_zoho_crm.lines.line_settings import LinesSettings, read_lines
 from target_zoho_crm.mapping.field_settings import FieldSettings, read_fields
 from target_zoho_crm.mapping.value_tables import with_value_tables
+from target_zoho_crm.org_profile import read_profile
 from target_zoho_crm.stream_policy import ContactMode, OnRejection, OnUnmapped
 from target_zoho_crm.write_settings import WriteSettings
 from target_zoho_crm.writing.delete_settings import DeleteSettings
@@ -80,7 +82,7 @@ class Settings:
         Raises:
             ConfigurationError: a value that the schema allows and that still is of no use.
         """
-        config = with_value_tables(config)
+        config = with_profile(with_value_tables(config))
         urls = {name: config.get(name) for name in ("accounts_url", "api_url", "upload_url")}
         return cls(
             credentials=Credentials(config["client_id"], config["client_secret"], config["refresh_token"]),
@@ -138,6 +140,34 @@ class Settings:
             lines=read_lines(setting("lines")),
             deletes=DeleteSettings.read(setting),
         )
+
+
+_OF_PROFILE = {"bulk_rows": "max_rows", "child_rows": "child_rows", "child_rows_per": "child_rows_per"}
+"""The settings that a profile knows better than their defaults, and the questions that it has them from."""
+
+
+def with_profile(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The config with what the profile that it names has found, where it says nothing but the default.
+
+    Raises:
+        ConfigurationError: the profile cannot be used.
+    """
+    if not config.get("profile"):
+        return config
+    profile = read_profile(Path(config["profile"]))
+    described = CONFIG["properties"]
+    found = {name: profile.positions[of] for name, of in _OF_PROFILE.items() if of in profile.positions}
+    left = {name: value for name, value in found.items() if config[name] == described[name].get("default")}
+    for name, value in left.items():
+        if not _fits(described[name], value):
+            raise configuration_error(OwnCode.BAD_PROFILE, f"{config['profile']}: {value!r} is nothing for `{name}`.")
+    return {**config, **left}
+
+
+def _fits(described: Mapping[str, Any], value: Any) -> bool:
+    if "enum" in described:
+        return value in described["enum"]
+    return type(value) is int and described["minimum"] <= value <= described["maximum"]
 
 
 def default_ledger_url() -> str:

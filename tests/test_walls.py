@@ -50,6 +50,7 @@ TARGET = (
         "batch_file_reader",
         "config_schema",
         "history_keeping",
+        "org_profile",
         "settings",
         "stream_mapping",
         "stream_request",
@@ -70,6 +71,7 @@ COMMAND_LINE = (
     ("comparison",),
     ("actions",),
     ("reporting",),
+    ("probing",),
     ("alerts", "audit", "live_page", "pushes", "set_up", "undoing"),
     ("cli",),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import click
@@ -15,7 +16,9 @@ from zoho_crm_emulator.credits import Edition
 from zoho_crm_emulator.emulator import Emulator, Seconds, Settings
 from zoho_crm_emulator.jobs import Jobs
 from zoho_crm_emulator.oauth import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_REFRESH_TOKEN
+from zoho_crm_emulator.profiles import ProfileError, profiled
 from zoho_crm_emulator.server import open_socket, serve
+from zoho_crm_emulator.switches import Switches
 
 GC_THRESHOLD = (100_000, 50, 50)  # a job makes hundreds of thousands of short-lived objects, none in cycles
 if TYPE_CHECKING:
@@ -75,6 +78,7 @@ class _Saver:
 @click.option("--upload-seconds", default="0", type=Range(), help="How long an upload takes.")
 @click.option("--call-seconds", default="0", type=Range(), help="How long any other call takes.")
 @click.option("--seed", type=int, help="Makes the drawn durations repeatable.")
+@click.option("--profile", type=click.Path(exists=True, dir_okay=False), help="Positions of the switches, as probed.")
 @click.option("--clock", default="real", show_default=True, type=click.Choice(get_args(ClockMode)))
 @click.version_option(package_name="orders-sync")
 def main(
@@ -87,6 +91,7 @@ def main(
     upload_seconds: Seconds,
     call_seconds: Seconds,
     seed: int | None,
+    profile: str | None,
     clock: ClockMode,
 ) -> None:
     """Run a Zoho CRM on loopback: OAuth, metadata, upsert, bulk write, COQL, limits, and faults on demand."""
@@ -94,6 +99,10 @@ def main(
         listener = open_socket(host, port)
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    try:
+        switches = Switches() if profile is None else profiled(Path(profile).read_bytes())
+    except (OSError, ProfileError) as error:
+        raise click.ClickException(f"--profile {profile}: {error}") from None
     settings = Settings(
         data=data,
         edition=edition,
@@ -103,6 +112,7 @@ def main(
         call_seconds=call_seconds,
         seed=seed,
         clock=clock,
+        switches=switches,
     )
     gc.set_threshold(*GC_THRESHOLD)
     emulator = Emulator(settings)

@@ -46,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     call_seconds: Seconds = (0, 0)
     seed: int | None = None
     clock: ClockMode = "real"
+    switches: Switches = Switches()
 
 
 def user_reference(user: int) -> dict[str, str]:
@@ -70,7 +71,7 @@ class Emulator:
         self.calls = CallsAtOnce(self.credits)
         self.faults = Faults()
         self.journal = Journal()
-        self.switches = Switches()
+        self.switches = settings.switches
         self.seed = settings.seed
         self._draws: dict[str, random.Random] = {}
         self.job_seconds = settings.job_seconds
@@ -104,7 +105,7 @@ class Emulator:
         self.credits.set_edition(self.settings.edition, self.settings.users)
         self.calls.reset()
         self.journal.clear()
-        self.switches = Switches()
+        self.switches = self.settings.switches
         self.seed = self.settings.seed
         self._draws.clear()
         self.job_seconds = self.settings.job_seconds

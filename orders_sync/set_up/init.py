@@ -17,6 +17,7 @@ from orders_sync.set_up.field_plan import differently_named
 from orders_sync.set_up.init_plans import ModulePlan, plans_for
 from orders_sync.set_up.new_fields import DECIMALS_MOST, NewField
 from orders_sync.set_up.notify_trigger import Trigger, trigger_of
+from orders_sync.set_up.probe_fields import make_probe_fields
 from sync_ledger.ledger import Ledger
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.errors import ZohoError
@@ -30,6 +31,7 @@ from target_zoho_crm.settings import Settings
 @target_config_option
 @click.option("--all-columns", is_flag=True, help="Make fields also for columns that go nowhere yet.")
 @click.option("--notify", is_flag=True, help="Also the trigger by which PostgreSQL notifies `follow` of changes.")
+@click.option("--probe", metavar="MODULE", help="Only the fields that `orders-sync probe MODULE` needs.")
 @click.option("--dry-run", is_flag=True, help="Show what would be made, and make nothing.")
 @click.option("--yes", is_flag=True, help="Make it without asking.")
 def init(
@@ -38,6 +40,7 @@ def init(
     *,
     all_columns: bool,
     notify: bool,
+    probe: str | None,
     dry_run: bool,
     yes: bool,
 ) -> None:
@@ -47,6 +50,10 @@ def init(
     """
     files = ConfigFiles(tap_config, target_config)
     try:
+        if probe is not None:
+            with open_client(Settings.read(open_target(files).config), CreditMeter()) as client:
+                make_probe_fields(client, probe, dry_run=dry_run, yes=yes)
+            return
         tap, target = open_tap(files), open_target(files)
         settings = Settings.read(target.config)
         ledger = Ledger.open(tap.config.get("ack_url") or tap.config["sqlalchemy_url"], tap.config.get("ack_schema"))

@@ -134,6 +134,8 @@ class OwnCode(CodeRow):
         "Set `lines` in the tap's settings too, and the same property in both; `lines` can be set by stream.")
     NO_SETTINGS = ("NO_SETTINGS", _C, "There are no settings, or their file cannot be read.",
         "Set them in the environment or in .env, or name a config file.")
+    BAD_PROFILE = ("BAD_PROFILE", _C, "The file that `profile` names is no profile that can be used.",
+        "Make it anew by `orders-sync probe`, or leave `profile` away.")
     NO_KEY_FIELD = ("NO_KEY_FIELD", _C, "The module lacks the key field.",
         "`orders-sync init` makes it; or check `key_field`.")
     NO_REFRESH_TOKEN = ("NO_REFRESH_TOKEN", _C, "Zoho took the grant code and gave no refresh token.",

@@ -40,18 +40,20 @@ class ChildRowsPer(StrEnum):
 
     FILE = "file"
     PARENT = "parent"
+    ZIP = "zip"
+    """A file that comes in one zip with its parents', as none of ours does."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChildRows:
-    """How many rows of a subform a job takes: so many a file, or so many of each record."""
+    """How many rows of a subform a job takes: so many a file, so many of each record, or more than we send."""
 
     most: int = CHILD_ROWS
     per: ChildRowsPer = ChildRowsPer.FILE
 
     def of_job(self, bulk_rows: int) -> int:
         """The most rows of one job, where any other job has so many."""
-        return bulk_rows if self.per is ChildRowsPer.PARENT else min(self.most, bulk_rows)
+        return min(self.most, bulk_rows) if self.per is ChildRowsPer.FILE else bulk_rows
 
     @property
     def never_pay(self) -> bool:
