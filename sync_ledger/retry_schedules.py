@@ -46,6 +46,10 @@ FOLLOWED_DATABASE = RetrySchedule(
 )
 AUDIT_LOOKS = RetrySchedule(attempts=5, first_pause=1.0, growth=Growth.DOUBLING, longest_pause=30.0)
 UNDO_LEASE = RetrySchedule(attempts=120, first_pause=5.0)
+PROBE_CALLS = RetrySchedule(attempts=4, first_pause=5.0)
+PROBE_JOBS = RetrySchedule(attempts=70, first_pause=1.0, growth=Growth.DOUBLING, longest_pause=30.0)
+PROBE_SEARCHES = RetrySchedule(attempts=60, first_pause=1.0)
+PROBE_UNKNOWN_JOBS = RetrySchedule(attempts=6, first_pause=10.0, growth=Growth.DOUBLING, longest_pause=120.0)
 
 # Asked for again until it has ended
 
@@ -219,6 +223,10 @@ RETRIES = (
         "it counts as under way",
     ),
     Retry("Acquiring the lease by `undo`, while a run is live", UNDO_LEASE, "undo ends; one more goes on"),
+    Retry("A call of `probe` that Zoho answers with 429", PROBE_CALLS, "the answer is unknown"),
+    Retry("`probe` looks at its jobs", PROBE_JOBS, "the question is not asked; `probe --clean-up` waits for the job"),
+    Retry("`probe` searches for a new record", PROBE_SEARCHES, "the question is not asked"),
+    Retry("`probe` looks for records of a job whose creation had no answer", PROBE_UNKNOWN_JOBS, "it has deleted all"),
 )
 
 POLLS = (

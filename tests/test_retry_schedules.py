@@ -22,6 +22,7 @@ WAITS = frozenset({"wait", "wait_or_stop", "sleep"})
 """Calls that wait; those of `wait` without an argument are for work to end, and are no pauses."""
 
 HANDED_ON = {
+    "orders_sync/probing/pace.py": "waits as long as its caller says",
     "sync_databases/waiting.py": "waits as long as its caller says",
     "sync_databases/writable_database.py": "waits by the schedule that each database brings along",
     "tap_legacy_orders/poll_wakeup.py": "waits as long as its caller says",

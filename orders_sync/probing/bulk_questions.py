@@ -27,6 +27,7 @@ from orders_sync.probing.record_questions import problem
 from orders_sync.probing.request_questions import cost_of
 from orders_sync.probing.value_questions import moment_of
 from orders_sync.probing.verdicts import NotAsked, Verdict, by_value, seen, undecided, unknown
+from sync_ledger.retry_schedules import PROBE_JOBS
 from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.costs import JOB_CREDITS, JOB_ROWS, READ_JOB_CREDITS
 
@@ -275,11 +276,11 @@ def _max_read_rows(bench: Bench) -> Verdict:
     job = found.details.get("id")
     if not isinstance(job, (str, int)):
         return unknown("a bulk read job meets another answer")
-    for wait in (1, 1, 2, 3, 5, *[10] * 60):
+    for number in range(1, PROBE_JOBS.attempts + 1):
         look = bench.wire.bulk("GET", f"read/{job}", credits=0, keep=False)
         if look.status != HTTPStatus.OK or look.item.get("state") in {"COMPLETED", "FAILURE"}:
             break
-        bench.wire.pace.wait(wait)
+        bench.wire.pace.wait(PROBE_JOBS.pause_after(number))
     bench.wire.kept.append(look)
     result = look.item.get("result")
     most = result.get("per_page") if isinstance(result, dict) else None

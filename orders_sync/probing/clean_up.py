@@ -11,12 +11,11 @@ from orders_sync.probing.job_values import ENDS
 from orders_sync.probing.journal import INTENDED
 from orders_sync.probing.scrubbing import PREFIX
 from orders_sync.probing.verdicts import ProbeError
+from sync_ledger.retry_schedules import PROBE_JOBS, PROBE_UNKNOWN_JOBS
 from target_zoho_crm.api.costs import CALL_RECORDS, PAGE_ROWS, upsert_credits
 
 _PRODUCTS = ("Products", "Product_Name")
-_WAITS = (1, 1, 2, 3, 5, *[10] * 60)
 _ROUNDS = 200
-_LOOKS_FOR_UNKNOWN_JOB = (10, 30, 60, 200)
 
 
 def clean_up(bench: Bench) -> int:
@@ -30,8 +29,8 @@ def clean_up(bench: Bench) -> int:
     _wait_for_jobs(bench)
     deleted = _delete_all(bench)
     if INTENDED in bench.journal.jobs:  # it has no id here, and may be at work
-        for seconds in _LOOKS_FOR_UNKNOWN_JOB:
-            bench.wire.pace.wait(seconds)
+        for look in range(1, PROBE_UNKNOWN_JOBS.attempts):
+            bench.wire.pace.wait(PROBE_UNKNOWN_JOBS.pause_after(look))
             deleted += _delete_all(bench)
     bench.journal.forget()
     return deleted
@@ -56,11 +55,11 @@ def _wait_for_jobs(bench: Bench) -> None:
         ProbeError: one does not end.
     """
     for job in [each for each in bench.journal.jobs if each != INTENDED]:
-        for wait in _WAITS:
+        for look in range(1, PROBE_JOBS.attempts + 1):
             found = bench.wire.bulk("GET", f"write/{job}", credits=0, keep=False)
             if found.flat.get("status") in ENDS or found.status in {HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST}:
                 break
-            bench.wire.pace.wait(wait)
+            bench.wire.pace.wait(PROBE_JOBS.pause_after(look))
         else:
             raise ProbeError("A job of the probe has not ended. Clean up again later.")
         bench.journal.ended(job)

@@ -14,10 +14,8 @@ from orders_sync.probing.job_values import ENDS, Job, Sheet
 from orders_sync.probing.request_questions import upload_headers
 from orders_sync.probing.verdicts import NotAsked
 from orders_sync.probing.wire import NO_ANSWER
+from sync_ledger.retry_schedules import PROBE_JOBS
 from target_zoho_crm.api.costs import JOB_CREDITS
-
-_WAITS = (1, 1, 1, 2, 3, 5, *[10] * 12, *[30] * 60)
-"""Seconds between two looks at a job."""
 
 
 def make_job(bench: Bench, operation: str, sheets: Sequence[Sheet], **request: Any) -> Job:
@@ -58,7 +56,7 @@ def wait_for(bench: Bench, *jobs: Job) -> None:
         NotAsked: one has not ended in half an hour.
     """
     began = bench.wire.pace.now()
-    for wait in _WAITS:
+    for look in range(1, PROBE_JOBS.attempts + 1):
         open_ones = [each for each in jobs if each.id is not None and each.document.get("status") not in ENDS]
         for each in open_ones:
             _look(bench, each)
@@ -67,7 +65,7 @@ def wait_for(bench: Bench, *jobs: Job) -> None:
         bench.measures["jobs_at_once"] = max(at_work, bench.measures.get("jobs_at_once", 0))
         if all(each.document.get("status") in ENDS for each in open_ones):
             break
-        bench.wire.pace.wait(wait)
+        bench.wire.pace.wait(PROBE_JOBS.pause_after(look))
     else:
         raise NotAsked("a job has not ended in half an hour; `probe --clean-up` waits for it")
     for each in jobs:

@@ -9,10 +9,9 @@ from orders_sync.probing.fields import KEY, TEXT
 from orders_sync.probing.questions import Calls, Question
 from orders_sync.probing.verdicts import NotAsked, Verdict, seen, unknown
 from orders_sync.probing.wire import Exchange
+from sync_ledger.retry_schedules import PROBE_SEARCHES
 
-_WAITS = (*[1] * 15, *[5] * 12, *[15] * 4)
-"""Seconds between searches for a record that is not seen yet."""
-_SEARCHES = Calls("two records, and searches until they are seen", 2 + len(_WAITS) + 2)
+_SEARCHES = Calls("two records, and searches until they are seen", 3 + PROBE_SEARCHES.attempts)
 
 
 def _search(bench: Bench, criteria: str) -> Exchange:
@@ -27,7 +26,7 @@ def _lag(bench: Bench) -> int:
     bench.seed("shorter", **{TEXT: word})
     bench.seed("longer", **{KEY: key, TEXT: f"{word} more"})
     began = bench.wire.pace.now()
-    for wait in (*_WAITS, 0):
+    for number in range(1, PROBE_SEARCHES.attempts + 1):
         before = len(bench.wire.kept)
         found = _search(bench, f"({KEY}:equals:{key})")
         if found.status == HTTPStatus.OK and found.items:
@@ -35,8 +34,8 @@ def _lag(bench: Bench) -> int:
         if found.status != HTTPStatus.NO_CONTENT:
             raise NotAsked("a search is answered neither with records nor with 204")
         del bench.wire.kept[before:]
-        bench.wire.pace.wait(wait)
-    raise NotAsked(f"no search saw a new record within {sum(_WAITS)} s")
+        bench.wire.pace.wait(PROBE_SEARCHES.pause_after(number))
+    raise NotAsked(f"none of {PROBE_SEARCHES.attempts} searches saw a new record")
 
 
 def _search_lag_seconds(bench: Bench) -> Verdict:

@@ -19,6 +19,7 @@ import requests
 
 from orders_sync.probing.pace import Pace
 from orders_sync.probing.verdicts import NotAsked
+from sync_ledger.retry_schedules import PROBE_CALLS
 from target_zoho_crm.api.auth import TokenSource
 from target_zoho_crm.api.calls import API_VERSION
 from target_zoho_crm.api.codes import ZohoCode
@@ -27,8 +28,6 @@ from target_zoho_crm.api.http_sessions import Session, TokenHeader
 
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
 _SECONDS = (10.0, 300.0)
-_THROTTLED_TRIES = 4
-_THROTTLED_PAUSE = 5.0
 NO_ANSWER = 0
 """The status of a call whose connection broke."""
 
@@ -176,13 +175,13 @@ class Wire:
             raise NotAsked(f"{urlsplit(url).hostname} is no host that the token may be sent to")
         body = content if content is not None else None if sent is None else msgspec.json.encode(sent)
         query = f"?{urlencode(params)}" if params else ""
-        for attempt in range(1, _THROTTLED_TRIES + 1):
+        for attempt in range(1, PROBE_CALLS.attempts + 1):
             self.purse.take(credits)
             found = self._once(method, f"{url}{query}", sent, body, headers or {}, token)
-            if throttled or found.status != HTTPStatus.TOO_MANY_REQUESTS or attempt == _THROTTLED_TRIES:
+            if throttled or found.status != HTTPStatus.TOO_MANY_REQUESTS or PROBE_CALLS.is_over(attempt):
                 break
             self.purse.spent -= credits
-            self.pace.wait(_THROTTLED_PAUSE)
+            self.pace.wait(PROBE_CALLS.pause_after(attempt))
         if keep:
             self.kept.append(found)
         return found
