@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from sync_databases.chunks import lookup_chunks
 from sync_ledger.first_load import has_synced
@@ -37,6 +38,14 @@ class FoundDifference:
     accepted_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """How far a first contact has come: so many orders were compared; `by_other`: a run that lives makes it."""
+
+    compared: int
+    by_other: bool = False
+
+
 def is_awaited(ledger: Ledger, stream: str) -> bool:
     """Whether a stream's first contact is still to be made, or to be ended."""
     table = ledger.tables.contact
@@ -50,27 +59,41 @@ def is_awaited(ledger: Ledger, stream: str) -> bool:
     return not has_synced(ledger, stream) if row is None else row.ended_at is None
 
 
-def begin(lease: Lease) -> int | None:
-    """Begin a stream's first contact, or go on with it. Gives how many orders were compared; None: it needs none."""
+def begin(lease: Lease) -> Begun | None:
+    """Begin a stream's first contact, go on with it, or find that another run makes it; None: it needs none."""
     ledger, table = lease.ledger, lease.ledger.tables.contact
     if not is_awaited(ledger, lease.stream):
         return None
+    which = table.c.stream == lease.stream
 
-    def once() -> int | None:
+    def once() -> Begun | None:
         with lease.timed_transaction(settles=0) as (connection, now):
-            row = connection.execute(sa.select(table).where(table.c.stream == lease.stream)).one_or_none()
+            row = connection.execute(sa.select(table).where(which)).one_or_none()
             if row is None:
                 facts = {"stream": lease.stream, "run_id": lease.run_id, "compared": 0, "began_at": now}
                 connection.execute(sa.insert(table), facts)
-                return 0
+                return Begun(0)
+            if row.ended_at is not None:
+                return None
             compared = int(row.compared)
-            change = sa.update(table).where(table.c.stream == lease.stream)
+            if row.run_id != lease.run_id and _lives(connection, ledger, row.run_id):
+                return Begun(compared, by_other=True)
             if compared >= FIRST_ORDERS and _open(connection, ledger, lease.stream):
                 compared = 0  # what was found may be mended by now: as many others show it
-            connection.execute(change.values(run_id=lease.run_id, compared=compared))
-            return compared
+            claim = sa.update(table).where(which, table.c.run_id == row.run_id)
+            claimed = connection.execute(claim.values(run_id=lease.run_id, compared=compared)).rowcount
+            return Begun(compared, by_other=not claimed)
 
-    return ledger.with_retries(once)
+    try:
+        return ledger.with_retries(once)
+    except IntegrityError:  # another worker began it just now
+        return Begun(0, by_other=True)
+
+
+def _lives(connection: sa.Connection, ledger: Ledger, run_id: str) -> bool:
+    run = ledger.tables.run
+    found = sa.select(run.c.run_id).where(run.c.run_id == run_id, run.c.finished_at.is_(None))
+    return connection.execute(found).first() is not None
 
 
 def note(lease: Lease, compared: int, found: Mapping[FieldKind, Sequence[str]], *, is_over: bool) -> list[FieldKind]:

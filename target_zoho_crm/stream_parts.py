@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sync_ledger import first_contact
 from sync_ledger.leases import Lease
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.limits import CreditMeter
@@ -23,6 +22,7 @@ from target_zoho_crm.confirmation.stream_in_doubt import StreamInDoubt
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.confirmation.sync_flags import SyncFlags
 from target_zoho_crm.confirmation.unattributed_failures import UnattributedFailures
+from target_zoho_crm.delivery.begin_contact import begin_contact
 from target_zoho_crm.delivery.deletions import Deletions
 from target_zoho_crm.delivery.delivery import Delivery, Sift
 from target_zoho_crm.delivery.early_refusals import EarlyRefusals
@@ -178,7 +178,7 @@ class SharedParts:
             ledger=ledger,
             workers=self._workers,
             stop=self._client.stop,
-            compared=first_contact.begin(lease) if careful else None,
+            compared=begin_contact(lease, self._client.stop) if careful else None,
             expected=expected,
         )
 

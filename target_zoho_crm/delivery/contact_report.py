@@ -52,12 +52,16 @@ def report(stream: str, found: Mapping[FieldKind, FoundKind], which: str, how_fa
     ]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows)]
-    what_to_do = (
-        f"`orders-sync accept --stream {stream}` shows the values, and accepts what is right as it is; else change the "
-        "mapping or the CRM. Then run again: it goes on from here"
-    )
     return [
         f"Stream {stream!r}: of {which} some are not in the CRM as they were sent:",
         *(f"  {line.rstrip()}" for line in table),
-        f"{how_far} {what_to_do}",
+        f"{how_far} {what_to_do(stream)}",
     ]
+
+
+def what_to_do(stream: str) -> str:
+    """The way out, for the end of a line."""
+    return (
+        f"`orders-sync accept --stream {stream}` shows the values, and accepts what is right as it is; else change the "
+        "mapping or the CRM. Then run again: it goes on from here"
+    )

@@ -112,6 +112,9 @@ class FirstContact:
         if self._phase is Phase.OVER:
             return batch_orders
         if self._first_job is None:
+            if not router.goes_by_jobs(batch_orders):
+                self._end()  # no batch goes by a job
+                return batch_orders
             left = 0 if self._expected is None else self._expected - self._taken
             rest = left % batch_orders if left > batch_orders else 0
             self._first_job = rest if rest and router.goes_by_jobs(rest) else batch_orders
@@ -214,10 +217,14 @@ class FirstContact:
             if self._sample is not None:
                 self._judge(self._read_back.differences(self._sample), "the first job's orders", "All were sent.")
             elif self._phase is Phase.FIRST_JOB:
-                first_contact.end(self._lease)  # no job was needed
+                self._end()  # no job was needed
         except FirstContactError as error:
             return error.lines
         return ()
+
+    def _end(self) -> None:
+        first_contact.end(self._lease)
+        self._phase = Phase.OVER
 
     def _settle(self) -> None:
         """Compare the first orders that were sent so far, at once. Raises as `settle_full`."""
