@@ -10,6 +10,7 @@ from orders_sync.checks.crm_checks import CrmChecks
 from orders_sync.checks.findings import Finding, Findings, Result
 from orders_sync.checks.flag_checks import check_flag_column
 from orders_sync.checks.legacy_checks import check_ledger, check_orders, check_settings
+from orders_sync.checks.other_clients import check_other_clients
 from orders_sync.checks.set_up_checks import check_set_up, check_written_orders
 from orders_sync.checks.settings_view import FoundSettings, display_settings, find_settings
 from orders_sync.config_sources.configs import ConfigFiles, Named
@@ -66,6 +67,8 @@ def check_setup(files: ConfigFiles) -> Findings:
     crm.run(target)
     check_set_up(findings, tap, target, table, crm.org_id)
     check_written_orders(findings, tap, target, crm.mapped)
+    if crm.mapped is not None:
+        check_other_clients(findings, tap, target)
     return findings
 
 

@@ -71,7 +71,7 @@ def check_written_orders(
     """Say which orders were written before a field was mapped; what cannot be read was said by other checks."""
     if tap is None or target is None or mapped is None or target.config.get("ack_url") is None:
         return
-    with suppress(*EXPECTED), _ledger_of(Settings.read(target.config)) as ledger:
+    with suppress(*EXPECTED), ledger_of(Settings.read(target.config)) as ledger:
         if ledger is None:
             return
         with ledger.connect() as connection:
@@ -82,7 +82,7 @@ def check_written_orders(
 
 
 @contextmanager
-def _ledger_of(settings: Settings) -> Iterator[Ledger | None]:
+def ledger_of(settings: Settings) -> Iterator[Ledger | None]:
     """The target's ledger, if it is there and up to date."""
     ledger = Ledger.open(str(settings.ack_url), settings.ack_schema)
     try:
@@ -96,7 +96,7 @@ def _ledger_of(settings: Settings) -> Iterator[Ledger | None]:
 
 
 def _differences(tap: TapLegacyOrders, settings: Settings, table: OrdersTable, org: str | None) -> Sequence[str]:
-    with _ledger_of(settings) as ledger:
+    with ledger_of(settings) as ledger:
         if ledger is None:
             return ()
         return set_up_differences(ledger, tap.stream_name, settings.stream(tap.stream_name), table, org)

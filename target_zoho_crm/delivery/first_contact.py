@@ -138,6 +138,8 @@ class FirstContact:
         if self._phase is Phase.FIRST_JOB:
             self._send_first_job(batch, router)
             return
+        if self._compared + self._rounds == 0 and batch.entries and self._policy.operation is not Operation.UPDATE:
+            self._look_for_another_ledger(batch)
         router.send(batch, Channel.UPSERT)
         self._workers.wait()
         self._rounds += 1
@@ -146,6 +148,20 @@ class FirstContact:
         if there.entries:
             self._sent.append(there)
             self._sent_at = self._clock.seconds()
+
+    def _look_for_another_ledger(self, batch: Batch) -> None:
+        """Say that orders of which this ledger knows nothing were written with its rights: it seems not to be kept."""
+        written = self._read_back.written_by_us_of_late(batch)
+        if written:
+            logger.warning(
+                "Stream %r: %d of its first %d orders are in module %s already, written within a day by this token's "
+                "user, and this ledger knows of none: another ledger writes there, or this one is not kept from run "
+                "to run (`ack_url`), or was forgotten",
+                self._policy.stream,
+                written,
+                len(batch.entries),
+                self._policy.module,
+            )
 
     def _send_first_job(self, batch: Batch, router: Router) -> None:
         """Where it goes by a job: wait for it, read a sample of it back, and let the others go."""

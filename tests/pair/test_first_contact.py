@@ -13,6 +13,8 @@ import pytest
 from careful_shop import FIRST, CarefulShop, found
 from pair_of_plugins import Finished, Shop
 
+from zoho_crm_emulator.emulator import USERS
+
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
@@ -178,3 +180,16 @@ def test_of_several_workers_one_makes_first_contact_and_the_others_wait_for_it(c
     assert careful.accept("--all").code == 0
     assert [ended.code for ended in workers(careful)] == [0, 0, 0]
     assert len(careful.crm()) == 90
+
+
+def test_a_ledger_that_is_not_kept_is_named(careful: CarefulShop) -> None:
+    careful.insert(keys(12))
+    first = careful.run()
+    assert (first.code, "not kept" in first.err) == (0, False), first.err
+    careful.emulator.admin.put_records("Orders", [{"parent_id": "SO-1"}], user=str(next(reversed(USERS))))
+    ledger = f"sqlite:///{careful.folder}/new.sqlite"
+    again = replace(careful, folder=careful.folder / "again", ack_url=ledger)
+    again.folder.mkdir()
+    ended = again.run()
+    assert "9 of its first 10 orders are in module Orders already, written within a day" in ended.err
+    assert ended.code == 0, ended.err
