@@ -44,7 +44,7 @@ DRAW = 1
 
 help:
 	@echo "make demo      60,000 orders from a made-up shop into the Zoho CRM emulator, by meltano run"
-	@echo "make test      the tests but what is left to nightly, and 320 histories of faults"
+	@echo "make test      the tests but what is left to nightly, and 200 histories of faults"
 	@echo "make nightly   what takes hours: deeper tests, faults, histories, mutants; a second call goes on (SEEDS=, HOURS=)"
 	@echo "make faults    every fault on real processes and each engine, with a table; about 15 minutes"
 	@echo "make sleeps    200 runs with one process stopped for 20 to 130 s; a second call goes on (SLEEPS=, JOBS=, SEED=)"
@@ -79,9 +79,9 @@ demo: install
 
 test:
 	@$(PYTHON) -m scripts.environment dev
-	$(BIN)/python -m pytest -n 5 --dist worksteal --one-engine --junitxml=.pytest_cache/report.xml
+	$(BIN)/python -m pytest -n 5 --dist worksteal --brief --junitxml=.pytest_cache/report.xml
 	@$(BIN)/python -m scripts.skipped_engines .pytest_cache/report.xml
-	@$(SIMULATION) --seeds 300 --fresh 20 --brief
+	@$(SIMULATION) --seeds 180 --fresh 20 --brief
 
 nightly:
 	@$(PYTHON) -m scripts.environment dev

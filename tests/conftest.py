@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import zlib
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = ["engine_url", "mariadb_url", "postgresql_url", "sqlite_url"]
 
+TOGETHER = frozenset({"faults", "orders_sync", "pair", "target"})
+"""Folders of tests that try the parts together; those of one part's SQL run on each engine."""
+
+SLOW = frozenset({"faults", "pair"})
+"""Folders in which one set of values takes seconds."""
+
+SETS_MOST = 2
+"""Sets of values of one of their tests that `make test` tries; `make nightly` tries all."""
+
 # A loaded machine is slower, not wrong: no example has a time limit, and none is called slow.
 hypothesis.settings.register_profile("usual", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("usual")
@@ -31,9 +41,9 @@ hypothesis.settings.load_profile("usual")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--one-engine",
+        "--brief",
         action="store_true",
-        help="try each test of tap and target together, and of the commands, on one engine that its name draws",
+        help="try each test of the parts together on one engine, and with few of its sets of values; names draw which",
     )
 
 
@@ -41,9 +51,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = []
     if os.environ.get("NIGHTLY") != "all":
         left_out += [item for item in items if item.get_closest_marker("nightly")]
-    if config.getoption("--one-engine"):
+    if config.getoption("--brief"):
         at_hand = ENGINES if servers.answers(servers.MARIADB_PORT) else ENGINES[:2]
-        left_out += [item for item in items if is_of_other_engine(item, at_hand)]
+        left_out += [item for item in items if item.path.parent.name in TOGETHER and is_of_other_engine(item, at_hand)]
+        gone = set(left_out)
+        left_out += beyond_few([item for item in items if item.path.parent.name in SLOW and item not in gone])
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         gone = set(left_out)
@@ -51,11 +63,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def is_of_other_engine(item: pytest.Item, at_hand: Sequence[str]) -> bool:
-    """Whether a test of the parts together, not of one part's SQL, is tried on another engine than this."""
+    """Whether a test is tried on another engine than this."""
     engine = item.callspec.params.get("engine_url") if hasattr(item, "callspec") else None
-    if engine is None or item.path.parent.name not in {"pair", "orders_sync", "target"}:
-        return False
-    return bool(engine != at_hand[zlib.crc32(f"{item.path.name}::{item.originalname}".encode()) % len(at_hand)])
+    return bool(
+        engine is not None and engine != at_hand[_drawn(f"{item.path.name}::{item.originalname}") % len(at_hand)]
+    )
+
+
+def beyond_few(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The items of each test beyond `SETS_MOST`; which ones, their names draw."""
+    by_test = defaultdict[str, list[pytest.Item]](list)
+    for item in items:
+        by_test[item.nodeid.partition("[")[0]].append(item)
+    drawn = [sorted(of_test, key=lambda item: _drawn(item.name)) for of_test in by_test.values()]
+    return [item for of_test in drawn for item in of_test[SETS_MOST:]]
+
+
+def _drawn(name: str) -> int:
+    return zlib.crc32(name.encode())
 
 
 def pytest_unconfigure() -> None:

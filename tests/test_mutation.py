@@ -206,11 +206,13 @@ def test_a_test_that_fails_kills_and_is_named(shop: Path) -> None:
     assert (verdict.fate, verdict.by) == ("killed", TEST)
 
 
+@pytest.mark.nightly
 def test_what_cannot_be_imported_is_dead(shop: Path) -> None:
     verdict = judged(shop, SHOP.replace("= 3", '= 3 % "x"'), [TEST])
     assert (verdict.fate, verdict.by) == ("killed", "tests/shop/test_shop.py")
 
 
+@pytest.mark.nightly
 def test_a_mutant_that_changes_the_names_of_tests_is_dead(shop: Path) -> None:
     _, text = mutant("NumberReplacer", "LIMIT: int")
     verdict = judged(shop, text, [TEST.replace("[4]", "[9]")])
@@ -234,6 +236,7 @@ def test_what_hangs_is_ended_and_not_called_killed(shop: Path, monkeypatch: pyte
     assert verdict.fate == "out of time"
 
 
+@pytest.mark.nightly
 def test_a_test_that_is_not_there_is_an_error_and_kills_nothing(shop: Path) -> None:
     with pytest.raises(trial.TrialError):
         judged(shop, SHOP, ["tests/shop/test_shop.py::test_of_yesterday"])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import random
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
+from depth import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -133,7 +133,7 @@ def almost_timestamps(draw: st.DrawFn) -> str:
     return "".join(text)
 
 
-@settings(max_examples=3_000 if os.environ.get("NIGHTLY") == "all" else 500, deadline=None)
+@settings(max_examples=examples(500, 3_000), deadline=None)
 @given(st.text(max_size=30) | almost_timestamps())
 def test_every_short_way_says_what_the_reader_says(text: str) -> None:
     read = read_timestamp(text)

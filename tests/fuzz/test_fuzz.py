@@ -9,12 +9,13 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from depth import examples
 from fuzz.engine import PARSERS, Findings, corpus, guarded, inputs, parser
 
-RUNS = {"singer_messages": 500, "tap_inputs": 120, "callback_bodies": 400}
+RUNS = {"singer_messages": examples(250, 500), "tap_inputs": examples(60, 120), "callback_bodies": examples(200, 400)}
 """Whole runs of a plugin, and commits, take longer than single answers."""
 
-OTHER_RUNS = 2_500
+OTHER_RUNS = examples(1_250, 2_500)
 CORPUS_BYTES_MOST = 20_000
 
 

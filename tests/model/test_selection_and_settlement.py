@@ -6,7 +6,6 @@ die and sleep at any step. `NIGHTLY=all pytest tests/model` looks longer.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 import pytest
+from depth import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
@@ -361,6 +361,4 @@ class SelectionAndSettlement(LegacyTable):
 
 
 TestSelectionAndSettlement = SelectionAndSettlement.TestCase
-TestSelectionAndSettlement.settings = settings(
-    stateful_step_count=40, deadline=None, max_examples=5_000 if os.environ.get("NIGHTLY") == "all" else 40
-)
+TestSelectionAndSettlement.settings = settings(stateful_step_count=40, deadline=None, max_examples=examples(40, 5_000))

@@ -88,6 +88,7 @@ def test_doctor_plan_status_problems_and_retry_agree_with_meltano_run(
     assert recorder.hosts == set()
 
 
+@pytest.mark.nightly
 def test_meltano_invoke_gives_the_same_command_the_same_project(project: MeltanoProject) -> None:
     def add(content: Any) -> None:
         utility = {"name": "orders-sync", "namespace": "orders_sync", "executable": str(BIN / "orders-sync")}

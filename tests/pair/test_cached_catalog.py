@@ -65,6 +65,7 @@ def add_gift(shop: Shop) -> None:
     shop.emulator.admin.add_field("Orders", "Gift", "text")
 
 
+@pytest.mark.nightly
 def test_a_project_that_keeps_its_catalog_reads_a_new_column_and_resends_what_lacks_it(
     shop: Shop, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from depth import examples
 from engine_fixtures import fresh_database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -41,7 +42,7 @@ def _expected(ack: Ack | None) -> bool:
     return ack.status is not AckStatus.SUBMITTED and not ack.current
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(20, 200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(orders=orders, size=st.integers(1, 5), elsewhere=st.booleans())
 def test_exactly_the_unsynced_orders_are_streamed_and_none_left_out_is_passed(
     orders: list[tuple[float | None, Ack | None]],
@@ -79,7 +80,7 @@ def test_exactly_the_unsynced_orders_are_streamed_and_none_left_out_is_passed(
             assert reached is None or all(reached <= moment for moment in left_out if moment)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(15, 100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(orders=orders, flagged=st.sets(st.integers(0, 11)), size=st.integers(1, 5), elsewhere=st.booleans())
 def test_by_flag_exactly_the_unflagged_orders_are_streamed_that_no_ack_holds_back(
     orders: list[tuple[float | None, Ack | None]],

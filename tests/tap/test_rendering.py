@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+from depth import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_up_tables import INSERT, TABLES, contents, lines, row
@@ -20,7 +21,9 @@ def table(request: pytest.FixtureRequest) -> sa.Engine:
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(8, 40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_both_ways_give_the_same_bytes(table: sa.Engine, data: st.DataObject) -> None:
@@ -37,7 +40,9 @@ def test_both_ways_give_the_same_bytes(table: sa.Engine, data: st.DataObject) ->
 
 
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(5, 25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_a_content_is_the_same_on_both_ways_and_in_pages_of_any_size(table: sa.Engine, data: st.DataObject) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
+from depth import examples
 from every_type import FIELDS, LINKED, OPTIONS, add_module, add_multiple, stored
 from made_up_values import HOWS, TAME, links_of, records_of, values_of
 
@@ -18,7 +19,7 @@ from target_zoho_crm.target import TargetZohoCRM
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
-RECORDS = 2_000
+RECORDS = examples(1_000, 10_000)
 CHANNELS = {"By_Call": "upsert", "By_Job": "bulk_write"}
 ENCODER = msgspec.json.Encoder(decimal_format="number")
 Fate = tuple[str, str | None, frozenset[str]]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from datetime import timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from depth import examples
 from every_type import FIELDS, LINKED, OPTIONS, add_module, add_multiple
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
 MODULE = "Compared"
-RECORDS = 300 if os.environ.get("NIGHTLY") == "all" else 60
+RECORDS = examples(40, 300)
 USERS = ["4876876000000000301", "4876876000000000302"]
 SETTINGS = {"Account": {}, "Clerk": {}, "Owner": {}, **{name: {} for name in LINKED}, **OPTIONS}
 EQUAL, DIFFERENT, NOT_COMPARABLE = Verdict.EQUAL, Verdict.DIFFERENT, Verdict.NOT_COMPARABLE

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from depth import examples
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -101,7 +102,7 @@ def found(emulator: EmulatorProcess, ledger_url: str) -> Any:
 
 @pytest.mark.parametrize("on_missing", ["reject", "create", "null"])
 @settings(
-    max_examples=6,
+    max_examples=examples(4, 25),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
