@@ -44,18 +44,12 @@ class Pair:
 
     def stop(self, shop: Shop) -> None:
         """Stop the target, but not in a transaction: an SQLite file stays locked until it goes on."""
-        engine = sa.create_engine(shop.ack_url, connect_args={"timeout": 0.1})
         while True:
             os.kill(self.target.pid, signal.SIGSTOP)
             self.wait_until_stopped()
-            try:
-                with engine.connect() as connection:
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-            except sa.exc.OperationalError:
-                os.kill(self.target.pid, signal.SIGCONT)
-            else:
-                engine.dispose()
+            if not is_locked(shop.ack_url):
                 return
+            os.kill(self.target.pid, signal.SIGCONT)
 
     def wait_until_stopped(self) -> None:
         self._wait_until(lambda: state_of(self.target.pid) == "T")
@@ -102,6 +96,21 @@ def _begin(shop: Shop, minute: float, program: Sequence[str | Path], tap_stops: 
     assert tap.stdout is not None
     tap.stdout.close()
     return Pair(shop, tap, target)
+
+
+def is_locked(url: str) -> bool:
+    """Whether a transaction has an SQLite file to itself; other databases go on with what it does not touch."""
+    if not url.startswith("sqlite"):
+        return False
+    engine = sa.create_engine(url, connect_args={"timeout": 0.1})
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except sa.exc.OperationalError:
+        return True
+    finally:
+        engine.dispose()
+    return False
 
 
 def state_of(pid: int) -> str:

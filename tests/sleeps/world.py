@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from flag_shop import FlagShop
 from own_servers import OwnServer, own_server
 from pair_of_plugins import Shop
 from shop_with_lines import ShopWithLines
+from sleeping_pair import is_locked, state_of
 
 from scripts import servers
 from sleeps.plan import Plan
@@ -48,9 +50,23 @@ class World:
     holder: subprocess.Popen[str] | None = None
 
     def stop(self) -> bool:
-        """Stop whom the plan says; False where they have ended. A tap may end long before its target."""
-        self.stopped = [pid for pid in self._processes() if _signalled(pid, signal.SIGSTOP)]
-        return bool(self.stopped)
+        """Stop whom the plan says; False where they have ended. A tap may end long before its target.
+
+        Where a second run has to go through meanwhile, nobody stops in a transaction that keeps it out.
+        """
+        while True:
+            self.stopped = [pid for pid in self._processes() if _signalled(pid, signal.SIGSTOP)]
+            if not (self.stopped and self.plan.until_through and self._keeps_all_out()):
+                return bool(self.stopped)
+            self.wake()
+
+    def _keeps_all_out(self) -> bool:
+        if self.plan.who not in {"tap", "target", "tap and target"}:
+            return False
+        for pid in self.stopped:
+            while state_of(pid) not in {"T", "Z"}:
+                time.sleep(0.01)
+        return is_locked(self.shop.ack_url)
 
     def _processes(self) -> list[int]:
         who = self.plan.who
