@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -18,9 +19,13 @@ from sync_databases.chunks import lookup_chunks
 from sync_ledger.first_load import has_synced
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
+from sync_ledger.partitions import Partition
+from sync_ledger.retry_schedules import FIRST_CONTACT_STAGGERED_SECONDS
 
 FIRST_ORDERS = 10
 """So many orders are read back and compared before the others go."""
+
+_STAGGERED = timedelta(seconds=FIRST_CONTACT_STAGGERED_SECONDS)
 
 FieldKind = tuple[str, str]
 """A field's API name and a kind of difference."""
@@ -38,12 +43,22 @@ class FoundDifference:
     accepted_at: datetime | None
 
 
+class By(Enum):
+    """Who makes a first contact."""
+
+    US = "us"
+    ANOTHER = "another"
+    """Another worker's run, which lives."""
+    STOPPED = "stopped"
+    """Another worker just did, and found what nobody has accepted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """How far a first contact has come: so many orders were compared; `by_other`: a run that lives makes it."""
+    """How far a first contact has come: so many orders were compared."""
 
     compared: int
-    by_other: bool = False
+    by: By = By.US
 
 
 def is_awaited(ledger: Ledger, stream: str) -> bool:
@@ -77,17 +92,26 @@ def begin(lease: Lease) -> Begun | None:
                 return None
             compared = int(row.compared)
             if row.run_id != lease.run_id and _lives(connection, ledger, row.run_id):
-                return Begun(compared, by_other=True)
-            if compared >= FIRST_ORDERS and _open(connection, ledger, lease.stream):
+                return Begun(compared, By.ANOTHER)
+            if (found_at := _open_since(connection, ledger, lease.stream)) is not None:
+                if now - found_at < _STAGGERED and not _is_of(connection, ledger, row.run_id, lease.partition):
+                    return Begun(compared, By.STOPPED)
                 compared = 0  # what was found may be mended by now: as many others show it
             claim = sa.update(table).where(which, table.c.run_id == row.run_id)
             claimed = connection.execute(claim.values(run_id=lease.run_id, compared=compared)).rowcount
-            return Begun(compared, by_other=not claimed)
+            return Begun(compared, By.US if claimed else By.ANOTHER)
 
     try:
         return ledger.with_retries(once)
     except IntegrityError:  # another worker began it just now
-        return Begun(0, by_other=True)
+        return Begun(0, By.ANOTHER)
+
+
+def _is_of(connection: sa.Connection, ledger: Ledger, run_id: str, partition: Partition) -> bool:
+    """Whether a run was of this partition."""
+    run = ledger.tables.run
+    name = connection.execute(sa.select(run.c.partition_name).where(run.c.run_id == run_id)).scalar()
+    return name == partition.name
 
 
 def _lives(connection: sa.Connection, ledger: Ledger, run_id: str) -> bool:
@@ -214,7 +238,9 @@ def _accepted(connection: sa.Connection, ledger: Ledger, stream: str) -> frozens
     return frozenset((field, kind) for field, kind in rows)
 
 
-def _open(connection: sa.Connection, ledger: Ledger, stream: str) -> bool:
+def _open_since(connection: sa.Connection, ledger: Ledger, stream: str) -> datetime | None:
+    """When the differences were found that nobody has accepted; None where there are none."""
     table = ledger.tables.difference
-    query = sa.select(table.c.kind).where(table.c.stream == stream, table.c.accepted_at.is_(None)).limit(1)
-    return connection.execute(query).first() is not None
+    query = sa.select(sa.func.max(table.c.found_at)).where(table.c.stream == stream, table.c.accepted_at.is_(None))
+    found: datetime | None = connection.execute(query).scalar()
+    return found

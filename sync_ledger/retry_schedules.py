@@ -97,6 +97,7 @@ SHARE_KEPT_SECONDS = 30.0
 MISSING_PARENT_SECONDS = 60.0
 FIRST_CONTACT_SECONDS = 10.0
 FIRST_CONTACT_LOOK_SECONDS = 2.0
+FIRST_CONTACT_STAGGERED_SECONDS = 60.0
 BUSY_FLUSH_SECONDS = 0.02
 INPUT_CHECK_SECONDS = 0.5
 CALL_STOP_CHECK_SECONDS = 0.1
@@ -265,6 +266,10 @@ INTERVALS = (
     ("With `max_age_seconds`, without a token: checks whether another process has one", TOKEN_CHECK_SECONDS),
     ("A parent record that was not found is looked up again", MISSING_PARENT_SECONDS),
     ("The first ten orders of a stream are read back (`first_contact`)", FIRST_CONTACT_SECONDS),
+    (
+        "After a first contact that found differences: workers of other partitions stop too",
+        FIRST_CONTACT_STAGGERED_SECONDS,
+    ),
     ("Checks whether the worker that makes the first contact has made it", FIRST_CONTACT_LOOK_SECONDS),
     ("Checks whether a call that delays waiting records has ended (`max_age_seconds`)", BUSY_FLUSH_SECONDS),
     ("Without input: checks whether records have waited long enough, and whether to stop", INPUT_CHECK_SECONDS),

@@ -7,6 +7,7 @@ import threading
 
 from sync_databases.waiting import CLOCK, Clock
 from sync_ledger import first_contact
+from sync_ledger.first_contact import By
 from sync_ledger.leases import Lease
 from sync_ledger.partitions import WHOLE
 from sync_ledger.retry_schedules import FIRST_CONTACT_LOOK_SECONDS
@@ -27,12 +28,7 @@ def begin_contact(lease: Lease, stop: threading.Event, clock: Clock = CLOCK) -> 
         ZohoError: the run was asked to stop meanwhile.
     """
     waited = False
-    while True:
-        begun = first_contact.begin(lease)
-        if begun is None:
-            return None
-        if not begun.by_other:
-            break
+    while (begun := first_contact.begin(lease)) is not None and begun.by is By.ANOTHER:
         if not waited:
             logger.info("Stream %r: another worker makes the first contact; this one waits for it", lease.stream)
         waited = True
@@ -40,9 +36,11 @@ def begin_contact(lease: Lease, stop: threading.Event, clock: Clock = CLOCK) -> 
         clock.wait(FIRST_CONTACT_LOOK_SECONDS, stop)
         if stop.is_set():
             raise stopped()
-    found = first_contact.differences_of(lease.ledger, lease.stream) if waited else []
-    left = [f"{each.field} ({each.kind})" for each in found if each.accepted_at is None]
-    if left:
-        what = f"the first orders, of another worker, are not in the CRM as they were sent, in {', '.join(left)}"
+    if begun is None:
+        return None
+    if begun.by is By.STOPPED:
+        found = first_contact.differences_of(lease.ledger, lease.stream)
+        names = ", ".join(f"{each.field} ({each.kind})" for each in found if each.accepted_at is None)
+        what = f"the first orders, of another worker, are not in the CRM as they were sent, in {names}"
         raise FirstContactError([f"Stream {lease.stream!r}: {what}; nothing was sent. {what_to_do(lease.stream)}"])
     return begun.compared

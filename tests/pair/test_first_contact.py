@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import forked
 import pytest
 from careful_shop import FIRST, CarefulShop, found
-from pair_of_plugins import Finished, Shop
+from click.testing import CliRunner
+from pair_of_plugins import Finished, Shop, start
 
+from orders_sync.cli import main
 from zoho_crm_emulator.emulator import USERS
 
 if TYPE_CHECKING:
@@ -58,6 +62,36 @@ def test_a_difference_stops_the_run_before_the_eleventh_order_until_a_person_acc
     assert "first contact" not in third.err
 
 
+@pytest.mark.nightly
+def test_an_audit_does_not_count_what_was_accepted(careful: CarefulShop) -> None:
+    careful.insert(keys(12))
+    careful.alter({"field": "Total_Amount", "does": "round", "value": 1})
+    careful.run()
+    tap, target = map(str, careful.configs())
+    audit = ["audit", "--tap-config", tap, "--target-config", target]
+    assert "10 differs" in CliRunner().invoke(main, audit).output
+    assert careful.accept("--all").code == 0
+    careful.run()
+    assert CliRunner().invoke(main, audit).exit_code == 0
+
+
+def test_the_wait_for_the_first_orders_ends_when_the_run_is_asked_to_stop(careful: CarefulShop) -> None:
+    careful.insert(keys(12))
+    tap, target = careful.configs()
+    source = start(forked.command("tap-legacy-orders", ["--config", tap]))
+    sink = start(forked.command("target-zoho-crm", ["--config", target]), stdin=source.stdout)
+    assert source.stdout is not None
+    assert source.stderr is not None
+    assert sink.stderr is not None
+    source.stdout.close()
+    log = next(line for line in sink.stderr if "they are read back in" in line)
+    sink.send_signal(signal.SIGTERM)
+    sink.communicate()
+    source.communicate()
+    assert sink.returncode == 128 + signal.SIGTERM, log
+    assert len(careful.crm()) == 10
+
+
 def test_without_a_difference_the_others_follow_in_the_same_run_for_one_credit_more(careful: CarefulShop) -> None:
     careful.insert(keys(30))
     ended = careful.run()
@@ -68,6 +102,7 @@ def test_without_a_difference_the_others_follow_in_the_same_run_for_one_credit_m
     assert (spent["write"], spent["read"]) == (3, 1)
 
 
+@pytest.mark.nightly
 def test_fewer_orders_are_compared_at_the_end_of_their_run_and_the_next_run_goes_on_to_ten(
     careful: CarefulShop,
 ) -> None:
@@ -96,6 +131,7 @@ def test_a_ledger_of_before_meets_none_of_it(careful: CarefulShop) -> None:
     assert "first contact" not in ended.err
 
 
+@pytest.mark.nightly
 def test_a_kill_between_the_first_orders_and_their_comparison_leaves_the_contact_to_the_next_run(
     careful: CarefulShop,
 ) -> None:
@@ -139,6 +175,7 @@ def test_what_only_jobs_do_stops_the_run_before_the_second_one(careful: CarefulS
     assert sorted(job.row_count for job in careful.jobs()) == [40, 100, 100]
 
 
+@pytest.mark.nightly
 def test_the_first_job_is_compared_once_more_at_the_end(careful: CarefulShop) -> None:
     careful.insert(keys(250))
     careful.target_config |= JOBS
@@ -170,6 +207,7 @@ def workers(shop: CarefulShop, of: int = 3) -> list[Finished]:
         return list(threads.map(Shop.run, own))
 
 
+@pytest.mark.nightly
 def test_of_several_workers_one_makes_first_contact_and_the_others_wait_for_it(careful: CarefulShop) -> None:
     careful.insert(keys(90))
     careful.alter({"field": "Customer_Name", "does": "set", "value": "nobody"})
@@ -182,6 +220,7 @@ def test_of_several_workers_one_makes_first_contact_and_the_others_wait_for_it(c
     assert len(careful.crm()) == 90
 
 
+@pytest.mark.nightly
 def test_a_ledger_that_is_not_kept_is_named(careful: CarefulShop) -> None:
     careful.insert(keys(12))
     first = careful.run()
