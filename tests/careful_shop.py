@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import forked
-from pair_of_plugins import TESTS, Finished, Shop, finish, start
+from click.testing import CliRunner
+from pair_of_plugins import TESTS, Finished, Shop
+
+from orders_sync.cli import main
 
 FIRST = 10
 
@@ -33,9 +36,9 @@ class CarefulShop(Shop):
 
     def accept(self, *options: str) -> Finished:
         """`orders-sync accept`."""
-        tap, target = self.configs()
-        configs = ["--tap-config", str(tap), "--target-config", str(target)]
-        return finish(start(forked.command("orders-sync", ["accept", *configs, *options])))
+        tap, target = map(str, self.configs())
+        result = CliRunner().invoke(main, ["accept", "--tap-config", tap, "--target-config", target, *options])
+        return Finished(result.exit_code, result.stdout, result.stderr)
 
 
 def found(ended: Finished) -> set[tuple[str, str]]:
