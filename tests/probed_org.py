@@ -112,8 +112,8 @@ class ProbedOrg:
         self.emulator.admin.switch(**whole)
 
     def bench(self, *only: str, sizes: tuple[int, int, int] = SIZES, budget: int | None = None) -> Bench:
-        """A bench on the emulator's clock: ten minutes after the last, for access tokens, and at a whole second."""
-        now = self.emulator.admin.advance_clock(601)
+        """A bench on the emulator's clock: a day after the last, for credits and access tokens, at a whole second."""
+        now = self.emulator.admin.advance_clock(86_400)
         self.emulator.admin.advance_clock((-now % 1000) / 1000)
         url = self.base_url or self.emulator.base_url
         places = endpoints("us", overrides={"accounts_url": url, "api_url": url, "upload_url": url})
