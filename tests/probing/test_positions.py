@@ -91,24 +91,19 @@ def test_a_combination_of_positions_is_found_whole(org: ProbedOrg, seed: int) ->
     ask_whole(org, combination(seed))
 
 
-@pytest.mark.parametrize(
-    ("switch", "position"), [(each, other) for each in sorted(OF_LINES) for other in positions_of(each)]
-)
-def test_line_items_are_asked_in_a_module_that_has_them(org: ProbedOrg, switch: str, position: Position) -> None:
-    org.turn({switch: position})
+@pytest.mark.parametrize("number", range(2))
+def test_line_items_are_asked_in_a_module_that_has_them(org: ProbedOrg, number: int) -> None:
+    switches = {each: positions_of(each)[number] for each in OF_LINES}
+    org.turn(switches)
     org.module = "Quotes"
     try:
-        found = org.probe(switch)
+        found = org.probe(*OF_LINES)
     finally:
         org.module = "Orders"
-    assert verdicts(found)[switch].positions == (position,)
+    assert {name: verdict.positions for name, verdict in verdicts(found).items()} == {
+        name: (position,) for name, position in switches.items()
+    }
     assert left_behind(org) == 0
-
-
-@pytest.mark.parametrize("status", [413, 400])
-def test_a_file_that_is_too_large_is_asked_for(org: ProbedOrg, status: int) -> None:
-    org.turn({"file_too_large": status})
-    assert verdicts(org.probe("file_too_large"))["file_too_large"].positions == (status,)
 
 
 def test_fewer_rows_of_a_job_are_found_with_what_depends_on_them(org: ProbedOrg) -> None:
