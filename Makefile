@@ -40,6 +40,9 @@ COMMIT =
 SAMPLE = 300
 DRAW = 1
 
+# Bytecode is kept, also where the surroundings forbid it: each process of a test would compile 500 files anew.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: help install demo test nightly faults sleeps whole-orders simulate simulate-day mutants mutate breaks judges examples fuzz audit check evidence generate wheel docs release bench bench-quick clean
 
 help:
