@@ -19,7 +19,7 @@ from sync_databases.table_types import any_text_type, blob_type, counter_type, l
 from sync_ledger.alert_table import alert_table
 from sync_ledger.audit_tables import accepted_table, audit_table
 from sync_ledger.contact_tables import contact_table, difference_table
-from sync_ledger.undo_tables import undone_table
+from sync_ledger.undo_tables import before_table, undone_table
 from sync_ledger.worker_tables import token_table, worker_table
 
 CODE_LENGTH = 100
@@ -97,6 +97,7 @@ class LedgerTables:
     contact: sa.Table
     difference: sa.Table
     undone: sa.Table
+    before: sa.Table
 
     @property
     def of_records(self) -> tuple[sa.Table, ...]:
@@ -125,6 +126,7 @@ def ledger_tables(engine: Engine, schema: str | None = None) -> LedgerTables:
         contact_table(metadata, engine),
         difference_table(metadata, engine),
         undone_table(metadata, engine),
+        before_table(metadata, engine),
     )
     return LedgerTables(metadata, *tables, version, *further, *latest, *newest)
 

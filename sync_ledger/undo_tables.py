@@ -1,4 +1,4 @@
-"""The table of what was undone: one row for each order of a run that somebody took back, or tried to."""
+"""The tables of undo: one row for each order of a run that was taken back, and the values from before it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sync_databases.engines import Engine
 from sync_databases.exact_text import ExactText
 from sync_databases.keys import KEY_LENGTH
-from sync_databases.table_types import any_text_type, timestamp_type
+from sync_databases.table_types import any_text_type, blob_type, counter_type, timestamp_type
 
 WHY_LENGTH = 500
 
@@ -30,4 +30,21 @@ def undone_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("held_at", timestamp_type(engine)),
     )
     sa.Index("ix_zoho_sync_undone_held", table.c.stream, table.c.held_at)
+    return table
+
+
+def before_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
+    """What `before_values.py` keeps: contents of records, compressed and encrypted."""
+    table = sa.Table(
+        "zoho_sync_before",
+        metadata,
+        sa.Column("before_id", counter_type(engine), sa.Identity(), primary_key=True),
+        sa.Column("stream", ExactText(100), nullable=False),
+        sa.Column("run_id", sa.String(32), nullable=False),
+        sa.Column("happened_at", timestamp_type(engine), nullable=False),
+        sa.Column("order_count", sa.Integer, nullable=False),
+        sa.Column("keys_packed", blob_type(engine), nullable=False),
+        sa.Column("sealed", blob_type(engine), nullable=False),
+    )
+    sa.Index("ix_zoho_sync_before_run", table.c.run_id)
     return table

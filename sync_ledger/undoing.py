@@ -40,7 +40,10 @@ class UndoOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What became of one order. `why`, `person` and `later_run` say why it was not reversed; `held`: it waits."""
+    """What became of one order. `why`, `person` and `later_run` say why it was not reversed; `held`: it waits.
+
+    `person` of one that is reversed had changed the record before the run did.
+    """
 
     key: str
     outcome: UndoOutcome

@@ -55,40 +55,56 @@ def written_by_run(connection: sa.Connection, tables: LedgerTables, run_id: str)
     return found
 
 
-def later_writers(
+@dataclass(frozen=True, slots=True)
+class LaterWrites:
+    """What was written of an order after a run: by which runs, the last one last, as far as that was not undone.
+
+    `person`: who had changed the record before one of those that were undone since.
+    """
+
+    runs: tuple[str, ...] = ()
+    person: str | None = None
+
+
+def later_writes(
     connection: sa.Connection, tables: LedgerTables, stream: str, run_id: str, orders: Mapping[str, WrittenOrder]
-) -> dict[str, str]:
-    """Those of these orders that a later run wrote, as far as that was not undone: key -> the last such run.
+) -> dict[str, LaterWrites]:
+    """What later runs wrote of these orders, by key.
 
     A record that a later run made is another one, which its ack names.
     """
-    found: dict[str, tuple[datetime, str]] = {}
+    found: dict[str, dict[str, datetime]] = {}
+    people: dict[str, str] = {}
     outcome = tables.outcome
-    query = sa.select(
-        outcome.c.record_key,
-        outcome.c.run_id,
-        outcome.c.happened_at,
-        outcome.c.status,
-        outcome.c.action,
-        outcome.c.error_code,
-    ).where(outcome.c.stream == stream, outcome.c.run_id != run_id)
+    columns = ("record_key", "run_id", "happened_at", "status", "action", "error_code")
+    query = sa.select(*(outcome.c[name] for name in columns)).where(
+        outcome.c.stream == stream, outcome.c.run_id != run_id
+    )
     for chunk in lookup_chunks(connection, orders):
         taken_back = _taken_back(connection, tables, stream, chunk)
         for key, other, at, status, action, code in connection.execute(query.where(outcome.c.record_key.in_(chunk))):
             wrote = (status == AckStatus.SYNCED.value and action in _WRITES) or _is_half_written(status, code)
-            if wrote and at >= orders[key].at and (key, other) not in taken_back:
-                found[key] = max(found.get(key, (at, other)), (at, other))
-    return {key: other for key, (_, other) in found.items()}
+            if not wrote or at < orders[key].at:
+                continue
+            if (key, other) not in taken_back:
+                found.setdefault(key, {})[other] = at
+            elif taken_back[key, other] is not None:
+                people[key] = str(taken_back[key, other])
+    return {
+        key: LaterWrites(tuple(sorted(found.get(key, {}), key=found.get(key, {}).__getitem__)), people.get(key))
+        for key in found.keys() | people.keys()
+    }
 
 
 def _taken_back(
     connection: sa.Connection, tables: LedgerTables, stream: str, keys: Collection[str]
-) -> set[tuple[str, str]]:
+) -> dict[tuple[str, str], str | None]:
+    """Of which runs these orders were taken back, and who had changed each before: by key and run."""
     undone = tables.undone
-    query = sa.select(undone.c.record_key, undone.c.run_id).where(
+    query = sa.select(undone.c.record_key, undone.c.run_id, undone.c.person).where(
         undone.c.stream == stream, undone.c.outcome == UndoOutcome.REVERSED.value, undone.c.record_key.in_(keys)
     )
-    return {(row.record_key, row.run_id) for row in connection.execute(query)}
+    return {(key, run_id): person for key, run_id, person in connection.execute(query)}
 
 
 def _is_write(each: PastOutcome) -> bool:

@@ -10,10 +10,12 @@ from typing import Any
 from singer_sdk import typing as th
 
 from sync_databases.database_errors import DatabaseError
+from sync_ledger.before_values import prune_before
 from sync_ledger.history import PRUNED_AT_A_TIME, prune
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import RUN_GROUP_LENGTH
 from target_zoho_crm.setting_schema import Setting
+from target_zoho_crm.writing.values_before import KeepBefore
 
 PRUNED_EVERY_SECONDS = 3600.0
 """How often a run that lasts looks for what is too old."""
@@ -35,6 +37,22 @@ PROPERTIES = (
         in_payload=False,
         default=5_000_000,
         description="Most rows of that history; the oldest go first. Orders that one call or job made are one row.",
+    ),
+    Setting(
+        "keep_before",
+        th.StringType,
+        in_payload=False,
+        default=KeepBefore.NONE.value,
+        allowed_values=[each.value for each in KeepBefore],
+        description="Which values records hold before a write the ledger keeps, encrypted, for `orders-sync undo`: "
+        "`changed` those of the fields that are written, `all` of every field that can be; costs credits to read.",
+    ),
+    Setting(
+        "keep_before_days",
+        th.NumberType(minimum=0),
+        in_payload=False,
+        default=30,
+        description="How long it keeps them.",
     ),
     Setting(
         "run_group",
@@ -61,12 +79,19 @@ class HistorySettings:
     rows: int
     run_group: str | None
     summary_file: str | None
+    keep_before: KeepBefore
+    keep_before_days: float
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> HistorySettings:
         """From a validated config."""
         return cls(
-            float(config["history_days"]), config["history_rows"], config.get("run_group"), config.get("summary_file")
+            days=float(config["history_days"]),
+            rows=config["history_rows"],
+            run_group=config.get("run_group"),
+            summary_file=config.get("summary_file"),
+            keep_before=KeepBefore(config["keep_before"]),
+            keep_before_days=float(config["keep_before_days"]),
         )
 
 
@@ -93,7 +118,9 @@ class HistoryPruning:
     def _portion(self) -> bool:
         """Delete one portion; returns whether there may be more. What fails is left to the next run."""
         try:
-            return prune(self._ledger, days=self._settings.days, rows=self._settings.rows) >= PRUNED_AT_A_TIME
+            settings = self._settings
+            outcomes = prune(self._ledger, days=settings.days, rows=settings.rows)
+            return max(outcomes, prune_before(self._ledger, days=settings.keep_before_days)) >= PRUNED_AT_A_TIME
         except DatabaseError as error:
             logger.warning("Old outcomes were not deleted from the ledger, the next run does it: %s", error)
             return False

@@ -50,6 +50,7 @@ from target_zoho_crm.writing.lookup_resolver import LookupDirectories, LookupRes
 from target_zoho_crm.writing.owned_fields import OwnedFields
 from target_zoho_crm.writing.records_by_key import RecordsByKey
 from target_zoho_crm.writing.routing import Routing
+from target_zoho_crm.writing.values_before import Sealing, ValuesBefore
 from target_zoho_crm.writing.workers import RunWorkers
 
 
@@ -112,7 +113,7 @@ class SharedParts:
         Raises:
             ConfigurationError: deletions cannot be marked as the settings say.
         """
-        settings, client, calls, lines = self._settings, self._client, self._workers.calls, compiled.lines
+        client, lines = self._client, compiled.lines
         contents = SentContents(policy.content_form, policy.mapping_number)
         ledger = self._ledger_of(policy, own, lease, contents)
         recorder = Recorder(
@@ -139,9 +140,10 @@ class SharedParts:
             records=records,
             insertion=insertion,
             owned=OwnedFields(policy, client, marks, contents),
+            before=self._before_of(policy, lease, ledger, records, fields),
             workers=self._workers,
             spool=self._spool,
-            job_wait_seconds=settings.job_wait_seconds,
+            job_wait_seconds=self._settings.job_wait_seconds,
         )
         deletions = Deletions(
             policy,
@@ -154,18 +156,35 @@ class SharedParts:
             soft_delete=own.deletes.soft_delete(fields),
             lines=None if lines is None or lines.in_subform else ExistingLines(client, lines),
             unattributed=unattributed,
-            workers=calls,
+            workers=self._workers.calls,
         )
-        lookups = LookupResolver(policy, ledger=ledger, recorder=recorder, directories=self._parents, workers=calls)
+        lookups = self._lookups_of(policy, ledger, recorder)
         verification = Verification(
             policy, client, in_doubt=in_doubt, recorder=recorder, lookups=lookups, readable=compiled.is_read_whole
         )
-        sifts = [*self._sifts(policy, own, ledger, recorder, flags), verification.sift]
-        if policy.operation is Operation.INSERT:
-            sifts.append(insertion.settle_in_doubt)
+        settled = [insertion.settle_in_doubt] if policy.operation is Operation.INSERT else []
+        sifts = [*self._sifts(policy, own, ledger, recorder, flags), verification.sift, *settled]
         read_back = ReadBack(policy, client, ledger=ledger, lookups=lookups, by_key=records, reads_name=NAME in fields)
         found = policy, ledger, recorder, in_flight, contents, writers, marks, lookups, deletions, held, verification
         return StreamParts(*found, sifts, self._contact_of(policy, read_back, lease, ledger, expected))
+
+    def _lookups_of(self, policy: StreamPolicy, ledger: StreamLedger, recorder: Recorder) -> LookupResolver:
+        calls = self._workers.calls
+        return LookupResolver(policy, ledger=ledger, recorder=recorder, directories=self._parents, workers=calls)
+
+    def _before_of(
+        self, policy: StreamPolicy, lease: Lease, ledger: StreamLedger, records: RecordsByKey, fields: ModuleFields
+    ) -> ValuesBefore:
+        return ValuesBefore(
+            policy.module,
+            self._settings.history.keep_before,
+            client=self._client,
+            ledger=ledger,
+            lease=lease,
+            records=records,
+            fields=fields,
+            sealing=Sealing(self._settings.credentials, lease.ledger.ledger_id),
+        )
 
     def _contact_of(
         self, policy: StreamPolicy, read_back: ReadBack, lease: Lease, ledger: StreamLedger, expected: int | None
@@ -242,6 +261,7 @@ class SharedParts:
             credits=self._credits,
             lookups=parts.lookups,
             linked=LinkedRecords(self._client),
+            before=parts.writers.before_of(mapping, lines),
             marks=parts.marks,
             lines=lines,
         )

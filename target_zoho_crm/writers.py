@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from target_zoho_crm.api.client import ZohoClient
@@ -33,6 +33,7 @@ from target_zoho_crm.writing.records_by_key import RecordsByKey
 from target_zoho_crm.writing.records_read import RecordsRead
 from target_zoho_crm.writing.routing import Routing
 from target_zoho_crm.writing.upsert import UpsertWriter
+from target_zoho_crm.writing.values_before import Besides, ValuesBefore, lines_to_keep
 from target_zoho_crm.writing.workers import RunWorkers
 from target_zoho_crm.writing.writer_pair import WriterPair
 
@@ -51,6 +52,7 @@ class WriterParts:
     records: RecordsByKey
     insertion: Insertion
     owned: OwnedFields
+    before: ValuesBefore
     workers: RunWorkers
     spool: Path
     job_wait_seconds: float
@@ -74,7 +76,7 @@ class WriterParts:
             each.append(self._lines(lines, routing, child_jobs))
             if lines.settings.total_field is not None:
                 each.append(self._totals(lines.settings.total_field, lines))
-        follow_ups = FollowUps(tuple(each))
+        follow_ups, before = FollowUps(tuple(each)), self.before_of(mapping, lines)
         upserts = UpsertWriter(
             self.policy,
             client=self.client,
@@ -83,6 +85,7 @@ class WriterParts:
             in_flight=self.in_flight,
             insertion=self.insertion,
             owned=self.owned,
+            before=before,
             records=self.records,
             unattributed=self.unattributed,
             workers=self.workers.calls,
@@ -96,11 +99,16 @@ class WriterParts:
             in_flight=self.in_flight,
             insertion=self.insertion,
             owned=self.owned,
+            before=before,
             workers=self.workers.jobs,
             spool=self.spool,
             follow_ups=follow_ups,
         )
         return WriterPair(upserts, bulk)
+
+    def before_of(self, mapping: FieldMapping, lines: CompiledLines | None) -> ValuesBefore:
+        """What keeps the values that orders and their lines hold before they are written."""
+        return replace(self.before, besides=_besides(mapping, lines))
 
     def _links(self, mapping: FieldMapping, routing: Routing, child_jobs: ChildJobs) -> LinkFollowUp:
         return LinkFollowUp(
@@ -138,3 +146,14 @@ class WriterParts:
             rows=routing.line_rows(in_subform=lines.in_subform),
         )
         return LineFollowUp(lines, calls=calls, jobs=jobs, spool=self.spool, routing=routing)
+
+
+def _besides(mapping: FieldMapping, lines: CompiledLines | None) -> Besides:
+    """What is written of an order besides its own fields, as far as undo needs to know of it."""
+    links = "links" if has_links(mapping) else None
+    if lines is None:
+        return Besides(partly=links)
+    subform = lines.settings.subform if lines.in_subform else None
+    fields = [each.field for each in lines.mapping.written]
+    besides = lines_to_keep(lines.module, subform, lines.mapping.key_field, lines.order.field, fields)
+    return Besides(besides.lines, links or besides.partly)

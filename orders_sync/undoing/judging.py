@@ -10,7 +10,7 @@ from typing import Any
 from sync_ledger.codes import LedgerCode
 from sync_ledger.tables import AckStatus
 from sync_ledger.undoing import AckToUndo, Undone, UndoOutcome
-from sync_ledger.written_by_run import WrittenOrder
+from sync_ledger.written_by_run import LaterWrites, WrittenOrder
 from target_zoho_crm.mapping.key_folding import KeyFolding
 
 MODIFIED_BY, MODIFIED_TIME = "Modified_By", "Modified_Time"
@@ -36,12 +36,16 @@ Person = Callable[[Record], str | None]
 
 @dataclass(frozen=True, slots=True)
 class InLedger:
-    """What the ledger says of an order now. `begun`: an earlier undo may have asked the CRM already."""
+    """What the ledger says of an order now. `begun`: an earlier undo may have asked the CRM already.
+
+    `times_kept`: how often the run kept what its record held.
+    """
 
     ack: AckToUndo | None
-    later_run: str | None
+    later: LaterWrites
     in_doubt: bool
     begun: bool
+    times_kept: int
 
     @property
     def is_held(self) -> bool:
@@ -66,24 +70,30 @@ def _reasons_of_ledger(order: WrittenOrder, known: InLedger) -> Iterator[Undone]
     """The reasons, the first that holds first; none is of use behind it."""
     ack = known.ack
     if order.obstacle is not None:
-        yield _impossible(order, order.obstacle)
+        yield impossible(order, order.obstacle)
     if ack is None:
-        yield _impossible(order, "the ledger was told to forget it")
+        yield impossible(order, "the ledger was told to forget it")
         return
     if ack.status is AckStatus.SUBMITTED:
-        yield _kept(order, "a bulk job has it now", later_run=ack.run_id)
+        yield kept(order, "a bulk job has it now", later_run=ack.run_id)
     if (known.in_doubt and not known.begun) or ack.error_code in _IN_DOUBT:
-        yield _kept(order, "a write of it may still land; undo once more when it is not in doubt any more")
+        yield kept(order, "a write of it may still land; undo once more when it is not in doubt any more")
     if ack.status is AckStatus.DELETED:
-        yield _kept(order, "its record was deleted since, as the order was")
-    if known.later_run is not None:
-        yield _kept(order, "a later run wrote it", later_run=known.later_run)
+        yield kept(order, "its record was deleted since, as the order was")
+    if known.later.runs:
+        yield kept(order, "a later run wrote it", later_run=known.later.runs[-1])
+    if known.later.person is not None:
+        yield kept(order, "it was changed in the CRM before a later run, which was undone", known.later.person)
     if ack.zoho_id is not None and ack.zoho_id != order.zoho_id:
-        yield _kept(order, "a later run made another record of it", later_run=ack.run_id)
-    if order.inserted and order.writes > 1:
-        yield _impossible(order, "the run wrote it again after it had made it, and what it held between is not known")
-    if not order.inserted:
-        yield _impossible(order, "its values from before were not kept (`keep_before` was none)")
+        yield kept(order, "a later run made another record of it", later_run=ack.run_id)
+    yield from _reasons_of_values(order, known)
+
+
+def _reasons_of_values(order: WrittenOrder, known: InLedger) -> Iterator[Undone]:
+    if order.inserted and known.times_kept < order.writes - 1:
+        yield impossible(order, "the run wrote it again after it had made it, and what it held between is not known")
+    if not order.inserted and not known.times_kept:
+        yield impossible(order, "its values from before are not kept (`keep_before`)")
 
 
 def by_crm(
@@ -97,7 +107,7 @@ def by_crm(
         return next(_reasons_of_record(order, known, crm, key_field, folding, person), None)
     if known.begun:
         return Undone(order.key, UndoOutcome.REVERSED)
-    return _kept(order, "its record is not in the CRM any more: somebody deleted it")
+    return kept(order, "its record is not in the CRM any more: somebody deleted it")
 
 
 def _reasons_of_record(
@@ -106,14 +116,14 @@ def _reasons_of_record(
     record: Record = crm.record or {}
     who, held, changed = person(record), record.get(key_field), record.get(MODIFIED_TIME)
     if held is None or folding.fold(str(held)) != folding.fold(order.key):
-        yield _kept(order, "its record holds another key by now", who)
+        yield kept(order, "its record holds another key by now", who)
     if not record.get(MODIFIED_BY) or not isinstance(changed, str):
-        yield _impossible(order, "the CRM does not say who changed its record last, or when")
+        yield impossible(order, "the CRM does not say who changed its record last, or when")
         return
     if who is not None:
-        yield _kept(order, f"it was changed in the CRM since, at {changed}", who)
+        yield kept(order, f"it was changed in the CRM since, at {changed}", who)
     if not known.begun and known.ack is not None and _is_later(changed, known.ack.acked_at, crm.ahead):
-        yield _kept(order, f"it was changed since, at {changed}, by the API's own user, and by no run")
+        yield kept(order, f"it was changed since, at {changed}, by the API's own user, and by no run")
 
 
 def _is_later(changed: str, acked_at: datetime, ahead: timedelta) -> bool:
@@ -124,9 +134,11 @@ def _is_later(changed: str, acked_at: datetime, ahead: timedelta) -> bool:
     return at - ahead > acked_at + OURS_WITHIN
 
 
-def _kept(order: WrittenOrder, why: str, who: str | None = None, later_run: str | None = None) -> Undone:
+def kept(order: WrittenOrder, why: str, who: str | None = None, later_run: str | None = None) -> Undone:
+    """What became of an order that somebody or something wrote since."""
     return Undone(order.key, UndoOutcome.KEPT, why, who, later_run)
 
 
-def _impossible(order: WrittenOrder, why: str) -> Undone:
+def impossible(order: WrittenOrder, why: str) -> Undone:
+    """What became of an order that cannot be taken back."""
     return Undone(order.key, UndoOutcome.IMPOSSIBLE, why)

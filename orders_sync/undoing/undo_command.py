@@ -16,7 +16,7 @@ from orders_sync.config_sources.ledgers import existing_ledger, json_option, led
 from orders_sync.output import print_json, say
 from orders_sync.reporting.results import runs_of_group
 from orders_sync.undoing.crm_orders import CrmOrders
-from orders_sync.undoing.undo import RunToUndo, Undo, run_to_undo
+from orders_sync.undoing.undo import RunToUndo, Undo, later_to_undo, run_to_undo
 from sync_ledger.ledger import Ledger
 from sync_ledger.runs import seems_dead
 from sync_ledger.undoing import Undone, UndoOutcome, undone_of
@@ -24,6 +24,7 @@ from sync_processes.exit_codes import ExitCode
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.settings import Settings
+from target_zoho_crm.writing.values_before import Sealing
 
 NAMED_MOST = 5
 """Orders that are named for each reason why some were not taken back."""
@@ -32,6 +33,7 @@ SHORT_ID = 8
 
 @click.command()
 @click.argument("run", metavar="RUN")
+@click.option("--with-later", is_flag=True, help="Undo before what later runs wrote of the same orders, newest first.")
 @click.option("--dry-run", is_flag=True, help="Only say how many orders, and what it costs.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @ledger_and_target_options
@@ -42,6 +44,7 @@ def undo(
     ack_schema: str | None,
     target_config: Named,
     *,
+    with_later: bool,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -51,7 +54,7 @@ def undo(
     What people or later runs have written since stays as it is.
     """
     with existing_ledger(ack_url, ack_schema) as ledger:
-        asked = [run_to_undo(ledger, each.run_id, each.stream) for each in _runs(ledger, run)]
+        asked = _asked(ledger, _runs(ledger, run), with_later=with_later)
         try:
             settings = Settings.read(open_target(ConfigFiles(None, target_config)).config)
             with _crm(settings, ledger) as (client, credits_):
@@ -87,6 +90,15 @@ def _runs(ledger: Ledger, named: str) -> Sequence[sa.Row[Any]]:
     return found
 
 
+def _asked(ledger: Ledger, runs: Sequence[sa.Row[Any]], *, with_later: bool) -> list[RunToUndo]:
+    """What is to be undone, in this order."""
+    found: list[RunToUndo] = []
+    for run in runs:
+        each = run_to_undo(ledger, run.run_id, run.stream)
+        found += [*(later_to_undo(ledger, each) if with_later else ()), each]
+    return found
+
+
 @contextmanager
 def _crm(settings: Settings, ledger: Ledger) -> Iterator[tuple[ZohoClient, CreditMeter]]:
     credits_ = CreditMeter(keep=settings.credit_reserve)
@@ -100,23 +112,33 @@ def _crm(settings: Settings, ledger: Ledger) -> Iterator[tuple[ZohoClient, Credi
 
 
 def _undo_of(ledger: Ledger, settings: Settings, client: ZohoClient, credits_: CreditMeter, stream: str) -> Undo:
-    own = settings.stream(stream)
-    return Undo(ledger, stream, CrmOrders(client, own), credits_, lambda text: say(f"{stream}: {text}", err=True))
+    return Undo(
+        ledger,
+        stream,
+        CrmOrders(client, settings.stream(stream)),
+        credits_,
+        Sealing(settings.credentials, ledger.ledger_id),
+        settings.max_connections,
+        lambda text: say(f"{stream}: {text}", err=True),
+    )
 
 
 def _price(asked: RunToUndo, by: Undo) -> int:
     made = sum(each.inserted and each.obstacle is None for each in asked.left)
-    return by.crm.credits_of_deleting(made) if made else 0
+    changed = len(asked.with_values)
+    return (by.crm.credits_of_deleting(made) if made else 0) + by.crm.credits_of_setting_back(changed)
 
 
 def _described(asked: Sequence[RunToUndo], price: int) -> str:
     left = [order for each in asked for order in each.left]
-    made = sum(order.inserted for order in left)
+    made, changed = sum(order.inserted for order in left), sum(len(each.with_values) for each in asked)
     done = sum(len(each.orders) for each in asked) - len(left)
     before = f" ({done:,} more are undone already)" if done else ""
+    others = len(left) - made - changed
+    without = f", {others:,} others stay, since their values from before are not kept" if others else ""
     return (
-        f"{len(left):,} orders{before}: {made:,} that were inserted are deleted, {len(left) - made:,} that were "
-        f"changed stay as they are, since their values from before were not kept; about {price:,} credits"
+        f"{len(left):,} orders{before}: {made:,} that were inserted are deleted, {changed:,} that were changed are set "
+        f"back{without}; about {price:,} credits"
     )
 
 
@@ -133,7 +155,7 @@ def _print_price(asked: Sequence[RunToUndo], price: int, text: str, *, as_json: 
 def _print(ledger: Ledger, asked: Sequence[RunToUndo], spent: int, *, as_json: bool) -> None:
     """Say what became of all orders; ends with 1 where some were not taken back."""
     with ledger.connect() as connection:
-        found = [(each, undone_of(connection, ledger.tables, each.run_id)) for each in asked]
+        found = [(each, undone_of(connection, ledger.tables, each.run_id, each.orders)) for each in asked]
     every = [(each.run_id, undone) for each, by_key in found for undone in by_key.values()]
     counts = Counter(undone.outcome.value for _, undone in every)
     if as_json:
@@ -151,8 +173,7 @@ def _print(ledger: Ledger, asked: Sequence[RunToUndo], spent: int, *, as_json: b
         say(f"{len(every):,} orders = {parts}; {spent:,} credits")
         _print_reasons([undone for _, undone in every])
         if counts[UndoOutcome.REVERSED.value]:
-            names_of_runs = " ".join(each.run_id[:SHORT_ID] for each in asked)
-            say(f"They are held until `orders-sync release {names_of_runs}`.")
+            say(f"They are held until `orders-sync release {asked[-1].run_id[:SHORT_ID]}`.")
     if counts[UndoOutcome.REVERSED.value] < len(every):
         raise SystemExit(ExitCode.FAILED)
 

@@ -5,20 +5,15 @@ The key is derived from the client secret and the refresh token, so whoever can 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from sync_ledger.ledger import Ledger
 from sync_ledger.shared_tokens import SharedTokens
 from target_zoho_crm.api.access_token import AccessToken, Credentials
-
-if TYPE_CHECKING:
-    from cryptography.fernet import Fernet
+from target_zoho_crm.api.sealing import fernet_of, owner_of
 
 _PURPOSE = b"access token in the ledger, version 1"
 
@@ -34,11 +29,9 @@ class TokenSharing:
     """
 
     def __init__(self, ledger: Ledger, credentials: Credentials, accounts_url: str, clock: Callable[[], float]) -> None:
-        secrets = f"{credentials.client_secret}\n{credentials.refresh_token}"
-        identity = f"{accounts_url}\n{credentials.client_id}\n{secrets}"
-        owner = hashlib.sha256(identity.encode()).hexdigest()
+        owner = owner_of(credentials, accounts_url)
         self._kept = SharedTokens(ledger, owner)
-        self._fernet = _fernet(secrets, owner)
+        self._fernet = fernet_of(credentials, owner, _PURPOSE)
         self._clock = clock
 
     def read(self) -> tuple[AccessToken | None, float]:
@@ -60,20 +53,10 @@ class TokenSharing:
         self._kept.deny(max(0.0, until - self._clock()))
 
     def _opened(self, sealed: str, seconds: float) -> AccessToken | None:
-        from cryptography.fernet import InvalidToken  # noqa: PLC0415 - as below
+        from cryptography.fernet import InvalidToken  # noqa: PLC0415 - as in `sealing.py`
 
         try:
             value, api_domain = msgspec.json.decode(self._fernet.decrypt(sealed), type=tuple[str, str])
         except (InvalidToken, msgspec.DecodeError):
             return None
         return AccessToken(value, api_domain, self._clock() + seconds)
-
-
-def _fernet(secrets: str, owner: str) -> Fernet:
-    # Imported here: a run that finds a token in its file needs none of it, and should not wait for it.
-    from cryptography.fernet import Fernet  # noqa: PLC0415
-    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
-
-    key = HKDF(algorithm=SHA256(), length=32, salt=owner.encode(), info=_PURPOSE).derive(secrets.encode())
-    return Fernet(base64.urlsafe_b64encode(key))

@@ -19,6 +19,7 @@ from target_zoho_crm.lines.line_mapping import CompiledLines
 from target_zoho_crm.links.job_eligibility import LinkedRecords, for_job
 from target_zoho_crm.writing.lookup_resolver import LookupResolver
 from target_zoho_crm.writing.routing import LineCounts, LinkCounts, Plan, Routing, plan
+from target_zoho_crm.writing.values_before import ValuesBefore
 from target_zoho_crm.writing.writer_pair import WriterPair
 
 logger = logging.getLogger("target-zoho-crm")
@@ -37,6 +38,7 @@ class Router:
         credits: CreditMeter,  # noqa: A002 - the field's word
         lookups: LookupResolver,
         linked: LinkedRecords,
+        before: ValuesBefore,
         marks: FieldMarks,
         lines: CompiledLines | None,
     ) -> None:
@@ -48,6 +50,7 @@ class Router:
         self._credits = credits
         self._lookups = lookups
         self._linked = linked
+        self._before = before
         self._marks = marks
         self._lines = lines
 
@@ -104,6 +107,8 @@ class Router:
         route = self._plan(channel, batch, links, self._credits.room())
         asking = self._lookups.credits(batch, sum(route.job_sizes))
         more = f"; {asking:,} more for looking parents up" if asking else ""
+        reading = self._before.credits(batch)
+        more += f"; {reading:,} more at most for reading what they hold (`keep_before`)" if reading else ""
         logger.info("Stream %r: %s%s", batch.pending.stream, route.why, more)
         self._credits.plan(route.credits)
         if route.records < len(batch.entries):

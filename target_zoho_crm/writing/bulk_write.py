@@ -35,6 +35,7 @@ from target_zoho_crm.writing.given_up_jobs import StillRunningError
 from target_zoho_crm.writing.insertion import Insertion
 from target_zoho_crm.writing.job_steps import BulkFile, JobSteps, NotCreatedError, UnansweredError, upload_failed
 from target_zoho_crm.writing.owned_fields import OwnedFields
+from target_zoho_crm.writing.values_before import ValuesBefore
 from target_zoho_crm.writing.workers import JobWorkers
 
 NOT_ALLOWED = frozenset({ZohoCode.FEATURE_NOT_SUPPORTED, ZohoCode.NO_PERMISSION})
@@ -59,6 +60,7 @@ class BulkWriter:
         in_flight: InFlight,
         insertion: Insertion,
         owned: OwnedFields,
+        before: ValuesBefore,
         workers: JobWorkers,
         spool: Path,
         follow_ups: FollowUps,
@@ -71,6 +73,7 @@ class BulkWriter:
         self._in_flight = in_flight
         self._insertion = insertion
         self._owned = owned
+        self._before = before
         self._workers = workers
         self._spool = spool
         self._follow_ups = follow_ups
@@ -147,6 +150,7 @@ class BulkWriter:
             if file is not None:
                 with self._steps.rows_lock:
                     self._ledger.intend(job, file.payload_hashes.texts() if file.payload_hashes is not None else {})
+                self._keep_before(job, file)
                 job = self._steps.upload(job, file)
             judged = self._judged.set if file is not None else _nothing  # a dead run's job says nothing of today
             job, result = self._steps.result(job, may_exist=file is None, created=judged)
@@ -186,6 +190,16 @@ class BulkWriter:
             if file is not None:
                 self._judged.set()
         self._in_flight.end(flight)
+
+    def _keep_before(self, job: JournalledJob, file: BulkFile) -> None:
+        """Keep what the records of a job's orders hold; none is written where that cannot be read."""
+        if file.operation is Operation.INSERT:
+            return
+        try:
+            self._before.keep(file.mapping, job.manifest.texts())
+        except ZohoError as error:
+            file.path.unlink(missing_ok=True)
+            raise NotCreatedError(error) from error
 
     def _fails_for_itself(self, error: ZohoError, began: float) -> bool:
         """Whether a file was not uploaded, or no job made of it, for no clear reason while other calls get through."""

@@ -41,6 +41,7 @@ from target_zoho_crm.writing.records_by_id import RecordsById
 from target_zoho_crm.writing.records_by_key import RecordsByKey
 from target_zoho_crm.writing.split_call import SplitCall
 from target_zoho_crm.writing.upsert_body import upsert_body
+from target_zoho_crm.writing.values_before import ValuesBefore
 from target_zoho_crm.writing.workers import Workers
 
 
@@ -58,6 +59,7 @@ class UpsertWriter:
         insertion: Insertion,
         records: RecordsByKey,
         owned: OwnedFields,
+        before: ValuesBefore,
         unattributed: UnattributedFailures,
         workers: Workers,
         follow_ups: FollowUps,
@@ -72,6 +74,7 @@ class UpsertWriter:
         self._records = records
         self._by_id = RecordsById(ledger, records)
         self._owned = owned
+        self._before = before
         self._workers = workers
         self._follow_ups = follow_ups
         self._unattributed = unattributed
@@ -112,6 +115,12 @@ class UpsertWriter:
             return []
         if not batch.entries:
             return outcomes
+        if self._policy.operation is not Operation.INSERT:
+            try:
+                self._before.keep(batch.mapping, batch.entries)
+            except (TransientError, QuotaError) as error:
+                self._unsent(batch, batch.entries, error)
+                return outcomes
         by_id = batch.mapping.matches_by_more or batch.mapping.has_rules or self._follow_ups.comes_with_new
         if self._policy.operation is Operation.UPSERT and by_id:
             send = self._send_owned if batch.mapping.has_rules else self._send

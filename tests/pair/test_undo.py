@@ -1,29 +1,19 @@
-"""What a run wrote is taken back: but for what people and later runs wrote since, the CRM is as it was before."""
+"""What a run inserted is deleted: but for what people and later runs wrote since, the CRM is as it was before."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import forked
 import pytest
-import sqlalchemy as sa
 from audited_shop import CLERK, delete_records, edit
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from emulator_client import Client
-from pair_of_plugins import TESTS, Finished, Shop, finish, start
-from shop_with_lines import TO_SUBFORM, ShopWithLines
+from pair_of_plugins import Shop
+from undone_runs import UNDO, command, contents, killed_undo, last_run, outcomes, undo
 
 from orders_sync.cli import main
-from sync_ledger.ledger import Ledger
 
-if TYPE_CHECKING:
-    from zoho_crm_emulator.control import EmulatorProcess
-
-UNDO = "orders_sync.undoing"
 KILL_POINTS = (
     "after:sync_ledger.leases.Lease.acquire",
     f"before:{UNDO}.crm_orders.CrmOrders.read:2",
@@ -31,52 +21,6 @@ KILL_POINTS = (
     f"after:{UNDO}.crm_orders.CrmOrders.delete:2",
     "before:sync_ledger.leases.Lease.release",
 )
-
-
-def last_run(shop: Shop) -> str:
-    """The id of the last run that came to its end."""
-    ledger = Ledger.open(shop.ack_url)
-    run = ledger.tables.run
-    with ledger.connect() as connection:
-        query = sa.select(run.c.run_id).where(run.c.how_ended == "finished").order_by(run.c.started_at.desc())
-        found: str = connection.execute(query.limit(1)).scalar_one()
-    ledger.close()
-    return found
-
-
-def command(shop: Shop, name: str, *options: str) -> Result:
-    _, target = shop.configs()
-    return CliRunner().invoke(main, [name, *options, "--target-config", str(target), "--ack-url", shop.ack_url])
-
-
-def undo(shop: Shop, run: str, *options: str) -> dict[str, Any]:
-    """Undo a run; what became of it, as JSON."""
-    result = command(shop, "undo", run, "--yes", "--json", *options)
-    assert result.exit_code in {0, 1}, result.output
-    assert result.stdout, (result.stderr, result.exc_info)
-    document: dict[str, Any] = json.loads(result.stdout)
-    left = [each for each in document["orders"] if each["outcome"] != "reversed"]
-    assert result.exit_code == bool(left)
-    assert sum(document["counts"].values()) == len(document["orders"])
-    return document
-
-
-def outcomes(document: dict[str, Any]) -> dict[str, str]:
-    return {each["key"]: each["outcome"] for each in document["orders"]}
-
-
-def killed_undo(shop: Shop, run: str, point: str) -> Finished:
-    _, target = shop.configs()
-    options = ["undo", run, "--yes", "--target-config", target, "--ack-url", shop.ack_url]
-    return finish(start(forked.command(TESTS / "push_killed_at.py", [point, *options])))
-
-
-def contents(shop: Shop) -> dict[str, dict[str, Any]]:
-    """The CRM's orders, but for when and by whom they were changed last."""
-    return {
-        key: {name: value for name, value in record.items() if name not in {"Modified_Time", "Modified_By"}}
-        for key, record in shop.crm().items()
-    }
 
 
 def test_what_a_run_inserted_is_deleted_and_held_until_it_is_released(any_shop: Shop) -> None:
@@ -162,31 +106,3 @@ def test_an_undo_that_was_killed_goes_on_and_no_run_writes_its_orders_meanwhile(
     assert contents(shop) == before
     assert shop.run().code == 0
     assert contents(shop) == before
-
-
-@pytest.fixture(params=["module", "subform"])
-def with_lines(
-    request: pytest.FixtureRequest, sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path
-) -> Iterator[ShopWithLines]:
-    write_to = {"write_to": request.param}
-    shop = ShopWithLines(sqlite_url, zoho_emulator, tmp_path, write_to=write_to)
-    yield shop
-    shop.engine.dispose()
-
-
-def test_lines_go_with_the_orders_that_a_run_inserted(with_lines: ShopWithLines) -> None:
-    shop = with_lines
-    shop.insert_whole(["OLD-1", "OLD-2"])
-    assert shop.run().code == 0
-    orders, lines = contents(shop), shop.crm_lines()
-    shop.insert_whole([f"NEW-{number}" for number in range(30)])
-    assert shop.run().code == 0
-    run = last_run(shop)
-    if shop.write_to != TO_SUBFORM:
-        line = next(each for each in shop.emulator.admin.records("Order_Lines") if each["line_id"] not in lines)
-        shop.emulator.admin.put_records("Order_Lines", [{"line_id": line["line_id"], "Note": "mine"}], user=CLERK)
-    found = undo(shop, run)
-    kept = [each["key"] for each in found["orders"] if each["outcome"] == "kept"]
-    assert len(kept) == int(shop.write_to != TO_SUBFORM)
-    assert {key for key in shop.crm() if key not in orders} == set(kept)
-    assert {key: line for key, line in shop.crm_lines().items() if line["order"] not in kept} == lines
