@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 import forked
 import pytest
+from probed_org import combination
 
+from orders_sync.probing.profiles import write_profile
+from target_zoho_crm.org_profile import OrgProfile
 from zoho_crm_emulator.switches import Switches
 
 if TYPE_CHECKING:
@@ -72,11 +76,10 @@ def order(number: int) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("world", worlds(), ids=("first", "second", "third"))
-@pytest.mark.parametrize("channel", ["upsert", "bulk_write"])
-def test_orders_are_written_right_under_each_position(
-    zoho_emulator: EmulatorProcess, tmp_path: Path, channel: str, world: dict[str, Any]
+def assert_written_right(
+    zoho_emulator: EmulatorProcess, tmp_path: Path, channel: str, world: Mapping[str, Any], **more: Any
 ) -> None:
+    """Write orders twice by this channel in this world; `more` are further settings."""
     admin = zoho_emulator.admin
     partners = admin.put_records("Accounts", [{"Account_Name": name} for name in "AB"])
     admin.add_subform("Orders", "Partners", data_type="multiselectlookup", lookup="Accounts")
@@ -89,6 +92,7 @@ def test_orders_are_written_right_under_each_position(
         "ack_url": f"sqlite:///{tmp_path}/ledger.sqlite",
         "channel": channel,
         "fields": {"Partners": {}},
+        **more,
     }
     orders = [{**order(number), "Partners": partners} for number in range(3)]
     orders.append({**order(9), "parent_id": "bad", "Status": "Shiped", "Partners": []})
@@ -110,3 +114,24 @@ def test_orders_are_written_right_under_each_position(
         ("2026-01-31", "12.25", "123456789012345678")
     }
     assert all([row["Partners"]["id"] for row in record["Partners"]] == partners for record in held.values())
+
+
+@pytest.mark.parametrize("world", worlds(), ids=("first", "second", "third"))
+@pytest.mark.parametrize("channel", ["upsert", "bulk_write"])
+def test_orders_are_written_right_under_each_position(
+    zoho_emulator: EmulatorProcess, tmp_path: Path, channel: str, world: dict[str, Any]
+) -> None:
+    assert_written_right(zoho_emulator, tmp_path, channel, world)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("profiled", [False, True], ids=["without_profile", "with_profile"])
+@pytest.mark.parametrize("seed", range(200))
+def test_orders_are_written_right_under_each_combination_that_a_probe_may_find(
+    zoho_emulator: EmulatorProcess, tmp_path: Path, seed: int, *, profiled: bool
+) -> None:
+    world = combination(seed)
+    profile = tmp_path / "zoho-profile.json"
+    write_profile(profile, OrgProfile(positions=world))
+    more = {"profile": str(profile)} if profiled else {}
+    assert_written_right(zoho_emulator, tmp_path, ("upsert", "bulk_write")[seed % 2], world, **more)
