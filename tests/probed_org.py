@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args, get_type_hints
 
@@ -83,7 +83,6 @@ class ProbedOrg:
     folder: Path
     base_url: str = ""
     module: str = "Orders"
-    spent: int = field(default=0, init=False)
 
     def make_ready(self, *, as_started: bool = False) -> None:
         """The fields as `init --probe` makes them, and what people make by hand; switches `as_started`, or turned."""

@@ -54,8 +54,6 @@ class Bench:
         tokens = TokenSource(credentials, url, session=lambda: Session(url))
         self.wire = Wire(endpoints, tokens, purse, pace)
         self.run = f"{PREFIX}{secrets.token_hex(4)}"
-        self.chosen: frozenset[str] = frozenset()
-        """The switches that are asked in this run."""
         self.measures: dict[str, Any] = {}
         self.made: list[tuple[str, str]] = []
         """Module and id of each record that was made, as far as answers named them."""

@@ -58,7 +58,17 @@ def ask_all(bench: Bench, questions: Sequence[Question], note: Callable[[Finding
         found.deleted = clean_up(bench)
         found.spent = bench.wire.purse.spent
     found.measures = scrubber.value(bench.measures)
+    if bench.wire.costs:
+        found.measures["credits"] = _costs(bench.wire.costs, scrubber)
     return found
+
+
+def _costs(costs: Sequence[tuple[str, int]], scrubber: Scrubber) -> dict[str, list[int]]:
+    """What each kind of call was seen to cost, by method and path."""
+    by_call: dict[str, set[int]] = {}
+    for call, credits_ in costs:
+        by_call.setdefault(scrubber.text(call), set()).add(credits_)
+    return {call: sorted(seen) for call, seen in sorted(by_call.items())}
 
 
 _DELETING_MOST = 10_000

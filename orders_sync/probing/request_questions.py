@@ -15,7 +15,7 @@ from orders_sync.probing.fields import KEY
 from orders_sync.probing.questions import Calls, Question
 from orders_sync.probing.record_questions import problem
 from orders_sync.probing.verdicts import NotAsked, Verdict, by_value, seen, undecided, unknown
-from orders_sync.probing.wire import Exchange
+from orders_sync.probing.wire import CREDITS_LEFT, Exchange
 from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.errors import QuotaError
 from target_zoho_crm.api.http_sessions import Session
@@ -32,7 +32,6 @@ _CODES_OF_401 = (
 )
 _GATEWAY = frozenset({"ERROR_MESSAGE", "x-error", "info", "x-info"})
 _SHORT_DETAILS = frozenset({"file_id", "created_time"})
-_CREDITS = "X-API-CREDITS-REMAINING"
 
 
 def zipped(name: str, text: str) -> bytes:
@@ -132,22 +131,16 @@ def _retry_after(bench: Bench) -> Verdict:
     return seen(int(given)) if given.isdecimal() else unknown("Retry-After is no number of seconds")
 
 
-def left(exchange: Exchange) -> int | None:
-    """The credits left, as an answer says."""
-    text = exchange.headers.get(_CREDITS, "")
-    return int(text) if text.isdecimal() else None
-
-
 def _credits_header(bench: Bench) -> Verdict:
     found = bench.wire.call("GET", "org", credits=1)
     licence = bench.org.get("license_details") or {}
     a_day = daily_credits(str(licence.get("paid_type")), int(licence.get("users_license_purchased") or 0))
     bench.wire.kept[-1] = Exchange("GET", found.path, None, found.status, found.headers, None, b"", found.seconds)
-    if _CREDITS not in found.headers:
+    if CREDITS_LEFT not in found.headers:
         return undecided("past_half", "never", why="less than half of the day's credits may be spent")
-    remaining = left(found)
+    remaining = found.credits_left
     if remaining is None:
-        return unknown(f"{_CREDITS} is no number")
+        return unknown(f"{CREDITS_LEFT} is no number")
     if a_day is not None and remaining * 2 > a_day:
         return seen("always")
     return undecided("past_half", "always", why="more than half of the day's credits is spent")
@@ -155,7 +148,7 @@ def _credits_header(bench: Bench) -> Verdict:
 
 def cost_of(calls: list[Exchange]) -> Verdict:
     """The cost of equal calls in a row, by what is left after each; the first one only says what is left."""
-    after = [left(each) for each in calls]
+    after = [each.credits_left for each in calls]
     if None in after:
         raise NotAsked("answers do not say how many credits are left; they may, past half of the day's")
     known = [each for each in after if each is not None]

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from orders_sync.probing.wire import Exchange
+from orders_sync.probing.wire import CREDITS_LEFT, Exchange
 
 PREFIX = "orders-sync-probe-"
 """Every made-up record begins with it."""
@@ -21,7 +21,7 @@ _EMAIL = re.compile(r"[^\s\"'<>@:=]+@[^\s\"'<>@]+\.[A-Za-z]{2,}")
 _LONG_NUMBER = re.compile(r"(?<![\w.])\d{9,}(?![\w.])|(?<=org)\d{6,}|\d{12,}")
 _TOKEN = re.compile(r"1000\.[0-9A-Za-z._-]{8,}")
 _ID_DIGITS = 10**9
-_SHOWN_HEADERS = ("Content-Type", "Location", "Retry-After", "X-API-CREDITS-REMAINING")
+_SHOWN_HEADERS = ("Content-Type", "Location", "Retry-After", CREDITS_LEFT)
 _NAMED = frozenset(
     {"name", "full_name", "first_name", "last_name", "company_name", "alias", "phone", "mobile", "domain_name"}
 )

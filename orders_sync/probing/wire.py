@@ -28,6 +28,7 @@ from target_zoho_crm.api.http_sessions import Session, TokenHeader
 
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
 _SECONDS = (10.0, 300.0)
+CREDITS_LEFT = "X-API-CREDITS-REMAINING"
 NO_ANSWER = 0
 """The status of a call whose connection broke."""
 
@@ -62,6 +63,12 @@ class Exchange:
         """The details of the only record's answer."""
         details = self.item.get("details")
         return details if isinstance(details, dict) else {}
+
+    @property
+    def credits_left(self) -> int | None:
+        """The credits left, where the answer says."""
+        text = self.headers.get(CREDITS_LEFT, "")
+        return int(text) if text.isdecimal() else None
 
     @property
     def taken(self) -> bool:
@@ -107,6 +114,9 @@ class Wire:
         self.pace = pace
         self.kept: list[Exchange] = []
         """The calls since it was last emptied; who asks a question empties it before."""
+        self.costs: list[tuple[str, int]] = []
+        """Calls, and by how much fewer credits were left after each than after the one before."""
+        self._left: int | None = None
 
     @property
     def api_url(self) -> str:
@@ -184,6 +194,10 @@ class Wire:
             self.pace.wait(PROBE_CALLS.pause_after(attempt))
         if keep:
             self.kept.append(found)
+        left = None if throttled else found.credits_left
+        if left is not None and self._left is not None:
+            self.costs.append((f"{method} {urlsplit(url).path}", self._left - left))
+        self._left = left
         return found
 
     def _once(

@@ -136,5 +136,15 @@ def test_a_question_whose_field_is_missing_says_what_makes_it(org: ProbedOrg) ->
     assert found["child_rows"].why == "the module has no subform; one can be made by hand"
 
 
+def test_what_calls_cost_is_measured_where_answers_say_what_is_left(org: ProbedOrg) -> None:
+    org.turn({"credits_header": "always", "cost_upload": 2})
+    costs = org.probe("result_status", "too_many_records").measures["credits"]
+    assert costs["POST /crm/bulk/v8/write"] == [500]
+    assert costs["POST /crm/v8/upload"] == [2]
+    assert costs["POST /crm/v8/<module>/upsert"] == [11]
+    org.turn({})
+    assert "credits" not in org.probe("counts").measures
+
+
 def test_the_questions_are_named_as_the_switches_are() -> None:
     assert {each.switch for each in QUESTIONS} <= {each.name for each in msgspec.structs.fields(Switches)}
