@@ -131,6 +131,7 @@ def test_a_probe_that_is_killed_leaves_nothing_after_a_clean_up(given: Set, endp
     assert given.left() > 0
     result = given.run("probe", "Orders", "--profile", str(given.profile), "--clean-up")
     assert result.exit_code == 0, result.output
+    admin.wait_jobs()  # what is at work yet would make its records now
     assert [each.get("parent_id") for each in admin.records("Orders")] == ["A-1"]
     assert not list(given.folder.glob("*.jobs"))
 
