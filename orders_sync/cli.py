@@ -16,6 +16,7 @@ from orders_sync.actions.order_commands import dismiss, forget, retry
 from orders_sync.actions.resend import resend
 from orders_sync.actions.trying import try_order
 from orders_sync.alerts.watch_command import watch
+from orders_sync.assistant.mcp_command import mcp
 from orders_sync.audit.command import audit
 from orders_sync.callback_receiver.callback import callback
 from orders_sync.checks.doctor import doctor
@@ -75,6 +76,7 @@ COMMANDS = (
     ui,
     watch,
     callback,
+    mcp,
 )
 
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 UV = Path(sys.executable).parent / "uv"
 TRY = ROOT / "scripts" / "try_installed.py"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-EXTRAS = ("alerts", "callback", "emulator", "metrics", "mssql", "mysql", "oracle", "postgres", "ui", "xlsx")
+EXTRAS = ("alerts", "callback", "emulator", "mcp", "metrics", "mssql", "mysql", "oracle", "postgres", "ui", "xlsx")
 WAYS = {
     "lowest": ["--resolution", "lowest-direct"],
     "newest, SQLAlchemy 2.0": ["sqlalchemy<2.1"],

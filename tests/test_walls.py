@@ -72,7 +72,7 @@ COMMAND_LINE = (
     ("actions",),
     ("reporting",),
     ("probing",),
-    ("alerts", "audit", "live_page", "pushes", "set_up", "undoing"),
+    ("alerts", "assistant", "audit", "live_page", "pushes", "set_up", "undoing"),
     ("cli",),
 )
 
