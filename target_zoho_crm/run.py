@@ -262,7 +262,9 @@ class Run:
         self._workers.wait()
         for parts in self._streams.values():
             parts.deletions.carry_out()
-        differing = [lines for parts in self._streams.values() if (lines := parts.contact.at_end())]
+        differing = [
+            lines for parts in self._streams.values() if (lines := parts.contact.at_end(whole=cut_short is None))
+        ]
         complaints = [*(self._sum_up(stream) for stream in self._streams), cut_short]
         left_out = [line for parts in self._streams.values() for line in parts.lookups.lines()]
         for line in [*self._problems.lines(), *left_out]:

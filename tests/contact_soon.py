@@ -1,14 +1,19 @@
-"""Runs target-zoho-crm so that its first orders are read back at once: `contact_soon.py OPTIONS...`.
+"""Runs target-zoho-crm so that its first orders are read back after some seconds: `contact_soon.py SECONDS OPTIONS...`.
 
-A script of its own, so that the product holds no switch for tests.
+A script of its own, so that the product holds no switch for tests. After a signal it has an hour of grace: what ends
+has ended by itself.
 """
 
 from __future__ import annotations
 
+import sys
+
+from sync_processes import shutdown
 from target_zoho_crm.delivery import begin_contact, first_contact
 
 if __name__ == "__main__":
-    first_contact.FIRST_CONTACT_SECONDS = 0.0
+    shutdown.GRACE_SECONDS = 3600.0
+    first_contact.FIRST_CONTACT_SECONDS = float(sys.argv.pop(1))
     begin_contact.FIRST_CONTACT_LOOK_SECONDS = 0.05
 
     from target_zoho_crm.target import TargetZohoCRM

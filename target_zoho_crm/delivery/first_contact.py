@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum
 
 from sync_databases.waiting import CLOCK, Clock
@@ -20,7 +20,7 @@ from sync_ledger.retry_schedules import FIRST_CONTACT_SECONDS
 from sync_ledger.tables import AckStatus
 from target_zoho_crm.api.codes import OwnCode, ZohoCode
 from target_zoho_crm.api.costs import CALL_RECORDS
-from target_zoho_crm.api.errors import stopped
+from target_zoho_crm.api.errors import ConfigurationError, QuotaError, TransientError, stopped
 from target_zoho_crm.batch import Batch, Channel
 from target_zoho_crm.compare.difference_kinds import DifferenceKind
 from target_zoho_crm.compare.records import Difference
@@ -151,7 +151,11 @@ class FirstContact:
 
     def _look_for_another_ledger(self, batch: Batch) -> None:
         """Say that orders of which this ledger knows nothing were written with its rights: it seems not to be kept."""
-        written = self._read_back.written_by_us_of_late(batch)
+        try:
+            written = self._read_back.written_by_us_of_late(batch)
+        except (ConfigurationError, TransientError) as error:  # a warning that is not worth a run
+            logger.info("Stream %r: whether another ledger writes here cannot be asked: %s", self._policy.stream, error)
+            return
         if written:
             logger.warning(
                 "Stream %r: %d of its first %d orders are in module %s already, written within a day by this token's "
@@ -181,7 +185,9 @@ class FirstContact:
         if not written.entries:
             return  # it was left to the next run, or refused as a whole: the next one shows what jobs do
         self._sample = written
-        self._judge(self._read_back.differences(self._sample, before), "the first job's orders", "No second job began.")
+        found = self._differences([written], before)
+        if found is not None:
+            self._judge(found, "the first job's orders", "No second job began.")
         self._phase = Phase.OVER
 
     def _synced(self, batch: Batch) -> Batch:
@@ -226,17 +232,33 @@ class FirstContact:
         if self._sent and self._clock.seconds() - self._sent_at >= FIRST_CONTACT_SECONDS:
             self._settle()
 
-    def at_end(self) -> Sequence[str]:
-        """Compare what was sent so far, and the first job once more; gives the lines of `FirstContactError`, if any."""
+    def at_end(self, *, whole: bool) -> Sequence[str]:
+        """Compare what was sent so far, and the first job once more; gives the lines of `FirstContactError`, if any.
+
+        `whole`: all records have come, so that no job is to be awaited any more.
+        """
         try:
             self._settle()
             if self._sample is not None:
-                self._judge(self._read_back.differences(self._sample), "the first job's orders", "All were sent.")
-            elif self._phase is Phase.FIRST_JOB:
-                self._end()  # no job was needed
+                found = self._differences([self._sample])
+                if found is not None:
+                    self._judge(found, "the first job's orders", "All were sent.")
+            elif self._phase is Phase.FIRST_JOB and whole:
+                self._end()
         except FirstContactError as error:
             return error.lines
+        except (TransientError, QuotaError) as error:  # what was sent is settled, whatever a look at it says
+            logger.warning("Stream %r: the first orders could not be read back: %s", self._policy.stream, error)
         return ()
+
+    def _differences(self, batches: Sequence[Batch], before: Collection[str] | None = None) -> list[Difference] | None:
+        """What the CRM holds otherwise; None where the token may not read, which ends the contact of this run."""
+        try:
+            return [each for batch in batches for each in self._read_back.differences(batch, before)]
+        except ConfigurationError as error:
+            logger.warning("Stream %r: the first orders cannot be compared, and go on: %s", self._policy.stream, error)
+            self._phase = Phase.OVER
+            return None
 
     def _end(self) -> None:
         first_contact.end(self._lease)
@@ -249,11 +271,13 @@ class FirstContact:
         batches, self._sent = self._sent, []
         matched, self._matched = self._matched, []
         count = sum(len(batch.entries) for batch in batches) + len(matched)
+        found = self._differences(batches)
+        if found is None:
+            return
         self._compared += count
         if self._compared >= FIRST_ORDERS:
             self._phase = Phase.FIRST_JOB
-        found = [*(each for batch in batches for each in self._read_back.differences(batch)), *matched]
-        self._judge(found, f"the first {count} orders", "No other order was sent.")
+        self._judge([*found, *matched], f"the first {count} orders", "No other order was sent.")
 
     def _judge(self, differences: Sequence[Difference], which: str, how_far: str) -> None:
         """Note what was found, and end the run where nobody has accepted it.
