@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from orders_sync.probing.fields import KEY
+from orders_sync.probing.fields import KEY, OWN_NAMES
 from orders_sync.probing.job_values import Job
 from orders_sync.probing.journal import Journal
 from orders_sync.probing.pace import Pace
@@ -133,9 +134,11 @@ class Bench:
             self.credentials.client_secret: "<secret>",
             self.credentials.refresh_token: "<token>",
         }
+        fields = [name for name, each in self.fields.items() if each.get("custom_field") and name not in OWN_NAMES]
+        own |= dict.fromkeys(fields, "<field>")
         for name, place in ((self.subform, "<subform>"), (self.rows_module, "<rows>")):
             if name is not None:
-                own.setdefault(name, place)
+                own[name] = place
         return secrets_of([self.org, self.user], own)
 
     def need(self, *names: str) -> None:
@@ -231,7 +234,11 @@ class Bench:
 
     def read(self, record: str) -> dict[str, Any]:
         """A record as the org has it; empty where it has none."""
-        return self.wire.call("GET", f"{self.module}/{record}", credits=1).item
+        found = self.wire.call("GET", f"{self.module}/{record}", credits=1)
+        shown = {name: each for name, each in found.item.items() if name in {*OWN_NAMES, "id", "Owner"}}
+        if shown:
+            self.wire.kept[-1] = replace(found, body={"data": [shown]})  # of the other fields not even the names
+        return found.item
 
     def read_many(self, records: Iterable[str], fields: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Up to 50 records by their ids."""

@@ -54,3 +54,4 @@ FIELDS = (
     ProbeField(KIND, "picklist", _choices(KINDS)),
     ProbeField(PART, "picklist", _choices(PARTS)),
 )
+OWN_NAMES = frozenset(each.api_name for each in FIELDS)

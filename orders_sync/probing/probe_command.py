@@ -83,9 +83,12 @@ def probe(
     except (*EXPECTED, ProbeError) as error:
         raise click.ClickException(error_message(error)) from error
     made = with_findings(before, found, kind)
-    write_profile(profile, made)
-    if report is not None:
-        report.write_text(page(made), encoding="utf-8")
+    try:
+        write_profile(profile, made)
+        if report is not None:
+            report.write_text(page(made), encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}.") from error
     _summary(found, profile, most)
 
 
