@@ -243,3 +243,21 @@ def test_orders_of_a_token_that_may_not_read_go_on_and_that_is_said(careful: Car
     assert ended.code == 0, ended.err
     assert "cannot be compared, and go on" in ended.err
     assert len(careful.crm()) == 12
+
+
+@pytest.mark.nightly
+def test_a_run_that_lasts_compares_a_few_orders_without_waiting_for_ten(careful: CarefulShop) -> None:
+    careful.insert(keys(3))
+    careful.alter({"field": "Customer_Name", "does": "set", "value": "nobody"})
+    careful.tap_config = {"follow": True, "poll_interval_seconds": 0.2, "settle_seconds": 0}
+    careful.target_config |= {"max_age_seconds": 0.1}
+    tap, target = careful.configs()
+    source = start(forked.command("tap-legacy-orders", ["--config", tap]))
+    sink = start(forked.command(TESTS / "contact_soon.py", ["0", "--config", target]), stdin=source.stdout)
+    assert source.stdout is not None
+    source.stdout.close()
+    _, log = sink.communicate(timeout=PROCESS_SECONDS)
+    source.terminate()
+    source.communicate()
+    assert (sink.returncode, len(careful.crm())) == (4, 3), log
+    assert "Customer_Name  overwritten" in log
