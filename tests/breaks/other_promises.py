@@ -148,4 +148,35 @@ OTHER_PROMISES: tuple[Break, ...] = (
         new="if True:",
         tests=("tests/pair/test_deletions.py::test_a_record_that_holds_another_key_by_now_is_not_deleted",),
     ),
+    Break(
+        "undone-orders-are-written-before-they-are-released",
+        "target_zoho_crm/delivery/held_orders.py",
+        old="if not self._any or not entries:",
+        new="if entries is not None:",
+        tests=("tests/pair/test_undo.py::test_what_a_run_inserted_is_deleted_and_held_until_it_is_released",),
+    ),
+    Break(
+        "undo-overwrites-people",
+        "orders_sync/undoing/judging.py",
+        old="    if who is not None:",
+        new="    if False:",
+        tests=(
+            "tests/pair/test_undo.py::test_what_people_and_later_runs_wrote_since_is_kept_and_they_are_named",
+            "tests/pair/test_undo_changes.py::test_of_what_a_run_changed_it_is_kept_what_people_and_later_runs_wrote_since",
+        ),
+    ),
+    Break(
+        "a-killed-undo-lets-its-orders-go",
+        "sync_ledger/undoing.py",
+        old="            _hold(connection, tables.ack, lease, keys, now)",
+        new="            pass",
+        tests=("tests/pair/test_undo.py::test_an_undo_that_was_killed_goes_on_and_no_run_writes_its_orders_meanwhile",),
+    ),
+    Break(
+        "undo-forgets-who-changed-records-between-two-runs",
+        "orders_sync/undoing/judging.py",
+        old="    if known.later.person is not None:",
+        new="    if False:",
+        tests=("tests/pair/test_undo_changes.py::test_with_later_runs_undone_what_people_changed_between_stays",),
+    ),
 )
