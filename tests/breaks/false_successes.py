@@ -25,7 +25,7 @@ FALSE_SUCCESSES: tuple[Break, ...] = (
     Break(
         "calls-are-matched-by-other-fields",
         "target_zoho_crm/mapping/field_mapping.py",
-        old="return any(each.field.unique and each.field != self.key_field for each in self.written)",
+        old="return bool(self.further_unique)",
         new="return False",
         tests=(
             "tests/pair/test_whose_record.py::test_two_orders_with_one_value_of_another_unique_field_are_two",
