@@ -1,11 +1,14 @@
-"""The list of broken promises fits the code: each break can be made, and its tests are those of docs/guarantees.md."""
+"""Broken promises and mutants fit the code: each can be made; tests of breaks are those of docs/guarantees.md."""
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from breaks.break_list import BREAKS
+from simulation.mutants import patches
 from test_guarantees import NAMED
 
 ROOT = Path(__file__).parent.parent
@@ -25,3 +28,9 @@ def test_every_break_changes_something_and_has_tests_that_the_guarantees_name() 
 def test_no_two_breaks_have_one_name() -> None:
     assert BREAKS
     assert [name for name, count in Counter(each.name for each in BREAKS).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("patch", patches(), ids=lambda patch: patch.stem)
+def test_each_mutant_of_the_simulation_can_be_made(patch: Path) -> None:
+    applied = subprocess.run(["git", "apply", "--check", patch], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert applied.returncode == 0, f"make it anew for the code as it is: {applied.stderr}"
