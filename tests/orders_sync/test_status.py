@@ -200,7 +200,8 @@ def metrics_of(path: Path) -> dict[tuple[str, frozenset[tuple[str, str]]], float
 
 def test_figures_are_written_as_prometheus_reads_them(ledger: Ledger, tmp_path: Path) -> None:
     fill(ledger)
-    file = tmp_path / "orders.prom"
+    file = tmp_path / "figures" / "orders.prom"
+    file.parent.mkdir()
     ended = status(ledger, "--ledger-only", "--max-rejected", "0", "--prometheus", str(file))
     assert ended.exit_code == 1
     found = metrics_of(file)
@@ -211,7 +212,7 @@ def test_figures_are_written_as_prometheus_reads_them(ledger: Ledger, tmp_path: 
     assert found["orders_sync_open_jobs", frozenset({stream})] == 1
     assert found["orders_sync_credits_24h", frozenset()] == 503
     assert ("orders_sync_unsynced_orders", frozenset({stream})) not in found, "the table was not asked"
-    assert list(tmp_path.iterdir()) == [file], "it is written in one go"
+    assert list(file.parent.iterdir()) == [file], "it is written in one go"
 
 
 def test_a_file_that_cannot_be_written_is_one_line(ledger: Ledger, tmp_path: Path) -> None:
