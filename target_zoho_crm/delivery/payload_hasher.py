@@ -23,6 +23,8 @@ _FORM = 1
 
 _LEFT_OUT = ("columns", "unmapped", "absent", "lacking_rows", "nulled", "write")
 """The columns are described one by one."""
+_FIRST_NAMES = {"second_step": "apart"}
+"""Attributes that were renamed: in the hash they keep the name that ledgers in use have."""
 _ONCE_THERE, _NEXT = ", external=False", ", picklist="
 """An attribute that fields no longer have, and the one after it: it stays in the hash, as ledgers in use have it."""
 
@@ -69,5 +71,9 @@ def _encoded(row: tuple[Any, ...]) -> bytes | None:
 def _described(part: FieldMapping | MappedColumn) -> list[str]:
     """All that is known of a mapping or a column but its converters, which follow from the rest."""
     values = ((field.name, getattr(part, field.name)) for field in fields(part))
-    described = [f"{name}={value!r}" for name, value in values if not callable(value) and name not in _LEFT_OUT]
+    described = [
+        f"{_FIRST_NAMES.get(name, name)}={value!r}"
+        for name, value in values
+        if not callable(value) and name not in _LEFT_OUT
+    ]
     return [text.replace(_NEXT, f"{_ONCE_THERE}{_NEXT}") for text in described]
