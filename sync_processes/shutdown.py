@@ -7,6 +7,7 @@ the signal and ends the process when time is up. Nothing is lost by that: a run 
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import socket
@@ -45,6 +46,16 @@ def ending_in_time(log: Callable[[str], None]) -> Iterator[None]:
     finally:
         signal.set_wakeup_fd(before)
         sender.close()
+
+
+def set_in_handler(event: threading.Event) -> None:
+    """Set an event from a signal's handler.
+
+    The handler runs in the main thread, amid whatever that does: where it is about to wait for this very event, it
+    holds the event's lock, and the two would wait for each other. So another thread sets it, and Python's own lock of
+    threads is not taken to start it.
+    """
+    _thread.start_new_thread(event.set, ())
 
 
 def abandon_output() -> None:

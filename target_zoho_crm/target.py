@@ -31,7 +31,7 @@ from sync_ledger.stream_contract import (
 from sync_processes.given_settings import read_as_given
 from sync_processes.library_warnings import keep_library_warnings_out
 from sync_processes.setting_places import places_of_plugin, with_places
-from sync_processes.shutdown import abandon_output, ending_in_time
+from sync_processes.shutdown import abandon_output, ending_in_time, set_in_handler
 from target_zoho_crm import malloc
 from target_zoho_crm.api.errors import Stopped
 from target_zoho_crm.batch_file_reader import BatchFiles
@@ -314,7 +314,7 @@ class TargetZohoCRM(Target):
             timer.daemon = True
             timer.start()
         else:
-            self._run.stop.set()
+            set_in_handler(self._run.stop)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:

@@ -17,6 +17,7 @@ from orders_sync.config_sources.plugin_options import Age
 from orders_sync.output import say
 from sync_ledger.retry_schedules import WATCH_LOOK_SECONDS
 from sync_processes.exit_codes import ExitCode
+from sync_processes.shutdown import set_in_handler
 
 
 @click.command()
@@ -73,7 +74,7 @@ def watch(
         raise SystemExit(0 if look_once() else ExitCode.FAILED)
     ended, unreachable = threading.Event(), Unreachable(given)
     for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: ended.set())
+        signal.signal(each, lambda *_: set_in_handler(ended))
     while True:
         try:
             look_once()

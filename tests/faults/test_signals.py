@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 
 import pytest
 from fault_cases import CUT_SHORT, ENGINES, Case, choices, on
+from pair_of_plugins import PROCESS_SECONDS
 
-from sync_processes.shutdown import GRACE_SECONDS, LAST_LINE_SECONDS
+from sync_processes.shutdown import GRACE_SECONDS, LAST_LINE_SECONDS, set_in_handler
 
 SECONDS_TO_END = 10
 """Orchestrators kill what has not ended by then."""
@@ -86,3 +88,15 @@ def test_a_call_without_an_answer_does_not_keep_a_run_that_is_asked_to_end(case:
     case.seen(f"{case.acks() or 'no acks yet'}")
     admin.clear_faults()
     case.law()
+
+
+def test_a_handler_waits_for_no_lock_that_the_main_thread_holds() -> None:
+    """The signal comes between two steps of a wait: its lock is taken, and not yet given up."""
+    event = threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda *_: set_in_handler(event))
+    try:
+        with event._cond:  # type: ignore[attr-defined] # noqa: SLF001 - as its own `wait` does
+            signal.raise_signal(signal.SIGUSR1)
+        assert event.wait(PROCESS_SECONDS)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
