@@ -42,7 +42,8 @@ class UndoOutcome(StrEnum):
 class Undone:
     """What became of one order. `why`, `person` and `later_run` say why it was not reversed; `held`: it waits.
 
-    `person` of one that is reversed had changed the record before the run did.
+    `person` of one that is reversed had changed the record before the run did. One that is not reversed is held where
+    part of it may have been taken back: nobody may call it synced.
     """
 
     key: str
@@ -129,13 +130,13 @@ def conclude(
     run_id: str,
     concluded: Sequence[Undone],
     *,
-    gone: Collection[str],
+    deleted: Collection[str],
     let_go: Collection[str],
     number: int,
 ) -> None:
     """Note what became of these orders: those that are reversed stay held, and the history has them.
 
-    `gone` are those whose record is gone with that; `let_go` those that were held for this alone, if they are not
+    `deleted` are those whose record was deleted; `let_go` those that were held for this alone, if they are not
     reversed. `number` counts the conclusions of an undo.
 
     Raises:
@@ -143,14 +144,18 @@ def conclude(
     """
     ledger, tables, settlement = lease.ledger, lease.ledger.tables, Settlement(lease.stream, lease.run_id, number)
     held = [each.key for each in concluded if each.outcome is UndoOutcome.REVERSED]
-    others = [each.key for each in concluded if each.outcome is not UndoOutcome.REVERSED and each.key in let_go]
+    others = [
+        each.key
+        for each in concluded
+        if each.outcome is not UndoOutcome.REVERSED and not each.held and each.key in let_go
+    ]
 
     def once() -> None:
         with lease.timed_transaction() as (connection, now):
             _note(connection, tables, lease.stream, run_id, concluded, now)
             _let_go(connection, tables.ack, lease.stream, others, now)
             _hold(connection, tables.ack, lease, held, now)
-            _forget_records(connection, tables.ack, lease.stream, [key for key in held if key in gone])
+            _forget_records(connection, tables.ack, lease.stream, [key for key in held if key in deleted])
             _hold_by_this_alone(connection, tables.undone, lease.stream, run_id, held)
             remove_notes(connection, tables, settlement)  # of an attempt whose answer was lost
             note_acks(connection, tables, settlement, now, held)
@@ -179,14 +184,14 @@ def _row(each: Undone, run_id: str, stream: str, now: datetime) -> dict[str, obj
         "person": each.person and each.person[:WHY_LENGTH],
         "later_run_id": each.later_run,
         "happened_at": now,
-        "held_at": now if each.outcome in {UndoOutcome.BEGUN, UndoOutcome.REVERSED} else None,
+        "held_at": now if each.held or each.outcome in {UndoOutcome.BEGUN, UndoOutcome.REVERSED} else None,
     }
 
 
 def _hold(connection: sa.Connection, ack: sa.Table, lease: Lease, keys: Sequence[str], now: datetime) -> None:
     """Hold orders: nothing stays in their acks by which they would look as they were before they were undone.
 
-    What an ack that is held already says of changes since stays.
+    What an ack that is held already says of changes since stays; one that was refused is such a change.
     """
     nothing = ("channel", "family", "error_field", "error_message", "next_attempt_at", "failing_since", "job_id")
     values: dict[str, object] = {
@@ -198,7 +203,9 @@ def _hold(connection: sa.Connection, ack: sa.Table, lease: Lease, keys: Sequence
     by_us = {"action": UNDO_ACTION, "run_id": lease.run_id, "acked_at": now}
     for chunk in lookup_chunks(connection, keys):
         these = (ack.c.stream == lease.stream, ack.c.record_key.in_(chunk))
-        connection.execute(sa.update(ack).where(*these, ack.c.status != AckStatus.HELD.value).values(values))
+        connection.execute(sa.update(ack).where(*these, ack.c.status == AckStatus.SYNCED.value).values(values))
+        refused = values | {"error_code": LedgerCode.CHANGED_WHILE_HELD.value}
+        connection.execute(sa.update(ack).where(*these, ack.c.status != AckStatus.HELD.value).values(refused))
         connection.execute(sa.update(ack).where(*these).values(by_us))
 
 

@@ -46,12 +46,7 @@ class Commands:
         Raises:
             QuestionError: it gave none; with its own last lines.
         """
-        program = [
-            sys.executable,
-            "-c",
-            "from orders_sync.cli import main; main(prog_name='orders-sync')",
-            *self.options,
-        ]
+        program = [sys.executable, "-c", PROGRAM, *self.options]
         try:
             done = subprocess.run(  # noqa: S603 - our own program
                 [*program, command, "--json", *arguments],

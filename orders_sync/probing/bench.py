@@ -215,7 +215,8 @@ class Bench:
         for each in found.items:
             details = each.get("details") if isinstance(each, dict) else None
             record = details.get("id") if isinstance(details, dict) else None
-            is_new = method == "POST" and each.get("code") == "SUCCESS" and each.get("action", "insert") == "insert"
+            action = each.get("action", "" if path.endswith("/upsert") else "insert") if isinstance(each, dict) else ""
+            is_new = method == "POST" and action == "insert" and each.get("code") == "SUCCESS"
             if is_new and isinstance(record, (str, int)):
                 self.made.append((module, str(record)))
         return found

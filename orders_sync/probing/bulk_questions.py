@@ -25,7 +25,7 @@ from orders_sync.probing.job_values import ENDS, Job
 from orders_sync.probing.questions import Calls, Question
 from orders_sync.probing.record_questions import problem
 from orders_sync.probing.request_questions import cost_of
-from orders_sync.probing.value_questions import moment_of
+from orders_sync.probing.value_questions import instant_of
 from orders_sync.probing.verdicts import NotAsked, Verdict, by_value, seen, undecided, unknown
 from sync_ledger.retry_schedules import PROBE_JOBS
 from target_zoho_crm.api.codes import ZohoCode
@@ -115,14 +115,14 @@ def _form(bench: Bench, keys: dict[str, str], field: str) -> Verdict:
         return unknown(f"of {len(keys)} forms these are taken: {', '.join(taken) or 'none'}")
     form, record = next(iter(taken.items()))
     held = bench.read(record).get(field)
-    moment = moment_of(held)
-    right = held == "2026-03-14" if field == DATE else moment is not None and _TIME in _readings(moment)
+    instant = instant_of(held)
+    right = held == "2026-03-14" if field == DATE else instant is not None and _TIME in _readings(instant)
     return seen(form) if right else unknown(f"{form} is taken, and another value is held")
 
 
-def _readings(moment: datetime) -> tuple[datetime, datetime]:
-    """A held moment as its cell may have been meant: in the org's zone, or in UTC."""
-    return moment.replace(tzinfo=None), moment.astimezone(timezone.utc).replace(tzinfo=None)
+def _readings(instant: datetime) -> tuple[datetime, datetime]:
+    """A held instant as its cell may have been meant: in the org's zone, or in UTC."""
+    return instant.replace(tzinfo=None), instant.astimezone(timezone.utc).replace(tzinfo=None)
 
 
 def _default_date_format(bench: Bench) -> Verdict:

@@ -11,7 +11,7 @@ class Pace(Protocol):
     """A clock, and a way to wait."""
 
     def now(self) -> float:
-        """Seconds since some moment."""
+        """Seconds since some point in time."""
 
     def wait(self, seconds: float) -> None:
         """Let so much time pass."""

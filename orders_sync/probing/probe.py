@@ -10,7 +10,7 @@ from orders_sync.probing.bench import Bench
 from orders_sync.probing.clean_up import clean_up
 from orders_sync.probing.questions import Question
 from orders_sync.probing.scrubbing import Scrubber
-from orders_sync.probing.verdicts import NotAsked, Sureness, Verdict, unknown
+from orders_sync.probing.verdicts import NotAsked, ProbeError, Sureness, Verdict, unknown
 
 _EVIDENCE_MOST = 6
 """Calls that are kept for a question: the last ones, which the verdict rests on."""
@@ -27,19 +27,19 @@ class Finding:
 
 @dataclass
 class Found:
-    """What a probe found. `deleted` counts the records that it made and deleted."""
+    """What a probe found. `deleted` counts the records that it made and deleted; `left` says what is not, and why."""
 
     findings: list[Finding] = field(default_factory=list)
     measures: dict[str, Any] = field(default_factory=dict)
     spent: int = 0
     deleted: int = 0
+    left: str = ""
 
 
 def ask_all(bench: Bench, questions: Sequence[Question], note: Callable[[Finding], None]) -> Found:
     """Ask these questions, and delete what was made; `note` is given each finding as it is made.
 
     Raises:
-        ProbeError: something of what was made is left; the message says what to do.
         ZohoError: there is no token.
     """
     found = Found()
@@ -55,7 +55,10 @@ def ask_all(bench: Bench, questions: Sequence[Question], note: Callable[[Finding
             note(finding)
     finally:
         bench.wire.purse.most = max(bench.wire.purse.most, bench.wire.purse.spent) + _DELETING_MOST
-        found.deleted = clean_up(bench)
+        try:
+            found.deleted = clean_up(bench)
+        except ProbeError as error:  # what was found is kept all the same
+            found.left = str(error)
         found.spent = bench.wire.purse.spent
     found.measures = scrubber.value(bench.measures)
     if bench.wire.costs:

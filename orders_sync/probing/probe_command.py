@@ -90,6 +90,8 @@ def probe(
     except OSError as error:
         raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}.") from error
     _summary(found, profile, most)
+    if found.left:
+        raise click.ClickException(found.left)
 
 
 def _bench(module: str, settings: Settings, purse: Purse, journal: Journal) -> Bench:
@@ -119,7 +121,7 @@ def _foretell(
     say(f"{len(questions)} questions in module {module}: at most {most:,} API credits{within}.")
 
 
-def said(verdict: Verdict) -> str:
+def verdict_text(verdict: Verdict) -> str:
     """A verdict in a few words."""
     positions = " or ".join("none" if each is None else str(each) for each in verdict.positions)
     if verdict.sureness is Sureness.SEEN:
@@ -128,7 +130,7 @@ def said(verdict: Verdict) -> str:
 
 
 def _show(finding: Finding) -> None:
-    say(f"{finding.question.switch}: {said(finding.verdict)}")
+    say(f"{finding.question.switch}: {verdict_text(finding.verdict)}")
 
 
 def _summary(found: Found, profile: Path, most: int) -> None:

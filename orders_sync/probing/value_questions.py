@@ -61,13 +61,13 @@ def _otherwise(found: Exchange) -> Verdict:
     return unknown(f"it is refused with {found.item.get('code') or found.flat.get('code')}")
 
 
-def moment_of(held: Any) -> datetime | None:
+def instant_of(held: Any) -> datetime | None:
     """A date-time as an answer has it."""
     try:
-        moment = datetime.fromisoformat(held)
+        instant = datetime.fromisoformat(held)
     except (TypeError, ValueError):
         return None
-    return moment if moment.tzinfo is not None else None
+    return instant if instant.tzinfo is not None else None
 
 
 def _without_offset(bench: Bench) -> Verdict:
@@ -77,21 +77,21 @@ def _without_offset(bench: Bench) -> Verdict:
     except (ZoneInfoNotFoundError, ValueError):
         zone = ZoneInfo("UTC")
     naive = [datetime.fromisoformat(f"{day}T12:00:00") for day in _DAYS]
-    apart = [each for each in naive if each.replace(tzinfo=zone) != each.replace(tzinfo=timezone.utc)]
-    asked = (apart or naive)[0]
+    distinct = [each for each in naive if each.replace(tzinfo=zone) != each.replace(tzinfo=timezone.utc)]
+    asked = (distinct or naive)[0]
     found = bench.insert(bench.record(**{TIME: asked.isoformat()}))
     if not found.taken:
         refused = found.item.get("code") == ZohoCode.INVALID_DATA and found.details.get("api_name") == TIME
         return seen("refuse") if refused else _otherwise(found)
-    held = moment_of(_held(bench, found, TIME))
+    held = instant_of(_held(bench, found, TIME))
     meant: dict[Position, datetime] = {
         "org_zone": asked.replace(tzinfo=zone),
         "utc": asked.replace(tzinfo=timezone.utc),
     }
-    fitting = [name for name, moment in meant.items() if moment == held]
+    fitting = [name for name, instant in meant.items() if instant == held]
     if len(fitting) == 1:
         return seen(fitting[0])
-    return undecided(*fitting, why="the org's own zone is UTC") if fitting else unknown("another moment is held")
+    return undecided(*fitting, why="the org's own zone is UTC") if fitting else unknown("another instant is held")
 
 
 def _excess_decimals(bench: Bench) -> Verdict:
@@ -168,7 +168,7 @@ VALUE_QUESTIONS = (
         _taken_or_refused(
             TIME,
             lambda _: f"{_DAYS[0]}T12:00:00Z",
-            lambda _, held: moment_of(held) == datetime(2026, 1, 15, 12, tzinfo=timezone.utc),
+            lambda _, held: instant_of(held) == datetime(2026, 1, 15, 12, tzinfo=timezone.utc),
             taken="accept",
             refused="refuse",
         ),

@@ -246,9 +246,12 @@ def _pushed(
     code: int,
 ) -> Pushed:
     found = dict(before)
-    for result in _results(ledger, name):
-        if result.outcome != SUPERSEDED and result.key in looked.last:
-            found[result.key] = result
+    for one in runs_of_group(ledger, name):
+        with ledger.connect() as connection:
+            undone = reversed_keys(connection, ledger.tables, [one.run_id])
+        for result in results_of(ledger, one):
+            if result.outcome != SUPERSEDED and result.key in looked.last and result.key not in undone:
+                found[result.key] = result
     results = [found.get(key) or Result(key, UNSYNCED) for key in looked.last]
     results += [Result(key, SUPERSEDED) for key in looked.superseded]
     runs = runs_of_group(ledger, name)

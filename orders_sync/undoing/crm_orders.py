@@ -79,7 +79,7 @@ class CrmOrders:
         return f"{name} ({identity})" if name else f"user {identity}"
 
     def delete_lines(self, lines: Sequence[Record], fence: Fence) -> dict[str, str]:
-        """Delete lines; gives the codes of those that Zoho refused, by id. One that is gone is deleted."""
+        """Delete lines; gives the codes of those that Zoho refused, by id. One that is not there counts as deleted."""
         if self._lines is None or not lines:
             return {}
         return delete_lines(self._client, self._lines.module, [str(each["id"]) for each in lines], fence)
@@ -87,7 +87,7 @@ class CrmOrders:
     def delete(self, ids: Mapping[str, str], fence: Fence) -> dict[str, Outcome]:
         """Delete up to 100 records, given by key, with the automations that later runs' writes run too.
 
-        Gives those that Zoho refused, by key; one that is gone is deleted.
+        Gives those that Zoho refused, by key; one that is not there counts as deleted.
         """
         trigger = self._own.writes.later.trigger
         workflows = trigger is None or "workflow" in trigger

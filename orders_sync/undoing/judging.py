@@ -36,7 +36,7 @@ Person = Callable[[Record], str | None]
 
 @dataclass(frozen=True, slots=True)
 class InLedger:
-    """What the ledger says of an order now. `begun`: an earlier undo may have asked the CRM already.
+    """What the ledger says of an order now. `begun`: an undo of this run may have asked the CRM already.
 
     `times_kept`: how often the run kept what its record held.
     """
@@ -45,6 +45,7 @@ class InLedger:
     later: LaterWrites
     in_doubt: bool
     begun: bool
+    is_reversed: bool
     times_kept: int
 
     @property
@@ -55,7 +56,7 @@ class InLedger:
 
 @dataclass(frozen=True, slots=True)
 class InCrm:
-    """An order's record now, None where it is gone; and how far Zoho's clock is ahead of the ledger's."""
+    """An order's record now, None where there is none; and how far Zoho's clock is ahead of the ledger's."""
 
     record: Record | None
     ahead: timedelta
@@ -84,6 +85,8 @@ def _reasons_of_ledger(order: WrittenOrder, known: InLedger) -> Iterator[Undone]
         yield kept(order, "a later run wrote it", later_run=known.later.runs[-1])
     if known.later.person is not None:
         yield kept(order, "it was changed in the CRM before a later run, which was undone", known.later.person)
+    if order.zoho_id is None:
+        yield impossible(order, "the ledger does not know its record")
     if ack.zoho_id is not None and ack.zoho_id != order.zoho_id:
         yield kept(order, "a later run made another record of it", later_run=ack.run_id)
     yield from _reasons_of_values(order, known)
@@ -101,11 +104,11 @@ def by_crm(
 ) -> Undone | None:
     """Why an order is not to be taken back, as its record says; None where it is.
 
-    Where an earlier undo asked for it, a record that is gone is the effect of that.
+    Where an undo asked for it to be deleted, a record that is not there is the effect of that.
     """
     if crm.record is not None:
         return next(_reasons_of_record(order, known, crm, key_field, folding, person), None)
-    if known.begun:
+    if known.begun and order.inserted:
         return Undone(order.key, UndoOutcome.REVERSED)
     return kept(order, "its record is not in the CRM any more: somebody deleted it")
 

@@ -146,8 +146,8 @@ class LineChanges:
 
     def as_rows(self) -> list[dict[str, Any]]:
         """As a call takes them for a subform."""
-        gone = [{"id": each, "_delete": None} for each in self.surplus]
-        return [*({"id": each, **values} for each, values in self.changed.items()), *map(dict, self.missing), *gone]
+        deleted = [{"id": each, "_delete": None} for each in self.surplus]
+        return [*({"id": each, **values} for each, values in self.changed.items()), *map(dict, self.missing), *deleted]
 
 
 def line_changes(lines: LinesToKeep, before: Sequence[Record], now: Sequence[Record]) -> LineChanges:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from orders_sync.undoing.crm_orders import CrmOrders
 from orders_sync.undoing.judging import MODIFIED_TIME, Record, impossible, kept
@@ -20,8 +20,12 @@ from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.confirmation.outcomes import Status
 from target_zoho_crm.writing.values_before import LinesToKeep
 
-Judge = Callable[[WrittenOrder, Record | None], Undone | None]
-"""Whether an order may be set back, by its record as it is now; None where it may."""
+
+class Judge(Protocol):
+    """Whether an order may be set back, by its record as it is now; None where it may."""
+
+    def __call__(self, order: WrittenOrder, record: Record | None, *, begun: bool = False) -> Undone | None:
+        """`begun`: the CRM was asked already, and the answer to that may be lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ class SettingBack:
             if look < RECORD_LOOKS.attempts:
                 self.lease.ledger.clock.wait(RECORD_LOOKS.pause_after(look))
             left, now, asked_at = self._again(left, held, found)
-        return found + [kept(each, "its record was changed each time it was read") for each in left.values()]
+        why = "its record was changed each time it was read"
+        return found + [replace(kept(each, why), held=True) for each in left.values()]
 
     def _steps(
         self,
@@ -122,11 +127,14 @@ class SettingBack:
     def _again(
         self, left: Mapping[str, WrittenOrder], held: Mapping[str, HeldBefore], found: list[Undone]
     ) -> tuple[dict[str, WrittenOrder], dict[str, Record], datetime]:
-        """Read what is left once more; what may not be set back any more is added to what was found."""
+        """Read what is left once more; what may not be set back any more is added to what was found, and held.
+
+        Zoho's refusal may be the answer to the repeat of a call that had its effect.
+        """
         ids = {key: str(each.zoho_id) for key, each in left.items()}
         read, asked_at = self.crm.read(ids.values(), names_of([held[key] for key in left]))
-        judged = {key: self.judge(each, read.get(ids[key])) for key, each in left.items()}
-        found += [each for each in judged.values() if each is not None]
+        judged = {key: self.judge(each, read.get(ids[key]), begun=True) for key, each in left.items()}
+        found += [replace(each, held=True) for each in judged.values() if each is not None]
         still = {key: each for key, each in left.items() if judged[key] is None}
         return still, {key: read[ids[key]] for key in still}, asked_at
 
@@ -150,7 +158,7 @@ class SettingBack:
             fence = self.lease.sending(WriteKind.LINES, {order.key: order.version})
             code = self.crm.set_lines_back(step.lines, str(order.zoho_id), step.changes, step.now, fence)
             if code is not None:
-                return impossible(order, f"a line of it could not be set back: {code}")
+                return replace(impossible(order, f"a line of it could not be set back: {code}"), held=True)
         return Undone(order.key, UndoOutcome.REVERSED)
 
 

@@ -163,14 +163,21 @@ class Undo:
 
     def _some(self, lease: Lease, values: KeptOfRun, run_id: str, orders: Mapping[str, WrittenOrder]) -> None:
         known = self._known(run_id, orders, values)
+        orders = {key: each for key, each in orders.items() if not known[key].is_reversed}
+        if not orders:
+            return
         concluded = [found for key, each in orders.items() if (found := by_ledger(each, known[key])) is not None]
         over = {each.key for each in concluded}
-        asked = {key: each for key, each in orders.items() if key not in over and each.zoho_id is not None}
+        asked = {key: each for key, each in orders.items() if key not in over}
         if asked:
             concluded += self._asked(lease, run_id, asked, known, values.of(asked))
-        gone = {key for key, each in orders.items() if each.inserted}
-        let_go = {key for key, each in known.items() if each.begun or not each.is_held}
-        conclude(lease, run_id, concluded, gone=gone, let_go=let_go, number=next(self._numbers))
+        deleted = {key for key, each in orders.items() if each.inserted}
+        let_go = {key for key, each in known.items() if not each.is_held}
+        concluded = [  # nobody knows how far an earlier undo came with them
+            replace(each, held=True) if known[each.key].begun and each.outcome is not UndoOutcome.REVERSED else each
+            for each in concluded
+        ]
+        conclude(lease, run_id, concluded, deleted=deleted, let_go=let_go, number=next(self._numbers))
 
     def _asked(
         self,
@@ -187,9 +194,10 @@ class Undo:
         records, asked_at = self.crm.read(ids.values(), names_of(held.values()))
         ahead: timedelta = asked_at.astimezone(timezone.utc).replace(tzinfo=None) - now
 
-        def judge(order: WrittenOrder, record: Record | None) -> Undone | None:
+        def judge(order: WrittenOrder, record: Record | None, *, begun: bool = False) -> Undone | None:
             crm = InCrm(record, ahead)
-            found = by_crm(order, known[order.key], crm, self.crm.key_field, self.crm.folding, self.crm.person)
+            by_now = replace(known[order.key], begun=True) if begun else known[order.key]
+            found = by_crm(order, by_now, crm, self.crm.key_field, self.crm.folding, self.crm.person)
             if found is None and record is not None and order.key in held:
                 return by_values(order, held[order.key], record, self.crm.fields, self.crm.person)
             return found
@@ -222,10 +230,16 @@ class Undo:
                 undone = undone_of(connection, tables, run_id, orders)
                 doubtful = keys_in_doubt(connection, tables, self.stream)
                 later = later_writes(connection, tables, self.stream, run_id, orders)
-            begun = {key for key, each in undone.items() if each.outcome is UndoOutcome.BEGUN}
+            begun = {key for key, each in undone.items() if each.held}
+            done = {key for key, each in undone.items() if each.outcome is UndoOutcome.REVERSED}
             return {
                 key: InLedger(
-                    acks.get(key), later.get(key, LaterWrites()), key in doubtful, key in begun, values.times(key)
+                    acks.get(key),
+                    later.get(key, LaterWrites()),
+                    in_doubt=key in doubtful,
+                    begun=key in begun,
+                    is_reversed=key in done,
+                    times_kept=values.times(key),
                 )
                 for key in orders
             }
@@ -253,13 +267,13 @@ class Undo:
             codes = [refused_lines.get(str(each["id"])) for each in lines.get(zoho_id, ())]
             if any(codes):
                 why = f"a line of it could not be deleted: {next(filter(None, codes))}"
-                concluded.append(Undone(key, UndoOutcome.IMPOSSIBLE, why))
+                concluded.append(Undone(key, UndoOutcome.IMPOSSIBLE, why, held=not all(codes)))
                 del ids[key]
         refused = self.crm.delete(ids, lease.sending(WriteKind.DELETE, versions)) if ids else {}
-        for key in ids:
+        for key, zoho_id in ids.items():
             if key in refused:
                 why = f"Zoho refused to delete its record: {refused[key].code}"
-                concluded.append(Undone(key, UndoOutcome.IMPOSSIBLE, why))
+                concluded.append(Undone(key, UndoOutcome.IMPOSSIBLE, why, held=bool(lines.get(zoho_id))))
             else:
                 concluded.append(Undone(key, UndoOutcome.REVERSED))
         return concluded

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -93,9 +94,14 @@ def _runs(ledger: Ledger, named: str) -> Sequence[sa.Row[Any]]:
 def _asked(ledger: Ledger, runs: Sequence[sa.Row[Any]], *, with_later: bool) -> list[RunToUndo]:
     """What is to be undone, in this order."""
     found: list[RunToUndo] = []
+    listed = defaultdict[str, set[str]](set)
     for run in runs:
-        each = run_to_undo(ledger, run.run_id, run.stream)
-        found += [*(later_to_undo(ledger, each) if with_later else ()), each]
+        asked = run_to_undo(ledger, run.run_id, run.stream)
+        for each in (*(later_to_undo(ledger, asked) if with_later else ()), asked):
+            new = {key: order for key, order in each.orders.items() if key not in listed[each.run_id]}
+            if new or each is asked:
+                found.append(replace(each, orders=new))
+            listed[each.run_id].update(new)
     return found
 
 
@@ -172,8 +178,8 @@ def _print(ledger: Ledger, asked: Sequence[RunToUndo], spent: int, *, as_json: b
         parts = " + ".join(f"{counts[each.value]:,} {each.value}" for each in names)
         say(f"{len(every):,} orders = {parts}; {spent:,} credits")
         _print_reasons([undone for _, undone in every])
-        if counts[UndoOutcome.REVERSED.value]:
-            say(f"They are held until `orders-sync release {asked[-1].run_id[:SHORT_ID]}`.")
+        if any(undone.held for _, undone in every):
+            say(f"What was taken back, or in part, is held until `orders-sync release {asked[-1].run_id[:SHORT_ID]}`.")
     if counts[UndoOutcome.REVERSED.value] < len(every):
         raise SystemExit(ExitCode.FAILED)
 

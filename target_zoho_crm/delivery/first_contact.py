@@ -146,14 +146,15 @@ class FirstContact:
         self._note_others(batch)
         there = self._synced(batch)
         if there.entries:
-            self._sent.append(there)
+            older = (each.without(there.entries) for each in self._sent)  # what they hold was overwritten
+            self._sent = [*(each for each in older if each.entries), there]
             self._sent_at = self._clock.seconds()
 
     def _look_for_another_ledger(self, batch: Batch) -> None:
         """Say that orders of which this ledger knows nothing were written with its rights: it seems not to be kept."""
         try:
             written = self._read_back.written_by_us_of_late(batch)
-        except (ConfigurationError, TransientError) as error:  # a warning that is not worth a run
+        except (ConfigurationError, QuotaError, TransientError) as error:  # a warning that is not worth a run
             logger.info("Stream %r: whether another ledger writes here cannot be asked: %s", self._policy.stream, error)
             return
         if written:
@@ -172,9 +173,9 @@ class FirstContact:
         sample = _sample_of(batch)
         unique = sample.mapping.matches_by_more and self._policy.operation is Operation.UPSERT
         by_jobs = router.goes_by_jobs(len(batch.entries))
-        before = self._read_back.keys_there(sample) if unique and by_jobs else None
+        before = self._keys_there(sample) if unique and by_jobs else None
         router.send(batch)
-        if not self._workers.jobs.busy:
+        if not (by_jobs and self._workers.jobs.busy):  # a job of an earlier run may be at work too
             return
         logger.info(
             "Stream %r: the first job is awaited and compared, before a second one begins (`first_contact`)",
@@ -190,12 +191,24 @@ class FirstContact:
             self._judge(found, "the first job's orders", "No second job began.")
         self._phase = Phase.OVER
 
+    def _keys_there(self, batch: Batch) -> Collection[str] | None:
+        """The keys that the CRM has before the job; None where the token may not ask for them."""
+        try:
+            return self._read_back.keys_there(batch)
+        except ConfigurationError as error:
+            logger.info(
+                "Stream %r: which orders are in the CRM already cannot be asked: %s", self._policy.stream, error
+            )
+            return None
+
     def _synced(self, batch: Batch) -> Batch:
         known = self._ledger.known_records(batch.entries)
         return batch.only([key for key in batch.entries if key in known and known[key].status is AckStatus.SYNCED])
 
     def _note_others(self, batch: Batch) -> None:
         """Note orders for which the CRM found a record that is another's: a job would have written to it."""
+        if self._policy.operation is not Operation.UPSERT:
+            return
         key_field = batch.mapping.key_field.api_name.casefold()
         for key, (code, name) in first_contact.refused_fields(self._lease, batch.entries).items():
             if code in _OTHER_MATCH and name.casefold() != key_field:
@@ -225,7 +238,7 @@ class FirstContact:
                 raise stopped()
             self._settle()
         elif self._rounds >= ROUNDS:
-            self._phase = Phase.OVER  # nothing is to be learned from orders that Zoho refuses
+            self._end()  # nothing is to be learned from orders that Zoho refuses
 
     def settle_aged(self) -> None:
         """Compare what has lain in the CRM for long enough, without waiting. Raises as `settle_full`."""
@@ -239,7 +252,7 @@ class FirstContact:
         """
         try:
             self._settle()
-            if self._sample is not None:
+            if self._sample is not None and not self._policy.continuous:  # else it is days old by now
                 found = self._differences([self._sample])
                 if found is not None:
                     self._judge(found, "the first job's orders", "All were sent.")
@@ -252,12 +265,12 @@ class FirstContact:
         return ()
 
     def _differences(self, batches: Sequence[Batch], before: Collection[str] | None = None) -> list[Difference] | None:
-        """What the CRM holds otherwise; None where the token may not read, which ends the contact of this run."""
+        """What the CRM holds otherwise; None where the token may not read, which ends the contact."""
         try:
             return [each for batch in batches for each in self._read_back.differences(batch, before)]
         except ConfigurationError as error:
             logger.warning("Stream %r: the first orders cannot be compared, and go on: %s", self._policy.stream, error)
-            self._phase = Phase.OVER
+            self._end()
             return None
 
     def _end(self) -> None:
