@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections import Counter
 
+import forked
 import pytest
 from audited_shop import CLERK, delete_records, edit
 from click.testing import CliRunner
 from emulator_client import Client
-from pair_of_plugins import Shop
+from pair_of_plugins import PROCESS_SECONDS, Shop, start
 from undone_runs import UNDO, command, contents, killed_undo, last_run, outcomes, undo
 
 from orders_sync.cli import main
@@ -106,3 +108,24 @@ def test_an_undo_that_was_killed_goes_on_and_no_run_writes_its_orders_meanwhile(
     assert contents(shop) == before
     assert shop.run().code == 0
     assert contents(shop) == before
+
+
+def test_an_undo_that_was_asked_for_twice_leaves_its_orders_held_and_to_be_released(shop: Shop) -> None:
+    """The first one waits for its answer while the second one undoes all."""
+    shop.insert(["SO-1", "SO-2"])
+    assert shop.run().code == 0
+    run = last_run(shop)
+    _, target = shop.configs()
+    options = ["undo", run, "--target-config", str(target), "--ack-url", shop.ack_url]
+    asking = start(forked.command("orders-sync", options), stdin=subprocess.PIPE)
+    assert asking.stdin is not None
+    assert asking.stderr is not None
+    assert "2 orders" in asking.stderr.readline()
+    assert undo(shop, run)["counts"]["reversed"] == 2
+    asking.stdin.write("y\n")
+    asking.communicate(timeout=PROCESS_SECONDS)
+    assert asking.returncode == 0
+    assert {ack.status for ack in shop.acks().values()} == {"held"}
+    assert "2 orders" in command(shop, "release", run).output
+    assert shop.run().code == 0
+    shop.assert_all_synced()
