@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HOWS = ("typed", "text", "untyped", "typed")
 """How a tap may tell the values; most of them as a database would."""
@@ -95,16 +98,20 @@ def links_of(accounts: list[str], users: list[str]) -> dict[str, st.SearchStrate
 
 
 def records_of(described: dict[str, st.SearchStrategy[Any]], count: int) -> list[dict[str, Any]]:
-    """Records with a few wild values each, so that most of them can be written."""
+    """Records with a few wild values each, so that most of them can be written; each field is in one at least."""
     generated: list[dict[str, Any]] = []
-    wild = st.lists(st.sampled_from(sorted(described)), max_size=4, unique=True).flatmap(
-        lambda chosen: st.fixed_dictionaries({name: described[name] for name in chosen})
-    )
+    wild = st.lists(st.sampled_from(sorted(described)), max_size=4, unique=True)
+    turns: list[tuple[set[str], int]] = [({name}, 1) for name in sorted(described)[:count]]
+    for certain, examples in [*turns, (set(), count - len(turns))]:
 
-    @settings(max_examples=count, phases=[Phase.generate], database=None, deadline=None)
-    @given(wild)
-    def generate(record: dict[str, Any]) -> None:
-        generated.append(record)
+        @settings(max_examples=max(examples, 1), phases=[Phase.generate], database=None, deadline=None)
+        @given(wild.flatmap(lambda chosen, certain=certain: _each_of(described, certain.union(chosen))))
+        def generate(record: dict[str, Any]) -> None:
+            generated.append(record)
 
-    generate()
-    return generated
+        generate()
+    return generated[:count]
+
+
+def _each_of(described: dict[str, st.SearchStrategy[Any]], names: Iterable[str]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({name: described[name] for name in sorted(names)})

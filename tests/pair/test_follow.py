@@ -129,7 +129,7 @@ def test_sigterm_hands_over_at_once_what_cannot_be_settled(live: LiveShop) -> No
         until(live.arrived(1), pair)
         outage(shop)
         live.insert("SO-2")
-        until(lambda: "503" in pair.log, pair)
+        until(lambda: "HTTP 503" in pair.log, pair)
         ended = pair.stop()
     assert ended.code == 0, ended.err
     assert "handed over" in ended.err

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
 
 MODULE = "Compared"
-RECORDS = examples(40, 300)
+RECORDS = examples(60, 300)
 USERS = ["4876876000000000301", "4876876000000000302"]
 SETTINGS = {"Account": {}, "Clerk": {}, "Owner": {}, **{name: {} for name in LINKED}, **OPTIONS}
 EQUAL, DIFFERENT, NOT_COMPARABLE = Verdict.EQUAL, Verdict.DIFFERENT, Verdict.NOT_COMPARABLE
