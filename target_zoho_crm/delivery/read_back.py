@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from target_zoho_crm.api.client import ZohoClient
-from target_zoho_crm.batch import Batch, Channel
+from target_zoho_crm.batch import Batch
 from target_zoho_crm.compare.difference_kinds import DifferenceKind
 from target_zoho_crm.compare.records import Difference, RecordComparer
 from target_zoho_crm.confirmation.outcomes import CREATED
@@ -87,7 +87,7 @@ class ReadBack:
         Raises:
             ZohoError: the CRM could not be asked.
         """
-        batch = self._lookups.resolved(batch, Channel.UPSERT)
+        batch = self._lookups.for_comparing(batch)
         known = self._ledger.known_records(batch.entries)
         ids = {key: known[key].zoho_id or "" for key in batch.entries if key in known}
         comparer = RecordComparer(batch.mapping, ignore_empty=self._policy.ignore_empty)

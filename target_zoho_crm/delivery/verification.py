@@ -17,7 +17,7 @@ from typing import Any
 from sync_ledger.in_doubt import OrderInDoubt
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.errors import QuotaError, TransientError
-from target_zoho_crm.batch import Batch, Channel
+from target_zoho_crm.batch import Batch
 from target_zoho_crm.compare.records import Compared, RecordComparer
 from target_zoho_crm.compare.values import Verdict
 from target_zoho_crm.confirmation.outcomes import Outcome, Status
@@ -107,8 +107,7 @@ class Verification:
 
     def _compare(self, batch: Batch, in_doubt: Mapping[str, OrderInDoubt]) -> Batch:
         before = [key for key in batch.entries if key in in_doubt]
-        resolved = self._lookups.resolved(batch.only(before), Channel.UPSERT)
-        refused = set(before) - resolved.entries.keys()
+        resolved = self._lookups.for_comparing(batch.only(before))
         keys = list(resolved.entries)
         ids = {key: in_doubt[key].zoho_id or "" for key in keys}
         comparer = RecordComparer(resolved.mapping, ignore_empty=self._policy.ignore_empty)
@@ -125,8 +124,8 @@ class Verification:
         absent = {key: "" for key in keys if key not in there}
         self.in_doubt.differ({**fingerprints, **absent})
         self._acknowledge(batch, [*equal, *drift])
-        self._count(compared, len(before), [*fingerprints, *absent], drift)
-        return batch.without({*refused, *equal, *drift})
+        self._count(compared, len(keys), [*fingerprints, *absent], drift)
+        return batch.without({*equal, *drift})
 
     def _drift(
         self, different: Mapping[str, Compared], in_doubt: Mapping[str, OrderInDoubt], records: Mapping[str, _Record]

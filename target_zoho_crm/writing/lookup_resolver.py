@@ -18,7 +18,7 @@ from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal
 from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, reference_csv
 from target_zoho_crm.mapping.references import OnMissingParent, ParentKind, ParentLookup, missing_parent
 from target_zoho_crm.stream_policy import StreamPolicy
-from target_zoho_crm.writing.lookup_directory import LookupDirectory, NotOne
+from target_zoho_crm.writing.lookup_directory import Found, LookupDirectory, NotOne
 from target_zoho_crm.writing.workers import Workers
 
 SAMPLE_NAMES = 5
@@ -113,6 +113,26 @@ class LookupResolver:
         hashes = {key: each for key, each in batch.payload_hashes.items() if key not in unsure}
         return replace(resolved.without(taken_out), payload_hashes=hashes)
 
+    def for_comparing(self, batch: Batch) -> Batch:
+        """The batch with ids for parents that are there, to compare it: nothing is created, recorded or counted.
+
+        Orders whose parent is missing though they need it, or of which that cannot be told, are left out.
+
+        Raises:
+            ZohoError: what ends the run.
+        """
+        lookups = {p: column.parent for p, column in enumerate(batch.mapping.columns) if column.parent is not None}
+        if not lookups:
+            return batch
+        named = _Named(batch, lookups)
+        result = _Resolution(batch, named.unfit)
+        for position, lookup in lookups.items():
+            names = named.values[position]
+            found = self._found(lookup, dict.fromkeys(names.values()))
+            result.take(position, names, {value: _answer(lookup, value, each) for value, each in found.items()})
+        left_out = result.failures.keys() | set().union(*result.waiting.values())
+        return replace(batch, mapping=_by_ids(batch.mapping, lookups), entries=result.entries).without(left_out)
+
     def credits(self, batch: Batch, in_jobs: int) -> int:
         """What asking for the batch's parents costs, of whose orders the first `in_jobs` go by bulk jobs.
 
@@ -137,27 +157,17 @@ class LookupResolver:
         ]
 
     def _answers(self, lookup: ParentLookup, values: Collection[str]) -> dict[str, _Answer]:
-        """What each value leads to."""
-        directory, kind = self._directories.of(lookup.kind), lookup.kind
-        create = lookup.on_missing is OnMissingParent.CREATE
-        found = directory.look_up(values, self._workers.submit, misses_count=not create)
-        answers: dict[str, _Answer] = {}
-        for value, answer in found.items():
-            if answer is NotOne.SEVERAL:
-                name = kind.display_name(value)
-                answers[value] = RecordError(
-                    ZohoCode.DUPLICATE_DATA, None, f"{name} is there more than once; merge them"
-                )
-            elif answer is not NotOne.NONE:
-                answers[value] = answer
-            elif lookup.on_missing is OnMissingParent.NULL:
-                answers[value] = None
-            else:
-                answers[value] = RecordError(ZohoCode.INVALID_DATA, None, missing_parent(kind.display_name(value)))
-        if create:
-            missing = [value for value, answer in found.items() if answer is NotOne.NONE]
-            answers.update(self._create(directory, missing))
+        """What each value leads to; a parent that is missing is created where the settings say so."""
+        found = self._found(lookup, values)
+        answers = {value: _answer(lookup, value, each) for value, each in found.items()}
+        if lookup.on_missing is OnMissingParent.CREATE:
+            missing = [value for value, each in found.items() if each is NotOne.NONE]
+            answers.update(self._create(self._directories.of(lookup.kind), missing))
         return answers
+
+    def _found(self, lookup: ParentLookup, values: Collection[str]) -> dict[str, Found | TransientError]:
+        create = lookup.on_missing is OnMissingParent.CREATE
+        return self._directories.of(lookup.kind).look_up(values, self._workers.submit, misses_count=not create)
 
     def _create(self, directory: LookupDirectory, values: Collection[str]) -> dict[str, _Answer]:
         further, fence = self._policy.automations.body(), self._ledger.sending_without_orders()
@@ -190,6 +200,18 @@ class LookupResolver:
         for value in values:
             if len(noted.names) < SAMPLE_NAMES:
                 noted.names[value] = None
+
+
+def _answer(lookup: ParentLookup, value: str, found: Found | TransientError) -> _Answer:
+    """What a value leads to, by what was found for it."""
+    if not isinstance(found, NotOne):
+        return found
+    name = lookup.kind.display_name(value)
+    if found is NotOne.SEVERAL:
+        return RecordError(ZohoCode.DUPLICATE_DATA, None, f"{name} is there more than once; merge them")
+    if lookup.on_missing is OnMissingParent.NULL:
+        return None
+    return RecordError(ZohoCode.INVALID_DATA, None, missing_parent(name))
 
 
 class _Named:
