@@ -88,6 +88,7 @@ class FirstContact:
         self._taken = 0
         self._first_job: int | None = None
         self._sample: Batch | None = None
+        self._has_unseen_job = False
         self._phase = Phase.OVER
         if compared is not None:
             self._phase = Phase.CALLS if compared < FIRST_ORDERS else Phase.FIRST_JOB
@@ -184,7 +185,8 @@ class FirstContact:
         self._workers.wait()
         written = self._synced(sample)
         if not written.entries:
-            return  # it was left to the next run, or refused as a whole: the next one shows what jobs do
+            self._has_unseen_job = True  # left to the next run, or refused as a whole: the next one shows what jobs do
+            return
         self._sample = written
         found = self._differences([written], before)
         if found is not None:
@@ -256,7 +258,7 @@ class FirstContact:
                 found = self._differences([self._sample])
                 if found is not None:
                     self._judge(found, "the first job's orders", "All were sent.")
-            elif self._phase is Phase.FIRST_JOB and whole:
+            elif self._phase is Phase.FIRST_JOB and whole and not self._has_unseen_job:
                 self._end()
         except FirstContactError as error:
             return error.lines

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from contact_messages import compared_at_once, config, order, send, table
 
 from target_zoho_crm.delivery import first_contact
 from target_zoho_crm.delivery.contact_report import FirstContactError
-from target_zoho_crm.target import TargetZohoCRM
 from zoho_crm_emulator.control import EmulatorProcess
 from zoho_crm_emulator.emulator import USERS
 
@@ -36,63 +33,16 @@ KINDS: Mapping[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-def order(number: int) -> dict[str, Any]:
-    lines = [{"line": f"{number}-{line}", "product": f"thing {line}"} for line in range(3)]
-    return {
-        "id": f"SO-{number}",
-        "total_amount": "12.34",
-        "ordered_at": "2026-01-02T03:04:05+00:00",
-        "notes": "please ring twice",
-        "status": "Paid",
-        "owner": str(next(iter(USERS))),
-        "country": "Iceland",
-        "invoice_no": f"I-{number}",
-        "customer_name": "  Zoë",
-        "item_count": None,
-        "lines": lines,
-    }
-
-
-def config(emulator: EmulatorProcess, folder: Path, **further: Any) -> dict[str, Any]:
-    secrets = {name: getattr(emulator, name) for name in ("client_id", "client_secret", "refresh_token")}
-    return {
-        **secrets,
-        **dict.fromkeys(("accounts_url", "api_url", "upload_url"), emulator.base_url),
-        "ack_url": f"sqlite:///{folder}/ledger.sqlite",
-        "fields": {"Owner": {}},
-        "lines": {"write_to": "subform", "key_property": "line"},
-    } | further
-
-
-def send(settings: dict[str, Any], count: int) -> None:
-    line = {"type": "object", "properties": {"line": {"type": "string"}, "product": {"type": "string"}}}
-    properties = {name: {"type": ["string", "null"]} for name in order(0)}
-    properties |= {"ordered_at": {"type": "string", "format": "date-time"}, "lines": {"type": "array", "items": line}}
-    head = {"type": "SCHEMA", "stream": "orders", "schema": {"properties": properties}, "key_properties": ["id"]}
-    records = ({"type": "RECORD", "stream": "orders", "record": order(number)} for number in range(count))
-    messages = "".join(f"{json.dumps(each)}\n" for each in (head, *records))
-    given = {name: value for name, value in settings.items() if value is not None}
-    TargetZohoCRM(config=given).listen(io.StringIO(messages))
-
-
-def table(error: FirstContactError) -> dict[str, str]:
-    """Field and kind of the rows of an error's table."""
-    rows = [re.split(" {2,}", text.strip()) for text in error.lines if text.startswith("  ")]
-    return {name: kind for name, kind, *_ in rows[1:]}
-
-
 def contact(folder: Path, *, by: str, matched: int, count: int, **further: Any) -> tuple[dict[str, str], int]:
     """What a first contact shows where an org does all of it to writes of one way; and how many orders are written."""
-    with EmulatorProcess() as emulator, pytest.MonkeyPatch.context() as patched:
+    with EmulatorProcess() as emulator, compared_at_once(folder):
         admin = emulator.admin
-        patched.setenv("XDG_CACHE_HOME", str(folder))
-        patched.setattr(first_contact, "FIRST_CONTACT_SECONDS", 0.0)
         admin.switch(bulk_duplicate_checks="all")
         admin.add_field("Orders", "Invoice_No", "text", unique=True)
         admin.put_records("Orders", [{"Name": "a person's", "Invoice_No": f"I-{matched}"}], user=str(OTHER_USER))
         admin.set_alterations("Orders", *({"field": f, "by": by, **made} for f, _, made in KINDS.values() if made))
         with pytest.raises(FirstContactError) as stopped:
-            send(config(emulator, folder, **further), count)
+            send(config(emulator, folder, **further), map(order, range(count)))
         return table(stopped.value), sum(bool(each.get("parent_id")) for each in admin.records("Orders"))
 
 
