@@ -25,7 +25,7 @@ from sync_ledger.ledger import Ledger
 from sync_ledger.run_facts import is_remembered
 from sync_ledger.tables import AckStatus
 from sync_ledger.undoing import has_held, held_among
-from tap_legacy_orders.actions import AckState, action_for
+from tap_legacy_orders.actions import AckState, Action, action_for
 from tap_legacy_orders.connections import LEDGER_CHECK, asked_by_key, fetch_rows, find_acks_by_index, reading
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.pages import Page, ReadingSettings
@@ -225,8 +225,12 @@ class OrdersSource:
         self, rows: Sequence[Row], cutoff: datetime, *, in_window: bool = False
     ) -> tuple[list[int], list[AckState | None]]:
         """Decide what to do with each order by a ledger in another database; gives their acks too."""
+        if self.has_no_acks:
+            return [int(Action.SEND)] * len(rows), [None] * len(rows)
         key, version = self.layout.key, self.layout.version
-        keys = [each for each in map(key, rows) if usable_keys((each,))]
+        keys = list(map(key, rows))
+        if not usable_keys(keys):
+            keys = [each for each in keys if usable_keys((each,))]
         states: dict[str, AckState] = {}
         with self._reading_ledger() as connection:
             for chunk in lookup_chunks(connection, keys):
