@@ -17,7 +17,7 @@ def contact_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         "zoho_sync_contact",
         metadata,
         sa.Column("stream", ExactText(100), primary_key=True),
-        # The run that makes it; those of other partitions wait for it.
+        # The run that makes it, for which those of other partitions wait; "nobody" while it has nothing to compare.
         sa.Column("run_id", sa.String(32), nullable=False),
         # Orders that were read back and compared.
         sa.Column("compared", sa.Integer, nullable=False),

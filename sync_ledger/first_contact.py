@@ -25,6 +25,9 @@ from sync_ledger.retry_schedules import FIRST_CONTACT_STAGGERED_SECONDS
 FIRST_ORDERS = 10
 """So many orders are read back and compared before the others go."""
 
+NOBODY = "nobody"
+"""In place of a run: a first contact that was begun, and that any run may go on with."""
+
 _STAGGERED = timedelta(seconds=FIRST_CONTACT_STAGGERED_SECONDS)
 
 FieldKind = tuple[str, str]
@@ -147,11 +150,23 @@ def note(lease: Lease, compared: int, found: Mapping[FieldKind, Sequence[str]], 
             ]
             if rows:
                 connection.execute(sa.insert(table), rows)
-            facts = {"compared": compared, "ended_at": now if is_over and not left else None}
+            facts = {"compared": compared, "ended_at": now if is_over and not left else None, "run_id": lease.run_id}
             connection.execute(sa.update(contact).where(contact.c.stream == lease.stream).values(facts))
             return left
 
     return ledger.with_retries(once)
+
+
+def leave(lease: Lease) -> None:
+    """Let another run go on with a first contact: all that this one sent is compared."""
+    contact = lease.ledger.tables.contact
+    own = sa.and_(contact.c.stream == lease.stream, contact.c.run_id == lease.run_id)
+
+    def once() -> None:
+        with lease.timed_transaction(settles=0) as (connection, _):
+            connection.execute(sa.update(contact).where(own).values(run_id=NOBODY))
+
+    lease.ledger.with_retries(once)
 
 
 def end(lease: Lease) -> None:

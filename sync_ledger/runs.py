@@ -8,6 +8,7 @@ One whose process lives on this host, stopped perhaps, is over only once runs he
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -63,11 +64,13 @@ def live_run(ledger: Ledger, stream: str) -> str | None:
     return next((described(row, now) for row in rows if not seems_dead(row, now)), None)
 
 
-def mark_dead_runs(ledger: Ledger, stream: str, *, watched_for: Partition | None = None) -> int:
+def mark_dead_runs(
+    ledger: Ledger, stream: str, *, watched_for: Partition | None = None, stop: threading.Event | None = None
+) -> int:
     """Mark the stream's runs dead that certainly are. Returns how many.
 
     With `watched_for` a silent run that has keys in common with that partition is watched, which takes a minute unless
-    it shows that it lives; without, it stays as it is.
+    it shows that it lives; without, or once `stop` is set, it stays as it is.
     """
     now, unfinished = _look_up(ledger, stream)
     dead = [row for row in unfinished if _has_ended(row)]
@@ -77,7 +80,8 @@ def mark_dead_runs(ledger: Ledger, stream: str, *, watched_for: Partition | None
             for row in unfinished
             if row not in dead and _is_silent(row, now) and not watched_for.has_no_key_of(row.partition_name)
         ]
-        dead += _watched(ledger, stream, [row for row in silent if _may_be_taken(ledger, row, now)], now)
+        silent = [row for row in silent if _may_be_taken(ledger, row, now)]
+        dead += _watched(ledger, stream, silent, now, stop or threading.Event())
 
     def mark(connection: sa.Connection, row: Any) -> int:
         return connection.execute(_marked_dead(ledger.tables.run, row, ledger.now(connection))).rowcount
@@ -135,14 +139,16 @@ def _may_be_taken(ledger: Ledger, row: Any, now: datetime) -> bool:
     return False
 
 
-def _watched(ledger: Ledger, stream: str, rows: Sequence[Any], now: datetime) -> Sequence[Any]:
-    """Those of these runs that show no sign of life for as long as they are watched."""
+def _watched(ledger: Ledger, stream: str, rows: Sequence[Any], now: datetime, stop: threading.Event) -> Sequence[Any]:
+    """Those of these runs that show no sign of life for as long as they are watched; none once `stop` is set."""
     if rows:
         ledger.log.warning("%s: it is watched for up to %g s", _named(rows[0], now), LEASE_WATCH_SECONDS)
     watched = 0.0
     while rows and watched < LEASE_WATCH_SECONDS:
         began = ledger.clock.seconds()
-        ledger.clock.wait(LEASE_LOOK_SECONDS)
+        ledger.clock.wait(LEASE_LOOK_SECONDS, stop)
+        if stop.is_set():
+            return []
         there = {(row.run_id, row.beats, row.heartbeat_at) for row in _look_up(ledger, stream)[1]}
         rows = [row for row in rows if (row.run_id, row.beats, row.heartbeat_at) in there]
         # Where this process stood still itself, or the ledger did, the other one may have, too: that does not count.

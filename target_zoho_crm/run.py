@@ -77,6 +77,7 @@ class Run:
         """`emit_state` writes one STATE message to stdout."""
         self.settings = settings
         self.stop = threading.Event()
+        self.asked_to_end = threading.Event()
         self.credits = CreditMeter(settings.credit_budget, settings.credit_reserve)
         self._emit_state = emit_state
         self.state_gate = StateGate(self._emit_stamped)
@@ -100,6 +101,7 @@ class Run:
             problems=self._problems,
             workers=self._workers,
             spool=Path(self._spool.name),
+            asked_to_end=self.asked_to_end,
         )
         self._compiler = StreamCompiler(settings, self.client, self.stop)
         self._ledger: Ledger | None = None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from sync_ledger.leases import Lease
@@ -86,8 +88,9 @@ class SharedParts:
         problems: Problems,
         workers: RunWorkers,
         spool: Path,
+        asked_to_end: threading.Event,
     ) -> None:
-        """Files of jobs lie in `spool`."""
+        """Files of jobs lie in `spool`. `asked_to_end` is set at the first signal, at which one that lasts settles."""
         self._settings = settings
         self._client = client
         self._credits = credits
@@ -95,6 +98,7 @@ class SharedParts:
         self._problems = problems
         self._workers = workers
         self._spool = spool
+        self._asked_to_end = asked_to_end
         self._parents = LookupDirectories(client)
 
     def parts_of(
@@ -197,7 +201,7 @@ class SharedParts:
             ledger=ledger,
             workers=self._workers,
             stop=self._client.stop,
-            compared=begin_contact(lease, self._client.stop) if careful else None,
+            begin=partial(begin_contact, lease, self._asked_to_end) if careful else lambda: None,
             expected=expected,
         )
 

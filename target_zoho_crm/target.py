@@ -308,6 +308,7 @@ class TargetZohoCRM(Target):
         first, self._signal = self._signal is None, signum
         if self._run is None:
             return
+        set_in_handler(self._run.asked_to_end)
         if first and self._run.settings.continuous:
             self.logger.info("%s: settling what has been read", signal.Signals(signum).name)
             timer = threading.Timer(SETTLING_SECONDS, self._run.stop.set)

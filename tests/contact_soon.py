@@ -16,6 +16,9 @@ if __name__ == "__main__":
     first_contact.FIRST_CONTACT_SECONDS = float(sys.argv.pop(1))
     begin_contact.FIRST_CONTACT_LOOK_SECONDS = 0.05
 
+    from target_zoho_crm import target
     from target_zoho_crm.target import TargetZohoCRM
+
+    target.SETTLING_SECONDS = 3600.0
 
     TargetZohoCRM.cli()

@@ -32,7 +32,7 @@ def begin_contact(lease: Lease, stop: threading.Event, clock: Clock = CLOCK) -> 
         if not waited:
             logger.info("Stream %r: another worker makes the first contact; this one waits for it", lease.stream)
         waited = True
-        mark_dead_runs(lease.ledger, lease.stream, watched_for=WHOLE)
+        mark_dead_runs(lease.ledger, lease.stream, watched_for=WHOLE, stop=stop)
         clock.wait(FIRST_CONTACT_LOOK_SECONDS, stop)
         if stop.is_set():
             raise stopped()

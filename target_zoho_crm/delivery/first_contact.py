@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import Enum
 
 from sync_databases.waiting import CLOCK, Clock
@@ -64,11 +64,11 @@ class FirstContact:
         ledger: StreamLedger,
         workers: RunWorkers,
         stop: threading.Event,
-        compared: int | None,
+        begin: Callable[[], int | None],
         expected: int | None,
         clock: Clock = CLOCK,
     ) -> None:
-        """`compared` orders were compared by earlier runs; None: no contact is to be made, or it was.
+        """`begin` waits for other workers, and says how many orders are compared; None: no contact is to be made.
 
         `expected` is how many orders this run will have, as far as that is known.
         """
@@ -79,7 +79,8 @@ class FirstContact:
         self._workers = workers
         self._stop = stop
         self._clock = clock
-        self._compared = compared or 0
+        self._begin = begin
+        self._compared = 0
         self._expected = expected
         self._sent: list[Batch] = []
         self._matched: list[Difference] = []
@@ -89,9 +90,21 @@ class FirstContact:
         self._first_job: int | None = None
         self._sample: Batch | None = None
         self._has_unseen_job = False
+        self._is_ours = False
         self._phase = Phase.OVER
-        if compared is not None:
-            self._phase = Phase.CALLS if compared < FIRST_ORDERS else Phase.FIRST_JOB
+        self._take()
+
+    def _take(self) -> None:
+        """Make the first contact, or go on with it, once no other worker makes it. Raises as `begin` does."""
+        compared = self._begin()
+        if compared is None:
+            self._phase = Phase.OVER
+            return
+        self._is_ours, self._compared = True, compared
+        if compared >= FIRST_ORDERS:
+            self._phase = Phase.FIRST_JOB
+        elif self._phase is Phase.OVER:  # else a batch of a job may be on its way here
+            self._phase = Phase.CALLS
 
     @property
     def is_open(self) -> bool:
@@ -136,9 +149,17 @@ class FirstContact:
             ZohoError, DatabaseError, RejectedError: what ends the run.
         """
         self._taken += len(batch.entries)
-        if self._phase is Phase.FIRST_JOB:
+        if not self._is_ours and (self._phase is Phase.CALLS or router.goes_by_jobs(len(batch.entries))):
+            self._take()
+        if self._phase is Phase.CALLS:
+            self._send_some(batch, router)
+        elif self._phase is Phase.FIRST_JOB:
             self._send_first_job(batch, router)
-            return
+        else:  # another worker made it
+            router.send(batch)
+
+    def _send_some(self, batch: Batch, router: Router) -> None:
+        """Send some of the first orders by calls, and wait for their outcomes."""
         if self._compared + self._rounds == 0 and batch.entries and self._policy.operation is not Operation.UPDATE:
             self._look_for_another_ledger(batch)
         router.send(batch, Channel.UPSERT)
@@ -243,9 +264,15 @@ class FirstContact:
             self._end()  # nothing is to be learned from orders that Zoho refuses
 
     def settle_aged(self) -> None:
-        """Compare what has lain in the CRM for long enough, without waiting. Raises as `settle_full`."""
+        """Compare what has lain in the CRM for long enough, without waiting. Raises as `settle_full`.
+
+        A run that lasts may have nothing more to compare for days, and leaves the contact to other workers meanwhile.
+        """
         if self._sent and self._clock.seconds() - self._sent_at >= FIRST_CONTACT_SECONDS:
             self._settle()
+        if self._policy.continuous and self._is_ours and self.is_open and not (self._sent or self._matched):
+            first_contact.leave(self._lease)
+            self._is_ours = False
 
     def at_end(self, *, whole: bool) -> Sequence[str]:
         """Compare what was sent so far, and the first job once more; gives the lines of `FirstContactError`, if any.
@@ -258,7 +285,7 @@ class FirstContact:
                 found = self._differences([self._sample])
                 if found is not None:
                     self._judge(found, "the first job's orders", "All were sent.")
-            elif self._phase is Phase.FIRST_JOB and whole and not self._has_unseen_job:
+            elif self._phase is Phase.FIRST_JOB and self._is_ours and whole and not self._has_unseen_job:
                 self._end()
         except FirstContactError as error:
             return error.lines

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ import forked
 import pytest
 from careful_shop import FIRST, CarefulShop, found
 from click.testing import CliRunner
-from pair_of_plugins import PROCESS_SECONDS, TESTS, Finished, Shop, start
+from pair_of_plugins import PROCESS_SECONDS, TESTS, start
 
 from orders_sync.cli import main
 from zoho_crm_emulator.emulator import USERS
@@ -194,30 +193,6 @@ def test_the_first_job_is_compared_once_more_at_the_end(careful: CarefulShop) ->
     assert (ended.code, found(ended)) == (4, {("Status", "other choice")})
     assert len(careful.jobs()) == 3
     assert set(careful.acks()) == set(keys(250)), "every order is in the CRM and acknowledged"
-
-
-def workers(shop: CarefulShop, of: int = 3) -> list[Finished]:
-    """One run of each partition, all at the same time."""
-    own = []
-    for index in range(1, of + 1):
-        folder = shop.folder / str(index)
-        folder.mkdir(exist_ok=True)
-        own.append(replace(shop, folder=folder, tap_config={"partition": {"index": index, "of": of}}))
-    with ThreadPoolExecutor(of) as threads:
-        return list(threads.map(Shop.run, own))
-
-
-@pytest.mark.nightly
-def test_of_several_workers_one_makes_first_contact_and_the_others_wait_for_it(careful: CarefulShop) -> None:
-    careful.insert(keys(90))
-    careful.alter({"field": "Customer_Name", "does": "set", "value": "nobody"})
-    stopped = workers(careful)
-    assert [ended.code for ended in stopped] == [4, 4, 4]
-    assert len(careful.crm()) == 10
-    assert sum(bool(found(ended)) for ended in stopped) == 1
-    assert careful.accept("--all").code == 0
-    assert [ended.code for ended in workers(careful)] == [0, 0, 0]
-    assert len(careful.crm()) == 90
 
 
 @pytest.mark.nightly
