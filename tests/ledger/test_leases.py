@@ -58,8 +58,8 @@ def test_a_clock_that_was_set_neither_ends_a_living_run_nor_keeps_a_dead_one(
     age(ledger, living.run_id, step)
     wait = ledger.clock.wait
 
-    def meanwhile(seconds: float) -> None:
-        wait(seconds)
+    def meanwhile(seconds: float, until: threading.Event) -> None:
+        wait(seconds, until)
         with ledger.begin() as connection:  # a heartbeat by the clock that was set
             living._confirm(connection, 0, datetime(2001, 1, 1))  # noqa: DTZ001, SLF001
 
@@ -77,8 +77,8 @@ def test_time_in_which_the_watcher_itself_slept_does_not_count(ledger: Ledger, m
     age(ledger, Lease.acquire(ledger, "orders").run_id, SILENT)
     wait, slept = ledger.clock.wait, []
 
-    def sleeping(seconds: float) -> None:
-        wait(seconds if slept else 3600)
+    def sleeping(seconds: float, until: threading.Event) -> None:
+        wait(seconds if slept else 3600, until)
         slept.append(seconds)
 
     monkeypatch.setattr(ledger.clock, "wait", sleeping)
