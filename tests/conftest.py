@@ -28,11 +28,12 @@ __all__ = ["engine_url", "mariadb_url", "postgresql_url", "sqlite_url"]
 TOGETHER = frozenset({"faults", "orders_sync", "pair", "target"})
 """Folders of tests that try the parts together; those of one part's SQL run on each engine."""
 
-SLOW = frozenset({"faults", "pair"})
-"""Folders in which one set of values takes seconds."""
+SETS_MOST = {"faults": 1, "pair": 1, "tap": 24}
+"""Sets of values of one test that `make test` tries, by folder, where one may take seconds; `make nightly` tries all.
 
-SETS_MOST = 2
-"""Sets of values of one of their tests that `make test` tries; `make nightly` tries all."""
+A test marked `slow` is tried with two.
+"""
+SETS_OF_SLOW = 2
 
 # A loaded machine is slower, not wrong: no example has a time limit, and none is called slow.
 hypothesis.settings.register_profile("usual", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -55,7 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         at_hand = ENGINES if servers.answers(servers.MARIADB_PORT) else ENGINES[:2]
         left_out += [item for item in items if item.path.parent.name in TOGETHER and is_of_other_engine(item, at_hand)]
         gone = set(left_out)
-        left_out += beyond_few([item for item in items if item.path.parent.name in SLOW and item not in gone])
+        left_out += beyond_few([item for item in items if item not in gone])
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         gone = set(left_out)
@@ -71,12 +72,17 @@ def is_of_other_engine(item: pytest.Item, at_hand: Sequence[str]) -> bool:
 
 
 def beyond_few(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """The items of each test beyond `SETS_MOST`; which ones, their names draw."""
+    """The items of each test beyond what `SETS_MOST` says; which ones, their names draw."""
     by_test = defaultdict[str, list[pytest.Item]](list)
     for item in items:
         by_test[item.nodeid.partition("[")[0]].append(item)
     drawn = [sorted(of_test, key=lambda item: _drawn(item.name)) for of_test in by_test.values()]
-    return [item for of_test in drawn for item in of_test[SETS_MOST:]]
+    return [item for of_test in drawn for item in of_test[_sets_of(of_test[0]) :]]
+
+
+def _sets_of(item: pytest.Item) -> int:
+    """With how many sets of values its test is tried at most."""
+    return SETS_OF_SLOW if item.get_closest_marker("slow") else SETS_MOST.get(item.path.parent.name, sys.maxsize)
 
 
 def _drawn(name: str) -> int:

@@ -70,6 +70,7 @@ def test_no_room_for_a_jobs_result(case: Case, tmp_path: Path) -> None:
     assert admin.stats()["jobs"] == {"COMPLETED": 1}
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("channel", choices(["upsert", "bulk_write"], ["upsert"]))
 @on("sqlite")
 def test_no_room_for_sqlite(

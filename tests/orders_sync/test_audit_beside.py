@@ -28,6 +28,7 @@ def changing(shop: Shop, ours: list[str], theirs: list[str], over: threading.Eve
         over.wait(0.05)
 
 
+@pytest.mark.nightly
 def test_beside_a_pair_that_follows_a_shop_only_people_are_found(shop: Shop) -> None:
     keys = synced(shop, 60)
     ours, theirs, edited, over = keys[:30], keys[30:], set[str](), threading.Event()

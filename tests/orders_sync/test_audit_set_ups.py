@@ -56,6 +56,7 @@ def other_zone(shop: Shop) -> None:
 SET_UPS = (ledger_elsewhere, by_content, with_deletions, some_fields, case_sensitive_key, other_zone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("set_up", SET_UPS)
 def test_nothing_is_invented_and_a_change_by_a_person_is_found(shop: Shop, set_up: Callable[[Shop], None]) -> None:
     set_up(shop)

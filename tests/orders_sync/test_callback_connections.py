@@ -47,6 +47,7 @@ def receiving(ledger_url: str, log: Path) -> Iterator[str]:
         process.wait(60)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("sends", SENDS)
 def test_1100_slow_clients_make_the_receiver_deaf_to_nobody(sqlite_url: str, tmp_path: Path, sends: str) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -138,6 +138,7 @@ def test_an_error_about_a_value_says_where_it_was_set(project: MeltanoProject) -
     assert said.format("variable TAP_ORDERS_TIMEZONE, or meltano.yml") in done.stderr
 
 
+@pytest.mark.nightly
 def test_credentials_without_their_place_go_nowhere(project: MeltanoProject, recorder: HostRecorder) -> None:
     edit(project, lambda content: content.pop("default_environment"))
     done = project.run("orders-sync", "doctor", "--tap", "tap-orders", TARGET_ZOHO_CRM_REFRESH_TOKEN="1000.somebodys")
@@ -158,6 +159,7 @@ def test_credentials_without_their_place_go_nowhere(project: MeltanoProject, rec
     assert recorder.hosts == {"accounts.zoho.eu"}
 
 
+@pytest.mark.nightly
 def test_a_project_whose_meltano_cannot_be_asked_is_no_reason_to_go_by_the_environment(
     project: MeltanoProject, recorder: HostRecorder, tmp_path: Path
 ) -> None:

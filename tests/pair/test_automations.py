@@ -47,6 +47,7 @@ def test_jobs_are_used_where_they_are_known_to_do_what_is_asked(shop: Shop) -> N
     assert ran(shop) == {"workflow": 60}
 
 
+@pytest.mark.nightly
 def test_the_first_load_lasts_until_a_run_with_orders_ends_with_nothing_left(shop: Shop) -> None:
     shop.target_config = QUIET_FIRST
     assert shop.run().code == 0  # an empty table loads nothing

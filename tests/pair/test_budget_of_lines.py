@@ -16,6 +16,7 @@ def spent(emulator: EmulatorProcess) -> int:
     return int(emulator.admin.stats()["credits"]["spent"])
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("way", "channel"), WAYS)
 def test_orders_whose_lines_cannot_be_paid_are_left_to_later_runs(
     sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path, way: str, channel: str

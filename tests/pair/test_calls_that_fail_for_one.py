@@ -176,6 +176,7 @@ def test_reading_that_fails_for_one_order(shop: Shop, operation: str) -> None:
     until_parked(shop, ["SO-042"])
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("fault", [GATEWAY, FORBIDDEN])
 @pytest.mark.parametrize("channel", ["upsert", "bulk_write"])
 @pytest.mark.parametrize("way", ["module", "subform"])

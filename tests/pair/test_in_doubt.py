@@ -172,6 +172,7 @@ def test_a_run_with_nothing_in_doubt_pays_nothing_for_it(shop: Shop) -> None:
     assert spent(shop) == before
 
 
+@pytest.mark.nightly
 def test_an_order_that_people_change_is_written_at_the_first_and_the_last_look_and_named(shop: Shop) -> None:
     job_that_may_exist(shop)
     shop.change(JOB[:2], status="Paid")
@@ -209,6 +210,7 @@ def test_what_an_automation_overwrites_each_time_is_drift_between_the_first_and_
     first_job_lands(shop)
 
 
+@pytest.mark.nightly
 def test_a_job_that_lands_after_an_automation_was_seen_is_mended_all_the_same(shop: Shop) -> None:
     job_that_may_exist(shop)
     shop.change(JOB[:2], status="Paid", customer_name="New")
@@ -222,6 +224,7 @@ def test_a_job_that_lands_after_an_automation_was_seen_is_mended_all_the_same(sh
     assert_newest(shop)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("a_person_follows", [False, True])
 def test_an_old_version_that_lands_again_after_it_was_mended_does_not_stay(shop: Shop, a_person_follows: bool) -> None:  # noqa: FBT001
     job_that_may_exist(shop)
@@ -295,6 +298,7 @@ def test_a_full_refresh_comes_to_what_is_in_doubt_too(shop: Shop) -> None:
     assert_newest(shop)
 
 
+@pytest.mark.nightly
 def test_a_look_comes_while_a_pair_follows(shop: Shop) -> None:
     job_that_may_exist(shop)
     shop.change(JOB[:3], status="Paid", customer_name="New")
@@ -311,6 +315,7 @@ def test_a_look_comes_while_a_pair_follows(shop: Shop) -> None:
     assert_newest(shop)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("operation", ["update", "insert"])
 def test_what_the_operation_does_not_allow_is_not_done(shop: Shop, operation: str) -> None:
     job_that_may_exist(shop)

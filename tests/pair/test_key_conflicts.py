@@ -217,6 +217,7 @@ def test_the_record_of_an_order_that_is_deleted_may_become_anothers(shop: Shop) 
     assert shop.acks()["C"].zoho_id == marked.zoho_id
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("way", ["module", "subform"])
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_no_lines_go_to_another_orders_record(

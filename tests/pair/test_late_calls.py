@@ -60,6 +60,7 @@ def test_an_older_version_that_a_call_wrote_late_does_not_stay(
     assert_mended(any_shop)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("channel", ["upsert", "bulk_write"])
 def test_nor_where_unchanged_orders_are_skipped(shop: Shop, channel: str) -> None:
     shop.target_config = {"channel": channel, "skip_unchanged": True}
@@ -78,6 +79,7 @@ def test_nor_where_a_flag_says_what_is_unsynced(
     shop.engine.dispose()
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("write_to", [TO_MODULE, TO_SUBFORM])
 def test_orders_with_lines_are_written_again_whole(
     sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path, write_to: dict[str, Any]

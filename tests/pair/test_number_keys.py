@@ -24,6 +24,7 @@ def of_another_tap(shop: Shop, kind: list[str], *keys: str, notes: str) -> Any:
     return ended.summary
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", [["number"], ["integer"], ["string", "number"]], ids="-".join)
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_two_spellings_of_a_number_are_one_order(shop: Shop, channel: str, kind: list[str]) -> None:

@@ -169,6 +169,7 @@ def test_a_changed_version_of_a_parked_order_that_is_still_poison_has_all_tries_
     assert poison.version != parked.version
 
 
+@pytest.mark.nightly
 def test_an_outage_is_not_searched_through(shop: Shop) -> None:
     shop.target_config = {"channel": "upsert", "max_connections": 2}
     shop.insert(f"SO-{number}" for number in range(600))

@@ -19,6 +19,7 @@ def asked(shop: Shop, endpoint: str) -> int:
     return int(shop.emulator.admin.stats()["requests"].get(endpoint, 0))
 
 
+@pytest.mark.nightly
 def test_ten_thousand_orders_over_three_thousand_accounts_take_sixty_queries(shop: Shop) -> None:
     shop.target_config = {"channel": "upsert", "fields": by("Legacy_Id"), "trigger": []}
     names = [f"C-{number:04}" for number in range(ACCOUNTS)]

@@ -66,6 +66,7 @@ def test_a_column_that_differs_in_each_comparison_is_named_and_stops_the_second_
     assert loaded.run().summary["read"] == 0
 
 
+@pytest.mark.nightly
 def test_changes_of_most_orders_pass_where_no_column_differs_in_each_or_the_guard_is_set(shop: Shop) -> None:
     shop.tap_config["change_detection"] = "content"
     shop.insert(KEYS)
@@ -99,6 +100,7 @@ def test_a_suspicion_ends_after_three_days(loaded: Shop) -> None:
     assert (ended.code, len(warnings(ended))) == (ExitCode.OK, 1)
 
 
+@pytest.mark.nightly
 def test_runs_between_two_comparisons_send_new_orders_alone(any_shop: Shop) -> None:
     any_shop.tap_config |= {"change_detection": "content", "content_every": "1h", "page_size": 4}
     any_shop.insert(KEYS[:10])

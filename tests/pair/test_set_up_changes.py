@@ -109,6 +109,7 @@ def test_orders_of_a_job_that_another_run_adopts_were_written_by_the_mapping_of_
     assert BEFORE_GIFT in command(shop, "status")
 
 
+@pytest.mark.nightly
 def test_fields_that_come_one_after_the_other_are_counted_each_for_itself(shop: Shop) -> None:
     shop.insert(KEYS)
     shop.run()
@@ -141,6 +142,7 @@ def test_a_field_that_is_not_written_any_more_makes_no_order_older(shop: Shop) -
     assert "written before" not in command(shop, "status")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("mark", [None, "another"])
 def test_a_ledger_of_version_4_remembers_from_the_first_run_on(any_shop: Shop, mark: str | None) -> None:
     any_shop.insert(KEYS)

@@ -122,6 +122,7 @@ def test_a_wider_filter_finds_the_orders_that_it_lets_through(any_shop: Shop) ->
     assert "is not used" not in shop.run().err
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("asks", ["another table", "the clock"])
 def test_a_filter_that_asks_more_than_the_orders_columns_compares_all_orders_once_a_day(shop: Shop, asks: str) -> None:
     with shop.engine.begin() as connection:
@@ -298,6 +299,7 @@ def test_a_table_renamed_under_one_stream_name_is_asked_about(shop: Shop) -> Non
     assert shop.run().code == 0
 
 
+@pytest.mark.nightly
 def test_a_renamed_module_goes_on_when_its_records_hold_their_keys(shop: Shop) -> None:
     loaded(shop)
     admin = shop.emulator.admin

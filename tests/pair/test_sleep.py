@@ -39,6 +39,7 @@ def test_a_run_that_slept_sends_nothing_more_and_what_it_had_sent_is_in_doubt(
     _sleeps(shop, stops, minute, OWN_SPACE)
 
 
+@pytest.mark.nightly
 @TIMES
 def test_so_it_is_where_both_runs_are_on_one_host(shop: Shop, minute: float) -> None:
     _sleeps(shop, "checked", minute, ())
@@ -73,6 +74,7 @@ def _sleeps(shop: Shop, stops: str, minute: float, space: Sequence[str]) -> None
         assert shop.emulator.admin.stats()["requests"]["upsert"] == calls
 
 
+@pytest.mark.nightly
 @TIMES
 def test_a_schedule_on_new_hosts_sends_after_one_kill_and_nobody_helps(shop: Shop, minute: float) -> None:
     if not can_unshare():

@@ -64,6 +64,7 @@ def lands(shop: Shop, hold: int) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.nightly
 def test_an_old_version_that_lands_twice_after_a_newer_one_does_not_stay(shop: Shop) -> None:
     shop.target_config = {"channel": "upsert"}
     shop.insert(KEYS[:3])

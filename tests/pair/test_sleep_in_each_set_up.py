@@ -48,6 +48,7 @@ SET_UPS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("set_up", SET_UPS)
 def test_no_old_version_of_a_sleeper_stays_over_a_newer_one(set_up: str, tmp_path: Path) -> None:
     if not can_unshare():

@@ -40,6 +40,7 @@ def shop(zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[Shop]:
         server.remove()
 
 
+@pytest.mark.nightly
 def test_many_orders_with_long_keys_arrive_and_what_no_packet_holds_names_the_setting(shop: Shop) -> None:
     for start in range(0, len(LONG_KEYS), 500):
         shop.insert(LONG_KEYS[start : start + 500])

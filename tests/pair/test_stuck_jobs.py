@@ -80,6 +80,7 @@ def test_a_stuck_job_holds_up_its_own_orders_alone(any_shop: Shop, where: str) -
     assert set(shop.crm()) >= set(OTHERS)
 
 
+@pytest.mark.nightly
 def test_an_abandoned_job_that_has_ended_gives_its_orders_back_at_once(any_shop: Shop) -> None:
     shop = any_shop
     stuck(shop, "its result lies with a stranger")
@@ -138,6 +139,7 @@ def test_an_abandoned_job_whose_result_can_be_read_after_all_is_settled_by_it(sh
     shop.assert_all_synced()
 
 
+@pytest.mark.nightly
 def test_a_pair_that_follows_goes_on_beside_a_stuck_job_and_sees_that_it_is_abandoned(shop: Shop) -> None:
     shop.target_config = {"max_age_seconds": 0.2, "max_jobs": 1, **BY_JOBS}
     shop.tap_config |= FOLLOW

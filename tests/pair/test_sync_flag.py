@@ -204,6 +204,7 @@ def test_follow_mode_sets_the_flag_of_each_order_as_it_comes(any_shop: FlagShop)
     shop.assert_all_flagged()
 
 
+@pytest.mark.nightly
 def test_each_order_in_flight_is_changed_meanwhile_and_in_the_end_all_are_in_the_crm_and_flagged(
     any_shop: FlagShop,
 ) -> None:

@@ -73,6 +73,7 @@ def test_one_channel_knows_what_the_other_confirmed(shop: Shop) -> None:
         assert shop.run().summary[expected] == 2
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_what_was_sent_without_the_setting_is_not_forgotten(shop: Shop, channel: str) -> None:
     """A, B, A again: the hash of the first A must not outlive B."""

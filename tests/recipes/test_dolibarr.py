@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from recipes.recipe_shop import assert_each_is_found, recipe_shop
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ CHANGES = {
 HIDDEN = {"a draft that changes": order(16, "total_ttc = 1")}
 
 
+@pytest.mark.nightly
 def test_every_kind_of_change_is_found_by_the_run_after_it(mariadb_url: str, zoho_emulator: EmulatorProcess) -> None:
     parts = {"tables": TABLES, "orders": ORDERS, "lines": LINES, "accounts": ("4", "5")}
     with recipe_shop("dolibarr", mariadb_url, zoho_emulator, **parts) as shop:

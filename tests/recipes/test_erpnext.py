@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from recipes.recipe_shop import assert_contents_are_a_net, assert_each_is_found, local_zone, recipe_shop
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ CHANGES: dict[str, str | tuple[str, int]] = {
 HIDDEN = {"update_modified=False": f"UPDATE `tabSales Order` SET status = 'Closed' WHERE name = '{name(11)}'"}
 
 
+@pytest.mark.nightly
 def test_every_kind_of_change_is_found_by_the_run_after_it(mariadb_url: str, zoho_emulator: EmulatorProcess) -> None:
     accounts, session = ("Grant Plastics", "Zoë & Co"), (local_zone("Asia/Kolkata"),)
     parts = {"tables": TABLES, "orders": ORDERS, "lines": LINES, "accounts": accounts, "session": session}

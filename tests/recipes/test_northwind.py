@@ -128,6 +128,7 @@ def assert_the_same(shop: Shop) -> None:
     }
 
 
+@pytest.mark.nightly
 def test_every_kind_of_change_is_found_by_the_run_after_it(northwind: Northwind) -> None:
     assert northwind.run().summary["synced"] == ORDERS
     assert_the_same(northwind)

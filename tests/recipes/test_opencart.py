@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from recipes.recipe_shop import assert_contents_are_a_net, assert_each_is_found, local_zone, recipe_shop
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ HIDDEN = {
 }
 
 
+@pytest.mark.nightly
 def test_every_kind_of_change_is_found_by_the_run_after_it(mariadb_url: str, zoho_emulator: EmulatorProcess) -> None:
     session = (local_zone("Europe/Berlin"),)
     parts = {"tables": TABLES, "orders": ORDERS, "lines": LINES, "accounts": ("1", "2"), "session": session}

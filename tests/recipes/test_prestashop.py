@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from recipes.recipe_shop import assert_contents_are_a_net, assert_each_is_found, local_zone, recipe_shop
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ CHANGES = {
 HIDDEN = {"a line that a module wrote": "UPDATE ps_order_detail SET product_name = 'Cup' WHERE id_order = 11"}
 
 
+@pytest.mark.nightly
 def test_every_kind_of_change_is_found_by_the_run_after_it(mariadb_url: str, zoho_emulator: EmulatorProcess) -> None:
     parts = {"tables": TABLES, "orders": ORDERS, "lines": LINES, "accounts": ("1", "2"), "session": SESSION}
     with recipe_shop("prestashop", mariadb_url, zoho_emulator, **parts) as shop:

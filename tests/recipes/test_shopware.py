@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from recipes.recipe_shop import assert_contents_are_a_net, assert_each_is_found, recipe_shop
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ HIDDEN = {
 }
 
 
+@pytest.mark.nightly
 def test_every_kind_of_change_is_found_by_the_run_after_it(mariadb_url: str, zoho_emulator: EmulatorProcess) -> None:
     accounts = ("0cc175b9c0f1b6a831c399e269772661", "92eb5ffee6ae2fec3ad71c777531578f")
     parts = {"tables": TABLES, "orders": ORDERS, "lines": LINES, "accounts": accounts}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from recipes.recipe_shop import assert_each_is_found, recipe_shop
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.nightly
 def test_every_kind_of_change_is_found_by_the_run_after_it(mariadb_url: str, zoho_emulator: EmulatorProcess) -> None:
     parts = {"tables": TABLES, "orders": ORDERS, "lines": LINES, "accounts": ("1", "2")}
     with recipe_shop("woocommerce-posts", mariadb_url, zoho_emulator, **parts) as shop:

@@ -135,6 +135,7 @@ def test_an_order_that_is_written_again_has_each_link_once(sales: Linked, channe
         assert {key: sorted(links) for key, links in sales.links().items()} == {"A": partners, "B": [b]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("repeated", ["once", "again"])
 @pytest.mark.parametrize(
     "point",

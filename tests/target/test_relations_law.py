@@ -100,6 +100,7 @@ def found(emulator: EmulatorProcess, ledger_url: str) -> Any:
     return orders, dict(Counter(accounts.values())), refusals
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_missing", ["reject", "create", "null"])
 @settings(
     max_examples=examples(4, 25),

@@ -38,6 +38,7 @@ def test_without_lines() -> None:
     assert [n for n in range(1, MOST + 1) if planned(n, None) != least(n, 0, nothing)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("each", "in_subform", "step"),
     [(1, False, 1), (3, False, 1), (3, True, 7), (7, False, 11), (40, False, 101), (1, True, 11), (40, True, 101)],
@@ -64,6 +65,7 @@ def least_with_links(records: int, each: int, fields: int, share: int, asked: in
     return min(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("each", "fields", "share", "asked"), [(1, 1, 1, 0), (3, 1, 1, 1), (3, 2, 1, 0), (1, 1, 50, 1), (40, 1, 5, 2)]
 )
