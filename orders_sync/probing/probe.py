@@ -27,13 +27,17 @@ class Finding:
 
 @dataclass
 class Found:
-    """What a probe found. `deleted` counts the records that it made and deleted; `left` says what is not, and why."""
+    """What a probe found. `deleted` counts the records that it made and deleted; `left` says what is not, and why.
+
+    `interrupted`: a person ended it before it had asked everything.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     measures: dict[str, Any] = field(default_factory=dict)
     spent: int = 0
     deleted: int = 0
     left: str = ""
+    interrupted: bool = False
 
 
 def ask_all(bench: Bench, questions: Sequence[Question], note: Callable[[Finding], None]) -> Found:
@@ -53,12 +57,16 @@ def ask_all(bench: Bench, questions: Sequence[Question], note: Callable[[Finding
             finding = Finding(question, Verdict(verdict.sureness, verdict.positions, why), evidence)
             found.findings.append(finding)
             note(finding)
+    except KeyboardInterrupt:
+        found.interrupted = True
     finally:
         bench.wire.purse.most = max(bench.wire.purse.most, bench.wire.purse.spent) + _DELETING_MOST
         try:
             found.deleted = clean_up(bench)
         except ProbeError as error:  # what was found is kept all the same
             found.left = str(error)
+        except KeyboardInterrupt:
+            found.left, found.interrupted = f"Made-up records may be left in {bench.module}: clean up later.", True
         found.spent = bench.wire.purse.spent
     found.measures = scrubber.value(bench.measures)
     if bench.wire.costs:

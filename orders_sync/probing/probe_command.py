@@ -22,6 +22,7 @@ from orders_sync.probing.probe import Finding, Found, ask_all
 from orders_sync.probing.probe_report import page
 from orders_sync.probing.profiles import profile_at, with_findings, write_profile
 from orders_sync.probing.questions import Calls, Question
+from orders_sync.probing.scrubbing import PREFIX
 from orders_sync.probing.verdicts import ProbeError, Sureness, Verdict
 from orders_sync.probing.wire import Purse
 from target_zoho_crm.api.costs import JOB_ROWS
@@ -39,7 +40,7 @@ _PRODUCTION = "production"
 @click.option("--budget", type=click.IntRange(1), help="The most credits that it may spend, but for deleting.")
 @click.option("--profile", type=FILE, default=Path("zoho-profile.json"), show_default=True, help="What was found.")
 @click.option("--report", type=FILE, help="Write the findings as an HTML page too.")
-@click.option("--production-i-know", is_flag=True, help="Ask an org that is neither a sandbox nor a developer's.")
+@click.option("--production-i-know", is_flag=True, help="Take an org that is neither a sandbox nor a developer's.")
 @click.option("--clean-up", "cleaning", is_flag=True, help="Only delete what a probe that was killed has left.")
 @click.option("--yes", is_flag=True, help="Begin without asking.")
 @target_config_option
@@ -72,6 +73,9 @@ def probe(
         journal = Journal(profile.with_name(profile.name + ".jobs"))
         if cleaning:
             bench = _bench(module, settings, Purse(_CLEANING_MOST), journal)
+            _kind_of_org(bench, production_i_know=production_i_know)
+            if not yes:
+                click.confirm(f"Delete all records of module {module} that begin with {PREFIX}?", abort=True)
             say(f"{clean_up(bench):,} made-up records are deleted.")
             return
         _foretell(module, questions, calls, most, budget)
@@ -92,6 +96,8 @@ def probe(
     _summary(found, profile, most)
     if found.left:
         raise click.ClickException(found.left)
+    if found.interrupted:
+        raise click.Abort
 
 
 def _bench(module: str, settings: Settings, purse: Purse, journal: Journal) -> Bench:
@@ -104,7 +110,7 @@ def _kind_of_org(bench: Bench, *, production_i_know: bool) -> str:
     if kind not in {"sandbox", "developer"} and not production_i_know:
         raise ProbeError(
             f"this org is of type {kind}: take a sandbox or a developer org, or add --production-i-know. "
-            "Nothing was written."
+            "Nothing was written or deleted."
         )
     return kind
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -93,6 +95,42 @@ def test_nothing_is_asked_of_a_production_org_unawares(given: Set) -> None:
     assert given.run("probe", "Orders", "--profile", str(given.profile), typed="n\n").exit_code == 1
 
 
+def test_a_clean_up_deletes_nothing_of_a_production_org_unawares_and_nothing_unasked(given: Set) -> None:
+    given.emulator.admin.put_records("Orders", [{"Name": "orders-sync-probe-left"}])
+    clean_up = ("probe", "Orders", "--profile", str(given.profile), "--clean-up")
+    refused = given.run(*clean_up, "--yes")
+    assert (refused.exit_code, "this org is of type production" in refused.output) == (1, True)
+    asked = given.run(*clean_up, "--production-i-know", typed="n\n")
+    assert (asked.exit_code, given.left()) == (1, 1)
+    assert "orders-sync-probe-" in asked.output
+    done = given.run(*clean_up, "--production-i-know", typed="y\n")
+    assert (done.exit_code, given.left()) == (0, 0), done.output
+
+
+@pytest.mark.parametrize("cleans", [True, False])
+def test_a_probe_that_is_interrupted_keeps_what_it_found_and_deletes_what_it_made(given: Set, cleans: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    admin, ended = given.emulator.admin, get_context("fork").SimpleQueue()
+    held = admin.add_fault("search", kind="hold_before")
+
+    def probe() -> None:
+        result = given.probe("--only", "insert_status", "--only", "search_lag_seconds")
+        ended.put((result.exit_code, result.output))
+
+    process = get_context("fork").Process(target=probe)
+    process.start()
+    admin.wait_held(held, timeout=SECONDS)
+    if not cleans:
+        admin.add_fault("coql", kind="answer", canned="no_permission")
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGINT)
+    process.join()
+    code, output = ended.get()
+    assert code == 1
+    assert json.loads(given.profile.read_text())["positions"] == {"insert_status": 200}
+    assert ("Records may be left in Orders" in output) is not cleans
+    assert given.left() == 0
+
+
 def test_a_budget_is_kept_and_what_it_leaves_is_asked_another_time(given: Set) -> None:
     before = given.spent()
     result = given.probe("--only", "counts", "--only", "max_read_rows", "--budget", "20")
@@ -130,7 +168,7 @@ def test_a_probe_that_is_killed_leaves_nothing_after_a_clean_up(given: Set, endp
     process.join()
     admin.remove_fault(fault)
     assert given.left() > 0
-    result = given.run("probe", "Orders", "--profile", str(given.profile), "--clean-up")
+    result = given.probe("--clean-up")
     assert result.exit_code == 0, result.output
     admin.wait_jobs()  # what is at work yet would make its records now
     assert [each.get("parent_id") for each in admin.records("Orders")] == ["A-1"]
