@@ -54,8 +54,8 @@ def complaints(broken: Break) -> list[str]:
 
 def _fails(broken: Break, test: str, folder: Path) -> bool:
     ended = _run(test, folder)
-    if ended.returncode == NONE_CHOSEN:  # one of `make faults` alone
-        ended = _run(test, folder, FAULTS="all")
+    if ended.returncode == NONE_CHOSEN:  # one of `make faults` or `make nightly` alone
+        ended = _run(test, folder, FAULTS="all", NIGHTLY="all")
     if ended.returncode not in {0, FAILED}:
         raise BreakError(f"{broken.name}: {test} could not be run: {ended.stdout[-2000:]}{ended.stderr[-2000:]}")
     return ended.returncode == FAILED
