@@ -60,7 +60,7 @@ def _compare_absence(field: Field, written: Any, held: Any) -> Verdict:
     if field.data_type == "boolean":
         written, held = written or None, held or None
     if field.data_type in TEXT:
-        written, held = _plain(written), _plain(held)
+        written, held = plain(written), plain(held)
     return Verdict.EQUAL if written in NO_VALUE and held in NO_VALUE else Verdict.DIFFERENT
 
 
@@ -75,11 +75,11 @@ def _compare_texts(field: Field, written: Any, held: Any) -> Verdict:
 
 def folded_text(field: Field, text: str) -> str:
     """A text as the CRM keeps it, as far as comparing asks: as much of it as the field takes, some without case."""
-    plain: str = _plain(text)[: field.length].rstrip()
-    return plain.casefold() if field.data_type in _FOLDED else plain
+    kept: str = plain(text)[: field.length].rstrip()
+    return kept.casefold() if field.data_type in _FOLDED else kept
 
 
-def _plain(text: Any) -> Any:
+def plain(text: Any) -> Any:
     """A text without what forms and gateways change: line ends, and blanks before and behind it."""
     return text.replace("\r\n", "\n").replace("\r", "\n").strip() if isinstance(text, str) else text
 
@@ -87,7 +87,7 @@ def _plain(text: Any) -> Any:
 def _compare_choices(field: Field, written: Any, held: Any) -> Verdict:
     if field.data_type == "multiselectpicklist":
         return _either(entries_of(written) == entries_of(held))  # their order says nothing
-    return _either(_plain(written) == _plain(held))
+    return _either(plain(written) == plain(held))
 
 
 def entries_of(value: Any) -> frozenset[str]:

@@ -57,6 +57,24 @@ def orders(*numbers: int) -> list[dict[str, Any]]:
     return [order(number) for number in range(*numbers)]
 
 
+@pytest.mark.parametrize("way", ["calls", "jobs"])
+def test_what_zoho_trims_of_a_padded_column_is_no_difference(contact: Contact, way: str) -> None:
+    fields = ("parent_id", "Customer_Name", "Notes", "Country")
+    contact.admin.set_alterations("Orders", *({"field": each, "does": "trim", "by": way} for each in fields))
+    padded = {"customer_name": f"{'Zoë':30}", "notes": "  \tring twice\r\n", "country": " " * 5}
+    contact.send(*(order(number, id=f"{f'SO-{number}':12}", **padded) for number in range(110)), **BY_JOBS)
+    assert len(contact.crm()) == 110
+
+
+@pytest.mark.parametrize(("does", "kind"), [({"does": "lower"}, "case folded"), ({"does": "cut", "value": 2}, "cut")])
+def test_what_else_becomes_of_a_padded_text_has_its_kind(contact: Contact, does: dict[str, Any], kind: str) -> None:
+    altered = [{"field": "Customer_Name"} | each for each in (does, {"does": "trim"})]
+    contact.admin.set_alterations("Orders", *altered)
+    assert contact.found(*(order(number, customer_name=f"{'Zoë':30}") for number in range(12))) == {
+        "Customer_Name": kind
+    }
+
+
 def test_an_order_that_changes_among_the_first_ten_is_compared_as_it_was_sent_last(contact: Contact) -> None:
     first = [*orders(9), order(9, **REFUSED)]
     contact.send(*first, THEN, order(0, status="Shipped"), order(10))
