@@ -54,13 +54,18 @@ class Picklist:
         self._hints: dict[str, str] = {}
 
     def one(self, value: str) -> str | None:
-        """The entry that a value stands for.
+        """The entry that a value stands for, without the blanks that a column of fixed length pads it with.
 
         Raises:
             Refusal: it is none, and unknown ones are refused.
         """
         if value in self._known:
             return value
+        value = value.strip()
+        if value in self._known:
+            return value
+        if not value:
+            return None
         if self._policy is OnUnknownPicklist.DEFAULT and value != self._one_default:
             return self._one_default
         if self._policy is OnUnknownPicklist.ADD:

@@ -60,6 +60,13 @@ def test_unknown_values_of_a_picklist_are_added_replaced_or_refused(sales: Sales
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
+def test_a_column_that_pads_with_blanks_holds_entries_of_a_picklist(sales: Sales, channel: str) -> None:
+    padded = [{"id": "A", "Channel": f"{'Web':12}"}, {"id": "B", "Channel": " " * 12}, {"id": "C", "Channel": "Web"}]
+    sales.send(*padded, channel=channel)
+    assert {key: record["Channel"] for key, record in sales.crm().items()} == {"A": "Web", "B": None, "C": "Web"}
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
 def test_entries_are_appended_by_calls_whatever_way_the_other_orders_go(sales: Sales, channel: str) -> None:
     fields = {"Tags_List": {"append": True}}
     first = [{"id": "A", "Tags_List": "gift"}, {"id": "B", "Tags_List": "gift"}]
