@@ -150,7 +150,7 @@ def note(lease: Lease, compared: int, found: Mapping[FieldKind, Sequence[str]], 
             ]
             if rows:
                 connection.execute(sa.insert(table), rows)
-            facts = {"compared": compared, "ended_at": now if is_over and not left else None, "run_id": lease.run_id}
+            facts = {"compared": compared, "ended_at": now if is_over and not left else None}
             connection.execute(sa.update(contact).where(contact.c.stream == lease.stream).values(facts))
             return left
 
