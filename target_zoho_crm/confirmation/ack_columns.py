@@ -15,15 +15,17 @@ _SYNCED = {"record_key": "key", "version": "version", "zoho_id": "zoho_id", "act
 _OF_SYNCED = attrgetter(*_SYNCED.values())
 
 
-def columns_of(outcomes: Sequence[Outcome], now: datetime) -> dict[str, Sequence[Any]]:
-    """What the acks of synced orders hold of their outcomes; one pass over all.
+def columns_of(outcomes: Sequence[Outcome], now: datetime) -> tuple[dict[str, Any], dict[str, Sequence[Any]]]:
+    """What the acks of synced orders hold of their outcomes: what is common to all, and what differs.
 
     The history takes those packed whose records were made: they hold `now`, by which it finds them again.
     """
     columns: dict[str, Sequence[Any]] = dict(zip(_SYNCED, zip(*map(_OF_SYNCED, outcomes), strict=True), strict=True))
-    if CREATED in columns["action"]:
-        columns["packed_at"] = [now if action == CREATED else None for action in columns["action"]]
-    return columns
+    actions = columns.pop("action")
+    if len(set(actions)) == 1:  # as after nearly each job: a parameter of each row less
+        return {"action": actions[0], "packed_at": now if actions[0] == CREATED else None}, columns
+    packed = [now if action == CREATED else None for action in actions]
+    return {}, columns | {"action": actions, "packed_at": packed}
 
 
 def hash_column(keys: Iterable[str], hashes: Mapping[str, str]) -> dict[str, Sequence[Any]]:

@@ -25,7 +25,7 @@ from target_zoho_crm.confirmation.problem_summary import SAMPLE_KEYS
 
 logger = logging.getLogger("target-zoho-crm")
 
-_ACTION_AND_CONFLICT, _ZOHO_ID = attrgetter("action", "conflict_id"), attrgetter("zoho_id")
+_ACTION, _CONFLICT, _ZOHO_ID = attrgetter("action"), attrgetter("conflict_id"), attrgetter("zoho_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def written_too(zoho_id: str, rivals: Sequence[str]) -> str:
 
 def _all_new(outcomes: Sequence[Outcome]) -> bool:
     """Whether each outcome is of a record that was just created, and of no other's."""
-    if set(map(_ACTION_AND_CONFLICT, outcomes)) != {(CREATED, None)}:
+    if set(map(_ACTION, outcomes)) != {CREATED} or set(map(_CONFLICT, outcomes)) != {None}:
         return False
     return len(set(map(_ZOHO_ID, outcomes)) - {None}) == len(outcomes)
 

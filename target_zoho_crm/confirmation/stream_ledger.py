@@ -285,12 +285,12 @@ class StreamLedger:
             unknown = [outcome.key for outcome in bad if outcome.status is Status.UNSYNCED]
             every = True
             if good:
-                common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=1)
-                keys = [each.key for each in good]
-                columns = columns_of(good, now) | hash_column(keys, payload_hashes or {})
+                facts, columns = columns_of(good, now)
+                common = self._common(AckStatus.SYNCED, channel, now, job_id=job and job.job_id, attempts=1, **facts)
+                columns |= hash_column(columns["record_key"], payload_hashes or {})
                 if job is None:  # a job's are in the ledger since it was intended
                     common |= self._contents.facts(written=channel is not None)
-                    columns |= self._contents.columns(keys)
+                    columns |= self._contents.columns(columns["record_key"])
                 every = self._write(connection, common, columns, of_job=job is not None)
             acks = self._refusals.acks(connection, others, channel, job, now)
             every &= write_acks(connection, self._ledger.tables.ack, Acks.of(acks), of_job=job is not None)

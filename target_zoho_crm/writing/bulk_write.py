@@ -193,7 +193,7 @@ class BulkWriter:
 
     def _keep_before(self, job: JournalledJob, file: BulkFile) -> None:
         """Keep what the records of a job's orders hold; none is written where that cannot be read."""
-        if file.operation is Operation.INSERT:
+        if file.operation is Operation.INSERT or not self._before.is_asked:
             return
         try:
             self._before.keep(file.mapping, job.manifest.texts())

@@ -136,6 +136,11 @@ class ValuesBefore:
         of_lines = query_credits(QUERY_ROWS) if self.besides.lines is not None else 0
         return calls + -(-(len(batch.entries) - known) // QUERY_VALUES) + of_lines * -(-known // QUERY_VALUES)
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether anything is kept."""
+        return self.what is not KeepBefore.NONE
+
     def keep(self, mapping: FieldMapping, keys: Collection[str]) -> None:
         """Read and keep the values of orders that are about to be written.
 
@@ -146,7 +151,7 @@ class ValuesBefore:
             ZohoError: the CRM could not be asked.
             LeaseLostError: another run has taken over.
         """
-        if self.what is KeepBefore.NONE:
+        if not self.is_asked:
             return
         names = self._names(mapping)
         besides = self.besides
