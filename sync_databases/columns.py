@@ -67,6 +67,8 @@ class Column:
     """Whether records may hold null for a value that is not NULL."""
     json_types: tuple[str, ...] = ()
     """The JSON types that its values have in records; empty: those of its kind."""
+    padded_length: int | None = None
+    """CHAR, where the engine pads: to how many characters, with blanks that are no part of the value."""
     exact_type: str | None = None
     """The server's own name of the type; PostgreSQL's of what a domain is of, as a cast takes it."""
     folds: bool = False
@@ -122,8 +124,7 @@ def _types(family: Family) -> _Types:
 def kind_of(sql_type: sa.types.TypeEngine[Any], engine: Engine) -> Kind:
     """What a reflected type holds."""
     family = engine.family
-    if family is Family.POSTGRESQL and isinstance(sql_type, dialects.postgresql.DOMAIN):
-        return kind_of(sql_type.data_type, engine)
+    sql_type = _base_of(sql_type, engine)
     if isinstance(sql_type, sa.types.NullType):
         return Kind.ANY if engine.values_have_types else Kind.OTHER
     kind = next((kind for kind, types in _types(family) if isinstance(sql_type, types)), Kind.OTHER)
@@ -148,9 +149,25 @@ def json_types_of(sql_type: sa.types.TypeEngine[Any], kind: Kind, engine: Engine
     return ("boolean", "integer") if kind is Kind.BOOLEAN and is_number else ()
 
 
+def padded_length(sql_type: sa.types.TypeEngine[Any], engine: Engine) -> int | None:
+    """To how many characters the engine fills texts of a type up, and gives them so; None where it does not."""
+    base = _base_of(sql_type, engine)
+    return base.length or 1 if engine.pads_texts and isinstance(base, (sa.CHAR, sa.NCHAR)) else None
+
+
+def _base_of(sql_type: sa.types.TypeEngine[Any], engine: Engine) -> sa.types.TypeEngine[Any]:
+    """The type that a domain is of."""
+    if engine.family is Family.POSTGRESQL and isinstance(sql_type, dialects.postgresql.DOMAIN):
+        return _base_of(sql_type.data_type, engine)
+    return sql_type
+
+
 def may_be_null(sql_type: sa.types.TypeEngine[Any], kind: Kind, engine: Engine) -> bool:
-    """Whether a value that is not NULL may be sent as null: NaN and infinite numbers, and the null of a document."""
-    if kind is Kind.JSON:
+    """Whether a value that is not NULL may be sent as null.
+
+    So are NaN and infinite numbers, the null of a document, and what Oracle trims to an empty text.
+    """
+    if kind is Kind.JSON or (engine.family is Family.ORACLE and padded_length(sql_type, engine)):
         return True
     is_money = engine.family is Family.POSTGRESQL and isinstance(sql_type, dialects.postgresql.MONEY)
     return kind is Kind.NUMBER and engine.family is Family.POSTGRESQL and not is_money

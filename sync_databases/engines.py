@@ -101,6 +101,8 @@ class Engine:
     """Whether each value has a type of its own and a column only an affinity: times are then texts in any shape."""
     has_booleans: bool = False
     """Whether a boolean is true and false; elsewhere it is 1 and 0."""
+    pads_texts: bool = False
+    """Whether a text of a type of fixed length (CHAR) is read with the blanks that fill it up."""
     reads_hex: bool = True
     """Whether SQL turns hexadecimal text back into bytes; where not, bytes are bound as such."""
     exact_collation: str | None = None
@@ -165,6 +167,7 @@ POSTGRESQL = Engine(
     statement_time_limit="statement_timeout = {milliseconds}",
     index_scan_setting="enable_seqscan = off",
     has_booleans=True,
+    pads_texts=True,
     exact_collation="C",
     partial_indexes=PartialIndexes.ANY,
     fill_factor="ALTER TABLE %(fullname)s SET (fillfactor = {percent})",
@@ -210,6 +213,7 @@ SQL_SERVER = Engine(
     tls_options="?encryption=require",
     clock_query="SELECT CONVERT(VARCHAR(26), CAST(SYSUTCDATETIME() AS DATETIME2(6)), 121)",
     pinned_settings=("SET DATEFORMAT ymd",),
+    pads_texts=True,
     keys_as_bytes=True,
     inserts_under_lock=False,
     partial_indexes=PartialIndexes.PLAIN,
@@ -221,6 +225,7 @@ ORACLE = Engine(
     extra="oracle",
     clock_query="SELECT TO_CHAR(SYS_EXTRACT_UTC(SYSTIMESTAMP), 'YYYY-MM-DD HH24:MI:SS.FF6') FROM dual",
     pinned_settings=("ALTER SESSION SET TIME_ZONE = '+00:00'", "ALTER SESSION SET NLS_NUMERIC_CHARACTERS = '.,'"),
+    pads_texts=True,
     inserts_under_lock=False,
 )
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import SAWarning
 
-from sync_databases.columns import Column, Spatial, json_types_of, kind_of, may_be_null
+from sync_databases.columns import Column, Spatial, json_types_of, kind_of, may_be_null, padded_length
 from sync_databases.engines import Engine, Family, engine_of
 
 if TYPE_CHECKING:
@@ -92,4 +92,5 @@ def _column(reflected: ReflectedColumn, engine: Engine) -> Column:
         comment=reflected.get("comment"),
         json_types=json_types_of(sql_type, kind, engine),
         may_be_null=may_be_null(sql_type, kind, engine),
+        padded_length=padded_length(sql_type, engine),
     )

@@ -78,6 +78,8 @@ class ValueSql:
 
     def fetched(self, column: Column, element: Element) -> Element:
         """Say what to select for a record: the column itself where the driver gives its value exactly."""
+        if column.padded_length is not None:
+            return sa.func.rtrim(element, type_=sa.String())
         return self.text(column, element) if column.kind is Kind.OTHER else element
 
     def length(self, text: Element) -> Element:

@@ -7,7 +7,7 @@ orders have equal fingerprints, whoever wrote them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timezone, tzinfo
 from typing import NamedTuple
 
@@ -20,9 +20,12 @@ from tap_legacy_orders.order_lines import LinesTable
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.record_encoding import content_of
 
+TRIMMED = "TRIMMED"
+"""The kind of texts without the blanks that the database pads them with; earlier contents have these, as `TEXT`."""
 RENDERING = 1
 """To be raised when the same values are written otherwise than before."""
 _properties = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_text_or_null = msgspec.json.Decoder(str | None)
 _lines = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
@@ -37,11 +40,31 @@ def form_of(columns: Sequence[Column], lines: LinesTable | None, zone: tzinfo) -
     naive = any(column.kind is Kind.NAIVE_TIME for column in (*columns, *of_lines))
     return ContentForm(
         rendering=RENDERING,
-        columns=tuple((column.name, column.kind.name) for column in columns),
+        columns=tuple(map(_described, columns)),
         zone=str(zone) if naive and zone is not timezone.utc else None,
         lines=None if lines is None else lines.property,
-        line_columns=tuple((column.name, column.kind.name) for column in of_lines),
+        line_columns=tuple(map(_described, of_lines)),
     )
+
+
+def _described(column: Column) -> tuple[str, str]:
+    return column.name, column.kind.name if column.padded_length is None else TRIMMED
+
+
+class Padding(NamedTuple):
+    """To how many characters texts were padded in contents in which they are not `TRIMMED`, by column."""
+
+    columns: Mapping[str, int]
+    line_columns: Mapping[str, int]
+
+    @classmethod
+    def of(cls, columns: Sequence[Column], lines: LinesTable | None) -> Padding:
+        """The padding of these columns."""
+        return cls(_lengths(columns), _lengths(() if lines is None else lines.columns))
+
+
+def _lengths(columns: Iterable[Column]) -> dict[str, int]:
+    return {column.name: column.padded_length for column in columns if column.padded_length is not None}
 
 
 class Acked(NamedTuple):
@@ -69,13 +92,16 @@ class Contents:
         read_form: Callable[[str], ContentForm | None],
         logger: logging.Logger,
         *,
+        padding: Padding,
         alone: bool = False,
     ) -> None:
         """`lines_of` writes the records of a page, `read_form` looks up an earlier form.
 
-        `alone`: no version says what changed, so an order that cannot be compared with its ack is sent again.
+        `padding` is that of earlier contents. `alone`: no version says what changed, so an order that cannot be
+        compared with its ack is sent again.
         """
         self.form = form
+        self._padding = padding
         self._alone = alone
         self._lines_of = lines_of
         self._read_form = read_form
@@ -100,7 +126,7 @@ class Contents:
         if form is None:
             self._incomparable += 1
             return Other(OTHER_CONTENT, content) if self._alone else None
-        if content_of(_in_form(line, form)) != ack.content:
+        if content_of(_in_form(line, form, self._padding)) != ack.content:
             return Other(OTHER_CONTENT, content)
         return Other(SAME_CONTENT, content) if ack.status == synced else None
 
@@ -132,23 +158,47 @@ class Contents:
         naive = any(kind == Kind.NAIVE_TIME.name for _, kind in (*earlier.columns, *earlier.line_columns))
         return (
             earlier.rendering == own.rendering
-            and set(earlier.columns) <= set(own.columns)
+            and set(earlier.columns) <= {*own.columns, *_padded(self._padding.columns)}
             and (earlier.zone == own.zone or not naive)
             and (earlier.lines is None or earlier.lines == own.lines)
-            and set(earlier.line_columns) <= set(own.line_columns)
+            and set(earlier.line_columns) <= {*own.line_columns, *_padded(self._padding.line_columns)}
         )
 
 
-def _in_form(line: bytes, form: ContentForm) -> bytes:
+def _padded(lengths: Iterable[str]) -> set[tuple[str, str]]:
+    return {(name, Kind.TEXT.name) for name in lengths}
+
+
+def _in_form(line: bytes, form: ContentForm, padding: Padding) -> bytes:
     """The record's JSON as an earlier form has it."""
     values = _properties.decode(line)
-    pieces = [(name, bytes(values[name])) for name, _ in form.columns]
+    pieces = _pieces(values, form.columns, padding.columns)
     pieces += [(name, bytes(values[name])) for name in (KEY_PROPERTY, VERSION_PROPERTY)]
     if form.lines is not None:
-        names = sorted([*(name for name, _ in form.line_columns), KEY_PROPERTY], key=str.encode)
-        lines = [_object((name, bytes(each[name])) for name in names) for each in _lines.decode(values[form.lines])]
+        columns = sorted([*form.line_columns, (KEY_PROPERTY, Kind.OTHER.name)], key=lambda column: column[0].encode())
+        each_line = _lines.decode(values[form.lines])
+        lines = [_object(_pieces(each, columns, padding.line_columns)) for each in each_line]
         pieces.append((form.lines, b"[" + b",".join(lines) + b"]"))
     return _object(pieces)
+
+
+def _pieces(
+    values: Mapping[str, msgspec.Raw], columns: Sequence[tuple[str, str]], lengths: Mapping[str, int]
+) -> list[tuple[str, bytes]]:
+    """Columns with their values, which are padded where the form has them so."""
+    padded = {name for name, kind in columns if kind == Kind.TEXT.name and name in lengths}
+    return [
+        (name, _pad(bytes(values[name]), lengths[name]) if name in padded else bytes(values[name]))
+        for name, _ in columns
+    ]
+
+
+def _pad(text: bytes, length: int) -> bytes:
+    try:
+        value = _text_or_null.decode(text)
+    except msgspec.MsgspecError:
+        return text  # bytes that are no text; the order is sent once more
+    return text if value is None else msgspec.json.encode(value.ljust(length))
 
 
 def _object(pieces: Iterable[tuple[str, bytes]]) -> bytes:

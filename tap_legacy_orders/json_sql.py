@@ -40,7 +40,9 @@ class JsonSql:
         if kind is Kind.BOOLEAN:
             return _unless_null(element, self._truth(element, text))
         if kind in {Kind.TEXT, Kind.OTHER, Kind.DATE, Kind.TIME_OF_DAY, Kind.UUID}:
-            return _unless_null(element, self.quoted(element if kind is Kind.TEXT else text))
+            return _unless_null(
+                element, self.quoted(self.database.fetched(column, element) if kind is Kind.TEXT else text)
+            )
         return None  # documents, whose blanks and orders differ; floats, which are written in many ways; bytes
 
     def quoted(self, text: Element) -> Element:

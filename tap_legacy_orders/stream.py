@@ -36,7 +36,7 @@ from tap_legacy_orders.batch_file_writer import BatchFiles
 from tap_legacy_orders.catalog import RUN_DISCOVERY
 from tap_legacy_orders.change_guard import ChangeGuard
 from tap_legacy_orders.connections import LEDGER_CHECK, reading
-from tap_legacy_orders.contents import Contents, form_of, in_byte_order
+from tap_legacy_orders.contents import Contents, Padding, form_of, in_byte_order
 from tap_legacy_orders.expected_orders import expected_orders
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
@@ -310,8 +310,10 @@ class UnsyncedOrdersStream(MappedRecords):
         return form_of(self._columns, lines, self.tap.zone)
 
     def _contents(self, source: OrdersSource) -> Contents:
+        lines = None if self._order_lines is None else self.tap.lines_table
+        padding, alone = Padding.of(self._columns, lines), source.table.by_content
         return Contents(
-            self._content_form, self._lines_of, source.content_form, self.logger, alone=source.table.by_content
+            self._content_form, self._lines_of, source.content_form, self.logger, padding=padding, alone=alone
         )
 
     def _lines_of(self, page: Page) -> list[bytes]:

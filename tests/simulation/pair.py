@@ -31,7 +31,7 @@ from sync_ledger.stream_contract import KEY_PROPERTY, VERSION_PROPERTY, Announce
 from sync_ledger.stream_contract import Source as AnnouncedSource
 from tap_legacy_orders.catalog import catalog_entry
 from tap_legacy_orders.connections import open_engine, reading
-from tap_legacy_orders.contents import Contents, form_of, in_byte_order
+from tap_legacy_orders.contents import Contents, Padding, form_of, in_byte_order
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.following import Following
 from tap_legacy_orders.json_values import converter
@@ -190,8 +190,8 @@ def tap(
         if document:
             pipe.write(("STATE", {stream: dict(document)}))
 
-    encoder, frame = _encoder(columns, zone), record_message(named, EXTRACTED)
-    contents = Contents(form, lambda page: encoder.lines(page.columns), orders.content_form, LOGGER)
+    encoder, frame, padding = _encoder(columns, zone), record_message(named, EXTRACTED), Padding.of(columns, None)
+    contents = Contents(form, lambda page: encoder.lines(page.columns), orders.content_form, LOGGER, padding=padding)
     for page in _pages(orders, contents, bookmark, wakeup, send_state, own_state):
         for block in encoder.blocks(page.columns, page.count, frame, page.marks):
             pipe.write(("RECORDS", block.splitlines()))

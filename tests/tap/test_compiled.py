@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from small_shop import LONG_AGO
 from sqlalchemy.dialects import mssql, oracle
 
-from sync_databases.columns import Column, Kind, kind_of
+from sync_databases.columns import Column, Kind, kind_of, may_be_null, padded_length
 from sync_databases.drivers import create_engine
 from sync_databases.engines import ORACLE, SQL_SERVER, engine_of
 from sync_databases.flag_statements import FlagStatements
@@ -222,3 +222,16 @@ def test_the_sync_flag_is_set_by_key_and_version(
     assert index_statement(database, sa.table("orders", schema="sales"), flag, columns) == (
         "CREATE INDEX orders_unsynced ON sales.orders (synced, updated_at, order_id)"
     )
+
+
+@pytest.mark.parametrize("engine", URLS)
+@pytest.mark.parametrize("kind", [sa.CHAR(8), sa.NCHAR(8)])
+def test_a_text_of_fixed_length_is_selected_without_its_padding(engine: str, kind: sa.types.TypeEngine[object]) -> None:
+    dialect = create_engine(sa.make_url(URLS[engine])).dialect
+    length = padded_length(kind, ENGINES[engine])
+    padded = Column("code", kind, Kind.TEXT, nullable=False, padded_length=length)
+    value_sql = value_sql_for(dialect)
+    assert str(value_sql.fetched(padded, sa.column("code")).compile(dialect=dialect)) == "rtrim(code)"
+    assert "rtrim" not in str(value_sql.text(padded, sa.column("code")).compile(dialect=dialect))
+    assert may_be_null(kind, Kind.TEXT, ENGINES[engine]) is (engine == "oracle")  # to which an empty text is NULL
+    assert padded_length(sa.VARCHAR(8), ENGINES[engine]) is None
