@@ -1,7 +1,7 @@
 """What a difference between what was sent and what the CRM holds is like, and why that may be. Pure.
 
-Stricter than the comparison (`values.py`), which asks whether a write would change anything: a text that was cut is the
-CRM's own affair there, and is seen here. Blanks at the ends of a text are none of either: columns pad with them.
+Stricter than the comparison (`values.py`), which asks whether a write would change anything: a text that was cut, or a
+blank that was trimmed, is the CRM's own affair there, and is seen here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from target_zoho_crm.api.metadata import Field
-from target_zoho_crm.compare.values import FLOAT_DIGITS, NO_VALUE, Verdict, compare_values, plain
+from target_zoho_crm.compare.values import FLOAT_DIGITS, NO_VALUE, Verdict, compare_values, plain, with_line_feeds
 from target_zoho_crm.mapping.converters import DECIMAL, PICKLISTS, TEXT, WHOLE
 
 
@@ -29,6 +29,7 @@ class DifferenceKind(StrEnum):
     OTHER_MATCH = "other_match"
     FILLED = "filled"
     CASE_FOLDED = "case_folded"
+    BLANKS_TRIMMED = "blanks_trimmed"
     KEPT = "kept"
     EMPTIED = "emptied"
     LINE_ORDER = "line_order"
@@ -45,6 +46,7 @@ WHY: dict[DifferenceKind, str] = {
     DifferenceKind.OTHER_MATCH: "another unique field has the value already, so another record was found",
     DifferenceKind.FILLED: "no column goes there, and the CRM fills it by itself",
     DifferenceKind.CASE_FOLDED: "the field keeps letters in another case",
+    DifferenceKind.BLANKS_TRIMMED: "the field drops blanks at the ends",
     DifferenceKind.KEPT: "an empty value does not empty the field, or it has a default",
     DifferenceKind.EMPTIED: "a rule empties the field, or the user may not write it",
     DifferenceKind.LINE_ORDER: "the CRM sorts the lines by itself",
@@ -99,11 +101,12 @@ def shape_of(value: Any) -> str:
 def _text_kind(field: Field, written: Any, held: Any) -> DifferenceKind | None:
     ours, theirs = plain(written), plain(held)
     equal = compare_values(field, written, held) is Verdict.EQUAL
-    same_letters = ours.casefold() == theirs.casefold()
-    if ours == theirs or (equal and (field.rich_text or same_letters)):
+    if equal and field.rich_text:
         return None
-    if same_letters:
-        return DifferenceKind.CASE_FOLDED
+    if ours == theirs:
+        return None if with_line_feeds(written) == with_line_feeds(held) else DifferenceKind.BLANKS_TRIMMED
+    if ours.casefold() == theirs.casefold():
+        return None if equal else DifferenceKind.CASE_FOLDED
     if len(theirs) < len(ours) and ours.startswith(theirs):
         return DifferenceKind.CUT
     return None

@@ -74,13 +74,17 @@ class RecordComparer:
     def differences(
         self, keys: Sequence[str], rows: Sequence[Sequence[Any]], records: Sequence[Mapping[str, Any]]
     ) -> list[Difference]:
-        """Whatever the CRM holds otherwise than it was sent, also where a write would not change it."""
+        """Whatever the CRM holds otherwise than it was sent, also where a write would not change it.
+
+        That Zoho trims keys is none: it finds them all the same.
+        """
         return [
             Difference(key, field.api_name, kind, value, record.get(field.api_name))
             for key, own, record in self._beside(keys, rows, records)
             for field, value, verdict in self._verdicts(key, own, record)
             if verdict is not Verdict.NOT_COMPARABLE
             and (kind := kind_of(field, value, record.get(field.api_name))) is not None
+            and not (kind is DifferenceKind.BLANKS_TRIMMED and field == self._mapping.key_field)
         ]
 
     def _beside(

@@ -81,7 +81,12 @@ def folded_text(field: Field, text: str) -> str:
 
 def plain(text: Any) -> Any:
     """A text without what forms and gateways change: line ends, and blanks before and behind it."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip() if isinstance(text, str) else text
+    return with_line_feeds(text).strip() if isinstance(text, str) else text
+
+
+def with_line_feeds(text: str) -> str:
+    """A text whose lines end with line feeds alone."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _compare_choices(field: Field, written: Any, held: Any) -> Verdict:

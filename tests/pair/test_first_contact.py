@@ -74,16 +74,6 @@ def test_an_audit_does_not_count_what_was_accepted(careful: CarefulShop) -> None
     assert CliRunner().invoke(main, audit).exit_code == 0
 
 
-@pytest.mark.nightly
-def test_neither_a_first_load_nor_an_audit_minds_what_is_trimmed_of_a_padded_column(careful: CarefulShop) -> None:
-    careful.insert(keys(12), customer_name=f"{'Zoë':40}")
-    careful.alter({"field": "Customer_Name", "does": "trim"})
-    ended = careful.run()
-    assert (ended.code, len(careful.crm())) == (0, 12), ended.err
-    tap, target = map(str, careful.configs())
-    assert CliRunner().invoke(main, ["audit", "--tap-config", tap, "--target-config", target]).exit_code == 0
-
-
 def test_the_wait_for_the_first_orders_ends_when_the_run_is_asked_to_stop(careful: CarefulShop) -> None:
     careful.insert(keys(12))
     tap, target = careful.configs()

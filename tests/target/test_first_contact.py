@@ -58,12 +58,22 @@ def orders(*numbers: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("way", ["calls", "jobs"])
-def test_what_zoho_trims_of_a_padded_column_is_no_difference(contact: Contact, way: str) -> None:
-    fields = ("parent_id", "Customer_Name", "Notes", "Country")
+def test_a_key_that_zoho_trims_and_a_text_of_blanks_that_is_none_to_it_are_no_differences(
+    contact: Contact, way: str
+) -> None:
+    fields = ("parent_id", "Country")
     contact.admin.set_alterations("Orders", *({"field": each, "does": "trim", "by": way} for each in fields))
-    padded = {"customer_name": f"{'Zoë':30}", "notes": "  \tring twice\r\n", "country": " " * 5}
-    contact.send(*(order(number, id=f"{f'SO-{number}':12}", **padded) for number in range(110)), **BY_JOBS)
+    padded = (order(number, id=f"{f'SO-{number}':12}", country=" " * 5) for number in range(110))
+    contact.send(*padded, **BY_JOBS)
     assert len(contact.crm()) == 110
+
+
+@pytest.mark.parametrize("text", ["Zoë ", " Zoë", "Zoë\r\n", " Zoë\t"])
+def test_blanks_that_are_trimmed_at_either_end_are_a_difference(contact: Contact, text: str) -> None:
+    contact.admin.set_alterations("Orders", {"field": "Customer_Name", "does": "trim"})
+    assert contact.found(*(order(number, customer_name=text) for number in range(12))) == {
+        "Customer_Name": "blanks trimmed"
+    }
 
 
 @pytest.mark.parametrize(("does", "kind"), [({"does": "lower"}, "case folded"), ({"does": "cut", "value": 2}, "cut")])

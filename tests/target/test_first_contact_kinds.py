@@ -27,6 +27,7 @@ KINDS: Mapping[str, tuple[str, str, dict[str, Any]]] = {
     "another unique field matched": ("Invoice_No", "other match", {}),
     "Name filled by Zoho": ("Name", "filled", {"does": "set", "value": "Order of today"}),
     "case folded key": ("parent_id", "case folded", {"does": "lower"}),
+    "blanks trimmed": ("Customer_Name", "blanks trimmed", {"does": "trim"}),
     "null kept": ("Item_Count", "kept", {"does": "keep", "value": 7}),
     "line order": ("Lines", "line order", {"does": "reverse"}),
 }
@@ -39,8 +40,7 @@ def contact(folder: Path, *, by: str, matched: int, count: int, **further: Any) 
         admin.switch(bulk_duplicate_checks="all")
         admin.add_field("Orders", "Invoice_No", "text", unique=True)
         admin.put_records("Orders", [{"Name": "a person's", "Invoice_No": f"I-{matched}"}], user=str(OTHER_USER))
-        made = {field: made for field, _, made in KINDS.values() if made} | {"Customer_Name": {"does": "trim"}}
-        admin.set_alterations("Orders", *({"field": field, "by": by, **each} for field, each in made.items()))
+        admin.set_alterations("Orders", *({"field": f, "by": by, **made} for f, _, made in KINDS.values() if made))
         with pytest.raises(FirstContactError) as stopped:
             send(config(emulator, folder, **further), map(order, range(count)))
         return table(stopped.value), sum(bool(each.get("parent_id")) for each in admin.records("Orders"))
