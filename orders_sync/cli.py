@@ -16,6 +16,7 @@ from orders_sync.actions.order_commands import dismiss, forget, retry
 from orders_sync.actions.resend import resend
 from orders_sync.actions.trying import try_order
 from orders_sync.alerts.watch_command import watch
+from orders_sync.applying.apply_command import apply
 from orders_sync.assistant.mcp_command import mcp
 from orders_sync.audit.command import audit
 from orders_sync.callback_receiver.callback import callback
@@ -61,6 +62,8 @@ COMMANDS = (
     accept,
     # Write orders that somebody has in a file
     push,
+    # Send what was planned
+    apply,
     # Decide about orders, and about jobs
     jobs,
     retry,

@@ -93,7 +93,8 @@ def forget(ledger: Ledger, stream: str) -> int:
 def _forget(tables: LedgerTables, lease: Lease) -> int:
     with lease.transaction() as connection:
         forgotten = connection.execute(sa.delete(tables.ack).where(tables.ack.c.stream == lease.stream)).rowcount
-        for table in (tables.stream, tables.mapping, tables.sample, tables.contact, tables.undone, tables.before):
+        remembered = tables.stream, tables.mapping, tables.sample, tables.contact
+        for table in (*remembered, tables.undone, tables.before, tables.plan):
             connection.execute(sa.delete(table).where(table.c.stream == lease.stream))
         run = tables.run
         others = (run.c.stream == lease.stream, run.c.run_id != lease.run_id, is_remembered(run))

@@ -77,7 +77,7 @@ def _move(ledger: Ledger, lease: Lease, old: str, new: str, module: str | None) 
 
 def _of_streams(tables: LedgerTables) -> tuple[sa.Table, ...]:
     """What goes with the acks of a stream, whatever it is called."""
-    return tables.job, tables.run, tables.write, tables.outcome, tables.undone, tables.before
+    return tables.job, tables.run, tables.write, tables.outcome, tables.undone, tables.before, tables.plan
 
 
 def _must_be_empty(connection: sa.Connection, ack: sa.Table, stream: str) -> None:

@@ -19,6 +19,8 @@ class RunFacts:
     settings_mark: str | None = None
     """A fingerprint of its settings, without secrets: two runs that have the same one ran under the same settings."""
     run_group: str | None = None
+    in_part: bool = False
+    """Whether it was given some orders only, of a file or a plan: it says nothing of what else is unsynced."""
 
 
 class RefusalCause(msgspec.Struct, frozen=True):
@@ -45,3 +47,8 @@ def decoded_causes(text: str | None) -> list[RefusalCause]:
 def is_remembered(run: sa.FromClause) -> sa.ColumnElement[bool]:
     """Whether conclusions may be drawn from a run: none from one whose stream was told to forget."""
     return run.c.forgotten_at.is_(None)
+
+
+def was_of_all(run: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a run was given all orders that were unsynced, and not some of them by hand."""
+    return run.c.in_part.is_(None)

@@ -60,6 +60,7 @@ _STREAM = "x-sync-stream"
 _SOURCE = "x-sync-source"
 _CONTENT = "x-sync-content"
 _BY_HAND = "x-sync-by-hand"
+_IN_PART = "x-sync-in-part"
 _EXPECTED = "x-sync-expected"
 _NO_LEDGER = "x-sync-no-ledger"
 _MARKS_END = "x-sync-marks-end"
@@ -133,7 +134,8 @@ class Announcement:
     """Columns of the lines that name the order or the line, and so need no field of their own."""
     by_hand: bool = False
     """Whether these are records that somebody pushes: nothing is remembered of how their stream is read and mapped."""
-
+    in_part: bool = False
+    """Whether the tap was asked for some orders only: what else is unsynced is not among them."""
     expected: int | None = None
     """How many orders a first load has, about; None where it is none, or they were not counted."""
 
@@ -157,6 +159,7 @@ def announce(schema: Mapping[str, Any], announcement: Announcement) -> dict[str,
         _MARKS_END: announcement.marks_end or None,
         _LINE_NAMES: list(announcement.line_names) or None,
         _BY_HAND: announcement.by_hand or None,
+        _IN_PART: announcement.in_part or None,
         _EXPECTED: announcement.expected,
     }
     return {**schema, **{name: value for name, value in said.items() if value is not None}}
@@ -180,6 +183,7 @@ def read_announcement(schema: Mapping[str, Any]) -> Announcement:
         marks_end=schema.get(_MARKS_END) is True,
         line_names=_struct(schema, _LINE_NAMES, tuple[str, ...]) or (),
         by_hand=schema.get(_BY_HAND) is True,
+        in_part=schema.get(_IN_PART) is True,
         expected=_struct(schema, _EXPECTED, int),
     )
 

@@ -19,6 +19,7 @@ from sync_databases.table_types import any_text_type, blob_type, counter_type, l
 from sync_ledger.alert_table import alert_table
 from sync_ledger.audit_tables import accepted_table, audit_table
 from sync_ledger.contact_tables import contact_table, difference_table
+from sync_ledger.plan_table import plan_table
 from sync_ledger.undo_tables import before_table, undone_table
 from sync_ledger.worker_tables import token_table, worker_table
 
@@ -98,6 +99,7 @@ class LedgerTables:
     difference: sa.Table
     undone: sa.Table
     before: sa.Table
+    plan: sa.Table
 
     @property
     def of_records(self) -> tuple[sa.Table, ...]:
@@ -127,6 +129,7 @@ def ledger_tables(engine: Engine, schema: str | None = None) -> LedgerTables:
         difference_table(metadata, engine),
         undone_table(metadata, engine),
         before_table(metadata, engine),
+        plan_table(metadata, engine),
     )
     return LedgerTables(metadata, *tables, version, *further, *latest, *newest)
 
@@ -260,6 +263,8 @@ def _run_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("causes", long_text_type(engine)),
         # Since when nothing is concluded from the run any more: `forget` keeps it for its credits and the history.
         sa.Column("forgotten_at", timestamp_type(engine)),
+        # 1 of a run that was given some orders only, of a file or a plan; NULL of any other.
+        sa.Column("in_part", sa.Integer),
     )
 
 

@@ -66,6 +66,13 @@ MEANINGS: Mapping[str, Mapping[ExitCode, str]] = {
         ExitCode.LOCKED: "a run of the stream is live",
         ExitCode.LOOK_FIRST: "the set-up is not the one that the ledger is bound to",
     },
+    "orders-sync apply": {
+        ExitCode.OK: "every order of the plan has its outcome; refused orders are warnings",
+        ExitCode.FAILED: "as the target's 1, or the tap's; or there is no such plan",
+        ExitCode.SET_UP: "an option, the settings or the CRM's set-up need a change",
+        ExitCode.LOCKED: "a run of the stream is live, or was since the tap began to read",
+        ExitCode.LOOK_FIRST: "orders moved on since the plan, and were left out; or as the tap's 4, or the target's",
+    },
     "orders-sync problems": {ExitCode.FAILED: "`--import`: a line cannot be meant, or an order is refused no more"},
     "orders-sync try": {ExitCode.FAILED: "the order would be refused, or is not among those that the tap reads"},
     "orders-sync retry": {ExitCode.FAILED: "a key that was named cannot be meant; the others are retried"},

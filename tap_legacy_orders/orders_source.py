@@ -22,7 +22,7 @@ from sync_ledger.acks import count_by_status
 from sync_ledger.content_forms import ContentForm, read_forms
 from sync_ledger.deleted_records import keys_of_deleted
 from sync_ledger.ledger import Ledger
-from sync_ledger.run_facts import is_remembered
+from sync_ledger.run_facts import is_remembered, was_of_all
 from sync_ledger.tables import AckStatus
 from sync_ledger.undoing import has_held, held_among
 from tap_legacy_orders.actions import AckState, Action, action_for
@@ -247,7 +247,9 @@ class OrdersSource:
     def last_began(self) -> tuple[datetime | None, datetime | None]:
         """When the last run began that left nothing unsynced, and when the first one of all; by the ledger's clock."""
         run = self.ledger.tables.run
-        complete = sa.and_(run.c.how_ended == "finished", run.c.unsynced_count == sa.literal_column("0"))
+        complete = sa.and_(
+            run.c.how_ended == "finished", run.c.unsynced_count == sa.literal_column("0"), was_of_all(run)
+        )
         ended = sa.func.max(sa.case((complete, run.c.started_at)))
         ours = sa.and_(
             run.c.stream == self.stream, run.c.partition_name == self.table.partition.name, is_remembered(run)

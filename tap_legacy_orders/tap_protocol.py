@@ -66,7 +66,12 @@ class OrdersTap(Protocol):
         ...
 
     def orders_source(
-        self, stream: str, columns: Sequence[Column], limit: int | None, rendering: Rendering | None = None
+        self,
+        stream: str,
+        columns: Sequence[Column],
+        limit: int | None,
+        rendering: Rendering | None = None,
+        ledger: Ledger | None = None,
     ) -> OrdersSource:
         """Get ready to read."""
         ...

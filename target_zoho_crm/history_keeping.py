@@ -13,6 +13,7 @@ from sync_databases.database_errors import DatabaseError
 from sync_ledger.before_values import prune_before
 from sync_ledger.history import PRUNED_AT_A_TIME, prune
 from sync_ledger.ledger import Ledger
+from sync_ledger.saved_plans import prune_plans
 from sync_ledger.tables import RUN_GROUP_LENGTH
 from target_zoho_crm.setting_schema import Setting
 from target_zoho_crm.writing.values_before import KeepBefore
@@ -120,7 +121,8 @@ class HistoryPruning:
         try:
             settings = self._settings
             outcomes = prune(self._ledger, days=settings.days, rows=settings.rows)
-            return max(outcomes, prune_before(self._ledger, days=settings.keep_before_days)) >= PRUNED_AT_A_TIME
+            before = prune_before(self._ledger, days=settings.keep_before_days)
+            return max(outcomes, before, prune_plans(self._ledger)) >= PRUNED_AT_A_TIME
         except DatabaseError as error:
             logger.warning("Old outcomes were not deleted from the ledger, the next run does it: %s", error)
             return False

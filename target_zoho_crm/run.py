@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +169,7 @@ class Run:
             lasting=FOLLOWING if self.settings.continuous else None,
             # The run's credits are noted once, however many streams it has.
             spent=(lambda: self.credits.total) if first else int,
-            known=self._report.known,
+            known=replace(self._report.known, in_part=request.announced.by_hand or request.announced.in_part),
         )
         if first:
             log_credits(ledger)

@@ -72,7 +72,7 @@ COMMAND_LINE = (
     ("actions",),
     ("reporting",),
     ("probing",),
-    ("alerts", "assistant", "audit", "live_page", "pushes", "set_up", "undoing"),
+    ("alerts", "applying", "assistant", "audit", "live_page", "pushes", "set_up", "undoing"),
     ("cli",),
 )
 

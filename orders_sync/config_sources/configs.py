@@ -20,6 +20,8 @@ import msgspec
 from singer_sdk.exceptions import ConfigValidationError
 
 from orders_sync.config_sources.project import Plugin, PluginName, Project, surroundings
+from sync_ledger.saved_plans import PlannedOrder
+from tap_legacy_orders.planned_orders import PlannedOrdersTap
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError
 from target_zoho_crm.api.codes import OwnCode
@@ -110,9 +112,25 @@ def make_tap(given: Given) -> TapLegacyOrders:
     Raises:
         TapConfigError: a setting is missing or of no use.
     """
+    with _setting_up(given) as options:
+        return TapLegacyOrders(**options, setup_mapper=False)
+
+
+def make_planned_tap(given: Given, orders: Mapping[str, PlannedOrder]) -> PlannedOrdersTap:
+    """The tap with these settings for these orders alone; looks at their table.
+
+    Raises:
+        TapConfigError, TapSyncError: a setting is missing or of no use, or the database does not answer.
+    """
+    with _setting_up(given) as options:
+        return PlannedOrdersTap(orders=orders, **options)
+
+
+@contextmanager
+def _setting_up(given: Given) -> Iterator[dict[str, Any]]:
     try:
         with own_signals():
-            return TapLegacyOrders(config=dict(given.config), parse_env_config=given.by_environment, setup_mapper=False)
+            yield {"config": dict(given.config), "parse_env_config": given.by_environment}
     except TapConfigError as error:
         raise TapConfigError(_with_variables(str(error), given.variables)) from error
 

@@ -86,19 +86,3 @@ def messages(
     start = b'{"type": "RECORD", "stream": ' + _encode(stream) + b', "record": '
     for digest, record in records:
         yield start + _encode({**record, DIGEST_PROPERTY: digest}) + b"}\n"
-
-
-class MessageSource:
-    """Lines as a file to read from, made as they are read."""
-
-    def __init__(self, lines: Iterator[bytes]) -> None:
-        """Read these lines."""
-        self._lines = lines
-
-    def read(self, size: int) -> bytes:
-        """The next bytes, about `size` of them; none at the end."""
-        parts, length = [], 0
-        while length < size and (line := next(self._lines, None)) is not None:
-            parts.append(line)
-            length += len(line)
-        return b"".join(parts)

@@ -15,10 +15,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from orders_sync.config_sources.configs import own_signals
-from orders_sync.config_sources.project import surroundings
+from orders_sync.actions.target_runs import run_target
 from orders_sync.pushes.push_files import FileProblem, Located
-from orders_sync.pushes.push_messages import MessageSource, SchemaOfRecords, digest_of, messages
+from orders_sync.pushes.push_messages import SchemaOfRecords, digest_of, messages
 from orders_sync.reporting.results import Result, results_of, run_document, runs_of_group
 from sync_databases.chunks import lookup_chunks
 from sync_ledger.bindings import bindings_of
@@ -27,10 +26,8 @@ from sync_ledger.ledger import Ledger
 from sync_ledger.tables import AckStatus
 from sync_ledger.undoing import reversed_keys
 from sync_processes.exit_codes import ExitCode
-from target_zoho_crm.command import EXPECTED_ERRORS, error_lines, exit_code_of
 from target_zoho_crm.record_decoding import BadRecordError, join_key
 from target_zoho_crm.settings import Settings, default_ledger_url
-from target_zoho_crm.target import TargetZohoCRM
 
 SUPERSEDED = "superseded"
 UNSYNCED = "unsynced"
@@ -177,14 +174,7 @@ def _run_target(
             if looked.last[key] == number and key not in before:
                 yield looked.digests[key], record
 
-    given = {name: value for name, value in config.items() if value is not None}
-    lines = messages(stream, looked.schema.properties(), push.key, due())
-    try:
-        with own_signals():
-            TargetZohoCRM(config=given, parse_env_config=False).listen(MessageSource(lines))
-    except EXPECTED_ERRORS as error:
-        return list(map(surroundings().with_places, error_lines(error))), exit_code_of(error)
-    return (), ExitCode.OK
+    return run_target(config, messages(stream, looked.schema.properties(), push.key, due()))
 
 
 def _before(ledger: Ledger, stream: str, name: str, digests: Mapping[str, str]) -> dict[str, Result]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from contextlib import closing
 from datetime import timedelta
+from typing import Any
 
 import click
 from rich.console import Console
@@ -13,13 +14,15 @@ from orders_sync.checks.findings import EXPECTED, error_message
 from orders_sync.config_sources.configs import ConfigFiles, Named, open_tap, open_target
 from orders_sync.config_sources.ledgers import json_option, ledger_url
 from orders_sync.config_sources.plugin_options import tap_config_option, target_config_option, within_option
-from orders_sync.output import heading, print_json
+from orders_sync.output import heading, print_json, say
 from orders_sync.output import line as print_line
 from orders_sync.reporting.plan_diff import display_differences, find_differences
+from orders_sync.reporting.plan_saving import ledger_of, save_current_plan
 from orders_sync.reporting.run_forecast import Forecast, forecast_run
 from orders_sync.reporting.status_view import display_backlog
 from sync_ledger.absent_ledger import ledger_or_stand_in
-from sync_ledger.ledger import Ledger
+from sync_ledger.saved_plans import PLAN_DAYS, SavedPlan
+from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.settings import Settings
 
 
@@ -30,6 +33,7 @@ from target_zoho_crm.settings import Settings
 @click.option("--diff", is_flag=True, help="Compare these orders with the CRM, field by field; says its price first.")
 @click.option("--sample", type=click.IntRange(min=1), help="With --diff: compare so many orders by chance.")
 @click.option("--budget", type=click.IntRange(min=1), help="With --diff: spend no more credits than this.")
+@click.option("--save", is_flag=True, help="Keep which orders these are, for `orders-sync apply`; prints an id.")
 @within_option("60s")
 @json_option
 def plan(
@@ -41,9 +45,13 @@ def plan(
     *,
     offline: bool,
     diff: bool,
+    save: bool,
     as_json: bool,
 ) -> None:
-    """Show what a run would do: orders, jobs, calls and credits, and why. Changes nothing, neither here nor in Zoho."""
+    """Show what a run would do: orders, jobs, calls and credits, and why. Changes nothing, neither here nor in Zoho.
+
+    With --save the ledger keeps the plan.
+    """
     if not diff and (sample is not None or budget is not None):
         raise click.UsageError("--sample and --budget belong to --diff")
     if diff and offline:
@@ -51,15 +59,17 @@ def plan(
     files = ConfigFiles(tap_config, target_config)
     try:
         tap, settings = open_tap(files), Settings.read(open_target(files).config)
-        # The target's ledger: one that is not the tap's is refused, as a run would be of no use.
-        url = settings.ack_url or str(tap.config.get("ack_url") or tap.config["sqlalchemy_url"])
-        with closing(ledger_or_stand_in(Ledger.open(url, settings.ack_schema))) as ledger:
+        saved = _saved(files, tap, settings) if save else None
+        head: dict[str, Any] = {} if saved is None else {"plan": saved.plan_id, "planned": len(saved.orders)}
+        with closing(ledger_or_stand_in(ledger_of(tap, settings))) as ledger:
             if diff:
-                found = find_differences(tap, settings, ledger, sample=sample, budget=budget)
+                keys = None if saved is None else [list(saved.orders)]
+                found = find_differences(tap, settings, ledger, sample=sample, budget=budget, unsynced=keys)
                 if as_json:
-                    print_json({"ledger": ledger_url(ledger), **found.document()})
+                    print_json({"ledger": ledger_url(ledger), **head, **found.document()})
                 else:
                     display_differences(Console(), found)
+                    _say_saved(saved)
                 return
             forecast = forecast_run(tap, settings, ledger, within, offline=offline)
             where = ledger_url(ledger)
@@ -68,9 +78,21 @@ def plan(
     if as_json:
         document = dataclasses.asdict(forecast)
         document["backlog"] |= {"next_run": forecast.backlog.next_run, "unsynced": forecast.backlog.unsynced}
-        print_json({"ledger": where, **document})
+        print_json({"ledger": where, **head, **document})
     else:
         display(Console(), forecast)
+        _say_saved(saved)
+
+
+def _saved(files: ConfigFiles, tap: TapLegacyOrders, settings: Settings) -> SavedPlan:
+    with closing(ledger_of(tap, settings)) as ledger:
+        return save_current_plan(files, ledger)
+
+
+def _say_saved(saved: SavedPlan | None) -> None:
+    if saved is not None:
+        what = f"{len(saved.orders):,} orders; for {PLAN_DAYS} days `orders-sync apply {saved.plan_id}` sends them"
+        say(f"Saved as {saved.plan_id}: {what}")
 
 
 def display(console: Console, forecast: Forecast) -> None:

@@ -75,9 +75,17 @@ class Differences:
 
 
 def find_differences(
-    tap: TapLegacyOrders, settings: Settings, ledger: Ledger, *, sample: int | None, budget: int | None
+    tap: TapLegacyOrders,
+    settings: Settings,
+    ledger: Ledger,
+    *,
+    sample: int | None,
+    budget: int | None,
+    unsynced: Iterable[Sequence[str]] | None = None,
 ) -> Differences:
     """Compare the orders that a run would send, or some of them by chance, with their records. The price is said first.
+
+    `unsynced` are the keys of these orders, some at a time, where they are known already.
 
     Raises:
         TapConfigError, TapSyncError, DatabaseError, ZohoError: a run would end here too.
@@ -88,7 +96,7 @@ def find_differences(
     with open_client(settings, meter) as client:
         written = WrittenOrders(every, settings, own, client)
         crm = CrmRecords(client, written, Path())
-        unsynced = every.unsynced_keys()
+        unsynced = every.unsynced_keys() if unsynced is None else unsynced
         # Keys are held, some 100 bytes each: how many there are is the price.
         found = Differences(tap.stream_name, own.module)
         if sample is None:

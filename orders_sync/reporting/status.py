@@ -21,7 +21,7 @@ from sync_ledger.decisions import retries_used_up
 from sync_ledger.in_doubt import InDoubt, count_in_doubt
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
-from sync_ledger.run_facts import is_remembered
+from sync_ledger.run_facts import is_remembered, was_of_all
 from sync_ledger.runs import FOLLOWING
 from sync_ledger.tables import OPEN_STEPS, RUN_COUNTS, AckStatus
 from sync_ledger.undoing import HeldOrders, held_of
@@ -157,13 +157,20 @@ def _stream(connection: sa.Connection, ledger: Ledger, stream: str, last_runs: i
 
 
 def _last_finished(connection: sa.Connection, run: sa.Table, stream: str) -> datetime | None:
-    newest = sa.select(run.c.partition_name).where(run.c.stream == stream).order_by(run.c.started_at.desc()).limit(1)
+    newest = (
+        sa.select(run.c.partition_name)
+        .where(run.c.stream == stream, was_of_all(run))
+        .order_by(run.c.started_at.desc())
+        .limit(1)
+    )
     name = connection.execute(newest).scalar()
     if name is None:
         return None
     follows = run.c.finished_at.is_(None) & (run.c.how_ended == FOLLOWING)
     ended = sa.case((run.c.how_ended == "finished", run.c.finished_at), (follows, run.c.heartbeat_at))
-    query = sa.select(run.c.partition_name, sa.func.max(ended)).where(run.c.stream == stream, is_remembered(run))
+    query = sa.select(run.c.partition_name, sa.func.max(ended)).where(
+        run.c.stream == stream, is_remembered(run), was_of_all(run)
+    )
     by_partition = {row[0]: row[1] for row in connection.execute(query.group_by(run.c.partition_name))}
     of = Partition.named(name).of  # how the stream is split now
     times = [by_partition.get(Partition(index, of).name) for index in range(1, of + 1)]

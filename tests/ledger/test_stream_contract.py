@@ -25,6 +25,7 @@ SCHEMA: dict[str, Any] = {"type": "object", "properties": {"id": {"type": "integ
         Announcement(READ_AFTER, ledger_id="1f", stream="orders", source=Source(table="shop.orders")),
         Announcement(READ_AFTER, source=Source(table="orders", filter_mark="f", columns_mark="c")),
         Announcement(READ_AFTER, expected=60_000),
+        Announcement(READ_AFTER, in_part=True),
     ],
 )
 def test_the_target_reads_what_the_tap_announces(announcement: Announcement) -> None:

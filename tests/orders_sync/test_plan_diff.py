@@ -11,6 +11,7 @@ import pytest
 from audited_shop import edit, synced
 from click.testing import CliRunner, Result
 from pair_of_plugins import COMPARED, Shop
+from planned_shop import apply, counts
 
 from orders_sync.cli import main
 
@@ -51,15 +52,21 @@ def assert_comes_true(shop: Shop) -> Any:
     assert shop.crm() == before
     ended = shop.run()
     assert ended.code == 0, ended.err
-    after = shop.crm()
+    assert_foretold(foretold, before, shop.crm())
+    assert ended.summary["read"] == foretold["unsynced"] == foretold["compared"]
+    assert ended.summary["rejected"] == foretold["not_written"]
+    return foretold
+
+
+def assert_foretold(
+    foretold: Mapping[str, Any], before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """All changes were foretold, and no others."""
     assert {name: Counter(counts) for name, counts in foretold["fields"].items()} == {
         name: Counter(dict.fromkeys(("set", "changed", "cleared"), 0)) | counts
         for name, counts in changes(before, after).items()
     }
     assert len(after) - len(before) == foretold["new"]
-    assert ended.summary["read"] == foretold["unsynced"] == foretold["compared"]
-    assert ended.summary["rejected"] == foretold["not_written"]
-    return foretold
 
 
 def make_changes(shop: Shop, keys: list[str]) -> None:
@@ -91,6 +98,28 @@ def test_the_foretold_differences_are_those_that_the_run_makes(shop: Shop) -> No
 def test_the_foretold_differences_of_60000_orders_are_those_that_the_run_makes(shop: Shop) -> None:
     make_changes(shop, synced(shop, 60_000))
     assert assert_comes_true(shop)["unsynced"] == 48_000
+
+
+def assert_plan_comes_true(shop: Shop, count: int) -> None:
+    """A plan's foretold differences are those that applying it makes, of so many orders, whatever changed since."""
+    keys = synced(shop, count)
+    make_changes(shop, keys)
+    before, foretold = shop.crm(), diff(shop, "--save")
+    assert foretold["planned"] == foretold["unsynced"] == foretold["compared"] == count * 8 // 10
+    shop.change(keys[-count // 10 :], status="Returned")  # in no plan
+    ended = apply(shop, foretold["plan"], "--json")
+    assert ended.code == 0, ended.err
+    assert counts(ended) == {"applied": count * 7 // 10, "refused": count // 10}
+    assert_foretold(foretold, before, shop.crm())
+
+
+def test_the_foretold_differences_of_a_plan_are_those_that_apply_makes(shop: Shop) -> None:
+    assert_plan_comes_true(shop, 200)
+
+
+@pytest.mark.nightly
+def test_the_foretold_differences_of_a_plan_of_60000_orders_are_those_that_apply_makes(shop: Shop) -> None:
+    assert_plan_comes_true(shop, 60_000)
 
 
 def test_an_order_that_a_write_would_not_change_is_counted_so(small: Shop) -> None:

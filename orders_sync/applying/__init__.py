@@ -1,0 +1,1 @@
+"""`orders-sync apply` sends the orders of a plan that `plan --save` has kept, and no others."""
