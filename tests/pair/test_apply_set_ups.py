@@ -135,6 +135,7 @@ def test_an_order_that_is_held_since_an_undo_stays_held(shop: Shop) -> None:
     assert undone.exit_code == 0, undone.output
     ended = apply(shop, saved["plan"], "--json")
     assert (ended.code, counts(ended), shop.crm().keys()) == (4, {"applied": 1, "held": 1}, {"C"}), ended.err
+    shop.change(["A"])
     assert plan(shop)["planned"] == 0
 
 
