@@ -97,7 +97,8 @@ def begin(lease: Lease) -> Begun | None:
             if row.run_id != lease.run_id and _lives(connection, ledger, row.run_id):
                 return Begun(compared, By.ANOTHER)
             if (found_at := _open_since(connection, ledger, lease.stream)) is not None:
-                if now - found_at < _STAGGERED and not _is_of(connection, ledger, row.run_id, lease.partition):
+                is_fresh = now - found_at < _STAGGERED and not _is_of(connection, ledger, row.run_id, lease.partition)
+                if is_fresh or _began_before(connection, lease, found_at):
                     return Begun(compared, By.STOPPED)
                 compared = 0  # what was found may be mended by now: as many others show it
             claim = sa.update(table).where(which, table.c.run_id == row.run_id)
@@ -115,6 +116,13 @@ def _is_of(connection: sa.Connection, ledger: Ledger, run_id: str, partition: Pa
     run = ledger.tables.run
     name = connection.execute(sa.select(run.c.partition_name).where(run.c.run_id == run_id)).scalar()
     return name == partition.name
+
+
+def _began_before(connection: sa.Connection, lease: Lease, found_at: datetime) -> bool:
+    """Whether this run began before differences were found: what it was started with cannot be mended."""
+    run = lease.ledger.tables.run
+    began = connection.execute(sa.select(run.c.started_at).where(run.c.run_id == lease.run_id)).scalar()
+    return began is not None and bool(began <= found_at)
 
 
 def _lives(connection: sa.Connection, ledger: Ledger, run_id: str) -> bool:
@@ -157,16 +165,22 @@ def note(lease: Lease, compared: int, found: Mapping[FieldKind, Sequence[str]], 
     return ledger.with_retries(once)
 
 
-def leave(lease: Lease) -> None:
-    """Let another run go on with a first contact: all that this one sent is compared."""
+def leave(lease: Lease) -> bool:
+    """Let another run go on with a first contact: all that this one sent is compared.
+
+    Not where differences are open: then it stays known whose they are. Returns whether it was left.
+    """
     contact = lease.ledger.tables.contact
     own = sa.and_(contact.c.stream == lease.stream, contact.c.run_id == lease.run_id)
 
-    def once() -> None:
+    def once() -> bool:
         with lease.timed_transaction(settles=0) as (connection, _):
+            if _open_since(connection, lease.ledger, lease.stream) is not None:
+                return False
             connection.execute(sa.update(contact).where(own).values(run_id=NOBODY))
+            return True
 
-    lease.ledger.with_retries(once)
+    return lease.ledger.with_retries(once)
 
 
 def end(lease: Lease) -> None:

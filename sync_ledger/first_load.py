@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
-from sync_ledger.run_facts import is_remembered, was_of_all
+from sync_ledger.run_facts import is_remembered, was_by_hand, was_of_all
 from sync_ledger.tables import AckStatus
 
 
@@ -41,7 +41,11 @@ def first_load_is_over(connection: sa.Connection, run: sa.Table, stream: str, pa
         is_remembered(run),
         was_of_all(run),
         sa.exists().where(
-            earlier.c.stream == stream, earlier.c.started_at <= run.c.started_at, had_records, is_remembered(earlier)
+            earlier.c.stream == stream,
+            earlier.c.started_at <= run.c.started_at,
+            had_records,
+            is_remembered(earlier),
+            sa.not_(was_by_hand(earlier)),
         ),
     )
     done = set(connection.execute(query.distinct()).scalars())

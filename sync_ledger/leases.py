@@ -154,7 +154,7 @@ class Lease:
             "how_ended": lasting,
             "settings_mark": known.settings_mark,
             "run_group": known.run_group,
-            "in_part": 1 if known.in_part else None,
+            "in_part": known.in_part and known.in_part.value,
         }
         others = sa.and_(
             run.c.stream == stream,

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import msgspec
 import sqlalchemy as sa
 
 CAUSES_MOST = 100
 """Causes that a run keeps, the most frequent ones: its row stays small whatever is refused."""
+
+
+class InPart(Enum):
+    """Which orders a run was given that was not given all."""
+
+    BY_HAND = 1
+    """Those of a file."""
+    OF_PLAN = 2
+    """Those of a saved plan, as far as they were unsynced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +29,8 @@ class RunFacts:
     settings_mark: str | None = None
     """A fingerprint of its settings, without secrets: two runs that have the same one ran under the same settings."""
     run_group: str | None = None
-    in_part: bool = False
-    """Whether it was given some orders only, of a file or a plan: it says nothing of what else is unsynced."""
+    in_part: InPart | None = None
+    """Where it was given some orders only: it says nothing of what else is unsynced."""
 
 
 class RefusalCause(msgspec.Struct, frozen=True):
@@ -52,3 +62,8 @@ def is_remembered(run: sa.FromClause) -> sa.ColumnElement[bool]:
 def was_of_all(run: sa.FromClause) -> sa.ColumnElement[bool]:
     """Whether a run was given all orders that were unsynced, and not some of them by hand."""
     return run.c.in_part.is_(None)
+
+
+def was_by_hand(run: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a run was given orders that need not be in the table at all."""
+    return sa.func.coalesce(run.c.in_part, 0) == InPart.BY_HAND.value

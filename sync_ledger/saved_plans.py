@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count, islice
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -96,9 +97,12 @@ def read_plan(ledger: Ledger, plan_id: str) -> SavedPlan | None:
     """
     plan = ledger.tables.plan
     query = sa.select(plan).where(plan.c.plan_id == plan_id).order_by(plan.c.part)
-    with ledger.connect() as connection:
-        rows = list(connection.execute(query))
-        now = ledger.now(connection)
+
+    def look_up() -> tuple[list[sa.Row[Any]], datetime]:
+        with ledger.connect() as connection:
+            return list(connection.execute(query)), ledger.now(connection)
+
+    rows, now = ledger.with_retries(look_up)
     if not rows or rows[0].saved_at < now - timedelta(days=PLAN_DAYS):
         return None
     orders: dict[str, PlannedOrder] = {}

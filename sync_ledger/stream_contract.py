@@ -21,6 +21,7 @@ from sync_databases.flag_statements import ROW_SIGN
 from sync_databases.flags import FlaggedTable
 from sync_ledger.content_forms import ContentForm
 from sync_ledger.partitions import WHOLE, Partition
+from sync_ledger.run_facts import InPart
 
 KEY_PROPERTY = "_sync_key"
 VERSION_PROPERTY = "_sync_version"
@@ -138,6 +139,13 @@ class Announcement:
     """Whether the tap was asked for some orders only: what else is unsynced is not among them."""
     expected: int | None = None
     """How many orders a first load has, about; None where it is none, or they were not counted."""
+
+    @property
+    def share(self) -> InPart | None:
+        """Which orders come, where not all that are unsynced do."""
+        if self.by_hand:
+            return InPart.BY_HAND
+        return InPart.OF_PLAN if self.in_part else None
 
     def missing(self) -> list[str]:
         """The keywords without which records of our tap cannot be confirmed."""

@@ -196,7 +196,7 @@ def _pieces(
 def _pad(text: bytes, length: int) -> bytes:
     try:
         value = _text_or_null.decode(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return text  # bytes that are no text; the order is sent once more
     return text if value is None else msgspec.json.encode(value.ljust(length))
 

@@ -92,8 +92,9 @@ class PageReader:
         while True:
             keys = self._source.deleted_in_crm(after, KEYS_PER_QUERY)
             rows = self._source.by_key(keys, chosen)
+            self._restored.update(map(self._source.layout.key, rows))
+            rows = self._filter.select_retries(rows, {}, self._source.layout)
             if rows:
-                self._restored.update(map(self._source.layout.key, rows))
                 yield self._source.page(rows, None, self._no_marks)
             if len(keys) < KEYS_PER_QUERY:
                 return

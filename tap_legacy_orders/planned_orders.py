@@ -6,7 +6,7 @@ any more, is left to later runs. Deletions are in no plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import compress
@@ -16,7 +16,7 @@ from singer_sdk.singerlib import StateMessage
 
 from sync_ledger.ledger import Ledger
 from sync_ledger.saved_plans import PlannedOrder
-from sync_ledger.stream_contract import SAME_CONTENT, announce, read_announcement
+from sync_ledger.stream_contract import SAME_CONTENT
 from tap_legacy_orders.change_guard import ChangeGuard
 from tap_legacy_orders.order_filter import FoundOrders
 from tap_legacy_orders.page_reader import PageReader
@@ -30,9 +30,10 @@ from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from singer_sdk.singerlib import Message, SchemaMessage
+    from singer_sdk.singerlib import Message
     from singer_sdk.streams.core import Stream
 
+    from sync_ledger.stream_contract import Announcement
     from tap_legacy_orders.pages import Page
     from tap_legacy_orders.record_encoding import LineEncoder
     from tap_legacy_orders.rendering import Rendering
@@ -64,7 +65,7 @@ class PlannedOrders:
 
     def give(self, keys: Sequence[str], lines_of: Callable[[], Sequence[bytes]]) -> list[bool]:
         """Which of these orders have the content of the plan; `lines_of` writes their records as they would go out."""
-        planned = [self.orders[key].content for key in keys]
+        planned = [self.orders[key].content for key in keys]  # pages hold orders of the plan alone
         lines = lines_of() if any(planned) else [b""] * len(keys)
         chosen = [wanted is None or wanted == content_of(line) for wanted, line in zip(planned, lines, strict=True)]
         for key, is_as_planned in zip(keys, chosen, strict=True):
@@ -126,18 +127,18 @@ class PlannedOrdersStream(UnsyncedOrdersStream):
     def _line(self, message: Message) -> bytes:
         return str(self._tap.message_writer.format_message(message)).encode() + b"\n"
 
-    def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
-        """Say that these are not all orders that are unsynced."""
-        for message in super()._generate_schema_messages():
-            announced = read_announcement(message.schema)
-            expected = None if announced.expected is None else len(self._planned.orders)
-            message.schema = announce(message.schema, replace(announced, in_part=True, expected=expected))
-            yield message
+    @property
+    def announcement(self) -> Announcement:
+        """It says too that these are not all orders that are unsynced."""
+        announced = super().announcement
+        expected = None if announced.expected is None else len(self._planned.orders)
+        return replace(announced, in_part=True, expected=expected)
 
     def _write_state_message(self) -> None:
         """Leave STATE where it is: orders that are not in the plan must not be passed."""
 
-    def _pages(self, rendering: Rendering | None = None) -> Iterator[tuple[LineEncoder, Page]]:
+    def pages_to_send(self, rendering: Rendering | None = None) -> Iterator[tuple[LineEncoder, Page]]:
+        """Give pages of the plan's orders with what encodes their columns."""
         source = self.tap.orders_source(self.name, self._columns, None, rendering)
         contents = self._contents(source)
         guard = ChangeGuard.of(self.tap.config).guarding(source, contents)

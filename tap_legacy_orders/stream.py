@@ -106,36 +106,36 @@ class UnsyncedOrdersStream(MappedRecords):
             mark_end(state)
 
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
-        """Announce in the schema after which runs the records are read, by which ledger, from where, and by which flag.
-
-        The target refuses what another run has overtaken or would not find again, and sets the flag.
-        """
         for message in super()._generate_schema_messages():
-            table = self.tap.orders_table
-            announcement = Announcement(
-                self._begin[1],
-                table.partition,
-                flagged_table(table.flag_columns, table.sent(self._columns)),
-                ledger_id=self.tap.ledger.ledger_id,
-                without_ledger=read_without(self.tap.ledger, after_bookmark=self._bookmark is not None),
-                stream=self.name,
-                source=Source(
-                    table=table.source_name,
-                    key=key_columns_of(column.name for column in table.key),
-                    filter_mark=mark_of_text(table.filter or ""),
-                    columns_mark=mark_of_text("\0".join(sorted(column.name for column in self._columns))),
-                ),
-                content_form=self._content_form,
-                marks_end=True,
-                line_names=() if self._order_lines is None else self._order_lines.names,
-                expected=expected_orders(self.tap, self.name, self._columns, self._bookmark),
-            )
-            message.schema = announce(message.schema, announcement)
+            message.schema = announce(message.schema, self.announcement)
             yield message
+
+    @property
+    def announcement(self) -> Announcement:
+        """What the schema says of this run, by which the target refuses what another has overtaken, and sets flags."""
+        table = self.tap.orders_table
+        return Announcement(
+            self._begin[1],
+            table.partition,
+            flagged_table(table.flag_columns, table.sent(self._columns)),
+            ledger_id=self.tap.ledger.ledger_id,
+            without_ledger=read_without(self.tap.ledger, after_bookmark=self._bookmark is not None),
+            stream=self.name,
+            source=Source(
+                table=table.source_name,
+                key=key_columns_of(column.name for column in table.key),
+                filter_mark=mark_of_text(table.filter or ""),
+                columns_mark=mark_of_text("\0".join(sorted(column.name for column in self._columns))),
+            ),
+            content_form=self._content_form,
+            marks_end=True,
+            line_names=() if self._order_lines is None else self._order_lines.names,
+            expected=expected_orders(self.tap, self.name, self._columns, self._bookmark),
+        )
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
         """Give the same records one by one, for the SDK's own path."""
-        for encoder, page in self._pages():
+        for encoder, page in self.pages_to_send():
             yield from encoder.records(page.columns, page.marks)
             # The last record has been written by the time that the SDK asks for another.
             self._move_bookmark(page)
@@ -269,7 +269,7 @@ class UnsyncedOrdersStream(MappedRecords):
     def _batches_by_sdk(self, batch_config: BatchConfig) -> Iterator[tuple[Page, list[str]]]:
         """Give pages with the files that the SDK has made of them, in formats that only it writes."""
         batcher = Batcher(tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config)
-        for encoder, page in self._pages():
+        for encoder, page in self.pages_to_send():
             manifests = batcher.get_batches(records=encoder.records(page.columns, page.marks))
             yield page, [file for manifest in manifests for file in manifest]
 
@@ -291,7 +291,7 @@ class UnsyncedOrdersStream(MappedRecords):
 
     def _encoded_pages(self) -> Iterator[tuple[Page, LineEncoder | RenderedEncoder]]:
         """Give pages with what makes lines of them; the database writes the JSON where it can."""
-        for encoder, page in self._pages(self._rendering):
+        for encoder, page in self.pages_to_send(self._rendering):
             yield page, encoder if page.rendering is None else self._rendered_encoder
 
     @cached_property
@@ -324,7 +324,7 @@ class UnsyncedOrdersStream(MappedRecords):
             written += encoder.lines(part.columns)
         return written
 
-    def _pages(self, rendering: Rendering | None = None) -> Iterator[tuple[LineEncoder, Page]]:
+    def pages_to_send(self, rendering: Rendering | None = None) -> Iterator[tuple[LineEncoder, Page]]:
         """Give pages with what encodes their columns: unsynced orders, then those that were deleted."""
         if self.tap.follows and self.ABORT_AT_RECORD_COUNT is None:
             for page in self._following(rendering).pages(self._bookmark):

@@ -169,7 +169,7 @@ class Run:
             lasting=FOLLOWING if self.settings.continuous else None,
             # The run's credits are noted once, however many streams it has.
             spent=(lambda: self.credits.total) if first else int,
-            known=replace(self._report.known, in_part=request.announced.by_hand or request.announced.in_part),
+            known=replace(self._report.known, in_part=request.announced.share),
         )
         if first:
             log_credits(ledger)

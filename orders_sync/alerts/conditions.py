@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from orders_sync.reporting.health import complaints, short
 from orders_sync.reporting.status import StreamStatus, read_status
 from sync_ledger.ledger import Ledger
-from sync_ledger.run_facts import is_remembered
+from sync_ledger.run_facts import is_remembered, was_of_all
 from sync_ledger.runs import UNDID, Sign, sign_of
 
 RUNS_MOST = 200
@@ -95,7 +95,8 @@ def of_status(status: StreamStatus, limits: Limits) -> dict[str, str]:
 
 
 def _seen_runs(connection: sa.Connection, run: sa.Table, stream: str, now: datetime) -> list[SeenRun]:
-    mine = sa.select(run).where(run.c.stream == stream, is_remembered(run))
+    scheduled = sa.or_(was_of_all(run), run.c.finished_at.is_(None))  # a push that is stuck keeps the others out
+    mine = sa.select(run).where(run.c.stream == stream, is_remembered(run), scheduled)
     return [_seen(row, now) for row in connection.execute(mine.order_by(run.c.started_at.desc()).limit(RUNS_MOST))]
 
 

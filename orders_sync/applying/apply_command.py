@@ -41,6 +41,7 @@ def apply(plan_id: str, tap_config: Named, target_config: Named, *, as_json: boo
     try:
         target, stream = open_target(files), open_tap(files).stream_name
         with closing(ledger_of(open_tap(files), Settings.read(target.config))) as ledger:
+            ledger.check_version()
             plan = read_plan(ledger, plan_id) if ledger.version() is not None else None
             if plan is None:
                 raise click.ClickException(f"there is no plan {plan_id}; one is kept for {PLAN_DAYS} days")

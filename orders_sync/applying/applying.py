@@ -6,7 +6,7 @@ what the first time brought over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -36,7 +36,7 @@ class Became(StrEnum):
     """The CRM had this version already: of an earlier `apply`, or of another run."""
     REFUSED = "refused"
     UNSETTLED = "without an outcome"
-    """It was read to be sent, and the run ended before it was known what became of it."""
+    """It was read to be sent, or is on its way, and the run ended before it was known what became of it."""
     MOVED_ON = "moved on"
     """It has another version, or another content, than the plan."""
     GONE = "gone from the table"
@@ -67,6 +67,14 @@ class Applied:
         return sum(len(self.keys[each]) for each in LEFT_OUT)
 
 
+@dataclass(frozen=True, slots=True)
+class _Writers:
+    """The runs of a plan, which write acks of its orders: of this call, and of calls before."""
+
+    now: Collection[str]
+    before: Collection[str]
+
+
 @dataclass(slots=True)
 class _Reading:
     """The tap's lines for the target; what ends them early is kept, so that the target settles what it has."""
@@ -95,27 +103,31 @@ def apply_plan(plan: SavedPlan, ledger: Ledger, tap: PlannedOrdersTap, target_co
     reading = _Reading(tap)
     # It ends, and its runs are known by the plan.
     config = {**target_config, "run_group": plan.plan_id, "max_age_seconds": None}
+    before = {each.run_id for each in runs_of_group(ledger, plan.plan_id)}
     problems, code = run_target(config, reading.lines())
     if reading.failure is not None:
         problems, code = [str(reading.failure), *problems], reading.failure.exit_code
-    keys = _became(plan, ledger, tap, came_to_its_end=reading.came_to_its_end)
     runs = runs_of_group(ledger, plan.plan_id)
-    applied = Applied(plan, keys, run_document(runs[-1]) if runs else None, problems, code)
-    if code or not applied.left_out:
+    ours = [each for each in runs if each.run_id not in before]  # none where another run had the stream
+    writers = _Writers(frozenset(each.run_id for each in ours), before)
+    to_the_end = bool(ours) and reading.came_to_its_end
+    keys = _became(plan, ledger, tap, writers, came_to_its_end=to_the_end)
+    applied = Applied(plan, keys, run_document(ours[-1]) if ours else None, problems, code)
+    if code or not (applied.left_out or keys[Became.UNSETTLED]):
         return applied
     return Applied(plan, keys, applied.run, problems, ExitCode.LOOK_FIRST)
 
 
 def _became(
-    plan: SavedPlan, ledger: Ledger, tap: PlannedOrdersTap, *, came_to_its_end: bool
+    plan: SavedPlan, ledger: Ledger, tap: PlannedOrdersTap, writers: _Writers, *, came_to_its_end: bool
 ) -> dict[Became, list[str]]:
     found: dict[Became, list[str]] = {each: [] for each in Became}
-    every, given = EveryOrder(tap, ledger), tap.planned.given
+    every, given = EveryOrder(tap, ledger), tap.planned.given if writers.now else frozenset[str]()
     for some in chunks_of(list(plan.orders), ORDERS_AT_A_TIME):
         acks = _acks(ledger, plan.stream, some)
         to_look_up = []
         for key in some:
-            outcome = _by_ack(plan.orders[key], acks.get(key), given=key in given)
+            outcome = _by_ack(plan.orders[key], acks.get(key), writers, given=key in given)
             if outcome is None:
                 to_look_up.append(key)
             else:
@@ -134,25 +146,32 @@ def _became(
     return found
 
 
-def _by_ack(planned: PlannedOrder, ack: sa.Row[Any] | None, *, given: bool) -> Became | None:
-    """What the ledger says of an order; None where the table has to say why it was left out."""
+def _by_ack(planned: PlannedOrder, ack: sa.Row[Any] | None, writers: _Writers, *, given: bool) -> Became | None:
+    """What the ledger says of an order; None where the table has to say why it was left out.
+
+    `given`: it was read to be sent. An ack says what became of it only where a run of this plan wrote it.
+    """
     if ack is not None and ack.status == AckStatus.HELD.value:
         return Became.HELD
-    is_of_plan = ack is not None and ack.version == planned.version
+    if ack is None or ack.version != planned.version or ack.status == AckStatus.SUBMITTED.value:
+        is_on_its_way = ack is not None and ack.version == planned.version
+        return Became.UNSETTLED if given or is_on_its_way else None
+    is_synced = ack.status == AckStatus.SYNCED.value
+    if ack.run_id in writers.now and (given or not is_synced):
+        return Became.APPLIED if is_synced else Became.REFUSED
     if given:
-        if ack is None or not is_of_plan or ack.status == AckStatus.SUBMITTED.value:
-            return Became.UNSETTLED
-        return Became.APPLIED if ack.status == AckStatus.SYNCED.value else Became.REFUSED
-    if ack is None or not is_of_plan or ack.status != AckStatus.SYNCED.value:
-        return None
-    if planned.content is not None and ack.content not in {None, planned.content}:
-        return Became.MOVED_ON
-    return Became.DONE_BEFORE
+        return Became.UNSETTLED
+    is_of_plan = ack.run_id in writers.before or ack.run_id in writers.now
+    if is_synced and (is_of_plan or planned.content in {None, ack.content}):
+        return Became.DONE_BEFORE
+    return Became.REFUSED if is_of_plan and not is_synced else None
 
 
 def _acks(ledger: Ledger, stream: str, keys: Sequence[str]) -> dict[str, sa.Row[Any]]:
     ack = ledger.tables.ack
-    query = sa.select(ack.c.record_key, ack.c.version, ack.c.status, ack.c.content).where(ack.c.stream == stream)
+    query = sa.select(ack.c.record_key, ack.c.version, ack.c.status, ack.c.content, ack.c.run_id).where(
+        ack.c.stream == stream
+    )
 
     def look_up() -> dict[str, sa.Row[Any]]:
         with ledger.connect() as connection:

@@ -74,8 +74,13 @@ def _of_all(ledger: Ledger, runs: Sequence[sa.Row[Any]]) -> Iterator[Result]:
 def runs_of_group(ledger: Ledger, name: str) -> Sequence[sa.Row[Any]]:
     """The runs of one group, the earliest first."""
     run = ledger.tables.run
-    with ledger.connect() as connection:
-        return connection.execute(sa.select(run).where(run.c.run_group == name).order_by(run.c.started_at)).all()
+    query = sa.select(run).where(run.c.run_group == name).order_by(run.c.started_at)
+
+    def look_up() -> Sequence[sa.Row[Any]]:
+        with ledger.connect() as connection:
+            return connection.execute(query).all()
+
+    return ledger.with_retries(look_up)
 
 
 def results_of(ledger: Ledger, run: sa.Row[Any]) -> Iterator[Result]:

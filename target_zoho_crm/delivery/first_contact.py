@@ -127,7 +127,9 @@ class FirstContact:
             return batch_orders
         if self._first_job is None:
             if not router.goes_by_jobs(batch_orders):
-                self._end()  # no batch goes by a job
+                if self._is_ours:
+                    self._end()  # no batch goes by a job
+                self._phase = Phase.OVER
                 return batch_orders
             left = 0 if self._expected is None else self._expected - self._taken
             rest = left % batch_orders if left > batch_orders else 0
@@ -271,8 +273,7 @@ class FirstContact:
         if self._sent and self._clock.seconds() - self._sent_at >= FIRST_CONTACT_SECONDS:
             self._settle()
         if self._policy.continuous and self._is_ours and self.is_open and not (self._sent or self._matched):
-            first_contact.leave(self._lease)
-            self._is_ours = False
+            self._is_ours = not first_contact.leave(self._lease)
 
     def at_end(self, *, whole: bool) -> Sequence[str]:
         """Compare what was sent so far, and the first job once more; gives the lines of `FirstContactError`, if any.

@@ -107,6 +107,8 @@ class Verification:
 
     def _compare(self, batch: Batch, in_doubt: Mapping[str, OrderInDoubt]) -> Batch:
         before = [key for key in batch.entries if key in in_doubt]
+        if self._policy.operation is Operation.INSERT:  # what is there is never overwritten, whatever it holds
+            return self._without_inserted(batch, {key: in_doubt[key].zoho_id or "" for key in before})
         resolved = self._lookups.for_comparing(batch.only(before))
         keys = list(resolved.entries)
         ids = {key: in_doubt[key].zoho_id or "" for key in keys}
@@ -117,8 +119,6 @@ class Verification:
         compared = comparer.compare(there, rows, [found[ids[key]] for key in there])
         equal = {key for key, each in compared.items() if each.verdict is not Verdict.DIFFERENT}
         different = {key: each for key, each in compared.items() if key not in equal}
-        if self._policy.operation is Operation.INSERT:  # what is there is never overwritten, and so not our affair
-            equal, different = {*equal, *different}, {}
         drift = self._drift(different, in_doubt, {key: found[ids[key]] for key in different})
         fingerprints = {key: _fingerprint(each, found[ids[key]]) for key, each in different.items() if key not in drift}
         absent = {key: "" for key in keys if key not in there}
@@ -126,6 +126,16 @@ class Verification:
         self._acknowledge(batch, [*equal, *drift])
         self._count(compared, len(keys), [*fingerprints, *absent], drift)
         return batch.without({*equal, *drift})
+
+    def _without_inserted(self, batch: Batch, ids: Mapping[str, str]) -> Batch:
+        """Acknowledge those whose records are there."""
+        found = self._records.by_id(ids.values(), (MODIFIED_BY,))
+        there = [key for key, zoho_id in ids.items() if zoho_id in found]
+        absent = {key: "" for key in ids if ids[key] not in found}
+        self.in_doubt.differ(absent)
+        self._acknowledge(batch, there)
+        self._count({}, len(ids), list(absent), set())
+        return batch.without(set(there))
 
     def _drift(
         self, different: Mapping[str, Compared], in_doubt: Mapping[str, OrderInDoubt], records: Mapping[str, _Record]

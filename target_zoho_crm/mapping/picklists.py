@@ -65,7 +65,7 @@ class Picklist:
         if value in self._known:
             return value
         if not value:
-            return None
+            return self._one_default if self._policy is OnUnknownPicklist.DEFAULT else None
         if self._policy is OnUnknownPicklist.DEFAULT and value != self._one_default:
             return self._one_default
         if self._policy is OnUnknownPicklist.ADD:

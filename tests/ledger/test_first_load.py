@@ -12,6 +12,7 @@ from sync_ledger.first_load import first_load_is_over
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
+from sync_ledger.run_facts import InPart, RunFacts
 from sync_ledger.tables import AckStatus
 
 
@@ -23,8 +24,8 @@ def ledger(engine_url: str) -> Iterator[Ledger]:
     ledger.close()
 
 
-def ran(ledger: Ledger, name: str, how_ended: str = "finished", read: int = 5) -> None:
-    lock = Lease.acquire(ledger, "orders", Partition.named(name))
+def ran(ledger: Ledger, name: str, how_ended: str = "finished", read: int = 5, in_part: InPart | None = None) -> None:
+    lock = Lease.acquire(ledger, "orders", Partition.named(name), known=RunFacts(in_part=in_part))
     lock.release(how_ended, {"read": read, "synced": read, "unsynced": 0}, 0)
 
 
@@ -43,6 +44,17 @@ def test_each_partition_has_a_first_load_of_its_own(ledger: Ledger) -> None:
     assert over(ledger, "1/2", "2/2", "1/1", "1/3") == [True, False, False, False]
     ran(ledger, "2/2")
     assert over(ledger, "2/2", "1/1", "1/3", "4/16") == [True, True, True, True]
+
+
+def test_orders_of_a_file_do_not_begin_a_first_load_and_those_of_a_plan_do(ledger: Ledger) -> None:
+    ran(ledger, "1/1", in_part=InPart.BY_HAND)
+    assert over(ledger, "1/1") == [False]
+    ran(ledger, "1/1", read=0)
+    assert over(ledger, "1/1") == [False]
+    ran(ledger, "1/1", in_part=InPart.OF_PLAN)
+    assert over(ledger, "1/1") == [False]
+    ran(ledger, "1/1", read=0)
+    assert over(ledger, "1/1") == [True]
 
 
 def test_orders_in_the_crm_are_counted_by_partition(ledger: Ledger) -> None:

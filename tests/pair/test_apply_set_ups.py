@@ -172,7 +172,24 @@ def test_a_live_run_keeps_it_from_beginning(shop: Shop) -> None:
     ended = apply(shop, saved["plan"], "--json")
     lease.release("failed", {}, 0)
     ledger.close()
-    assert (ended.code, counts(ended), shop.crm()) == (3, {"unsettled": 1}, {}), ended.err
+    assert (ended.code, counts(ended), shop.crm()) == (3, {"not_sent": 1}, {}), ended.err
+
+
+def test_an_order_that_came_back_since_is_left_to_the_next_run(shop: Shop) -> None:
+    shop.tap_config = {"find_deleted": True}
+    shop.target_config |= {"on_delete": "delete", "max_delete_percent": 100}
+    shop.insert(["A", "B"])
+    assert shop.run().code == 0
+    orders_in(shop, ["B"], ORDERS.delete())
+    assert shop.run().code == 0
+    assert shop.crm().keys() == {"A"}
+    shop.insert(["C"])
+    saved = plan(shop)
+    shop.insert(["B"])
+    ended = apply(shop, saved["plan"], "--json")
+    assert (ended.code, counts(ended)) == (0, {"applied": 1}), ended.err
+    assert shop.run().code == 0
+    shop.assert_all_synced()
 
 
 def test_orders_are_planned_and_applied_where_a_flag_says_what_is_unsynced(

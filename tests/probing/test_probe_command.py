@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 from multiprocessing import get_context
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from pair_of_plugins import BIN, finish, start
 from probed_org import ProbedOrg
 
 from orders_sync.cli import main
@@ -109,25 +109,19 @@ def test_a_clean_up_deletes_nothing_of_a_production_org_unawares_and_nothing_una
 
 @pytest.mark.parametrize("cleans", [True, False])
 def test_a_probe_that_is_interrupted_keeps_what_it_found_and_deletes_what_it_made(given: Set, cleans: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    admin, ended = given.emulator.admin, get_context("fork").SimpleQueue()
+    admin = given.emulator.admin
     held = admin.add_fault("search", kind="hold_before")
-
-    def probe() -> None:
-        result = given.probe("--only", "insert_status", "--only", "search_lag_seconds")
-        ended.put((result.exit_code, result.output))
-
-    process = get_context("fork").Process(target=probe)
-    process.start()
+    options = ("--profile", str(given.profile), "--yes", "--production-i-know", "--only", "insert_status")
+    words = given.words("probe", "Orders", *options, "--only", "search_lag_seconds")
+    process = start([BIN / "orders-sync", *words])
     admin.wait_held(held, timeout=SECONDS)
     if not cleans:
         admin.add_fault("coql", kind="answer", canned="no_permission")
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGINT)
-    process.join()
-    code, output = ended.get()
-    assert code == 1
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+    assert ended.code == 1
     assert json.loads(given.profile.read_text())["positions"] == {"insert_status": 200}
-    assert ("Records may be left in Orders" in output) is not cleans
+    assert ("Records may be left in Orders" in ended.out + ended.err) is not cleans
     assert given.left() == 0
 
 
