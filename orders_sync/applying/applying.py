@@ -68,7 +68,7 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
-class _Writers:
+class Writers:
     """The runs of a plan, which write acks of its orders: of this call, and of calls before."""
 
     now: Collection[str]
@@ -109,7 +109,7 @@ def apply_plan(plan: SavedPlan, ledger: Ledger, tap: PlannedOrdersTap, target_co
         problems, code = [str(reading.failure), *problems], reading.failure.exit_code
     runs = runs_of_group(ledger, plan.plan_id)
     ours = [each for each in runs if each.run_id not in before]  # none where another run had the stream
-    writers = _Writers(frozenset(each.run_id for each in ours), before)
+    writers = Writers(frozenset(each.run_id for each in ours), before)
     to_the_end = bool(ours) and reading.came_to_its_end
     keys = _became(plan, ledger, tap, writers, came_to_its_end=to_the_end)
     applied = Applied(plan, keys, run_document(ours[-1]) if ours else None, problems, code)
@@ -119,7 +119,7 @@ def apply_plan(plan: SavedPlan, ledger: Ledger, tap: PlannedOrdersTap, target_co
 
 
 def _became(
-    plan: SavedPlan, ledger: Ledger, tap: PlannedOrdersTap, writers: _Writers, *, came_to_its_end: bool
+    plan: SavedPlan, ledger: Ledger, tap: PlannedOrdersTap, writers: Writers, *, came_to_its_end: bool
 ) -> dict[Became, list[str]]:
     found: dict[Became, list[str]] = {each: [] for each in Became}
     every, given = EveryOrder(tap, ledger), tap.planned.given if writers.now else frozenset[str]()
@@ -127,7 +127,7 @@ def _became(
         acks = _acks(ledger, plan.stream, some)
         to_look_up = []
         for key in some:
-            outcome = _by_ack(plan.orders[key], acks.get(key), writers, given=key in given)
+            outcome = by_ack(plan.orders[key], acks.get(key), writers, given=key in given)
             if outcome is None:
                 to_look_up.append(key)
             else:
@@ -146,7 +146,7 @@ def _became(
     return found
 
 
-def _by_ack(planned: PlannedOrder, ack: sa.Row[Any] | None, writers: _Writers, *, given: bool) -> Became | None:
+def by_ack(planned: PlannedOrder, ack: sa.Row[Any] | None, writers: Writers, *, given: bool) -> Became | None:
     """What the ledger says of an order; None where the table has to say why it was left out.
 
     `given`: it was read to be sent. An ack says what became of it only where a run of this plan wrote it.

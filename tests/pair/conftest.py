@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from careful_shop import CarefulShop
 from pair_of_plugins import Shop
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 def shop(sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[Shop]:
     """A shop on SQLite, ledger beside the orders."""
     shop = Shop(sqlite_url, zoho_emulator, tmp_path)
+    yield shop
+    shop.engine.dispose()
+
+
+@pytest.fixture
+def careful(sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[CarefulShop]:
+    """A shop whose first orders are read back and compared."""
+    shop = CarefulShop(sqlite_url, zoho_emulator, tmp_path)
     yield shop
     shop.engine.dispose()
 

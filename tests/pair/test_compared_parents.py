@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-import pytest
 from careful_shop import CarefulShop
 from emulator_client import Client
 from named_accounts import accounts_of, by, insert, put_accounts
-
-if TYPE_CHECKING:
-    from zoho_crm_emulator.control import EmulatorProcess
-
-
-@pytest.fixture
-def careful(sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[CarefulShop]:
-    shop = CarefulShop(sqlite_url, zoho_emulator, tmp_path)
-    yield shop
-    shop.engine.dispose()
 
 
 def test_an_order_that_went_without_its_account_is_counted_once_though_it_is_read_back(careful: CarefulShop) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import forked
 import pytest
@@ -17,16 +14,6 @@ from pair_of_plugins import PROCESS_SECONDS, TESTS, start
 
 from orders_sync.cli import main
 from zoho_crm_emulator.emulator import USERS
-
-if TYPE_CHECKING:
-    from zoho_crm_emulator.control import EmulatorProcess
-
-
-@pytest.fixture
-def careful(sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[CarefulShop]:
-    shop = CarefulShop(sqlite_url, zoho_emulator, tmp_path)
-    yield shop
-    shop.engine.dispose()
 
 
 def keys(count: int, start: int = 1) -> list[str]:
