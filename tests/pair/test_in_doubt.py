@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from emulator_client import Client
 from following_pair import FOLLOW, following, until
+from named_accounts import by, put_accounts
 from pair_of_plugins import ORDERS, Shop, differences
 from writes_in_doubt import in_doubt, time_passes
 
@@ -327,6 +328,21 @@ def test_what_the_operation_does_not_allow_is_not_done(shop: Shop, operation: st
     for _ in range(2):
         assert shop.run().code == 0
     assert shop.crm()[JOB[0]]["Customer_Name"] == ("New" if operation == "update" else "Ada")
+    assert {ack.status for ack in shop.acks().values()} == {"synced"}
+
+
+def test_an_inserted_order_in_doubt_needs_no_parent_that_went_since(shop: Shop) -> None:
+    account = put_accounts(shop, "New")["New"]
+    job_that_may_exist(shop)
+    shop.target_config["fields"] = by("Legacy_Id")
+    shop.change(JOB[:2], status="Paid", customer_name="New")
+    assert shop.run().code == 0
+    answer = Client(shop.emulator).delete(f"/crm/v8/Accounts?ids={account}")
+    assert {each["code"] for each in answer.json()["data"]} == {"SUCCESS"}
+    time_passes(shop, hours=25)
+    shop.target_config["operation"] = "insert"
+    for _ in range(2):
+        assert shop.run().code == 0
     assert {ack.status for ack in shop.acks().values()} == {"synced"}
 
 
