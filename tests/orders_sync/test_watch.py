@@ -27,6 +27,7 @@ from orders_sync.cli import main
 from sync_ledger.alerts import AlertLog
 from sync_ledger.ledger import Ledger
 from sync_ledger.retry_schedules import ALERT_CLAIM_SECONDS
+from sync_ledger.run_facts import InPart
 
 if TYPE_CHECKING:
     from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -140,6 +141,13 @@ def test_a_run_that_did_not_begin_is_told(ledger: Ledger) -> None:
     (line,) = told(ledger, "--every", "5m")
     assert "missing: no run has begun since" in line
     assert "one begins every 5 min" in line
+
+
+@pytest.mark.parametrize("part", InPart)
+def test_a_run_of_part_of_the_orders_ends_no_failure_and_no_missing_schedule(ledger: Ledger, part: InPart) -> None:
+    add_run(ledger, "failed", 30 * MINUTE)
+    add_run(ledger, "finished", 2 * MINUTE, in_part=part.value)
+    assert {line.split(": ")[1] for line in told(ledger, "--every", "10m")} == {"failed", "missing"}
 
 
 @pytest.mark.parametrize(("minutes_ago", "is_told"), [(6, False), (9, True)])

@@ -247,3 +247,14 @@ def test_a_plan_that_is_not_there_or_of_another_stream_is_refused(shop: Shop) ->
     shop.tap_config = {"stream_name": "other"}
     other = apply(shop, saved["plan"])
     assert (other.code, "is of stream orders, and the tap's is other" in other.err) == (1, True)
+
+
+def test_a_plan_in_a_ledger_of_an_earlier_version_is_refused_in_one_line_until_a_run_brought_it_up(shop: Shop) -> None:
+    shop.insert(["A"])
+    saved = plan(shop)
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE zoho_sync_version SET version = 16")
+    refused = apply(shop, saved["plan"])
+    (line,) = refused.err.splitlines()
+    assert (refused.code, refused.out, shop.crm()) == (2, "", {})
+    assert "is of an earlier version; the next run" in line
