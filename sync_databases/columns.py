@@ -73,8 +73,6 @@ class Column:
     """The server's own name of the type; PostgreSQL's of what a domain is of, as a cast takes it."""
     folds: bool = False
     """Whether values of different texts may compare as equal, as far as the database says."""
-    is_plain: bool = False
-    """SQLite: whether a cast gave the text of each value when the run began: no bytes, no reals, no odd letters."""
     storage: Storage | None = None
     """SQLite: of which storage class the positions are; values of others lie outside of any range."""
 

@@ -43,8 +43,10 @@ def version_text(value_sql: ValueSql, column: Column, element: Element) -> Eleme
     none: Element = sa.literal_column(f"'{NO_VERSION}'")
     if may_be_empty(value_sql, column):
         # Compared exactly: to some collations blanks are empty, too.
-        empty = exact_key(text, value_sql.dialect) == exact_key(sa.literal_column("''"), value_sql.dialect)
-        return sa.case((sa.or_(text.is_(None), empty), none), else_=text)
+        exact, empty = (exact_key(each, value_sql.dialect) for each in (text, sa.literal_column("''")))
+        if value_sql.engine.family is Family.SQLITE:  # says it with the text once
+            return sa.func.coalesce(sa.func.nullif(exact, empty), none, type_=sa.String())
+        return sa.case((sa.or_(text.is_(None), exact == empty), none), else_=text)
     return sa.func.coalesce(text, none, type_=sa.String()) if column.nullable else text
 
 

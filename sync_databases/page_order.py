@@ -17,7 +17,6 @@ import sqlalchemy as sa
 from sync_databases.columns import Column, Kind, Storage
 from sync_databases.database_errors import DatabaseError
 from sync_databases.engines import Family, engine_of
-from sync_databases.sqlite_texts import is_odd
 from sync_databases.timestamps import read_timestamp
 
 AFTER_ALL_DATES = "9999-12-31T99"
@@ -251,25 +250,7 @@ def _settled_by_values(
     connection: sa.Connection, table: str, schema: str | None, columns: Sequence[Column]
 ) -> list[Column]:
     source = sa.table(table, schema=schema)
-    return [
-        replace(
-            column,
-            storage=_storage(connection, source, column),
-            folds=True,
-            is_plain=_is_plain(connection, source, column),
-        )
-        for column in columns
-    ]
-
-
-def _is_plain(connection: sa.Connection, source: sa.TableClause, column: Column) -> bool:
-    odd: sa.Select[tuple[int]] = (
-        sa.select(sa.literal_column("1", sa.Integer()))
-        .select_from(source)
-        .where(is_odd(sa.column(column.name)))
-        .limit(1)
-    )
-    return connection.execute(odd).first() is None
+    return [replace(column, storage=_storage(connection, source, column), folds=True) for column in columns]
 
 
 def _storage(connection: sa.Connection, source: sa.TableClause, column: Column) -> Storage:

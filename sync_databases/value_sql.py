@@ -27,9 +27,9 @@ __all__ = ["TIME_KINDS", "Element", "ValueSql", "value_sql_for"]
 class SQLiteValueSql(ValueSql):
     """SQLite: values have types, columns only an affinity, and times are texts in whatever shape was written."""
 
-    def text(self, column: Column, element: Element) -> Element:
+    def text(self, column: Column, element: Element) -> Element:  # noqa: ARG002
         """Render as this engine's text."""
-        return sqlite_texts.plain_text_of(element) if column.is_plain else sqlite_texts.text_of(element)
+        return sqlite_texts.text_of(element)
 
     def bound(self, column: Column, text: str) -> Element:
         """Bind this engine's text, as a value of the storage class that positions have."""

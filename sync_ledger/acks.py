@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from sync_databases import dialects
 from sync_databases.chunks import chunks_of, lookup_chunks
 from sync_databases.engines import Family, engine_of
+from sync_ledger.ack_updates import Likeness, ack_updates
 from sync_ledger.tables import CODE_LENGTH, FIELD_LENGTH, MESSAGE_LENGTH, AckStatus
-from sync_ledger.tries import are_of_ack, tries_of
+from sync_ledger.tries import tries_of
 
 ROWS_AT_A_TIME = 5_000
 """Rows made ready at a time; more would only take more memory."""
@@ -71,10 +72,6 @@ class Ack:
 COLUMNS = tuple(field.name for field in fields(Ack))
 _DEFAULTS = {field.name: field.default for field in fields(Ack) if field.default is not MISSING}
 _KEY = ("stream", "record_key")
-_KEPT_WHEN_UNKNOWN = ("zoho_id", "action", "field_marks", "mapping_number", "packed_at")
-"""A refusal knows no CRM id; the id that an earlier version got stays. So does the mapping of what was written, and the
-way to its row in the history."""
-_OF_WHAT_WAS_SENT = ("payload_hash", "content", "content_form")
 _CUT = {"error_code": CODE_LENGTH, "error_field": FIELD_LENGTH, "error_message": MESSAGE_LENGTH}
 
 
@@ -109,6 +106,11 @@ class Acks:
         """How many."""
         return len(self.differing["record_key"])
 
+    def likeness(self, *, of_job: bool) -> Likeness:
+        """What these acks have in common that makes the upsert shorter."""
+        unknown = frozenset(name for name, value in self.common.items() if value is None)
+        return Likeness(of_job, unknown, all_synced=self.common.get("status") == AckStatus.SYNCED.value)
+
 
 def write_acks(connection: sa.Connection, table: sa.Table, acks: Acks, *, of_job: bool = False) -> bool:
     """Insert or replace the acks in one go; keys must differ from each other.
@@ -119,7 +121,8 @@ def write_acks(connection: sa.Connection, table: sa.Table, acks: Acks, *, of_job
     """
     if not len(acks):
         return True
-    return _WRITERS.get(engine_of(connection.dialect).family, _write_anywhere)(connection, table, acks, of_job)
+    write = _WRITERS.get(engine_of(connection.dialect).family, _write_anywhere)
+    return write(connection, table, acks, acks.likeness(of_job=of_job))
 
 
 def from_elsewhere(
@@ -201,59 +204,25 @@ def count_by_status(connection: sa.Connection, table: sa.Table, stream: str) -> 
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _updates(table: sa.Table, new: Callable[[str], sa.ColumnElement[Any]]) -> list[tuple[str, sa.ColumnElement[Any]]]:
-    """The assignments of the upsert. Those that ask for the old row come first: MySQL assigns from left to right."""
-    same = are_of_ack(table, new)
-    attempts = sa.case((same, table.c.attempts + new("attempts")), else_=new("attempts"))
-    # A job's outcome confirms what the job was made of; every other ack holds itself what was sent, or knows no more.
-    of_same_job = table.c.job_id == new("job_id")
-    sent = [
-        (name, sa.case((of_same_job, sa.func.coalesce(new(name), table.c[name])), else_=new(name)))
-        for name in _OF_WHAT_WAS_SENT
-    ]
-    # An order that has another record now was made again: its earlier record is gone, or holds its key no more.
-    another = table.c.zoho_id != new("zoho_id")
-    earlier = sa.case((another, table.c.zoho_id), else_=table.c.earlier_zoho_id)
-    remade = sa.case((another, new("run_id")), else_=table.c.remade_run_id)
-    # No parameter, since those of a row are counted.
-    synced: sa.ColumnElement[Any] = sa.literal_column(f"'{AckStatus.SYNCED.value}'")
-    fails_still = sa.and_(new("status") != synced, same)  # in this order: most are synced
-    since = sa.func.coalesce(table.c.failing_since, new("failing_since"))
-    failing = sa.case((fails_still, since), else_=new("failing_since"))
-    updates: list[tuple[str, sa.ColumnElement[Any]]] = [
-        ("attempts", attempts),
-        ("failing_since", failing),
-        *sent,
-        ("earlier_zoho_id", earlier),
-        ("remade_run_id", remade),
-    ]
-    for name in COLUMNS:
-        if name in _KEPT_WHEN_UNKNOWN:
-            updates.append((name, sa.func.coalesce(new(name), table.c[name])))
-        elif name not in _KEY and name not in {"attempts", "failing_since", *_OF_WHAT_WAS_SENT}:
-            updates.append((name, new(name)))
-    return updates
-
-
-def _write_sqlite(connection: sa.Connection, table: sa.Table, acks: Acks, of_job: bool) -> bool:  # noqa: FBT001
-    upsert = _sqlite_upsert(table, connection.dialect, of_job=of_job)
+def _write_sqlite(connection: sa.Connection, table: sa.Table, acks: Acks, alike: Likeness) -> bool:
+    upsert = _sqlite_upsert(table, connection.dialect, alike)
     return _execute_rows(connection, upsert, table, acks, "?", ROWS_PER_STATEMENT_SQLITE) == len(acks)
 
 
 @cache
-def _sqlite_upsert(table: sa.Table, dialect: sa.Dialect, *, of_job: bool) -> str:
+def _sqlite_upsert(table: sa.Table, dialect: sa.Dialect, alike: Likeness) -> str:
     statement = dialects.sqlite.insert(table).values(_PLACES)
     excluded = statement.excluded
     statement = statement.on_conflict_do_update(
         index_elements=list(_KEY),
-        set_=dict(_updates(table, lambda name: excluded[name])),
-        where=table.c.job_id == excluded.job_id if of_job else None,
+        set_=dict(ack_updates(table, COLUMNS, lambda name: excluded[name], alike)),
+        where=table.c.job_id == excluded.job_id if alike.of_job else None,
     )
     return str(statement.inline().compile(dialect=dialect))
 
 
-def _write_mysql(connection: sa.Connection, table: sa.Table, acks: Acks, of_job: bool) -> bool:  # noqa: FBT001
-    upsert = _mysql_upsert(table, connection.dialect, of_job=of_job)
+def _write_mysql(connection: sa.Connection, table: sa.Table, acks: Acks, alike: Likeness) -> bool:
+    upsert = _mysql_upsert(table, connection.dialect, alike)
     # A row that is replaced counts twice, one that is left as it is once.
     short = "error_message" not in acks.differing and max(map(len, acks.differing["record_key"])) <= SHORT_KEY
     rows = ROWS_PER_STATEMENT_MYSQL if short else LONG_ROWS_PER_STATEMENT_MYSQL
@@ -261,10 +230,10 @@ def _write_mysql(connection: sa.Connection, table: sa.Table, acks: Acks, of_job:
 
 
 @cache
-def _mysql_upsert(table: sa.Table, dialect: sa.Dialect, *, of_job: bool) -> str:
+def _mysql_upsert(table: sa.Table, dialect: sa.Dialect, alike: Likeness) -> str:
     # VALUES(col), since MariaDB knows no other name for the row that was to be inserted.
-    updates = _updates(table, lambda name: sa.func.VALUES(table.c[name]))
-    if of_job:  # there is no WHERE here, and no assignment changes the job of a row that it is about
+    updates = ack_updates(table, COLUMNS, lambda name: sa.func.VALUES(table.c[name]), alike)
+    if alike.of_job:  # there is no WHERE here, and no assignment changes the job of a row that it is about
         ours = table.c.job_id == sa.func.VALUES(table.c.job_id)
         updates = [(name, sa.case((ours, value), else_=table.c[name])) for name, value in updates]
     statement = dialects.mysql.insert(table).values(_PLACES).on_duplicate_key_update(updates)
@@ -325,15 +294,15 @@ def _is_timestamp(column: sa.Column[Any]) -> bool:
     return isinstance(column.type, sa.DateTime)
 
 
-def _write_postgresql(connection: sa.Connection, table: sa.Table, acks: Acks, of_job: bool) -> bool:  # noqa: FBT001
+def _write_postgresql(connection: sa.Connection, table: sa.Table, acks: Acks, alike: Likeness) -> bool:
     """Send each column as one JSON array that the server unpacks: measured faster than arrays or many rows."""
-    upsert = _postgresql_upsert(table, connection.dialect, frozenset(acks.differing), of_job=of_job)
+    upsert = _postgresql_upsert(table, connection.dialect, frozenset(acks.differing), alike)
     arrays = {name: msgspec.json.encode(values).decode() for name, values in acks.differing.items()}
     return connection.exec_driver_sql(upsert, {**acks.common, **arrays}).rowcount == len(acks)
 
 
 @cache
-def _postgresql_upsert(table: sa.Table, dialect: sa.Dialect, differing: frozenset[str], *, of_job: bool) -> str:
+def _postgresql_upsert(table: sa.Table, dialect: sa.Dialect, differing: frozenset[str], alike: Likeness) -> str:
     columns: list[sa.ColumnElement[Any]] = []
     for name in COLUMNS:
         kind = table.c[name].type
@@ -345,13 +314,13 @@ def _postgresql_upsert(table: sa.Table, dialect: sa.Dialect, differing: frozense
     excluded = statement.excluded
     statement = statement.on_conflict_do_update(
         index_elements=list(_KEY),
-        set_=dict(_updates(table, lambda name: excluded[name])),
-        where=table.c.job_id == excluded.job_id if of_job else None,
+        set_=dict(ack_updates(table, COLUMNS, lambda name: excluded[name], alike)),
+        where=table.c.job_id == excluded.job_id if alike.of_job else None,
     )
     return str(statement.compile(dialect=dialect))
 
 
-def _write_anywhere(connection: sa.Connection, table: sa.Table, acks: Acks, of_job: bool) -> bool:  # noqa: FBT001
+def _write_anywhere(connection: sa.Connection, table: sa.Table, acks: Acks, alike: Likeness) -> bool:
     """Update what is there, insert the rest: for engines without an upsert of their own here."""
     names = tuple(acks.differing)
     rows = [acks.common | dict(zip(names, row, strict=True)) for row in zip(*acks.differing.values(), strict=True)]
@@ -362,26 +331,26 @@ def _write_anywhere(connection: sa.Connection, table: sa.Table, acks: Acks, of_j
         present = tries_of(connection, table, stream, by_key)
         updates = [{f"new_{name}": value for name, value in by_key[key].items()} for key in by_key if key in present]
         if updates:
-            connection.execute(_plain_update(table, of_job=of_job), updates)
+            connection.execute(_plain_update(table, alike), updates)
         inserts = [row for key, row in by_key.items() if key not in present]
         if inserts:
             connection.execute(sa.insert(table), inserts)
-    return not of_job
+    return not alike.of_job
 
 
-def _plain_update(table: sa.Table, *, of_job: bool) -> sa.Update:
+def _plain_update(table: sa.Table, alike: Likeness) -> sa.Update:
     def new(name: str) -> sa.ColumnElement[Any]:
         return sa.bindparam(f"new_{name}", type_=table.c[name].type)
 
-    ours = [table.c.job_id == new("job_id")] if of_job else []
+    ours = [table.c.job_id == new("job_id")] if alike.of_job else []
     return (
         sa.update(table)
         .where(table.c.stream == new("stream"), table.c.record_key == new("record_key"), *ours)
-        .values(dict(_updates(table, new)))
+        .values(dict(ack_updates(table, COLUMNS, new, alike)))
     )
 
 
-_WRITERS: dict[Family, Callable[[sa.Connection, sa.Table, Acks, bool], bool]] = {
+_WRITERS: dict[Family, Callable[[sa.Connection, sa.Table, Acks, Likeness], bool]] = {
     Family.SQLITE: _write_sqlite,
     Family.POSTGRESQL: _write_postgresql,
     Family.MYSQL: _write_mysql,

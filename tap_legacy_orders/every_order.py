@@ -198,9 +198,8 @@ class EveryOrder:
         self.unusable_keys += len(rows) - len(usable)
         if not usable:
             return ReadOrders((), (), ())
-        columns = list(zip(*usable, strict=True))[: layout.key_at + 2]
-        keys, versions = map(layout.key, usable), map(layout.version, usable)
-        return ReadOrders(list(keys), list(versions), self._encoder.lines(columns))
+        columns = layout.columns(usable)
+        return ReadOrders(list(columns[-2]), list(columns[-1]), self._encoder.lines(columns))
 
 
 def _position(queries: EveryOrderQueries, row: Row) -> Position:

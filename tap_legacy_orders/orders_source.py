@@ -310,10 +310,7 @@ class OrdersSource:
             marks = {
                 layout.key(row): f"{marks.get(layout.key(row), '')}{ROW_SIGN}{layout.fingerprint(row)}" for row in rows
             }
-        key_at = self.layout.key_at
-        width = key_at + 2
-        columns = list(zip(*rows, strict=True))[:width] if rows else [()] * width
-        return Page(columns, len(rows), bookmark, key_at, self._rendering, marks)
+        return Page(layout.columns(rows), len(rows), bookmark, layout.key_at, self._rendering, marks)
 
     def position(self, row: Row, *, in_range: bool = True) -> Position:
         """Where a page ends whose last row this is; not `in_range` where pages go by key alone."""

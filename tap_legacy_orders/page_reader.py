@@ -179,7 +179,7 @@ class PageReader:
         if not rows:
             return [], [], self._no_marks
         actions, acked = self._actions(rows, cutoff, in_window=in_window)
-        self._must_fit_the_ledger([row[layout.key_at + 1] for row in rows])
+        self._must_fit_the_ledger(list(map(layout.version, rows)))
         keys = [row[layout.key_at] for row in rows]
         self._warn_of_duplicates(keys)
         others = self._other_contents(rows, actions, acked) if acked else {}

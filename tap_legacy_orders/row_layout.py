@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from sync_databases.keys import NO_VERSION
 
 Row = tuple[Any, ...]
 
@@ -15,7 +18,10 @@ class RowLayout:
     key_at: int
     """How many values a row begins with."""
     position_is_version: bool
-    """True when the version is the replication key's own text, which is not selected again then."""
+    """True when the version is the replication key's own text, which is not selected again then.
+
+    An empty text, or none, is a position and no version.
+    """
     has_fingerprint: bool = False
     """Whether a fingerprint of the columns that are sent stands behind these."""
 
@@ -26,8 +32,16 @@ class RowLayout:
 
     def version(self, row: Row) -> str:
         """The order's version."""
-        version: str = row[self.key_at + 1]
+        version: str = row[self.key_at + 1] or NO_VERSION
         return version
+
+    def columns(self, rows: Sequence[Row]) -> list[Sequence[Any]]:
+        """The values of rows by column, keys and versions last."""
+        width = self.key_at + 2
+        columns: list[Sequence[Any]] = list[Sequence[Any]](zip(*rows, strict=True))[:width] if rows else [()] * width
+        if self.position_is_version:
+            columns[-1] = [version or NO_VERSION for version in columns[-1]]
+        return columns
 
     def replication(self, row: Row) -> str:
         """The text of the order's replication key."""

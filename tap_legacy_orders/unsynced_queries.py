@@ -15,7 +15,7 @@ from sync_databases.columns import Column
 from sync_databases.damaged_texts import is_whole
 from sync_databases.exact_text import exact_key
 from sync_databases.flags import is_unset
-from sync_databases.key_sql import is_one_of, joined_key, may_be_empty, version_text
+from sync_databases.key_sql import is_one_of, joined_key, version_text
 from sync_databases.keys import KEY_LENGTH
 from sync_databases.row_fingerprints import row_fingerprint
 from sync_databases.value_sql import Element, ValueSql
@@ -70,9 +70,7 @@ class UnsyncedQueries:
         if sent:
             self._fingerprint = row_fingerprint(database, sent, [self.orders.c[column.name] for column in sent])
         has_fingerprint = self._fingerprint is not None
-        # An empty text is a position, and no version.
-        position_is_version = table.version_is_replication and not may_be_empty(database, table.version)
-        self.layout = RowLayout(len(self._values), position_is_version, has_fingerprint)
+        self.layout = RowLayout(len(self._values), table.version_is_replication, has_fingerprint)
         """Where a row holds key, version and replication key; behind them is what else a query selects."""
         given = {} if values is not None else {column.name: at for at, column in enumerate(self.columns)}
         self._raw_at = given if database.engine.values_have_types else {}
@@ -320,9 +318,10 @@ class UnsyncedQueries:
 
     def _selected(self, *more: Element) -> sa.Select[Any]:
         """Select the record's columns, key, version, the replication key where the version is not it, and `more`."""
-        texts = [self.key_text.label(KEY_PROPERTY), self.version_text.label(VERSION_PROPERTY)]
+        texts = [self.key_text.label(KEY_PROPERTY)]
         if not self.layout.position_is_version:
-            texts.append(self.replication_text.label(_POSITION))
+            texts.append(self.version_text.label(VERSION_PROPERTY))
+        texts.append(self.replication_text.label(_POSITION))
         if self._fingerprint is not None:
             texts.append(self._fingerprint.label(_FINGERPRINT))
         return sa.select(*self._values, *texts, *more)

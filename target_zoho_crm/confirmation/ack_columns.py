@@ -9,10 +9,11 @@ from typing import Any
 
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome
 
-_SYNCED = {"record_key": "key", "version": "version", "zoho_id": "zoho_id", "action": "action"}
+_SYNCED = {
+    name: attrgetter(of)
+    for name, of in (("record_key", "key"), ("version", "version"), ("zoho_id", "zoho_id"), ("action", "action"))
+}
 """Columns of the acks of synced orders, and what of an outcome they hold."""
-
-_OF_SYNCED = attrgetter(*_SYNCED.values())
 
 
 def columns_of(outcomes: Sequence[Outcome], now: datetime) -> tuple[dict[str, Any], dict[str, Sequence[Any]]]:
@@ -20,7 +21,7 @@ def columns_of(outcomes: Sequence[Outcome], now: datetime) -> tuple[dict[str, An
 
     The history takes those packed whose records were made: they hold `now`, by which it finds them again.
     """
-    columns: dict[str, Sequence[Any]] = dict(zip(_SYNCED, zip(*map(_OF_SYNCED, outcomes), strict=True), strict=True))
+    columns: dict[str, Sequence[Any]] = {name: list(map(of, outcomes)) for name, of in _SYNCED.items()}
     actions = columns.pop("action")
     if len(set(actions)) == 1:  # as after nearly each job: a parameter of each row less
         return {"action": actions[0], "packed_at": now if actions[0] == CREATED else None}, columns
