@@ -65,6 +65,11 @@ class Batch:
     left: Mapping[str, Collection[str]] = field(default_factory=dict)
     unmodified_since: str | None = None
 
+    def sorted(self) -> Batch:
+        """The batch in the order of its keys."""
+        keys = sorted(self.entries)
+        return self if keys == list(self.entries) else self.only(keys)
+
     def only(self, keys: Collection[str]) -> Batch:
         """Some orders of the batch; all of these keys must be in it."""
         return replace(self, entries=dict(zip(keys, map(self.entries.__getitem__, keys), strict=True)))

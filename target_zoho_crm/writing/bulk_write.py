@@ -110,10 +110,9 @@ class BulkWriter:
         with self._steps.rows_lock:
             # As the acks' index has them: written as they come, by their last change, each of its pages would be read
             # and written again and again.
-            keys = sorted(batch.entries)
-            batch = batch.only(keys)
+            batch = batch.sorted()
             values = map(attrgetter("values"), batch.entries.values())
-            written = write_bulk_zip(path, mapping, keys, values, positions)
+            written = write_bulk_zip(path, mapping, list(batch.entries), values, positions)
         if not written.fits and len(batch.entries) > 1:
             path.unlink()
             return [refused for half in _halves(batch) for refused in self._start(half)]
