@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sync_databases.columns import Column, Kind, Storage
 from sync_databases.database_errors import DatabaseError
 from sync_databases.engines import Family, engine_of
+from sync_databases.sqlite_texts import text_of
 from sync_databases.timestamps import read_timestamp
 
 AFTER_ALL_DATES = "9999-12-31T99"
@@ -262,9 +263,9 @@ def _storage(connection: sa.Connection, source: sa.TableClause, column: Column) 
 
     def greatest(*conditions: sa.ColumnElement[bool]) -> tuple[Any, str]:
         largest = sa.func.max(element)
-        found = sa.select(sa.cast(largest, sa.LargeBinary), sa.func.typeof(largest)).select_from(source)
-        value, storage = connection.execute(found.where(*conditions)).one()
-        return (bytes(value).decode(errors="replace") if storage == "text" else value), storage
+        found = sa.select(text_of(largest), sa.func.typeof(largest)).select_from(source).where(*conditions)
+        value, storage = connection.execute(found).one()
+        return value, storage
 
     no_text, no_blob = element < sa.literal_column("''"), element < sa.literal_column("x''")
     value, storage = greatest()

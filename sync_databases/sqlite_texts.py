@@ -21,6 +21,8 @@ _LOOKS_ESCAPED = re.compile(r"\\(?=x[0-9a-f]{2})")
 _WHOLE = re.compile(r"-?[0-9]+")
 _REAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?", re.IGNORECASE)
 _INFINITE = {"Inf": float("inf"), "-Inf": float("-inf")}
+_ENCODED_A = {b"a\0": "utf-16-le", b"\0a": "utf-16-be"}
+"""How a database encodes its texts, where that is not UTF-8: a choice of who made it."""
 _GREATEST_INTEGER = (1 << 63) - 1
 
 Element = sa.ColumnElement[Any]
@@ -33,6 +35,14 @@ def escaped(value: bytes) -> str:
         .encode("utf-8", "surrogateescape")
         .decode("utf-8", "backslashreplace")
     )
+
+
+def _order_text(value: bytes, a: bytes) -> str:
+    """`escaped`, in SQL: the bytes of a text as the database encodes it, and those of the letter a."""
+    encoding = _ENCODED_A.get(a)
+    if encoding is not None:
+        value = value.decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass")
+    return escaped(value)
 
 
 def unescaped(text: str) -> str | bytes:
@@ -53,7 +63,7 @@ def teach_texts(engine: sa.Engine) -> None:
 
 
 def _add_functions(connection: Any, _record: object) -> None:
-    connection.create_function(_FUNCTION, 1, escaped, deterministic=True)
+    connection.create_function(_FUNCTION, 2, _order_text, deterministic=True)
     # No Python runs in it: it costs a third of what GLOB does, which looks at each place of a text anew.
     connection.create_function(_IS_ASCII, 1, bytes.isascii, deterministic=True)
 
@@ -64,7 +74,7 @@ def text_of(element: Element) -> Element:
     value = sa.cast(element, sa.LargeBinary())
     backslash = sa.func.instr(element, sa.literal_column("'\\'"))
     is_plain = sa.and_(sa.not_(backslash), sa.Function(_IS_ASCII, value, type_=sa.Boolean()))
-    exact = sa.Function(_FUNCTION, value, type_=sa.String())
+    exact = sa.Function(_FUNCTION, value, sa.cast(sa.literal_column("'a'"), sa.LargeBinary()), type_=sa.String())
     # CAST gives a real number 15 digits; 17 are needed to give the same number again.
     real = sa.func.printf("%!.17g", element, type_=sa.String())
     storage = sa.func.typeof(element)

@@ -17,6 +17,8 @@ from kept_databases import empty_postgresql_database
 from scripts import servers
 
 ENGINES = ("sqlite", "postgresql", "mariadb")
+UTF16 = "sqlite in UTF-16"
+"""A database whose maker chose how it keeps its texts."""
 
 
 @contextmanager
@@ -38,7 +40,12 @@ def fresh_database(engine: str, directory: Path) -> Iterator[str]:
             yield url
     else:
         path = directory / f"{uuid.uuid4().hex}.sqlite"
-        sa.create_engine(f"sqlite:///{path}").connect().close()
+        with sa.create_engine(f"sqlite:///{path}", poolclass=sa.NullPool).connect() as connection:
+            if engine == UTF16:
+                connection.exec_driver_sql("PRAGMA encoding = 'UTF-16'")
+                connection.exec_driver_sql("CREATE TABLE first (id INTEGER)")  # writes the file, and so its encoding
+                connection.exec_driver_sql("DROP TABLE first")
+                connection.commit()
         path.touch()
         yield f"sqlite:///{path}"
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine_fixtures import UTF16
+
 TEXTS = ("''", "' '", "'a'", "'A'", "'a '", "'a|b'", "'B'", "'10'", "'9'", "'ä'", "'Z'", "'a-b'", "'ab'", "'_'", "'%'")
 DISTINCT_TEXTS = ("''", "'a'", "'B'", "'a|b'", "'10'", "'9'", "'ö'", "'Zz'", "'a-b'", "'ab'", "'_'", "'%'")
 """Texts that no collation takes for one."""
@@ -298,4 +300,6 @@ SQLITE = tuple(
     for stored, values in {**SQLITE_STORED, "everything": _MIXED}.items()
 )
 
-OF_ENGINE = {"postgresql": POSTGRESQL, "mariadb": MARIADB, "sqlite": SQLITE}
+_WITHOUT_BYTES = tuple(kind for kind in SQLITE if not kind.name.startswith("text that is no UTF-8"))
+
+OF_ENGINE = {"postgresql": POSTGRESQL, "mariadb": MARIADB, "sqlite": SQLITE, UTF16: _WITHOUT_BYTES}
