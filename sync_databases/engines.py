@@ -176,8 +176,12 @@ POSTGRESQL = Engine(
     has_materialized_views=True,
     notifies=True,
 )
-_CHANGING_MODES = ("NO_ZERO_IN_DATE", "NO_ZERO_DATE", "TRADITIONAL", "PAD_CHAR_TO_FULL_LENGTH", "EMPTY_STRING_IS_NULL")
-"""Modes under which MySQL and MariaDB take a date that a table holds for NULL, or write a text otherwise."""
+_CHANGING_MODES = (
+    *("NO_ZERO_IN_DATE", "NO_ZERO_DATE", "TRADITIONAL", "PAD_CHAR_TO_FULL_LENGTH", "EMPTY_STRING_IS_NULL"),
+    "ORACLE",
+)
+"""Modes under which MySQL and MariaDB take a date that a table holds for NULL, write a text otherwise, or read SQL as
+another database does."""
 
 _DATES_AS_THEY_STAND = reduce(lambda mode, name: f"REPLACE({mode}, '{name}', '')", _CHANGING_MODES, "@@sql_mode")
 _DATES_AS_THEY_STAND = f"CONCAT({_DATES_AS_THEY_STAND}, ',ALLOW_INVALID_DATES')"

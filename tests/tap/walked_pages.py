@@ -26,7 +26,7 @@ EMPTY = {"''", "x''", r"'\x'"}
 
 ODD_SESSIONS = {
     "mysql": {
-        "init_command": "SET SESSION sql_mode = 'TRADITIONAL,PAD_CHAR_TO_FULL_LENGTH', time_zone = '+05:30',"
+        "init_command": "SET SESSION sql_mode = 'TRADITIONAL,PAD_CHAR_TO_FULL_LENGTH,ORACLE,ANSI', time_zone = '+05:30',"
         " max_sort_length = 64"
     },
     "postgresql": {
