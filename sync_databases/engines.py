@@ -160,6 +160,7 @@ POSTGRESQL = Engine(
         "intervalstyle = 'postgres'",
         "extra_float_digits = 3",
         "bytea_output = 'hex'",
+        "array_nulls = on",
     ),
     read_only_settings=(f"lock_timeout = '{BUSY_SECONDS}s'",),
     write_limits=(f"lock_timeout = '{LOCK_SECONDS}s'", f"idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"),

@@ -63,6 +63,7 @@ _CONTENT = "x-sync-content"
 _BY_HAND = "x-sync-by-hand"
 _IN_PART = "x-sync-in-part"
 _EXPECTED = "x-sync-expected"
+_FOLLOWS = "x-sync-follows"
 _NO_LEDGER = "x-sync-no-ledger"
 _MARKS_END = "x-sync-marks-end"
 _LINE_NAMES = "x-sync-line-names"
@@ -139,6 +140,8 @@ class Announcement:
     """Whether the tap was asked for some orders only: what else is unsynced is not among them."""
     expected: int | None = None
     """How many orders a first load has, about; None where it is none, or they were not counted."""
+    follows: bool = False
+    """Whether the tap goes on after the last order: nothing may wait for the end."""
 
     @property
     def share(self) -> InPart | None:
@@ -169,6 +172,7 @@ def announce(schema: Mapping[str, Any], announcement: Announcement) -> dict[str,
         _BY_HAND: announcement.by_hand or None,
         _IN_PART: announcement.in_part or None,
         _EXPECTED: announcement.expected,
+        _FOLLOWS: announcement.follows or None,
     }
     return {**schema, **{name: value for name, value in said.items() if value is not None}}
 
@@ -193,6 +197,7 @@ def read_announcement(schema: Mapping[str, Any]) -> Announcement:
         by_hand=schema.get(_BY_HAND) is True,
         in_part=schema.get(_IN_PART) is True,
         expected=_struct(schema, _EXPECTED, int),
+        follows=schema.get(_FOLLOWS) is True,
     )
 
 

@@ -293,6 +293,7 @@ class OrdersSource:
             bookmark,
             Clock(now, settings.zone, lookback, settings.min_age, settings.lookback_count, began),
             own_version=not self.table.version_is_replication,
+            must_sort=self.table.must_sort,
         )
         # Where a flag says what is unsynced, an order of any age may be.
         return chosen if self.table.flag is None else chosen.from_the_start()

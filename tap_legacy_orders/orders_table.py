@@ -66,6 +66,12 @@ class OrdersTable:
         """True when the version is the replication key's own text."""
         return self.version.name == self.replication.name
 
+    @property
+    def must_sort(self) -> bool:
+        """Whether changes are found by the order of the replication key alone, and its texts may be times."""
+        in_key = self.replication.name in [column.name for column in self.key]
+        return not (in_key or self.by_content or self.flag is not None)
+
     def sent(self, columns: Sequence[Column]) -> list[Column]:
         """Those of the columns whose values a flag stands for: all but the flag."""
         return [column for column in columns if self.flag is None or column.name != self.flag.name]

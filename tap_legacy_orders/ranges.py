@@ -22,6 +22,7 @@ from sync_databases.timestamps import Timestamp, read_timestamp
 from sync_databases.value_sql import TIME_KINDS, ValueSql
 from tap_legacy_orders import windows
 from tap_legacy_orders.tap_errors import TapConfigError
+from tap_legacy_orders.text_dates import SORTED_WAYS, sorts_by_no_time, unsorted_dates
 from tap_legacy_orders.windows import SECOND
 
 FUTURE_SLACK = timedelta(days=1)
@@ -99,12 +100,21 @@ class Range:
 
 
 def choose_range(
-    column: Column, database: ValueSql, newest: Newest, bookmark: str | None, clock: Clock, *, own_version: bool
+    column: Column,
+    database: ValueSql,
+    newest: Newest,
+    bookmark: str | None,
+    clock: Clock,
+    *,
+    own_version: bool,
+    must_sort: bool = True,
 ) -> Range:
     """Choose this run's range. `own_version`: a column other than `column` distinguishes versions.
 
+    `must_sort`: changes are found by the column's order alone, and its texts may be times.
+
     Raises:
-        TapConfigError: the bookmark is none for this column.
+        TapConfigError: the bookmark is none for this column, or the column holds dates that do not sort by time.
     """
     if column.kind in TIME_KINDS and not database.engine.values_have_types:
         return _by_timestamp(column, database, newest, bookmark, clock, own_version=own_version)
@@ -116,6 +126,8 @@ def choose_range(
             shape = None if sample is None else read_timestamp(sample)
         if shape is not None and sample is not None:
             return _by_text(newest, bookmark, clock, sample, shape, own_version=own_version)
+        if must_sort and sample is not None and sorts_by_no_time(sample, clock.now):
+            raise TapConfigError(f"replication_key: {unsorted_dates(column.name, sample)}; {SORTED_WAYS}")
     return _by_value(column, database, newest, bookmark, clock)
 
 

@@ -131,6 +131,7 @@ class UnsyncedOrdersStream(MappedRecords):
             marks_end=True,
             line_names=() if self._order_lines is None else self._order_lines.names,
             expected=expected_orders(self.tap, self.name, self._columns, self._bookmark),
+            follows=self.tap.follows,
         )
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002

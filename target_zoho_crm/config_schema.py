@@ -24,6 +24,9 @@ from target_zoho_crm.stream_policy import ContactMode, OnRejection, OnUnmapped
 from target_zoho_crm.writing import delete_settings
 from target_zoho_crm.writing.routing import ChildRowsPer
 
+FOLLOWED_MAX_AGE_SECONDS = 0.5
+"""How long a record waits for others where the tap says that it follows: long enough for those saved together."""
+
 DEFAULT_MODULE = "Orders"
 DEFAULT_KEY_FIELD = "parent_id"
 
@@ -202,7 +205,8 @@ CONFIG = th.PropertiesList(
         "max_age_seconds",
         th.NumberType(minimum=0),
         in_payload=False,
-        description="How long a record may wait for others, if the tap never ends (`follow`); see docs/running.md.",
+        description="How long a record may wait for others, if the tap never ends: "
+        f"{FOLLOWED_MAX_AGE_SECONDS} where ours follows. Another tap does not say so; see docs/running.md.",
     ),
     Setting(
         "max_attempts",

@@ -17,7 +17,7 @@ from target_zoho_crm.api.codes import OwnCode
 from target_zoho_crm.api.data_centers import Endpoints, endpoints
 from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.batch import Channel
-from target_zoho_crm.config_schema import CONFIG
+from target_zoho_crm.config_schema import CONFIG, FOLLOWED_MAX_AGE_SECONDS
 from target_zoho_crm.history_keeping import HistorySettings
 from target_zoho_crm.lines.line_settings import LinesSettings, read_lines
 from target_zoho_crm.mapping.field_settings import FieldSettings, read_fields
@@ -76,8 +76,8 @@ class Settings:
     config: Mapping[str, Any]
 
     @classmethod
-    def read(cls, config: Mapping[str, Any]) -> Settings:
-        """Turn a config into types.
+    def read(cls, config: Mapping[str, Any], *, follows: bool = False) -> Settings:
+        """Turn a config into types; `follows`: the tap goes on after the last order.
 
         Raises:
             ConfigurationError: a value that the schema allows and that still is of no use.
@@ -101,7 +101,7 @@ class Settings:
             callback_url=config.get("callback_url"),
             credit_budget=config.get("credit_budget"),
             credit_reserve=config["credit_reserve"],
-            max_age_seconds=_seconds(config.get("max_age_seconds")),
+            max_age_seconds=_max_age(config.get("max_age_seconds"), follows=follows),
             max_attempts=config["max_attempts"],
             on_rejection=OnRejection(config["on_rejection"]),
             on_unmapped=OnUnmapped(config["on_unmapped"]),
@@ -176,8 +176,10 @@ def default_ledger_url() -> str:
     return f"sqlite:///{folder / 'ledger.sqlite'}"
 
 
-def _seconds(value: float | None) -> float | None:
-    return None if value is None else float(value)
+def _max_age(seconds: float | None, *, follows: bool) -> float | None:
+    if seconds is None:
+        return FOLLOWED_MAX_AGE_SECONDS if follows else None
+    return float(seconds)
 
 
 def _zone(name: str) -> tzinfo:

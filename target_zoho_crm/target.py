@@ -85,6 +85,7 @@ class TargetZohoCRM(Target):
         self.metrics_logger.setLevel(logging.NOTSET)
         self.max_parallelism = 1  # sinks share the run's threads; the SDK's own would only fight for them
         self._run: Run | None = None
+        self._follows = False
         self._batch_files: BatchFiles | None = None
         self._end_of_input = EndOfInput()
         self._replication_keys: dict[str, str] = {}
@@ -109,7 +110,7 @@ class TargetZohoCRM(Target):
     def run(self) -> Run:
         """The run, begun on first use."""
         if self._run is None:
-            self._run = Run(Settings.read(self.config), self._write_state_message)
+            self._run = Run(Settings.read(self.config, follows=self._follows), self._write_state_message)
         return self._run
 
     @property
@@ -166,8 +167,9 @@ class TargetZohoCRM(Target):
         if bookmarks:
             self._replication_keys[stream] = bookmarks[0]
         self._plain_sinks.clear()
-        super()._process_schema_message(message_dict)
         announced = _announced(message_dict["schema"])
+        self._follows |= announced.follows  # before the run begins, by its first sink
+        super()._process_schema_message(message_dict)
         self._end_of_input.begin(stream, announced)
         own = {KEY_PROPERTY, VERSION_PROPERTY} & message_dict["schema"]["properties"].keys()
         for stream_map in self.mapper.stream_maps[stream]:

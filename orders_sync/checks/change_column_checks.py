@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,9 +18,11 @@ from tap_legacy_orders.change_detection import asks_for_content
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
+from tap_legacy_orders.text_dates import SORTED_WAYS, sorts_by_no_time, unsorted_dates
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 
 SUBJECT = "Replication key"
+_SORTED_WAYS = f"{SORTED_WAYS[0].upper()}{SORTED_WAYS[1:]}."
 SEVERAL = 2
 _OTHER_WAYS = (
     "Let the database set it (docs/database.md#add-a-change-column), name another column by `replication_key`, or set "
@@ -46,11 +49,14 @@ def check_replication_key(findings: Findings, tap: TapLegacyOrders, table: Order
         findings.add(SUBJECT, Result.ERROR, message, _OTHER_WAYS)
         findings.skip([READING], f"{name} is empty")
         return
+    if table.must_sort and isinstance(newest, str) and sorts_by_no_time(newest, datetime.now(timezone.utc)):
+        findings.add(SUBJECT, Result.ERROR, unsorted_dates(name, newest), _SORTED_WAYS)
+        findings.skip([READING], f"{name} does not sort by time")
+        return
     if table.changed_at is not None and not table.by_content:
         found = f"{name}: computed for each order, so every run reads the complete table"
         unset = f"{found}; it is empty in some orders, which are read in every run"
         findings.add(SUBJECT, Result.WARNING if undated else Result.OK, unset if undated else found)
-        return
         return
     firsts = {each["column_names"][0] for each in indexes if each["column_names"]} | set(primary[:1])
     asked = asks_for_content(tap.config)

@@ -34,19 +34,7 @@ def check_settings(findings: Findings, files: ConfigFiles) -> tuple[TapLegacyOrd
     """Read the settings of both plugins as these do."""
     tap = findings.check("Settings of the tap", lambda: ("all that are required are there", open_tap(files)))
     target = findings.check("Settings of the target", lambda: ("all that are required are there", open_target(files)))
-    _check_following(findings, tap, target)
     return tap, target
-
-
-def _check_following(findings: Findings, tap: TapLegacyOrders | None, target: TargetZohoCRM | None) -> None:
-    """A tap that never ends needs a target that sends by age, and the other way round nothing is wrong."""
-    if tap is None or target is None or not tap.follows:
-        return
-    if target.config.get("max_age_seconds") is None:
-        message = "`follow` is set, and `max_age_seconds` is not: the target waits for a full batch, or for an end"
-        findings.add("Follow mode", Result.ERROR, message, "Set `max_age_seconds` of the target, e.g. to 0.5.")
-    else:
-        findings.add("Follow mode", Result.OK, "the tap follows, and the target sends by age")
 
 
 def check_orders(findings: Findings, tap: TapLegacyOrders | None) -> OrdersTable | None:

@@ -50,6 +50,15 @@ def live(shop: Shop) -> LiveShop:
     return LiveShop(shop)
 
 
+def test_without_an_age_the_target_sends_at_once_since_the_tap_says_that_it_follows(live: LiveShop) -> None:
+    live.shop.target_config = {}
+    with following(live.shop) as pair:
+        live.insert("SO-1")
+        until(live.arrived(1), pair)
+        live.insert("SO-2")
+        until(live.arrived(2), pair)
+
+
 def test_orders_saved_while_the_pair_runs_are_in_the_crm_on_every_engine(any_shop: Shop) -> None:
     live, shop = LiveShop(any_shop), any_shop
     live.insert("SO-1")

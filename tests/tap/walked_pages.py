@@ -26,12 +26,12 @@ EMPTY = {"''", "x''", r"'\x'"}
 
 ODD_SESSIONS = {
     "mysql": {
-        "init_command": "SET SESSION sql_mode = 'TRADITIONAL,PAD_CHAR_TO_FULL_LENGTH,ORACLE,ANSI', time_zone = '+05:30',"
-        " max_sort_length = 64"
+        "init_command": "SET SESSION sql_mode = 'TRADITIONAL,PAD_CHAR_TO_FULL_LENGTH,ORACLE,ANSI',"
+        " time_zone = '+05:30', max_sort_length = 64"
     },
     "postgresql": {
         "options": "-c DateStyle=German,DMY -c TimeZone=Asia/Kolkata -c IntervalStyle=iso_8601"
-        " -c extra_float_digits=-10 -c bytea_output=escape"
+        " -c extra_float_digits=-10 -c bytea_output=escape -c array_nulls=off"
     },
 }
 
