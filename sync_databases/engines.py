@@ -115,6 +115,8 @@ class Engine:
 
     # Tables
     partial_indexes: PartialIndexes = PartialIndexes.NONE
+    indexes_endless_texts: bool = False
+    """Whether texts and bytes without a length may stand in an index; elsewhere not, or by their beginning alone."""
     fill_factor: str | None = None
     """Leaves place in each page of a table; takes %(fullname)s, as SQLAlchemy's DDL does, and {percent}."""
     builds_indexes_beside: bool = False
@@ -142,6 +144,7 @@ SQLITE = Engine(
     reads_hex=False,  # unhex() came with version 3.41
     exact_collation="BINARY",
     partial_indexes=PartialIndexes.ANY,
+    indexes_endless_texts=True,
     views_take_updates=False,
 )
 POSTGRESQL = Engine(
@@ -171,6 +174,7 @@ POSTGRESQL = Engine(
     pads_texts=True,
     exact_collation="C",
     partial_indexes=PartialIndexes.ANY,
+    indexes_endless_texts=True,
     fill_factor="ALTER TABLE %(fullname)s SET (fillfactor = {percent})",
     builds_indexes_beside=True,
     needs_statistics=True,

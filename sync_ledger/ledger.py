@@ -102,6 +102,15 @@ class Ledger(WritableDatabase):
         can_be_made = self.lacks_file() and Path(str(self.engine.url.database)).absolute().parent.is_dir()
         return None if can_be_made else self._tried(self._look_up_version)
 
+    def upgrade(self) -> tuple[int, int] | None:
+        """From which version to which one an earlier program's ledger is to be brought; None where nothing is to do.
+
+        Raises:
+            LedgerError: the database is out of reach, or a later version made the ledger.
+        """
+        version = self.version()
+        return None if version in {None, LEDGER_VERSION} else (int(version or 0), LEDGER_VERSION)
+
     def _look_up_version(self) -> int | None:
         with self.engine.connect() as connection:
             return version_of(connection, self.tables)

@@ -29,7 +29,7 @@ def _doubt(schema: Mapping[str, Any], types: frozenset[str], field: Field) -> st
         (kind == "integer" and "number" in types, "the column holds decimals: what is no integer is refused"),
         (
             kind in {"date", "datetime"} and "format" not in schema,
-            f"the column holds no dates: what cannot be read as a {kind} is refused",
+            f"{_no_dates(types)}: what cannot be read as a {kind} is refused",
         ),
         (
             kind == "boolean" and not {"boolean"} <= types <= {"boolean", "integer"},
@@ -39,6 +39,12 @@ def _doubt(schema: Mapping[str, Any], types: frozenset[str], field: Field) -> st
         (kind in _TEXTS, _too_long(schema, types, field)),
     )
     return next((text for applies, text in doubts if applies), "")
+
+
+def _no_dates(types: frozenset[str]) -> str:
+    if types == {"string"}:
+        return "the column holds text"
+    return "the column has no type that says so" if "string" in types else "the column holds no dates"
 
 
 def _choices(field: Field) -> str:

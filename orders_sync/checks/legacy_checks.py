@@ -121,9 +121,15 @@ def check_ledger(findings: Findings, tap: TapLegacyOrders | None, target: Target
 def _writable(url: str, schema: str | None) -> str:
     ledger = Ledger.open(url, schema)
     try:
+        upgrade = ledger.upgrade()
         missing = try_permissions(ledger)
     finally:
         ledger.close()
+    if upgrade is not None:
+        return (
+            f"may create and write; the ledger is of version {upgrade[0]}, `orders-sync init` or the next run makes it "
+            f"version {upgrade[1]}, which earlier programs refuse"
+        )
     if missing:
         return "may create and write; the tables are not there yet, `orders-sync init` or the first run makes them"
     return "the tables are there and may be written"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex
 
 from orders_sync.checks.findings import EXPECTED, Findings, Result
 from orders_sync.checks.query_plans import QueryPlan, TableAccess, can_explain, explain
 from sync_databases.database_clock import database_now
-from sync_databases.engines import engine_of
+from sync_databases.engines import Family, engine_of
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.connections import reading
@@ -19,6 +21,9 @@ from tap_legacy_orders.unsynced_queries import UnsyncedQueries
 SUBJECT = "Reading"
 SMALL_ROWS = 10_000
 """Up to so many rows a database is right to read them all, whatever indexes there are."""
+
+_BEGINNING = 255
+"""Characters of an endless text in an index of MySQL or MariaDB, which takes up to 768."""
 
 
 def check_reading(findings: Findings, tap: TapLegacyOrders, table: OrdersTable, *, indexed: bool) -> None:
@@ -55,18 +60,26 @@ def check_reading(findings: Findings, tap: TapLegacyOrders, table: OrdersTable, 
 
 
 def helpful_index(table: OrdersTable, dialect: sa.Dialect) -> str:
-    """The statement that makes the index by which pages are read in order; the key is part of it where that may be."""
+    """The statement that makes the index by which pages are read in order: the change column, then the whole key.
+
+    Of an endless text MySQL and MariaDB index the beginning, and other engines than SQLite and PostgreSQL nothing.
+    """
     columns = [sa.Column(column.name, column.type) for column in table.columns]
     there = sa.Table(table.name, sa.MetaData(), *columns, schema=table.schema)
     names = [table.replication.name]
-    names += [c.name for c in table.key if c.name not in names and not _is_endless(c.type)]
+    engine = engine_of(dialect)
+    endless = [] if engine.indexes_endless_texts else [c.name for c in table.key if _is_endless(c.type)]
+    by_beginning = engine.family is Family.MYSQL
+    names += [c.name for c in table.key if c.name not in names and (by_beginning or c.name not in endless)]
     name = f"ix_{table.name}_{table.replication.name}"[: dialect.max_identifier_length]
-    index = sa.Index(name, *(there.c[each] for each in names), postgresql_concurrently=True)
+    lengths = dict.fromkeys(endless, _BEGINNING)
+    options: dict[str, Any] = {"mysql_length": lengths, "mariadb_length": lengths} if by_beginning and lengths else {}
+    index = sa.Index(name, *(there.c[each] for each in names), postgresql_concurrently=True, **options)
     return f"{str(CreateIndex(index).compile(dialect=dialect)).strip()};"
 
 
 def _is_endless(sql_type: sa.types.TypeEngine[object]) -> bool:
-    """Texts and bytes without a length cannot stand in an index on every engine."""
+    """Whether these are texts or bytes without a length."""
     return isinstance(sql_type, (sa.String, sa.LargeBinary)) and getattr(sql_type, "length", None) is None
 
 

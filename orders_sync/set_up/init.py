@@ -65,7 +65,7 @@ def init(
                 for each in plans
                 for field in (*each.plan.needed, *(each.plan.offered if all_columns else ()))
             ]
-            work = _Work(ledger, ledger.missing_tables(), client, fields)
+            work = _Work(ledger, ledger.upgrade(), ledger.missing_tables(), client, fields)
             _display(work, plans, all_columns=all_columns)
             for hint in hints:
                 say(hint)
@@ -85,6 +85,8 @@ class _Work:
     """What is to be made, and where."""
 
     ledger: Ledger
+    upgrade: tuple[int, int] | None
+    """From which version to which one the ledger is brought."""
     tables: Sequence[str]
     client: ZohoClient
     fields: Sequence[tuple[str, NewField]]
@@ -93,12 +95,18 @@ class _Work:
 
     @property
     def anything(self) -> bool:
-        return bool(self.tables or self.fields or self.trigger)
+        return bool(self.upgrade or self.tables or self.fields or self.trigger)
 
 
 def _display(work: _Work, plans: Sequence[ModulePlan], *, all_columns: bool) -> None:
     where = work.ledger.engine.url.render_as_string(hide_password=True)
-    if work.tables:
+    if work.upgrade:
+        before, after = work.upgrade
+        say(
+            f"Ledger at {where}: it is of version {before}, and is to become version {after}, which earlier programs "
+            "refuse; a copy of its tables is the only way back (docs/troubleshooting.md#upgrading)."
+        )
+    elif work.tables:
         say(f"Ledger at {where}: the tables {', '.join(work.tables)} are to be made.")
     else:
         say(f"Ledger at {where}: its tables are there.")
@@ -134,9 +142,9 @@ def _display_plan(of: ModulePlan, *, all_columns: bool) -> None:
 
 def _make(work: _Work) -> None:
     """Make it; a field that Zoho refuses does not keep the others from being made."""
-    if work.tables:
+    if work.upgrade or work.tables:
         work.ledger.ensure_tables()
-        say("The ledger's tables are made.")
+        say("The ledger is brought up to date." if work.upgrade else "The ledger's tables are made.")
     if work.trigger:
         work.trigger.make()
         say("The trigger is made.")

@@ -77,6 +77,17 @@ def test_a_ledger_elsewhere_and_a_view_are_told_too(url: str, tmp_path: Path) ->
     assert "CREATE INDEX" not in view["Reading"].remedy
 
 
+def test_the_index_has_the_change_column_and_then_all_of_a_key_of_texts(engine_url: str) -> None:
+    table = "CREATE TABLE orders (shop_no INTEGER, order_no TEXT NOT NULL, changed_at TIMESTAMP NULL, note TEXT)"
+    change(engine_url, table, "INSERT INTO orders VALUES (1, 'A', '2026-01-01', NULL), (1, 'B', '2026-01-02', NULL)")
+    config: dict[str, Any] = {"key_column": ["shop_no", "order_no"], "replication_key": "changed_at"}
+    statement = found(engine_url, **config)["Replication key"].remedy
+    beginning = "(255)" if "mysql" in engine_url or "mariadb" in engine_url else ""
+    assert statement.endswith(f"ON orders (changed_at, shop_no, order_no{beginning});")
+    change(engine_url, statement)
+    assert found(engine_url, **config)["Replication key"].result == "ok"
+
+
 @pytest.mark.parametrize("dialect", [mssql.dialect(), oracle.dialect()], ids=["mssql", "oracle"])
 def test_the_index_is_written_for_engines_that_are_not_asked(dialect: sa.Dialect) -> None:
     number = Column("order no", sa.BigInteger(), Kind.INTEGER, nullable=False)
