@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scripts.servers import mariadb_database, postgresql_database
+from sync_databases.sqlite_texts import teach_texts
 from sync_databases.value_sql import value_sql_for
 from sync_ledger.ledger import Ledger
 from tap_legacy_orders.connections import open_engine, reading
@@ -89,6 +90,7 @@ class LargeShop:
             table = find_orders_table(reader, connection, {"orders_table": "orders"})
         reader.dispose()
         engine = sa.create_engine(self.url)
+        teach_texts(engine)
         queries = UnsyncedQueries(table, value_sql_for(engine.dialect), STREAM, (), None)
         facts: dict[str, Any] = {"status": "synced", "action": "insert", "channel": "bulk_write", "attempts": 1}
         names = ["stream", "record_key", "version", "zoho_id", *facts, "run_id", "acked_at"]

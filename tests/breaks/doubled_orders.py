@@ -23,7 +23,7 @@ DOUBLED_ORDERS: tuple[Break, ...] = (
     ),
     Break(
         "orders-are-made-again-in-silence",
-        "sync_ledger/acks.py",
+        "sync_ledger/ack_updates.py",
         old='another = table.c.zoho_id != new("zoho_id")',
         new="another = sa.false()",
         tests=("tests/pair/test_whose_record.py::test_orders_that_are_made_again_are_counted_and_named_with_both_ids",),

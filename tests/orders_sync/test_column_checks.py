@@ -60,6 +60,15 @@ def test_columns_of_lines_that_no_field_takes_are_faulted_as_a_run_takes_them(sh
     assert shop.run().code == 2
 
 
+def test_texts_of_a_view_that_are_times_are_not_said_to_be_no_dates(shop: ShopWithLines) -> None:
+    date = "strftime('%Y-%m-%d', updated_at) AS order_date"
+    change(shop, f"CREATE VIEW shown AS SELECT order_id, {date}, updated_at FROM orders")
+    del shop.tap_config["lines"], shop.target_config["lines"]
+    shop.tap_config |= {"orders_table": "shown", "key_column": "order_id"}
+    ((_, message),) = results(findings(shop, ok=True), "Column order_date")
+    assert message.endswith("the column has no type that says so: what cannot be read as a date is refused")
+
+
 def test_lines_that_the_target_leaves_are_faulted(shop: ShopWithLines) -> None:
     del shop.target_config["lines"]
     ((result, message),) = results(findings(shop, ok=True), "Lines")

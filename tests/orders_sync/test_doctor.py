@@ -16,7 +16,6 @@ from pair_of_plugins import Shop
 
 from orders_sync.cli import main
 from sync_ledger.ledger import Ledger
-from sync_ledger.versions import LEDGER_VERSION
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
@@ -87,34 +86,6 @@ def test_each_column_is_compared_with_its_field(shop: Shop) -> None:
     assert "what is no number is refused" in found["Column item_count"]["message"]
     assert "not sent" in found["Column mystery"]["message"]
     assert "`fields`" in found["Column mystery"]["remedy"]
-
-
-def test_a_view_whose_times_are_texts_is_not_said_to_hold_no_dates(shop: Shop) -> None:
-    with shop.engine.begin() as connection:
-        connection.exec_driver_sql(
-            "CREATE VIEW shown AS SELECT order_id, strftime('%Y-%m-%d %H:%M', 'now') AS order_date, "
-            "CAST(updated_at AS TEXT) AS updated_at FROM orders"
-        )
-    shop.tap_config |= {"orders_table": "shown", "key_column": "order_id"}
-    message = findings(shop, ok=True)["Column order_date"]["message"]
-    assert "the column has no type that says so: what cannot be read as a date is refused" in message
-
-
-def test_a_ledger_of_an_earlier_version_is_named_and_what_it_becomes(shop: Shop) -> None:
-    ledger = Ledger.open(str(shop.engine.url))
-    ledger.ensure_tables()
-    with ledger.begin() as connection:
-        connection.execute(sa.update(ledger.tables.version).values(version=LEDGER_VERSION - 1))
-        ledger.tables.plan.drop(connection)
-    message = findings(shop, ok=True)["Ledger rights"]["message"]
-    assert f"of version {LEDGER_VERSION - 1}, `orders-sync init` or the next run makes it version {LEDGER_VERSION}" in (
-        message
-    )
-    assert "not there" not in message
-    with ledger.begin() as connection:
-        connection.execute(sa.update(ledger.tables.version).values(version=LEDGER_VERSION + 1))
-    assert_named(shop, "Ledger rights", f"it has version {LEDGER_VERSION + 1}")
-    ledger.close()
 
 
 # The wrong set-ups: the error is named, and what to do.

@@ -16,9 +16,7 @@ from shop_with_lines import ShopWithLines
 
 from orders_sync.cli import main
 from sync_databases.engines import engine_of
-from sync_ledger.ledger import Ledger
 from sync_ledger.tables import ledger_tables as ledger_tables_of
-from sync_ledger.versions import LEDGER_VERSION
 from tap_legacy_orders.poll_wakeup import PollWakeup
 from tap_legacy_orders.tap import TapLegacyOrders
 
@@ -192,20 +190,6 @@ def test_a_view_is_woken_by_the_trigger_of_the_table_that_a_setting_names(shop: 
     assert wakeup.wait(60.0)
     wakeup.close()
     tap.engine.dispose()
-
-
-def test_it_brings_a_ledger_of_an_earlier_version_up_to_date(shop: Shop) -> None:
-    assert orders_sync(shop, "init", "--yes").exit_code == 0
-    ledger = Ledger.open(shop.engine.url.render_as_string(hide_password=False))
-    with ledger.begin() as connection:
-        connection.execute(sa.update(ledger.tables.version).values(version=LEDGER_VERSION - 1))
-    shown = orders_sync(shop, "init", "--dry-run")
-    assert f"it is of version {LEDGER_VERSION - 1}, and is to become version {LEDGER_VERSION}" in shown.output
-    assert ledger.version() == LEDGER_VERSION - 1
-    made = orders_sync(shop, "init", "--yes")
-    assert "The ledger is brought up to date." in made.output
-    assert ledger.version() == LEDGER_VERSION
-    ledger.close()
 
 
 # What the tables ask for
