@@ -53,9 +53,7 @@ def test_a_column_of_such_dates_is_refused_and_contents_find_the_changes(
         connection.exec_driver_sql("INSERT INTO orders VALUES ('2-1-2025', '05.01.2026 09:00', 'New')")
     config = {"sqlalchemy_url": engine_url, "orders_table": "orders"}
     for named in ({}, {"replication_key": "changed_at"}):
-        with pytest.raises(
-            TapConfigError, match=r"'changed_at' holds dates like '31.12.2025 14:05', which as"
-        ):
+        with pytest.raises(TapConfigError, match=r"'changed_at' holds dates like '31.12.2025 14:05', which as"):
             TapLegacyOrders(config=config | named).sync_all()
     for other in ({"change_detection": "content"}, {"replication_key": "order_id"}):
         capsys.readouterr()
