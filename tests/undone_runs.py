@@ -49,7 +49,7 @@ def undo(shop: Shop, run: str, *options: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(result.stdout)
     left = [each for each in document["orders"] if each["outcome"] != "reversed"]
     assert result.exit_code == bool(left)
-    assert sum(document["counts"].values()) == len(document["orders"])
+    assert sum(document["counts"].values()) == len(document["orders"]) == len(outcomes(document))
     return document
 
 

@@ -17,10 +17,11 @@ from orders_sync.config_sources.ledgers import existing_ledger, json_option, led
 from orders_sync.output import print_json, say
 from orders_sync.reporting.results import runs_of_group
 from orders_sync.undoing.crm_orders import CrmOrders
+from orders_sync.undoing.order_results import OrderResult, expected_of, one_each
 from orders_sync.undoing.undo import RunToUndo, Undo, later_to_undo, run_to_undo
 from sync_ledger.ledger import Ledger
 from sync_ledger.runs import seems_dead
-from sync_ledger.undoing import Undone, UndoOutcome, undone_of
+from sync_ledger.undoing import UndoOutcome, undone_of
 from sync_processes.exit_codes import ExitCode
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
 from target_zoho_crm.api.limits import CreditMeter
@@ -61,7 +62,7 @@ def undo(
             with _crm(settings, ledger) as (client, credits_):
                 undos = [(each, _undo_of(ledger, settings, client, credits_, each.stream)) for each in asked]
                 price = sum(_price(each, by) for each, by in undos) + credits_.total
-                left = sum(len(each.left) for each in asked)
+                left = any(each.left for each in asked)
                 text = _described(asked, price)
                 if dry_run:
                     _print_price(asked, price, text, as_json=as_json)
@@ -136,15 +137,13 @@ def _price(asked: RunToUndo, by: Undo) -> int:
 
 
 def _described(asked: Sequence[RunToUndo], price: int) -> str:
-    left = [order for each in asked for order in each.left]
-    made, changed = sum(order.inserted for order in left), sum(len(each.with_values) for each in asked)
-    done = sum(len(each.orders) for each in asked) - len(left)
+    ends = expected_of(asked)
+    done, made, changed, others = ends.pop("reversed", 0), ends["deleted"], ends["set back"], ends["stay"]
     before = f" ({done:,} more are undone already)" if done else ""
-    others = len(left) - made - changed
     without = f", {others:,} others stay, since their values from before are not kept" if others else ""
     return (
-        f"{len(left):,} orders{before}: {made:,} that were inserted are deleted, {changed:,} that were changed are set "
-        f"back{without}; about {price:,} credits"
+        f"{ends.total():,} orders{before}: {made:,} that were inserted are deleted, {changed:,} that were changed are "
+        f"set back{without}; about {price:,} credits"
     )
 
 
@@ -152,24 +151,24 @@ def _print_price(asked: Sequence[RunToUndo], price: int, text: str, *, as_json: 
     if not as_json:
         say(text)
         return
-    left = [order for each in asked for order in each.left]
-    made = sum(order.inserted for order in left)
+    ends = expected_of(asked)
+    left, made = ends.total() - ends["reversed"], ends["deleted"]
     runs = [each.run_id for each in asked]
-    print_json({"runs": runs, "orders": len(left), "inserted": made, "changed": len(left) - made, "credits": price})
+    print_json({"runs": runs, "orders": left, "inserted": made, "changed": left - made, "credits": price})
 
 
 def _print(ledger: Ledger, asked: Sequence[RunToUndo], spent: int, *, as_json: bool) -> None:
     """Say what became of all orders; ends with 1 where some were not taken back."""
     with ledger.connect() as connection:
         found = [(each, undone_of(connection, ledger.tables, each.run_id, each.orders)) for each in asked]
-    every = [(each.run_id, undone) for each, by_key in found for undone in by_key.values()]
-    counts = Counter(undone.outcome.value for _, undone in every)
+    every = one_each(found)
+    counts = Counter(each.undone.outcome.value for each in every)
     if as_json:
         print_json(
             {
                 "runs": [each.run_id for each in asked],
                 "counts": {each.value: counts[each.value] for each in UndoOutcome if each is not UndoOutcome.BEGUN},
-                "orders": [{"run": run_id, **_document(undone)} for run_id, undone in every],
+                "orders": [each.document for each in every],
                 "credits": spent,
             }
         )
@@ -177,31 +176,24 @@ def _print(ledger: Ledger, asked: Sequence[RunToUndo], spent: int, *, as_json: b
         names = (UndoOutcome.REVERSED, UndoOutcome.KEPT, UndoOutcome.IMPOSSIBLE)
         parts = " + ".join(f"{counts[each.value]:,} {each.value}" for each in names)
         say(f"{len(every):,} orders = {parts}; {spent:,} credits")
-        _print_reasons([undone for _, undone in every])
-        if any(undone.held for _, undone in every):
-            say(f"What was taken back, or in part, is held until `orders-sync release {asked[-1].run_id[:SHORT_ID]}`.")
+        _print_reasons(every, asked[-1].run_id)
+        holding = [each.run_id for each, by_key in found if any(undone.held for undone in by_key.values())]
+        if holding:
+            releasing = ", ".join(f"`orders-sync release {run_id[:SHORT_ID]}`" for run_id in holding)
+            say(f"What was taken back, or in part, is held until {releasing}.")
     if counts[UndoOutcome.REVERSED.value] < len(every):
         raise SystemExit(ExitCode.FAILED)
 
 
-def _document(undone: Undone) -> dict[str, Any]:
-    return {
-        "key": undone.key,
-        "outcome": undone.outcome.value,
-        "why": undone.why,
-        "person": undone.person,
-        "later_run": undone.later_run,
-        "held": undone.held,
-    }
-
-
-def _print_reasons(every: Sequence[Undone]) -> None:
+def _print_reasons(every: Sequence[OrderResult], asked_run: str) -> None:
     """Name some orders for each reason, the most frequent one first."""
     by_reason: dict[str, list[str]] = {}
     for each in every:
-        if each.outcome is not UndoOutcome.REVERSED:
-            who = f" ({each.person or each.later_run})" if each.person or each.later_run else ""
-            by_reason.setdefault(f"{each.outcome.value}: {each.why}{who}", []).append(each.key)
+        undone = each.undone
+        if undone.outcome is not UndoOutcome.REVERSED:
+            who = f" ({undone.person or undone.later_run})" if undone.person or undone.later_run else ""
+            whose = f"; what run {each.run_id[:SHORT_ID]} wrote" if each.run_id != asked_run else ""
+            by_reason.setdefault(f"{undone.outcome.value}: {undone.why}{who}{whose}", []).append(undone.key)
     for reason, keys in sorted(by_reason.items(), key=lambda item: -len(item[1])):
         more = f", ... ({len(keys):,} in all)" if len(keys) > NAMED_MOST else ""
         say(f"  {reason}: {', '.join(sorted(keys)[:NAMED_MOST])}{more}")

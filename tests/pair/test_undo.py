@@ -87,6 +87,29 @@ def test_what_people_and_later_runs_wrote_since_is_kept_and_they_are_named(shop:
     assert outcomes(undo(shop, later)) == {"SO-3": "impossible"}
 
 
+def test_with_later_runs_undone_each_order_has_one_result(shop: Shop) -> None:
+    keys = [f"A-{number}" for number in range(1, 61)]
+    shop.insert(keys)
+    assert shop.run().code == 0
+    first = last_run(shop)
+    for status in ("Paid", "Shipped"):
+        shop.change(keys[:3], status=status)
+        assert shop.run().code == 0
+    latest = last_run(shop)
+
+    price = json.loads(command(shop, "undo", first, "--with-later", "--dry-run", "--json").stdout)
+    assert (price["orders"], price["inserted"]) == (60, 57)
+    found = undo(shop, first, "--with-later")
+    assert found["counts"] == {"reversed": 57, "kept": 0, "impossible": 3}
+    others = [each for each in found["orders"] if each["outcome"] != "reversed"]
+    assert {(each["key"], each["run"]) for each in others} == {(key, latest) for key in keys[:3]}
+    assert set(shop.crm()) == set(keys[:3])
+    said = command(shop, "undo", first, "--with-later", "--yes").stdout
+    assert "60 orders = 57 reversed + 0 kept + 3 impossible" in said
+    assert f"not kept (`keep_before`); what run {latest[:8]} wrote: A-1, A-2, A-3" in said
+    assert "a later run wrote it" not in said
+
+
 @pytest.mark.parametrize(
     "point",
     [
