@@ -14,9 +14,11 @@ from typing import Any
 import click
 import jsonschema
 import pytest
+import sqlalchemy as sa
 import yaml
 
 from orders_sync.cli import main
+from sync_databases.engines import SUPPORTED, find_engine
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.target import TargetZohoCRM
 from zoho_crm_emulator.command_line import main as emulator
@@ -113,6 +115,28 @@ def test_a_shell_can_read_each_block_of_commands() -> None:
     for name, block in blocks:
         read = subprocess.run(["sh", "-n"], input=block, capture_output=True, text=True, check=False)
         assert read.returncode == 0, (name, block, read.stderr)
+
+
+def test_commands_of_this_checkout_choose_its_environment() -> None:
+    """Its default is the demo's, whose CRM is the emulator."""
+    found = [
+        (page.name, block)
+        for page in PAGES
+        for language, block in BLOCK.findall(page.read_text(encoding="utf-8"))
+        if not language and "export LEGACY_DATABASE_URL" in block and "orders-sync" in block
+    ]
+    assert {name for name, _ in found} == {"README.md", "get-started.md"}
+    for name, block in found:
+        first, _, rest = block[block.index("export") :].partition("\n")
+        assert first.startswith("export MELTANO_ENVIRONMENT=prod"), name
+        assert "environment" not in rest, name
+
+
+def test_the_page_of_databases_has_a_url_of_each_engine() -> None:
+    text = (ROOT / "docs" / "database.md").read_text(encoding="utf-8")
+    for name in SUPPORTED:
+        (url, *_) = re.findall(rf"`({name}://[^`]+)`", text) or [""]
+        assert find_engine(sa.make_url(url.replace("...", "")).get_backend_name() if url else "") is not None, name
 
 
 def test_targets_of_make_are_there() -> None:

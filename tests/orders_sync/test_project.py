@@ -105,6 +105,13 @@ def test_meltano_invoke_gives_the_same_command_the_same_project(project: Meltano
     )
 
 
+def test_the_variable_of_meltano_chooses_the_environment_for_both_commands(project: MeltanoProject) -> None:
+    found = project.run("orders-sync", "doctor", "--settings", "--json", MELTANO_ENVIRONMENT="prod")
+    assert json.loads(found.stdout)["place"].endswith("environment prod")
+    printed = project.run("meltano", "config", "print", "tap-orders", MELTANO_ENVIRONMENT="prod")
+    assert "status <> 'Draft'" in json.loads(printed.stdout)["filter"]  # which `test` has not
+
+
 def test_settings_say_where_each_was_found_and_no_secret(project: MeltanoProject) -> None:
     done = project.run("orders-sync", "doctor", "--settings", "--tap", "tap-orders", "--json", TAP_ORDERS_PAGE_SIZE="7")
     assert done.returncode == 0, done.stdout + done.stderr
