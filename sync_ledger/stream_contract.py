@@ -67,6 +67,7 @@ _FOLLOWS = "x-sync-follows"
 _NO_LEDGER = "x-sync-no-ledger"
 _MARKS_END = "x-sync-marks-end"
 _LINE_NAMES = "x-sync-line-names"
+_TAP_COLUMNS = "x-sync-tap-columns"
 
 
 _Struct = TypeVar("_Struct")
@@ -134,6 +135,8 @@ class Announcement:
     """Whether the last STATE says that it is the last one (`state_contract.py`): without it the tap did not finish."""
     line_names: tuple[str, ...] = ()
     """Columns of the lines that name the order or the line, and so need no field of their own."""
+    tap_columns: tuple[str, ...] = ()
+    """Columns that orders carry for the tap alone, such as the replication key: no field is missed for them."""
     by_hand: bool = False
     """Whether these are records that somebody pushes: nothing is remembered of how their stream is read and mapped."""
     in_part: bool = False
@@ -169,6 +172,7 @@ def announce(schema: Mapping[str, Any], announcement: Announcement) -> dict[str,
         _NO_LEDGER: msgspec.to_builtins(announcement.without_ledger),
         _MARKS_END: announcement.marks_end or None,
         _LINE_NAMES: list(announcement.line_names) or None,
+        _TAP_COLUMNS: list(announcement.tap_columns) or None,
         _BY_HAND: announcement.by_hand or None,
         _IN_PART: announcement.in_part or None,
         _EXPECTED: announcement.expected,
@@ -194,6 +198,7 @@ def read_announcement(schema: Mapping[str, Any]) -> Announcement:
         without_ledger=_struct(schema, _NO_LEDGER, WithoutLedger),
         marks_end=schema.get(_MARKS_END) is True,
         line_names=_struct(schema, _LINE_NAMES, tuple[str, ...]) or (),
+        tap_columns=_struct(schema, _TAP_COLUMNS, tuple[str, ...]) or (),
         by_hand=schema.get(_BY_HAND) is True,
         in_part=schema.get(_IN_PART) is True,
         expected=_struct(schema, _EXPECTED, int),

@@ -72,6 +72,19 @@ class OrdersTable:
         in_key = self.replication.name in [column.name for column in self.key]
         return not (in_key or self.by_content or self.flag is not None)
 
+    @property
+    def only_of_tap(self) -> dict[str, str]:
+        """Columns by which the tap finds what changed, each with its setting; no field need take them.
+
+        Where nothing else needs them, each touch would be a change of the record.
+        """
+        names = {} if self.version_is_replication else {self.version.name: "version_column"}
+        if not self.by_content:
+            names[self.replication.name] = "replication_key"
+        if self.flag is not None:
+            names[self.flag.name] = "sync_flag_column"
+        return names
+
     def sent(self, columns: Sequence[Column]) -> list[Column]:
         """Those of the columns whose values a flag stands for: all but the flag."""
         return [column for column in columns if self.flag is None or column.name != self.flag.name]

@@ -129,6 +129,7 @@ class UnsyncedOrdersStream(MappedRecords):
             ),
             content_form=self._content_form,
             marks_end=True,
+            tap_columns=tuple(table.only_of_tap),
             line_names=() if self._order_lines is None else self._order_lines.names,
             expected=expected_orders(self.tap, self.name, self._columns, self._bookmark),
             follows=self.tap.follows,

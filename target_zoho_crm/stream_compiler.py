@@ -19,7 +19,7 @@ from target_zoho_crm.links.link_follow_up import has_links
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.user_directory import UserDirectory
 from target_zoho_crm.settings import Settings, StreamSettings
-from target_zoho_crm.stream_mapping import refuse_unmapped, stream_lines, stream_mapping, warn_of_gaps
+from target_zoho_crm.stream_mapping import not_missed, refuse_unmapped, stream_lines, stream_mapping, warn_of_gaps
 from target_zoho_crm.stream_policy import OnUnmapped
 from target_zoho_crm.stream_request import StreamRequest
 from target_zoho_crm.writing.workers import at_once
@@ -95,6 +95,7 @@ class StreamCompiler:
             fields_of=fields_of,
             users=self._users.users,
         )
+        mapping = not_missed(mapping, request.announced.tap_columns)
         if self._settings.on_unmapped is OnUnmapped.FAIL:
             refuse_unmapped(request.stream, own, mapping, lines)
         warn_of_gaps(request.stream, own, mapping, lines)

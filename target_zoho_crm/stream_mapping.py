@@ -102,8 +102,12 @@ def stream_lines(
         raise configuration_error(
             OwnCode.INVALID_FIELD_OPTION, f"`lines.fields`, {name}: lines are written whole, and take no `write`."
         )
-    unmapped = tuple(each for each in lines.mapping.unmapped if each not in names)
-    return replace(lines, mapping=replace(lines.mapping, unmapped=unmapped))
+    return replace(lines, mapping=not_missed(lines.mapping, names))
+
+
+def not_missed(mapping: FieldMapping, names: Collection[str]) -> FieldMapping:
+    """The mapping of which these columns are not called unmapped, though no field takes them."""
+    return replace(mapping, unmapped=tuple(each for each in mapping.unmapped if each not in names))
 
 
 def only_by_calls(mapping: FieldMapping, lines: CompiledLines | None, operation: Operation) -> tuple[str, ...]:

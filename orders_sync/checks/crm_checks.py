@@ -33,7 +33,7 @@ from target_zoho_crm.lines.line_settings import WriteTo
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.user_directory import UserDirectory
 from target_zoho_crm.settings import Settings, StreamSettings
-from target_zoho_crm.stream_mapping import stream_mapping, written_mapping
+from target_zoho_crm.stream_mapping import not_missed, stream_mapping, written_mapping
 from target_zoho_crm.target import TargetZohoCRM
 
 
@@ -170,7 +170,8 @@ class CrmChecks:
             self._findings.add_error("Mapping", error)
             return
         self.mapped = written_mapping(mapping, None)
-        check_columns(self._findings, settings, properties, mapping, tap_lines(self._tap))
+        seen = not_missed(mapping, self._table.only_of_tap)
+        check_columns(self._findings, settings, properties, seen, tap_lines(self._tap))
         rows = (
             {stream.lines.subform} if stream.lines is not None and stream.lines.write_to is WriteTo.SUBFORM else set()
         )

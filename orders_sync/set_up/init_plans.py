@@ -15,7 +15,6 @@ from sync_databases.columns import Kind
 from sync_databases.value_sql import value_sql_for
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.order_lines import line_names
-from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.lines.line_settings import LinesSettings, WriteTo
@@ -73,7 +72,7 @@ def plans_for(
             table.columns,
             table.key,
             entry["key_properties"],
-            _aside_of_orders(table),
+            {name: f"only the tap needs it, as `{setting}`" for name, setting in table.only_of_tap.items()},
         ),
     )
     found = [planned("orders", orders, fields_of(stream.module), stream.key_field, stream.fields)]
@@ -116,18 +115,6 @@ class _There:
     @property
     def table(self) -> sa.TableClause:
         return sa.table(self.name, schema=self.schema)
-
-
-def _aside_of_orders(table: OrdersTable) -> dict[str, str]:
-    """Columns by which the tap finds what changed; where nothing else needs them, each touch would be a change."""
-    aside = {}
-    if not table.version_is_replication:
-        aside[table.version.name] = "only the tap needs it, as `version_column`"
-    if not table.by_content:
-        aside[table.replication.name] = "only the tap needs it, as `replication_key`"
-    if table.flag is not None:
-        aside[table.flag.name] = "only the tap needs it, as `sync_flag_column`"
-    return aside
 
 
 def _with_lengths(tap: TapLegacyOrders, there: _There, planned: Callable[[Mapping[str, int]], FieldPlan]) -> FieldPlan:

@@ -22,6 +22,7 @@ SCHEMA: dict[str, Any] = {"type": "object", "properties": {"id": {"type": "integ
         Announcement(),
         Announcement(READ_AFTER, Partition(2, 4), FLAG),
         Announcement(READ_AFTER, marks_end=True, line_names=("order_id", "id")),
+        Announcement(READ_AFTER, tap_columns=("updated_at",)),
         Announcement(READ_AFTER, ledger_id="1f", stream="orders", source=Source(table="shop.orders")),
         Announcement(READ_AFTER, source=Source(table="orders", filter_mark="f", columns_mark="c")),
         Announcement(READ_AFTER, expected=60_000),

@@ -36,3 +36,25 @@ def test_a_run_that_is_to_fail_on_an_unmapped_column_writes_nothing(shop: Shop) 
     assert "no writable field for mystery, riddle" in line
     assert "`fields`" in line
     assert [*shop.crm()] == ["SO-1"]
+
+
+def test_the_replication_key_needs_no_field(any_shop: Shop) -> None:
+    """The tap must send it, so `exclude` cannot leave it out; and a field for it would change with each touch."""
+    shop = any_shop
+    shop.target_config["on_unmapped"] = "fail"
+    shop.emulator.admin.remove_field("Orders", "Updated_At")
+    shop.insert(["SO-1"])
+    ended = shop.run()
+    assert (ended.code, ended.summary["synced"]) == (ExitCode.OK, 1), ended.err
+    assert "not written" not in ended.err
+    assert "no writable field" not in ended.err
+
+
+def test_a_version_column_needs_no_field(shop: Shop) -> None:
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE orders ADD COLUMN row_version INTEGER DEFAULT 1")
+    shop.tap_config["version_column"] = "row_version"
+    shop.target_config["on_unmapped"] = "fail"
+    shop.insert(["SO-1"])
+    ended = shop.run()
+    assert (ended.code, ended.summary["synced"]) == (ExitCode.OK, 1), ended.err
