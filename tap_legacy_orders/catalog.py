@@ -6,22 +6,25 @@ A catalog may be older than the table: Meltano keeps the one of the first run fo
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from singer_sdk.singerlib import Catalog, CatalogEntry, MetadataMapping, Schema
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, Metadata
 
-from sync_databases.columns import json_schema
+from sync_databases.columns import Column, json_schema
+from sync_ledger.bindings import key_columns_of
 from sync_ledger.stream_contract import (
     CONTENT_PROPERTY,
     CONTENT_SCHEMA,
     DELETED_AT_PROPERTY,
     DELETED_AT_SCHEMA,
     OWN_PROPERTIES,
+    Source,
 )
 from tap_legacy_orders.order_lines import LinesTable
 from tap_legacy_orders.orders_table import OrdersTable
+from tap_legacy_orders.stream_state import mark_of_text
 from tap_legacy_orders.tap_errors import TapConfigError
 
 _DISCOVERED = "x-sync-columns"
@@ -64,6 +67,16 @@ def catalog_entry(
     ).to_dict()
     entry["schema"][_DISCOVERED] = [column.name for column in table.columns]
     return entry
+
+
+def source_of(table: OrdersTable, columns: Iterable[Column]) -> Source:
+    """Where the orders are read, as the ledger remembers it; `columns` are those that are selected."""
+    return Source(
+        table=table.source_name,
+        key=key_columns_of(column.name for column in table.key),
+        filter_mark=mark_of_text(table.filter or ""),
+        columns_mark=mark_of_text("\0".join(sorted(column.name for column in columns))),
+    )
 
 
 def columns_at_discovery(catalog: Mapping[str, Any] | None) -> Mapping[str, Collection[str]]:

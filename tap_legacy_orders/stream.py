@@ -20,7 +20,6 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from sync_databases.displayed_text import escape_log_lines
 from sync_ledger.absent_ledger import read_without
-from sync_ledger.bindings import key_columns_of
 from sync_ledger.runs import runs_so_far
 from sync_ledger.state_contract import mark_end
 from sync_ledger.stream_contract import (
@@ -29,11 +28,10 @@ from sync_ledger.stream_contract import (
     KEY_PROPERTY,
     VERSION_PROPERTY,
     Announcement,
-    Source,
     announce,
 )
 from tap_legacy_orders.batch_file_writer import BatchFiles
-from tap_legacy_orders.catalog import RUN_DISCOVERY
+from tap_legacy_orders.catalog import RUN_DISCOVERY, source_of
 from tap_legacy_orders.change_guard import ChangeGuard
 from tap_legacy_orders.connections import LEDGER_CHECK, reading
 from tap_legacy_orders.contents import Contents, Padding, form_of, in_byte_order
@@ -46,7 +44,7 @@ from tap_legacy_orders.order_lines import OrderLines
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.record_encoding import BARE, LineEncoder, as_is, record_message
 from tap_legacy_orders.rendering import RenderedEncoder, Rendering, rendering_in
-from tap_legacy_orders.stream_state import BookmarkScope, StreamState, mark_of_text
+from tap_legacy_orders.stream_state import BookmarkScope, StreamState
 from tap_legacy_orders.sync_flag import flagged_table
 from tap_legacy_orders.tap_errors import OutputClosedError, TapConfigError, is_not_reported_twice
 from tap_legacy_orders.tap_protocol import OrdersTap
@@ -121,12 +119,7 @@ class UnsyncedOrdersStream(MappedRecords):
             ledger_id=self.tap.ledger.ledger_id,
             without_ledger=read_without(self.tap.ledger, after_bookmark=self._bookmark is not None),
             stream=self.name,
-            source=Source(
-                table=table.source_name,
-                key=key_columns_of(column.name for column in table.key),
-                filter_mark=mark_of_text(table.filter or ""),
-                columns_mark=mark_of_text("\0".join(sorted(column.name for column in self._columns))),
-            ),
+            source=source_of(table, self._columns),
             content_form=self._content_form,
             marks_end=True,
             tap_columns=tuple(table.only_of_tap),

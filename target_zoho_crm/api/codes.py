@@ -108,6 +108,10 @@ class OwnCode(CodeRow):
         "Nothing; the order is sent again with all its links.")
     CONFLICTING_RESULT = "CONFLICTING_RESULT", _T, "The bulk job's result names the order twice, differently."
     STOPPED = "STOPPED", _T, "The run was asked to stop.", "Start it again."
+    # A record is refused.
+    MISSING_PARENT = ("MISSING_PARENT", _D,
+        "A record that the order names by a value, its customer for one, is not in the CRM.",
+        "Create it in the CRM, then `orders-sync retry` the order; or see `on_missing_parent`.")
     # Nothing more goes for now.
     CREDITS_USED_UP = ("CREDITS_USED_UP", _Q, "The org's API credits are used up (rolling 24 hours).",
         "Wait, buy credits, or send fewer orders.")

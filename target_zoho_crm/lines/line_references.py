@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from target_zoho_crm.api.codes import ZohoCode
+from target_zoho_crm.api.codes import OwnCode, ZohoCode
 from target_zoho_crm.api.errors import TransientError
 from target_zoho_crm.lines.line_reader import LineRows
 from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, Refusal, decimal_json, refusal_of
@@ -100,7 +100,7 @@ def _refusal(kind: ParentKind, text: Any, answer: NotOne) -> Refusal:
     if answer is NotOne.SEVERAL:
         return Refusal(ZohoCode.DUPLICATE_DATA, None, f"names {name}, which is there more than once; merge them")
     return Refusal(
-        ZohoCode.INVALID_DATA, None, f"names {name}, which does not exist; create it and `orders-sync retry` the order"
+        OwnCode.MISSING_PARENT, None, f"names {name}, which does not exist; create it and `orders-sync retry` the order"
     )
 
 

@@ -187,7 +187,7 @@ class LookupResolver:
             raise request_error(code, where=f"stream {self._policy.stream!r}, creation of {name}", field=outcome.field)
         cause = f"{code}{f' in field {outcome.field}' if outcome.field else ''}"
         message = f"{name} does not exist and was not created: {cause}"
-        return RecordError(ZohoCode.INVALID_DATA if outcome.family is Family.DATA else code, None, message)
+        return RecordError(OwnCode.MISSING_PARENT if outcome.family is Family.DATA else code, None, message)
 
     def _note_left_out(
         self, name: str, lookup: ParentLookup, keys: Mapping[str, str], taken_out: Collection[str]
@@ -211,7 +211,7 @@ def _answer(lookup: ParentLookup, value: str, found: Found | TransientError) -> 
         return RecordError(ZohoCode.DUPLICATE_DATA, None, f"{name} is there more than once; merge them")
     if lookup.on_missing is OnMissingParent.NULL:
         return None
-    return RecordError(ZohoCode.INVALID_DATA, None, missing_parent(name))
+    return RecordError(OwnCode.MISSING_PARENT, None, missing_parent(name))
 
 
 class _Named:

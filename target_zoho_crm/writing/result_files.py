@@ -236,7 +236,7 @@ class _MissingParents(NamedTuple):
     parents: Mapping[str, tuple[str, str]]
 
     def named(self, outcome: Outcome, row: list[str]) -> Outcome:
-        """The outcome with the names of missing parents, as far as the result repeats them."""
+        """The outcome with the names of missing parents, as far as the result repeats them; with our code for them."""
         if outcome.code != ZohoCode.INVALID_DATA or not self.parents:
             return outcome
         cells = dict(zip(self.repeated, row, strict=False))
@@ -245,7 +245,9 @@ class _MissingParents(NamedTuple):
             parent_name(module, find_by, cells[name]) if name in cells else f"the one of {module} (by {find_by})"
             for name, (module, find_by) in at_fault.items()
         ]
-        return structs.replace(outcome, message=message_of("; ".join(map(missing_parent, names))) or None)
+        alone = len(at_fault) == len((outcome.field or "").split(","))
+        code = OwnCode.MISSING_PARENT if alone else outcome.code
+        return structs.replace(outcome, code=code, message=message_of("; ".join(map(missing_parent, names))) or None)
 
 
 class _Columns(NamedTuple):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 from named_accounts import accounts_of, by, insert, put_accounts
 from pair_of_plugins import Shop
+
+from orders_sync.cli import main
 
 CHANNELS = ["upsert", "bulk_write"]
 ORDERS, ACCOUNTS, MOST_QUERIES = 10_000, 3_000, 60
@@ -46,9 +49,15 @@ def test_a_missing_account_refuses_the_order_by_its_name(shop: Shop, channel: st
     assert ended.code == 0, ended.err
     assert accounts_in_orders(shop) == {"A": ids["Here"], "B": ids["Here"], "D": None, "E": ids["O'Neil \\ Söhne"]}
     ack = shop.acks()["C"]
-    assert (ack.status, ack.family, ack.error_code, ack.error_field) == ("rejected", "data", "INVALID_DATA", "Account")
+    assert (ack.status, ack.family) == ("rejected", "data")
+    assert (ack.error_code, ack.error_field) == ("MISSING_PARENT", "Account")
     what_to_do = "create it and `orders-sync retry` the order, or see on_missing_parent"
     assert ack.error_message == f"Accounts 'Gone' (by Legacy_Id) does not exist; {what_to_do}"
+    (said,) = [line for line in ended.err.splitlines() if "in field Account" in line]
+    for text in (said, CliRunner().invoke(main, ["problems", "--ack-url", shop.ack_url]).output):
+        assert "Create it in the CRM, then `orders-sync retry` the order; or see `on_missing_parent`." in text
+        assert "Correct the order" not in text
+        assert "A value does not fit" not in text
     assert asked(shop, "coql") == (1 if channel == "upsert" else 0)
     assert ("; 1 more for looking parents up" in ended.err) == (channel == "upsert")
 
