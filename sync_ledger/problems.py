@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from sync_ledger.tables import AckStatus
+from sync_ledger.run_facts import comes_by_hand
+from sync_ledger.tables import AckStatus, LedgerTables
 
 REFUSED = (AckStatus.REJECTED.value, AckStatus.PARKED.value)
 
@@ -26,7 +27,10 @@ class ErrorMessage:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One cause, and its most frequent messages. `due` of the rejected orders are tried again by themselves."""
+    """One cause, and its most frequent messages. `due` of the rejected orders are tried again by themselves.
+
+    `by_hand`: they came from files, and no tap sends them.
+    """
 
     code: str | None
     field: str | None
@@ -36,6 +40,7 @@ class Problem:
     due: int
     sample_keys: Sequence[str]
     messages: Sequence[ErrorMessage]
+    by_hand: bool = False
 
     @property
     def orders(self) -> int:
@@ -43,8 +48,9 @@ class Problem:
         return self.rejected + self.parked
 
 
-def problems_of(connection: sa.Connection, table: sa.Table, stream: str, *, samples: int) -> list[Problem]:
+def problems_of(connection: sa.Connection, tables: LedgerTables, stream: str, *, samples: int) -> list[Problem]:
     """Group a stream's refused orders by code and field, the most frequent first, with `samples` keys each."""
+    table, by_hand = tables.ack, comes_by_hand(connection, tables.run, stream)
     cause = (table.c.error_code, table.c.error_field, table.c.family)
     refused = (table.c.stream == stream, table.c.status.in_(REFUSED))
     parked = sa.func.sum(sa.case((table.c.status == AckStatus.PARKED.value, 1), else_=0))
@@ -64,6 +70,8 @@ def problems_of(connection: sa.Connection, table: sa.Table, stream: str, *, samp
         most = connection.execute(texts.order_by(count.desc(), message).limit(MESSAGES_MOST)).all()
         messages = [ErrorMessage(text, times) for text, times in most]
         found.append(
-            Problem(code, field, family, orders - int(dismissed), int(dismissed), int(waiting), sample, messages)
+            Problem(
+                code, field, family, orders - int(dismissed), int(dismissed), int(waiting), sample, messages, by_hand
+            )
         )
     return found

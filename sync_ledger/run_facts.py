@@ -67,3 +67,11 @@ def was_of_all(run: sa.FromClause) -> sa.ColumnElement[bool]:
 def was_by_hand(run: sa.FromClause) -> sa.ColumnElement[bool]:
     """Whether a run was given orders that need not be in the table at all."""
     return sa.func.coalesce(run.c.in_part, 0) == InPart.BY_HAND.value
+
+
+def comes_by_hand(connection: sa.Connection, run: sa.Table, stream: str) -> bool:
+    """Whether each run of a stream was given orders by hand: no tap sends them, so only their file can come again."""
+    target_ran = sa.or_(run.c.settings_mark.is_not(None), run.c.read_count.is_not(None))  # not an undo, or `forget`
+    by_hand = sa.case((was_by_hand(run), 1), else_=0)
+    least = connection.execute(sa.select(sa.func.min(by_hand)).where(run.c.stream == stream, target_ran)).scalar()
+    return least == 1

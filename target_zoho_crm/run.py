@@ -175,6 +175,8 @@ class Run:
             log_credits(ledger)
         self._read_by[request.stream] = request.announced.ledger_id
         self._leases[request.stream] = lease
+        if request.announced.by_hand:
+            self._problems.note_by_hand(request.stream)
         if request.announced.read_after is not None:
             lease.refuse_outdated(request.announced.read_after)
         lease.start_heartbeat((lambda: self._progress.in_time(list(self._leases))) if first else None)

@@ -23,6 +23,7 @@ from sync_ledger.decisions import Choice
 from sync_ledger.ledger import Ledger
 from sync_ledger.made_again import keys_made_again
 from sync_ledger.problems import REFUSED
+from sync_ledger.run_facts import comes_by_hand
 from sync_processes.exit_codes import ExitCode
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -49,6 +50,8 @@ def retry(**options: Any) -> None:
     """Let the next run send refused or parked orders again, though they have not changed."""
 
     def act(connection: sa.Connection, ledger: Ledger, stream: str, choice: Choice) -> int:
+        if comes_by_hand(connection, ledger.tables.run, stream):
+            raise click.ClickException(push_again(stream))
         return decisions.retry(connection, ledger.tables.ack, stream, choice, ledger.now(connection))
 
     _decide(act, "retried", "are due; the next run sends them", **options)
@@ -87,6 +90,14 @@ def forget(ack_url: str | None, ack_schema: str | None, stream: str | None, *, y
         print_json({"stream": name, "forgotten": count})
         return
     say(f"Stream {name}: {count:,} acks are forgotten; the next run sends every order again.")
+
+
+def push_again(stream: str) -> str:
+    """How refused orders of a stream are sent again whose orders come by hand."""
+    return (
+        f"Stream {stream}: its orders came from files, and no tap sends them; correct the file and push it again: "
+        f"`orders-sync push FILE --stream {stream}`"
+    )
 
 
 def _decide(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
+from orders_sync.actions.order_commands import push_again
 from orders_sync.live_page import pages
 from orders_sync.reporting.history import read_story
 from orders_sync.reporting.report_facts import read_report
@@ -13,6 +14,7 @@ from sync_ledger import decisions
 from sync_ledger.decisions import Choice
 from sync_ledger.ledger import Ledger
 from sync_ledger.problems import problems_of
+from sync_ledger.run_facts import comes_by_hand
 
 KEYS_MOST = 20
 
@@ -58,7 +60,7 @@ class LiveLedger:
         streams = self._streams()
         with self._ledger.connect() as connection:
             found = {
-                stream: problems_of(connection, self._ledger.tables.ack, stream, samples=pages.KEYS_OF_A_PROBLEM)
+                stream: problems_of(connection, self._ledger.tables, stream, samples=pages.KEYS_OF_A_PROBLEM)
                 for stream in streams
             }
         return pages.problems(found, streams, asked.get("done", ""))
@@ -72,6 +74,10 @@ class LiveLedger:
         stream = self._stream(form)
         choice = Choice(keys=[form["key"]] if "key" in form else None, code=form.get("code"))
         ack = self._ledger.tables.ack
+
+        with self._ledger.connect() as connection:
+            if name == "retry" and comes_by_hand(connection, self._ledger.tables.run, stream):
+                return f"Nothing was done. {push_again(stream)}."
 
         def act(connection: sa.Connection) -> int:
             if name == "retry":

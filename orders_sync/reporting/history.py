@@ -15,6 +15,7 @@ from orders_sync.output import print_json, say
 from sync_ledger.history_reading import PastOutcome, story_of
 from sync_ledger.job_journal import SHORT_ID
 from sync_ledger.ledger import Ledger
+from sync_ledger.run_facts import comes_by_hand
 from sync_ledger.tables import AckStatus
 from sync_ledger.unconfirmed_inserts import unconfirmed_since
 from sync_processes.exit_codes import ExitCode
@@ -104,20 +105,35 @@ def _ack(connection: sa.Connection, ledger: Ledger, stream: str, key: str) -> An
 
 def _next(connection: sa.Connection, ledger: Ledger, stream: str, key: str, ack: Any) -> str:
     """What happens to an order by itself, and when."""
+    by_hand = comes_by_hand(connection, ledger.tables.run, stream)
     if ack is None:
-        return "the ledger does not know this order; `orders-sync plan` says whether the next run reads any"
+        plan = (
+            "no tap sends orders of this stream"
+            if by_hand
+            else "`orders-sync plan` says whether the next run reads any"
+        )
+        return f"the ledger does not know this order; {plan}"
     in_doubt = unconfirmed_since(connection, ledger.tables, stream, {key: ack.version}).get(key)
     doubt = f"; a write of it from {_time(in_doubt)} may land late, and is compared until it cannot" if in_doubt else ""
     if ack.status == AckStatus.SUBMITTED.value:
         return f"its job settles it: {ack.job_id[:SHORT_ID]} in `orders-sync jobs`{doubt}"
     if ack.status == AckStatus.HELD.value:
         return "it was undone, and is held until `orders-sync release`" + doubt
+    refused = ack.status in {AckStatus.REJECTED.value, AckStatus.PARKED.value}
+    if by_hand:
+        return _by_hand(refused=refused, due=ack.next_attempt_at is not None) + doubt
     if ack.next_attempt_at is not None:
         due = ack.next_attempt_at <= ledger.now(connection)
         when = "with the next run" if due else f"with the first run after {_time(ack.next_attempt_at)}"
         return f"it is sent {when}; tries so far: {ack.attempts}{doubt}"
-    refused = ack.status in {AckStatus.REJECTED.value, AckStatus.PARKED.value}
     return (_REFUSED if refused else _STEADY) + doubt
+
+
+def _by_hand(*, refused: bool, due: bool) -> str:
+    """What sends an order again that came from a file, and that no tap sends."""
+    if not refused:
+        return "nothing, until a file that has it is pushed"
+    return "nothing, until its file is " + ("pushed again" if due else "corrected and pushed again")
 
 
 def _line(outcome: PastOutcome, runs: Mapping[str, Any], jobs: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,7 +13,7 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from orders_sync.actions.order_commands import left_out_of
+from orders_sync.actions.order_commands import left_out_of, push_again
 from orders_sync.config_sources.configs import ConfigFiles, Named, open_target
 from orders_sync.output import print_json, say
 from sync_databases.displayed_text import displayed
@@ -21,8 +21,9 @@ from sync_ledger import decisions
 from sync_ledger.decisions import Choice
 from sync_ledger.ledger import Ledger
 from sync_ledger.problems import REFUSED
+from sync_ledger.run_facts import comes_by_hand
 from sync_processes.exit_codes import ExitCode
-from target_zoho_crm.api.codes import Family, Standing, advice
+from target_zoho_crm.api.codes import Family, Standing, advice, advice_by_hand
 from target_zoho_crm.api.errors import ConfigurationError
 from target_zoho_crm.mapping.picklists import unknown_values
 from target_zoho_crm.mapping.value_tables import read_table, write_table
@@ -51,8 +52,9 @@ def export_problems(ledger: Ledger, stream: str, path: Path) -> int:
         with path.open("w", encoding="utf-8-sig", newline="") as file, ledger.connect() as connection:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
+            advised = advice_by_hand if comes_by_hand(connection, ledger.tables.run, stream) else advice
             for row in connection.execution_options(yield_per=1_000).execute(query):
-                for line in _lines_of(row):
+                for line in _lines_of(row, advised):
                     writer.writerow([displayed(cell) for cell in line])
                     count += 1
     except OSError as error:
@@ -60,7 +62,7 @@ def export_problems(ledger: Ledger, stream: str, path: Path) -> int:
     return count
 
 
-def _lines_of(row: Any) -> Iterator[Sequence[str]]:
+def _lines_of(row: Any, advised: Callable[[str | None, Standing, Family | None], str]) -> Iterator[Sequence[str]]:
     cause = f"{row.error_code or ''}{f': {row.error_message}' if row.error_message else ''}"
     unknown = unknown_values(row.error_message)
     for each in unknown:
@@ -69,7 +71,7 @@ def _lines_of(row: Any) -> Iterator[Sequence[str]]:
     if not unknown:
         family = Family(row.family) if row.family else None
         standing = Standing.of(family, parked=row.status == "parked", due=row.next_attempt_at is not None)
-        yield row.record_key, row.error_field or "", "", cause, advice(row.error_code, standing, family), "", ""
+        yield row.record_key, row.error_field or "", "", cause, advised(row.error_code, standing, family), "", ""
 
 
 @dataclass(slots=True)
@@ -100,11 +102,13 @@ def import_decisions(ledger: Ledger, stream: str, path: Path, target_config: Nam
     keys = [*decided.retried, *decided.dismissed]
     left_out = left_out_of(ledger, stream, keys, REFUSED)
     ack = ledger.tables.ack
+    with ledger.connect() as connection:
+        by_hand = comes_by_hand(connection, ledger.tables.run, stream)
 
     def act(connection: sa.Connection) -> tuple[int, int]:
         retried = Choice(keys=[key for key in decided.retried if key not in left_out])
         dismissed = Choice(keys=[key for key in decided.dismissed if key not in left_out])
-        due = decisions.retry(connection, ack, stream, retried, ledger.now(connection))
+        due = 0 if by_hand else decisions.retry(connection, ack, stream, retried, ledger.now(connection))
         return due, decisions.dismiss(connection, ack, stream, dismissed)
 
     retried, dismissed = ledger.transact(act)
@@ -117,6 +121,8 @@ def import_decisions(ledger: Ledger, stream: str, path: Path, target_config: Nam
             f"Stream {stream}: {mapped:,} values are mapped, {retried:,} orders are due, {dismissed:,} are dismissed; "
             f"{decided.undecided:,} lines have no decision."
         )
+        if by_hand and decided.retried:
+            say(push_again(stream))
         for key, why in left_out.items():
             say(f"{key} is left as it is: {why}", err=True)
     if left_out:

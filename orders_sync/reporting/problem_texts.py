@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from sync_ledger.problems import Problem
-from target_zoho_crm.api.codes import Family, Standing, advice, find, place_of
+from target_zoho_crm.api.codes import Family, Standing, advice, advice_by_hand, find, place_of
 
 
 def problem_document(problem: Problem) -> dict[str, Any]:
@@ -32,7 +32,8 @@ def _meaning(problem: Problem) -> str:
 
 
 def _remedies(problem: Problem) -> dict[Standing, str]:
-    return {each: advice(problem.code, each, _family(problem)) for each in _standings(problem)}
+    advised = advice_by_hand if problem.by_hand else advice
+    return {each: advised(problem.code, each, _family(problem)) for each in _standings(problem)}
 
 
 def _standings(problem: Problem) -> Counter[Standing]:
@@ -53,6 +54,7 @@ def _family(problem: Problem) -> Family | None:
 
 def states(problem: Problem) -> str:
     """How its orders stand, in words."""
-    by_themselves = f", {problem.due:,} of them tried again by themselves" if problem.due else ""
+    due = problem.due and not problem.by_hand
+    by_themselves = f", {problem.due:,} of them tried again by themselves" if due else ""
     parked = f", {problem.parked:,} parked" if problem.parked else ""
     return f"{problem.rejected:,} rejected{by_themselves}{parked}"

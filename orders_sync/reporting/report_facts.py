@@ -121,7 +121,7 @@ def read_report(
         runs = _runs(connection, ledger.tables.run, streams, since, end)
         every = _runs(connection, ledger.tables.run, None, since - DAY, end)
         problems = {
-            stream: problems_of(connection, ledger.tables.ack, stream, samples=KEYS_OF_A_PROBLEM) for stream in streams
+            stream: problems_of(connection, ledger.tables, stream, samples=KEYS_OF_A_PROBLEM) for stream in streams
         }
         jobs = _jobs(connection, ledger.tables.job, streams, since, end)
     status = [replace(each, now=end) for each in read_status(ledger, streams, last_runs=0)]

@@ -121,7 +121,7 @@ def problems(
             import_decisions(ledger, name, decided, target_config, as_json=as_json)
             return
         with ledger.connect() as connection:
-            found = problems_of(connection, ledger.tables.ack, name, samples=samples)
+            found = problems_of(connection, ledger.tables, name, samples=samples)
             remade = made_again(connection, ledger.tables.ack, name)
     if as_json:
         again = [each._asdict() for each in remade]

@@ -66,6 +66,10 @@ USUAL = {
     Family.CONFIGURATION: REPORT,
 }
 """What to do where a code's own line does not say more."""
+_THEN_RETRY = ", then `orders-sync retry` the order"
+"""How a remedy goes on that changes the CRM and not the order."""
+PUSH_AGAIN = "Push the file again."
+_CORRECT_FILE = "Correct the file and push it again. If you corrected the CRM or the mapping instead, push it as it is."
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,22 @@ class Code:
         why = "The retries are used up" if standing is Standing.PARKED else "Somebody dismissed it"
         retry = f"`orders-sync retry KEY`{f' (or `--code {self.name}`)' if self.name else ''}"
         return f"{self.once_parked} {why}: it is tried again when it changes, or after {retry}.".strip()
+
+    def advice_by_hand(self, standing: Standing) -> str:
+        """The same for orders that came from a file: no run sends them again but a push, and each push does."""
+        gone = standing in (Standing.PARKED, Standing.DISMISSED)
+        remedy = self.once_parked if gone else self.remedy
+        if standing is Standing.RETRIED or not remedy:
+            return PUSH_AGAIN
+        if remedy.startswith("Nothing;"):
+            return f"{PUSH_AGAIN} {remedy.partition('. ')[2]}".strip()
+        if remedy == USUAL[Family.DATA]:
+            return _CORRECT_FILE
+        then_push = ", then push the file again"
+        if _THEN_RETRY in remedy:
+            return remedy.replace(_THEN_RETRY, then_push)
+        cause, by_itself, _ = remedy.partition("; the next run")
+        return f"{cause}{then_push}." if by_itself else f"{remedy} {PUSH_AGAIN}"
 
 
 class CodeRow(StrEnum):

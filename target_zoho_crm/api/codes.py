@@ -42,7 +42,7 @@ class OwnCode(CodeRow):
     # A record is refused.
     KEY_CONFLICT = (LedgerCode.KEY_CONFLICT.value, _D,
         "The order's record is another order's too, or Zoho found it by another field than the key, and overwrote it.",
-        "Correct the other unique field's value, or make that field not unique; then `orders-sync retry` the orders.")
+        "Correct the other unique field's value, or make that field not unique, then `orders-sync retry` the order.")
     NOT_IN_CRM = ("NOT_IN_CRM", _D, "The order is to be updated, and the CRM has no record of its key.",
         "Set `operation` to upsert, or create it.")
     TOTAL_DIFFERS = ("TOTAL_DIFFERS", _D, "The CRM computed another total of the order's lines than the order has.",
@@ -192,15 +192,16 @@ class ZohoCode(CodeRow):
     DEPENDENT_MISMATCH = "DEPENDENT_MISMATCH", _D, "Two dependent fields do not fit each other."
     MAPPING_MISMATCH = "MAPPING_MISMATCH", _D, "A value does not go with that of the field it depends on."
     NOT_APPROVED = ("NOT_APPROVED", _D, "The record waits for an approval in the CRM.",
-        "Approve it, then retry the order.")
+        "Approve it, then `orders-sync retry` the order.")
     RECORD_IN_BLUEPRINT = ("RECORD_IN_BLUEPRINT", _D, "The record is in a blueprint that forbids the change.",
-        "Finish the transition, then retry.")
-    BLOCKED_RECORD = "BLOCKED_RECORD", _D, "The record is blocked in the CRM.", "Unblock it, then retry the order."
+        "Finish the transition, then `orders-sync retry` the order.")
+    BLOCKED_RECORD = ("BLOCKED_RECORD", _D, "The record is blocked in the CRM.",
+        "Unblock it, then `orders-sync retry` the order.")
     CANNOT_PROCESS = ("CANNOT_PROCESS", _D, "Zoho could not process the record; a validation rule may be against it.",
         "Look at the module's rules.")
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED", _D, "The record has more entries than Zoho takes."
     NO_PERMISSION = ("NO_PERMISSION", _D, "The API user may not do this.",
-        "Give the user's profile the right, then retry the order.")
+        "Give the user's profile the right, then `orders-sync retry` the order.")
     SKIPPED = "SKIPPED", _D, "The bulk job skipped the row and gave no reason.", "Look at the record in the CRM."
     # It passes by itself.
     RECORD_LOCKED = "RECORD_LOCKED", _T, "Someone else is changing the record."
@@ -360,8 +361,17 @@ def place_of(code: str | None, family: Family | None) -> Place:
 
 def advice(code: str | None, standing: Standing, family: Family | None) -> str:
     """What to do about orders of this standing; `family` is that of their acks."""
+    return _known(code, standing, family).advice(standing)
+
+
+def advice_by_hand(code: str | None, standing: Standing, family: Family | None) -> str:
+    """The same for orders that came from a file and that no tap sends."""
+    return _known(code, standing, family).advice_by_hand(standing)
+
+
+def _known(code: str | None, standing: Standing, family: Family | None) -> Code:
     known = find(code, place_of(code, family))
-    return (known or Code("", family, "", USUAL[_T] if standing is Standing.DUE else LOOK)).advice(standing)
+    return known or Code("", family, "", USUAL[_T] if standing is Standing.DUE else LOOK)
 
 
 def family_of(code: str, http_status: int | None = None) -> Family:

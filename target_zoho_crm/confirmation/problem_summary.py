@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from sync_ledger.run_facts import RefusalCause
-from target_zoho_crm.api.codes import Family, Standing, advice, find, place_of
+from target_zoho_crm.api.codes import Family, Standing, advice, advice_by_hand, find, place_of
 from target_zoho_crm.confirmation.outcomes import Outcome, RecordError, Status
 
 SAMPLE_KEYS = 5
@@ -35,6 +35,12 @@ class Problems:
         """Start with none."""
         self._lock = threading.Lock()
         self._causes: dict[_Place, dict[str, Cause]] = {}
+        self._by_hand: set[str] = set()
+
+    def note_by_hand(self, stream: str) -> None:
+        """From now on this stream's orders are those of a file: what to do about them is another thing."""
+        with self._lock:
+            self._by_hand.add(stream)
 
     def note(self, stream: str, outcomes: Sequence[Outcome]) -> None:
         """Take in those outcomes that are refusals."""
@@ -69,8 +75,9 @@ class Problems:
     def lines(self) -> list[str]:
         """One line a cause, the most frequent first: how many, why, which, and what to do."""
         with self._lock:
-            every = [(*place, text, found) for place, texts in self._causes.items() for text, found in texts.items()]
-        return [_line(*each) for each in sorted(every, key=lambda each: -each[-1].count)]
+            every = [(place, text, found) for place, texts in self._causes.items() for text, found in texts.items()]
+            every.sort(key=lambda each: -each[-1].count)
+            return [_line(*each, by_hand=each[0][0] in self._by_hand) for each in every]
 
 
 def standing_of(outcome: Outcome) -> Standing:
@@ -79,9 +86,8 @@ def standing_of(outcome: Outcome) -> Standing:
     return Standing.of(outcome.family, parked=outcome.status is Status.PARKED, due=due)
 
 
-def _line(
-    stream: str, code: str, fields: str, standing: Standing, family: Family | None, text: str, found: Cause
-) -> str:
+def _line(place: _Place, text: str, found: Cause, *, by_hand: bool) -> str:
+    stream, code, fields, standing, family = place
     info = find(code, place_of(code, family))
     how_many = f"{found.count:,} order{'' if found.count == 1 else 's'}"
     where = f" in field {fields}" if fields else ""
@@ -89,5 +95,5 @@ def _line(
     why = f"{text}; " if text else ""
     meaning = f" {info.meaning}" if info and not text else ""
     parked = ", parked" if standing is Standing.PARKED else ""
-    remedy = advice(code, standing, family)
+    remedy = (advice_by_hand if by_hand else advice)(code, standing, family)
     return f"Stream {stream!r}, {how_many}{parked}: {why}{code}{where} (orders {keys}).{meaning} {remedy}"

@@ -100,7 +100,7 @@ def _refusal(kind: ParentKind, text: Any, answer: NotOne) -> Refusal:
     if answer is NotOne.SEVERAL:
         return Refusal(ZohoCode.DUPLICATE_DATA, None, f"names {name}, which is there more than once; merge them")
     return Refusal(
-        OwnCode.MISSING_PARENT, None, f"names {name}, which does not exist; create it and `orders-sync retry` the order"
+        OwnCode.MISSING_PARENT, None, f"names {name}, which does not exist; create it and send the order again"
     )
 
 

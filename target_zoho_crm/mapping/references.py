@@ -124,7 +124,7 @@ def parent_name(module: str, find_by: str, value: str) -> str:
 
 def missing_parent(name: str) -> str:
     """Why an order is refused whose parent is not there."""
-    return f"{name} does not exist; create it and `orders-sync retry` the order, or see on_missing_parent"
+    return f"{name} does not exist; create it and send the order again, or see on_missing_parent"
 
 
 def quoted(value: str) -> str:

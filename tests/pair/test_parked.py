@@ -74,13 +74,15 @@ def test_a_dismissed_order_is_said_to_be_dismissed(shop: Shop) -> None:
     shop.emulator.admin.add_fault(kind="record_error", code="NOT_APPROVED", keys=["SO-1", "SO-2"])
     assert shop.run().summary["rejected"] == 2
     (problem,) = problems(shop)
-    assert list(problem["remedies"].values()) == ["Approve it, then retry the order."]
+    assert list(problem["remedies"].values()) == ["Approve it, then `orders-sync retry` the order."]
     operator(shop, "dismiss", "SO-1")
     operator(shop, "retry", "SO-2")
     (problem,) = problems(shop)
     assert problem["remedies"].keys() == {"retried", "dismissed"}
     assert "the next run sends it" in problem["remedies"]["retried"]
-    assert problem["remedies"]["dismissed"].startswith("Approve it, then retry the order. Somebody dismissed it")
+    assert problem["remedies"]["dismissed"].startswith(
+        "Approve it, then `orders-sync retry` the order. Somebody dismissed it"
+    )
     assert "used up" not in problem["remedies"]["dismissed"]
 
 

@@ -51,7 +51,7 @@ def test_a_missing_account_refuses_the_order_by_its_name(shop: Shop, channel: st
     ack = shop.acks()["C"]
     assert (ack.status, ack.family) == ("rejected", "data")
     assert (ack.error_code, ack.error_field) == ("MISSING_PARENT", "Account")
-    what_to_do = "create it and `orders-sync retry` the order, or see on_missing_parent"
+    what_to_do = "create it and send the order again, or see on_missing_parent"
     assert ack.error_message == f"Accounts 'Gone' (by Legacy_Id) does not exist; {what_to_do}"
     (said,) = [line for line in ended.err.splitlines() if "in field Account" in line]
     for text in (said, CliRunner().invoke(main, ["problems", "--ack-url", shop.ack_url]).output):

@@ -15,7 +15,7 @@ import sync_ledger
 import target_zoho_crm
 from sync_ledger.codes import LedgerCode
 from target_zoho_crm.api.code_kinds import Family, Place, Standing
-from target_zoho_crm.api.codes import CODES, OwnCode, ZohoCode, advice, find, http_code, place_of
+from target_zoho_crm.api.codes import CODES, OwnCode, ZohoCode, advice, advice_by_hand, find, http_code, place_of
 from target_zoho_crm.api.errors import ZohoError, request_error
 
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -117,6 +117,16 @@ def test_what_is_parked_is_never_said_to_be_tried_again_by_itself(code: OwnCode 
     assert "used up" in advice(code, Standing.PARKED, Family.TRANSIENT)
 
 
+@pytest.mark.parametrize("code", [*OwnCode, *ZohoCode])
+def test_orders_of_a_file_are_never_said_to_be_sent_by_a_run(code: OwnCode | ZohoCode) -> None:
+    for standing in Standing:
+        text = advice_by_hand(code, standing, code.code.family)
+        assert "push" in text.lower()
+        assert "orders-sync retry" not in text
+        assert "the change sends" not in text
+        assert "tried again" not in text
+
+
 def test_a_code_is_a_plain_text_wherever_it_goes() -> None:
     code = OwnCode.BAD_ANSWER
     assert (f"{code}", "%s" % code, str(code), json.dumps(code)) == (*["BAD_ANSWER"] * 3, '"BAD_ANSWER"')  # noqa: UP031
@@ -157,7 +167,7 @@ def test_a_refusal_of_a_call_is_explained_as_one_of_a_call() -> None:
     error = request_error(ZohoCode.NO_PERMISSION, where="POST /crm/v8/Orders/upsert", said="no rights", http_status=403)
     assert 'Zoho says "no rights"' in str(error)
     assert "profile" in str(error)
-    assert "retry the order" not in str(error)
+    assert "retry" not in str(error)
     assert "proxy" in (find(http_code(407)) or OwnCode.HTTP.code).meaning
 
 
