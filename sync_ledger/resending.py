@@ -14,7 +14,7 @@ from sync_databases.database_clock import database_now
 from sync_ledger.codes import LedgerCode
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import AckStatus, LedgerTables
-from sync_ledger.written_mappings import is_older
+from sync_ledger.written_mappings import WrittenMapping, is_older
 
 ROWS_AT_A_TIME = 10_000
 """Made due in one transaction, so that no run waits long for its acks."""
@@ -32,6 +32,8 @@ class SyncedOrders:
     since: datetime | None = None
     older_than_mapping: bool = False
     """Those that lack a field which is mapped now."""
+    mapped_now: WrittenMapping | None = None
+    """What is mapped now, where that is not what the last run wrote by."""
 
 
 def count_synced(ledger: Ledger, stream: str, chosen: SyncedOrders) -> int:
@@ -97,7 +99,7 @@ def _conditions(
     if chosen.since is not None:
         which.append(ack.c.acked_at >= chosen.since)
     if chosen.older_than_mapping:
-        which.append(is_older(connection, tables, stream))
+        which.append(is_older(connection, tables, stream, chosen.mapped_now))
     if chosen.keys is None:
         yield which
         return

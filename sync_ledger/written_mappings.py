@@ -121,9 +121,11 @@ def older_orders(
     return [each for each in found if each.orders]
 
 
-def is_older(connection: sa.Connection, tables: LedgerTables, stream: str) -> sa.ColumnElement[bool]:
-    """The condition of acks whose orders lack a field that the last run's mapping has."""
-    return _number(tables.ack).in_(list(_lacking(connection, tables, stream, None)))
+def is_older(
+    connection: sa.Connection, tables: LedgerTables, stream: str, mapped_now: WrittenMapping | None = None
+) -> sa.ColumnElement[bool]:
+    """The condition of acks whose orders lack a field that is mapped, as `older_orders` counts them."""
+    return _number(tables.ack).in_(list(_lacking(connection, tables, stream, mapped_now)))
 
 
 def _number(ack: sa.Table) -> sa.ColumnElement[Any]:

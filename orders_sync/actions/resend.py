@@ -8,11 +8,13 @@ from datetime import datetime, timezone
 import click
 
 from orders_sync.actions.order_commands import left_out_of
+from orders_sync.checks.current_mapping import mapped_now
+from orders_sync.config_sources.configs import ConfigFiles, Named
 from orders_sync.config_sources.ledgers import (
     existing_ledger,
     json_option,
     keys_argument,
-    ledger_options,
+    ledger_and_config_options,
     run_named,
     stream_option,
     the_stream,
@@ -53,7 +55,7 @@ class TimeOption(click.ParamType[datetime]):
 @click.option("--all", "everything", is_flag=True, help="All orders.")
 @click.option("--dry-run", is_flag=True, help="Only say how many, and what it costs.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@ledger_options
+@ledger_and_config_options
 @stream_option
 @json_option
 def resend(
@@ -63,6 +65,8 @@ def resend(
     ack_url: str | None,
     ack_schema: str | None,
     stream: str | None,
+    tap_config: Named,
+    target_config: Named,
     *,
     older_than_mapping: bool,
     everything: bool,
@@ -75,11 +79,17 @@ def resend(
         raise click.UsageError("name the orders: by KEYs, --run ID, --since TIME, --older-than-mapping or --all")
     with existing_ledger(ack_url, ack_schema) as ledger:
         name = the_stream(ledger, stream)
+        now = mapped_now(ConfigFiles(tap_config, target_config), name) if older_than_mapping else None
+        if isinstance(now, str):
+            say(
+                f"{now}: a field counts once the pair has run with it (or give --tap-config, --target-config)", err=True
+            )
         chosen = SyncedOrders(
             keys=keys or None,
             run_id=None if run is None else run_named(ledger, run, name).run_id,
             since=since,
             older_than_mapping=older_than_mapping,
+            mapped_now=None if isinstance(now, str) else now,
         )
         left_out = left_out_of(ledger, name, keys, {AckStatus.SYNCED.value})
         count = count_synced(ledger, name, chosen)

@@ -19,6 +19,7 @@ from sync_ledger.run_facts import comes_by_hand
 from sync_ledger.tables import AckStatus
 from sync_ledger.unconfirmed_inserts import unconfirmed_since
 from sync_processes.exit_codes import ExitCode
+from target_zoho_crm.api.codes import Family
 
 _STEADY = "nothing, until it changes in the orders' table"
 _REFUSED = "nothing, until it changes in the orders' table or `orders-sync retry` makes it due"
@@ -151,6 +152,8 @@ def _line(outcome: PastOutcome, runs: Mapping[str, Any], jobs: Mapping[str, Any]
         parts.append(f"job {job.zoho_job_id or job.job_id[:SHORT_ID]} of {job.row_count:,} orders")
     elif outcome.channel:
         parts.append(f"call {outcome.settlement}")
+    elif outcome.status == AckStatus.REJECTED.value and outcome.family == Family.DATA.value:
+        parts.append("refused before a call")
     run = runs.get(outcome.run_id)
     ended = f", {run.how_ended}" if run is not None and run.how_ended else ""
     group = f", group {run.run_group}" if run is not None and run.run_group else ""

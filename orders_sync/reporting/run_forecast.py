@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from orders_sync.checks.crm_checks import open_client
+from orders_sync.checks.current_mapping import compile_now
 from orders_sync.checks.set_up_checks import set_up_differences
 from orders_sync.reporting.open_jobs import read_open_jobs
 from orders_sync.reporting.unsynced_count import NotCounted, backlog_of
@@ -27,12 +27,10 @@ from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError
 from target_zoho_crm.api.costs import CALL_RECORDS
 from target_zoho_crm.api.limits import CreditMeter
-from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.lines.line_settings import WriteTo
-from target_zoho_crm.mapping.user_directory import UserDirectory
 from target_zoho_crm.settings import Settings, StreamSettings
-from target_zoho_crm.stream_mapping import only_by_calls, stream_mapping, written_mapping
+from target_zoho_crm.stream_mapping import only_by_calls, written_mapping
 from target_zoho_crm.writing.routing import LineCounts, Plan, Routing, plan, possible_channel
 
 GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
@@ -169,17 +167,8 @@ def _possible_channel(
     tap: TapLegacyOrders, settings: Settings, stream: StreamSettings, channel: Channel, why: list[str]
 ) -> tuple[Channel, int, WrittenMapping]:
     """The channel that the module's fields leave, what it costs to read them, and which ones are written."""
-    entry = tap.catalog_dict["streams"][0]
     credits_ = CreditMeter()
-    with open_client(settings, credits_) as client:
-        mapping = stream_mapping(
-            settings,
-            stream,
-            entry["schema"]["properties"],
-            entry["key_properties"],
-            fields_of=lambda module: ModuleFields.fetch(client, module),
-            users=UserDirectory(client).users,
-        )
+    mapping = compile_now(tap, settings, stream, credits_)
     reasons = only_by_calls(mapping, None, stream.writes.operation)
     possible = possible_channel(channel, tap.stream_name, reasons)
     if possible is not channel:

@@ -73,7 +73,7 @@ class Refusals:
                     status=status,
                     acked_at=now,
                     zoho_id=outcome.zoho_id,  # known where just the order's lines were refused
-                    channel=channel.value if channel else None,
+                    channel=channel.value if channel and not outcome.causes else None,  # nothing was sent of ours
                     family=outcome.family.value if outcome.family else None,
                     error_code=outcome.code,
                     error_field=outcome.field,

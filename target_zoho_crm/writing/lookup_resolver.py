@@ -102,7 +102,7 @@ class LookupResolver:
             if key not in refusals
         ]
         if outcomes:
-            self._recorder.record(batch.pending, outcomes, channel)
+            self._recorder.record(batch.pending, outcomes, None)
         for error, keys in result.waiting.items():
             self._recorder.leave_unsynced(batch.only(keys), error)
         taken_out = {outcome.key for outcome in outcomes}.union(*result.waiting.values())

@@ -74,6 +74,9 @@ def test_an_orders_story_has_its_first_write_its_change_and_its_refusal(any_shop
     assert "until it changes" in story(shop, "SO-0")["next"]
     told = operate(shop, "history", "SO-5")
     assert "rejected" in told
+    last = told.splitlines()[2]
+    assert "; refused before a call; run" in last
+    assert "; call " not in last
     assert 'INVALID_DATA in field Status: Status "Shiped" is not in the picklist' in told
     assert "does not know this order" in operate(shop, "history", "SO-none", code=1)
 

@@ -87,6 +87,24 @@ def test_a_column_and_its_field_of_mid_life_are_seen_told_and_resent_for_the_cre
     assert "0 orders are due" in command(loaded, "resend", "--older-than-mapping", "--yes")
 
 
+def test_the_price_of_a_new_field_is_known_before_a_run_has_written_by_it(any_shop: Shop) -> None:
+    shop = any_shop
+    shop.insert(KEYS)
+    shop.run()
+    add_gift(shop)
+    tap, target = shop.configs()
+    files = ("--tap-config", str(tap), "--target-config", str(target))
+    assert BEFORE_GIFT in command(shop, "plan")
+    dry = command(shop, "resend", "--older-than-mapping", "--dry-run", *files)
+    assert "12 synced orders, for about 2 credits" in dry
+    without = command(shop, "resend", "--older-than-mapping", "--dry-run")
+    assert "a field counts once the pair has run with it" in without
+    assert "12 orders are due" in command(shop, "resend", "--older-than-mapping", "--yes", *files)
+    assert shop.run().summary["synced"] == 12
+    assert gifts(shop) == dict.fromkeys(KEYS, "ribbon")
+    assert "0 synced orders" in command(shop, "resend", "--older-than-mapping", "--dry-run", *files)
+
+
 def test_a_new_content_that_is_noted_without_a_call_is_no_write(shop: Shop) -> None:
     """Each order is compared, its ack gets the content with the new column, and the CRM lacks it all the same."""
     shop.tap_config["change_detection"] = "content"

@@ -1,0 +1,73 @@
+"""The mapping that a run which began now would write by: the settings', with the module's fields of now."""
+
+from __future__ import annotations
+
+import click
+
+from orders_sync.checks.crm_checks import open_client
+from orders_sync.checks.findings import EXPECTED, error_message
+from orders_sync.config_sources.configs import (
+    TAP_PREFIX,
+    TAP_VARIABLES,
+    TARGET_PREFIX,
+    TARGET_VARIABLES,
+    ConfigFiles,
+    of_environment,
+    open_tap,
+    open_target,
+)
+from orders_sync.config_sources.project import surroundings
+from sync_ledger.written_mappings import WrittenMapping
+from tap_legacy_orders.tap import TapLegacyOrders
+from target_zoho_crm.api.limits import CreditMeter
+from target_zoho_crm.api.metadata import ModuleFields
+from target_zoho_crm.mapping.field_mapping import FieldMapping
+from target_zoho_crm.mapping.user_directory import UserDirectory
+from target_zoho_crm.settings import Settings, StreamSettings
+from target_zoho_crm.stream_mapping import stream_mapping, written_mapping
+
+
+def compile_now(
+    tap: TapLegacyOrders, settings: Settings, stream: StreamSettings, credits_: CreditMeter
+) -> FieldMapping:
+    """Compile the mapping of the tap's orders, without their lines; asks the CRM for the module's fields.
+
+    Raises:
+        ConfigurationError, ZohoError: the settings do not fit the CRM, or it cannot be asked.
+    """
+    entry = tap.catalog_dict["streams"][0]
+    with open_client(settings, credits_) as client:
+        return stream_mapping(
+            settings,
+            stream,
+            entry["schema"]["properties"],
+            entry["key_properties"],
+            fields_of=lambda module: ModuleFields.fetch(client, module),
+            users=UserDirectory(client).users,
+        )
+
+
+def mapped_now(files: ConfigFiles, stream: str) -> WrittenMapping | str:
+    """What orders of a stream would be written to; or, in words, why that is not known here.
+
+    Raises:
+        ClickException: there are settings, and they or the CRM are not in order.
+    """
+    if not _has_settings(files):
+        return "no settings of tap and target are here"
+    try:
+        tap, settings = open_tap(files), Settings.read(open_target(files).config)
+        if tap.stream_name != stream:
+            return f"the settings here are those of stream {tap.stream_name}"
+        return written_mapping(compile_now(tap, settings, settings.stream(stream), CreditMeter()), None)
+    except EXPECTED as error:
+        raise click.ClickException(error_message(error)) from error
+
+
+def _has_settings(files: ConfigFiles) -> bool:
+    project = surroundings().project
+    if project is not None:
+        return (files.tap is not None or project.has_taps) and (files.target is not None or project.has_targets)
+    return (files.tap is not None or "sqlalchemy_url" in of_environment(TAP_PREFIX, TAP_VARIABLES)) and (
+        files.target is not None or "refresh_token" in of_environment(TARGET_PREFIX, TARGET_VARIABLES)
+    )
