@@ -33,7 +33,10 @@ class Scope(StrEnum):
 
 
 def try_scopes(client: ZohoClient, module: str) -> dict[str, Scope]:
-    """Try each scope of `SCOPES_NEEDED` in turn. Costs about 5 credits."""
+    """Try each scope of `SCOPES_NEEDED` in turn.
+
+    Costs about 5 credits, and 500 more if Zoho counts the job that it refuses, which its documents do not say.
+    """
     return {name: _worst(_try(call, client, module) for call in _TRIES[name]) for name in SCOPES_NEEDED}
 
 

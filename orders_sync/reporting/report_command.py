@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -61,7 +62,13 @@ def report(
         print_json(found.document())
         return
     try:
-        out.write_text(page(found), encoding="utf-8")
+        _write(out, page(found))
     except OSError as error:
         raise click.ClickException(f"{out} cannot be written: {error.strerror}; name another file by --out") from error
     say(f"{out}: {len(found.runs):,} runs from {found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the page, which names orders: a new file is readable by its owner only."""
+    with open(path, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(text)

@@ -45,7 +45,8 @@ def _sections(report: Report) -> Iterator[str]:
         "Records by outcome", f"{_legend(styles)}{plot}<p class='note'>By the day (UTC) on which their run began.</p>"
     )
     yield section(
-        "Orders that are not in the CRM, by cause", "".join(map(_problems, report.streams, report.problems.values()))
+        "Orders whose newest version is not in the CRM, by cause",
+        "".join(map(_problems, report.streams, report.problems.values())),
     )
     yield section("Credits of the last 24 hours", _credits(report, scale))
     yield section("Freshness", _freshness(report, scale))
@@ -56,7 +57,7 @@ def _figures(report: Report) -> str:
     oldest = [each.oldest_waiting_at for each in report.streams if each.oldest_waiting_at is not None]
     last = [each.last_finished_at for each in report.streams if each.last_finished_at is not None]
     figures = (
-        ("in the CRM", f"{sum(each.acks[AckStatus.SYNCED.value] for each in report.streams):,}"),
+        ("up to date in the CRM", f"{sum(each.acks[AckStatus.SYNCED.value] for each in report.streams):,}"),
         ("refused", f"{sum(each.refused for each in report.streams):,}"),
         ("waiting", f"{sum(each.orders for each in report.waiting):,}"),
         ("the oldest waits for", short(report.until - min(oldest)) if oldest else "none waits"),

@@ -117,6 +117,17 @@ def test_the_figures_are_those_of_the_ledger(ledger: Ledger) -> None:
     assert min(point["value"] for point in found["freshness"]["orders"]) == 7200 + 90
 
 
+def test_a_new_page_is_readable_by_its_owner_only_and_calls_no_older_version_missing(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    fill_week(ledger)
+    path = tmp_path / "page.html"
+    html = drawn(ledger, path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "<span>up to date in the CRM</span>" in html
+    assert "Orders whose newest version is not in the CRM" in html
+
+
 def test_days_end_where_it_is_asked(ledger: Ledger) -> None:
     fill_week(ledger)
     found = document(ledger, "--days", "1", "--until", "2026-03-04")
