@@ -123,11 +123,11 @@ def _with_lengths(tap: TapLegacyOrders, there: _There, planned: Callable[[Mappin
     unlimited = [each.source for each in (*first.needed, *first.offered) if _is_unlimited(each)]
     if not unlimited:
         return first
-    length = value_sql_for(tap.engine.dialect).length
-    columns: list[sa.ColumnClause[Any]] = [sa.column(each) for each in unlimited]
-    query = sa.select(*(sa.func.max(length(each)) for each in columns)).select_from(there.table)
+    database = value_sql_for(tap.engine.dialect)
+    columns = [each for each in there.source.columns if each.name in unlimited]
+    lengths = [database.length(database.text(each, sa.column(each.name))) for each in columns]
     with reading(tap.engine) as connection:
-        row = connection.execute(query).one()
+        row = connection.execute(sa.select(*map(sa.func.max, lengths)).select_from(there.table)).one()
     return planned({each.name: int(longest or 0) for each, longest in zip(columns, row, strict=True)})
 
 

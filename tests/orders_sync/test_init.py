@@ -239,3 +239,27 @@ def test_lines_that_the_target_does_not_write_are_named(with_lines: ShopWithLine
     del with_lines.target_config["lines"]
     result = orders_sync(with_lines, "init", "--dry-run")
     assert "The lines of table order_lines are not written: `lines` of the target is not set." in result.output
+
+
+ODD_COLUMNS = {
+    "postgresql": "a int4range DEFAULT '[1,9)', b tstzrange DEFAULT '(,2026-01-01)', c interval DEFAULT '1 day',"
+    " d inet DEFAULT '10.0.0.1', e macaddr DEFAULT '08:00:2b:01:02:03', f point DEFAULT '(1,2)', g box DEFAULT"
+    " '((1,2),(3,4))', h xml DEFAULT '<a/>', i pg_lsn DEFAULT '0/1', j int[] DEFAULT '{1,2}', k jsonb DEFAULT '{}',"
+    " l bit(3) DEFAULT '101', m tsvector DEFAULT 'a b', n bytea DEFAULT '\\xff', o money DEFAULT '1.5'",
+    "mysql": "a POINT, b BIT(3) DEFAULT b'101', c YEAR DEFAULT 2026, d SET('x', 'y') DEFAULT 'x', e JSON DEFAULT '{}',"
+    " f INET6 DEFAULT '::1', g UUID DEFAULT '123e4567-e89b-12d3-a456-426655440000', h BLOB, i TIME DEFAULT '-01:00:00'",
+    "sqlite": "a, b DEFAULT 1, c BLOB DEFAULT x'ff', d JSON DEFAULT '{}', e INTERVAL DEFAULT 'P1D'",
+}
+
+
+def test_a_table_with_columns_of_every_odd_type_can_be_looked_at(shop: Shop) -> None:
+    odd = ODD_COLUMNS[shop.engine.dialect.name]
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"CREATE TABLE odd (id VARCHAR(20) PRIMARY KEY, updated_at TIMESTAMP DEFAULT '2026-01-01 08:00:00', {odd})"
+        )
+        connection.exec_driver_sql("INSERT INTO odd (id) VALUES ('A')")
+    shop.tap_config["orders_table"] = "odd"
+    for options in (["--dry-run"], ["--dry-run", "--all-columns"]):
+        result = orders_sync(shop, "init", *options)
+        assert result.exit_code == 0, result.output

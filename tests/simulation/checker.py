@@ -133,11 +133,13 @@ class Checker:
                 seen[key] = max(had)
         ids = {key: record for key, _, record in self._zoho.records()}
         owners = {record: key for key, record in ids.items()}
+        in_jobs = {ack["record_key"] for ack in acks if ack["status"] == "submitted"}
         for ack in acks:
             theirs = ack["zoho_id"] in self._people.touched
-            # Where jobs match by another unique field, one that lands late takes another order's record: that is seen
-            # when its own order is looked at, so that it is judged at the end.
-            theirs |= self._people.plan.jobs_match_all and owners.get(ack["zoho_id"]) in self._zoho.in_doubt
+            # Where jobs match by another unique field, one that lands takes another order's record: that is seen when
+            # its result is read, or its own order is looked at, so that it is judged at the end.
+            not_seen = owners.get(ack["zoho_id"]) in self._zoho.in_doubt | in_jobs
+            theirs |= self._people.plan.jobs_match_all and not_seen
             if ack["status"] == "synced" and ids.get(ack["record_key"]) != ack["zoho_id"] and not theirs:
                 self.fail(f"order {ack['record_key']} is called synced under an id that the CRM does not know")
 
