@@ -5,6 +5,8 @@ Keys, versions, names and messages come from orders, databases and servers; no c
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Collection
 from typing import Any
 
 import click
@@ -14,6 +16,22 @@ from rich.table import Table
 from rich.text import Text
 
 from sync_databases.displayed_text import displayed, displayed_json
+
+_UNFOLDED = 1_000_000
+"""Characters of a line where nobody looks at it in a terminal: a file, or another program, gets each row whole."""
+
+
+def open_console() -> Console:
+    """Standard output, for tables: only a terminal folds them, at its width."""
+    return Console(width=None if sys.stdout.isatty() else _UNFOLDED)
+
+
+def new_table(*headings: str, right: Collection[str] = ()) -> Table:
+    """A table without lines; the columns `right` hold numbers. What a terminal is too narrow for is folded, not cut."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for each in headings:
+        table.add_column(each, overflow="fold", justify="right" if each in right else "left")
+    return table
 
 
 def say(text: str, *, err: bool = False, colour: str | None = None) -> None:

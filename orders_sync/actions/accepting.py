@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from orders_sync.checks.crm_checks import open_client
 from orders_sync.checks.findings import EXPECTED, error_message
@@ -20,7 +18,7 @@ from orders_sync.config_sources.ledgers import (
     stream_option,
     the_stream,
 )
-from orders_sync.output import line, print_json, row, say
+from orders_sync.output import line, new_table, open_console, print_json, row, say
 from sync_ledger.audited_acks import AuditedAcks
 from sync_ledger.first_contact import FieldKind, FoundDifference, accept_kinds, differences_of
 from sync_ledger.ledger import Ledger
@@ -139,19 +137,18 @@ def _show(
     if not found:
         say(f"Stream {stream}: its first orders hold what was sent; there is nothing to accept.")
         return
-    console, table = Console(), Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in ("Field", "Difference", "Order", "Sent", "Held", "Why that may be", "Accepted"):
-        table.add_column(head, overflow="fold")
+    out = open_console()
+    table = new_table("Field", "Difference", "Order", "Sent", "Held", "Why that may be", "Accepted")
     for each in found:
         shown = values.get((each.field, each.kind))
         sent, held = ("?", "?") if shown is None else (_cell(shown.sent), _cell(shown.held))
         accepted = "no" if each.accepted_at is None else f"{each.accepted_at:%Y-%m-%d}"
         row(table, each.field, each.kind, each.keys[0] if each.keys else "", sent, held, _why(each), accepted)
-    console.print(table)
+    out.print(table)
     if why_not is not None:
-        line(console, f"The values cannot be read now: {why_not}")
+        line(out, f"The values cannot be read now: {why_not}")
     if any(each.accepted_at is None for each in found):
-        line(console, "What is right as it is: `orders-sync accept --field FIELD`, or `--all`.")
+        line(out, "What is right as it is: `orders-sync accept --field FIELD`, or `--all`.")
 
 
 def _cell(value: Any) -> str:

@@ -7,8 +7,6 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from orders_sync.checks.crm_checks import open_client
 from orders_sync.checks.findings import EXPECTED, error_message
@@ -16,7 +14,7 @@ from orders_sync.comparison.written_orders import WrittenOrders
 from orders_sync.config_sources.configs import ConfigFiles, Named, open_tap, open_target
 from orders_sync.config_sources.ledgers import json_option
 from orders_sync.config_sources.plugin_options import tap_config_option, target_config_option
-from orders_sync.output import print_json, row, say
+from orders_sync.output import new_table, open_console, print_json, row, say
 from sync_ledger.ledger import Ledger
 from sync_processes.exit_codes import ExitCode
 from tap_legacy_orders.every_order import EveryOrder
@@ -46,14 +44,12 @@ def try_order(key: str, tap_config: Named, target_config: Named, *, as_json: boo
     if as_json:
         print_json({"key": key, **tried})
     else:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for name in ("Field", "By a call (JSON)", "By a job (cell)"):
-            table.add_column(name, overflow="fold")
+        table = new_table("Field", "By a call (JSON)", "By a job (cell)")
         for name in dict.fromkeys([*tried["call"], *tried["job"]]):
             in_call = msgspec.json.encode(tried["call"][name]).decode() if name in tried["call"] else "not written"
             row(table, name, in_call, tried["job"].get(name, "by calls alone"))
         if tried["call"]:
-            Console().print(table)
+            open_console().print(table)
         for each in tried["refused"]:
             say(f"refused: {each['code']} in field {each['field']}: {each['message']}", colour="red")
     if tried["refused"]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import click
-from rich.console import Console
 
 from orders_sync.actions.resend import TimeOption
 from orders_sync.audit.auditing import Audit, Price, Result, Scope
@@ -27,7 +26,7 @@ from orders_sync.config_sources.configs import ConfigFiles, Named, open_tap, ope
 from orders_sync.config_sources.database_urls import place_of
 from orders_sync.config_sources.ledgers import json_option
 from orders_sync.config_sources.plugin_options import tap_config_option, target_config_option
-from orders_sync.output import print_json, say
+from orders_sync.output import open_console, print_json, say
 from sync_ledger.ledger import Ledger
 from sync_processes.exit_codes import ExitCode
 from tap_legacy_orders.every_order import EveryOrder
@@ -232,7 +231,7 @@ def _show(
         }
         print_json(document)
         return
-    display(Console(), tap.stream_name, module, asked.scope, result, samples, written.not_compared, spent, receipt)
+    display(open_console(), tap.stream_name, module, asked.scope, result, samples, written.not_compared, spent, receipt)
     if repaired is not None:
         would = "would be repaired or accepted" if asked.dry_run else "meant"
         say(f"{sum(repairer.meant.values()):,} findings {would}; " + _done(repairer))

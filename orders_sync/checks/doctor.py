@@ -15,7 +15,7 @@ from orders_sync.checks.set_up_checks import check_set_up, check_written_orders
 from orders_sync.checks.settings_view import FoundSettings, display_settings, find_settings
 from orders_sync.config_sources.configs import ConfigFiles, Named
 from orders_sync.config_sources.plugin_options import tap_config_option, target_config_option
-from orders_sync.output import line, print_json
+from orders_sync.output import line, open_console, print_json
 from sync_databases.displayed_text import displayed
 from sync_processes.exit_codes import ExitCode
 
@@ -42,7 +42,7 @@ def doctor(tap_config: Named, target_config: Named, *, settings_only: bool, as_j
         document = {"ok": findings.ok, "findings": findings.all}
         print_json(document)
     else:
-        display(Console(), findings)
+        display(open_console(), findings)
     if not findings.ok:
         raise SystemExit(ExitCode.FAILED)
 
@@ -51,7 +51,7 @@ def _settings(found: FoundSettings, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        display_settings(Console(), found)
+        display_settings(open_console(), found)
     if found.missing:
         raise SystemExit(ExitCode.FAILED)
 

@@ -8,14 +8,13 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from orders_sync.checks.findings import EXPECTED, error_message
 from orders_sync.config_sources.configs import TAP, TARGET, ConfigFiles, Given, given_to_tap, given_to_target
 from orders_sync.config_sources.project import surroundings
-from orders_sync.output import line, row
+from orders_sync.output import line, new_table, row
 from sync_databases.engines import find_engine
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.target import TargetZohoCRM
@@ -97,9 +96,7 @@ def display_settings(console: Console, found: FoundSettings) -> None:
         if plugin in found.missing:
             line(console, f"{plugin}: {found.missing[plugin]}", style="red")
             continue
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for heading in (plugin, "Value", "From"):
-            table.add_column(heading, overflow="fold")
+        table = new_table(plugin, "Value", "From")
         for each in found.settings:
             if each.plugin == plugin:
                 row(table, each.name, each.value, each.found)

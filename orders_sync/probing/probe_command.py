@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from orders_sync.checks.findings import EXPECTED, error_message
 from orders_sync.config_sources.configs import ConfigFiles, Named, open_target
 from orders_sync.config_sources.plugin_options import FILE, target_config_option
-from orders_sync.output import row, say
+from orders_sync.output import new_table, open_console, row, say
 from orders_sync.probing.all_questions import QUESTIONS, calls_of, chosen
 from orders_sync.probing.bench import Bench
 from orders_sync.probing.clean_up import clean_up
@@ -119,10 +117,10 @@ def _foretell(
     module: str, questions: Sequence[Question], calls: Sequence[Calls], most: int, budget: int | None
 ) -> None:
     """Say which calls are to be made, and what they cost."""
-    table = Table("calls", "credits at most", box=None)
+    table = new_table("calls", "credits at most")
     for each in calls:
         row(table, each.what, f"{each.credits:,}")
-    Console().print(table)
+    open_console().print(table)
     within = f", within a budget of {budget:,}" if budget is not None and budget < most else ""
     say(f"{len(questions)} questions in module {module}: at most {most:,} API credits{within}.")
 

@@ -31,8 +31,8 @@ from target_zoho_crm.api.errors import ConfigurationError, ZohoError
 @click.option("--delimiter", help="Of CSV; else the one of , ; tab | that the first line has most of.")
 @click.option("--encoding", help="Of CSV; else UTF-8, or what a byte order mark says.")
 @click.option("--sheet", help="Of an xlsx file that has several.")
-@click.option("--wait", is_flag=True, help="Print what became of each record, and end 1 unless all are in the CRM.")
-@click.option("--csv", "as_csv", is_flag=True, help="With --wait: comma-separated values, for a sheet.")
+@click.option("--wait", is_flag=True, help="Print what became of each record.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print that as comma-separated values, in the files' order.")
 @click.option("--background", is_flag=True, help="Print the transaction's id at once, and go on without a terminal.")
 @click.option("--callback", "url", metavar="URL", help="Post the outcome there, signed by ORDERS_SYNC_PUSH_SECRET.")
 @click.option("--again", is_flag=True, help="Send also what an earlier push of the same records has written.")
@@ -57,7 +57,10 @@ def push(
     again: bool,
     as_json: bool,
 ) -> None:
-    """Write orders from files (CSV, JSON array, JSON lines, xlsx) into the CRM, by the target's own settings."""
+    """Write orders from files (CSV, JSON array, JSON lines, xlsx) into the CRM, by the target's own settings.
+
+    Ends 0 if all records are in the CRM, else 1 or what the run ended with.
+    """
     if as_csv and as_json:
         raise click.UsageError("--json or --csv, not both")
     if background and (wait or as_csv or as_json):

@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from orders_sync.config_sources.ledgers import existing_ledger, json_option, ledger_options
-from orders_sync.output import print_json, row, say
+from orders_sync.output import new_table, open_console, print_json, row, say
 from orders_sync.reporting.health import short
 from orders_sync.reporting.open_jobs import read_open_jobs
 from sync_ledger.given_up_jobs import NoSuchJobError, give_up
@@ -38,13 +36,11 @@ def jobs(abandon: str | None, ack_url: str | None, ack_schema: str | None, *, as
     if not found:
         say("No job is open.")
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("Id", "Stream", "Zoho's id", "Step", "Rows", "Age", "Settled by"):
-        table.add_column(heading, justify="right" if heading in {"Rows", "Age"} else "left")
+    table = new_table("Id", "Stream", "Zoho's id", "Step", "Rows", "Age", "Settled by", right=("Rows", "Age"))
     for job in found:
         own, step = job.job_id[:SHORT_ID], job.step.replace("_", " ")
         row(table, own, job.stream, job.zoho_job_id or "", step, f"{job.rows:,}", short(job.age), job.keeper)
-    Console().print(table)
+    open_console().print(table)
 
 
 def _abandon(ledger: Ledger, job_id: str, *, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from orders_sync.checks.findings import EXPECTED, error_message
 from orders_sync.config_sources.configs import ConfigFiles, Named, open_tap, open_target
 from orders_sync.config_sources.ledgers import json_option, ledger_url
 from orders_sync.config_sources.plugin_options import tap_config_option, target_config_option, within_option
-from orders_sync.output import heading, print_json, say
+from orders_sync.output import heading, open_console, print_json, say
 from orders_sync.output import line as print_line
 from orders_sync.reporting.plan_diff import display_differences, find_differences
 from orders_sync.reporting.plan_saving import ledger_of, save_current_plan
@@ -68,7 +68,7 @@ def plan(
                 if as_json:
                     print_json({"ledger": ledger_url(ledger), **head, **found.document()})
                 else:
-                    display_differences(Console(), found)
+                    display_differences(open_console(), found)
                     _say_saved(saved)
                 return
             forecast = forecast_run(tap, settings, ledger, within, offline=offline)
@@ -80,7 +80,7 @@ def plan(
         document["backlog"] |= {"next_run": forecast.backlog.next_run, "unsynced": forecast.backlog.unsynced}
         print_json({"ledger": where, **head, **document})
     else:
-        display(Console(), forecast)
+        display(open_console(), forecast)
         _say_saved(saved)
 
 

@@ -16,7 +16,7 @@ from orders_sync.checks.crm_checks import open_client
 from orders_sync.comparison.crm_records import CrmRecords, Record, look_credits
 from orders_sync.comparison.samples import sample_of
 from orders_sync.comparison.written_orders import WrittenOrders
-from orders_sync.output import heading, row, say
+from orders_sync.output import heading, new_table, row, say
 from orders_sync.output import line as print_line
 from sync_databases.chunks import chunks_of
 from sync_ledger.ledger import Ledger
@@ -186,10 +186,8 @@ def display_differences(console: Console, found: Differences) -> None:
 
 
 def _fields(found: Differences) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("  Field")
-    for change in Change:
-        table.add_column(change.value.capitalize(), justify="right")
+    changes = [change.value.capitalize() for change in Change]
+    table = new_table("  Field", *changes, right=changes)
     for name, counts in sorted(found.fields.items(), key=lambda item: -item[1].total()):
         row(table, f"  {name}", *(f"{counts[change.value]:,}" for change in Change))
     return table

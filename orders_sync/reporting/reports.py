@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from orders_sync.config_sources.configs import ConfigFiles, Named
 from orders_sync.config_sources.ledgers import (
@@ -21,7 +20,7 @@ from orders_sync.config_sources.ledgers import (
     the_stream,
 )
 from orders_sync.config_sources.plugin_options import FILE, Age, within_option
-from orders_sync.output import line, print_json, say
+from orders_sync.output import line, open_console, print_json, say
 from orders_sync.reporting.health import complaints
 from orders_sync.reporting.problem_files import export_problems, import_decisions
 from orders_sync.reporting.problem_texts import advice_lines, problem_document, states
@@ -79,9 +78,9 @@ def status(
         documents = [each.document() for each in streams]
         print_json({"ledger": where, "healthy": not wrong, "complaints": wrong, "streams": documents})
     else:
-        console = Console()
-        line(console, f"Ledger: {where}")
-        display_status(console, streams)
+        out = open_console()
+        line(out, f"Ledger: {where}")
+        display_status(out, streams)
         for complaint in wrong:
             say(complaint, colour="red")
     if wrong:

@@ -13,12 +13,10 @@ from typing import Any
 import click
 import msgspec
 import sqlalchemy as sa
-from rich.console import Console
-from rich.table import Table
 
 from orders_sync.config_sources.ledgers import existing_ledger, json_option, ledger_options, run_named
+from orders_sync.output import new_table, open_console, say
 from orders_sync.output import row as add_row
-from orders_sync.output import say
 from orders_sync.reporting.push_log import is_transaction, log_of
 from sync_databases.displayed_text import displayed, displayed_json
 from sync_ledger.history_reading import PastOutcome, outcomes_of_run
@@ -54,7 +52,10 @@ class Result(msgspec.Struct, frozen=True):
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values, for a sheet.")
 def results(run: str, ack_url: str | None, ack_schema: str | None, *, as_json: bool, as_csv: bool) -> None:
-    """Display what became of each order in one run (its id, or how that begins), a push, or a group of runs."""
+    """Display what became of each order in one run (its id, or how that begins), a push, or a group of runs.
+
+    In the order in which they were settled, which is not that of a pushed file: `push --csv` has that.
+    """
     if as_json and as_csv:
         raise click.UsageError("--json or --csv, not both")
     with existing_ledger(ack_url, ack_schema) as ledger:
@@ -160,17 +161,15 @@ def _print_table(of: dict[str, Any], found: Iterator[Result]) -> None:
     for run in of.get("runs", ()):
         credits_ = "unknown" if run["credits"] is None else f"{run['credits']:,}"
         say(f"Run {run['run']} of stream {run['stream']}: {run['how_ended'] or 'live'}, credits: {credits_}")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     names = ("key", "outcome", "code", "field", "message", "record_id")
-    for name in names:
-        table.add_column(name.replace("_", " ").capitalize(), overflow="fold")
+    table = new_table(*(name.replace("_", " ").capitalize() for name in names))
     first = next(found, None)
     if first is None:
         say("The history has no order of it.")
         return
     for each in chain([first], islice(found, DISPLAYED_MOST - 1)):
         add_row(table, *(str(getattr(each, name) or "") for name in names))
-    Console().print(table)
+    open_console().print(table)
     more = sum(1 for _ in found)
     if more:
         say(f"... and {more:,} more; --csv and --json have all of them.")

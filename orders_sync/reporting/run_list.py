@@ -9,11 +9,9 @@ from typing import Any
 
 import click
 import sqlalchemy as sa
-from rich.console import Console
-from rich.table import Table
 
 from orders_sync.config_sources.ledgers import existing_ledger, json_option, ledger_options, stream_option
-from orders_sync.output import print_json, row, say
+from orders_sync.output import new_table, open_console, print_json, row, say
 from orders_sync.reporting.results import run_document, runs_of_group
 from sync_ledger.ledger import Ledger
 from sync_ledger.runs import sign_of
@@ -95,20 +93,17 @@ def _display(found: Sequence[sa.Row[Any]], ends: Mapping[str, str], sums: dict[s
         say("No run.")
         return
     names = [name for name in RUN_COUNTS if sums["counts"][name]]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in ("Began (UTC)", "Run", "Stream", "Partition", "Ended"):
-        table.add_column(head)
-    for head in (*(name.capitalize() for name in names), "Credits"):
-        table.add_column(head, justify="right")
+    counted = [*(name.capitalize() for name in names), "Credits"]
+    table = new_table("Began (UTC)", "Run", "Stream", "Partition", "Ended", *counted, right=counted)
     for each in found:
         counts = (f"{getattr(each, f'{name}_count') or 0:,}" for name in names)
         what = (_time(each.started_at), each.run_id[:8], each.stream, each.partition_name, ends[each.run_id])
         row(table, *what, *counts, f"{each.credits or 0:,}")
-    Console().print(table)
+    open_console().print(table)
     ended = ", ".join(f"{count:,} {how}" for how, count in sums["how_ended"].items())
-    counted = ", ".join(f"{sums['counts'][name]:,} {name}" for name in names) or "nothing read"
+    summed = ", ".join(f"{sums['counts'][name]:,} {name}" for name in names) or "nothing read"
     took = "" if sums["seconds"] is None else f" in {sums['seconds']:,.0f} s"
-    say(f"{sums['runs']:,} runs ({ended}){took}: {counted}; {sums['credits']:,} credits")
+    say(f"{sums['runs']:,} runs ({ended}){took}: {summed}; {sums['credits']:,} credits")
 
 
 def _time(at: datetime) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from rich.console import Console
 from rich.table import Table
 
-from orders_sync.output import heading, line, row
+from orders_sync.output import heading, line, new_table, row
 from orders_sync.reporting.health import short
 from orders_sync.reporting.status import PastRun, StreamStatus
 from orders_sync.reporting.unsynced_count import NotCounted
@@ -124,14 +124,9 @@ def display_backlog(console: Console, backlog: Backlog | NotCounted) -> None:
 
 def _runs_table(runs: Sequence[PastRun]) -> Table:
     names = [name for name in RUN_COUNTS if name in ALWAYS_DISPLAYED or any(run.counts[name] for run in runs)]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("Run began (UTC)")
-    table.add_column("Ended")
     split = any(run.partition != WHOLE.name for run in runs)
-    if split:
-        table.add_column("Partition")
-    for name in ("Seconds", *(name.capitalize() for name in names), "Credits"):
-        table.add_column(name, justify="right")
+    counted = ["Seconds", *(name.capitalize() for name in names), "Credits"]
+    table = new_table("Run began (UTC)", "Ended", *(["Partition"] if split else []), *counted, right=counted)
     for run in runs:
         row(
             table,

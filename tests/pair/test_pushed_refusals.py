@@ -37,6 +37,10 @@ def test_refused_orders_of_files_are_advised_to_be_pushed_again(shop: Shop, tmp_
     file.write_text(json.dumps([made(1), made(7, status="Shiped")]))
     ended = push(shop, file, "--stream", "by-hand", "--wait")
     assert ended.code == 1
+    text = 'Status "Shiped" is not in the picklist (did you mean "Shipped"?)'
+    assert [text in line for line in ended.out.splitlines()] == [False, False, True, False]  # a line each, whole
+    assert shop.crm()["F-1"]["id"] in ended.out
+    assert push(shop, file, "--stream", "by-hand").code == 1  # without `--wait` too
     assert "Correct the file and push it again." in ended.err
     assert "the change sends it" not in ended.err
     assert "Correct the file and push it again." in said("problems")
