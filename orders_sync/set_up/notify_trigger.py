@@ -15,6 +15,7 @@ from sync_databases.engines import engine_of
 from tap_legacy_orders.connections import reading
 from tap_legacy_orders.named_tables import reflect
 from tap_legacy_orders.notifying import notify_statements
+from tap_legacy_orders.poll_wakeup import channel_of
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError, cause_of
 
@@ -45,8 +46,14 @@ class Trigger:
             engine.dispose()
 
 
-def trigger_of(tap: TapLegacyOrders) -> Trigger:
-    """Display the statements and get ready to run them.
+_IS_THERE = sa.text(
+    "SELECT 1 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE t.tgname = :trigger AND t.tgenabled <> 'D' AND c.relname = :table AND n.nspname = :schema"
+)
+
+
+def trigger_of(tap: TapLegacyOrders) -> Trigger | None:
+    """Display the statements and get ready to run them; None where the trigger is there.
 
     Raises:
         TapConfigError: the orders are not in a table of PostgreSQL.
@@ -62,6 +69,11 @@ def trigger_of(tap: TapLegacyOrders) -> Trigger:
                 f"{setting}: {table.name} is a view, which has no trigger of this kind; name by `notify_table` the "
                 "table whose changes it shows"
             )
+        schema = table.schema or inspector.default_schema_name
+        named = {"trigger": channel_of(table.name), "table": table.name, "schema": schema}
+        if connection.execute(_IS_THERE, named).first() is not None:
+            say(f"Table {table.name}: the trigger {named['trigger']} is there.")
+            return None
     statements = notify_statements(table.name, table.schema)
     say(f"Table {table.name}: this trigger is to be made:")
     for statement in statements:

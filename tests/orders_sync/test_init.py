@@ -157,6 +157,16 @@ def test_the_trigger_for_follow_mode_is_displayed_made_and_made_again(shop: Shop
     for _ in range(2):
         assert orders_sync(shop, "init", "--notify", "--yes").exit_code == 0
         assert triggers(shop) == 1
+    again = orders_sync(shop, "init", "--notify", "--dry-run").output
+    assert "Table orders: the trigger orders_sync_orders is there." in again
+    assert "to be made" not in again
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE orders DISABLE TRIGGER orders_sync_orders")
+    assert "this trigger is to be made" in orders_sync(shop, "init", "--notify", "--dry-run").output
+    with shop.engine.begin() as connection:  # docs/troubleshooting.md, "Removing it"
+        connection.exec_driver_sql("DROP TRIGGER orders_sync_orders ON orders")
+        connection.exec_driver_sql("DROP FUNCTION orders_sync_orders()")
+    assert orders_sync(shop, "init", "--notify", "--yes").exit_code == 0
     with shop.engine.connect() as connection:
         raw: Any = connection.connection.dbapi_connection
         raw.autocommit = True
