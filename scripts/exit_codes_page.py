@@ -29,8 +29,9 @@ DETAILS = """
 
 TAIL = """
 A target in follow mode ends 0 on SIGTERM, once it has settled what it has read. `meltano run` ends 1 whenever one of
-the two does not end 0; the codes stand in its log. `orders-sync status --max-age 15m` and `orders-sync doctor` are made
-for a monitoring that goes by the code.
+the two does not end 0. Its log does not have their codes: *Loader failed* or *Extractor failed* says which one it was,
+and the last `error` lines of that program say why. For the target's own code use a [pipe](running.md#without-meltano).
+`orders-sync status --max-age 15m` and `orders-sync doctor` are made for a monitoring that goes by the code.
 """
 
 

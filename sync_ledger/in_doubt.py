@@ -60,12 +60,14 @@ class OrderInDoubt:
 class InDoubt:
     """Writes of runs that are over, or have left them, that may have landed or may land late, and their orders.
 
-    `due`: orders that nothing can land over any more, and that the next run compares with the CRM.
+    `due`: orders that nothing can land over any more, and that the next run compares with the CRM. `until`: when the
+    last of the writes is looked at for the last time, naive UTC; None without any.
     """
 
     writes: int = 0
     orders: int = 0
     due: int = 0
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ def count_in_doubt(connection: sa.Connection, tables: LedgerTables, stream: str)
     writes = in_doubt(connection, tables, stream, WHOLE)
     due = sa.select(sa.func.count()).where(*_is_in_doubt(tables.ack, stream))
     orders = sum(len(write.manifest) for write in writes)
-    return InDoubt(len(writes), orders, int(connection.execute(due).scalar_one()))
+    until = max((_looks(write)[-1] for write in writes), default=None)
+    return InDoubt(len(writes), orders, int(connection.execute(due).scalar_one()), until)
 
 
 def note_different(

@@ -213,7 +213,11 @@ def _addresses(target: TargetZohoCRM) -> tuple[str, Settings]:
 def _token(settings: Settings) -> tuple[str, bool]:
     url = settings.endpoints.accounts_url
     pause = TOKEN_RENEWAL_OF_CHECKS.first_pause
-    TokenSource(settings.credentials, url, session=lambda: Session(url), first_pause=pause).token()
+    source = TokenSource(settings.credentials, url, session=lambda: Session(url), first_pause=pause)
+    cached = source.is_cached()
+    source.token()
+    if cached:
+        return "an access token is there; Zoho is asked for client secret and refresh token when it ends", True
     return "Zoho takes client and refresh token", True
 
 

@@ -14,6 +14,7 @@ from orders_sync.checks.set_up_checks import set_up_differences
 from orders_sync.reporting.open_jobs import read_open_jobs
 from orders_sync.reporting.unsynced_count import NotCounted, backlog_of
 from sync_ledger.credit_usage import credits_of_a_day
+from sync_ledger.first_contact import is_awaited
 from sync_ledger.first_load import first_load_is_over
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
@@ -31,6 +32,7 @@ from target_zoho_crm.batch import Channel
 from target_zoho_crm.lines.line_settings import WriteTo
 from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.stream_mapping import only_by_calls, written_mapping
+from target_zoho_crm.stream_policy import ContactMode
 from target_zoho_crm.writing.routing import LineCounts, Plan, Routing, plan, possible_channel
 
 GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
@@ -102,6 +104,8 @@ def forecast_run(
     orders = backlog.next_run + known.given_back
     routes = _routes(orders, known, channel, settings, lines, reading_credits)
     why += _older(ledger, tap.stream_name, mapped)
+    if orders and settings.first_contact is not ContactMode.OFF and is_awaited(ledger, tap.stream_name):
+        why.append("not reckoned: about 5 credits of the first contact, whose ten orders go by calls and are read back")
     if settings.skip_unchanged:
         why.append("`skip_unchanged`: orders that hold what was last written cost nothing")
     if tap.find_deleted:

@@ -49,8 +49,9 @@ def display_stream(console: Console, status: StreamStatus) -> None:
         console.print(f"  the oldest order in a job or due again: {age} since its ack", highlight=False)
     doubt = status.in_doubt
     if doubt.writes or doubt.due:
+        until = "" if doubt.until is None else f" until {doubt.until:%Y-%m-%d %H:%M} UTC"
         console.print(
-            f"  in doubt: {doubt.orders:,} orders of {doubt.writes:,} writes that may land late, "
+            f"  in doubt: {doubt.orders:,} orders of {doubt.writes:,} writes that may land late{until}, "
             f"{doubt.due:,} more to be compared with the CRM by the next run",
             highlight=False,
         )

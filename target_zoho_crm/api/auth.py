@@ -107,6 +107,10 @@ class TokenSource:
         """
         return self._patiently(stale=None)
 
+    def is_cached(self) -> bool:
+        """Whether a living token is in the cache: then Zoho is not asked whether client and refresh token are right."""
+        return self._good(self._cache.read(AccessToken), None)
+
     def renew(self, stale: str) -> AccessToken:
         """Another token than `stale`, which Zoho refused: somebody's newer one, else a fresh one. Raises as `token`."""
         return self._patiently(stale=stale)

@@ -57,7 +57,7 @@ def test_a_new_user_types_secret_and_code_and_the_doctor_is_content(
         assert f"{scope}: granted" in result.output
     assert "Org: Emulator Shop" in result.output
     examined = CliRunner().invoke(main, ["doctor"])  # only the file holds how to reach Zoho
-    assert "Token: Zoho takes client and refresh token" in examined.output
+    assert "Token: an access token is there; Zoho is asked for client secret" in examined.output
 
 
 def test_other_lines_of_the_file_stay_and_a_second_login_replaces_the_token(

@@ -59,6 +59,23 @@ def test_a_plan_comes_true_and_says_why(shop: Shop) -> None:
     assert assert_comes_true(shop)["orders"] == 0
 
 
+def test_it_says_what_a_first_contact_costs_until_there_was_one(shop: Shop) -> None:
+    def says_so() -> bool:
+        return "about 5 credits of the first contact" in ask(shop, "--offline").output
+
+    assert not says_so()  # no order, no contact
+    shop.insert(f"SO-{number}" for number in range(12))
+    shop.target_config = {"first_contact": "off"}
+    assert not says_so()
+    shop.target_config = {"first_contact": "careful"}
+    assert says_so()
+    shop.target_config = {"first_contact": "off"}
+    assert shop.run().code == 0
+    shop.change(["SO-1"])
+    shop.target_config = {"first_contact": "careful"}
+    assert not says_so()
+
+
 def test_it_changes_nothing(shop: Shop) -> None:
     shop.insert(["A-1"])
     before = written(shop)
