@@ -13,11 +13,10 @@ HEAD = """\
 
 Each setting can stand in a plugin's config file, in `meltano.yml`, or in the environment: `TAP_LEGACY_ORDERS_` or
 `TARGET_ZOHO_CRM_` and the setting's name in capitals. The kinds are Meltano's: a `decimal` may be a fraction, such as
-`0.5` seconds; `array` and `object` are JSON in the environment. `key_column` and `replication_key`, which
-Meltano calls strings, take a list too: in the environment as JSON (`'["shop_no", "order_no"]'`). Meltano shows no value of
-a setting that is *sensitive*; such values belong in the environment, not in `meltano.yml`. A `decimal` belongs in
-`meltano.yml`: Meltano 4.4 ends with `Object of type Decimal is not JSON serializable` where it comes from the environment
-or `.env`.
+`0.5` seconds; `array` and `object` are JSON in the environment. `key_column` and `replication_key`, which Meltano calls
+strings, take a list too: in the environment as JSON (`'["shop_no", "order_no"]'`). Meltano shows no value of a setting
+that is *sensitive*; such values belong in the environment, not in `meltano.yml`. A `decimal` belongs in `meltano.yml`:
+Meltano 4.4 ends with `Object of type Decimal is not JSON serializable` where it comes from the environment or `.env`.
 """
 
 
