@@ -104,7 +104,7 @@ def _display(work: _Work, plans: Sequence[ModulePlan], *, all_columns: bool) -> 
         before, after = work.upgrade
         say(
             f"Ledger at {where}: it is of version {before}, and is to become version {after}, which earlier programs "
-            "refuse; a copy of its tables is the only way back (docs/troubleshooting.md#upgrading)."
+            "refuse; a copy of its tables is the only way back (docs/upgrading.md#upgrading)."
         )
     elif work.tables:
         say(f"Ledger at {where}: the tables {', '.join(work.tables)} are to be made.")

@@ -163,7 +163,7 @@ def test_the_trigger_for_follow_mode_is_displayed_made_and_made_again(shop: Shop
     with shop.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE orders DISABLE TRIGGER orders_sync_orders")
     assert "this trigger is to be made" in orders_sync(shop, "init", "--notify", "--dry-run").output
-    with shop.engine.begin() as connection:  # docs/troubleshooting.md, "Removing it"
+    with shop.engine.begin() as connection:  # docs/upgrading.md, "Removing it"
         connection.exec_driver_sql("DROP TRIGGER orders_sync_orders ON orders")
         connection.exec_driver_sql("DROP FUNCTION orders_sync_orders()")
     assert orders_sync(shop, "init", "--notify", "--yes").exit_code == 0
