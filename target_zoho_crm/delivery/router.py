@@ -13,10 +13,12 @@ from target_zoho_crm.api.errors import QuotaError
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.batch import Batch, Channel
 from target_zoho_crm.confirmation.field_marks import FieldMarks
+from target_zoho_crm.confirmation.outcomes import own_refusals
 from target_zoho_crm.confirmation.recorder import Recorder
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.lines.line_mapping import CompiledLines
 from target_zoho_crm.links.job_eligibility import LinkedRecords, for_job
+from target_zoho_crm.mapping.conversion import Conversion, Form
 from target_zoho_crm.writing.lookup_resolver import LookupResolver
 from target_zoho_crm.writing.routing import LineCounts, LinkCounts, Plan, Routing, plan
 from target_zoho_crm.writing.values_before import ValuesBefore
@@ -100,6 +102,8 @@ class Router:
             batch = self._send_known(batch)
         if channel is not Channel.UPSERT and batch.mapping.second_step:
             channel, batch = self._send_ineligible(channel, batch)
+        if not self.goes_by_jobs(len(batch.entries)) or channel is Channel.UPSERT:
+            batch = self._without_refused(batch)
         if not batch.entries:
             return
         by_calls = channel is Channel.UPSERT
@@ -126,6 +130,20 @@ class Router:
         if start < len(items):
             part = replace(batch, entries=dict(items[start:]))
             self._writers.upserts.start(self._resolved(part, Channel.UPSERT))
+
+    def _without_refused(self, batch: Batch) -> Batch:
+        """Refuse orders of one call that it cannot take, before their price is said; of more calls each does so itself.
+
+        With parents all that is wrong with an order is named together, once these are looked up.
+        """
+        mapping = batch.mapping
+        if len(batch.entries) > CALL_RECORDS or any(column.parent is not None for column in mapping.columns):
+            return batch
+        rows = [entry.values for entry in batch.entries.values()]
+        refused = Conversion(mapping, Form.JSON).convert(list(batch.entries), rows).refusals
+        if refused:
+            self._recorder.record(batch.pending, own_refusals(batch, refused), None)
+        return batch.without(refused)
 
     def _start_job(self, batch: Batch) -> None:
         """Send orders by a job; by calls where the org, or the user's profile, may not use bulk write."""

@@ -31,6 +31,18 @@ EXPECTED = {
 }
 
 
+def test_the_price_of_a_call_leaves_out_orders_that_are_refused_before_it(shop: Shop) -> None:
+    shop.insert(["PICK-1", "PICK-2"], status="Shiped")
+    alone = shop.run()
+    assert alone.summary["rejected"] == 2
+    assert "upsert call(s)" not in alone.err
+    shop.insert(["PICK-3"], status="Shiped")
+    shop.insert(["SO-1"])
+    both = shop.run()
+    assert (both.summary["rejected"], both.summary["synced"]) == (1, 1)
+    assert "1 records: 1 in 1 upsert call(s) = 1 credits" in both.err
+
+
 @pytest.mark.parametrize("checked_by", ["us", "zoho"])
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_good_orders_go_and_each_bad_one_is_named(bad_shop: Shop, channel: str, checked_by: str) -> None:

@@ -75,7 +75,7 @@ def test_an_order_with_a_link_that_leads_nowhere_goes_by_a_call_and_is_refused_w
     assert sales.statuses() == {
         "A": ("rejected", "INVALID_DATA", "upsert"),
         "B": ("synced", None, "bulk_write"),
-        "C": ("rejected", "INVALID_DATA", "upsert"),
+        "C": ("rejected", "INVALID_DATA", None),
     }
     assert sales.links() == {"B": [a]}
     assert "2 orders go by calls, since no job can write them" in log
