@@ -69,6 +69,9 @@ def test_an_index_tells_which_flags_are_unset(shop: Shop) -> None:
     rows = [{"i": number, "u": shop.moment(number)} for number in range(4000)]
     shop.sql("INSERT INTO orders (id, name, updated_at, synced) VALUES (:i, 'n', :u, 1)", *rows)
     _flag(shop, "id IN (7, 3000)", "0")
+    teach_fingerprints(shop.engine)
+    teach_texts(shop.engine)
+    shop.engine.dispose()
     table = _table(shop)
     database = value_sql_for(shop.engine.dialect)
     assert table.flag is not None
@@ -80,9 +83,6 @@ def test_an_index_tells_which_flags_are_unset(shop: Shop) -> None:
     page = queries.range_page(None, str(shop.moment(9999)), None, 25_000, LONG_AGO)
     sql = str(page.compile(shop.engine, compile_kwargs={"literal_binds": True}))
     explain = "EXPLAIN QUERY PLAN " if shop.engine.dialect.name == "sqlite" else "EXPLAIN "
-    teach_fingerprints(shop.engine)
-    teach_texts(shop.engine)
-    shop.engine.dispose()
     with shop.engine.connect() as connection:
         plan = str(connection.exec_driver_sql(explain + sql.replace("%%", "%")).all())
     assert "orders_unsynced" in plan, plan
