@@ -138,7 +138,7 @@ def test_an_unknown_product_refuses_its_order_alone_and_is_named(shop: ShopWithL
     ended = shop.run()
     assert (ended.summary["synced"], ended.summary["rejected"]) == (2, 1), ended.err
     ack = shop.acks()["SO-1"]
-    assert (ack.status, ack.error_code, ack.error_field) == ("rejected", "INVALID_DATA", "Product_Name")
+    assert (ack.status, ack.error_code, ack.error_field) == ("rejected", "MISSING_PARENT", "Product_Name")
     assert "Products 'NOPE' (by Product_Code)" in ack.error_message
     assert "SO-1" not in shop.crm()
 
