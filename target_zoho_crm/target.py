@@ -86,6 +86,7 @@ class TargetZohoCRM(Target):
         self.max_parallelism = 1  # sinks share the run's threads; the SDK's own would only fight for them
         self._run: Run | None = None
         self._follows = False
+        self._early_states: list[Mapping[str, Any]] = []
         self._batch_files: BatchFiles | None = None
         self._end_of_input = EndOfInput()
         self._replication_keys: dict[str, str] = {}
@@ -168,7 +169,8 @@ class TargetZohoCRM(Target):
             self._replication_keys[stream] = bookmarks[0]
         self._plain_sinks.clear()
         announced = _announced(message_dict["schema"])
-        self._follows |= announced.follows  # before the run begins, by its first sink
+        self._follows |= announced.follows  # before the run begins, which goes by it
+        self._let_early_states_in()
         super()._process_schema_message(message_dict)
         self._end_of_input.begin(stream, announced)
         own = {KEY_PROPERTY, VERSION_PROPERTY} & message_dict["schema"]["properties"].keys()
@@ -227,7 +229,14 @@ class TargetZohoCRM(Target):
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         """Hold the state until all that was read before it is settled."""
         self._assert_line_requires(message_dict, requires={"value"})
-        self.run.state_gate.hold(self._end_of_input.read(message_dict["value"]))
+        self._early_states.append(self._end_of_input.read(message_dict["value"]))
+        if self._run is not None:  # else the SCHEMA that follows says how the run goes
+            self._let_early_states_in()
+
+    def _let_early_states_in(self) -> None:
+        states, self._early_states = self._early_states, []
+        for state in states:
+            self.run.state_gate.hold(state)
 
     def _write_state_message(self, state: Mapping[str, Any]) -> None:
         """Write one state line; threads that settle records call this too.
@@ -249,6 +258,7 @@ class TargetZohoCRM(Target):
     def process_endofpipe(self) -> None:
         """Send what is buffered, wait for its outcomes, and sum up."""
         super().process_endofpipe()
+        self._let_early_states_in()
         # A run that lasts has a signal for its end as well.
         self.run.finish(None if self._signal is not None else self._end_of_input.complaint)
         self._run = None

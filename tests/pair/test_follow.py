@@ -57,6 +57,10 @@ def test_without_an_age_the_target_sends_at_once_since_the_tap_says_that_it_foll
         until(live.arrived(1), pair)
         live.insert("SO-2")
         until(live.arrived(2), pair)
+    assert live.shop.state.exists(), "the next life begins with a STATE, before any SCHEMA"
+    with following(live.shop) as pair:
+        live.insert("SO-3")
+        until(live.arrived(3), pair)
 
 
 def test_orders_saved_while_the_pair_runs_are_in_the_crm_on_every_engine(any_shop: Shop) -> None:
