@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -17,14 +16,6 @@ from sync_ledger.retry_schedules import FIRST_CONTACT_STAGGERED_SECONDS
 
 FOUND = {("Total_Amount", "rounded"): ["SO-1"]}
 FIRST, SECOND = Partition(1, 2), Partition(2, 2)
-
-
-@pytest.fixture
-def ledger(engine_url: str) -> Iterator[Ledger]:
-    opened = Ledger.open(engine_url)
-    opened.ensure_tables()
-    yield opened
-    opened.close()
 
 
 def make_it_long_ago(ledger: Ledger) -> None:

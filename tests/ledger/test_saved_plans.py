@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-import pytest
 import sqlalchemy as sa
 
 from sync_ledger.ledger import Ledger
@@ -13,14 +11,6 @@ from sync_ledger.saved_plans import PLAN_DAYS, PlannedOrder, prune_plans, read_p
 
 ORDERS = {f"SO-{number:05d} é'\"": PlannedOrder(f"2026-01-01 08:00:00.{number:06d}") for number in range(12_000)}
 ORDERS["by content"] = PlannedOrder("1", "0f" * 16)
-
-
-@pytest.fixture
-def ledger(engine_url: str) -> Iterator[Ledger]:
-    opened = Ledger.open(engine_url)
-    opened.ensure_tables()
-    yield opened
-    opened.close()
 
 
 def rows(ledger: Ledger) -> int:
