@@ -260,10 +260,10 @@ class Checker:
         submitted = [key for key, ack in acks.items() if ack["status"] == "submitted"]
         return left + [f"{key}: still submitted" for key in submitted]
 
-    def next_due(self) -> str | None:
-        """When the next refused order is due that is in the table still, by the ledger's clock."""
+    def next_due(self, where: str | None) -> str | None:
+        """When the next refused order is due that the filter lets through, by the ledger's clock."""
         query = "SELECT record_key, next_attempt_at FROM zoho_sync_ack WHERE status = 'rejected'"
-        orders = self._shop.orders()
+        orders = self._shop.orders(where)
         return min((due for key, due in self._ledger.execute(query) if due and key in orders), default=None)
 
     def close(self) -> None:

@@ -277,7 +277,7 @@ class History:
         self._join()
 
     def _wait_until_due(self) -> None:
-        due = self.checker.next_due()
+        due = self.checker.next_due(self.set_ups.now.filter)
         seconds = 61.0
         if due is not None:
             at = datetime.fromisoformat(due).replace(tzinfo=timezone.utc).timestamp()
