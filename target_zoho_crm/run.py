@@ -210,7 +210,9 @@ class Run:
         wanted = self._channel_for(policy, own.writes)
         if compiled.mapping.lacking and policy.operation is not Operation.UPDATE:
             wanted = Channel.UPSERT  # Zoho makes no job without them, and known orders go on
-        channel = self._possible_channel(stream, only_by_calls(*compiled, policy.operation), wanted)
+        channel = self._possible_channel(
+            stream, only_by_calls(*compiled, policy.operation, self.settings.child_rows), wanted
+        )
         parts = known or self._shared.parts_of(
             policy,
             own,

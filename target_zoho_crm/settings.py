@@ -22,7 +22,7 @@ from target_zoho_crm.history_keeping import HistorySettings
 from target_zoho_crm.lines.line_settings import LinesSettings, read_lines
 from target_zoho_crm.mapping.field_settings import FieldSettings, read_fields
 from target_zoho_crm.mapping.value_tables import with_value_tables
-from target_zoho_crm.org_profile import read_profile
+from target_zoho_crm.org_profile import OrgProfile, read_profile
 from target_zoho_crm.stream_policy import ContactMode, OnRejection, OnUnmapped
 from target_zoho_crm.write_settings import WriteSettings
 from target_zoho_crm.writing.delete_settings import DeleteSettings
@@ -56,6 +56,8 @@ class Settings:
     bulk_threshold: int | None
     bulk_rows: int
     child_rows: ChildRows
+    taxes_in_cells: bool
+    """Whether a CSV holds the taxes of line items, by their names; only a profile knows."""
     max_connections: int
     max_jobs: int
     job_wait_seconds: float
@@ -82,7 +84,8 @@ class Settings:
         Raises:
             ConfigurationError: a value that the schema allows and that still is of no use.
         """
-        config = with_profile(with_value_tables(config))
+        profile = _profile(config)
+        config = with_profile(with_value_tables(config), profile)
         urls = {name: config.get(name) for name in ("accounts_url", "api_url", "upload_url")}
         return cls(
             credentials=Credentials(config["client_id"], config["client_secret"], config["refresh_token"]),
@@ -95,6 +98,7 @@ class Settings:
             bulk_threshold=config.get("bulk_threshold"),
             bulk_rows=config["bulk_rows"],
             child_rows=ChildRows(config["child_rows"], ChildRowsPer(config["child_rows_per"])),
+            taxes_in_cells=profile.positions.get("line_tax_cells") == "names",
             max_connections=config["max_connections"],
             max_jobs=config["max_jobs"],
             job_wait_seconds=float(config["job_wait_seconds"]),
@@ -146,15 +150,16 @@ _OF_PROFILE = {"bulk_rows": "max_rows", "child_rows": "child_rows", "child_rows_
 """The settings that a profile knows better than their defaults, and the questions that it has them from."""
 
 
-def with_profile(config: Mapping[str, Any]) -> Mapping[str, Any]:
+def _profile(config: Mapping[str, Any]) -> OrgProfile:
+    return read_profile(Path(config["profile"])) if config.get("profile") else OrgProfile()
+
+
+def with_profile(config: Mapping[str, Any], profile: OrgProfile) -> Mapping[str, Any]:
     """The config with what the profile that it names has found, where it says nothing but the default.
 
     Raises:
         ConfigurationError: the profile cannot be used.
     """
-    if not config.get("profile"):
-        return config
-    profile = read_profile(Path(config["profile"]))
     described = CONFIG["properties"]
     found = {name: profile.positions[of] for name, of in _OF_PROFILE.items() if of in profile.positions}
     left = {name: value for name, value in found.items() if config[name] == described[name].get("default")}

@@ -18,6 +18,7 @@ from target_zoho_crm.mapping.reference_columns import with_references
 from target_zoho_crm.mapping.user_directory import Users
 from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.write_settings import Operation
+from target_zoho_crm.writing.routing import ChildRows, ChildRowsPer
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -96,6 +97,7 @@ def stream_lines(
         org=org,
         timezone=settings.timezone,
         validate=settings.validate,
+        taxes_in_cells=settings.taxes_in_cells,
     )
     if lines.mapping.has_rules:
         name = lines.mapping.with_rules.written[0].field.api_name
@@ -110,7 +112,9 @@ def not_missed(mapping: FieldMapping, names: Collection[str]) -> FieldMapping:
     return replace(mapping, unmapped=tuple(each for each in mapping.unmapped if each not in names))
 
 
-def only_by_calls(mapping: FieldMapping, lines: CompiledLines | None, operation: Operation) -> tuple[str, ...]:
+def only_by_calls(
+    mapping: FieldMapping, lines: CompiledLines | None, operation: Operation, child_rows: ChildRows
+) -> tuple[str, ...]:
     """Why bulk write cannot write the stream; empty where it can.
 
     Lines have no second step in which a job's gaps could be filled, nor have orders that are not to be written twice.
@@ -120,13 +124,23 @@ def only_by_calls(mapping: FieldMapping, lines: CompiledLines | None, operation:
         reasons += [f"{each.field.api_name} {each.upsert_only}" for each in mapping.second_step.values()]
     if lines is not None:
         if lines.demanded:
-            reasons.append(f"{lines.settings.subform} is mandatory, so new orders go in one call with their lines")
+            reasons += _why_no_zip(lines.settings.subform, operation, child_rows)
         reasons += [
             f"{each.field.api_name} of its lines {each.upsert_only}"
             for each in lines.mapping.written
             if each.upsert_only
         ]
     return tuple(reasons)
+
+
+def _why_no_zip(subform: str, operation: Operation, child_rows: ChildRows) -> list[str]:
+    """Why orders that must have lines go in one call with them, if they do."""
+    with_lines = f"{subform} is mandatory, so new orders go with their lines, in one call"
+    if operation is not Operation.UPSERT:
+        return [f"{with_lines} with `operation` {operation.value}"]
+    if child_rows.per is not ChildRowsPer.PARENT:
+        return [f"{with_lines} unless `child_rows_per` is parent"]
+    return []
 
 
 def refuse_unmapped(name: str, stream: StreamSettings, mapping: FieldMapping, lines: CompiledLines | None) -> None:

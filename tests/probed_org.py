@@ -13,7 +13,7 @@ import msgspec
 
 from orders_sync.probing.all_questions import NOT_OBSERVABLE, OF_LINES, QUESTIONS, calls_of, chosen
 from orders_sync.probing.bench import Bench
-from orders_sync.probing.fields import FIELDS, KIND, KINDS, PART, PARTS, REFUSED_TEXT, TEXT
+from orders_sync.probing.fields import FIELDS, KEY, KIND, KINDS, PART, PARTS, REFUSED_TEXT, TEXT
 from orders_sync.probing.job_steps import DATES, TIMES
 from orders_sync.probing.job_values import ENDS
 from orders_sync.probing.journal import Journal
@@ -96,6 +96,7 @@ class ProbedOrg:
             if each.data_type == "lookup":
                 more["lookup"] = "Orders"
             admin.add_field("Orders", each.api_name, each.data_type, **more)
+        admin.add_field("Quotes", KEY, "text", unique=True)
         admin.add_subform("Orders", "Linked_Orders", data_type="multiselectlookup", lookup="Orders")
         rule = {"field": {"api_name": TEXT}, "comparator": "equal", "value": REFUSED_TEXT}
         admin.set_validations("Orders", {"field": TEXT, "criteria": rule, "message": "not this text"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -82,6 +83,14 @@ class ShopWithLineItems(Shop):
             "lines": dict(LINE_SETTINGS),
         }
         self.random = random.Random(11)  # noqa: S311 - made-up orders
+
+    def by_jobs(self, **target: Any) -> None:
+        """New orders go by jobs with their lines: an org with 200 rows of each order, and taxes by name in a cell."""
+        found = {"child_rows_per": "parent", "line_tax_cells": "names"}
+        self.emulator.admin.switch(**found)
+        profile = self.folder / "zoho-profile.json"
+        profile.write_text(json.dumps({"positions": found}))
+        self.target_config |= {"profile": str(profile), "channel": "bulk_write", **target}
 
     # The legacy side
 

@@ -129,8 +129,9 @@ class Run:
                 self._write_part(part, connection, now)
             told = [self._told(part) for part in parts]
             outcome = {**told[0], "children": told[1:]} if len(told) > 1 else told[0]
+            shown = parts if self._switches.child_results == "own_csv" else parts[:1]
             result = packed(
-                {f"{part.plan.view.name}-{part.plan.file_name}": _result(part, self._switches) for part in parts}
+                {f"{part.plan.view.name}-{part.plan.file_name}": _result(part, self._switches) for part in shown}
             )
             status = str(outcome["code"])
             connection.execute(
@@ -166,11 +167,19 @@ class Run:
         for row in part.rows[: part.tried]:
             cell = row.values.get(PARENT) or ""
             outcome = made.get(cell)
-            row.values[PARENT] = {"id": str(outcome.id)} if outcome is not None and outcome.id else None
+            record = self._record_of(outcome) if outcome is not None else None
+            row.values[PARENT] = {"id": str(record)} if record is not None else None
             if cell in made and outcome is None:
                 row.refused = UNTRIED
             elif row.values[PARENT] is None and row.refused is None:
                 row.refused = Refused("INVALID_DATA", {"api_name": PARENT}, "the id given seems to be invalid")
+
+    def _record_of(self, outcome: Outcome) -> int | None:
+        """The record that rows of a parent's row go to; by a switch also one that was there, so that it was skipped."""
+        if outcome.id or outcome.refused is None or self._switches.rows_of_skipped == "refuse":
+            return outcome.id or None
+        there = outcome.refused.details.get("id") if outcome.refused.code == "DUPLICATE_DATA" else None
+        return None if there is None else int(there)
 
     def _write_part(self, part: Part, connection: sqlite3.Connection, now: int) -> None:
         plan = part.plan

@@ -76,6 +76,8 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     child_rows_per: Literal["file", "parent", "zip"] = "file"  # or of each record, or in a zip with the parent alone
     line_items_in_job: Literal["demand", "later"] = "demand"  # of new records of a job, in its own zip
     line_tax_cells: Literal["refuse", "names"] = "refuse"  # taxes of line items in a CSV
+    rows_of_skipped: Literal["refuse", "add"] = "refuse"  # rows in the zip of a record that is there, by an insert
+    child_results: Literal["own_csv", "none"] = "own_csv"  # whether a result has a CSV for the rows in the zip too
     max_read_rows: int = 200_000  # of a bulk read job's file
     default_date_format: str = "yyyy-MM-dd"
     default_datetime_format: str = "yyyy-MM-dd'T'HH:mm:ssXXX"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orders_sync.probing.bench import Bench
 from orders_sync.probing.bulk_questions import FULL, SINGLE, limit_of
+from orders_sync.probing.fields import KEY
 from orders_sync.probing.job_steps import child_job, full_job, one_parent_job, smaller_child_job, zip_job
 from orders_sync.probing.job_values import Job, Sheet
 from orders_sync.probing.jobs import make_job, wait_for
@@ -125,11 +126,55 @@ def _line_tax_cells(bench: Bench) -> Verdict:
     return seen("names") if job.ran and status == "added" else unknown(f"a tax in a cell meets {job.refusal or status}")
 
 
+def _known_with_rows(bench: Bench) -> tuple[str, Job]:
+    """A record with one line item, and a job that inserts it once more, with another line item in its zip."""
+    _need_lines(bench)
+    bench.need(KEY)
+    key = bench.once("known key", bench.key)
+    record = bench.seed("known", **{KEY: key})
+    needed = [(name, str(value)) for name, value in bench.needed.items()]
+    plain: dict[str, str] = {}
+    columns = [(name, f"{name} column", plain) for name in (KEY, bench.name_field, *(name for name, _ in needed))]
+    head = Sheet(bench.module, columns, [[key, key, *(value for _, value in needed)]], find_by=KEY)
+    lines = Sheet(
+        str(bench.rows_module),
+        [
+            ("Parent_Id", "Parent", {"parent_column_index": 0}),
+            ("Product_Name", "Product", {"find_by": "id"}),
+            ("Quantity", "Quantity", {}),
+        ],
+        [[key, bench.once("product", bench.product), "1"]],
+    )
+    job = make_job(bench, "insert", [head, lines])
+    wait_for(bench, job)
+    return record, job
+
+
+def _rows_of_skipped(bench: Bench) -> Verdict:
+    record, job = bench.once("known with rows", lambda: _known_with_rows(bench))
+    if not job.ran:
+        return unknown(f"a job with line items in its zip meets {job.refusal}")
+    held = bench.read(record).get(str(bench.subform))
+    count = len(held) if isinstance(held, list) else 0
+    positions = {1: "refuse", 2: "add"}
+    return seen(positions[count]) if count in positions else unknown(f"the record has {count} line items then")
+
+
+def _child_results(bench: Bench) -> Verdict:
+    _, job = bench.once("known with rows", lambda: _known_with_rows(bench))
+    if not job.ran:
+        return unknown(f"a job with line items in its zip meets {job.refusal}")
+    positions = {1: "none", 2: "own_csv"}
+    count = len(job.tables)
+    return seen(positions[count]) if count in positions else unknown(f"its result has {count} CSVs")
+
+
 CHILD_QUESTIONS = (
     Question("child_rows", "rows of a subform in a job", (_CHILD, FULL, SINGLE), _child_rows),
     Question("child_rows_per", "what that limit is for", (_CHILD, FULL, SINGLE), _child_rows_per),
 )
 _PRODUCT = Calls("a made-up product", 1)
+_KNOWN = Calls("a job that inserts a known record with a line item", JOB_CREDITS + 3)
 LINE_QUESTIONS = (
     Question("line_discount", "a discount in percent", (_PRODUCT, Calls("an insert with lines", 1)), _line_discount),
     Question(
@@ -150,4 +195,6 @@ LINE_QUESTIONS = (
         (_PRODUCT, Calls("a job of one line item with a tax", JOB_CREDITS + 2)),
         _line_tax_cells,
     ),
+    Question("rows_of_skipped", "line items in the zip of a known record", (_PRODUCT, _KNOWN), _rows_of_skipped),
+    Question("child_results", "the result of a job with line items in its zip", (_PRODUCT, _KNOWN), _child_results),
 )

@@ -173,7 +173,7 @@ def _possible_channel(
     """The channel that the module's fields leave, what it costs to read them, and which ones are written."""
     credits_ = CreditMeter()
     mapping = compile_now(tap, settings, stream, credits_)
-    reasons = only_by_calls(mapping, None, stream.writes.operation)
+    reasons = only_by_calls(mapping, None, stream.writes.operation, settings.child_rows)
     possible = possible_channel(channel, tap.stream_name, reasons)
     if possible is not channel:
         why.append(f"by upsert calls only: {'; '.join(reasons)}")

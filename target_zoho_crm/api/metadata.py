@@ -17,6 +17,8 @@ TAG = "tag"
 
 LAYOUT = "layout"
 LINE_TAX = "linetax"
+PARENT_ID = "Parent_Id"
+"""The field by which rows of a subform point to their record."""
 """The type of a line item's taxes, as Zoho's SDKs have it."""
 
 LINKS: frozenset[str] = frozenset({"multiselectlookup", "multiuserlookup"})

@@ -193,12 +193,20 @@ class FirstContact:
             )
 
     def _send_first_job(self, batch: Batch, router: Router) -> None:
+        """Send by one job what one takes, and once it is compared the others; by calls what no job takes."""
+        while batch.entries and self._phase is Phase.FIRST_JOB:
+            first, channel = router.first_job(batch)
+            batch = batch.without(first.entries)
+            self._send_by_one_job(first, channel, router)
+        router.send(batch)
+
+    def _send_by_one_job(self, batch: Batch, channel: Channel | None, router: Router) -> None:
         """Where it goes by a job: wait for it, read a sample of it back, and let the others go."""
         sample = _sample_of(batch)
         unique = sample.mapping.matches_by_more and self._policy.operation is Operation.UPSERT
-        by_jobs = router.goes_by_jobs(len(batch.entries))
+        by_jobs = router.goes_by_jobs(len(batch.entries)) or channel is Channel.BULK_WRITE
         before = self._keys_there(sample) if unique and by_jobs else None
-        router.send(batch)
+        router.send(batch, channel)
         if not (by_jobs and self._workers.jobs.busy):  # a job of an earlier run may be at work too
             return
         logger.info(

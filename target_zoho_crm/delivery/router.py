@@ -102,6 +102,8 @@ class Router:
             batch = self._send_known(batch)
         if channel is not Channel.UPSERT and batch.mapping.second_step:
             channel, batch = self._send_ineligible(channel, batch)
+        if channel is not Channel.UPSERT and self._lines is not None and self._lines.demanded:
+            channel, batch = self._send_not_new(channel, self._lines, batch)
         if not self.goes_by_jobs(len(batch.entries)) or channel is Channel.UPSERT:
             batch = self._without_refused(batch)
         if not batch.entries:
@@ -183,6 +185,41 @@ class Router:
         )
         self._send_by(Channel.UPSERT, batch.only(there))
         return batch.without(set(there))
+
+    def _send_not_new(self, channel: Channel, lines: CompiledLines, batch: Batch) -> tuple[Channel, Batch]:
+        """Send by calls the orders whose lines no job takes along; gives the others, and the channel left to them.
+
+        A job adds lines, so it takes those of new orders alone, and so many of each as Zoho allows.
+        """
+        if not self.goes_by_jobs(len(batch.entries)):
+            return Channel.UPSERT, batch
+        most = min(self._routing.child_rows.most, self._routing.bulk_rows)
+        known = self._marks.known(batch.entries)
+        new = [
+            key
+            for key, entry in batch.entries.items()
+            if not (key in known and known[key].is_in_crm) and 0 < lines.count(entry.values) <= most
+        ]
+        if not self._plan(channel, batch.only(new), None).job_sizes:
+            return Channel.UPSERT, batch
+        others = batch.without(set(new))
+        if others.entries:
+            stream, count = batch.pending.stream, len(others.entries)
+            logger.info("Stream %r: %s orders go by calls, since jobs take only new ones with lines", stream, count)
+            self._send_by(Channel.UPSERT, others)
+        return channel, batch.only(new)
+
+    def first_job(self, batch: Batch) -> tuple[Batch, Channel | None]:
+        """As much of a batch as is to go before others, and its channel, where it has one of its own.
+
+        A batch fills one job, but for orders that take their lines along.
+        """
+        if self._lines is None or not self._lines.demanded:
+            return batch, None
+        sizes = self._plan(self._routing.channel, batch, None).job_sizes
+        if not sizes or sizes[0] == len(batch.entries):
+            return batch, None
+        return batch.only(list(batch.entries)[: sizes[0]]), Channel.BULK_WRITE
 
     def _send_ineligible(self, channel: Channel, batch: Batch) -> tuple[Channel, Batch]:
         """Send by calls the orders that a job cannot write; gives the others, and the channel that is left to them."""

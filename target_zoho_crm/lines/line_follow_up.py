@@ -28,6 +28,7 @@ from target_zoho_crm.lines.line_spool import LineSpool
 from target_zoho_crm.mapping.field_values import Refusal
 from target_zoho_crm.writing.child_failures import LINES, ChildFailures, unknown, with_failures
 from target_zoho_crm.writing.routing import LineCounts, Routing, lines_way
+from target_zoho_crm.writing.zipped_rows import RowsToZip, ZippedRows, rows_in_job
 
 _ORDERS_AT_ONCE = 2_500
 
@@ -70,6 +71,18 @@ class LineFollowUp:
         """The lines of new orders, where they go with them."""
         return self._calls.with_new(batch.lines.of(batch.entries)) if self._lines.demanded else {}
 
+    def rows_in_zip(self, batch: Batch) -> RowsToZip | None:
+        """The lines of orders that a job makes, where they go with them."""
+        lines = self._lines
+        if not lines.demanded:
+            return None
+        rows = LineRows()
+        for part in chunks_of(encoded_lines(batch).items(), _ORDERS_AT_ONCE):
+            rows.add(lines.read(dict(part)))
+        about = ZippedRows(lines.module, lines.in_zip, len(rows.keys))
+        values = [(order, *row) for order, row in zip(rows.orders, rows.values, strict=True)]
+        return RowsToZip(about, rows.keys, values)
+
     # After a call
 
     def after_call(self, batch: Batch, outcomes: list[Outcome]) -> list[Outcome]:
@@ -83,7 +96,9 @@ class LineFollowUp:
     # After a job
 
     def keep(self, job_id: str, batch: Batch) -> None:
-        """Keep the lines of a job's orders."""
+        """Keep the lines of a job's orders, unless they go with them."""
+        if self._lines.demanded:
+            return
         self._kept[job_id] = LineSpool.write(self._spool / f"{job_id}.lines", encoded_lines(batch))
 
     def discard(self, job_id: str) -> None:
@@ -95,8 +110,11 @@ class LineFollowUp:
     def after_job(self, job: JournalledJob, outcomes: list[Outcome]) -> list[Outcome]:
         """Write the lines of a job's orders by jobs or by calls, as costs less.
 
-        Rows of a subform go by a job only where the order is new: a job adds rows, so there must be none.
+        Rows of a subform go by a job only where the order is new: a job adds rows, so there must be none. What came in
+        the zip of the orders is judged with them.
         """
+        if rows_in_job(job.create_body) is not None:
+            return outcomes
         kept = self._kept.get(job.job_id)
         if kept is None:
             return self._after_adopted_job(job, outcomes)

@@ -11,14 +11,13 @@ from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.codes import OwnCode, ZohoCode
 from target_zoho_crm.api.costs import FIELD_ROWS
 from target_zoho_crm.api.errors import configuration_error
-from target_zoho_crm.api.metadata import LINE_TAX, Field, ModuleFields
+from target_zoho_crm.api.metadata import LINE_TAX, PARENT_ID, Field, ModuleFields
 from target_zoho_crm.lines.line_reader import LineReader, LineRows, count_lines
 from target_zoho_crm.lines.line_references import LineDiscounts, LineReferences
 from target_zoho_crm.lines.line_settings import (
     DISCOUNT,
     GRAND_TOTAL,
     LIST_PRICE,
-    PARENT_ID,
     QUANTITY,
     LinesSettings,
     WriteTo,
@@ -87,10 +86,21 @@ class CompiledLines:
         """The mapping of rows (id of the order's record, the line's values...)."""
         return replace(self.mapping, columns=(self.order, *self.mapping.columns))
 
+    @property
+    def in_zip(self) -> FieldMapping:
+        """The mapping of rows (key of the order, the line's values...) in the zip of their orders."""
+        order = replace(self.order, to_csv=None, csv_find_by=None, shortcut=None)
+        return replace(self.mapping, columns=(order, *self.mapping.columns))
+
     def counts(self, rows: Iterable[Sequence[Any]]) -> LineCounts:
         """Count the lines of orders whose last value holds them."""
-        counts = [count_lines(row[-1]) if row else 0 for row in rows]
+        counts = [self.count(row) for row in rows]
         return LineCounts(counts, self.in_subform, with_orders=self.demanded)
+
+    @staticmethod
+    def count(row: Sequence[Any]) -> int:
+        """How many lines an order has, of which this is the row."""
+        return count_lines(row[-1]) if row else 0
 
     def read(self, encoded: Mapping[str, bytes | None], owners: dict[str, str] | None = None) -> LineRows:
         """Read the lines of some orders, as `LineReader.read` says; a subform takes no more than 100.
@@ -142,8 +152,9 @@ def compile_lines(
     org: OrgDirectories,
     timezone: tzinfo,
     validate: bool,
+    taxes_in_cells: bool,
 ) -> CompiledLines:
-    """Compile for a stream whose orders go to `module`, by `key_field`.
+    """Compile for a stream whose orders go to `module`, by `key_field`. `taxes_in_cells`: a CSV has a column for taxes.
 
     Raises:
         ConfigurationError: the stream has no such lines, or module, fields or key are of no use.
@@ -175,7 +186,8 @@ def compile_lines(
     columns = [column for column in mapping.columns if column is not order]
     parents = {at: column.parent.kind for at, column in enumerate(columns) if column.parent is not None}
     names = [column.field.api_name for column in columns]
-    mapping = replace(mapping, columns=tuple(_by_id(_by_tax(column, org)) for column in columns))
+    by_tax = (_by_tax(column, org, in_cells=taxes_in_cells) for column in columns)
+    mapping = replace(mapping, columns=tuple(map(_by_id, by_tax)))
     sources = [column.source for column in columns]
     return CompiledLines(
         settings=settings,
@@ -245,8 +257,12 @@ def _by_id(column: MappedColumn) -> MappedColumn:
     return replace(column, to_json=reference_json, to_csv=reference_csv, csv_find_by="id", parent=None)
 
 
-def _by_tax(column: MappedColumn, org: OrgDirectories) -> MappedColumn:
-    return replace(column, to_json=org.taxes().to_json) if column.field.data_type == LINE_TAX else column
+def _by_tax(column: MappedColumn, org: OrgDirectories, *, in_cells: bool) -> MappedColumn:
+    if column.field.data_type != LINE_TAX:
+        return column
+    taxes = org.taxes()
+    why = None if in_cells else column.upsert_only
+    return replace(column, to_json=taxes.to_json, to_csv=taxes.to_csv, upsert_only=why)
 
 
 def _discounts(settings: LinesSettings, mapping: FieldMapping) -> LineDiscounts:

@@ -10,11 +10,9 @@ from typing import Any
 from singer_sdk import typing as th
 
 from sync_ledger.stream_contract import KEY_PROPERTY
+from target_zoho_crm.api.metadata import PARENT_ID
 from target_zoho_crm.mapping.field_settings import FIELDS, FieldSettings, read_fields
 from target_zoho_crm.setting_schema import Setting
-
-PARENT_ID = "Parent_Id"
-"""The field by which Zoho's subform rows point to their record."""
 
 DISCOUNT, QUANTITY, LIST_PRICE = "Discount", "Quantity", "List_Price"
 """Fields of Zoho's line items."""

@@ -86,6 +86,9 @@ class LinkFollowUp:
         """Nothing beside the fields of the orders."""
         return {}
 
+    def rows_in_zip(self, batch: Batch) -> None:
+        """Nothing: links are there once their orders are."""
+
     # After a call
 
     def after_call(self, batch: Batch, outcomes: list[Outcome]) -> list[Outcome]:

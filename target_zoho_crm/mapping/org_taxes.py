@@ -43,6 +43,14 @@ class Taxes:
         names = choices_json(value)
         return None if names is None else [self._tax(name) for name in names]
 
+    def to_csv(self, value: Any) -> str:
+        """The same for a cell, with semicolons between the names.
+
+        Raises:
+            Refusal: the org has no such tax.
+        """
+        return ";".join(tax["name"] for tax in self.to_json(value) or ())
+
     def _tax(self, given: str) -> dict[str, Any]:
         name = self._names.get(given.casefold())
         if name is None:

@@ -108,7 +108,7 @@ class ParentLookup:
 def parents_in_job(create_body: str | None) -> dict[str, tuple[str, str]]:
     """The columns of a bulk job whose cells hold parents' values: module and field of the parents, by API name."""
     body = msgspec.json.decode(create_body) if create_body else {}
-    mappings = [each for resource in body.get("resource", ()) for each in resource.get("field_mappings", ())]
+    mappings = [each for resource in body.get("resource", ())[:1] for each in resource.get("field_mappings", ())]
     return {
         each["api_name"]: (each["module"], each["find_by"])
         for each in mappings

@@ -29,7 +29,7 @@ from target_zoho_crm.confirmation.recorder import Recorder
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.write_settings import Operation
-from target_zoho_crm.writing.csv_files import operation_in_job, write_bulk_zip
+from target_zoho_crm.writing.csv_files import CsvFile, operation_in_job, write_bulk_zip
 from target_zoho_crm.writing.follow_up import FollowUps
 from target_zoho_crm.writing.given_up_jobs import StillRunningError
 from target_zoho_crm.writing.insertion import Insertion
@@ -37,6 +37,7 @@ from target_zoho_crm.writing.job_steps import BulkFile, JobSteps, NotCreatedErro
 from target_zoho_crm.writing.owned_fields import OwnedFields
 from target_zoho_crm.writing.values_before import ValuesBefore
 from target_zoho_crm.writing.workers import JobWorkers
+from target_zoho_crm.writing.zipped_rows import ZippedRows
 
 NOT_ALLOWED = frozenset({ZohoCode.FEATURE_NOT_SUPPORTED, ZohoCode.NO_PERMISSION})
 """What Zoho says where the org's edition, or the user's profile, has no bulk write."""
@@ -106,13 +107,11 @@ class BulkWriter:
             return [batch]
         policy, job_id = self._policy, uuid.uuid4().hex
         path = self._spool / f"{job_id}.zip"
-        mapping, positions = batch.mapping.in_file
-        with self._steps.rows_lock:
-            # As the acks' index has them: written as they come, by their last change, each of its pages would be read
-            # and written again and again.
-            batch = batch.sorted()
-            values = map(attrgetter("values"), batch.entries.values())
-            written = write_bulk_zip(path, mapping, list(batch.entries), values, positions)
+        # As the acks' index has them: written as they come, by their last change, each of its pages would be read and
+        # written again and again.
+        batch = batch.sorted()
+        written, rows = self._written(path, batch)
+        mapping = batch.mapping.in_file[0]
         if not written.fits and len(batch.entries) > 1:
             path.unlink()
             return [refused for half in _halves(batch) for refused in self._start(half)]
@@ -128,17 +127,33 @@ class BulkWriter:
             self._owned.inserting(batch.without(written.refusals), by_job=True)
         flight = self._in_flight.begin(manifest)
         job = JournalledJob(job_id, policy.stream, "", policy.module, JobStep.INTENT, Manifest.of(manifest), credits=0)
+        only_new = mapping.has_rules or rows is not None
         file = BulkFile(
             path,
             mapping,
             policy.ignore_empty,
-            Operation.INSERT if mapping.has_rules else policy.operation,
+            Operation.INSERT if only_new else policy.operation,
             payload_hashes=Manifest.of(batch.payload_hashes) if batch.payload_hashes else None,
+            rows=rows,
         )
         self._follow_ups.keep(job_id, batch)
         self._workers.submit(self._deliver, batch.pending, job, flight, file)
         self._judged.wait()
         return [batch.only(manifest)] if self.refusal is not None else []
+
+    def _written(self, path: Path, batch: Batch) -> tuple[CsvFile, ZippedRows | None]:
+        """Write the orders' file, with the rows that go with them, and say which these are."""
+        mapping, positions = batch.mapping.in_file
+        with self._steps.rows_lock:
+            values = map(attrgetter("values"), batch.entries.values())
+            written = write_bulk_zip(path, mapping, list(batch.entries), values, positions)
+            rows = self._follow_ups.rows_in_zip(batch.without(written.refusals))
+            if rows is None:
+                return written, None
+            added = rows.add_to(path)
+            if added.refusals:
+                raise AssertionError("rows were checked before their orders were sent")
+            return replace(written, bytes=added.bytes), rows.about
 
     def _deliver(
         self, pending: PendingRecords | None, job: JournalledJob, flight: Flight, file: BulkFile | None

@@ -43,7 +43,6 @@ class CsvFile:
         return self.bytes <= JOB_ZIP_BYTES
 
 
-@spooling()
 def write_bulk_zip(
     path: Path,
     mapping: FieldMapping,
@@ -63,13 +62,27 @@ def write_bulk_zip(
     Raises:
         SpoolError: the disk does not take it.
     """
+    path.unlink(missing_ok=True)
+    return add_csv(path, CSV_NAME, mapping, keys, rows, positions)
+
+
+@spooling()
+def add_csv(
+    path: Path,
+    name: str,
+    mapping: FieldMapping,
+    keys: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    positions: Sequence[int] | None = None,
+) -> CsvFile:
+    """Add a CSV of this name to the zip at `path`; the rest as `write_bulk_zip`. The size is that of the zip."""
     conversion = Conversion(mapping, Form.CSV, positions)
     header = [mapping.key_field.api_name, *conversion.names]
     refusals: dict[str, Refusal] = {}
     count = 0
     with (
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION) as archive,
-        archive.open(CSV_NAME, "w") as file,
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION) as archive,
+        archive.open(name, "w") as file,
     ):
         file.write(csv_text([[name] for name in header]).encode())
         for chunk_keys, chunk_rows in _chunks(keys, rows):
@@ -87,21 +100,14 @@ def job_body(
     ignore_empty: bool = False,
     operation: Operation = Operation.UPSERT,
     finds_records: bool = True,
+    further: Sequence[dict[str, Any]] = (),
 ) -> bytes:
     """The JSON that creates the job of a zip made by `write_bulk_zip`.
 
-    Without `finds_records` no record is matched by its key. `ignore_empty` False clears a field where the cell is
-    empty, as null does in an upsert call. It stands in both places, because Zoho's documents differ about which counts.
+    Without `finds_records` no record is matched by its key. `further` describes other CSVs of the zip. `ignore_empty`
+    False clears a field where the cell is empty, as null does in an upsert call. It stands in both places, because
+    Zoho's documents differ about which counts.
     """
-    key = mapping.key_field
-    field_mappings = [_entry(key, 0, None, "id" if key.data_type == "lookup" else None)]
-    for index, column in enumerate(mapping.cells, start=1):
-        field_mappings.append(_entry(column.field, index, column.csv_format, column.csv_find_by))
-    field_mappings += [
-        {"api_name": constant.field.api_name, "default_value": {"value": constant.in_csv}}
-        for constant in mapping.constants
-        if constant.of_the_job
-    ]
     resource = {
         "type": "data",
         "module": {"api_name": module},
@@ -109,15 +115,29 @@ def job_body(
         "file_names": [CSV_NAME],
         "ignore_empty": ignore_empty,
         **({"find_by": mapping.key_field.api_name} if finds_records else {}),
-        "field_mappings": field_mappings,
+        "field_mappings": field_mappings(mapping),
     }
     body: dict[str, Any] = {
         "operation": operation.value,
         "character_encoding": "UTF-8",
         "ignore_empty": ignore_empty,
-        "resource": [resource],
+        "resource": [resource, *further],
     }
     return msgspec.json.encode(body)
+
+
+def field_mappings(mapping: FieldMapping) -> list[dict[str, Any]]:
+    """What a resource of a job has for the columns of its CSV, in their order."""
+    key = mapping.key_field
+    found = [_entry(key, 0, None, "id" if key.data_type == "lookup" else None)]
+    for index, column in enumerate(mapping.cells, start=1):
+        found.append(_entry(column.field, index, column.csv_format, column.csv_find_by))
+    found += [
+        {"api_name": constant.field.api_name, "default_value": {"value": constant.in_csv}}
+        for constant in mapping.constants
+        if constant.of_the_job
+    ]
+    return found
 
 
 def _entry(field: Field, index: int, csv_format: str | None, find_by: str | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from sync_ledger.job_journal import JournalledJob
 from target_zoho_crm.batch import Batch
 from target_zoho_crm.confirmation.outcomes import Outcome
+from target_zoho_crm.writing.zipped_rows import RowsToZip
 
 
 class FollowUp(Protocol):
@@ -30,6 +31,9 @@ class FollowUp(Protocol):
 
     def with_new(self, batch: Batch) -> dict[str, dict[str, Any]]:
         """What goes into the call that makes these orders, by the order's key and the field's name."""
+
+    def rows_in_zip(self, batch: Batch) -> RowsToZip | None:
+        """What goes into the zip of the job that makes these orders, if they are made with all of it."""
 
     def after_call(self, batch: Batch, outcomes: list[Outcome]) -> list[Outcome]:
         """Write what belongs to the orders of one call; their outcomes with those of their parts.
@@ -89,6 +93,11 @@ class FollowUps:
             for key, fields in follow_up.with_new(batch).items():
                 found.setdefault(key, {}).update(fields)
         return found
+
+    def rows_in_zip(self, batch: Batch) -> RowsToZip | None:
+        """As `FollowUp.rows_in_zip`; one of them at most has such rows."""
+        found = (follow_up.rows_in_zip(batch) for follow_up in self.each)
+        return next((rows for rows in found if rows is not None), None)
 
     def after_call(self, batch: Batch, outcomes: list[Outcome]) -> list[Outcome]:
         """As `FollowUp.after_call`."""

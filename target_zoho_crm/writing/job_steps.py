@@ -44,18 +44,20 @@ from target_zoho_crm.api.limits import wait_or_stop
 from target_zoho_crm.api.places import Places
 from target_zoho_crm.confirmation.laws import are_of_rows
 from target_zoho_crm.confirmation.operation_outcomes import by_operation
-from target_zoho_crm.confirmation.outcomes import Outcome, Status
+from target_zoho_crm.confirmation.outcomes import Outcome, Status, ids_of
 from target_zoho_crm.confirmation.stream_in_doubt import StreamInDoubt
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.references import parents_in_job
 from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.write_settings import Operation
+from target_zoho_crm.writing.child_failures import with_failures
 from target_zoho_crm.writing.csv_files import job_body, operation_in_job, with_callback
 from target_zoho_crm.writing.given_up_jobs import GivenUpJobs, StillRunningError
 from target_zoho_crm.writing.job_polling import Pauses, PollWakeup
 from target_zoho_crm.writing.result_files import job_outcomes
 from target_zoho_crm.writing.spool import spooling
+from target_zoho_crm.writing.zipped_rows import ZippedRows, row_failures, rows_in_job
 
 CREATE_ATTEMPTS = JOB_CREATION.attempts
 """A second job after a lost answer costs 500 credits, and both hold the same versions; the first one is in doubt."""
@@ -76,7 +78,8 @@ logger = logging.getLogger("target-zoho-crm")
 class BulkFile:
     """A job's zip, the mapping that says what its columns are, and the hashes of its orders by key, if asked for.
 
-    Without `finds_records` the job matches no record by its key: it only adds rows, such as those of a subform.
+    Without `finds_records` the job matches no record by its key: it only adds rows, such as those of a subform. `rows`
+    are those of a subform that lie in the zip too.
     """
 
     path: Path
@@ -85,6 +88,7 @@ class BulkFile:
     operation: Operation = Operation.UPSERT
     finds_records: bool = True
     payload_hashes: Manifest | None = None
+    rows: ZippedRows | None = None
 
     def body(self, module: str, file_id: str) -> str:
         """The JSON that creates the job, once the file is uploaded."""
@@ -95,6 +99,7 @@ class BulkFile:
             ignore_empty=self.ignore_empty,
             operation=self.operation,
             finds_records=self.finds_records,
+            further=[self.rows.resource(file_id, ignore_empty=self.ignore_empty)] if self.rows is not None else (),
         ).decode()
 
 
@@ -316,8 +321,9 @@ class JobSteps:
         if result is None:
             return _all_due_again(job)
         try:
-            parents = parents_in_job(job.create_body)
-            return job_outcomes(result, sent, parents, key_columns=key_columns)
+            parents, rows = parents_in_job(job.create_body), rows_in_job(job.create_body)
+            found = job_outcomes(result, sent, parents, key_columns=key_columns, with_rows=rows is not None)
+            return found if rows is None else with_failures(found, row_failures(result, ids_of(found), rows))
         except AnswerError as error:
             logger.warning("Bulk write job %s of stream %r: %s", job.zoho_job_id, job.stream, error)
             return None

@@ -1,4 +1,4 @@
-"""The result of a bulk write job: a zip with one CSV, matched row by row through the echoed key. Pure.
+"""The result of a bulk write job: a zip with a CSV, matched row by row through the echoed key. Pure.
 
 A result is believed only where it is beyond doubt: rows are never matched by position, a key named twice is a success
 only if both rows agree, and a key that is not there was not written.
@@ -22,6 +22,7 @@ from msgspec import structs
 
 from target_zoho_crm.api.codes import Family, OwnCode, ZohoCode
 from target_zoho_crm.api.errors import AnswerError
+from target_zoho_crm.api.metadata import PARENT_ID
 from target_zoho_crm.api.plain_text import code_of, digits_of, message_of, name_of
 from target_zoho_crm.confirmation.outcomes import ID_DIGITS, Outcome, RecordError, Status, refused
 from target_zoho_crm.mapping.references import missing_parent, parent_name
@@ -54,19 +55,23 @@ def job_outcomes(
     parents: Mapping[str, tuple[str, str]] | None = None,
     *,
     key_columns: int = 1,
+    with_rows: bool = False,
 ) -> list[Outcome]:
     """The outcome of each key of `manifest` (key to version), in its order.
 
     A key is found by its exact text, else, if that can only mean one, by its text without case and outer spaces.
     `parents` are the columns that the job finds parents by: a refusal over one of them names the missing parent. A key
-    is the cell of the first column, or those of the first `key_columns` joined by `KEY_SEPARATOR`.
+    is the cell of the first column, or those of the first `key_columns` joined by `KEY_SEPARATOR`. `with_rows`: there
+    may be another CSV, of rows that came in the zip of their records.
 
     Raises:
         AnswerError: the file is no result that can be read whole; nothing of it is believed.
     """
-    with contextlib.ExitStack() as opened:
-        file = opened.enter_context(result.open("rb")) if isinstance(result, Path) else result
-        found, strangers = _read_zip(file, manifest, parents or {}, key_columns)
+    with opened_csvs(result, 2 if with_rows else 1) as csvs:
+        texts = [(header, text) for header, text in csvs if not (with_rows and PARENT_ID in header)]
+        if len(texts) != 1:
+            raise _unreadable("it has no CSV of the records")
+        found, strangers = _read(*texts[0], manifest, parents or {}, key_columns)
     if strangers:
         strangers = _by_folded_key(strangers, found, manifest)
     if strangers:
@@ -78,13 +83,23 @@ def job_outcomes(
     ]
 
 
-def _read_zip(
-    file: BinaryIO, manifest: Mapping[str, str], parents: Mapping[str, tuple[str, str]], key_columns: int
-) -> tuple[dict[str, Outcome], list[_Row]]:
+@contextlib.contextmanager
+def opened_csvs(result: BinaryIO | Path, most: int) -> Iterator[list[tuple[list[str], TextIO]]]:
+    """The CSVs of a result, at most so many: the header of each, and the text behind it.
+
+    Raises:
+        AnswerError: it cannot be read; also from within.
+    """
     try:
-        with zipfile.ZipFile(file) as archive, archive.open(_only_csv(archive)) as raw:
-            text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
-            return _read(text, manifest, parents, key_columns)
+        with contextlib.ExitStack() as opened:
+            file = opened.enter_context(result.open("rb")) if isinstance(result, Path) else result
+            archive = opened.enter_context(zipfile.ZipFile(file))
+            found: list[tuple[list[str], TextIO]] = []
+            for each in _csvs(archive, most):
+                raw = opened.enter_context(archive.open(each))
+                text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+                found.append((next(csv.reader(iter(text.readline, "")), []), text))
+            yield found
     except (*_BROKEN, *_UNSUPPORTED) as error:
         raise _unreadable(f"it is damaged ({type(error).__name__})") from error
 
@@ -95,28 +110,32 @@ _UNCLEAR = RecordError(OwnCode.UNCLEAR_ANSWER, None, "neither a clear success no
 _CONFLICT = RecordError(OwnCode.CONFLICTING_RESULT, None, "the job's result names the order twice, differently")
 
 
-def _only_csv(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    """The one CSV, whatever its name and folder say: nothing is extracted to the disk."""
+def _csvs(archive: zipfile.ZipFile, most: int) -> list[zipfile.ZipInfo]:
+    """The CSVs, whatever their names and folders say: nothing is extracted to the disk."""
     entries = [each for each in archive.infolist() if not each.filename.endswith("/")]
     files = [each for each in entries if each.filename.lower().endswith(".csv")] or entries
-    if len(files) != 1 or len(entries) > _ENTRIES_MOST:
-        raise _unreadable(f"it holds {len(files)} files where one CSV was expected")
-    found = files[0]
-    if found.compress_type not in _COMPRESSIONS:
-        raise _unreadable("it is compressed by another method than deflate")
-    if found.file_size > CSV_BYTES_MOST:
-        raise _unreadable(f"its CSV would be larger than {CSV_BYTES_MOST:,} bytes")
-    if found.file_size > SMALL_BYTES and found.file_size > RATIO_MOST * found.compress_size:
-        raise _unreadable(f"its CSV would be more than {RATIO_MOST} times as large as the file")
-    return found
+    if not 1 <= len(files) <= most or len(entries) > _ENTRIES_MOST:
+        expected = "one CSV was" if most == 1 else f"{most} CSVs were"
+        raise _unreadable(f"it holds {len(files)} files where {expected} expected")
+    for found in files:
+        if found.compress_type not in _COMPRESSIONS:
+            raise _unreadable("it is compressed by another method than deflate")
+        if found.file_size > CSV_BYTES_MOST:
+            raise _unreadable(f"its CSV would be larger than {CSV_BYTES_MOST:,} bytes")
+        if found.file_size > SMALL_BYTES and found.file_size > RATIO_MOST * found.compress_size:
+            raise _unreadable(f"its CSV would be more than {RATIO_MOST} times as large as the file")
+    return files
 
 
 def _read(
-    text: TextIO, manifest: Mapping[str, str], parents: Mapping[str, tuple[str, str]], key_columns: int
+    header: list[str],
+    text: TextIO,
+    manifest: Mapping[str, str],
+    parents: Mapping[str, tuple[str, str]],
+    key_columns: int,
 ) -> tuple[dict[str, Outcome], list[_Row]]:
     lines = iter(text.readline, "")
-    header = next(csv.reader(lines), [])
-    columns = _columns(header, key_columns)
+    columns = columns_of(header, key_columns)
     missing = _MissingParents(header[: columns.status], parents)
     found: dict[str, Outcome] = {}
     strangers: list[_Row] = []
@@ -131,7 +150,7 @@ def _read(
             most -= len(chunk)
             if most < 0:
                 break
-            by_column = _columns_of(chunk, columns.width)
+            by_column = _by_column(chunk, columns.width)
             if by_column is None or not _take_written(by_column, columns, manifest, found):
                 strangers += _take_each(chunk, columns, manifest, found, missing)
         if most < 0:
@@ -153,7 +172,7 @@ def _chunks(block: str, lines: Iterator[str]) -> Iterator[list[list[str]]]:
         yield chunk
 
 
-def _columns_of(chunk: list[list[str]], width: int) -> Sequence[Sequence[str]] | None:
+def _by_column(chunk: list[list[str]], width: int) -> Sequence[Sequence[str]] | None:
     """The columns of rows that all are of this width; None where one is not."""
     try:
         by_column = list(zip(*chunk, strict=True))
@@ -180,7 +199,7 @@ def _columns_without_quotes(block: str, width: int) -> Sequence[Sequence[str]] |
 
 
 def _take_written(
-    by_column: Sequence[Sequence[str]], columns: _Columns, manifest: Mapping[str, str], found: dict[str, Outcome]
+    by_column: Sequence[Sequence[str]], columns: Columns, manifest: Mapping[str, str], found: dict[str, Outcome]
 ) -> bool:
     """Take rows that are all written, each for a key of its own; False where one is anything else."""
     keys = (
@@ -204,7 +223,7 @@ def _take_written(
 
 def _take_each(
     chunk: list[list[str]],
-    columns: _Columns,
+    columns: Columns,
     manifest: Mapping[str, str],
     found: dict[str, Outcome],
     missing: _MissingParents,
@@ -224,7 +243,7 @@ def _take_each(
         if version is None:
             strangers.append((key, status, zoho_id, errors))
             continue
-        outcome = missing.named(_row_outcome(key, version, status, zoho_id, errors), row)
+        outcome = missing.named(row_outcome(key, version, status, zoho_id, errors), row)
         found[key] = _worst(found[key], outcome) if key in found else outcome
     return strangers
 
@@ -250,7 +269,7 @@ class _MissingParents(NamedTuple):
         return structs.replace(outcome, code=code, message=message_of("; ".join(map(missing_parent, names))) or None)
 
 
-class _Columns(NamedTuple):
+class Columns(NamedTuple):
     """Where in a row what stands; the key takes the first `key` cells."""
 
     status: int
@@ -265,16 +284,17 @@ class _Columns(NamedTuple):
         return max(self.status, self.zoho_id, self.errors)
 
 
-def _columns(header: list[str], key_columns: int) -> _Columns:
+def columns_of(header: list[str], key_columns: int) -> Columns:
     """Where STATUS, RECORD_ID and ERRORS stand: the last of the name, since a field may be called so too."""
     names = {name.strip().upper(): index for index, name in enumerate(header) if index}
     try:
-        return _Columns(names["STATUS"], names["RECORD_ID"], names["ERRORS"], len(header), key_columns)
+        return Columns(names["STATUS"], names["RECORD_ID"], names["ERRORS"], len(header), key_columns)
     except KeyError as missing:
         raise _unreadable(f"it has no column {missing}") from None
 
 
-def _row_outcome(key: str, version: str, status: str, zoho_id: str, errors: str) -> Outcome:
+def row_outcome(key: str, version: str, status: str, zoho_id: str, errors: str) -> Outcome:
+    """The outcome of one row, by what the result says of it."""
     word = status.strip().lower()
     action = _ACTIONS.get(word)
     if action is not None:
@@ -322,7 +342,7 @@ def _by_folded_key(rows: list[_Row], found: dict[str, Outcome], manifest: Mappin
             left.append(row)
             continue
         key = keys[0]
-        outcome = _row_outcome(key, manifest[key], *row[1:])
+        outcome = row_outcome(key, manifest[key], *row[1:])
         found[key] = _worst(found[key], outcome) if key in found else outcome
     return left
 

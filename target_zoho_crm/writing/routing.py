@@ -100,7 +100,8 @@ class Plan:
 class LineCounts:
     """How many lines each record has, in the records' order; and whether they are rows of a subform.
 
-    `with_orders`: new records take their lines along in their own call, for nothing; which are known is not known here.
+    `with_orders`: new records take their lines along, in their own call or in the zip of their job, for nothing; which
+    are known is not known here.
     """
 
     def __init__(self, counts: Sequence[int], in_subform: bool, *, with_orders: bool = False) -> None:  # noqa: FBT001
@@ -123,6 +124,8 @@ class LineCounts:
 
         Rows of a subform cost nothing by themselves; they are written by a second call for their records.
         """
+        if self.with_orders:
+            return 0
         full, rest = divmod(end - start, CALL_RECORDS)
         return (self._of_full_calls(start)[full] if full else 0) + self._of_call(end - rest, end)
 
@@ -136,8 +139,6 @@ class LineCounts:
         return found
 
     def _of_call(self, start: int, end: int) -> int:
-        if self.with_orders:
-            return 0
         return upsert_credits(sum(map(bool, self._counts[start:end])) if self.in_subform else self.within(start, end))
 
 
@@ -156,6 +157,8 @@ def lines_way(lines: LineCounts, start: int, end: int, routing: Routing) -> Line
     Rows of a subform of which a job takes too few to pay go by calls, whatever the channel. All jobs but the last are
     full, so that the last one alone may cost more than calls, unless all do.
     """
+    if lines.with_orders:
+        return LinesWay(0, end - start, 0)
     total, rows = lines.within(start, end), routing.line_rows(in_subform=lines.in_subform)
     most = -(-total // rows)
     by_jobs = LinesWay(most, end - start if most else 0, most * JOB_CREDITS)
@@ -228,7 +231,7 @@ def plan(
     sizes: list[int] = []
     jobs, start, spent, of_links = 0, 0, 0, 0
     while start < records:
-        end = min(start + bulk_rows, records)
+        end = _end_of_job(start, records, bulk_rows, lines)
         by_calls = upsert_credits(records - start) - upsert_credits(records - end)  # a credit is for ten records begun
         more_jobs, by_job = 0, JOB_CREDITS
         if lines is not None:
@@ -258,6 +261,14 @@ def plan(
     if end < records:
         why = f"{records - end:,} records are left out, since {credits_left:,} credits are left; {why}"
     return Plan(tuple(sizes), remaining, credits_, why)
+
+
+def _end_of_job(start: int, records: int, bulk_rows: int, lines: LineCounts | None) -> int:
+    """Where the records of a job end that begins at `start`."""
+    end = min(start + bulk_rows, records)
+    if lines is None or not lines.with_orders:
+        return end
+    return max(start + 1, lines.end_within(bulk_rows, start, end))
 
 
 def _why_no_jobs(sizes: Sequence[int], lines: LineCounts | None, routing: Routing) -> str:
@@ -308,7 +319,8 @@ def _why(
         if line_jobs_:
             parts.append(f"lines in {line_jobs_} more job(s) at {JOB_CREDITS}")
         if lines.with_orders:
-            parts.append("lines in the calls of new orders")
+            ways = [*(["jobs"] if sizes else []), *(["calls"] if upserts or not sizes else [])]
+            parts.append(f"lines in the {' and '.join(ways)} of new orders")
         elif rest or not line_jobs_:
             parts.append(f"lines by upsert = {rest:,} credits")
     if of_links:

@@ -175,3 +175,16 @@ def test_a_first_load_without_the_lines_setting_ends_before_its_first_write(shop
     assert ended.code != 0
     assert 'Set `lines`, as in {"write_to": "subform", "subform": "Ordered_Items"}' in ended.err
     assert shop.crm() == {}
+
+
+# By jobs
+
+
+def test_by_jobs_new_orders_go_with_their_lines_in_one_zip(shop: ShopWithLineItems) -> None:
+    shop.by_jobs()
+    shop.insert_whole(keys(40), most_lines=8)
+    ended = shop.run()
+    assert ended.code == 0, ended.err
+    shop.assert_whole()
+    assert "40 in 1 bulk write job(s) at 500 credits, lines in the jobs of new orders; 500 credits in all" in ended.err
+    assert shop.emulator.admin.stats()["jobs"] == {"COMPLETED": 1}
