@@ -84,7 +84,7 @@ class Settings:
         Raises:
             ConfigurationError: a value that the schema allows and that still is of no use.
         """
-        profile = _profile(config)
+        profile = profile_of(config)
         config = with_profile(with_value_tables(config), profile)
         urls = {name: config.get(name) for name in ("accounts_url", "api_url", "upload_url")}
         return cls(
@@ -150,7 +150,12 @@ _OF_PROFILE = {"bulk_rows": "max_rows", "child_rows": "child_rows", "child_rows_
 """The settings that a profile knows better than their defaults, and the questions that it has them from."""
 
 
-def _profile(config: Mapping[str, Any]) -> OrgProfile:
+def profile_of(config: Mapping[str, Any]) -> OrgProfile:
+    """The profile that the config names; an empty one where it names none.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
     return read_profile(Path(config["profile"])) if config.get("profile") else OrgProfile()
 
 

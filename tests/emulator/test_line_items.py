@@ -185,6 +185,28 @@ def test_a_job_takes_records_without_line_items_by_a_switch(crm: Client, product
     assert {each["Legacy_No"] for each in crm.emulator.admin.records("Sales_Orders")} == {"A", "B"}
 
 
+def lines_after_a_second_job(crm: Client, product: str) -> tuple[int, list[str]]:
+    """Lines of A once an insert job has met it again, and the names in that job's result."""
+    crm.emulator.admin.switch(child_rows_per="parent", line_tax_cells="names")
+    for line in ("A1", "A2"):
+        lines = [["A", line, product, "2", "10.00", ""], ["B", f"B{line}", product, "1", "1.00", ""]]
+        done = crm.finished(job(crm, lines).json()["details"]["id"])
+    (record,) = [each for each in crm.emulator.admin.records("Sales_Orders") if each["Legacy_No"] == "A"]
+    return len(record["Ordered_Items"]), [*crm.results(done)]
+
+
+@pytest.mark.parametrize(("position", "lines"), [("refuse", 1), ("add", 2)])
+def test_lines_in_the_zip_of_a_known_record(crm: Client, products: dict[str, str], position: str, lines: int) -> None:
+    crm.emulator.admin.switch(rows_of_skipped=position)
+    assert lines_after_a_second_job(crm, products["C-1"])[0] == lines
+
+
+@pytest.mark.parametrize(("position", "csvs"), [("own_csv", 2), ("none", 1)])
+def test_a_result_has_a_csv_for_lines_or_not(crm: Client, products: dict[str, str], position: str, csvs: int) -> None:
+    crm.emulator.admin.switch(child_results=position)
+    assert len(lines_after_a_second_job(crm, products["C-1"])[1]) == csvs
+
+
 def test_taxes_have_no_column_in_a_job_by_default(crm: Client, products: dict[str, str]) -> None:
     refused = job(crm, [["A", "A1", products["C-1"], "2", "10.00", "VAT"]])
     assert (refused.status_code, refused.json()["code"]) == (400, "INVALID_FIELD")

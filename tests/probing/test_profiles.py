@@ -16,7 +16,7 @@ from orders_sync.probing.questions import Question
 from orders_sync.probing.verdicts import Sureness, Verdict, seen, unknown
 from target_zoho_crm.api.errors import ConfigurationError
 from target_zoho_crm.org_profile import OrgProfile, read_profile
-from target_zoho_crm.settings import with_profile
+from target_zoho_crm.settings import profile_of, with_profile
 from target_zoho_crm.writing.routing import ChildRows, ChildRowsPer
 from zoho_crm_emulator.control import EmulatorProcess
 from zoho_crm_emulator.profiles import ProfileError, profiled
@@ -76,13 +76,13 @@ def test_an_emulator_refuses_a_profile_that_it_does_not_understand(tmp_path: Pat
 def test_the_target_takes_from_a_profile_what_is_not_set_otherwise(tmp_path: Path) -> None:
     profile = written(tmp_path, positions={"max_rows": 10_000, "child_rows": 100, "child_rows_per": "parent"})
     config = {**DEFAULTS, "profile": str(profile)}
-    assert {name: with_profile(config)[name] for name in DEFAULTS} == {
+    assert {name: with_profile(config, profile_of(config))[name] for name in DEFAULTS} == {
         "bulk_rows": 10_000,
         "child_rows": 100,
         "child_rows_per": "parent",
     }
-    assert with_profile({**config, "bulk_rows": 500})["bulk_rows"] == 500
-    assert with_profile(DEFAULTS) == DEFAULTS
+    assert with_profile({**config, "bulk_rows": 500}, profile_of(config))["bulk_rows"] == 500
+    assert with_profile(DEFAULTS, profile_of(DEFAULTS)) == DEFAULTS
 
 
 @pytest.mark.parametrize("position", positions_of("child_rows_per"))
@@ -95,8 +95,9 @@ def test_each_position_of_rows_of_a_subform_is_one_that_the_target_knows(positio
 def test_the_target_refuses_a_profile_that_it_does_not_understand(tmp_path: Path, content: str) -> None:
     path = tmp_path / "profile.json"
     path.write_text(content)
+    config = {**DEFAULTS, "profile": str(path)}
     with pytest.raises(ConfigurationError, match="Make it anew by `orders-sync probe`"):
-        with_profile({**DEFAULTS, "profile": str(path)})
+        with_profile(config, profile_of(config))
 
 
 def found(switch: str, verdict: Verdict) -> Found:
