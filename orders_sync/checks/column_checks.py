@@ -13,6 +13,7 @@ from target_zoho_crm.api.metadata import ModuleFields
 from target_zoho_crm.lines.line_mapping import OrgDirectories
 from target_zoho_crm.lines.line_settings import WriteTo
 from target_zoho_crm.mapping.field_mapping import FieldMapping
+from target_zoho_crm.mapping.field_settings import FieldSettings
 from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.stream_mapping import stream_lines
 from target_zoho_crm.stream_policy import OnUnmapped
@@ -27,7 +28,12 @@ def tap_lines(tap: TapLegacyOrders) -> str | None:
 
 
 def check_columns(
-    findings: Findings, settings: Settings, properties: _Properties, mapping: FieldMapping, lines: str | None
+    findings: Findings,
+    settings: Settings,
+    properties: _Properties,
+    mapping: FieldMapping,
+    options: Mapping[str, FieldSettings],
+    lines: str | None,
 ) -> None:
     """Check the orders' own columns; `lines` is the property with their lines, if there is one."""
     remedy = "Map it with `fields`, leave it out with the tap's `exclude`, or let `orders-sync init` make a field."
@@ -36,7 +42,7 @@ def check_columns(
         findings.add(
             "Lines", _unwritten(settings), message, "Set `lines` (docs/whole-orders.md), or remove it from the tap."
         )
-    _check(findings, "Column", settings, properties, mapping, remedy, aside=lines)
+    _check(findings, "Column", settings, properties, mapping, options, remedy, aside=lines)
 
 
 def check_lines(
@@ -63,7 +69,7 @@ def check_lines(
     of_a_line = properties[stream.lines.property]["items"]["properties"]
     by_hand = "make a field in the subform" if in_subform else "let `orders-sync init` make a field"
     remedy = f"Map it with `lines.fields`, leave it out with the tap's `lines.exclude`, or {by_hand}."
-    _check(findings, "Line column", settings, of_a_line, lines.mapping, remedy)
+    _check(findings, "Line column", settings, of_a_line, lines.mapping, stream.lines.fields, remedy)
 
 
 def _check(
@@ -72,12 +78,14 @@ def _check(
     settings: Settings,
     properties: _Properties,
     mapping: FieldMapping,
+    options: Mapping[str, FieldSettings],
     remedy: str,
     *,
     aside: str | None = None,
 ) -> None:
     for column in mapping.columns:
-        result, message = fit(properties[column.source], column.field)
+        own = options.get(column.field.api_name)
+        result, message = fit(properties[column.source], column.field, None if own is None else own.format)
         findings.add(f"{kind} {column.source}", result, message)
     for source in mapping.unmapped:
         if source != aside:

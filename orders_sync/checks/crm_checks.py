@@ -171,7 +171,7 @@ class CrmChecks:
             return
         self.mapped = written_mapping(mapping, None)
         seen = not_missed(mapping, self._table.only_of_tap)
-        check_columns(self._findings, settings, properties, seen, tap_lines(self._tap))
+        check_columns(self._findings, settings, properties, seen, stream.fields, tap_lines(self._tap))
         rows = (
             {stream.lines.subform} if stream.lines is not None and stream.lines.write_to is WriteTo.SUBFORM else set()
         )

@@ -13,15 +13,18 @@ _TEXTS = frozenset({"text", "textarea", "email", "phone", "website"})
 _CHOICES_DISPLAYED = 8
 
 
-def fit(schema: Mapping[str, Any], field: Field) -> tuple[Result, str]:
-    """Compare a property's JSON schema with a field; the text names what may be refused."""
+def fit(schema: Mapping[str, Any], field: Field, date_format: str | None = None) -> tuple[Result, str]:
+    """Compare a property's JSON schema with a field; the text names what may be refused.
+
+    `date_format` is the `format` of the field's options.
+    """
     types = _types(schema)
     what = _described(field)
-    doubt = _doubt(schema, types, field)
+    doubt = _doubt(schema, types, field, date_format)
     return (Result.WARNING, f"{what}; {doubt}") if doubt else (Result.OK, what)
 
 
-def _doubt(schema: Mapping[str, Any], types: frozenset[str], field: Field) -> str:
+def _doubt(schema: Mapping[str, Any], types: frozenset[str], field: Field, date_format: str | None) -> str:
     """What may be refused, or nothing."""
     kind = field.data_type
     doubts = (
@@ -29,7 +32,7 @@ def _doubt(schema: Mapping[str, Any], types: frozenset[str], field: Field) -> st
         (kind == "integer" and "number" in types, "the column holds decimals: what is no integer is refused"),
         (
             kind in {"date", "datetime"} and "format" not in schema,
-            f"{_no_dates(types)}: what cannot be read as a {kind} is refused",
+            f"{_no_dates(types)}: what cannot be read as {_read_as(kind, date_format)} is refused",
         ),
         (
             kind == "boolean" and not {"boolean"} <= types <= {"boolean", "integer"},
@@ -39,6 +42,12 @@ def _doubt(schema: Mapping[str, Any], types: frozenset[str], field: Field) -> st
         (kind in _TEXTS, _too_long(schema, types, field)),
     )
     return next((text for applies, text in doubts if applies), "")
+
+
+def _read_as(kind: str, date_format: str | None) -> str:
+    if date_format is not None:
+        return f"{date_format} or ISO"
+    return f"a {kind} like 2025-12-31 (`format` in `fields` names another form)"
 
 
 def _no_dates(types: frozenset[str]) -> str:

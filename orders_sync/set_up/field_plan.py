@@ -12,6 +12,7 @@ from sync_databases.columns import Column
 from target_zoho_crm.api.codes import ZohoCode
 from target_zoho_crm.api.errors import ConfigurationError
 from target_zoho_crm.api.metadata import ModuleFields
+from target_zoho_crm.mapping import timestamps
 from target_zoho_crm.mapping.field_mapping import compile_mapping
 from target_zoho_crm.mapping.field_settings import FieldSettings
 
@@ -68,7 +69,7 @@ def plan_fields(
     for name, own in settings.items():
         if name in fields or own.source is None:
             continue
-        made = _for(columns.get(own.source), name, longest)
+        made = _for(columns.get(own.source), name, longest, own.format)
         if made is None:
             not_possible[own.source] = f"no field {name} can be made for it: no such column, or no type of Zoho's fits"
         else:
@@ -115,8 +116,15 @@ def differently_named(made: Sequence[NewField], fields: ModuleFields) -> Configu
     )
 
 
-def _for(column: Column | None, api_name: str, longest: Mapping[str, int]) -> NewField | None:
-    return None if column is None else field_for(column, api_name, longest.get(column.name))
+def _for(
+    column: Column | None, api_name: str, longest: Mapping[str, int], date_format: str | None = None
+) -> NewField | None:
+    """The field for a column; `date_format` says that its texts are dates or times."""
+    if column is None:
+        return None
+    if date_format is not None:
+        return NewField(api_name, column.name, timestamps.type_of(date_format))
+    return field_for(column, api_name, longest.get(column.name))
 
 
 def _api_name(source: str) -> str:

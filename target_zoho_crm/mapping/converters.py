@@ -265,7 +265,6 @@ WRITTEN = frozenset[str]().union(*(kinds for kinds, _ in _MAKERS))
 """The types that can be written."""
 
 
-_TIMES = frozenset({"date", "datetime"})
 _ZERO_DATE = "0000-00-00"
 
 
@@ -276,7 +275,10 @@ def _readable(forms: Forms, field: Field, settings: FieldSettings, nulled: set[s
         if nulled is not None:
             nulled.add(field.api_name)
 
-    if field.data_type in _TIMES:
+    if settings.format is not None:
+        to_json, to_csv = (timestamps.in_format(each, settings.format) for each in (forms.to_json, forms.to_csv))
+        forms = replace(forms, to_json=to_json, to_csv=to_csv, shortcut=None)
+    if field.data_type in timestamps.TIMES:
         forms = replace(forms, to_json=_but_zero(forms.to_json, note), to_csv=_but_zero(forms.to_csv, note))
     if settings.unreadable is OnUnreadable.NULL:
         forms = replace(forms, to_json=_or_null(forms.to_json, note), to_csv=_or_null(forms.to_csv, note))

@@ -15,6 +15,7 @@ from target_zoho_crm.api.errors import configuration_error
 from target_zoho_crm.api.metadata import Field
 from target_zoho_crm.mapping.field_values import UNCONVERTIBLE, Converter, Refusal, any_to_text
 from target_zoho_crm.mapping.references import OnMissingParent
+from target_zoho_crm.mapping.timestamps import TIMES, gives_whole_date
 from target_zoho_crm.setting_schema import IN_PAYLOAD
 
 # No subschema here may name a `default`: the SDK would put it into entries that are text, and fail.
@@ -57,6 +58,11 @@ FIELD_OPTIONS: dict[str, dict[str, Any]] = {
     "null_if": {
         "type": ["string", "number", "array"],
         "description": "A value, or a list of them, that means none: the 0 of a guest, 1753-01-01 of an empty date.",
+        IN_PAYLOAD: True,
+    },
+    "format": {
+        "type": "string",
+        "description": "How a text has a date or time, such as %d.%m.%Y (docs/mapping.md); ISO is read besides.",
         IN_PAYLOAD: True,
     },
     "values": {
@@ -153,6 +159,8 @@ class FieldSettings:
     append: bool = False
     null_if: frozenset[str] = frozenset()
     """Texts of values that mean none."""
+    format: str | None = None
+    """How a text has a date or time, as `strptime` reads it."""
     values: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """What is written in place of which value."""
 
@@ -173,6 +181,7 @@ class FieldSettings:
             write=WriteRule(options.get("write", "always")),
             append=options.get("append", False),
             null_if=_texts(options.get("null_if")),
+            format=options.get("format"),
             values=options.get("values") or {},
         )
 
@@ -198,6 +207,9 @@ class FieldSettings:
             "on_unknown_picklist: default needs a `default`": self.on_unknown_picklist is OnUnknownPicklist.DEFAULT
             and self.default is None,
             f"append is for multi-selects, and this is of type {kind}": self.append and kind != "multiselectpicklist",
+            f"format is for dates and times, and this is of type {kind}": self.format is not None and kind not in TIMES,
+            f"format: {self.format} gives no whole date, as %d.%m.%Y does": self.format is not None
+            and not gives_whole_date(self.format),
             "values and find_by exclude each other": bool(self.values) and self.find_by is not None,
             "null: keep and unreadable: null exclude each other": self.null is OnNull.KEEP
             and self.unreadable is OnUnreadable.NULL,

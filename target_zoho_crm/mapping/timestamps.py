@@ -6,6 +6,7 @@ cut does for every value.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta, tzinfo
@@ -26,7 +27,12 @@ from target_zoho_crm.mapping.field_values import Converter, Refusal, refuse
 DATE_FORMAT = "yyyy-MM-dd"
 DATETIME_FORMAT = "yyyy-MM-dd'T'HH:mm:ssXXX"
 
+TIMES = frozenset({"date", "datetime"})
+"""The types of fields whose values are read here."""
+
+_SOME_TIME = datetime(2019, 12, 31, 23, 58, 57, tzinfo=fixed_zone.utc)  # no part is that of 1900-01-01, the default
 _DATE_CHARACTERS = len("YYYY-MM-DD")
+_DIGIT, _ISO_BEGINNING = re.compile("[0-9]"), re.compile(r"\s*[0-9]{4}-?[0-9]{2}")
 _AFTER_SECOND = ".,+-Z"  # or nothing: Python's reader takes a colon before a fraction, too
 
 
@@ -50,7 +56,7 @@ def date_converter(zone: tzinfo) -> Converter:
         try:
             return datetime.fromisoformat(timestamp(value) or "").astimezone(zone).date().isoformat()
         except (Refusal, OverflowError):
-            raise refuse("a date") from None
+            raise _no_time(value, "a date") from None
 
     return convert
 
@@ -91,6 +97,34 @@ def datetime_converter(zone: tzinfo) -> Converter:
     return convert
 
 
+def in_format(convert: Converter, form: str) -> Converter:
+    """The converter, of texts that have their date or time in `form`, as `strptime` reads it; others go as they are."""
+
+    def converted(value: Any) -> Any:
+        if not isinstance(value, str):
+            return convert(value)
+        try:
+            found = datetime.strptime(value.strip(), form)  # noqa: DTZ007 - the converter knows the zone
+        except ValueError:
+            return convert(value)  # ISO, or none
+        return convert(found.isoformat())
+
+    return converted
+
+
+def gives_whole_date(form: str) -> bool:
+    """Whether a format of `strptime` gives day, month and year."""
+    try:
+        return datetime.strptime(_SOME_TIME.strftime(form), form).date() == _SOME_TIME.date()  # noqa: DTZ007 - days alone
+    except ValueError:
+        return False
+
+
+def type_of(form: str) -> str:
+    """The type of field for texts of this format."""
+    return "datetime" if "%H" in form or "%I" in form else "date"
+
+
 def days_fit(column: Sequence[Any]) -> bool:
     """Whether all values of a column, but those that are empty, are days as they have to be written."""
     days = _not_empty(column)
@@ -118,6 +152,13 @@ def cut_timestamp(value: str) -> str | None:
     return value[:SECOND_LENGTH] + value[-OFFSET_LENGTH:] if value else None
 
 
+def _no_time(value: Any, expected: str) -> Refusal:
+    """Where a text may have a date in another form, the refusal says how to name that."""
+    if isinstance(value, str) and _DIGIT.search(value) and not _ISO_BEGINNING.match(value):
+        return refuse(f"{expected} in ISO form, like 2025-12-31 (`format` in `fields` names another form)")
+    return refuse(expected)
+
+
 def _check_empty(value: Any, expected: str) -> None:
     """Only null and empty text are no value; 0, false and empty arrays are of another type."""
     if value is not None and value != "":
@@ -129,7 +170,7 @@ def _aware(value: Any, zone: tzinfo) -> datetime:
     if isinstance(value, str):
         timestamp = read_timestamp(value)
         if timestamp is None:
-            raise refuse("a date and time")
+            raise _no_time(value, "a date and time")
         return timestamp.at.replace(tzinfo=zone if timestamp.offset is None else fixed_zone(timestamp.offset))
     if isinstance(value, datetime):
         return value if value.tzinfo is not None else value.replace(tzinfo=zone)

@@ -106,10 +106,12 @@ def test_after_init_with_all_columns_a_first_run_brings_every_order_over(shop: S
 
 
 def test_a_field_that_the_settings_name_is_made_for_its_column(shop: Shop) -> None:
-    shop.target_config["fields"] = {"notes": "Remarks", "no_such_column": "Ghost"}
+    dated = {"Day": {"source": "notes", "format": "%d.%m.%Y"}, "At": {"source": "notes", "format": "%d.%m.%Y %H:%M"}}
+    shop.target_config["fields"] = {"notes": "Remarks", "no_such_column": "Ghost", **dated}
     result = orders_sync(shop, "init", "--yes")
     assert result.exit_code == 0, result.output
     assert "Remarks" in fields(shop)
+    assert [fields(shop)[name]["data_type"] for name in dated] == ["date", "datetime"]
     assert "Ghost" not in fields(shop)
     assert "Column no_such_column: no field Ghost can be made for it" in result.output
 

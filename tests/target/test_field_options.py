@@ -37,6 +37,31 @@ def test_a_field_keeps_what_the_crm_has_where_the_record_holds_null_and_others_a
     assert held == {"A": ("from the CRM's people", "Peru", None, "EUR"), "B": ("b", "Peru", None, "EUR")}
 
 
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_dates_and_times_in_texts_are_read_by_the_format_that_a_field_names(sales: Sales, channel: str) -> None:
+    sales.config["timezone"] = "Europe/Berlin"
+    fields = {
+        "Order_Date": {"format": "%d.%m.%Y"},
+        "Ordered_At": {"source": "ordered", "format": "%d.%m.%Y %H:%M", "unreadable": "null"},
+    }
+    log = sales.send(
+        {"id": "A", "Order_Date": "31.12.2025", "ordered": "31.12.2025 14:05"},
+        {"id": "B", "Order_Date": " 1.2.2025", "ordered": "later"},
+        {"id": "C", "Order_Date": "2025-02-01", "ordered": "2025-02-01T10:00:00Z"},  # ISO, as a file may have it
+        {"id": "D", "Order_Date": "02/28/2025", "ordered": None},
+        {"id": "E", "Order_Date": None, "ordered": ""},
+        fields=fields,
+        channel=channel,
+    )
+    assert {key: (held["Order_Date"], held["Ordered_At"]) for key, held in sales.crm().items()} == {
+        "A": ("2025-12-31", "2025-12-31T13:05:00+00:00"),
+        "B": ("2025-02-01", None),
+        "C": ("2025-02-01", "2025-02-01T10:00:00+00:00"),
+        "E": (None, None),
+    }
+    assert "1 order: Order_Date is not a date in ISO form, like 2025-12-31 (`format` in `fields` names another" in log
+
+
 def test_what_is_too_long_is_cut_or_rounded_where_the_user_wants_it(sales: Sales) -> None:
     fields = {"Currency_Code": {"on_too_long": "truncate"}, "Total_Amount": {"on_too_long": "truncate"}}
     sales.send({"id": "A", "Currency_Code": "EURO", "Total_Amount": "0.295"}, fields=fields)
@@ -174,6 +199,8 @@ def test_what_only_a_layout_demands_is_refused_before_sending_and_missed_at_the_
         ({"Notes": {"append": True}}, "append is for multi-selects"),
         ({"Notes": {"null": "keep", "default": "-"}}, "exclude each other"),
         ({"Notes": {"null": "forget"}}, "'forget' is not one of"),
+        ({"Notes": {"format": "%d.%m.%Y"}}, "format is for dates and times, and this is of type textarea"),
+        ({"Order_Date": {"format": "DD.MM.YYYY"}}, "format: DD.MM.YYYY gives no whole date, as %d.%m.%Y does"),
     ],
 )
 def test_an_option_that_does_not_suit_the_field_stops_the_run(sales: Sales, entry: dict[str, Any], says: str) -> None:
