@@ -23,7 +23,7 @@ THEN: dict[str, Any] = {}
 
 
 def order(number: int, **values: Any) -> dict[str, Any]:
-    lines = [{"line": f"{number}-{line}", "product": f"thing {line}"} for line in range(3)]
+    lines = [line_of(number, line) for line in range(3)]
     return {
         "id": f"SO-{number}",
         "total_amount": "12.34",
@@ -37,6 +37,19 @@ def order(number: int, **values: Any) -> dict[str, Any]:
         "item_count": None,
         "lines": lines,
     } | values
+
+
+def line_of(number: int, line: int) -> dict[str, Any]:
+    return {
+        "line": f"L{number}-{line}",
+        "product": f"  thing {line}",
+        "quantity": "1.255",
+        "note": "in a box",
+        "sku": "S-1",
+        "size": "Large",
+        "packed_at": "2026-01-02T03:04:05+00:00",
+        "line_number": None,
+    }
 
 
 def config(emulator: EmulatorProcess, folder: Path, **further: Any) -> dict[str, Any]:
@@ -56,7 +69,9 @@ def send(settings: dict[str, Any], records: Iterable[dict[str, Any]]) -> None:
     Raises:
         FirstContactError: as the run ends with it.
     """
-    line = {"type": "object", "properties": {"line": {"type": "string"}, "product": {"type": "string"}}}
+    of_lines: dict[str, Any] = {name: {"type": ["string", "null"]} for name in line_of(0, 0)}
+    of_lines["packed_at"]["format"] = "date-time"
+    line = {"type": "object", "properties": of_lines}
     properties = {name: {"type": ["string", "null"]} for name in order(0)}
     properties |= {"ordered_at": {"type": "string", "format": "date-time"}, "lines": {"type": "array", "items": line}}
     head = {"type": "SCHEMA", "stream": "orders", "schema": {"properties": properties}, "key_properties": ["id"]}

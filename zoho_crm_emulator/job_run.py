@@ -23,7 +23,7 @@ from zoho_crm_emulator.record_rules import RecordRules
 from zoho_crm_emulator.record_writing import Outcome, Row, Rules
 from zoho_crm_emulator.records import fail_by_fault, new_choices, refuse_by_fault
 from zoho_crm_emulator.refusals import Refused, by_code
-from zoho_crm_emulator.schema import PARENT
+from zoho_crm_emulator.schema import PARENT, ModuleView
 from zoho_crm_emulator.sheet import Sheet, packed
 from zoho_crm_emulator.switches import Switches
 
@@ -192,6 +192,7 @@ class Run:
             links_repeat=self._switches.repeated_links == "again",
             of_records=RecordRules.of(plan.view, self._switches),
             alterations=altered_by(plan.view.module.alterations, "jobs"),
+            rows_reversed=self._rows_reversed(plan.view),
         )
         batch = batch_for(self._emulator.store, connection, plan.view, rules, user=CURRENT_USER, now=now)
         for start in range(0, part.tried, CHUNK):
@@ -199,6 +200,16 @@ class Run:
         if plan.view.module.rows_of:
             part.outcomes = [None if one is not None and one.refused is UNTRIED else one for one in part.outcomes]
         part.outcomes += [None] * (len(part.rows) - part.tried)
+
+    def _rows_reversed(self, view: ModuleView) -> bool:
+        """Whether the org puts these rows of a subform into the other order."""
+        head = self._emulator.catalog.get(view.module.rows_of or "")
+        if head is None:
+            return False
+        fields = {each.api_name for each in head.row_fields if each.rows == view.name}
+        return any(
+            each.does == "reverse" and each.field in fields for each in altered_by(head.module.alterations, "jobs")
+        )
 
     def _told(self, part: Part) -> dict[str, Any]:
         actions, total = part.actions, len(part.rows)

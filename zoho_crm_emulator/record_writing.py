@@ -64,6 +64,7 @@ class Rules:
     rows_may_end: bool = False  # an update may take away the last row of a subform that is demanded
     of_records: RecordRules | None = None  # what the module demands of a record as a whole
     alterations: Sequence[Alteration] = ()  # what the org makes of values; keys are matched as they came
+    rows_reversed: bool = False  # rows of a subform stand in the other order
 
 
 @dataclass
@@ -107,7 +108,7 @@ class Batch:
                 self._store, self._connection, self._user, self._now, links_repeat=self._rules.links_repeat
             )
             self._writer.look_up(state.docs)
-        ids = iter(taken)
+        ids = iter(taken[::-1] if self._rules.rows_reversed else taken)
         outcomes = [self._one(row, state, ids, index) for index, row in enumerate(rows)]
         self._save(state)
         if self._writer is not None:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from zoho_crm_emulator.accepted_values import Check, World, checker, given_id
+from zoho_crm_emulator.alterations import alter, altered_by
 from zoho_crm_emulator.documents import DOC_DECODER, DOC_ENCODER, add_to_count
 from zoho_crm_emulator.refusals import Refused, together
 from zoho_crm_emulator.schema import PARENT, Field, ModuleView
@@ -30,6 +31,8 @@ class ChildRow:
     values: dict[str, Any]
     id: int | None = None
     deleted: bool = False
+    owner: int | None = None
+    children: None = None
 
 
 @dataclass(slots=True)
@@ -67,6 +70,7 @@ class RowsCheck:
             return None, [too_many(name, json_path=place)]
         wrong: list[Refused] = []
         rows = [self._row(one, number, f"{place}[{number}]", wrong) for number, one in enumerate(value)]
+        alter([row for row in rows if not row.deleted], altered_by(self._view.module.alterations, "calls"))
         return Rows(self._view.id, rows, self._link), wrong
 
     def _row(self, given: Any, number: int, place: str, wrong: list[Refused]) -> ChildRow:

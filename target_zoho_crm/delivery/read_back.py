@@ -12,8 +12,8 @@ from target_zoho_crm.compare.difference_kinds import DifferenceKind
 from target_zoho_crm.compare.records import Difference, RecordComparer
 from target_zoho_crm.confirmation.outcomes import CREATED
 from target_zoho_crm.confirmation.stream_ledger import StreamLedger
+from target_zoho_crm.lines.line_differences import line_differences
 from target_zoho_crm.lines.line_mapping import CompiledLines
-from target_zoho_crm.lines.line_order import line_differences
 from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.writing.lookup_resolver import LookupResolver
 from target_zoho_crm.writing.records_by_key import RecordsByKey
@@ -79,7 +79,7 @@ class ReadBack:
         return sum(_is_by(us, each) and _is_of_late(each, now) for each in records.values())
 
     def differences(self, batch: Batch, there_before: Collection[str] | None = None) -> list[Difference]:
-        """What the CRM holds otherwise, of orders that are in it. Costs 1 credit for 100; 3 for 50 with subform lines.
+        """What the CRM holds otherwise, of orders that are in it. Costs 1 credit for 100; 3 for 50 with lines.
 
         `there_before` are those whose keys it had before they were written, where that was asked: another order that
         was not created then was written to a record that another unique field led to.
@@ -108,7 +108,13 @@ class ReadBack:
             *comparer.differences(there, rows, [held[ids[key]] for key in there]),
             *filled,
             *(Difference(key, field, DifferenceKind.OTHER_MATCH, None, None) for key in others),
-            *line_differences(self._client, self._lines, batch, {key: ids[key] for key in there}),
+            *line_differences(
+                self._client,
+                self._lines,
+                batch,
+                {key: ids[key] for key in there},
+                ignore_empty=self._policy.ignore_empty,
+            ),
         ]
 
 
