@@ -33,13 +33,14 @@ class Repair:
     """What to do about one order: `seen` is its ack as the audit saw it, None for none.
 
     With a `version` it is bound to the record as synced at that version; without one it is due, so that the next run
-    writes it. `folded_key` as the ledger keeps it.
+    writes it, for what `code` says. `folded_key` as the ledger keeps it.
     """
 
     seen: AuditedAck | None
     zoho_id: str | None
     version: str | None
     folded_key: str | None = None
+    code: LedgerCode = LedgerCode.RESEND_ASKED
 
 
 def repair_acks(ledger: Ledger, stream: str, repairs: Mapping[str, Repair]) -> int:
@@ -64,7 +65,7 @@ def _repair(connection: sa.Connection, *, ledger: Ledger, stream: str, repairs: 
             "zoho_id": repair.zoho_id,
             "status": AckStatus.REJECTED.value if repair.version is None else AckStatus.SYNCED.value,
             "family": "transient" if repair.version is None else None,
-            "error_code": LedgerCode.RESEND_ASKED.value if repair.version is None else None,
+            "error_code": repair.code.value if repair.version is None else None,
             "next_attempt_at": now if repair.version is None else None,
             "action": BOUND,
             "payload_hash": None,

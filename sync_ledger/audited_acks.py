@@ -12,6 +12,7 @@ from sync_databases.chunks import lookup_chunks
 from sync_ledger.job_journal import Manifest
 from sync_ledger.ledger import Ledger
 from sync_ledger.tables import AckStatus, LedgerTables
+from sync_ledger.written_mappings import number_of
 
 ACKS_PER_PAGE = 5_000
 
@@ -26,6 +27,8 @@ class AuditedAck(NamedTuple):
     is_due: int
     content: str | None
     content_form: str | None
+    mapping_number: int
+    """Of the mapping that it was written by (`written_mappings.py`)."""
 
     @property
     def is_synced(self) -> bool:
@@ -96,7 +99,8 @@ class AuditedAcks:
         ack = self._ack
         is_due = sa.case((ack.c.next_attempt_at.is_not(None), 1), else_=0)
         columns = (ack.c.version, ack.c.status, ack.c.zoho_id, ack.c.acked_at, is_due, ack.c.content)
-        return sa.select(ack.c.record_key, *columns, ack.c.content_form).where(ack.c.stream == self._stream)
+        further = (ack.c.content_form, number_of(ack))
+        return sa.select(ack.c.record_key, *columns, *further).where(ack.c.stream == self._stream)
 
 
 def keys_not_settled(connection: sa.Connection, tables: LedgerTables, stream: str) -> set[str]:

@@ -28,6 +28,8 @@ class LedgerCode(StrEnum):
     """`meltano config test` of version 0.1 wrote a made-up name over its record."""
     RESEND_ASKED = "RESEND_ASKED"
     """A person asked by `orders-sync resend` for it to be written once more."""
+    LINES_ASKED = "LINES_ASKED"
+    """A person asked by `orders-sync audit --repair` for its lines to be brought right, and into their order."""
     UNDONE = "UNDONE"
     """What a run wrote of it was taken back, and it is held."""
     CHANGED_WHILE_HELD = "CHANGED_WHILE_HELD"

@@ -22,11 +22,12 @@ _HELD = AckStatus.HELD.value
 
 @dataclass(frozen=True, slots=True)
 class KnownRecord:
-    """What the ledger says of an order's record in the CRM."""
+    """What the ledger says of an order's record in the CRM; `code` of its last refusal, or of why it is due."""
 
     zoho_id: str | None
     status: AckStatus
     action: str | None
+    code: str | None
 
 
 def keys_maybe_deleted(
@@ -69,10 +70,11 @@ def count_in_crm(connection: sa.Connection, ack: sa.Table, stream: str, partitio
 def known_records(connection: sa.Connection, ack: sa.Table, stream: str, keys: Iterable[str]) -> dict[str, KnownRecord]:
     """What the ledger says of these orders' records."""
     found: dict[str, KnownRecord] = {}
-    query = sa.select(ack.c.record_key, ack.c.zoho_id, ack.c.status, ack.c.action).where(ack.c.stream == stream)
+    columns = (ack.c.record_key, ack.c.zoho_id, ack.c.status, ack.c.action, ack.c.error_code)
+    query = sa.select(*columns).where(ack.c.stream == stream)
     for chunk in lookup_chunks(connection, keys):
-        for key, zoho_id, status, action in connection.execute(query.where(ack.c.record_key.in_(chunk))):
-            found[key] = KnownRecord(zoho_id, AckStatus(status), action)
+        for key, zoho_id, status, action, code in connection.execute(query.where(ack.c.record_key.in_(chunk))):
+            found[key] = KnownRecord(zoho_id, AckStatus(status), action, code)
     return found
 
 

@@ -1,4 +1,7 @@
-"""Quarantine: orders that made earlier calls or jobs fail for all their orders are sent separately from the others."""
+"""Quarantine: orders that made earlier calls or jobs fail for all their orders are sent separately from the others.
+
+So are those that a call alone can mend.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ _BY_CALLS = (
     LedgerCode.JOB_WITHOUT_RESULT.value,
     LedgerCode.UPLOAD_FAILED.value,
     LedgerCode.RECORD_NOT_AS_KNOWN.value,
+    LedgerCode.LINES_ASKED.value,  # a job cannot put rows in order, and its ack forgets what was asked
 )
 _CODES = (_ALONE, _TOGETHER, *_BY_CALLS)
 

@@ -44,8 +44,10 @@ def count_synced(ledger: Ledger, stream: str, chosen: SyncedOrders) -> int:
         return sum(connection.execute(count).scalar_one() for count in counts)
 
 
-def resend(ledger: Ledger, stream: str, chosen: SyncedOrders) -> int:
+def resend(ledger: Ledger, stream: str, chosen: SyncedOrders, code: LedgerCode = LedgerCode.RESEND_ASKED) -> int:
     """Make them due, and forget what they held, so that `skip_unchanged` skips none. Returns how many.
+
+    `code` says who asked for what.
 
     In transactions of 10,000 orders: after an interruption a second call goes on with those that are left.
 
@@ -56,20 +58,21 @@ def resend(ledger: Ledger, stream: str, chosen: SyncedOrders) -> int:
     after: str | None = ""
     count = 0
     while after is not None:
-        some, after = ledger.transact(partial(_make_due, tables=tables, stream=stream, chosen=chosen, after=after))
+        once = partial(_make_due, tables=tables, stream=stream, chosen=chosen, code=code, after=after)
+        some, after = ledger.transact(once)
         count += some
     return count
 
 
 def _make_due(
-    connection: sa.Connection, tables: LedgerTables, stream: str, chosen: SyncedOrders, after: str
+    connection: sa.Connection, tables: LedgerTables, stream: str, chosen: SyncedOrders, code: LedgerCode, after: str
 ) -> tuple[int, str | None]:
     """Make the next ones due behind a key: how many, and the last one of them if there may be more."""
     ack, statements = tables.ack, _conditions(connection, tables, stream, chosen)
     due = sa.update(ack).values(
         status=AckStatus.REJECTED.value,
         family="transient",
-        error_code=LedgerCode.RESEND_ASKED.value,
+        error_code=code.value,
         error_field=None,
         error_message=None,
         next_attempt_at=database_now(connection),

@@ -7,7 +7,7 @@ before version 5 have none: they are taken for those of the first number.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import msgspec
 import sqlalchemy as sa
 
 from sync_ledger.leases import Lease
+from sync_ledger.ledger import Ledger
 from sync_ledger.tables import AckStatus, LedgerTables
 
 FIRST = 1
@@ -38,6 +39,30 @@ class WrittenMapping(msgspec.Struct, frozen=True, kw_only=True):
             for field, source in now:
                 if (field, source) not in then:
                     yield f"{field}{of}{f' (from {source})' if field in known else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What orders lack that an earlier mapping wrote: fields, and those of lines; `lines`: it wrote no line at all.
+
+    `is_known`: else it is not known what the mapping was, and any field may be lacking.
+    """
+
+    fields: frozenset[str] = frozenset()
+    line_fields: frozenset[str] = frozenset()
+    lines: bool = False
+    is_known: bool = True
+
+    def has(self, field: str) -> bool:
+        """Whether a field is one of them."""
+        return field in self.fields or not self.is_known
+
+    def has_all_of_line(self, fields: Collection[str]) -> bool:
+        """Whether fields of a line are."""
+        return not self.is_known or self.line_fields.issuperset(fields)
+
+
+NOTHING_LACKING = Lacking()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +127,7 @@ def older_orders(
     if not lacking:
         return []
     ack = tables.ack
-    number = _number(ack)
+    number = number_of(ack)
     query = sa.select(number, sa.func.count()).where(
         ack.c.stream == stream, ack.c.status == AckStatus.SYNCED.value, number.in_(list(lacking))
     )
@@ -121,14 +146,32 @@ def older_orders(
     return [each for each in found if each.orders]
 
 
+def lacking_now(ledger: Ledger, stream: str, now: WrittenMapping) -> dict[int, Lacking]:
+    """What orders lack of what is mapped now, by the number of the mapping that they were written by."""
+    with ledger.connect() as connection:
+        known = _read(connection, ledger.tables, stream)
+    found = {}
+    for number, then in known.items():
+        if then is None:
+            found[number] = Lacking(is_known=False)
+        elif then != now:
+            found[number] = Lacking(
+                frozenset(field for field, source in now.fields if (field, source) not in then.fields),
+                frozenset(field for field, source in now.line_fields if (field, source) not in then.line_fields),
+                lines=bool(now.line_fields) and not then.line_fields,
+            )
+    return found
+
+
 def is_older(
     connection: sa.Connection, tables: LedgerTables, stream: str, mapped_now: WrittenMapping | None = None
 ) -> sa.ColumnElement[bool]:
     """The condition of acks whose orders lack a field that is mapped, as `older_orders` counts them."""
-    return _number(tables.ack).in_(list(_lacking(connection, tables, stream, mapped_now)))
+    return number_of(tables.ack).in_(list(_lacking(connection, tables, stream, mapped_now)))
 
 
-def _number(ack: sa.Table) -> sa.ColumnElement[Any]:
+def number_of(ack: sa.Table) -> sa.ColumnElement[Any]:
+    """The number of the mapping that an ack's order was written by."""
     return sa.func.coalesce(ack.c.mapping_number, sa.literal_column(str(FIRST)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,10 +19,11 @@ from sync_ledger.stream_contract import CONTENT_PROPERTY, DELETED_AT_PROPERTY, K
 from tap_legacy_orders.connections import asked_by_key, fetch_rows, reading
 from tap_legacy_orders.contents import form_of, in_byte_order
 from tap_legacy_orders.json_values import converter
+from tap_legacy_orders.order_lines import OrderLines
 from tap_legacy_orders.orders_source import OrdersSource
 from tap_legacy_orders.positions import Position
 from tap_legacy_orders.ranges import Range
-from tap_legacy_orders.record_encoding import LineEncoder, as_is, content_of
+from tap_legacy_orders.record_encoding import RECORD_ENCODER, LineEncoder, as_is, as_json, content_of, value_text
 from tap_legacy_orders.row_layout import Row
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.unsynced_queries import UnsyncedQueries, usable_keys
@@ -64,7 +65,7 @@ class EveryOrderQueries(UnsyncedQueries):
 
 
 class EveryOrder:
-    """Reads the orders of one tap, the lines of orders aside. A run that begins, or an ack, changes nothing of it."""
+    """Reads the orders of one tap, and their lines apart. A run that begins, or an ack, changes nothing of it."""
 
     def __init__(self, tap: TapLegacyOrders, ledger: Ledger) -> None:
         """Read as the settings of the tap say; `ledger` is asked for nothing but the range of the next run."""
@@ -88,6 +89,17 @@ class EveryOrder:
         lines = self._tap.lines_table
         left_out = {CONTENT_PROPERTY, DELETED_AT_PROPERTY, lines and lines.property}
         return {name: each for name, each in entry["schema"]["properties"].items() if name not in left_out}
+
+    @cached_property
+    def line_properties(self) -> dict[str, dict[str, Any]]:
+        """The JSON schema of the property that has an order's lines; empty where the tap reads none."""
+        lines = self._tap.lines_table
+        return {} if lines is None else {lines.property: lines.json_schema()}
+
+    @cached_property
+    def line_names(self) -> Sequence[str]:
+        """The columns of a line that name it or its order."""
+        return () if self._order_lines is None else self._order_lines.names
 
     @property
     def key_properties(self) -> Sequence[str]:
@@ -153,13 +165,51 @@ class EveryOrder:
         exact = set(keys)  # engines that fold case find 'a1' for 'A1'; the ledger does not
         return self._read([row for row in rows if self._queries.layout.key(row) in exact])
 
-    def contents(self, read: ReadOrders) -> dict[str, tuple[str, str | None, str]]:
-        """Version, content and its form of each order by key; no content where orders have lines or a flag."""
-        form = form_of(in_byte_order(self.table.columns), None, self._tap.zone).id
-        known = self._tap.lines_table is None and self.table.flag is None
-        contents = [content_of(line) if known else None for line in read.lines]
+    def contents(self, read: ReadOrders, lines: Mapping[str, bytes]) -> dict[str, tuple[str, str | None, str]]:
+        """Version, content and its form of each order by key; no content where orders have a flag.
+
+        `lines` are those of the orders, as `lines_of` gives them.
+        """
+        table = self._tap.lines_table
+        form = form_of(in_byte_order(self.table.columns), table, self._tap.zone).id
+        records = read.lines
+        if table is not None:
+            name = as_json(table.property).encode()
+            of_orders = map(lines.__getitem__, read.keys)
+            records = [b"%s,%s:%s}" % (each[:-1], name, own) for each, own in zip(read.lines, of_orders, strict=True)]
+        contents = [content_of(record) if self.table.flag is None else None for record in records]
         facts = zip(read.versions, contents, [form] * len(contents), strict=True)
         return dict(zip(read.keys, facts, strict=True))
+
+    def lines_of(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The lines of each of these orders, as JSON, as a run would send them; empty where the tap reads none.
+
+        Raises:
+            TapSyncError: the database does not answer.
+        """
+        if self._order_lines is None:
+            return {}
+        found = self._order_lines.of(keys)
+        return {key: value_text(RECORD_ENCODER, found.get(key, ())).encode() for key in keys}
+
+    def count_lines(self) -> int:
+        """How many lines there are, of whatever order.
+
+        Raises:
+            TapSyncError: the database does not answer.
+        """
+        table = self._tap.lines_table
+        if table is None:
+            return 0
+        ((count,),) = self._ask(sa.select(sa.func.count()).select_from(sa.table(table.name, schema=table.schema)))
+        return int(count)
+
+    @cached_property
+    def _order_lines(self) -> OrderLines | None:
+        tap = self._tap
+        if tap.lines_table is None:
+            return None
+        return OrderLines(tap.engine, self.table, tap.lines_table, zone=tap.zone, warn=tap.logger.warning)
 
     def without_filter(self, keys: Sequence[str]) -> set[str]:
         """Those of these keys that are in the table, whatever `filter` says."""

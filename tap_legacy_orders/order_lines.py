@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sync_databases.chunks import chunks_of
 from sync_databases.columns import Column, Kind, json_schema
 from sync_databases.engines import engine_of
 from sync_databases.key_sql import joined_key
@@ -142,6 +143,17 @@ class OrderLines:
     def statement(self, keys: Sequence[str]) -> sa.Select[Any]:
         """The query for the lines of these orders."""
         return self._select.where(self._wanted(keys))
+
+    def of(self, keys: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """The lines of some orders, by the order's key, in the order of the lines' keys; none of an order without any.
+
+        Raises:
+            TapSyncError: the database does not answer.
+        """
+        found: dict[str, list[dict[str, Any]]] = {}
+        for some in chunks_of(keys, self._most):
+            found.update(self._read(some))
+        return found
 
     def _read(self, keys: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """Read the lines of these orders: by the order's key, in the order of the lines' keys."""

@@ -110,3 +110,8 @@ def kinds(document: Any) -> dict[str, set[str]]:
     for finding in document["findings"]:
         found.setdefault(finding["kind"], set()).add(finding["key"])
     return found
+
+
+def credits_spent(shop: Shop) -> int:
+    """What the emulator has charged so far."""
+    return sum(shop.emulator.admin.stats()["credits"]["by_kind"].values())

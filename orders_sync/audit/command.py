@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -140,13 +140,13 @@ def _audit(files: ConfigFiles, asked: _Asked) -> bool:
         with _csv_of(asked.csv_file) as write:
 
             def take(found: Sequence[Found]) -> None:
-                for finding, _ in found:
+                for finding in (each for findings, _ in found for each in findings):
                     samples.add(finding)
                     write(finding)
                 repairer.take(found)
 
             result, receipt = audit_.run(asked.scope, price, take)
-        _show(tap, own.module, asked, result, samples, repairer, written, receipt, price, credits_.total)
+        _show(tap, own.module, asked, result, samples, repairer, audit_.not_compared, receipt, price, credits_.total)
         return result.is_equal
 
 
@@ -192,12 +192,12 @@ def _csv_of(path: Path | None) -> Iterator[Any]:
 
 def _writer(file: TextIO) -> Any:
     rows = csv.writer(file)
-    rows.writerow(["kind", "key", "record_id", "fields", "who", "when", "detail"])
+    rows.writerow(["kind", "key", "record_id", "fields", "who", "when", "detail", "lines"])
 
     def write(finding: Finding) -> None:
-        fields = ";".join(finding.fields)
-        each = (finding.kind.value, finding.key, finding.zoho_id, fields, finding.who, finding.when, finding.detail)
-        rows.writerow(each)
+        fields, lines = ";".join(finding.fields), ";".join(finding.lines)
+        facts = (finding.kind.value, finding.key, finding.zoho_id, fields, finding.who, finding.when, finding.detail)
+        rows.writerow([*facts, lines])
 
     return write
 
@@ -209,7 +209,7 @@ def _show(
     result: Result,
     samples: Samples,
     repairer: Repairer,
-    written: WrittenOrders,
+    not_compared: Mapping[str, str],
     receipt: str,
     price: Price,
     spent: int,
@@ -223,7 +223,7 @@ def _show(
             "equal": result.is_equal,
             "counts": result.document(),
             "findings": samples.all,
-            "not_compared": written.not_compared,
+            "not_compared": not_compared,
             "repaired": repaired,
             "credits_foretold": price.credits,
             "credits": spent,
@@ -231,7 +231,7 @@ def _show(
         }
         print_json(document)
         return
-    display(open_console(), tap.stream_name, module, asked.scope, result, samples, written.not_compared, spent, receipt)
+    display(open_console(), tap.stream_name, module, asked.scope, result, samples, not_compared, spent, receipt)
     if repaired is not None:
         would = "would be repaired or accepted" if asked.dry_run else "meant"
         say(f"{sum(repairer.meant.values()):,} findings {would}; " + _done(repairer))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from orders_sync.audit.kinds import Finding, Kind, Known, fingerprint_of
-from orders_sync.comparison.crm_records import Record
+from orders_sync.audit.kinds import Finding, Kind, Known, fingerprint_of, fingerprint_of_all
+from orders_sync.comparison.module_reading import Record
 from orders_sync.comparison.written_orders import MODIFIED_TIME
+from orders_sync.comparison.written_rows import RowDifferences
 from sync_ledger.audited_acks import AuditedAck
 from sync_ledger.tables import AckStatus
+from sync_ledger.written_mappings import NOTHING_LACKING, Lacking
 from target_zoho_crm.compare.records import Compared
+from target_zoho_crm.compare.values import NO_VALUE
 
 Person = Callable[[Record], str | None]
 """Who changed a record last, if it was not us."""
@@ -25,7 +28,8 @@ class Side:
 
     `version` is None where the table has no such order. `records` hold its key, or one that is taken for it; `strayed`
     is the record that the ack names, where none does. `compared` is there for an order with one record, if it can be
-    written. `replication` is the field that shows the order's version, if one does.
+    written, and `rows` are its lines and links that differ. `replication` is the field that shows the order's version,
+    if one does. `lacking`: what the mapping that it was written by did not write.
     """
 
     version: str | None
@@ -36,27 +40,31 @@ class Side:
     filtered_out: bool
     key_field: str
     replication: str | None
+    rows: Sequence[RowDifferences] = ()
+    lacking: Lacking = NOTHING_LACKING
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What an order is: as it should be (None), known to be otherwise, or a finding; `side` where all were read."""
+    """What an order is: as it should be, known to be otherwise, or what was found; `side` where all were read."""
 
-    what: Known | Finding | None = None
+    known: Known | None = None
+    findings: Sequence[Finding] = ()
     side: Side | None = None
 
 
 def judge(key: str, side: Side, person: Person, *, find_deleted: bool) -> Judged:
     """Judge one order of which nothing is under way."""
+    if side.version is not None and side.records:
+        return Judged(None, _each_kind_once(_with_record(key, side, person), _of_rows(key, side, person)), side)
     if side.version is not None:
-        found = _with_record(key, side, person) if side.records else _without_record(key, side, person)
-    elif side.records and side.filtered_out:
+        return Judged(None, [_without_record(key, side, person)], side)
+    if side.records and side.filtered_out:
         return Judged(Known.FILTERED_OUT)
-    elif side.records and find_deleted and side.ack is not None and side.ack.is_synced:
+    if side.records and find_deleted and side.ack is not None and side.ack.is_synced:
         return Judged(Known.WAITING)
-    else:
-        found = _without_order(key, side)
-    return Judged(found, side)
+    found = _without_order(key, side)
+    return Judged(None, [] if found is None else [found], side)
 
 
 def _without_order(key: str, side: Side) -> Finding | None:
@@ -85,26 +93,84 @@ def _without_record(key: str, side: Side, person: Person) -> Finding:
     return _finding(kind, key, side, side.strayed, (side.key_field,), who, detail)
 
 
-def _with_record(key: str, side: Side, person: Person) -> Finding | None:
+def _with_record(key: str, side: Side, person: Person) -> Iterator[Finding]:
     if len(side.records) > 1:
-        return _finding(Kind.DOUBLED, key, side, detail=_ids(side))
+        yield _finding(Kind.DOUBLED, key, side, detail=_ids(side))
+        return
     ack, record, compared = side.ack, side.records[0], side.compared
     different = compared.different if compared is not None else ()
     if ack is None:
-        return _finding(Kind.UNKNOWN_TO_LEDGER, key, side, record, different)
-    if ack.version != side.version:
-        return _finding(Kind.OLDER_VERSION, key, side, record, different, detail="the ledger has another version")
-    if ack.zoho_id != str(record["id"]):
+        yield _finding(Kind.UNKNOWN_TO_LEDGER, key, side, record, different)
+    elif ack.version != side.version:
+        yield _finding(Kind.OLDER_VERSION, key, side, record, different, detail="the ledger has another version")
+    elif ack.zoho_id != str(record["id"]):
         detail = f"the ledger names {ack.zoho_id}" if ack.zoho_id else "the ledger names none"
-        return _finding(Kind.ACK_WITHOUT_RECORD, key, side, record, different, detail=detail)
-    return _different(key, side, record, person) if different else None
+        yield _finding(Kind.ACK_WITHOUT_RECORD, key, side, record, different, detail=detail)
+    elif different:
+        yield from _different(key, side, record, person)
 
 
-def _different(key: str, side: Side, record: Record, person: Person) -> Finding:
+def _different(key: str, side: Side, record: Record, person: Person) -> Iterator[Finding]:
     compared, (kind, who) = side.compared or Compared((), ()), _by_whom(record, person)
+    earlier = [
+        name
+        for name in compared.different
+        if side.lacking.has(name) and (kind is Kind.DIFFERS or record.get(name) in NO_VALUE)
+    ]
+    others = [name for name in compared.different if name not in earlier]
     if kind is Kind.DIFFERS and _is_older(side.replication, compared, record):
         kind = Kind.OLDER_VERSION
-    return _finding(kind, key, side, record, compared.different, who)
+    if others:
+        yield _finding(kind, key, side, record, others, who)
+    if earlier:
+        yield _finding(Kind.EARLIER_MAPPING, key, side, record, earlier)
+
+
+def _of_rows(key: str, side: Side, person: Person) -> Iterator[Finding]:
+    """What is found of an order's lines and links: one finding a kind."""
+    found: dict[Kind, tuple[dict[str, None], list[str]]] = {}
+    changed = [row for each in side.rows for row in each.changed]
+    for each in side.rows:
+        for kind, fields, lines in _kinds_of(each, side.lacking):
+            named = found.setdefault(kind, ({}, []))
+            named[0].update(dict.fromkeys(fields))
+            named[1].extend(lines)
+    for kind, (names, keys) in found.items():
+        finding = _finding(kind, key, side, side.records[0], tuple(names))
+        rows = changed if kind is Kind.LINE_DIFFERS else []
+        by_people = next(((row, who) for row in rows if (who := person(row)) is not None), None)
+        if by_people is not None:
+            finding = replace(finding, who=by_people[1], when=str(by_people[0].get(MODIFIED_TIME)))
+        held = {"lines": keys, "rows": [[row.get(name) for name in names] for row in rows]}
+        yield replace(finding, lines=tuple(keys), fingerprint=fingerprint_of(kind, side.version, held))
+
+
+def _each_kind_once(of_record: Iterator[Finding], of_rows: Iterator[Finding]) -> list[Finding]:
+    """The findings of one order; of an earlier mapping its record and its lines may both be."""
+    found = {finding.kind: finding for finding in of_record}
+    for finding in of_rows:
+        known = found.get(finding.kind)
+        if known is not None:
+            fields, both = (*known.fields, *finding.fields), fingerprint_of_all([known, finding])
+            finding = replace(finding, fields=fields, fingerprint=both)  # noqa: PLW2901 - with what is known of it
+        found[finding.kind] = finding
+    return list(found.values())
+
+
+def _kinds_of(each: RowDifferences, lacking: Lacking) -> Iterator[tuple[Kind, Sequence[str], Sequence[str]]]:
+    """Each kind of difference with the fields and the keys that it is about."""
+    unwritten = lacking.has(each.name) if each.are_links else lacking.lines
+    if each.missing:
+        yield Kind.EARLIER_MAPPING if unwritten else Kind.LINE_MISSING, (each.name,), each.missing
+    if each.unknown:
+        yield Kind.LINE_UNKNOWN, (each.name,), each.unknown
+    if each.doubled:
+        yield Kind.LINE_DOUBLED, (each.name,), each.doubled
+    for line, fields in each.different.items():
+        earlier = lacking.has_all_of_line(fields)
+        yield Kind.EARLIER_MAPPING if earlier else Kind.LINE_DIFFERS, fields, (line,)
+    if each.misplaced:
+        yield Kind.LINE_ORDER, (each.name,), ()
 
 
 def _by_whom(record: Record, person: Person) -> tuple[Kind, str | None]:

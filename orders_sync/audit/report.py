@@ -9,6 +9,7 @@ from rich.console import Console
 
 from orders_sync.audit.auditing import Price, Result, Scope
 from orders_sync.audit.kinds import KINDS, Finding, Kind, Known
+from orders_sync.comparison.module_reading import ReadingPrice
 from orders_sync.comparison.samples import CONFIDENCE_PERCENT, share_at_most
 from orders_sync.output import heading
 from orders_sync.output import line as print_line
@@ -46,15 +47,24 @@ class Samples:
 
 def price_line(scope: Scope, price: Price) -> str:
     """What an audit costs, before it begins."""
-    again = "1 more for each 50 orders that seem to differ"
+    again = f"{price.again} more for each 50 orders that seem to differ"
+    if price.asks_for_records:
+        again += ", 1 for each 50 records that lines name by a value"
     if price.reading is None:
         return f"{scope.sample:,} orders by chance: {price.credits:,} credits at most, {price.spent:,} of them spent"
     if scope.since is not None:
         found = f"{price.reading.records:,} records changed since {scope.since}"
         return f"{found}: about {price.credits:,} credits, {price.spent:,} of them spent"
-    way = f"{price.reading.calls:,} bulk read job(s)" if price.reading.by_jobs else f"{price.reading.calls:,} queries"
-    reading = f"{price.reading.records:,} records by {way}"
-    return f"{reading}: {price.credits:,} credits, {price.spent:,} of them spent; {again}"
+    reading = [
+        _reading("records", price.reading),
+        *(_reading(f"rows of {name}", each) for name, each in price.rows.items()),
+    ]
+    return f"{', '.join(reading)}: {price.credits:,} credits, {price.spent:,} of them spent; {again}"
+
+
+def _reading(what: str, price: ReadingPrice) -> str:
+    way = f"{price.calls:,} bulk read job(s)" if price.by_jobs else f"{price.calls:,} queries"
+    return f"{price.records:,} {what} by {way}"
 
 
 def display(
@@ -94,6 +104,8 @@ def _others(result: Result) -> Iterator[str]:
         yield "different fields: " + ", ".join(f"{name} {count:,}" for name, count in result.fields.most_common())
     if result.keyless:
         yield f"{result.keyless:,} records without a key are not ours"
+    if result.ownerless:
+        yield f"{result.ownerless:,} lines or links belong to no record that there is"
 
 
 def _not_compared(result: Result, not_compared: Mapping[str, str]) -> Iterator[str]:
@@ -110,7 +122,8 @@ def _compared(scope: Scope, result: Result) -> str:
     elif scope.since is not None:
         what += f" written or changed since {scope.since}"
     records = "" if result.records is None else f", {result.records:,} records"
-    return f"{what}{records}, {result.equal:,} equal"
+    rows = f", {result.rows:,} lines and links" if result.rows else ""
+    return f"{what}{records}{rows}, {result.equal:,} equal"
 
 
 def _of_all(result: Result) -> str:
@@ -126,6 +139,9 @@ def _described(finding: Finding) -> str:
     parts = [repr(finding.key)]
     if finding.fields:
         parts.append("in " + ", ".join(finding.fields))
+    if finding.lines:
+        shown = ", ".join(map(repr, finding.lines[:SAMPLE_FINDINGS]))
+        parts.append(f"of lines {shown}{', ...' if len(finding.lines) > SAMPLE_FINDINGS else ''}")
     if finding.who:
         parts.append(f"by {finding.who}")
     if finding.when and finding.who:

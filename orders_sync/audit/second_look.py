@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from orders_sync.audit.judgement import Judged, Side, judge
 from orders_sync.audit.kinds import Known
-from orders_sync.comparison.crm_records import CrmRecords, Record
+from orders_sync.comparison.crm_records import CrmRecords
+from orders_sync.comparison.crm_rows import CrmRows
+from orders_sync.comparison.module_reading import Record
 from orders_sync.comparison.written_orders import WrittenOrders
+from orders_sync.comparison.written_rows import OrderSide, RowDifferences, written_mapping_of
 from sync_databases.waiting import CLOCK, Clock
 from sync_ledger.audited_acks import AuditedAck, AuditedAcks
 from sync_ledger.bindings import bindings_of
@@ -20,6 +24,7 @@ from sync_ledger.first_contact import accepted_kinds
 from sync_ledger.ledger import Ledger
 from sync_ledger.retry_schedules import AUDIT_LOOKS
 from sync_ledger.tables import DELETED_VERSION, AckStatus
+from sync_ledger.written_mappings import NOTHING_LACKING, Lacking, lacking_now
 from tap_legacy_orders.every_order import ReadOrders
 from target_zoho_crm.compare.records import Compared
 
@@ -38,17 +43,26 @@ class SecondLook:
     """Looks at orders by key."""
 
     def __init__(
-        self, ledger: Ledger, stream: str, written: WrittenOrders, crm: CrmRecords, *, find_deleted: bool
+        self,
+        ledger: Ledger,
+        stream: str,
+        written: WrittenOrders,
+        crm: CrmRecords,
+        rows: Sequence[CrmRows],
+        *,
+        find_deleted: bool,
     ) -> None:
         """`find_deleted`: runs take care of records whose orders were deleted."""
         self._ledger = ledger
         self._stream = stream
         self._written = written
         self._crm = crm
+        self._rows = rows
         self._acks = AuditedAcks(ledger, stream)
         self._find_deleted = find_deleted
         self._accepted = accepted_kinds(ledger, stream)
         """What `orders-sync accept` noted is no finding, of whatever order."""
+        self._lacking = lacking_now(ledger, stream, written_mapping_of(written, [each.written for each in rows]))
 
     def settle(self, keys: Sequence[str], clock: Clock = CLOCK) -> dict[str, Judged]:
         """Look until nothing changes meanwhile, a few times at most; what a run still has in hand is under way.
@@ -73,8 +87,9 @@ class SecondLook:
         seen = Seen()
         busy, acks = self._acks.under_way(), self._acks.of(keys)
         read = self._written.every.by_key(keys)
+        lines = self._written.every.lines_of(read.keys)
         coming = self._coming(read)
-        contents = self._written.every.contents(read)
+        contents = self._written.every.contents(read, lines)
         by_flag = self._written.every.table.flag is not None  # what has none set is sent, whatever its ack says
         for key in keys:
             known = self._known(acks.get(key), in_table=key in contents)
@@ -87,10 +102,11 @@ class SecondLook:
         asked = [key for key in keys if key not in seen.judged]
         if not asked:
             return seen
-        sides = self._sides(asked, read, acks)
+        sides = self._sides(asked, read, lines, acks)
+        changed = self._changed([key for key in asked if sides[key].rows], read, lines)
         later, busy = self._acks.of(asked), self._acks.under_way()
         for key in asked:
-            if key in busy or later.get(key) != acks.get(key):
+            if key in busy or key in changed or later.get(key) != acks.get(key):
                 seen.again.append(key)
             else:
                 seen.judged[key] = judge(key, sides[key], self._crm.person, find_deleted=self._find_deleted)
@@ -113,13 +129,30 @@ class SecondLook:
             return None
         return Known.WAITING if ack.is_due else Known.REFUSED
 
-    def _sides(self, keys: Sequence[str], read: ReadOrders, acks: Mapping[str, AuditedAck]) -> dict[str, Side]:
+    def _changed(self, keys: Sequence[str], read: ReadOrders, lines: Mapping[str, bytes]) -> set[str]:
+        """The orders that are others since they were read, which may have been between an order and its lines."""
+        if not keys:
+            return set()
+        before, now = dict(zip(read.keys, read.lines, strict=True)), self._written.every.by_key(keys)
+        again, lines_again = dict(zip(now.keys, now.lines, strict=True)), self._written.every.lines_of(now.keys)
+        return {key for key in keys if again.get(key) != before[key] or lines_again.get(key) != lines.get(key)}
+
+    def _sides(
+        self,
+        keys: Sequence[str],
+        read: ReadOrders,
+        lines: Mapping[str, bytes],
+        acks: Mapping[str, AuditedAck],
+    ) -> dict[str, Side]:
         there = dict(zip(read.keys, read.versions, strict=True))
         records = self._owned(self._crm.of_keys(keys), keys, there)
         strayed = self._strayed(keys, acks, records)
         absent = [key for key in keys if key not in there]
         filtered = self._written.every.without_filter(absent) if self._written.every.table.filter and absent else set()
-        compared = self._compared(read, records)
+        values = self._written.values(read)
+        compared = self._compared(values, records)
+        orders = {key: OrderSide(str(records[key][0]["id"]), values[key], lines.get(key)) for key in compared}
+        rows = self._row_differences(orders)
         return {
             key: Side(
                 version=there.get(key),
@@ -130,6 +163,8 @@ class SecondLook:
                 filtered_out=key in filtered,
                 key_field=self._crm.key_field,
                 replication=self._replication_field,
+                rows=rows.get(key, ()),
+                lacking=self._lacking_of(acks.get(key)),
             )
             for key in keys
         }
@@ -173,8 +208,21 @@ class SecondLook:
         found = self._crm.of_ids(list(dict.fromkeys(ids.values()))) if ids else {}
         return {key: found[zoho_id] for key, zoho_id in ids.items() if zoho_id in found}
 
-    def _compared(self, read: ReadOrders, records: Mapping[str, Sequence[Record]]) -> dict[str, Compared]:
-        values = self._written.values(read)
+    def _lacking_of(self, ack: AuditedAck | None) -> Lacking:
+        return NOTHING_LACKING if ack is None else self._lacking.get(ack.mapping_number, NOTHING_LACKING)
+
+    def _row_differences(self, orders: Mapping[str, OrderSide]) -> dict[str, list[RowDifferences]]:
+        found: dict[str, list[RowDifferences]] = {}
+        for rows in self._rows if orders else ():
+            held = rows.of_orders([side.record_id for side in orders.values()])
+            for key, each in rows.written.compare(orders, held).items():
+                if each is not None and (left := each.without(self._accepted)):
+                    found.setdefault(key, []).append(left)
+        return found
+
+    def _compared(
+        self, values: Mapping[str, tuple[Any, ...]], records: Mapping[str, Sequence[Record]]
+    ) -> dict[str, Compared]:
         keys = [key for key in values if len(records.get(key, ())) == 1]
         rows, those = [values[key] for key in keys], [records[key][0] for key in keys]
         compared = self._written.comparer.compare(keys, rows, those)

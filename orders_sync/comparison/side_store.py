@@ -34,11 +34,12 @@ class SideStore:
             f"PRAGMA cache_size = -{CACHE_KIB}",
             "CREATE TABLE record (number INTEGER PRIMARY KEY, fold TEXT, key TEXT, id TEXT, held BLOB)",
             "CREATE TABLE ack (number INTEGER PRIMARY KEY, key TEXT, facts BLOB)",
+            "CREATE TABLE row (kind INTEGER, parent TEXT, id TEXT, held BLOB)",
             "CREATE TABLE candidate (fold TEXT, key TEXT, PRIMARY KEY (fold, key)) WITHOUT ROWID",
         ):
             self._database.execute(statement)
         self._met = {"record": bytearray(1), "ack": bytearray(1)}
-        self.records = self.acks = 0
+        self.records = self.acks = self.rows = 0
 
     def add_records(
         self, folds: Iterable[str], keys: Iterable[str | None], records: Sequence[Mapping[str, Any]]
@@ -57,6 +58,17 @@ class SideStore:
         self._add("INSERT INTO ack (key, facts) VALUES (?, ?)", ((key, _encode(ack)) for key, ack in page))
         self.acks += len(page)
 
+    def add_rows(
+        self, kind: int, parents: Iterable[str], names: Sequence[str], records: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Keep some rows of one kind with the ids of their orders' records."""
+        rows = (
+            (kind, parent, record["id"], _encode([record.get(name) for name in names]))
+            for parent, record in zip(parents, records, strict=True)
+        )
+        self._add("INSERT INTO row VALUES (?, ?, ?, ?)", rows)
+        self.rows += len(records)
+
     def _add(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
         self._database.execute("BEGIN")
         self._database.executemany(statement, rows)
@@ -66,6 +78,7 @@ class SideStore:
         """Make lookups quick, once all is kept."""
         self._database.execute("CREATE INDEX by_fold ON record (fold)")
         self._database.execute("CREATE INDEX by_key ON ack (key)")
+        self._database.execute("CREATE INDEX by_parent ON row (parent, kind)")
         self._met = {"record": bytearray(self.records // 8 + 1), "ack": bytearray(self.acks // 8 + 1)}
 
     def records_of(self, folds: Collection[str]) -> dict[str, list[tuple[str, str, dict[str, Any]]]]:
@@ -85,6 +98,22 @@ class SideStore:
             self._meet("ack", number)
             found[key] = msgspec.json.decode(facts, type=AuditedAck)
         return found
+
+    def rows_of(self, kind: int, names: Sequence[str], parents: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+        """The rows of one kind of the orders with these records, by the record's id."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        query = f"SELECT parent, id, held FROM row WHERE kind = {kind:d} AND parent IN (SELECT value FROM json_each(?))"  # noqa: S608 - a number
+        for parent, zoho_id, held in self._asked(query, parents):
+            values = dict(zip(names, msgspec.json.decode(held), strict=True))
+            found.setdefault(parent, []).append({**values, "id": zoho_id})
+        return found
+
+    def rows_without_record(self) -> int:
+        """How many rows belong to no record that was read."""
+        self._database.execute("CREATE INDEX by_id ON record (id)")
+        query = "SELECT count(*) FROM row WHERE NOT EXISTS (SELECT 1 FROM record WHERE record.id = row.parent)"
+        (count,) = self._database.execute(query).fetchone()
+        return int(count)
 
     def add_candidates(self, folds: Iterable[str], keys: Iterable[str]) -> None:
         """Keep keys that are to be looked at again, each once, with their folded form."""

@@ -13,6 +13,7 @@ from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.errors import close_names
 from target_zoho_crm.api.metadata import LINKS, TAG, ModuleFields
 from target_zoho_crm.compare.records import RecordComparer
+from target_zoho_crm.lines.line_settings import lines_target
 from target_zoho_crm.mapping.field_mapping import FieldMapping, MappedColumn
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.mapping.user_directory import UserDirectory
@@ -37,27 +38,35 @@ class WrittenOrders:
             ConfigurationError: module, key field or mapping are of no use.
             ZohoError: the CRM could not be asked.
         """
-        known: dict[str, ModuleFields] = {}
-
-        def fields_of(module: str) -> ModuleFields:
-            if module not in known:
-                known[module] = ModuleFields.fetch(client, module)
-            return known[module]
-
         self.every = every
         self.own = own
-        self._settings = settings
-        properties = every.properties
-        users = UserDirectory(client).users
-        self._whole = stream_mapping(settings, own, properties, every.key_properties, fields_of=fields_of, users=users)
-        self.readable = fields_of(own.module)
-        self._ignore_empty = own.writes.ignore_empty
+        self.settings = settings
+        self._client = client
+        self._fields: dict[str, ModuleFields] = {}
+        properties, self.users = every.properties, UserDirectory(client).users
+        self._whole = stream_mapping(
+            settings, own, properties, every.key_properties, fields_of=self.fields_of, users=self.users
+        )
+        self.readable = self.fields_of(own.module)
+        self.ignore_empty = own.writes.ignore_empty
+        self.with_lines = own.lines is not None
+        """Whether lines are to be compared too."""
         self.use(self._whole)
+
+    def fields_of(self, module: str) -> ModuleFields:
+        """The fields of a module, which are asked for once: 1 credit.
+
+        Raises:
+            ZohoError: there is no such module, or it cannot be read.
+        """
+        if module not in self._fields:
+            self._fields[module] = ModuleFields.fetch(self._client, module)
+        return self._fields[module]
 
     def use(self, mapping: FieldMapping) -> None:
         """Compare by this mapping from now on."""
         self.mapping = mapping
-        self.comparer = RecordComparer(mapping, ignore_empty=self._ignore_empty)
+        self.comparer = RecordComparer(mapping, ignore_empty=self.ignore_empty)
         self._rows = RowReader(
             self.every.properties,
             required=(),
@@ -67,15 +76,19 @@ class WrittenOrders:
         )
 
     def only(self, names: Collection[str]) -> None:
-        """Compare these fields alone, by API name.
+        """Compare these fields alone, by API name; lines are named as their subform or module is.
 
         Raises:
             NoSuchFieldError: one of them is not written.
         """
         written = [each.field.api_name for each in self._whole.written]
+        of_lines = [] if self.own.lines is None else [lines_target(self.own.lines)]
         for name in names:
-            if name not in written:
-                raise NoSuchFieldError(f"--fields: nothing is written to {name!r}.{close_names(name, written)}")
+            if name not in (*written, *of_lines):
+                raise NoSuchFieldError(
+                    f"--fields: nothing is written to {name!r}.{close_names(name, [*written, *of_lines])}"
+                )
+        self.with_lines = any(name in names for name in of_lines)
         self.use(self._whole.only(names))
 
     @property
@@ -99,19 +112,19 @@ class WrittenOrders:
 
     @property
     def not_compared(self) -> dict[str, str]:
-        """What of an order no comparison looks at, and why."""
+        """What of an order a comparison of records alone does not look at, and why."""
         why = {}
         for each in self.mapping.written:
             name = each.field.api_name
             if each.field.data_type in LINKS:
-                why[name] = "links are not in the file of a bulk read"
+                why[name] = "links are no part of an order's own record"
             elif each.field.data_type == TAG:
                 why[name] = "which tags are ours is not known"
             elif isinstance(each, MappedColumn) and each.parent is not None:
                 why[name] = "given by a value of its parent, and the record holds the parent's id"
         if self.own.lines is not None:
-            why["lines"] = "lines of orders are not compared"
-        if self._settings.config.get("stream_maps"):
+            why["lines"] = "lines are no part of an order's own record"
+        if self.settings.config.get("stream_maps"):
             why["stream_maps"] = "orders are compared as they are before stream maps"
         return why
 

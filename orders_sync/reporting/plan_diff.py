@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from orders_sync.checks.crm_checks import open_client
-from orders_sync.comparison.crm_records import CrmRecords, Record, look_credits
+from orders_sync.comparison.crm_records import CrmRecords, look_credits
+from orders_sync.comparison.module_reading import Record
 from orders_sync.comparison.samples import sample_of
 from orders_sync.comparison.written_orders import WrittenOrders
 from orders_sync.output import heading, new_table, row, say

@@ -91,6 +91,10 @@ class OwnCode(CodeRow):
     RESEND_ASKED = (LedgerCode.RESEND_ASKED.value, _T,
         "Somebody asked by `orders-sync resend` for the order to be written once more.",
         "Nothing; the next run writes the order again.", "Look at the order in the CRM.")
+    LINES_ASKED = (LedgerCode.LINES_ASKED.value, _T,
+        "Somebody asked by `orders-sync audit --repair` for the order's lines to be brought right.",
+        "Nothing; the next run writes order and lines by a call, and puts rows of a subform in order.",
+        "Look at the order in the CRM.")
     RELEASED = (LedgerCode.RELEASED.value, _T, "The order was undone and held, and `orders-sync release` let it go.",
         "Nothing; the next run writes the order again.", "Look at the order in the CRM.")
     STOPPED_BY_ZOHO = ("STOPPED_BY_ZOHO", _T,

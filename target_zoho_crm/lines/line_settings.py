@@ -110,6 +110,11 @@ class LinesSettings:
     on_total_mismatch: OnTotalMismatch = OnTotalMismatch.WARN
 
 
+def lines_target(lines: LinesSettings) -> str:
+    """API name of what lines go to: the subform, or the module."""
+    return lines.subform if lines.write_to is WriteTo.SUBFORM else lines.module
+
+
 def read_lines(config: Mapping[str, Any] | None) -> LinesSettings | None:
     """The setting as types; None where a stream's lines are not written.
 

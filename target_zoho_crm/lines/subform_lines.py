@@ -1,5 +1,8 @@
 """Lines as rows of the order's subform: the rows there are read first, then changed, added and removed to match.
 
+Rows are added behind those there. Where a person asked for it, those that stand in another order than the lines are
+made anew; else they stay where they are, since that takes away what people wrote into them.
+
 A row without an id is added each time that it is sent, so such a call is made once: after a lost answer the order is
 due again, and its rows are read anew.
 """
@@ -14,6 +17,7 @@ from typing import Any
 import msgspec
 
 from sync_databases.chunks import chunks_of
+from sync_ledger.codes import LedgerCode
 from sync_ledger.writes_under_way import WriteKind
 from target_zoho_crm.api.calls import Fence, Repeat
 from target_zoho_crm.api.costs import CALL_RECORDS
@@ -68,6 +72,7 @@ class SubformLines(LineCalls):
             return with_failures(outcomes, failures)
         wanted = self._wanted(rows)
         orders = [self._matched(order, wanted.get(order, {}), there.get(ids[order], ())) for order in stated]
+        orders = self._in_order(orders, {order: there.get(ids[order], ()) for order in stated})
         versions = {outcome.key: outcome.version for outcome in outcomes}
         for call in chunks_of((order for order in orders if order.rows), CALL_RECORDS):
             fence = self._ledger.sending(WriteKind.LINES, {order.key: versions[order.key] for order in call})
@@ -119,6 +124,13 @@ class SubformLines(LineCalls):
                 keys.append(line.key)
         return _Order(order, sent, keys)
 
+    def _in_order(self, orders: Sequence[_Order], there: Mapping[str, Sequence[ExistingLine]]) -> list[_Order]:
+        """Make rows anew that would not stand as the lines do, of orders of which that was asked."""
+        anew = {order.key: each for order in orders if (each := _made_anew(order, there[order.key])) is not order}
+        known = self._ledger.known_records(anew) if anew else {}
+        asked = {key for key, record in known.items() if record.code == LedgerCode.LINES_ASKED.value}
+        return [anew[order.key] if order.key in asked else order for order in orders]
+
     def _call(
         self, call: Sequence[_Order], ids: Mapping[str, str], failures: ChildFailures, fence: Fence, *, splits: bool
     ) -> None:
@@ -143,6 +155,32 @@ class SubformLines(LineCalls):
         for order, outcome, item in zip(call, outcomes, answer.body["data"], strict=True):
             if outcome.status is not Status.SYNCED:
                 failures.add(_failure(order, outcome, item, subform), order.key)
+
+
+def _made_anew(order: _Order, there: Sequence[ExistingLine]) -> _Order:
+    """The order's rows such that they stand as sent: from the first one that does not, all are added again."""
+    place = {line.id: at for at, line in enumerate(there)}
+    rows: list[tuple[Row, str]] = []
+    removed: list[tuple[Row, str]] = []
+    last, adds, changes = -1, False, False
+    for row, line in zip(order.rows, order.lines, strict=True):
+        known = row.get("id")
+        if "_delete" in row:
+            removed.append((row, line))
+        elif known is None:
+            rows.append((row, line))
+            adds = True
+        elif not adds and place[known] > last:
+            rows.append((row, line))
+            last = place[known]
+        else:
+            rows.append(({name: value for name, value in row.items() if name != "id"}, line))
+            removed.append(({"id": known, "_delete": None}, line))
+            adds = changes = True
+    if not changes:
+        return order
+    both = [*rows, *removed]
+    return _Order(order.key, [row for row, _ in both], [line for _, line in both])
 
 
 def _failure(order: _Order, outcome: Outcome, item: Any, subform: str) -> ChildFailure:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from audited_shop import CLERK, FULL_WIDTH, ask, audit, delete_records, edit, kinds, plant, synced
+from audited_shop import CLERK, FULL_WIDTH, ask, audit, credits_spent, delete_records, edit, kinds, plant, synced
 from click.testing import CliRunner
 from pair_of_plugins import Shop
 
 from orders_sync.cli import main
-from orders_sync.comparison import crm_records
+from orders_sync.comparison import crm_records, module_reading
 
 
 def test_every_planted_difference_is_found_and_none_is_invented(shop: Shop) -> None:
@@ -92,16 +92,13 @@ def test_a_thousand_differences_among_60000_orders_are_found_and_mended(shop: Sh
     assert (kinds(last), last["equal"], last["counts"]["known"]) == ({}, True, {"accepted": 250})
 
 
-def credits_spent(shop: Shop) -> int:
-    return sum(shop.emulator.admin.stats()["credits"]["by_kind"].values())
-
-
 @pytest.mark.parametrize("by_jobs", [True, False])
 def test_the_price_that_is_foretold_is_spent_and_not_exceeded(
     small: Shop, monkeypatch: pytest.MonkeyPatch, *, by_jobs: bool
 ) -> None:
     if by_jobs:  # as with more records, or more fields than a query may ask for
-        monkeypatch.setattr(crm_records, "QUERY_FIELDS", 1)
+        for module in (crm_records, module_reading):
+            monkeypatch.setattr(module, "QUERY_FIELDS", 1)
         small.emulator.admin.switch(max_read_rows=40)
     synced(small, 40)
     before = credits_spent(small)
@@ -178,7 +175,7 @@ def test_findings_are_rows_of_a_csv_and_hold_no_value_of_an_order(small: Shop, t
     ended = ask(small, "--csv", str(file))
     assert (ended.exit_code, "a secret" in ended.output) == (1, False)
     rows = list(csv.reader(file.read_text(encoding="utf-8").splitlines()))
-    assert rows[0] == ["kind", "key", "record_id", "fields", "who", "when", "detail"]
+    assert rows[0] == ["kind", "key", "record_id", "fields", "who", "when", "detail", "lines"]
     assert rows[1][:5] == [
         "edited_by_people",
         keys[0],

@@ -10,7 +10,8 @@ from audited_shop import audit, edit, kinds, synced
 from following_pair import FOLLOW, following
 from pair_of_plugins import Shop
 
-from orders_sync.comparison.crm_records import CrmRecords, Record
+from orders_sync.comparison.crm_records import CrmRecords
+from orders_sync.comparison.module_reading import Record
 from sync_databases.waiting import Clock
 
 

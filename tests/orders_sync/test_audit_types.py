@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from audited_shop import audit, kinds
 from pair_of_plugins import Shop
 
-from orders_sync.comparison import crm_records
+from orders_sync.comparison import module_reading
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
@@ -74,7 +74,7 @@ def test_each_type_is_equal_after_a_run_and_each_change_of_one_is_found(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, channel: str, *, by_jobs: bool
 ) -> None:
     if by_jobs:
-        monkeypatch.setattr(crm_records, "READ_JOB_CREDITS", 0)
+        monkeypatch.setattr(module_reading, "READ_JOB_CREDITS", 0)
     shop.target_config["channel"] = channel
     for number in range(2, 2 + len(COLUMNS)):
         insert(shop, number, filled=True)
