@@ -30,6 +30,12 @@ from target_zoho_crm.api.errors import ConfigurationError, ZohoError
 @click.option("--format", "form", type=click.Choice([each.value for each in Format]), help="If its name does not say.")
 @click.option("--delimiter", help="Of CSV; else the one of , ; tab | that the first line has most of.")
 @click.option("--encoding", help="Of CSV; else UTF-8, or what a byte order mark says.")
+@click.option(
+    "--decimal-comma",
+    multiple=True,
+    metavar="COLUMN",
+    help="Column of CSV or a sheet whose numbers are written 1.234,50; several times for several.",
+)
 @click.option("--sheet", help="Of an xlsx file that has several.")
 @click.option("--wait", is_flag=True, help="Print what became of each record.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print that as comma-separated values, in the files' order.")
@@ -46,6 +52,7 @@ def push(
     form: str | None,
     delimiter: str | None,
     encoding: str | None,
+    decimal_comma: Sequence[str],
     sheet: str | None,
     url: str | None,
     transaction: str | None,
@@ -66,7 +73,9 @@ def push(
     if background and (wait or as_csv or as_json):
         raise click.UsageError("--background prints an id alone; `orders-sync results ID` has the rest")
     secret = callback_secret() if url is not None else ""
-    options = ReadingOptions(None if form is None else Format(form), delimiter, encoding, sheet)
+    options = ReadingOptions(
+        None if form is None else Format(form), delimiter, encoding, sheet, frozenset(decimal_comma)
+    )
     try:
         target = open_target(ConfigFiles(None, target_config))
         asked = Push(lambda: _records(files, options), key or _key_of(files, options, target.config), stream, again)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,6 +32,9 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_GROUP = re.compile("[.'\u2019 \u00a0\u202f]")
+"""What stands between thousands: a point, an apostrophe, or a blank of any width."""
+_DECIMAL_COMMA = re.compile(rf"[+-]?(?:[0-9]+|[0-9]{{1,3}}(?:{_GROUP.pattern}[0-9]{{3}})+)(?:,[0-9]*)?")
 _json = msgspec.json.Decoder(float_hook=exact_number)
 _json_array = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -56,6 +60,8 @@ class ReadingOptions:
     delimiter: str | None = None
     encoding: str | None = None
     sheet: str | None = None
+    decimal_comma: frozenset[str] = frozenset()
+    """Columns whose texts are numbers with a decimal comma."""
 
 
 class Located(NamedTuple):
@@ -108,7 +114,7 @@ def _csv(path: Path, options: ReadingOptions) -> Iterator[Located]:
             file.seek(0)
             rows = csv.reader(file, delimiter=delimiter, strict=True)
             try:
-                yield from _under_header(path, ((f"line {rows.line_num}", row) for row in rows))
+                yield from _under_header(path, ((f"line {rows.line_num}", row) for row in rows), options)
             except csv.Error as error:
                 raise FileProblem(f"{path}, line {rows.line_num}: {error}; is a quote left open?") from None
     except UnicodeError:
@@ -145,7 +151,7 @@ def _where_undecodable(path: Path, encoding: str) -> str:
     )
 
 
-def _under_header(path: Path, rows: Iterator[tuple[str, Sequence[Any]]]) -> Iterator[Located]:
+def _under_header(path: Path, rows: Iterator[tuple[str, Sequence[Any]]], options: ReadingOptions) -> Iterator[Located]:
     """Records of rows, whose first one has the names of the columns; a row without any value is passed over."""
     _, first = next(rows, ("", ()))
     names = [str(name).strip() if name is not None else "" for name in first]
@@ -155,6 +161,8 @@ def _under_header(path: Path, rows: Iterator[tuple[str, Sequence[Any]]]) -> Iter
     if not names or "" in names or twice:
         why = f"{twice[0]!r} stands in it twice" if twice and twice[0] else "each column needs a name"
         raise FileProblem(f"{path}: the first line must have the names of the columns: {why}")
+    for name in sorted(options.decimal_comma.difference(names)):
+        raise FileProblem(f"{path}: --decimal-comma: no column is called {name!r}; its columns are {', '.join(names)}")
     for where, row in rows:
         cells = list(row)
         while len(cells) > len(names) and cells[-1] in {None, ""} and not isinstance(cells[-1], bool):
@@ -166,7 +174,22 @@ def _under_header(path: Path, rows: Iterator[tuple[str, Sequence[Any]]]) -> Iter
                 f"{path}, {where}: {len(cells)} cells where the first line names {len(names)} columns; is the row "
                 "whole, and is the delimiter right (--delimiter)?"
             )
-        yield Located(where, {name: None if cell == "" else cell for name, cell in zip(names, cells, strict=True)})
+        record = {name: None if cell == "" else cell for name, cell in zip(names, cells, strict=True)}
+        for name in options.decimal_comma:
+            record[name] = _with_point(path, where, name, record[name])
+        yield Located(where, record)
+
+
+def _with_point(path: Path, where: str, name: str, cell: Any) -> Any:
+    """A text of a number with a decimal comma, with a point; 1.5 is refused, since it may be meant otherwise."""
+    if not isinstance(cell, str):
+        return cell  # a number of a sheet
+    text = cell.strip()
+    if not text:
+        return None
+    if not _DECIMAL_COMMA.fullmatch(text):
+        raise FileProblem(f"{path}, {where}: {name} is no number with a decimal comma, such as 1.234,50")
+    return _GROUP.sub("", text).replace(",", ".")
 
 
 # JSON
@@ -214,4 +237,4 @@ def _object(path: Path, where: str, text: bytes) -> Mapping[str, Any]:
 
 
 def _xlsx(path: Path, options: ReadingOptions) -> Iterator[Located]:
-    yield from _under_header(path, sheet_rows(path, options.sheet, FileProblem))
+    yield from _under_header(path, sheet_rows(path, options.sheet, FileProblem), options)

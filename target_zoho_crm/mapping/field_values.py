@@ -24,6 +24,7 @@ DIGITS_MOST = 60  # no field takes more; keeps 1E+999999 from being written out
 _ID_DIGITS = 19
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9][0-9. ]*,[0-9]*")
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
 
@@ -235,6 +236,8 @@ def _decimal(value: Any) -> Decimal:
         return Decimal(int(value))
     if isinstance(value, str):
         text = value.strip()
+        if _DECIMAL_COMMA.fullmatch(text):
+            raise refuse("a number: it has a comma (`push --decimal-comma` reads it)")
         if not _NUMBER.fullmatch(text):
             raise refuse("a number")
         value = Decimal(text)

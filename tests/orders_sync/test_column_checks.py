@@ -67,8 +67,8 @@ def test_texts_of_a_view_that_are_times_are_not_said_to_be_no_dates(shop: ShopWi
     shop.tap_config |= {"orders_table": "shown", "key_column": "order_id"}
     ((_, message),) = results(findings(shop, ok=True), "Column order_date")
     assert message.endswith(
-        "the column has no type that says so: what cannot be read as a date like 2025-12-31 (`format` in `fields` names "
-        "another form) is refused"
+        "the column has no type that says so: what cannot be read as a date like 2025-12-31 (`format` in `fields` "
+        "names another form) is refused"
     )
     shop.target_config["fields"] = {"Order_Date": {"format": "%d.%m.%Y"}}
     ((_, message),) = results(findings(shop, ok=True), "Column order_date")

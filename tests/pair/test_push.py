@@ -160,6 +160,42 @@ def test_csv_of_any_delimiter_and_encoding(owned: Shop, tmp_path: Path, encoding
     assert (crm["F-1"]["Total_Amount"], crm["F-1"]["Is_Gift"]) == (1.5, False)
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig"])
+def test_amounts_with_a_decimal_comma_are_read_from_the_columns_that_are_named(
+    owned: Shop, tmp_path: Path, encoding: str
+) -> None:
+    amounts = {"1.234,50": 1234.5, "77,75": 77.75, "12": 12, "-3,25": -3.25, "1\u00a0000,5": 1000.5, "": None}
+    lines = ["order_id;customer_name;total_amount", *(f"F-{i};Zoë 1,5;{text}" for i, text in enumerate(amounts))]
+    file = tmp_path / "amounts.csv"
+    file.write_bytes("\r\n".join(lines).encode(encoding))
+    how = () if encoding == "utf-8-sig" else ("--encoding", encoding)
+    ended = push(owned, file, *how, "--wait")
+    assert ended.code == 1
+    assert "Total_Amount is not a number: it has a comma (`push --decimal-comma`" in ended.err
+    assert push(owned, file, *how, "--decimal-comma", "total_amount").code == 0
+    crm = [owned.crm()[f"F-{number}"] for number in range(len(amounts))]
+    assert [held["Total_Amount"] for held in crm] == list(amounts.values())
+    assert {held["Customer_Name"] for held in crm} == {"Zoë 1,5"}
+
+
+@pytest.mark.parametrize(
+    ("amount", "column", "says"),
+    [
+        ("1.5", "total_amount", "line 3: total_amount is no number with a decimal comma, such as 1.234,50"),
+        ("1,50", "amount", "--decimal-comma: no column is called 'amount'; its columns are order_id, total_amount"),
+    ],
+)
+def test_what_is_no_number_with_a_decimal_comma_stops_the_push(
+    owned: Shop, tmp_path: Path, amount: str, column: str, says: str
+) -> None:
+    file = tmp_path / "amounts.csv"
+    file.write_text(f"order_id;total_amount\nF-1;2,50\nF-2;{amount}\n")
+    spent = owned.written_credits()
+    ended = push(owned, file, "--decimal-comma", column)
+    assert (ended.code, owned.written_credits()) == (1, spent)
+    assert says in ended.err
+
+
 def test_the_later_record_of_a_key_wins_and_the_other_is_superseded(owned: Shop, tmp_path: Path) -> None:
     file = tmp_path / "orders.jsonl"
     lines = [made(1), made(2), made(1, customer_name="the later one")]

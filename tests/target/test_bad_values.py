@@ -49,7 +49,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     ({"Loyalty_Points": 10**18}, ["Loyalty_Points has more than 18 digits"]),
     ({"Total_Amount": 10**16}, ["Total_Amount has more than 16 digits before the point"]),
     ({"Total_Amount": 9.995}, ["Total_Amount has more than 2 decimal places (on_too_long: truncate would round it)"]),
-    ({"Total_Amount": "1,50"}, ["Total_Amount is not a number"]),
+    ({"Total_Amount": "1,50"}, ["Total_Amount is not a number: it has a comma (`push --decimal-comma` reads it)"]),
     ({"Ratio": "0.1234567891"}, ["Ratio has more than 9 decimal places (on_too_long: truncate would round it)"]),
     ({"Tax_Rate": 100_000}, ["Tax_Rate has more than 5 digits before the point"]),
     ({"Is_Gift": "perhaps"}, ["Is_Gift is not a boolean"]),
