@@ -131,7 +131,7 @@ def count_in_doubt(connection: sa.Connection, tables: LedgerTables, stream: str)
     """Count what is in doubt of a stream."""
     writes = in_doubt(connection, tables, stream, WHOLE)
     due = sa.select(sa.func.count()).where(*_is_in_doubt(tables.ack, stream))
-    orders = sum(len(write.manifest) for write in writes)
+    orders = len({key for write in writes for key in write.manifest.texts()})  # one may be in several
     until = max((_looks(write)[-1] for write in writes), default=None)
     return InDoubt(len(writes), orders, int(connection.execute(due).scalar_one()), until)
 

@@ -34,6 +34,7 @@ from sync_ledger.retry_schedules import (
 from sync_ledger.run_facts import RefusalCause, RunFacts, encoded_causes
 from sync_ledger.runs import UNDOING, described, mark_dead_runs, runs_so_far
 from sync_ledger.sent_writes import SentWrite, SentWrites, settle_sent
+from sync_ledger.tables import ERROR_LENGTH
 from sync_ledger.writes_under_way import TOKEN_LASTS_MOST, WriteKind, WriteUnderWay, note_again, note_held, settle
 from sync_processes.process_identity import process_space, process_start, seconds_since_boot
 
@@ -64,6 +65,7 @@ class Lease:
         partition: Partition,
         run_id: str,
         spent: Callable[[], int],
+        so_far: Callable[[], Mapping[str, int]],
         ledger_now: datetime,
     ) -> None:
         """Use `Lease.acquire`."""
@@ -94,6 +96,7 @@ class Lease:
             )
         )
         self.spent = spent
+        self._so_far = so_far
 
     @classmethod
     def acquire(
@@ -104,13 +107,14 @@ class Lease:
         *,
         lasting: str | None = None,
         spent: Callable[[], int] = int,
+        so_far: Callable[[], Mapping[str, int]] = dict,
         known: RunFacts = RunFacts(),  # noqa: B008 - frozen
     ) -> Lease:
         """Begin a run as `_acquire` does; an undo, which gives its lease up soon, is waited for."""
         waited = 0.0
         while True:
             try:
-                return cls._acquire(ledger, stream, partition, lasting, spent, known)
+                return cls._acquire(ledger, stream, partition, lasting, spent, so_far, known)
             except UndoHoldsLeaseError:
                 if waited >= UNDO_WAITED_FOR_SECONDS:
                     raise
@@ -125,14 +129,15 @@ class Lease:
         partition: Partition,
         lasting: str | None,
         spent: Callable[[], int],
+        so_far: Callable[[], Mapping[str, int]],
         known: RunFacts,
     ) -> Lease:
         """Begin a run. `lasting` is what it is known by while it lives: that it follows, or is an undo.
 
         A silent run is watched first, for a minute unless it shows that it lives.
 
-        `spent` gives the credits that the run has spent so far; they are written with each heartbeat, so that a kill
-        loses none. `known` is kept with the run.
+        `spent` gives the credits that the run has spent so far, `so_far` its counts; both are written with heartbeats,
+        so that they are known of a run that follows, or was killed. `known` is kept with the run.
 
         Partitions of one split live side by side. A run of another split has keys in common with this one; no index
         excludes two such runs, so each checks for the other once its own row is there, and the later one ends.
@@ -179,7 +184,7 @@ class Lease:
             if held:
                 ledger.transact(partial(_withdraw, run, run_id))
                 raise _held_by(*held)
-            return cls(ledger, stream, partition, run_id, spent, now)
+            return cls(ledger, stream, partition, run_id, spent, so_far, now)
         raise LeaseHeldError(f"other runs of stream {stream!r} keep starting; try again in a minute")
 
     def refuse_outdated(self, read_after: str) -> None:
@@ -298,9 +303,12 @@ class Lease:
         return asked + timedelta(seconds=seconds_since_boot() - at)
 
     def beat(self) -> None:
-        """Write a heartbeat at once."""
-        with self.transaction(settles=0):
-            pass
+        """Write a heartbeat at once, and what the run has counted so far."""
+        counts = _columns(self._so_far())  # before the transaction: whoever holds these counts may wait for the ledger
+        with self.transaction(settles=0) as connection:
+            if counts:
+                run = self.ledger.tables.run
+                connection.execute(sa.update(run).where(run.c.run_id == self.run_id), counts)
 
     def start_heartbeat(self, after_each: Callable[[], None] | None = None) -> None:
         """Keep writing heartbeats, from a thread of its own, which calls `after_each` after every one."""
@@ -327,17 +335,19 @@ class Lease:
         *,
         bookmark: str | None = None,
         causes: Sequence[RefusalCause] = (),
+        error: str | None = None,
     ) -> None:
         """End the run and free the lease; one that was lost stays with its new holder.
 
-        `bookmark` is where the stream's STATE stands, if this run has moved it. `causes` are of what was refused.
+        `bookmark` is where the stream's STATE stands, if this run has moved it. `causes` are of what was refused,
+        `error` says why it failed, or what it left undone.
         """
         self._over.set()
         if self._thread is not None:
             self._thread.join()
         run = self.ledger.tables.run
-        facts: dict[str, Any] = {f"{name}_count": count for name, count in counts.items()}
-        facts |= {"lock_name": self.run_id, "how_ended": how_ended, "credits": credits_spent}
+        facts: dict[str, Any] = {**_columns(counts), "lock_name": self.run_id, "how_ended": how_ended}
+        facts |= {"credits": credits_spent, "error": error and error[:ERROR_LENGTH]}
         facts["causes"] = encoded_causes(causes)
         end = sa.update(run).where(run.c.run_id == self.run_id, run.c.finished_at.is_(None))
 
@@ -354,22 +364,8 @@ class Lease:
         self.ledger.transact(write)
 
 
-class LeaseCheck:
-    """The check alone, for what is sent and need not be noted."""
-
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
-
-    def check(self) -> None:
-        """Make sure that the run still holds its lease.
-
-        Raises:
-            LeaseLostError: it does not.
-        """
-        self._lease.ledger.with_retries(self._lease.beat)
-
-    def over(self, *, known: bool) -> None:
-        """Do nothing: what became of it is not asked."""
+def _columns(counts: Mapping[str, int]) -> dict[str, int]:
+    return {f"{name}_count": count for name, count in counts.items()}
 
 
 def _insert(ledger: Ledger, facts: Mapping[str, Any], connection: sa.Connection) -> datetime:

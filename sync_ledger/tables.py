@@ -26,6 +26,7 @@ from sync_ledger.worker_tables import token_table, worker_table
 CODE_LENGTH = 100
 FIELD_LENGTH = 255
 MESSAGE_LENGTH = 500
+ERROR_LENGTH = 1_000
 """Characters kept of an error's code, field and text, so that the ledger cannot grow by what a server answers."""
 
 DELETED_VERSION = "(deleted)"
@@ -265,6 +266,8 @@ def _run_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("forgotten_at", timestamp_type(engine)),
         # 1 of a run that was given some orders only, of a file or a plan; NULL of any other.
         sa.Column("in_part", sa.Integer),
+        # Why it failed, or what it left undone, as its log says it.
+        sa.Column("error", any_text_type(engine, ERROR_LENGTH)),
     )
 
 

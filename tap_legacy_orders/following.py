@@ -29,13 +29,24 @@ from sync_ledger.retry_schedules import (
 from tap_legacy_orders.followed_orders import FollowedOrders
 from tap_legacy_orders.pages import Page
 from tap_legacy_orders.poll_wakeup import PollWakeup
-from tap_legacy_orders.tap_errors import OutputClosedError, TapSyncError
+from tap_legacy_orders.tap_errors import OutputClosedError, TapConfigError, TapSyncError
 
 HEARTBEAT_SECONDS = FOLLOW_STATE_SECONDS
 """How often STATE is sent though nothing has changed: Meltano loses the last one when it is stopped."""
 
 FULL_PASS_SECONDS = FOLLOW_FULL_PASS_SECONDS
 """How often everything is read as by a single run: only that finds orders without a date, or dated far ahead."""
+
+
+def refuse_unfit(*, follows: bool, find_deleted: bool) -> None:
+    """Refuse what does not go with `follow`.
+
+    Raises:
+        TapConfigError: `find_deleted` is set: deletions are found when a run ends.
+    """
+    if follows and find_deleted:
+        raise TapConfigError("find_deleted: deletions are found by runs that end; set it without `follow`")
+
 
 PROPERTIES = (
     th.Property(

@@ -37,7 +37,7 @@ from tap_legacy_orders.connections import LEDGER_CHECK, reading
 from tap_legacy_orders.contents import Contents, Padding, form_of, in_byte_order
 from tap_legacy_orders.expected_orders import expected_orders
 from tap_legacy_orders.followed_orders import FollowedOrders
-from tap_legacy_orders.following import Following
+from tap_legacy_orders.following import Following, refuse_unfit
 from tap_legacy_orders.json_values import Converter, converter
 from tap_legacy_orders.mapped_records import MappedRecords
 from tap_legacy_orders.order_lines import OrderLines
@@ -346,8 +346,7 @@ class UnsyncedOrdersStream(MappedRecords):
             TapConfigError: `find_deleted` is set: deletions are found when a run ends.
         """
         tap = self.tap
-        if tap.find_deleted:
-            raise TapConfigError("find_deleted: deletions are found by runs that end; set it without `follow`")
+        refuse_unfit(follows=tap.follows, find_deleted=tap.find_deleted)
         source = tap.orders_source(self.name, self._columns, None, rendering)
         contents = self._contents(source)
         orders = FollowedOrders(source, contents, ChangeGuard.of(tap.config).following(source, contents))

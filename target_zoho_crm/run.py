@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,7 @@ class Run:
         self._streams: dict[str, StreamParts] = {}
         self._deliveries: dict[str, Delivery] = {}
         self._flags: list[SyncFlags] = []
+        self._complaints: dict[str, str | None] = {}
         self._adopted = 0
         self._limits = WorkerLimits({Limit.UPSERTS: self.client.upserts, Limit.JOBS: self._workers.jobs.at_zoho})
         self._compiled: dict[str, CompiledStream] = {}
@@ -169,6 +171,7 @@ class Run:
             lasting=FOLLOWING if self.settings.continuous else None,
             # The run's credits are noted once, however many streams it has.
             spent=(lambda: self.credits.total) if first else int,
+            so_far=partial(self._outcome, request.stream),
             known=replace(self._report.known, in_part=request.announced.share),
         )
         if first:
@@ -271,7 +274,8 @@ class Run:
         differing = [
             lines for parts in self._streams.values() if (lines := parts.contact.at_end(whole=cut_short is None))
         ]
-        complaints = [*(self._sum_up(stream) for stream in self._streams), cut_short]
+        self._complaints = {stream: self._sum_up(stream) for stream in self._streams}
+        complaints = [*self._complaints.values(), cut_short]
         left_out = [line for parts in self._streams.values() for line in parts.lookups.lines()]
         for line in [*self._problems.lines(), *left_out]:
             logger.warning(line)
@@ -314,17 +318,20 @@ class Run:
             for flags in self._flags:
                 closing.callback(flags.close)
             for stream, lease in self._leases.items():
-                closing.callback(self._release, stream, lease, how_ended)
+                closing.callback(self._release, stream, lease, how_ended, self._complaints.get(stream) or error)
             closing.callback(self._limits.close)
             closing.callback(self._workers.close)
 
-    def _release(self, stream: str, lease: Lease, how_ended: str) -> None:
+    def _outcome(self, stream: str) -> dict[str, int]:
+        """What the ledger keeps of the counts of a run."""
         counts = self.state_gate.counts(stream)
+        counts[Status.SYNCED.value] += counts[Status.DELETED.value]  # the CRM agrees with the source
+        return {name: counts[name] for name in RUN_COUNTS}
+
+    def _release(self, stream: str, lease: Lease, how_ended: str, why: str | None) -> None:
         try:
-            counts[Status.SYNCED.value] += counts[Status.DELETED.value]  # the CRM agrees with the source
-            outcome = {name: counts[name] for name in RUN_COUNTS}
             bookmark, causes = self._bookmarks.get(stream), self._problems.causes(stream)
-            lease.release(how_ended, outcome, lease.spent(), bookmark=bookmark, causes=causes)
+            lease.release(how_ended, self._outcome(stream), lease.spent(), bookmark=bookmark, causes=causes, error=why)
         except DatabaseUnavailableError as error:
             logger.warning("The end of stream %r is not noted, the next run finds it dead: %s", stream, error)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 
 import click
 
@@ -19,6 +19,7 @@ from orders_sync.config_sources.ledgers import (
     stream_option,
     the_stream,
 )
+from orders_sync.config_sources.plugin_options import TimeOption
 from orders_sync.output import print_json, say
 from sync_ledger.resending import SyncedOrders, count_synced
 from sync_ledger.resending import resend as make_due
@@ -29,24 +30,14 @@ from target_zoho_crm.batch import Channel
 from target_zoho_crm.writing.routing import Routing, plan
 
 
-class TimeOption(click.ParamType[datetime]):
-    """A time of ISO 8601, in UTC unless it says its own offset; becomes naive UTC."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read it, or say what a time looks like."""
-        try:
-            time = datetime.fromisoformat(str(value))
-            return time.astimezone(timezone.utc).replace(tzinfo=None) if time.tzinfo else time
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no time such as 2026-01-31 or 2026-01-31T08:00:00+01:00", param, ctx)
-
-
 @click.command()
 @keys_argument
 @click.option("--run", "run", metavar="ID", help="All orders that this run wrote last; its id, or how that begins.")
-@click.option("--since", type=TimeOption(), help="All orders written since this time (UTC).")
+@click.option(
+    "--since",
+    type=TimeOption(),
+    help="All orders written since this time, such as 2026-01-31 or 2026-01-31T08:00:00+01:00; UTC without an offset.",
+)
 @click.option(
     "--older-than-mapping",
     is_flag=True,
@@ -94,7 +85,7 @@ def resend(
         left_out = left_out_of(ledger, name, keys, {AckStatus.SYNCED.value})
         count = count_synced(ledger, name, chosen)
         credits_ = plan(count, Routing(Channel.AUTO, JOB_ROWS)).credits
-        price = f"{count:,} synced orders, for about {credits_:,} credits without lines and links"
+        price = f"{count:,} synced orders, for about {credits_:,} credits and what lines and links cost"
         if count and not dry_run and not yes:
             say(f"Stream {name}: {price}, are written again by the next run.", err=True)
             click.confirm("Resend them?", abort=True, err=True)
@@ -104,7 +95,7 @@ def resend(
     elif dry_run:
         say(f"Stream {name}: {price}, would be written again.")
     else:
-        say(f"Stream {name}: {due:,} orders are due; the next run writes them again, for about {credits_:,} credits.")
+        say(f"Stream {name}: {due:,} orders are due; the next run writes them again; `orders-sync plan` has its price.")
     for key, why in left_out.items():
         say(f"{key} is left as it is: {why}", err=True)
     if left_out:

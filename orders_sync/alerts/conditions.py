@@ -52,6 +52,7 @@ class SeenRun:
     heartbeat_at: datetime
     finished_at: datetime | None
     how_ended: str | None
+    error: str | None
     sign: Sign | None
 
 
@@ -109,6 +110,7 @@ def _seen(row: Any, now: datetime) -> SeenRun:
         heartbeat_at=row.heartbeat_at,
         finished_at=row.finished_at,
         how_ended=row.how_ended,
+        error=row.error,
         sign=None if row.finished_at is not None else sign_of(row, now),
     )
 
@@ -128,7 +130,8 @@ def _of_partition(runs: Sequence[SeenRun], partition: str, now: datetime) -> Map
                 f"{_named(run)} ({run.where}) ended without saying so; the next run takes over what it left"
             )
         elif run.how_ended in FAILED and run.finished_at is not None:
-            found["failed"] = f"{_named(run)} failed at {_time(run.finished_at)}; its log says why"
+            why = f": {run.error}" if run.error else "; its log says why"
+            found["failed"] = f"{_named(run)} failed at {_time(run.finished_at)}{why}"
         break
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orders_sync.alerts.channels import Channel, Message
+from orders_sync.alerts.channels import Channel, Message, Output
 from orders_sync.alerts.conditions import Limits, conditions
 from orders_sync.output import say
 from sync_ledger.alerts import Alert, AlertLog
@@ -33,4 +33,7 @@ def _send(log: AlertLog, alert: Alert, channel: Channel) -> bool:
         say(f"stream {alert.stream}: {alert.name} could not be sent by {channel.name}: {why}", err=True, colour="red")
     else:
         log.sent(alert)
+        if not isinstance(channel, Output):
+            what = f"{alert.name} is over" if alert.is_over else alert.name
+            say(f"stream {alert.stream}: {what}: told by {channel.name}", err=True)
     return not why

@@ -13,7 +13,6 @@ from typing import Any, TextIO
 
 import click
 
-from orders_sync.actions.resend import TimeOption
 from orders_sync.audit.auditing import Audit, Price, Result, Scope
 from orders_sync.audit.kinds import Finding, Kind
 from orders_sync.audit.repairing import REPAIRABLE, Found, Repairer
@@ -25,7 +24,7 @@ from orders_sync.comparison.written_orders import NoSuchFieldError, WrittenOrder
 from orders_sync.config_sources.configs import ConfigFiles, Named, open_tap, open_target
 from orders_sync.config_sources.database_urls import place_of
 from orders_sync.config_sources.ledgers import json_option
-from orders_sync.config_sources.plugin_options import tap_config_option, target_config_option
+from orders_sync.config_sources.plugin_options import TimeOption, tap_config_option, target_config_option
 from orders_sync.output import open_console, print_json, say
 from sync_ledger.ledger import Ledger
 from sync_processes.exit_codes import ExitCode

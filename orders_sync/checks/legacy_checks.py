@@ -14,6 +14,7 @@ from sync_databases.reflection import primary_key
 from sync_ledger.ledger import Ledger
 from sync_ledger.permissions import try_permissions
 from tap_legacy_orders.connections import reading
+from tap_legacy_orders.following import refuse_unfit
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError
@@ -55,6 +56,8 @@ def check_orders(findings: Findings, tap: TapLegacyOrders | None) -> OrdersTable
         findings.add_error(subject, error)
         findings.skip([each for each in rest if each != subject], f"depends on: {subject}")
         return None
+    if tap.follows:
+        findings.check("Follow mode", lambda: (_followable(tap), True))
     kind = "view" if table.is_view else "table"
     findings.add("Orders table", Result.OK, f"{kind} {table.name} with {len(table.columns)} columns to send")
     _check_key(findings, tap, table)
@@ -68,6 +71,11 @@ def _connected(tap: TapLegacyOrders) -> str:
         connection.execute(sa.select(sa.literal(1))).scalar_one()
         version = ".".join(map(str, engine.dialect.server_version_info or ()))
     return f"{engine_of(engine.dialect).name} {version} at {engine.url.render_as_string(hide_password=True)}"
+
+
+def _followable(tap: TapLegacyOrders) -> str:
+    refuse_unfit(follows=tap.follows, find_deleted=tap.find_deleted)
+    return "the tap goes on after the last order"
 
 
 def _check_key(findings: Findings, tap: TapLegacyOrders, table: OrdersTable) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
     _ParamType = click.ParamType[timedelta]
 else:
     _ParamType = click.ParamType  # generic in its stubs only before click 8.2
+
+
+class TimeOption(click.ParamType[datetime]):
+    """A time of ISO 8601, in UTC unless it says its own offset; becomes naive UTC."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read it, or say what a time looks like."""
+        try:
+            time = datetime.fromisoformat(str(value))
+            return time.astimezone(timezone.utc).replace(tzinfo=None) if time.tzinfo else time
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no time such as 2026-01-31 or 2026-01-31T08:00:00+01:00", param, ctx)
 
 
 class Age(_ParamType):

@@ -36,6 +36,8 @@ class ReportedRun:
     """`live` where it has not."""
     counts: Mapping[str, int]
     credits: int
+    error: str | None
+    """Why it failed, or what it left undone."""
 
     @property
     def seconds(self) -> float:
@@ -162,6 +164,7 @@ def _runs(
             how_ended="live" if row.finished_at is None or row.how_ended == FOLLOWING else row.how_ended,
             counts={name: getattr(row, f"{name}_count") or 0 for name in RUN_COUNTS},
             credits=row.credits or 0,
+            error=row.error,
         )
         for row in connection.execute(query.order_by(run.c.started_at, run.c.run_id))
     ]

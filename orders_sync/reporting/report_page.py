@@ -96,6 +96,7 @@ def _runs(report: Report, scale: Scale) -> str:
     legend = _legend({"finished": "o-synced", "failed, stopped or died": "o-rejected", "live": "o-unchanged"})
     newest = report.runs[: -ROWS_MOST - 1 : -1]
     names = [name for name in RUN_COUNTS if any(run.counts[name] for run in report.runs)]
+    says_why = any(run.error for run in newest)
     rows = (
         [
             time_of(run.started_at),
@@ -104,11 +105,12 @@ def _runs(report: Report, scale: Scale) -> str:
             figure(run.seconds, "s"),
             *(f"{run.counts[name]:,}" for name in names),
             f"{run.credits:,}",
+            *([run.error or ""] if says_why else []),
         ]
         for run in newest
     )
     head = ("Began (UTC)", "Stream", "Ended", "Took", *(name.capitalize() for name in names), "Credits")
-    listed = table(head, rows, numbers=set(range(3, len(head))))
+    listed = table([*head, *(["Why"] if says_why else [])], rows, numbers=set(range(3, len(head))))
     return f"{legend}{timeline('Runs', bars, scale)}{_details('Runs', len(report.runs), listed)}"
 
 

@@ -6,6 +6,7 @@ import csv
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any
@@ -14,7 +15,8 @@ import click
 import msgspec
 import sqlalchemy as sa
 
-from orders_sync.config_sources.ledgers import existing_ledger, json_option, ledger_options, run_named
+from orders_sync.config_sources.ledgers import existing_ledger, json_option, ledger_options, run_named, stream_option
+from orders_sync.config_sources.plugin_options import TimeOption
 from orders_sync.output import new_table, open_console, say
 from orders_sync.output import row as add_row
 from orders_sync.reporting.push_log import is_transaction, log_of
@@ -47,24 +49,72 @@ class Result(msgspec.Struct, frozen=True):
 
 
 @click.command()
-@click.argument("run", metavar="ID")
+@click.argument("run", metavar="[ID]", required=False)
+@click.option("--since", type=TimeOption(), help="In place of ID: all runs since this time, such as 2026-01-31 (UTC).")
+@click.option("--until", type=TimeOption(), help="With --since: no order that was settled at this time or later (UTC).")
 @ledger_options
+@stream_option
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values, for a sheet.")
-def results(run: str, ack_url: str | None, ack_schema: str | None, *, as_json: bool, as_csv: bool) -> None:
-    """Display what became of each order in one run (its id, or how that begins), a push, or a group of runs.
+def results(
+    run: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    ack_url: str | None,
+    ack_schema: str | None,
+    stream: str | None,
+    *,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """Display what became of each order in one run (its id, or how that begins), a push, a group of runs, or a time.
 
     In the order in which they were settled, which is not that of a pushed file: `push --csv` has that.
     """
     if as_json and as_csv:
         raise click.UsageError("--json or --csv, not both")
+    if (run is None) == (since is None) or (until is not None and since is None):
+        raise click.UsageError("name a run by its ID, or a time by --since, and --until if it has an end")
     with existing_ledger(ack_url, ack_schema) as ledger:
+        if since is not None:
+            period = Period(since, until)
+            runs = _runs_of_period(ledger, period, stream)
+            head = {"since": since, "until": until, "runs": [run_document(each) for each in runs]}
+            found = (each for each in _of_all(ledger, runs) if each.at is not None and period.has(each.at))
+            print_results(head, found, as_json=as_json, as_csv=as_csv)
+            return
+        run = str(run)
         runs = runs_of_group(ledger, run)
         if not runs and is_transaction(run) and (log := log_of(run)).exists():
             raise click.ClickException(f"{run}: no run has begun yet, or none could; its log says which: {log}")
         runs = runs or [run_named(ledger, run)]
         head = {"runs": [run_document(each) for each in runs]}
         print_results(head, _of_all(ledger, runs), as_json=as_json, as_csv=as_csv)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From a time on, before another one; both naive UTC."""
+
+    since: datetime
+    until: datetime | None
+
+    def has(self, time: datetime) -> bool:
+        """Whether it is within."""
+        return self.since <= time and (self.until is None or time < self.until)
+
+
+def _runs_of_period(ledger: Ledger, period: Period, stream: str | None) -> Sequence[sa.Row[Any]]:
+    """The runs that may have settled an order then, the earliest first."""
+    run = ledger.tables.run
+    lasted = sa.or_(run.c.finished_at.is_(None), run.c.finished_at >= period.since)
+    query = sa.select(run).where(lasted).order_by(run.c.started_at)
+    if period.until is not None:
+        query = query.where(run.c.started_at < period.until)
+    if stream is not None:
+        query = query.where(run.c.stream == stream)
+    with ledger.connect() as connection:
+        return connection.execute(query).all()
 
 
 def _of_all(ledger: Ledger, runs: Sequence[sa.Row[Any]]) -> Iterator[Result]:
@@ -120,6 +170,7 @@ def run_document(run: sa.Row[Any]) -> dict[str, Any]:
         "started_at": run.started_at,
         "finished_at": run.finished_at,
         "how_ended": None if run.how_ended == FOLLOWING else run.how_ended,
+        "error": run.error,
         "counts": {name: getattr(run, f"{name}_count") for name in RUN_COUNTS},
         "credits": run.credits,
         "causes": decoded_causes(run.causes),
@@ -158,9 +209,18 @@ def counted(found: Iterable[Result]) -> str:
 
 
 def _print_table(of: dict[str, Any], found: Iterator[Result]) -> None:
-    for run in of.get("runs", ()):
+    shown = of.get("runs", ())
+    if "since" in of:
+        say(f"{len(shown):,} runs, {sum(run['credits'] or 0 for run in shown):,} credits; those that were not well:")
+        shown = [run for run in shown if run["error"] or run["how_ended"] in {"failed", "died"}]
+    for run in shown:
         credits_ = "unknown" if run["credits"] is None else f"{run['credits']:,}"
         say(f"Run {run['run']} of stream {run['stream']}: {run['how_ended'] or 'live'}, credits: {credits_}")
+        if run["error"]:
+            say(f"  {run['error']}")
+        left = run["counts"]["unsynced"]
+        if left:
+            say(f"  {left:,} orders were left unsynced, and are not listed here; `orders-sync plan` counts what is")
     names = ("key", "outcome", "code", "field", "message", "record_id")
     table = new_table(*(name.replace("_", " ").capitalize() for name in names))
     first = next(found, None)

@@ -24,6 +24,7 @@ from sync_ledger.tables import JobStep
 from sync_ledger.written_mappings import RESEND_OLDER, WrittenMapping, older_orders
 from tap_legacy_orders.backlog import Backlog
 from tap_legacy_orders.connections import reading
+from tap_legacy_orders.following import refuse_unfit
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError
 from target_zoho_crm.api.costs import CALL_RECORDS
@@ -88,6 +89,7 @@ def forecast_run(
     Raises:
         TapConfigError, TapSyncError, DatabaseError, ZohoError: a run would end here too.
     """
+    refuse_unfit(follows=tap.follows, find_deleted=tap.find_deleted)
     stream = settings.stream(tap.stream_name)
     backlog = backlog_of(tap, ledger, within)
     if isinstance(backlog, NotCounted):

@@ -100,6 +100,9 @@ def _display(found: Sequence[sa.Row[Any]], ends: Mapping[str, str], sums: dict[s
         what = (_time(each.started_at), each.run_id[:8], each.stream, each.partition_name, ends[each.run_id])
         row(table, *what, *counts, f"{each.credits or 0:,}")
     open_console().print(table)
+    for each in found:
+        if each.error:
+            say(f"{each.run_id[:8]} {ends[each.run_id]}: {each.error}")
     ended = ", ".join(f"{count:,} {how}" for how, count in sums["how_ended"].items())
     summed = ", ".join(f"{sums['counts'][name]:,} {name}" for name in names) or "nothing read"
     took = "" if sums["seconds"] is None else f" in {sums['seconds']:,.0f} s"

@@ -54,6 +54,8 @@ class PastRun:
     started_at: datetime
     finished_at: datetime | None
     how_ended: str | None
+    error: str | None
+    """Why it failed, or what it left undone."""
     counts: Mapping[str, int]
     credits: int
     partition: str
@@ -220,6 +222,7 @@ def _runs(connection: sa.Connection, run: sa.Table, stream: str, last_runs: int)
             started_at=row.started_at,
             finished_at=row.finished_at,
             how_ended=row.how_ended,
+            error=row.error,
             counts={name: getattr(row, f"{name}_count") or 0 for name in RUN_COUNTS},
             credits=row.credits or 0,
             partition=row.partition_name,

@@ -63,6 +63,9 @@ def display_stream(console: Console, status: StreamStatus) -> None:
         line(console, f"  {name}: {job.orders:,} orders, {job.step}, begun {job.since:%Y-%m-%d %H:%M:%S} UTC")
     if status.runs:
         console.print(_runs_table(status.runs))
+    for run in status.runs:
+        if run.error:
+            line(console, f"{run.started_at:%Y-%m-%d %H:%M:%S} {run.how_ended}: {run.error}")
 
 
 def _display_stopped(console: Console, status: StreamStatus) -> None:

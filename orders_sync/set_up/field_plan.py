@@ -16,6 +16,10 @@ from target_zoho_crm.mapping import timestamps
 from target_zoho_crm.mapping.field_mapping import compile_mapping
 from target_zoho_crm.mapping.field_settings import FieldSettings
 
+NOT_READ = (
+    "the tap does not read it; if the table has it, add it to the tap's `columns`, or take it out of its `exclude`"
+)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -71,7 +75,8 @@ def plan_fields(
             continue
         made = _for(columns.get(own.source), name, longest, own.format)
         if made is None:
-            not_possible[own.source] = f"no field {name} can be made for it: no such column, or no type of Zoho's fits"
+            why = "no type of Zoho's fits" if own.source in columns else NOT_READ
+            not_possible[own.source] = f"no field {name} can be made for it: {why}"
         else:
             needed.append(made)
     planned = ModuleFields(fields.module, {**fields, **{each.api_name: each.field for each in needed}})

@@ -27,7 +27,8 @@ from sync_ledger.job_journal import (
     journal_step,
 )
 from sync_ledger.keys_alike import KeysAlike, keys_alike
-from sync_ledger.leases import Lease, LeaseCheck
+from sync_ledger.lease_check import LeaseCheck
+from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.made_again import MadeAgain, made_again_by
 from sync_ledger.payload_hashes import ConfirmedPayload, confirmed_payloads

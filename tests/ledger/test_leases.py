@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 from ledger_runs import COUNTS, SILENT, age, patient_ledger, run_of_another_process
 
-from sync_ledger.leases import Lease, LeaseCheck, LeaseHeldError, LeaseLostError
+from sync_ledger.lease_check import LeaseCheck
+from sync_ledger.leases import Lease, LeaseHeldError, LeaseLostError
 from sync_ledger.ledger import Ledger
 from sync_ledger.lock_waiting import wait_for_lock
 from sync_ledger.partitions import WHOLE, Partition
@@ -229,3 +230,18 @@ def test_a_write_is_noted_before_a_takeover_or_not_at_all(ledger: Ledger) -> Non
     thread.join()
     assert len(ended) == 1
     assert noted(ledger) == {}
+
+
+def test_what_a_run_has_counted_is_known_while_it_lives_and_after_it_died(
+    ledger: Ledger, other_run: subprocess.Popen[str]
+) -> None:
+    other_run.kill()
+    other_run.wait()
+    assert mark_dead_runs(ledger, "orders") == 1
+    counts = dict.fromkeys(COUNTS, 0) | {"read": 7, "synced": 5}
+    lease = Lease.acquire(ledger, "orders", so_far=lambda: counts)
+    lease.beat()
+    run = ledger.tables.run
+    with ledger.connect() as connection:
+        row = connection.execute(sa.select(run).where(run.c.run_id == lease.run_id)).one()
+    assert (row.read_count, row.synced_count, row.finished_at) == (7, 5, None)

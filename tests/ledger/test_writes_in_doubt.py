@@ -41,11 +41,17 @@ def ack(ledger: Ledger, key: str, version: str = "v2", status: AckStatus = AckSt
 
 
 def left(
-    ledger: Ledger, kind: WriteKind, versions: dict[str, str], *, began: timedelta, until: timedelta = OVER
+    ledger: Ledger,
+    kind: WriteKind,
+    versions: dict[str, str],
+    *,
+    began: timedelta,
+    until: timedelta = OVER,
+    name: str = "w",
 ) -> None:
     """A write that a run which is over has left; both times count from now."""
     now = now_of(ledger)
-    write = WriteUnderWay("w" * 32, "orders", "over", kind, Manifest.of(versions), now + began, now + until)
+    write = WriteUnderWay(name * 32, "orders", "over", kind, Manifest.of(versions), now + began, now + until)
     with ledger.begin() as connection:
         note(connection, ledger.tables, write)
 
@@ -187,3 +193,10 @@ def test_where_nothing_is_in_doubt_one_query_is_asked(ledger: Ledger) -> None:
     looked = check_in_doubt(ledger, "orders")
     assert (looked.any_due, looked.next_look_seconds) == (False, None)
     assert len([text for text in asked if "zoho_sync" in text]) == 1
+
+
+def test_an_order_of_several_writes_counts_once(ledger: Ledger) -> None:
+    left(ledger, WriteKind.UPSERT, {"k1": "v1", "k2": "v1"}, began=-HOUR, until=HOUR)
+    left(ledger, WriteKind.LINES, {"k2": "v1"}, began=-HOUR, until=HOUR, name="x")
+    found = counted(ledger)
+    assert (found.writes, found.orders) == (2, 2)

@@ -113,7 +113,7 @@ def test_a_field_that_the_settings_name_is_made_for_its_column(shop: Shop) -> No
     assert "Remarks" in fields(shop)
     assert [fields(shop)[name]["data_type"] for name in dated] == ["date", "datetime"]
     assert "Ghost" not in fields(shop)
-    assert "Column no_such_column: no field Ghost can be made for it" in result.output
+    assert "Column no_such_column: no field Ghost can be made for it: the tap does not read it" in result.output
 
 
 def test_a_refused_field_is_named_and_the_others_are_made(shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -28,6 +29,7 @@ from sync_ledger.alerts import AlertLog
 from sync_ledger.ledger import Ledger
 from sync_ledger.retry_schedules import ALERT_CLAIM_SECONDS
 from sync_ledger.run_facts import InPart
+from sync_ledger.tables import RUN_COUNTS
 
 if TYPE_CHECKING:
     from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -112,6 +114,25 @@ def test_a_run_that_failed_is_told_once_and_its_end_once(ledger: Ledger) -> None
     assert told(ledger) == []
     add_run(ledger, "died", 5 * MINUTE)
     assert "ended without saying so" in told(ledger)[0]
+
+
+def test_why_a_run_failed_is_told_and_displayed(ledger: Ledger) -> None:
+    why = "accounts.zoho.com gave no token: invalid_code"
+    counts = {f"{name}_count": 0 for name in RUN_COUNTS}
+    add_run(ledger, "failed", 20 * MINUTE, error=why, **counts)
+    url = ledger.engine.url.render_as_string(hide_password=False)
+    (line,) = told(ledger)
+    assert line.endswith(f"UTC: {why}")
+    for command in (["runs"], ["status"], ["results", runs_named(ledger)[0]]):
+        shown = CliRunner().invoke(main, [*command, "--ack-url", url])
+        assert why in shown.output, shown.output
+    out = CliRunner().invoke(main, ["runs", "--ack-url", url, "--json"]).output
+    assert json.loads(out)["runs"][0]["error"] == why
+
+
+def runs_named(ledger: Ledger) -> list[str]:
+    with ledger.connect() as connection:
+        return list(connection.execute(sa.select(ledger.tables.run.c.run_id)).scalars())
 
 
 def test_each_partition_fails_by_itself(ledger: Ledger) -> None:

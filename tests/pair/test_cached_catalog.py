@@ -80,7 +80,7 @@ def test_a_project_that_keeps_its_catalog_reads_a_new_column_and_resends_what_la
     assert "catalog: gift is new in orders since it was made, and read as well" in log
     assert "3 orders were written before Gift was mapped" in log
     resent = CliRunner().invoke(main, ["resend", "--older-than-mapping", "--yes", "--ack-url", shop.ack_url])
-    assert "3 orders are due; the next run writes them again, for about 1 credits" in resent.output
+    assert "3 orders are due; the next run writes them again; `orders-sync plan` has its price" in resent.output
     meltano_run(shop, folder)
     assert {record["Gift"] for record in shop.crm().values()} == {"ribbon"}
 

@@ -100,6 +100,28 @@ def test_the_results_of_a_run_have_each_of_its_orders(shop: Shop) -> None:
     assert "no run has this id" in CliRunner().invoke(main, ["results", "zz", "--ack-url", shop.ack_url]).output
 
 
+def test_the_results_of_a_time_have_the_orders_of_all_its_runs_and_no_other(shop: Shop) -> None:
+    shop.insert(KEYS)
+    assert shop.run().code == 0
+    shop.insert(["SO-bad"], status="odd")
+    assert shop.run().code == 0
+    first, second = runs(shop)
+    began = second.started_at.isoformat()
+
+    def keys_of(*options: str) -> list[str]:
+        return [each["key"] for each in json.loads(operate(shop, "results", *options, "--json"))["results"]]
+
+    assert sorted(keys_of("--since", first.started_at.isoformat())) == sorted([*KEYS, "SO-bad"])
+    assert keys_of("--since", began) == ["SO-bad"]
+    assert sorted(keys_of("--since", first.started_at.isoformat(), "--until", began)) == sorted(KEYS)
+    assert keys_of("--since", "2999-01-01") == []
+    assert operate(shop, "results", "--since", began).startswith("1 runs, ")
+    for wrong in ([], ["--until", began], [first.run_id, "--since", began]):
+        ended = CliRunner().invoke(main, ["results", *wrong, "--ack-url", shop.ack_url])
+        assert ended.exit_code == 2
+        assert "name a run by its ID, or a time by --since" in ended.output
+
+
 def test_the_runs_of_a_group_add_up(shop: Shop) -> None:
     shop.target_config["run_group"] = "backfill"
     shop.insert(KEYS)

@@ -76,7 +76,7 @@ def test_a_column_and_its_field_of_mid_life_are_seen_told_and_resent_for_the_cre
     loaded.run()
     assert "10 orders were written before Gift was mapped; `orders-sync resend" in command(loaded, "status")
     dry = command(loaded, "resend", "--older-than-mapping", "--dry-run")
-    assert "10 synced orders, for about 1 credits without lines and links, would be written again" in dry
+    assert "10 synced orders, for about 1 credits and what lines and links cost, would be written again" in dry
     assert "10 orders are due" in command(loaded, "resend", "--older-than-mapping", "--yes")
     spent = loaded.written_credits()
     assert loaded.run().summary["synced"] == 10

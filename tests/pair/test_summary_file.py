@@ -49,6 +49,9 @@ def test_what_is_wrong_at_the_end_is_in_the_line(shop: Shop, file: Path) -> None
     (line,) = lines(file)
     assert (line["how_ended"], line["complete"]) == ("finished", False)
     assert "1 orders were refused" in line["streams"][0]["complaint"]
+    with shop.engine.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT error FROM zoho_sync_run").scalars().all()
+    assert kept == [line["streams"][0]["complaint"]]
 
 
 def test_a_run_that_fails_says_why_and_what_it_had_done(shop: Shop, file: Path) -> None:
@@ -63,6 +66,9 @@ def test_a_run_that_fails_says_why_and_what_it_had_done(shop: Shop, file: Path) 
     assert one["streams"][0]["read"] == 1
     assert two["how_ended"] == "failed"
     assert "Nothing" in two["error"]
+    with shop.engine.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT error FROM zoho_sync_run ORDER BY started_at").scalars().all()
+    assert kept == [one["error"], two["error"]]
 
 
 def test_a_file_that_cannot_be_written_is_a_warning(shop: Shop, tmp_path: Path) -> None:
