@@ -76,8 +76,7 @@ class StreamLedger:
 
         `shares_module`: other streams of the ledger write to the module too. `contents`: those of what is sent.
         """
-        self._ledger = ledger
-        self._lease = lease
+        self._ledger, self._lease = ledger, lease
         self._contents = contents or SentContents(None)
         self._refusals = Refusals(ledger.tables.ack, lease, folding, self._contents, max_attempts=max_attempts)
         self._folding = folding
