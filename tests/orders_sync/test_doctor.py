@@ -143,11 +143,6 @@ def test_the_latest_of_several_columns(shop: Shop) -> None:
     assert_named(shop, "Replication key", "changes_in[0].table", "did you mean history")
 
 
-def test_what_does_not_go_with_follow_mode(shop: Shop) -> None:
-    shop.tap_config |= {"follow": True, "find_deleted": True}
-    assert_named(shop, "Follow mode", "find_deleted: deletions are found by runs that end")
-
-
 def test_a_filter_that_is_no_sql(shop: Shop) -> None:
     shop.tap_config["filter"] = "statuss = 'New'"
     assert_named(shop, "Filter", "statuss", "`filter`")

@@ -165,3 +165,12 @@ def test_what_would_end_a_run_ends_the_plan_in_one_line(small: Shop, settings: d
     assert result.output.startswith("Error: ")
     assert words in result.output
     assert result.output.count("\n") == 1
+
+
+def test_what_does_not_go_with_follow_mode_ends_the_plan_and_is_an_error_to_doctor(shop: Shop) -> None:
+    shop.tap_config |= {"follow": True, "find_deleted": True}
+    tap, target = shop.configs()
+    for command in ("plan", "doctor"):
+        result = CliRunner().invoke(main, [command, "--tap-config", str(tap), "--target-config", str(target)])
+        assert result.exit_code == 1
+        assert "find_deleted: deletions are found by runs that end" in result.output
