@@ -85,7 +85,9 @@ def _check(
 ) -> None:
     for column in mapping.columns:
         own = options.get(column.field.api_name)
-        result, message = fit(properties[column.source], column.field, None if own is None else own.format)
+        convert = column.to_json if settings.validate else None  # else Zoho judges the values
+        date_format = None if own is None else own.format
+        result, message = fit(properties[column.source], column.field, date_format, convert)
         findings.add(f"{kind} {column.source}", result, message)
     for source in mapping.unmapped:
         if source != aside:

@@ -7,21 +7,42 @@ from typing import Any
 
 from orders_sync.checks.findings import Result
 from target_zoho_crm.api.metadata import Field
+from target_zoho_crm.mapping.field_values import Converter, Refusal
 
 _NUMBERS = frozenset({"integer", "bigint", "currency", "double", "decimal", "percent"})
 _TEXTS = frozenset({"text", "textarea", "email", "phone", "website"})
 _CHOICES_DISPLAYED = 8
 
 
-def fit(schema: Mapping[str, Any], field: Field, date_format: str | None = None) -> tuple[Result, str]:
+def fit(
+    schema: Mapping[str, Any], field: Field, date_format: str | None = None, convert: Converter | None = None
+) -> tuple[Result, str]:
     """Compare a property's JSON schema with a field; the text names what may be refused.
 
-    `date_format` is the `format` of the field's options.
+    `date_format` is the `format` of the field's options. What `convert` takes all the same, as `on_too_long`,
+    `on_unknown_picklist` and `unreadable` have it, is no doubt.
     """
     types = _types(schema)
     what = _described(field)
     doubt = _doubt(schema, types, field, date_format)
+    if doubt and convert is not None and _takes(convert, _unfit(types, field)):
+        doubt = ""
     return (Result.WARNING, f"{what}; {doubt}") if doubt else (Result.OK, what)
+
+
+def _takes(convert: Converter, value: Any) -> bool:
+    try:
+        convert(value)
+    except Refusal:
+        return False
+    return True
+
+
+def _unfit(types: frozenset[str], field: Field) -> Any:
+    """A value of the column's type that the field does not hold as it is."""
+    if field.data_type == "integer" and "number" in types:
+        return 0.5
+    return "?" * ((field.length or 0) + 1 if field.data_type in _TEXTS else 1)
 
 
 def _doubt(schema: Mapping[str, Any], types: frozenset[str], field: Field, date_format: str | None) -> str:

@@ -9,6 +9,7 @@ from orders_sync.checks.findings import Findings, Result
 from orders_sync.checks.reading_checks import SUBJECT
 from orders_sync.config_sources.configs import ConfigFiles, open_tap, open_target
 from orders_sync.config_sources.database_urls import display_url, place_of
+from sync_databases.database_errors import DatabaseError
 from sync_databases.engines import engine_of
 from sync_databases.reflection import primary_key
 from sync_ledger.ledger import Ledger
@@ -19,7 +20,7 @@ from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.tap import TapLegacyOrders
 from tap_legacy_orders.tap_errors import TapConfigError
 from target_zoho_crm.api.codes import OwnCode
-from target_zoho_crm.api.errors import configuration_error
+from target_zoho_crm.api.errors import ConfigurationError, configuration_error
 from target_zoho_crm.target import TargetZohoCRM
 
 TABLE_SUBJECTS = {
@@ -122,8 +123,25 @@ def check_ledger(findings: Findings, tap: TapLegacyOrders | None, target: Target
     if findings.check("One ledger", one_ledger) is None:
         findings.skip(["Ledger rights"], "which ledger is meant is not clear")
         return
-    for url, schema in dict.fromkeys([ours, (str(theirs[0]), theirs[1])]):
-        findings.check("Ledger rights", lambda url=url, schema=schema: (_writable(url, schema), True))  # type: ignore[misc]
+    of_target = (str(theirs[0]), theirs[1])
+    if ours == of_target:
+        findings.check("Ledger rights", lambda: (_writable(*ours), True))
+        return
+    findings.check("Ledger rights of the tap", lambda: (_writable_by_tap(tap, *ours), True))
+    findings.check("Ledger rights of the target", lambda: (_writable(*of_target), True))
+
+
+def _writable_by_tap(tap: TapLegacyOrders, url: str, schema: str | None) -> str:
+    try:
+        return _writable(url, schema)
+    except DatabaseError as error:
+        if tap.config.get("ack_url"):
+            raise
+        raise ConfigurationError(
+            OwnCode.NO_ACK_URL,
+            f"the tap has no `ack_url`, so it opens the ledger by its `sqlalchemy_url`: {error}",
+            remedy="Give the tap the same `ack_url` as the target.",
+        ) from error
 
 
 def _writable(url: str, schema: str | None) -> str:

@@ -15,8 +15,9 @@ from target_zoho_crm.settings import Settings
 
 def ledger_of(tap: TapLegacyOrders, settings: Settings) -> Ledger:
     """The target's ledger, or where it names none the tap's; another one would not do for a run either."""
-    url = settings.ack_url or str(tap.config.get("ack_url") or tap.config["sqlalchemy_url"])
-    return Ledger.open(url, settings.ack_schema)
+    if settings.ack_url:
+        return Ledger.open(settings.ack_url, settings.ack_schema)
+    return Ledger.open(str(tap.config.get("ack_url") or tap.config["sqlalchemy_url"]), tap.config.get("ack_schema"))
 
 
 def save_current_plan(files: ConfigFiles, ledger: Ledger) -> SavedPlan:

@@ -13,6 +13,7 @@ from orders_sync.checks.findings import EXPECTED, error_message
 from orders_sync.config_sources.configs import ConfigFiles, Named, open_tap, open_target
 from orders_sync.config_sources.plugin_options import tap_config_option, target_config_option
 from orders_sync.output import say
+from orders_sync.reporting.plan_saving import ledger_of
 from orders_sync.set_up.field_plan import differently_named
 from orders_sync.set_up.init_plans import ModulePlan, plans_for
 from orders_sync.set_up.new_fields import DECIMALS_MOST, NewField
@@ -56,8 +57,7 @@ def init(
             return
         tap, target = open_tap(files), open_target(files)
         settings = Settings.read(target.config)
-        ledger = Ledger.open(tap.config.get("ack_url") or tap.config["sqlalchemy_url"], tap.config.get("ack_schema"))
-        with closing(ledger), open_client(settings, CreditMeter()) as client:
+        with closing(ledger_of(tap, settings)) as ledger, open_client(settings, CreditMeter()) as client:
             stream = settings.stream(tap.stream_name)
             plans, hints = plans_for(tap, settings, stream, lambda name: ModuleFields.fetch(client, name))
             fields = [

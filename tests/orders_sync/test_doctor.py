@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,6 @@ from click.testing import CliRunner, Result
 from pair_of_plugins import Shop
 
 from orders_sync.cli import main
-from sync_ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
@@ -270,50 +267,6 @@ def test_credits_that_are_used_up_are_named(shop: Shop) -> None:
     result = run(shop)
     assert result.exit_code == 1
     assert "credits are used up" in result.output
-
-
-def test_a_ledger_user_without_the_right_to_create(
-    postgresql_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path
-) -> None:
-    with reader_of(postgresql_url) as reader_url:
-        shop = Shop(postgresql_url, zoho_emulator, tmp_path)
-        shop.tap_config["ack_url"] = shop.target_config["ack_url"] = reader_url
-        try:
-            assert_named(shop, "Ledger rights", "permission denied", "may create and write tables there")
-        finally:
-            shop.engine.dispose()
-
-
-def test_ledger_tables_that_may_only_be_read(
-    postgresql_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path
-) -> None:
-    with reader_of(postgresql_url) as reader_url:
-        shop = Shop(postgresql_url, zoho_emulator, tmp_path)
-        ledger = Ledger.open(postgresql_url)
-        ledger.ensure_tables()
-        ledger.close()
-        with shop.engine.begin() as connection:
-            connection.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC")
-        shop.tap_config["ack_url"] = shop.target_config["ack_url"] = reader_url
-        try:
-            assert_named(shop, "Ledger rights", "permission denied", "may create and write tables there")
-        finally:
-            shop.engine.dispose()
-
-
-@contextmanager
-def reader_of(url: str) -> Iterator[str]:
-    """A user of the database who may connect and read, and nothing else."""
-    owner = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    name = f"reader_{os.urandom(6).hex()}"
-    with owner.connect() as connection:
-        connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN PASSWORD 'read-only'")
-        connection.exec_driver_sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-    yield sa.make_url(url).set(username=name, password="read-only").render_as_string(hide_password=False)
-    with owner.connect() as connection:
-        connection.exec_driver_sql(f"DROP OWNED BY {name}")
-        connection.exec_driver_sql(f"DROP ROLE {name}")
-    owner.dispose()
 
 
 def test_no_settings_at_all_names_the_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
