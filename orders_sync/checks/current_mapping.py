@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache, partial
+
 import click
 
 from orders_sync.checks.crm_checks import open_client
@@ -21,30 +24,32 @@ from sync_ledger.written_mappings import WrittenMapping
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
-from target_zoho_crm.mapping.field_mapping import FieldMapping
+from target_zoho_crm.lines.line_mapping import OrgDirectories
 from target_zoho_crm.mapping.user_directory import UserDirectory
 from target_zoho_crm.settings import Settings, StreamSettings
-from target_zoho_crm.stream_mapping import stream_mapping, written_mapping
+from target_zoho_crm.stream_compiler import CompiledStream
+from target_zoho_crm.stream_mapping import stream_lines, stream_mapping, written_mapping
 
 
 def compile_now(
     tap: TapLegacyOrders, settings: Settings, stream: StreamSettings, credits_: CreditMeter
-) -> FieldMapping:
-    """Compile the mapping of the tap's orders, without their lines; asks the CRM for the module's fields.
+) -> CompiledStream:
+    """Compile the mapping of the tap's orders, and of their lines; asks the CRM for the modules' fields, and for taxes.
 
     Raises:
         ConfigurationError, ZohoError: the settings do not fit the CRM, or it cannot be asked.
     """
     entry = tap.catalog_dict["streams"][0]
+    properties = entry["schema"]["properties"]
+    if stream.lines is not None and stream.lines.property not in properties:
+        stream = replace(stream, lines=None)
     with open_client(settings, credits_) as client:
-        return stream_mapping(
-            settings,
-            stream,
-            entry["schema"]["properties"],
-            entry["key_properties"],
-            fields_of=lambda module: ModuleFields.fetch(client, module),
-            users=UserDirectory(client).users,
+        fields_of, users = cache(partial(ModuleFields.fetch, client)), UserDirectory(client).users
+        org = OrgDirectories.of(client, users)
+        mapping = stream_mapping(
+            settings, stream, properties, entry["key_properties"], fields_of=fields_of, users=users
         )
+        return CompiledStream(mapping, stream_lines(settings, stream, properties, (), fields_of=fields_of, org=org))
 
 
 def mapped_now(files: ConfigFiles, stream: str) -> WrittenMapping | str:
@@ -59,7 +64,7 @@ def mapped_now(files: ConfigFiles, stream: str) -> WrittenMapping | str:
         tap, settings = open_tap(files), Settings.read(open_target(files).config)
         if tap.stream_name != stream:
             return f"the settings here are those of stream {tap.stream_name}"
-        return written_mapping(compile_now(tap, settings, settings.stream(stream), CreditMeter()), None)
+        return written_mapping(compile_now(tap, settings, settings.stream(stream), CreditMeter()).mapping, None)
     except EXPECTED as error:
         raise click.ClickException(error_message(error)) from error
 

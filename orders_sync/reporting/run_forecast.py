@@ -32,6 +32,7 @@ from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.lines.line_settings import WriteTo
 from target_zoho_crm.settings import Settings, StreamSettings
+from target_zoho_crm.stream_compiler import CompiledStream
 from target_zoho_crm.stream_mapping import only_by_calls, written_mapping
 from target_zoho_crm.stream_policy import ContactMode
 from target_zoho_crm.writing.routing import LineCounts, Plan, Routing, plan, possible_channel
@@ -97,12 +98,14 @@ def forecast_run(
     known = _in_ledger(ledger, tap.stream_name, tap.orders_table.partition)
     why: list[str] = []
     channel = _channel(settings, stream, known, why)
-    reading_credits, mapped = 0, None
+    reading_credits, mapped, with_orders = 0, None, False
     if offline:
         why.append("Zoho was not asked: a field that no job can write would send all orders by calls")
     else:
-        channel, reading_credits, mapped = _possible_channel(tap, settings, stream, channel, why)
-    lines = _lines_of_an_order(tap, stream, why)
+        channel, reading_credits, compiled = _possible_channel(tap, settings, stream, channel, why)
+        mapped = written_mapping(compiled.mapping, None)
+        with_orders = compiled.lines is not None and compiled.lines.demanded
+    lines = _lines_of_an_order(tap, stream, why, with_orders=with_orders)
     orders = backlog.next_run + known.given_back
     routes = _routes(orders, known, channel, settings, lines, reading_credits)
     why += _older(ledger, tap.stream_name, mapped)
@@ -171,22 +174,40 @@ def _channel(settings: Settings, stream: StreamSettings, known: InLedger, why: l
 
 def _possible_channel(
     tap: TapLegacyOrders, settings: Settings, stream: StreamSettings, channel: Channel, why: list[str]
-) -> tuple[Channel, int, WrittenMapping]:
-    """The channel that the module's fields leave, what it costs to read them, and which ones are written."""
+) -> tuple[Channel, int, CompiledStream]:
+    """The channel that the modules' fields leave, what it costs to read them, and how orders are written."""
     credits_ = CreditMeter()
-    mapping = compile_now(tap, settings, stream, credits_)
-    reasons = only_by_calls(mapping, None, stream.writes.operation, settings.child_rows)
+    compiled = compile_now(tap, settings, stream, credits_)
+    mapping = compiled.mapping
+    reasons = only_by_calls(*compiled, stream.writes.operation, settings.child_rows)
     possible = possible_channel(channel, tap.stream_name, reasons)
     if possible is not channel:
         why.append(f"by upsert calls only: {'; '.join(reasons)}")
     elif mapping.second_step and channel is not Channel.UPSERT:
         names = ", ".join(column.field.api_name for column in mapping.second_step.values())
         why.append(f"orders with a value in {names} may cost more than is reckoned here")
-    return possible, credits_.total, written_mapping(mapping, None)
+    return possible, credits_.total, compiled
 
 
-def _lines_of_an_order(tap: TapLegacyOrders, stream: StreamSettings, why: list[str]) -> tuple[float, bool] | None:
-    """How many lines an order has on average, and whether they are rows of a subform; None where none are written."""
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """How many lines an order has on average, and how they go (see `LineCounts`)."""
+
+    average: float
+    in_subform: bool
+    with_orders: bool
+
+    def counts(self, records: int) -> LineCounts:
+        """Whole numbers of lines that come to the average."""
+        average = self.average
+        counts = [int((index + 1) * average) - int(index * average) for index in range(records)]
+        return LineCounts(counts, self.in_subform, with_orders=self.with_orders)
+
+
+def _lines_of_an_order(
+    tap: TapLegacyOrders, stream: StreamSettings, why: list[str], *, with_orders: bool
+) -> _Lines | None:
+    """The lines of an order; None where none are written."""
     lines = tap.lines_table
     if lines is None or stream.lines is None:
         return None
@@ -197,7 +218,7 @@ def _lines_of_an_order(tap: TapLegacyOrders, stream: StreamSettings, why: list[s
             counts.append(connection.execute(query).scalar_one())
     average = counts[0] / max(1, counts[1])
     why.append(f"lines are reckoned as {average:.1f} an order, the average of all")
-    return average, stream.lines.write_to is WriteTo.SUBFORM
+    return _Lines(average, stream.lines.write_to is WriteTo.SUBFORM, with_orders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +234,7 @@ def _routes(
     known: InLedger,
     channel: Channel,
     settings: Settings,
-    lines: tuple[float, bool] | None,
+    lines: _Lines | None,
     reading_credits: int,
 ) -> list[_Route]:
     """Plan as the target does: each full batch for itself, within what is left of the budget."""
@@ -231,16 +252,11 @@ def _routes(
         planned = plan(
             records,
             Routing(way, settings.bulk_rows, settings.bulk_threshold, settings.child_rows),
-            lines=lines and LineCounts(_spread(records, lines[0]), lines[1]),
+            lines=None if lines is None else lines.counts(records),
             credits_left=left,
         )
         routes.append(_Route(planned, -(-planned.upsert_records // CALL_RECORDS)))
     return routes
-
-
-def _spread(records: int, average: float) -> list[int]:
-    """Whole numbers of lines that come to the average."""
-    return [int((index + 1) * average) - int(index * average) for index in range(records)]
 
 
 def _counted(plans: Sequence[Plan]) -> list[str]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from pair_of_plugins import Shop
+from shop_with_line_items import ShopWithLineItems
 
 from orders_sync.cli import main
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
+from zoho_crm_emulator.control import EmulatorProcess
 
 
 def ask(shop: Shop, *options: str) -> Result:
@@ -57,6 +60,21 @@ def test_a_plan_comes_true_and_says_why(shop: Shop) -> None:
     shop.change(["SO-1", "SO-2"])
     assert assert_comes_true(shop)["orders"] == 2
     assert assert_comes_true(shop)["orders"] == 0
+
+
+@pytest.mark.parametrize("by_jobs", [False, True])
+def test_a_plan_of_orders_with_line_items_comes_true(
+    sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path, *, by_jobs: bool
+) -> None:
+    shop = ShopWithLineItems(sqlite_url, zoho_emulator, tmp_path)
+    shop.insert_whole([f"SO-{number}" for number in range(30)], most_lines=5)
+    if by_jobs:
+        shop.by_jobs()
+    foretold, before = plan(shop), written(shop)
+    assert shop.run().code == 0
+    assert (foretold["jobs"], foretold["credits"]) == ((1, 500) if by_jobs else (0, 3))
+    assert written(shop)["credits"] - before["credits"] == foretold["credits"]
+    shop.engine.dispose()
 
 
 def test_it_says_what_a_first_contact_costs_until_there_was_one(shop: Shop) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from careful_shop import FIRST, CarefulShop, found
 from click.testing import CliRunner
 from shop_with_line_items import ShopWithLineItems
 
@@ -21,10 +23,24 @@ CLIENT = "target_zoho_crm.api.client.ZohoClient"
 STREAM_LEDGER = "target_zoho_crm.confirmation.stream_ledger.StreamLedger"
 
 
+@dataclass
+class CarefulShopWithLineItems(CarefulShop, ShopWithLineItems):
+    """The same with a first contact."""
+
+
 @pytest.fixture
 def shop(sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[ShopWithLineItems]:
     made = ShopWithLineItems(sqlite_url, zoho_emulator, tmp_path)
     made.by_jobs()
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def careful(sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path) -> Iterator[CarefulShopWithLineItems]:
+    made = CarefulShopWithLineItems(sqlite_url, zoho_emulator, tmp_path)
+    made.by_jobs(bulk_rows=40)
+    made.insert_whole(keys(70), most_lines=3)
     yield made
     made.engine.dispose()
 
@@ -184,3 +200,28 @@ def test_what_keeps_them_from_jobs_is_said(shop: ShopWithLineItems, config: dict
     ended = shop.run()
     assert (ended.code, shop.crm()) == (2, {})
     assert why in ended.err
+
+
+@pytest.mark.parametrize(
+    ("module", "made", "shown"),
+    [
+        ("Sales_Orders", {"field": "Description", "does": "cut", "value": 3}, ("Description", "cut")),
+        ("Sales_Orders", {"field": "Ordered_Items", "does": "reverse"}, ("Ordered_Items", "line order")),
+        ("Ordered_Items", {"field": "Quantity", "does": "round", "value": 0}, ("Ordered_Items.Quantity", "rounded")),
+    ],
+)
+def test_what_only_jobs_do_is_shown_before_the_second_of_a_load(
+    careful: CarefulShopWithLineItems, module: str, made: dict[str, str | int], shown: tuple[str, str]
+) -> None:
+    careful.emulator.admin.set_alterations(module, {**made, "by": "jobs"})
+    ended = careful.run()
+    assert (ended.code, found(ended)) == (4, {shown}), ended.err
+    assert careful.emulator.admin.stats()["jobs"] == {"COMPLETED": 1}
+    assert FIRST < len(careful.crm()) < FIRST + 40
+
+
+def test_a_load_whose_first_job_holds_what_was_sent_goes_on(careful: CarefulShopWithLineItems) -> None:
+    ended = careful.run()
+    assert ended.code == 0, ended.err
+    careful.assert_whole()
+    assert sum(careful.emulator.admin.stats()["jobs"].values()) > 2
