@@ -8,5 +8,8 @@ MAP_FAILURES = (MappingError, ArithmeticError, AttributeError, LookupError, Recu
 
 
 def cause_name(error: BaseException) -> str:
-    """What kind of failure it is; not its text, which may show a value."""
-    return type(error.__cause__ or error).__name__
+    """What kind of failure it is, with a name of the expression; not its text, which may show a value."""
+    cause = error.__cause__ or error
+    unknown = getattr(cause, "func_name", None) or getattr(cause, "name", None)
+    kind = type(cause).__name__
+    return f"{kind}: {unknown}" if isinstance(unknown, str) else kind

@@ -33,7 +33,8 @@ from target_zoho_crm.writing.upsert_body import upsert_body
 def try_order(key: str, tap_config: Named, target_config: Named, *, as_json: bool) -> None:
     """Display what would be written of one order: the JSON of a call and the cells of a job, side by side.
 
-    Nothing is sent; the module's fields are read. Lines and links are not displayed.
+    Nothing is sent; the module's fields are read. Lines and links are not displayed, nor what stream maps of the target
+    make of the order.
     """
     try:
         tried = _try(key, ConfigFiles(tap_config, target_config))
@@ -41,6 +42,8 @@ def try_order(key: str, tap_config: Named, target_config: Named, *, as_json: boo
         raise click.ClickException(error_message(error)) from error
     if tried is None:
         raise click.ClickException(f"order {key!r} is not among those that the tap reads, or does not fit its schema")
+    if tried.pop("mapped_first"):
+        say("`stream_maps` of the target are not applied here: a run maps and judges what they make of it", err=True)
     if as_json:
         print_json({"key": key, **tried})
     else:
@@ -79,4 +82,5 @@ def _try(key: str, files: ConfigFiles) -> dict[str, Any] | None:
             job = {name: csv_text([column]).removesuffix("\r\n") for name, column in zip(names, columns, strict=True)}
         parts = [part for refusal in refusals.values() for part in refusal.parts]
         refused = [{"code": part.code, "field": part.field, "message": part.message} for part in parts]
-        return {"call": records[0] if records else {}, "job": job, "refused": refused}
+        mapped_first = "stream_maps" in written.not_compared
+        return {"call": records[0] if records else {}, "job": job, "refused": refused, "mapped_first": mapped_first}

@@ -95,6 +95,8 @@ def existing_ledger(ack_url: str | None, ack_schema: str | None) -> Iterator[Led
         yield ledger
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
+    except BrokenPipeError:
+        raise  # whoever reads the output has enough, such as `head`; click ends the command
     except (DBAPIError, OSError) as error:
         cause = str(getattr(error, "orig", error)).strip().splitlines()
         raise click.ClickException(

@@ -59,6 +59,9 @@ def undo(
         asked = _asked(ledger, _runs(ledger, run), with_later=with_later)
         try:
             settings = Settings.read(open_target(ConfigFiles(None, target_config)).config)
+        except EXPECTED as error:
+            raise click.ClickException(error_message(error)) from error
+        try:
             with _crm(settings, ledger) as (client, credits_):
                 undos = [(each, _undo_of(ledger, settings, client, credits_, each.stream)) for each in asked]
                 price = sum(_price(each, by) for each, by in undos) + credits_.total

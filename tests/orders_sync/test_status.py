@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
+from pair_of_plugins import BIN
 from prometheus_client.parser import text_string_to_metric_families
 
 from orders_sync.cli import main
@@ -153,6 +156,20 @@ def test_a_server_out_of_reach_is_one_clear_line_without_the_password() -> None:
     assert result.exit_code == 1
     assert "the ledger cannot be read at" in result.output
     assert "hush-hush" not in result.output
+
+
+@pytest.mark.parametrize("options", [["--csv"], ["--json"]])
+def test_a_reader_of_the_output_that_has_enough_is_no_fault_of_the_ledger(ledger: Ledger, options: list[str]) -> None:
+    run_id = fill(ledger)
+    url = ledger.engine.url.render_as_string(hide_password=False)
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        command = [BIN / "orders-sync", "results", run_id, *options, "--ack-url", url]
+        ended = subprocess.run(command, stdout=writes, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writes)
+    assert (ended.returncode, ended.stderr) == (1, "")
 
 
 def test_the_ledger_is_found_by_the_variable_of_the_production_environment(ledger: Ledger) -> None:

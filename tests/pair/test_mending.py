@@ -139,6 +139,9 @@ def test_what_would_be_written_of_an_order_is_displayed_and_not_sent(shop: Shop)
     assert refused.code == 1
     assert 'Status "odd" is not in the picklist' in refused.out
     assert operate(shop, "try", "SO-none", tap=True).code == 1
+    assert "stream_maps" not in refused.err
+    shop.target_config["stream_maps"] = {"orders": {"status": "'Shipped'"}}
+    assert "`stream_maps` of the target are not applied here" in operate(shop, "try", "SO-2", tap=True).err
     assert shop.written_credits() == spent
 
 

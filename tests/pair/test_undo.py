@@ -62,6 +62,15 @@ def test_what_a_run_inserted_is_deleted_and_held_until_it_is_released(any_shop: 
     shop.assert_all_synced()
 
 
+def test_a_wrong_setting_is_not_said_to_pass_by_itself(shop: Shop) -> None:
+    shop.insert(["NEW"])
+    assert shop.run().code == 0
+    shop.target_config["operation"] = "append"
+    result = command(shop, "undo", last_run(shop), "--yes")
+    assert (result.exit_code, "'append' is not one of" in result.output) == (1, True), result.output
+    assert "undo once more" not in result.output
+
+
 def test_what_people_and_later_runs_wrote_since_is_kept_and_they_are_named(shop: Shop) -> None:
     shop.insert([f"SO-{number}" for number in range(8)])
     assert shop.run().code == 0

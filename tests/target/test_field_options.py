@@ -207,3 +207,10 @@ def test_an_option_that_does_not_suit_the_field_stops_the_run(sales: Sales, entr
     log = sales.send({"id": "A", "Notes": "n"}, code=2, fields=entry)
     assert says in log
     assert "Traceback" not in log
+
+
+def test_a_stream_map_that_fails_names_what_its_expression_lacks_and_no_value(sales: Sales) -> None:
+    sales.config["stream_maps"] = {"sales": {"Notes": "reversed(Notes)"}}
+    log = sales.send({"id": "A", "Notes": "secret"})
+    assert "the stream map fails for this record (FunctionNotDefined: reversed)" in log
+    assert "secret" not in log
