@@ -111,6 +111,19 @@ def test_a_pair_killed_amid_calls_loses_and_doubles_nothing(live: LiveShop) -> N
     shop.assert_all_synced()
 
 
+def test_what_a_pair_that_follows_has_done_is_counted_and_stays_so_when_it_is_killed(live: LiveShop) -> None:
+    def counts() -> list[Any]:
+        with live.shop.engine.connect() as connection:
+            return list(connection.exec_driver_sql("SELECT read_count, synced_count FROM zoho_sync_run").all())
+
+    with following(live.shop) as pair:
+        live.insert("SO-1", "SO-2")
+        until(live.arrived(2), pair)
+        until(lambda: counts() == [(2, 2)], pair)
+        pair.kill()
+    assert counts() == [(2, 2)]
+
+
 def test_no_key_has_two_writes_in_flight_and_the_newest_version_wins(live: LiveShop) -> None:
     shop = live.shop
     live.insert("SO-1")

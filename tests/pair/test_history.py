@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -115,6 +116,9 @@ def test_the_results_of_a_time_have_the_orders_of_all_its_runs_and_no_other(shop
     assert keys_of("--since", began) == ["SO-bad"]
     assert sorted(keys_of("--since", first.started_at.isoformat(), "--until", began)) == sorted(KEYS)
     assert keys_of("--since", "2999-01-01") == []
+    listed = json.loads(operate(shop, "results", first.run_id, "--json"))["results"]
+    last = datetime.fromisoformat(max(each["at"] for each in listed)) + timedelta(microseconds=1)
+    assert keys_of("--since", last.isoformat(), "--until", began) == [], "the run had ended a moment later"
     assert operate(shop, "results", "--since", began).startswith("1 runs, ")
     for wrong in ([], ["--until", began], [first.run_id, "--since", began]):
         ended = CliRunner().invoke(main, ["results", *wrong, "--ack-url", shop.ack_url])
