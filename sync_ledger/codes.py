@@ -18,6 +18,8 @@ class LedgerCode(StrEnum):
     """Its bulk job was to insert it, and the CRM has its record."""
     JOB_NEVER_CREATED = "JOB_NEVER_CREATED"
     """Its bulk job never reached Zoho."""
+    NOT_COLLECTED = "NOT_COLLECTED"
+    """A worker left it to the one that comes last, and none sent it."""
     INSERT_UNCONFIRMED = "INSERT_UNCONFIRMED"
     """Its insert call had no answer, or its run died before it came."""
     KEY_CONFLICT = "KEY_CONFLICT"

@@ -7,50 +7,50 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sync_ledger.acks import make_due
 from sync_ledger.codes import LedgerCode
 from sync_ledger.in_doubt import check_in_doubt
 from sync_ledger.job_journal import JournalledJob, journal_step, list_jobs, open_of_stream
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
+from sync_ledger.pooled_orders import release
 from sync_ledger.runs import mark_dead_runs
 from sync_ledger.tables import JobStep, LedgerTables
 from sync_ledger.times_ahead import bring_back
 
 _GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
+_WHY_DUE = {
+    JobStep.POOLED: LedgerCode.NOT_COLLECTED,
+    JobStep.INTENT: LedgerCode.JOB_NEVER_CREATED,
+    JobStep.CALLING: LedgerCode.INSERT_UNCONFIRMED,
+}
 
 
 def release_uncreated(ledger: Ledger, stream: str, *, watched_for: Partition | None = None) -> int:
     """Make the orders of dead runs' never-created jobs and unanswered insert calls due again. Returns how many.
 
     So are those that are in doubt and to be compared. The tap calls this before it reads, so that the very next run
-    streams them. With `watched_for`, a silent run that has keys in common with that partition is watched first.
+    streams them. With `watched_for`, a silent run that has keys in common with that partition is watched first, and
+    what its workers left to others comes back, too.
     """
     mark_dead_runs(ledger, stream, watched_for=watched_for)
     bring_back(ledger, stream)
     check_in_doubt(ledger, stream)
-    return _release_uncreated(ledger, stream)
+    return _release_uncreated(ledger, stream, watched_for)
 
 
-def _release_uncreated(ledger: Ledger, stream: str) -> int:
+def _release_uncreated(ledger: Ledger, stream: str, partition: Partition | None) -> int:
     orphans = _look_up(ledger, _never_created(ledger.tables), stream)
+    if partition is not None:
+        orphans += _look_up(ledger, _pooled(ledger.tables, partition), stream)
     return sum(ledger.transact(partial(_release, ledger=ledger, orphan=orphan)) for orphan in orphans)
 
 
 def _release(connection: sa.Connection, ledger: Ledger, orphan: JournalledJob) -> int:
     if not _claim(connection, ledger, orphan, orphan.run_id):
         return 0
-    now, never_called = ledger.now(connection), orphan.step is JobStep.INTENT
-    released = make_due(
-        connection,
-        ledger.tables.ack,
-        stream=orphan.stream,
-        keys=orphan.manifest.texts(),
-        job_id=orphan.job_id,
-        now=now,
-        code=(LedgerCode.JOB_NEVER_CREATED if never_called else LedgerCode.INSERT_UNCONFIRMED).value,
-    )
+    now = ledger.now(connection)
+    released = release(connection, ledger.tables, orphan, now, _WHY_DUE[orphan.step])
     facts = {"due_again_count": len(orphan.manifest)}
     journal_step(connection, ledger.tables.job, orphan.job_id, JobStep.ABANDONED, now, **facts)
     return released
@@ -63,7 +63,7 @@ def adopt(ledger: Ledger, lease: Lease) -> list[JournalledJob]:
     """
     mark_dead_runs(ledger, lease.stream)
     bring_back(ledger, lease.stream)
-    _release_uncreated(ledger, lease.stream)
+    _release_uncreated(ledger, lease.stream, lease.partition)
     orphans = _look_up(ledger, _begun(ledger.tables, lease.partition), lease.stream)
 
     def claimed(orphan: JournalledJob) -> bool:
@@ -94,12 +94,23 @@ def _never_created(tables: LedgerTables) -> sa.Select[Any]:
 
 
 @cache
+def _pooled(tables: LedgerTables, partition: Partition) -> sa.Select[Any]:
+    return _not_of_others(tables, partition).where(tables.job.c.step == JobStep.POOLED.value)
+
+
+@cache
 def _begun(tables: LedgerTables, partition: Partition) -> sa.Select[Any]:
+    not_begun = (*_GIVEN_BACK, JobStep.POOLED.value)
+    return _not_of_others(tables, partition).where(tables.job.c.step.not_in(not_begun))
+
+
+def _not_of_others(tables: LedgerTables, partition: Partition) -> sa.Select[Any]:
+    """Open jobs of runs that are over and had keys in common with a partition."""
     job, run = tables.job, tables.run
     of_others = sa.select(run.c.run_id).where(
         run.c.stream == sa.bindparam("stream"), partition.is_disjoint_from(run.c.partition_name)
     )
-    return _orphans(tables).where(job.c.step.not_in(_GIVEN_BACK), job.c.run_id.not_in(of_others))
+    return _orphans(tables).where(job.c.run_id.not_in(of_others))
 
 
 def _claim(connection: sa.Connection, ledger: Ledger, orphan: JournalledJob, run_id: str) -> bool:

@@ -21,7 +21,7 @@ from sync_ledger.audit_tables import accepted_table, audit_table
 from sync_ledger.contact_tables import contact_table, difference_table
 from sync_ledger.plan_table import plan_table
 from sync_ledger.undo_tables import before_table, undone_table
-from sync_ledger.worker_tables import token_table, worker_table
+from sync_ledger.worker_tables import pool_table, token_table, worker_table
 
 CODE_LENGTH = 100
 FIELD_LENGTH = 255
@@ -52,6 +52,8 @@ class AckStatus(StrEnum):
 class JobStep(StrEnum):
     """How far a bulk job has come; each step is journalled before the next one begins."""
 
+    POOLED = "pooled"
+    """Orders that a worker of a split stream left to the one that comes last (`pooled_orders.py`)."""
     INTENT = "intent"
     """Its rows are `submitted`; Zoho knows nothing of it."""
     CALLING = "calling"
@@ -68,7 +70,7 @@ class JobStep(StrEnum):
     """Never created; its rows are due again."""
 
 
-OPEN_STEPS = (JobStep.INTENT, JobStep.CALLING, JobStep.UPLOADED, JobStep.CREATED, JobStep.GIVEN_UP)
+OPEN_STEPS = tuple(step for step in JobStep if step not in {JobStep.APPLIED, JobStep.ABANDONED})
 
 
 FILLED_PERCENT = 45
@@ -101,6 +103,7 @@ class LedgerTables:
     undone: sa.Table
     before: sa.Table
     plan: sa.Table
+    pool: sa.Table
 
     @property
     def of_records(self) -> tuple[sa.Table, ...]:
@@ -131,6 +134,7 @@ def ledger_tables(engine: Engine, schema: str | None = None) -> LedgerTables:
         undone_table(metadata, engine),
         before_table(metadata, engine),
         plan_table(metadata, engine),
+        pool_table(metadata, engine),
     )
     return LedgerTables(metadata, *tables, version, *further, *latest, *newest)
 
@@ -268,6 +272,8 @@ def _run_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("in_part", sa.Integer),
         # Why it failed, or what it left undone, as its log says it.
         sa.Column("error", any_text_type(engine, ERROR_LENGTH)),
+        # 1 of a run of a split stream that has read all of its share: it takes no orders of others any more.
+        sa.Column("came_to_end", sa.Integer),
     )
 
 

@@ -19,7 +19,7 @@ from sync_ledger.folding_anew import Begin, fold_keys_anew
 from sync_ledger.identity import give_identity
 from sync_ledger.tables import LedgerTables
 
-LEDGER_VERSION = 18
+LEDGER_VERSION = 19
 """Ledgers made before versions were noted count as 0. Version 2 finds acks by the id of their record, and lacks a job's
 column that nobody read; older ledgers keep it. Version 3 has an id, knows what each stream is bound to, folds keys by
 more than their upper case, holds the earlier record of an order that was made again, and since when an order fails.
@@ -32,7 +32,8 @@ knows of which columns the keys are. Version 14 knows of first contacts, and whi
 Version 15 knows what was undone, and which orders are held since.
 Version 16 keeps what records held before a run wrote them.
 Version 17 keeps plans, and knows which runs were given some orders only.
-Version 18 knows why a run failed."""
+Version 18 knows why a run failed.
+Version 19 keeps orders that workers leave to each other."""
 
 
 FOLDED_BY_MORE = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from sync_databases.engines import Engine
-from sync_databases.table_types import long_text_type, timestamp_type
+from sync_databases.table_types import blob_type, long_text_type, timestamp_type
 
 
 def token_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
@@ -32,4 +32,15 @@ def worker_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
         sa.Column("upserts", sa.Integer, nullable=False),
         sa.Column("jobs", sa.Integer, nullable=False),
         sa.Column("seen_at", timestamp_type(engine), nullable=False),
+    )
+
+
+def pool_table(metadata: sa.MetaData, engine: Engine) -> sa.Table:
+    """The orders of jobs that are `pooled`, sealed, in parts that any server takes (`pooled_orders.py`)."""
+    return sa.Table(
+        "zoho_sync_pool",
+        metadata,
+        sa.Column("job_id", sa.String(32), primary_key=True),
+        sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("sealed", blob_type(engine), nullable=False),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sync_databases.database_errors import DatabaseUnavailableError
-from sync_ledger.first_load import first_load_is_over, has_synced
+from sync_ledger.first_load import has_synced
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.moves import take_over_alias
@@ -43,13 +43,13 @@ from target_zoho_crm.progress import Progress
 from target_zoho_crm.run_report import RunReport
 from target_zoho_crm.run_summary import StreamSummary, complaint, log_credits, log_summary
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
-from target_zoho_crm.stream_binding import bind_stream, refuse_foreign_records, refuse_mix_up
+from target_zoho_crm.stream_binding import automations_of, bind_stream, refuse_foreign_records, refuse_mix_up
 from target_zoho_crm.stream_compiler import CompiledStream, StreamCompiler
 from target_zoho_crm.stream_mapping import column_summary, only_by_calls, refuse_lacking
 from target_zoho_crm.stream_parts import SharedParts, StreamParts
 from target_zoho_crm.stream_policy import StreamPolicy
 from target_zoho_crm.stream_request import StreamRequest
-from target_zoho_crm.write_settings import Automations, Operation, WriteSettings
+from target_zoho_crm.write_settings import Operation, WriteSettings
 from target_zoho_crm.writing.bulk_write import BulkWriter
 from target_zoho_crm.writing.routing import possible_channel
 from target_zoho_crm.writing.spool import new_spool
@@ -193,7 +193,7 @@ class Run:
             module=own.module,
             folding=KeyFolding(folds_case=not compiled.mapping.key_field.case_sensitive, numbers=request.key_is_number),
             operation=own.writes.operation,
-            automations=self._automations(lease, own.writes),
+            automations=automations_of(lease, own.writes),
             ignore_empty=own.writes.ignore_empty,
             on_rejection=self.settings.on_rejection,
             continuous=self.settings.continuous,
@@ -232,17 +232,6 @@ class Run:
             self._adopt(lease, bulk)
         return delivery
 
-    @staticmethod
-    def _automations(lease: Lease, writes: WriteSettings) -> Automations:
-        if writes.first_load == writes.later:
-            return writes.later
-        stream = lease.stream
-        with lease.ledger.connect() as connection:
-            over = first_load_is_over(connection, lease.ledger.tables.run, stream, lease.partition)
-        chosen = writes.later if over else writes.first_load
-        logger.info("Stream %r: this run %s the first load: %s", stream, "comes after" if over else "is of", chosen)
-        return chosen
-
     def _channel_for(self, policy: StreamPolicy, writes: WriteSettings) -> Channel:
         channel = writes.channel(self.settings.channel, policy.automations)
         if channel is not self.settings.channel:
@@ -257,6 +246,14 @@ class Run:
             logger.info("Stream %r goes by upsert calls alone: %s", stream, "; ".join(why))
         return channel
 
+    def end_input(self) -> None:
+        """Send what is buffered when all records have come; of several workers the last one sends what is left of all.
+
+        Raises as `Delivery.add`.
+        """
+        for delivery in self._deliveries.values():
+            delivery.end()
+
     def finish(self, cut_short: str | None = None) -> None:
         """Wait for all that is under way, end the run, and say what became of every record.
 
@@ -270,6 +267,8 @@ class Run:
         """
         self._workers.wait()
         for parts in self._streams.values():
+            if parts.shared is not None:
+                parts.shared.settle()
             parts.deletions.carry_out()
         differing = [
             lines for parts in self._streams.values() if (lines := parts.contact.at_end(whole=cut_short is None))

@@ -12,6 +12,7 @@ from sync_ledger.absent_ledger import why_not_taken
 from sync_ledger.bindings import Binding, SetUpChangedError, bind, key_columns_of
 from sync_ledger.content_forms import remember_form
 from sync_ledger.deleted_records import count_in_crm
+from sync_ledger.first_load import first_load_is_over
 from sync_ledger.leases import Lease
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE
@@ -24,7 +25,7 @@ from target_zoho_crm.settings import Settings, StreamSettings
 from target_zoho_crm.stream_compiler import CompiledStream
 from target_zoho_crm.stream_mapping import written_mapping
 from target_zoho_crm.stream_request import StreamRequest
-from target_zoho_crm.write_settings import Operation
+from target_zoho_crm.write_settings import Automations, Operation, WriteSettings
 
 logger = logging.getLogger("target-zoho-crm")
 
@@ -186,3 +187,15 @@ def _mark(mapping: FieldMapping) -> str:
     """What ledgers before version 5 remembered of a mapping."""
     document = {column.source: column.field.api_name for column in mapping.columns}
     return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()[:32]
+
+
+def automations_of(lease: Lease, writes: WriteSettings) -> Automations:
+    """Which automations this run's writes ask for: those of a first load while it lasts, then the later ones."""
+    if writes.first_load == writes.later:
+        return writes.later
+    stream = lease.stream
+    with lease.ledger.connect() as connection:
+        over = first_load_is_over(connection, lease.ledger.tables.run, stream, lease.partition)
+    chosen = writes.later if over else writes.first_load
+    logger.info("Stream %r: this run %s the first load: %s", stream, "comes after" if over else "is of", chosen)
+    return chosen

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from sync_ledger.leases import Lease
+from sync_ledger.pooled_orders import PooledOrders
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
@@ -32,9 +33,11 @@ from target_zoho_crm.delivery.first_contact import FirstContact
 from target_zoho_crm.delivery.flush_timer import FlushTimer
 from target_zoho_crm.delivery.held_orders import HeldOrders
 from target_zoho_crm.delivery.key_spelling import KeySpelling
+from target_zoho_crm.delivery.order_sealing import OrderSealing
 from target_zoho_crm.delivery.payload_hasher import PayloadHasher
 from target_zoho_crm.delivery.read_back import NAME, ReadBack
 from target_zoho_crm.delivery.router import Router
+from target_zoho_crm.delivery.shared_load import SharedLoad
 from target_zoho_crm.delivery.shared_module import SharedModule
 from target_zoho_crm.delivery.unchanged import UnchangedOrders
 from target_zoho_crm.delivery.verification import Verification
@@ -73,6 +76,7 @@ class StreamParts:
     verification: Verification
     sifts: Sequence[Sift]
     contact: FirstContact
+    shared: SharedLoad | None
 
 
 class SharedParts:
@@ -170,7 +174,28 @@ class SharedParts:
         sifts = [*self._sifts(policy, own, ledger, recorder, flags), verification.sift, *settled]
         read_back = ReadBack(policy, client, ledger=ledger, lookups=lookups, by_key=records, reads_name=NAME in fields)
         found = policy, ledger, recorder, in_flight, contents, writers, marks, lookups, deletions, held, verification
-        return StreamParts(*found, sifts, self._contact_of(policy, read_back, lease, ledger, expected))
+        contact = self._contact_of(policy, read_back, lease, ledger, expected)
+        return StreamParts(*found, sifts, contact, self._shared_of(policy, lease, ledger, contents))
+
+    def _shared_of(
+        self, policy: StreamPolicy, lease: Lease, ledger: StreamLedger, contents: SentContents
+    ) -> SharedLoad | None:
+        """What workers share where `auto` goes by credits, and each of them comes to an end."""
+        settings = self._settings
+        by_credits = settings.channel is Channel.AUTO and settings.bulk_threshold is None
+        if lease.partition.is_whole or policy.continuous or not by_credits:
+            return None
+        return SharedLoad(
+            policy,
+            PooledOrders(lease, settings.history.run_group),
+            OrderSealing(settings.credentials, lease.ledger.ledger_id),
+            workers=lease.partition.of,
+            batch_orders=settings.bulk_rows,
+            ledger=ledger,
+            contents=contents,
+            state_gate=self._state_gate,
+            credits=self._credits,
+        )
 
     def _lookups_of(self, policy: StreamPolicy, ledger: StreamLedger, recorder: Recorder) -> LookupResolver:
         calls = self._workers.calls
@@ -292,5 +317,6 @@ class SharedParts:
             batch_orders=settings.bulk_rows,
             flush_timer=None if settings.max_age_seconds is None else FlushTimer(settings.max_age_seconds),
             spelling=KeySpelling.of(request.properties, request.key_properties, parts.ledger),
+            shared=parts.shared,
         )
         return delivery, writers.bulk

@@ -257,6 +257,8 @@ class TargetZohoCRM(Target):
 
     def process_endofpipe(self) -> None:
         """Send what is buffered, wait for its outcomes, and sum up."""
+        if self._run is not None and self._signal is None and self._end_of_input.complaint is None:
+            self._run.end_input()
         super().process_endofpipe()
         self._let_early_states_in()
         # A run that lasts has a signal for its end as well.

@@ -49,7 +49,7 @@ class CarefulShop(Shop):
 
     def has_begun(self) -> bool:
         """Whether any run has begun a first contact."""
-        return bool(self._ledger_rows("contact"))
+        return bool(self.rows("contact"))
 
 
 def found(ended: Finished) -> set[tuple[str, str]]:

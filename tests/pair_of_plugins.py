@@ -214,16 +214,16 @@ class Shop:
     # What became of it
 
     def acks(self) -> dict[str, Any]:
-        return {row.record_key: row for row in self._ledger_rows("ack")}
+        return {row.record_key: row for row in self.rows("ack")}
 
     def acks_of(self, stream: str) -> dict[str, Any]:
         """The acks of one stream, where the ledger has several."""
-        return {row.record_key: row for row in self._ledger_rows("ack") if row.stream == stream}
+        return {row.record_key: row for row in self.rows("ack") if row.stream == stream}
 
     def jobs(self) -> list[Any]:
-        return self._ledger_rows("job")
+        return self.rows("job")
 
-    def _ledger_rows(self, name: str) -> list[Any]:
+    def rows(self, name: str) -> list[Any]:
         """The rows of one of the ledger's tables; none where no target made it yet."""
         ledger = Ledger.open(self.ack_url)
         table = getattr(ledger.tables, name)

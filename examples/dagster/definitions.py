@@ -23,17 +23,21 @@ RUN_PAIR = Path(os.environ["ORDERS_SYNC_RUN_PAIR"])
 """examples/shell/run-pair."""
 TRY_AGAIN_SECONDS = 60
 ANOTHER_RUN_IS_LIVE = 3
+TICK = "orders_sync/tick"
+"""The tag that says which tick of the schedule asked for a run: those of one tick share full jobs."""
 NEEDS_A_PERSON = {2, 4}
 """Exit codes that no retry helps (docs/exit-codes.md)."""
 
 shares = dg.StaticPartitionsDefinition([f"{index}-of-{SHARES}" for index in range(1, SHARES + 1)])
 
 
-def environment(share: str) -> dict[str, str]:
-    """The settings of one share's pair: those of the worker, and which share it is."""
+def environment(share: str, group: str | None) -> dict[str, str]:
+    """The settings of one share's pair: those of the worker, which share it is, and which runs belong together."""
     index, _, of = share.partition("-of-")
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "TAP_LEGACY_ORDERS_PARTITION": json.dumps({"index": int(index), "of": int(of)})}
+    partition = json.dumps({"index": int(index), "of": int(of)})
+    of_group = {} if group is None else {"TARGET_ZOHO_CRM_RUN_GROUP": group}
+    return {**os.environ, "PATH": path, "TAP_LEGACY_ORDERS_PARTITION": partition, **of_group}
 
 
 def status(*options: str) -> dict[str, Any]:
@@ -64,7 +68,8 @@ def last_run(share: str) -> dict[str, dg.MetadataValue]:
 def orders_in_crm(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """The orders of one share that are new or changed, written to Zoho CRM, each with its ack in the ledger."""
     share = context.partition_key
-    pair = subprocess.Popen([RUN_PAIR], env=environment(share), stderr=subprocess.PIPE, text=True)
+    group = context.run.tags.get("dagster/backfill", context.run.tags.get(TICK))
+    pair = subprocess.Popen([RUN_PAIR], env=environment(share, group), stderr=subprocess.PIPE, text=True)
     assert pair.stderr is not None
     try:
         for line in pair.stderr:
@@ -100,7 +105,8 @@ health = dg.define_asset_job("health", selection=dg.AssetSelection.checks(every_
 def every_five_minutes(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
     """One run a share; one that is still under way makes the next one of its share wait."""
     for share in shares.get_partition_keys():
-        yield dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y%m%dT%H%M}-{share}", partition_key=share)
+        tick = f"{context.scheduled_execution_time:%Y%m%dT%H%M}"
+        yield dg.RunRequest(run_key=f"{tick}-{share}", partition_key=share, tags={TICK: tick})
 
 
 check_health = dg.ScheduleDefinition(name="check_health", job=health, cron_schedule="*/15 * * * *")

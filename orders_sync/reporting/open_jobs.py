@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import WHOLE
 from sync_ledger.runs import seems_dead
-from sync_ledger.tables import OPEN_STEPS
+from sync_ledger.tables import OPEN_STEPS, JobStep
 
 _OF_RUNS = (
     "started_at",
@@ -33,6 +33,7 @@ class KeptJob:
     stream: str
     module: str
     step: str
+    partition: str
     rows: int
     age: timedelta
     adopted: bool
@@ -61,6 +62,8 @@ def read_open_jobs(ledger: Ledger) -> list[KeptJob]:
         split = row.partition_name not in {None, WHOLE.name}
         whose = f" of partition {row.partition_name}, or of another split," if split else ""
         keeper = f"process {row.pid} on {row.host}{how}" if live else f"the next run{whose} adopts it"
+        if row.step == JobStep.POOLED.value:
+            keeper = f"the worker that comes last sends it, or the next run of partition {row.partition_name}"
         found.append(
             KeptJob(
                 job_id=row.job_id,
@@ -68,6 +71,7 @@ def read_open_jobs(ledger: Ledger) -> list[KeptJob]:
                 stream=row.stream,
                 module=row.module,
                 step=row.step,
+                partition=row.partition_name or WHOLE.name,
                 rows=row.row_count,
                 age=now - row.intended_at,
                 adopted=adopted,

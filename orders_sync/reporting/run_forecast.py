@@ -37,7 +37,7 @@ from target_zoho_crm.stream_mapping import only_by_calls, written_mapping
 from target_zoho_crm.stream_policy import ContactMode
 from target_zoho_crm.writing.routing import LineCounts, Plan, Routing, plan, possible_channel
 
-GIVEN_BACK = (JobStep.INTENT.value, JobStep.CALLING.value)
+GIVEN_BACK = (JobStep.POOLED.value, JobStep.INTENT.value, JobStep.CALLING.value)
 """Steps of a dead run's job whose orders are sent anew; later ones are adopted."""
 
 
@@ -136,7 +136,13 @@ def forecast_run(
 
 
 def _in_ledger(ledger: Ledger, stream: str, partition: Partition) -> InLedger:
-    orphans = [job for job in read_open_jobs(ledger) if job.stream == stream and job.orphaned]
+    orphans = [
+        job
+        for job in read_open_jobs(ledger)
+        if job.stream == stream
+        and job.orphaned
+        and not (job.step == JobStep.POOLED.value and partition.has_no_key_of(job.partition))
+    ]
     back = [job for job in orphans if job.step in GIVEN_BACK]
     tables = ledger.tables
     with ledger.connect() as connection:

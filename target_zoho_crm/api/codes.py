@@ -63,6 +63,9 @@ class OwnCode(CodeRow):
         "Nothing; the next run sends its orders by upsert calls.")
     JOB_NEVER_CREATED = (LedgerCode.JOB_NEVER_CREATED.value, _T,
         "The order's bulk job never reached Zoho: its run died before.", "Nothing; the next run sends the order again.")
+    NOT_COLLECTED = (LedgerCode.NOT_COLLECTED.value, _T,
+        "A worker left it to the one that comes last, for a full job, and none sent it.",
+        "Nothing; the next run sends it.")
     INSERT_UNCONFIRMED = (LedgerCode.INSERT_UNCONFIRMED.value, _T,
         "The order's insert call had no answer, or its run died before it came: it may have had its effect.",
         "Nothing; the next run looks whether the record is there and ours, and inserts it where it is not.",

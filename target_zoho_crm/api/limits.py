@@ -84,6 +84,12 @@ class CreditMeter:
         with self._lock:
             self._planned += credits
 
+    @property
+    def planned(self) -> int:
+        """Credits of all writes that were planned so far."""
+        with self._lock:
+            return self._planned
+
     def run_short(self) -> None:
         """Note that something was not sent for want of credits."""
         with self._lock:

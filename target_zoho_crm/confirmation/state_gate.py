@@ -55,6 +55,12 @@ class StateGate:
             self._count(pending.stream, Status.SUPERSEDED.value, records)
             self._count_down(pending, records)
 
+    def handed_over(self, pending: PendingRecords, records: int) -> None:
+        """Take records out of what this run has read: another worker reads them in the ledger, which has them all."""
+        with self._lock:
+            self._count(pending.stream, READ, -records)
+            self._count_down(pending, records)
+
     def move(self, records: int, source: PendingRecords, target: PendingRecords) -> None:
         """Let records that must wait be of those that are read next; STATE that waited for them waits for these too."""
         if not records or source is target:

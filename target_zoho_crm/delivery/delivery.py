@@ -19,6 +19,7 @@ from target_zoho_crm.delivery.flush_timer import FlushTimer, Waiting
 from target_zoho_crm.delivery.held_orders import HeldOrders
 from target_zoho_crm.delivery.key_spelling import KeySpelling
 from target_zoho_crm.delivery.router import Router
+from target_zoho_crm.delivery.shared_load import SharedLoad
 from target_zoho_crm.mapping.field_mapping import FieldMapping, Refusal
 from target_zoho_crm.record_decoding import GONE, Rows
 from target_zoho_crm.writing.workers import RunWorkers
@@ -48,8 +49,9 @@ class Delivery:
         batch_orders: int,
         flush_timer: FlushTimer | None,
         spelling: KeySpelling | None,
+        shared: SharedLoad | None = None,
     ) -> None:
-        """A batch is full with `batch_orders`. `spelling` where keys are numbers.
+        """A batch is full with `batch_orders`. `spelling` where keys are numbers, `shared` where workers share a load.
 
         `flush_timer` says when to send what fills no batch; without it that waits for `flush`.
         """
@@ -68,6 +70,8 @@ class Delivery:
         self._batch_orders = batch_orders
         self._flush_timer = flush_timer
         self._spelling = spelling
+        self._shared = shared
+        self._leaving = False
         self._buffer = Buffer()
         self._pending = PendingRecords(stream)
         self._partial = False
@@ -120,6 +124,20 @@ class Delivery:
             if not self._send(len(self._buffer)) and not self._workers.wait_for_one():
                 return  # an older version's job was left to the next run, and so are these
 
+    def end(self) -> None:
+        """Send all that is buffered at the end of the input, or leave it to the worker that comes last.
+
+        Raises as `add`.
+        """
+        if self._shared is not None:
+            if self._shared.others_come():
+                self._leaving = True
+                self.flush()
+                self._leaving = False
+            for rows in self._shared.collected(self._mapping):
+                self.add(rows)
+        self.flush()
+
     def flush_aged(self, *, input_pending: bool) -> float | None:
         """Send what has waited long enough, as far as workers are free; returns after how many seconds to check again.
 
@@ -164,12 +182,23 @@ class Delivery:
             batch = self._deletions.restore(Batch(pending, mapping, same))
             for sift in self._sifts:
                 batch = sift(batch)
+            if self._is_left(batch):
+                continue
             if self._contact.is_open:
                 self._contact.send(batch, self._router)
             else:
                 self._router.send(batch)
         self._contact.settle_full()
         return taken
+
+    def _is_left(self, batch: Batch) -> bool:
+        """Whether a batch was left to the worker that comes last."""
+        if not self._leaving or self._shared is None or not self._contact.may_be_left:
+            return False
+        left = self._shared.leave(batch, self._mapping, self._router)
+        if left:
+            self._contact.leave_job()
+        return left
 
     def _hold_back(self, pending: PendingRecords, entries: dict[str, Entry]) -> None:
         """Put back what has an older version in flight: two writes for one key are never under way together."""

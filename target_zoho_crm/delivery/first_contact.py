@@ -141,6 +141,15 @@ class FirstContact:
         """How many orders may still be written before the first ones are compared."""
         return FIRST_ORDERS - self._compared - sum(len(batch.entries) for batch in self._sent) - len(self._matched)
 
+    @property
+    def may_be_left(self) -> bool:
+        """Whether orders may be left to another worker: the first ones are compared, or are to be sent first."""
+        return self._phase is not Phase.CALLS
+
+    def leave_job(self) -> None:
+        """Note that another worker sends what may be the first job, and compares it."""
+        self._has_unseen_job = True
+
     def send(self, batch: Batch, router: Router) -> None:
         """Send some of the first orders, or what may be the first job, and wait for their outcomes.
 
