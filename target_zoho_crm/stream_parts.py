@@ -121,8 +121,7 @@ class SharedParts:
         Raises:
             ConfigurationError: deletions cannot be marked as the settings say.
         """
-        client, lines = self._client, compiled.lines
-        contents = SentContents(policy.content_form, policy.mapping_number)
+        client, lines, contents = self._client, compiled.lines, SentContents(policy.content_form, policy.mapping_number)
         ledger = self._ledger_of(policy, own, lease, contents)
         recorder = Recorder(
             policy,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +21,9 @@ from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.writing.routing import Routing, plan
+
+if TYPE_CHECKING:
+    from zoho_crm_emulator.control import EmulatorProcess
 
 STREAM_LEDGER = "target_zoho_crm.confirmation.stream_ledger.StreamLedger"
 CLIENT = "target_zoho_crm.api.client.ZohoClient"
@@ -183,3 +189,31 @@ def test_the_last_worker_may_die_at_any_point(shop: Shop, point: str) -> None:
     assert shop.rows("pool") == []
     assert {job.step for job in shop.jobs()} <= {"applied", "abandoned"}
     assert read([first.run(), last.run()]) == 0
+
+
+@pytest.mark.nightly
+def test_eight_partitions_over_four_workers_one_killed_pay_what_one_pair_has_paid(
+    postgresql_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    """What a kill between Zoho's answer and its note costs is the kill's, not the split's."""
+    count = int(os.environ.get("SHARED_ORDERS", "400000"))
+    shop = Shop(postgresql_url, zoho_emulator, tmp_path)
+    orders(shop, count)
+    killed = share(shop, 3, 8)
+    point = f"after:{CLIENT}.create_job" if count >= 8 * 25_000 else f"after:{POOL}.leave"
+    assert killed.run(kill_at=point).code == -signal.SIGKILL
+    unnoted = sum(shop.emulator.admin.stats()["jobs"].values()) - sum(
+        job.zoho_job_id is not None for job in shop.jobs()
+    )
+    runs = at_once(shop, 8, 4)
+    paid = shop.written_credits() - 500 * unnoted
+    shop.assert_all_synced()
+    assert read(at_once(shop, 8, 4)) == 0
+    stats = shop.emulator.admin.stats()
+    print(
+        f"{count:,} orders: {paid:,} credits, of one pair {of_one_pair(count):,}; {stats['requests']['token']} tokens"
+    )
+    assert paid <= 1.02 * of_one_pair(count), "".join(run.err for run in runs)
+    assert stats["requests"]["token"] <= 2
+    assert stats["calls_at_once"]["most"] <= stats["calls_at_once"]["limit"]
+    shop.engine.dispose()
