@@ -7,7 +7,7 @@ partition makes them due and reads them anew, and then they are not left a secon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -56,10 +56,10 @@ class PooledOrders:
 
         return self._ledger.transact(note)
 
-    def were_released(self) -> bool:
-        """Whether orders of this stream wait that were left before and that nobody took: none is left twice."""
+    def were_released(self, keys: Collection[str]) -> bool:
+        """Whether one of these orders was left before and nobody took it: none is left twice."""
         ack = self._ledger.tables.ack
-        query = sa.select(sa.literal(1)).where(
+        query = sa.select(ack.c.record_key).where(
             ack.c.stream == self._lease.stream,
             ack.c.next_attempt_at.is_not(None),
             ack.c.error_code == LedgerCode.NOT_COLLECTED.value,
@@ -67,7 +67,7 @@ class PooledOrders:
 
         def look_up() -> bool:
             with self._ledger.connect() as connection:
-                return connection.execute(query.limit(1)).first() is not None
+                return any(key in keys for key in connection.execute(query).scalars())
 
         return self._ledger.with_retries(look_up)
 

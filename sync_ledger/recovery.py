@@ -49,11 +49,17 @@ def _release_uncreated(ledger: Ledger, stream: str, partition: Partition | None)
 def _release(connection: sa.Connection, ledger: Ledger, orphan: JournalledJob) -> int:
     if not _claim(connection, ledger, orphan, orphan.run_id):
         return 0
-    now = ledger.now(connection)
-    released = release(connection, ledger.tables, orphan, now, _WHY_DUE[orphan.step])
+    now, why = ledger.now(connection), _WHY_DUE[orphan.step]
+    if orphan.step is JobStep.POOLED and not _came_to_end(connection, ledger.tables.run, orphan.run_id):
+        why = LedgerCode.JOB_NEVER_CREATED  # it died as it left them: nobody was late
+    released = release(connection, ledger.tables, orphan, now, why)
     facts = {"due_again_count": len(orphan.manifest)}
     journal_step(connection, ledger.tables.job, orphan.job_id, JobStep.ABANDONED, now, **facts)
     return released
+
+
+def _came_to_end(connection: sa.Connection, run: sa.Table, run_id: str) -> bool:
+    return bool(connection.execute(sa.select(run.c.came_to_end).where(run.c.run_id == run_id)).scalar())
 
 
 def adopt(ledger: Ledger, lease: Lease) -> list[JournalledJob]:

@@ -73,7 +73,7 @@ class SharedLoad:
         `mapping` is that of whole orders: those of another one are not left.
         """
         count = len(batch.entries)
-        if batch.mapping is not mapping or not self._pays(count, router) or self._pool.were_released():
+        if batch.mapping is not mapping or not self._pays(count, router) or self._pool.were_released(batch.entries):
             return False
         versions = Manifest.of(batch.manifest)
         job = JournalledJob(

@@ -106,10 +106,13 @@ def test_what_is_left_comes_back_whole_for_one_taker_and_only_as_it_can_be_writt
     assert ack_of(ledger) == ("rejected", "NOT_COLLECTED")
 
 
-@pytest.mark.parametrize("taken", [False, True], ids=["left", "taken"])
-def test_what_nobody_sends_is_due_again(ledger: Ledger, *, taken: bool) -> None:
+@pytest.mark.parametrize("how", ["left", "taken", "died as it left"])
+def test_what_nobody_sends_is_due_again(ledger: Ledger, how: str) -> None:
+    taken = how == "taken"
     lease, one = worker(ledger, 1)
     leave(lease, one, b"sealed")
+    if how == "left":
+        one.come_to_end()
     lease.release("finished", {}, 0)
     last, two = worker(ledger, 2)
     assert release_uncreated(ledger, STREAM, watched_for=Partition(2, 2)) == 0
@@ -118,8 +121,9 @@ def test_what_nobody_sends_is_due_again(ledger: Ledger, *, taken: bool) -> None:
         assert two.take(two.left("as we do")[0])
     last.release("failed", {}, 0)
     assert release_uncreated(ledger, STREAM, watched_for=Partition(2 if taken else 1, 2)) == 1
-    assert ack_of(ledger) == ("rejected", "JOB_NEVER_CREATED" if taken else "NOT_COLLECTED")
-    assert two.were_released() == (not taken)
+    assert ack_of(ledger) == ("rejected", "NOT_COLLECTED" if how == "left" else "JOB_NEVER_CREATED")
+    assert two.were_released({"SO-1": "v1"}) == (how == "left")
+    assert not two.were_released({"SO-2": "v1"})
     assert parts(ledger) == 0
     assert not worker(ledger, 2)[1].take(
         JournalledJob("job", STREAM, "", "Orders", JobStep.POOLED, Manifest.of({}), credits=0)
