@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
-from audited_lines import KINDS, OF_LINES, plant, plant_records, rows_of, whole
-from audited_shop import CLERK, ask, audit, credits_spent, edit, kinds
+from audited_lines import KINDS, OF_LINES, change_rows, plant, plant_records, rows_of, whole
+from audited_shop import CLERK, ask, audit, change_acks, credits_spent, edit, kinds
 from pair_of_plugins import Shop
 from shop_with_lines import LINES, TO_MODULE, TO_SUBFORM, ShopWithLines
+
+from sync_databases.waiting import Clock
+from tap_legacy_orders.every_order import EveryOrder
 
 if TYPE_CHECKING:
     from zoho_crm_emulator.control import EmulatorProcess
@@ -226,3 +229,37 @@ def test_a_repair_of_lines_that_is_killed_is_made_by_the_next_run(small: MakeSho
     last = audit(shop)
     assert kinds(last) == {}, last
     shop.assert_whole()
+
+
+def test_an_order_that_changes_before_its_lines_are_read_is_looked_at_again(
+    small: MakeShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = small(TO_SUBFORM)
+    (key, *_) = whole(shop, 2)
+    edit(shop, [key], Notes="as a person wrote it")  # so that it is looked at a second time
+    read, looks = EveryOrder.lines_of, list[Sequence[str]]()
+
+    def read_once_it_changed(self: EveryOrder, keys: Sequence[str]) -> dict[str, bytes]:
+        looks.append(list(keys))
+        if len(looks) == 2:
+            shop.change_lines([key])
+        return read(self, keys)
+
+    monkeypatch.setattr(EveryOrder, "lines_of", read_once_it_changed)
+    monkeypatch.setattr(Clock, "wait", lambda _self, _seconds: None)
+    found = audit(shop)
+    assert looks[1] == [key]
+    assert (kinds(found), found["counts"]["known"]) == ({}, {"waiting": 1})
+
+
+def test_an_order_without_an_ack_is_bound_only_if_its_lines_are_equal_too(small: MakeShop) -> None:
+    shop = small(TO_SUBFORM)
+    keys = whole(shop, 4)
+    change_acks(shop, keys[:2])
+    change_rows(shop, {keys[0]: [{"Line_Id": "x", "Product": "added"}]})
+    found = audit(shop, "--repair", "unknown_to_ledger")
+    assert kinds(found) == {"unknown_to_ledger": set(keys[:2]), "line_unknown": {keys[0]}}
+    assert (found["repaired"]["due"], found["repaired"]["bound"]) == (1, 1)
+    ended = shop.run()
+    assert ended.code == 0, ended.err
+    assert audit(shop)["equal"]
