@@ -5,6 +5,7 @@ Keys, versions, names and messages come from orders, databases and servers; no c
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection
 from typing import Any
@@ -57,3 +58,8 @@ def row(table: Table, *cells: str) -> None:
 def print_json(document: Any) -> None:
     """Print one JSON document; a character that is not simply seen stands in it as an escape."""
     click.echo(displayed_json(msgspec.json.format(msgspec.json.encode(document)).decode()))
+
+
+def for_owner(name: str, flags: int) -> int:
+    """An opener of files that name orders: a new one is readable by its owner only."""
+    return os.open(name, flags, 0o600)

@@ -16,7 +16,7 @@ import click
 from orders_sync.audit.auditing import Audit, Price, Result, Scope
 from orders_sync.audit.kinds import Finding, Kind
 from orders_sync.audit.repairing import REPAIRABLE, Found, Repairer
-from orders_sync.audit.report import Samples, display, price_line
+from orders_sync.audit.report import Samples, display, price_line, whole_page
 from orders_sync.checks.crm_checks import open_client
 from orders_sync.checks.findings import EXPECTED, error_message
 from orders_sync.checks.set_up_checks import set_up_differences
@@ -24,8 +24,8 @@ from orders_sync.comparison.written_orders import NoSuchFieldError, WrittenOrder
 from orders_sync.config_sources.configs import ConfigFiles, Named, open_tap, open_target
 from orders_sync.config_sources.database_urls import place_of
 from orders_sync.config_sources.ledgers import json_option
-from orders_sync.config_sources.plugin_options import TimeOption, tap_config_option, target_config_option
-from orders_sync.output import open_console, print_json, say
+from orders_sync.config_sources.plugin_options import FILE, TimeOption, tap_config_option, target_config_option
+from orders_sync.output import for_owner, open_console, print_json, say
 from sync_ledger.ledger import Ledger
 from sync_processes.exit_codes import ExitCode
 from tap_legacy_orders.every_order import EveryOrder
@@ -48,6 +48,7 @@ class _Asked:
     accepts: Sequence[Kind]
     dry_run: bool
     csv_file: Path | None
+    page_file: Path | None
     as_json: bool
 
 
@@ -63,6 +64,7 @@ class _Asked:
 @click.option("--accept", "accepts", type=_KIND, multiple=True, help="Count these differences no more as they are now.")
 @click.option("--dry-run", is_flag=True, help="With --repair or --accept: change nothing, and say how many are meant.")
 @click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all findings there.")
+@click.option("--page", "page_file", type=FILE, help="Write what was found there, as an HTML page.")
 @json_option
 def audit(
     tap_config: Named,
@@ -74,6 +76,7 @@ def audit(
     repairs: Sequence[str],
     accepts: Sequence[str],
     csv_file: Path | None,
+    page_file: Path | None,
     *,
     price_only: bool,
     dry_run: bool,
@@ -93,7 +96,15 @@ def audit(
                 f"--repair {kind}: nothing is deleted here; correct it in the CRM, or --accept {kind}"
             )
     asked = _Asked(
-        Scope(sample, since, names), budget, price_only, meant, [Kind(a) for a in accepts], dry_run, csv_file, as_json
+        Scope(sample, since, names),
+        budget,
+        price_only,
+        meant,
+        [Kind(a) for a in accepts],
+        dry_run,
+        csv_file,
+        page_file,
+        as_json,
     )
     try:
         equal = _audit(ConfigFiles(tap_config, target_config), asked)
@@ -214,6 +225,10 @@ def _show(
     spent: int,
 ) -> None:
     repaired = _repaired(repairer, asked.repairs or asked.accepts)
+    if asked.page_file is not None:
+        text = whole_page(tap.stream_name, module, asked.scope, result, samples, not_compared, spent, receipt)
+        with spooling(), open(asked.page_file, "w", encoding="utf-8", opener=for_owner) as file:
+            file.write(text)
     if asked.as_json:
         document = {
             "stream": tap.stream_name,

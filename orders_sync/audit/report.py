@@ -9,6 +9,7 @@ from rich.console import Console
 
 from orders_sync.audit.auditing import Price, Result, Scope
 from orders_sync.audit.kinds import KINDS, Finding, Kind, Known
+from orders_sync.audit.page import FINDINGS_ON_PAGE, page
 from orders_sync.comparison.module_reading import ReadingPrice
 from orders_sync.comparison.samples import CONFIDENCE_PERCENT, share_at_most
 from orders_sync.output import heading
@@ -41,7 +42,7 @@ class Samples:
         if self.everything:
             self.all.append(finding)
         of_kind = self.by_kind.setdefault(finding.kind, [])
-        if len(of_kind) < SAMPLE_FINDINGS:
+        if len(of_kind) < FINDINGS_ON_PAGE:
             of_kind.append(finding)
 
 
@@ -80,20 +81,41 @@ def display(
 ) -> None:
     """Print it for a person."""
     heading(console, "Stream ", stream, f" and module {module}: {_compared(scope, result)}")
-    lines = [*_kinds(result, samples), *_others(result), *_not_compared(result, not_compared)]
+    for text in (*_kinds(result, samples), *further_lines(scope, result, not_compared, spent, receipt)):
+        print_line(console, f"  {text}")
+
+
+def further_lines(scope: Scope, result: Result, not_compared: Mapping[str, str], spent: int, receipt: str) -> list[str]:
+    """What is to be said besides the findings."""
+    lines = [*_others(result), *_not_compared(result, not_compared)]
     if scope.sample is not None and result.orders:
         lines.append(_of_all(result))
-    if not samples.by_kind:
+    if not result.kinds:
         lines.append("no difference that nothing explains")
-    for text in (*lines, f"{spent:,} credits; receipt {receipt}"):
-        print_line(console, f"  {text}")
+    return [*lines, f"{spent:,} credits; receipt {receipt}"]
+
+
+def whole_page(
+    stream: str,
+    module: str,
+    scope: Scope,
+    result: Result,
+    samples: Samples,
+    not_compared: Mapping[str, str],
+    spent: int,
+    receipt: str,
+) -> str:
+    """The same as an HTML page."""
+    lines = [_compared(scope, result), *further_lines(scope, result, not_compared, spent, receipt)]
+    return page(f"Audit of stream {stream} and module {module}", lines, result, samples.by_kind)
 
 
 def _kinds(result: Result, samples: Samples) -> Iterator[str]:
     for kind, what in KINDS.items():
         if result.kinds[kind.value]:
             yield f"{result.kinds[kind.value]:,} {kind.value}: {what}"
-            yield from (f"  {_described(finding)}" for finding in samples.by_kind.get(kind, ()))
+            some = samples.by_kind.get(kind, ())[:SAMPLE_FINDINGS]
+            yield from (f"  {_described(finding)}" for finding in some)
 
 
 def _others(result: Result) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from orders_sync.config_sources.ledgers import (
     the_stream,
 )
 from orders_sync.config_sources.plugin_options import FILE
-from orders_sync.output import print_json, say
+from orders_sync.output import for_owner, print_json, say
 from orders_sync.reporting.report_facts import read_report
 from orders_sync.reporting.report_page import page
 
@@ -70,5 +69,5 @@ def report(
 
 def _write(path: Path, text: str) -> None:
     """Write the page, which names orders: a new file is readable by its owner only."""
-    with open(path, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+    with open(path, "w", encoding="utf-8", opener=for_owner) as file:
         file.write(text)

@@ -121,8 +121,9 @@ def test_lines_that_the_next_run_brings_wait_for_it(small: MakeShop, way: dict[s
     # Lines alone change, in a window that reaches back to their order: the content decides.
     with shop.engine.begin() as connection:
         connection.execute(sa.update(LINES).where(LINES.c.order_id == keys[3]).values(note="another"))
-    waits = audit(shop)
-    assert (kinds(waits), waits["counts"]["known"]) == ({}, {"waiting": 3})
+    edit(shop, keys[4:5], Notes="as a person wrote it")  # of which no content changed
+    waits = audit(shop, "--repair", "edited_by_people")
+    assert (kinds(waits), waits["counts"]["known"]) == ({"edited_by_people": {keys[4]}}, {"waiting": 3})
     assert shop.run().code == 0
     assert audit(shop)["counts"]["equal"] == 7
 
@@ -262,4 +263,30 @@ def test_an_order_without_an_ack_is_bound_only_if_its_lines_are_equal_too(small:
     assert (found["repaired"]["due"], found["repaired"]["bound"]) == (1, 1)
     ended = shop.run()
     assert ended.code == 0, ended.err
+    assert audit(shop)["equal"]
+
+
+def test_the_page_names_what_was_found_and_holds_no_value(small: MakeShop, tmp_path: Path) -> None:
+    shop = small(TO_MODULE)
+    keys = whole(shop, 4)
+    plant_records(shop, {"line_missing": [], "line_unknown": keys[1:2], "line_doubled": [], "line_differs": keys[:1]})
+    file = tmp_path / "found.html"
+    assert ask(shop, "--page", str(file)).exit_code == 1
+    text, line = file.read_text(encoding="utf-8"), rows_of(shop, keys)[keys[0]][0]
+    for said in ("line_differs", "line_unknown", keys[0], f"x-{keys[1]}", "Quantity", CLERK):
+        assert said in text, said
+    assert line["Product"] not in text
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_rows_are_put_in_order_by_a_call_where_all_else_goes_by_jobs(small: MakeShop) -> None:
+    shop = small(TO_SUBFORM)
+    shop.target_config["channel"] = "bulk_write"
+    (key, *_) = whole(shop, 2)
+    with shop.engine.begin() as connection:
+        connection.execute(sa.insert(LINES), shop.line(key, 9) | {"id": 0})
+    shop.change([key], notes="changed")
+    assert shop.run().code == 0
+    assert kinds(audit(shop, "--repair", "line_order")) == {"line_order": {key}}
+    assert shop.run().code == 0
     assert audit(shop)["equal"]
