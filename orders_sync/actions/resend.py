@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 
 from orders_sync.actions.order_commands import left_out_of
-from orders_sync.checks.current_mapping import mapped_now
+from orders_sync.checks.current_mapping import mapped_now, stream_of_named_tap
 from orders_sync.config_sources.configs import ConfigFiles, Named
 from orders_sync.config_sources.ledgers import (
     existing_ledger,
@@ -17,6 +17,7 @@ from orders_sync.config_sources.ledgers import (
     ledger_and_config_options,
     run_named,
     stream_option,
+    streams_of,
     the_stream,
 )
 from orders_sync.config_sources.plugin_options import TimeOption
@@ -69,8 +70,11 @@ def resend(
     if sum((bool(keys), run is not None, since is not None, older_than_mapping, everything)) != 1:
         raise click.UsageError("name the orders: by KEYs, --run ID, --since TIME, --older-than-mapping or --all")
     with existing_ledger(ack_url, ack_schema) as ledger:
+        files = ConfigFiles(tap_config, target_config)
+        if stream is None and len(streams_of(ledger)) > 1:
+            stream = stream_of_named_tap(files)
         name = the_stream(ledger, stream)
-        now = mapped_now(ConfigFiles(tap_config, target_config), name) if older_than_mapping else None
+        now = mapped_now(files, name) if older_than_mapping else None
         if isinstance(now, str):
             say(
                 f"{now}: a field counts once the pair has run with it (or give --tap-config, --target-config)", err=True

@@ -19,7 +19,7 @@ from orders_sync.config_sources.configs import (
     open_tap,
     open_target,
 )
-from orders_sync.config_sources.project import surroundings
+from orders_sync.config_sources.project import PluginName, surroundings
 from sync_ledger.written_mappings import WrittenMapping
 from tap_legacy_orders.tap import TapLegacyOrders
 from target_zoho_crm.api.limits import CreditMeter
@@ -61,12 +61,40 @@ def mapped_now(files: ConfigFiles, stream: str) -> WrittenMapping | str:
     if not _has_settings(files):
         return "no settings of tap and target are here"
     try:
+        unnamed = _unnamed(files)
+        if unnamed:
+            return f"the project has several pairs, and no {' and no '.join(unnamed)} says which one is meant"
         tap, settings = open_tap(files), Settings.read(open_target(files).config)
         if tap.stream_name != stream:
             return f"the settings here are those of stream {tap.stream_name}"
         return written_mapping(compile_now(tap, settings, settings.stream(stream), CreditMeter()).mapping, None)
     except EXPECTED as error:
         raise click.ClickException(error_message(error)) from error
+
+
+def stream_of_named_tap(files: ConfigFiles) -> str | None:
+    """The stream of the tap that the command line names.
+
+    Raises:
+        ClickException: its settings are not in order.
+    """
+    try:
+        return None if files.tap is None else open_tap(files).stream_name
+    except EXPECTED as error:
+        raise click.ClickException(error_message(error)) from error
+
+
+def _unnamed(files: ConfigFiles) -> list[str]:
+    """The options that would say which plugins are meant, where the project has several."""
+    project = surroundings().project
+    if project is None:
+        return []
+    tap = files.tap if isinstance(files.tap, PluginName) else None
+    several = (
+        ("--tap", files.tap is None and len(project.taps()) > 1),
+        ("--target", files.target is None and len(project.targets(None, tap)) > 1),
+    )
+    return [option for option, unclear in several if unclear]
 
 
 def _has_settings(files: ConfigFiles) -> bool:

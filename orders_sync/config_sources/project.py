@@ -28,6 +28,7 @@ from target_zoho_crm.api.errors import ConfigurationError
 FILE = "meltano.yml"
 ROOT_VARIABLE = "MELTANO_PROJECT_ROOT"
 BY_FILES = "Or name the plugins' config files by --tap-config and --target-config."
+_QUOTES = "Names in meltano.yml that look like numbers, as those of `values` do, need quotes."
 _INTERPRETER = re.compile(
     r"""^\#!\s*(?P<plain>/\S*python[\d.]*)\s*$         # the usual first line
     |^'''exec'\ "?(?P<quoted>/[^"]*?python[\d.]*)"?\  # where that would be too long, or has blanks""",
@@ -253,7 +254,9 @@ def ask_meltano(root: Path, environment: str | None) -> Project:
         answer = msgspec.json.decode(done.stdout, type=_Answer)
     except msgspec.DecodeError:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        _refuse(f"Meltano does not answer for {root}: {said[-1] if said else 'it says nothing'}.", BY_FILES)
+        why = said[-1] if said else "it says nothing"
+        remedy = f"{_QUOTES} {BY_FILES}" if "expected str instance" in why else BY_FILES
+        _refuse(f"Meltano does not answer for {root}: {why}.", remedy)
     if answer.error is not None:
         _refuse(f"Meltano cannot read the project at {root}: {answer.error}", BY_FILES)
     targets = {name: {tap: _named(name, each) for tap, each in ways.items()} for name, ways in answer.targets.items()}

@@ -79,6 +79,11 @@ def test_doctor_plan_status_problems_and_retry_agree_with_meltano_run(
     assert document(project, *at, "retry", "--all", "--stream", "orders")["retried"] == 1
     assert document(project, *at, "plan", "--tap", "tap-orders")["orders"] == new + 1
     assert project.meltano_run(name, "tap-orders") == new + 1
+    # What status advises needs the stream alone; a named tap says which stream is meant, and what its mapping is now.
+    advised = project.run("orders-sync", *at, "resend", "--older-than-mapping", "--dry-run", "--stream", "orders")
+    assert (advised.returncode, "several pairs, and no --tap" in advised.stderr) == (0, True), advised.stderr
+    named = document(project, *at, "resend", "--older-than-mapping", "--dry-run", "--tap", "tap-orders")
+    assert (named["stream"], named["found"]) == ("orders", 0)
     examined = document(project, *at, "doctor", "--tap", "tap-orders")
     assert examined["ok"], examined
     (addresses,) = [each["message"] for each in examined["findings"] if each["subject"] == "Zoho's addresses"]
@@ -103,6 +108,18 @@ def test_meltano_invoke_gives_the_same_command_the_same_project(project: Meltano
         "has several taps of ours: tap-customers, tap-orders. Name one by --tap."
         in found["missing"]["tap-legacy-orders"]
     )
+
+
+def test_a_number_for_a_name_in_the_projects_file_is_said_to_need_quotes(project: MeltanoProject) -> None:
+    def translate(content: Any) -> None:
+        fields = {"Status": {"source": "state", "values": {1: "New", 2: "Paid"}}}
+        content["plugins"]["loaders"][0].setdefault("config", {})["fields"] = fields
+
+    edit(project, translate)
+    done = project.run("orders-sync", "doctor", "--tap", "tap-orders")
+    assert done.returncode == 1
+    assert "expected str instance, int found" in done.stdout
+    assert "need quotes" in done.stdout
 
 
 def test_the_variable_of_meltano_chooses_the_environment_for_both_commands(project: MeltanoProject) -> None:

@@ -41,8 +41,9 @@ SELECT 1 + MOD(seq, 20), seq, CONCAT('Mug n° ', seq), CONCAT('M', seq), 2, 5.25
 ORDERS = """SELECT id_order AS parent_id, reference AS Name, current_state AS Notes, total_paid AS Total_Amount,
     DATE(date_add) AS Order_Date, id_customer AS Account,
     IF(invoice_date = 0, NULL, invoice_date - INTERVAL 1 HOUR) AS Ordered_At FROM ps_orders"""
-LINES = """SELECT id_order_detail AS line_id, id_order AS `Order`, product_name AS Product, product_reference AS Sku,
-    product_quantity AS Quantity, unit_price_tax_incl AS Unit_Price, total_price_tax_incl AS Line_Total
+LINES = """SELECT id_order_detail AS line_id, id_order AS `Order`, LEFT(product_name, 200) AS Product,
+    product_reference AS Sku, product_quantity AS Quantity, unit_price_tax_incl AS Unit_Price,
+    total_price_tax_incl AS Line_Total
     FROM ps_order_detail"""
 
 
@@ -60,7 +61,7 @@ CHANGES = {
     "product_id, product_name, product_quantity) VALUES (LAST_INSERT_ID(), 5, 'Plate', 1)",
     "a quantity": f"UPDATE ps_order_detail SET product_quantity = 9 WHERE id_order = 5 LIMIT 1; {saved(5)}",
     "a new line": "INSERT INTO ps_order_detail (id_order, product_id, product_name, product_quantity) "
-    f"VALUES (6, 5, 'Bowl', 3); {saved(6)}",
+    f"VALUES (6, 5, REPEAT('Bowl', 60), 3); {saved(6)}",
     "a line less": f"DELETE FROM ps_order_detail WHERE id_order = 7 LIMIT 1; {saved(7)}",
     "another customer": saved(8, "id_customer = 1"),
     "two changes in one second": f"{saved(9, 'current_state = 2')}; {saved(9, 'current_state = 4')}",
