@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -26,6 +26,7 @@ from simulation.set_ups import SetUps
 from simulation.simulated_databases import HOOKS
 from simulation.stand_ins import STAGE, START
 from simulation.theatre import Theatre
+from simulation.undone_runs import UndoneRuns
 
 ROUNDS = 14
 """Runs without faults that must suffice to bring everything over."""
@@ -118,6 +119,10 @@ class History:
             plan.pair.target["max_attempts"],
             self.trouble.fails_calls,
         )
+        self.undone_runs = None
+        if Kind.UNDONE_RUNS in plan.kinds:
+            self.undone_runs = UndoneRuns(self, theatre.connections(beside=plan.beside)[1])
+            self.checker.laws.append(self.undone_runs.broken)
         theatre.zoho.on_new_job = self.checker.job_created
         HOOKS.before = self._before
         HOOKS.before_commit = self._before_commit
@@ -184,6 +189,8 @@ class History:
             self.world, lambda: self.shop.work(plan.operations, plan.keys, self.world, plan.seconds), "shop"
         )
         people = self.scheduler.spawn(self.world, lambda: self.people.work(plan.seconds), "people")
+        undone = self.undone_runs
+        others = [self.scheduler.spawn(self.world, lambda: undone.work(plan.seconds), "undo")] if undone else []
         self.freezes.work(plan.seconds)
         self.clocks.work(plan.seconds)
         for number in range(plan.runs):
@@ -195,9 +202,17 @@ class History:
                 self.chance.planned("overlap", number, "overlap")
             self._under_way += self.runs.start(number)
         self._join()
-        self.scheduler.join(shop)
-        self.scheduler.join(people)
+        for task in (shop, people, *others):
+            self.scheduler.join(task)
+        if undone:
+            self._join()
+            undone.undo_one_more()
+            self._join()
         self._come_to_rest()
+
+    def start_alone(self, process: Process, work: Callable[[], None]) -> None:
+        """Start a program that is no run; it is under way until it ends."""
+        self._under_way.append(self.scheduler.spawn(process, work, process.name))
 
     def _overtake_loss(self, draw: random.Random) -> None:
         number, _ = self.chance.next("loss overtaken")
@@ -235,6 +250,8 @@ class History:
         if self.plan.column.tick >= DAY:
             self.scheduler.sleep(2 * DAY)  # the tick that is not over is left for later
         self.set_ups.rest()
+        if self.undone_runs is not None:
+            self.undone_runs.release_all()
         if self.carriage is not None:
             self._let_all_land(self.carriage)
         left = self._rounds()

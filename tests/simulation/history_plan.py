@@ -60,6 +60,9 @@ class Plan:
             target = {**plan.pair.target, "channel": "bulk_write", "job_wait_seconds": 60}
             pair = replace(plan.pair, target=target)
             plan = replace(plan, pair=pair, job_seconds=chance.at("late jobs", 0).choice(LATE_JOB_SECONDS))
+        if Kind.UNDONE_RUNS in kinds:
+            kept = chance.at("kept before", 0).choice(["none", "changed", "all", "all"])
+            plan = replace(plan, pair=replace(plan.pair, target={**plan.pair.target, "keep_before": kept}))
         if kinds & READ_AMID_CHANGES:
             plan = replace(plan, runs=plan.runs + MORE_RUNS, operations=plan.operations + BUSIER)
         if Kind.LATE_COMMITS in kinds:

@@ -40,6 +40,8 @@ class Kind(Enum):
     """Runs follow: they last until they get a signal."""
     CLOCK_STEPS = "clock-steps"
     """The clocks of machines, databases and CRM are set by seconds to hours, each by itself."""
+    UNDONE_RUNS = "undone-runs"
+    """Somebody takes a run back, perhaps with later ones, while others begin; and lets its orders go again."""
 
 
 SWITCHES: Mapping[Kind, bool] = {
@@ -55,6 +57,7 @@ SWITCHES: Mapping[Kind, bool] = {
     Kind.LOST_ANSWERS: True,
     Kind.LATE_JOBS: True,
     Kind.CLOCK_STEPS: True,
+    Kind.UNDONE_RUNS: True,
 }
 """Which are on unless the command line says otherwise: those that the product has learned to live with."""
 

@@ -28,6 +28,7 @@ from simulation.http_messages import WRITING, Answer, aborted, arrived, content_
 from simulation.job_files import in_other_order, rows_of_file
 from simulation.network_faults import CALL_FAULTS, CALLBACKS, GATEWAY_PAGES, JOB_FAULTS, PAGE, UNSURE
 from simulation.scheduler import Process, Scheduler
+from simulation.write_log import Row, WriteLog
 
 import target_zoho_crm.api.http_sessions
 import zoho_crm_emulator.emulator
@@ -37,16 +38,6 @@ from zoho_crm_emulator.app import build
 from zoho_crm_emulator.emulator import Emulator, Settings
 from zoho_crm_emulator.faults import Fault
 from zoho_crm_emulator.jobs import Jobs
-
-
-class Row:
-    """What the CRM was told of one order: in a call or a job, and when."""
-
-    def __init__(self, moment: int, record: str, key: str, value: str) -> None:
-        self.moment = moment
-        self.record = record
-        self.key = key
-        self.value = value
 
 
 class Zoho:
@@ -59,7 +50,7 @@ class Zoho:
         self.emulator.base_url = BASE
         self.jobs = Jobs(self.emulator)
         self._app = build(self.emulator, self.jobs)
-        self._log_writes()
+        self._log = WriteLog(self.emulator.store)
         zoho_crm_emulator.gate.run_in_threadpool = at_once
         zoho_crm_emulator.jobs.callbacks.send = self._called_back
         zoho = self
@@ -100,8 +91,6 @@ class Zoho:
         self.rate = rate
         self.job_seconds = job_seconds
         self._world = world
-        self._tick = tick
-        self._keep_log = keep_log
         self.carriage = carriage
         self.losses: Mapping[str, float] = {}
         """With a carriage: how often the answer to a kind of call is lost."""
@@ -112,7 +101,6 @@ class Zoho:
         self.emulator.reset()
         self.emulator.seed = chance.seed
         self.turn(**result_words)
-        self.writes: list[Row] = []
         self.violations: list[str] = []
         self.spent: Counter[int] = Counter()
         self.unsure: set[int] = set()
@@ -123,8 +111,7 @@ class Zoho:
         """Jobs whose creation had no answer: their orders go by calls as they are, and the job is in doubt."""
         self.on_callback: Callable[[list[str]], None] = lambda _jobs: None
         self.on_new_job: Callable[[Iterable[str]], None] = lambda _keys: None
-        with self.emulator.store.write() as connection:
-            connection.execute("DELETE FROM sim_log")
+        self._log.begin(tick, keep=keep_log)
 
     # Calls
 
@@ -229,7 +216,7 @@ class Zoho:
         self.spent[process.pid] += sum(self.emulator.credits.by_kind.values()) - before
         for each in active:
             faults.remove(each.id)
-        self._take_writes()
+        self._log.take(process.pid)
         if path.endswith("/bulk/v8/write") and status < 300:
             job = int(msgspec.json.decode(body)["details"]["id"])
             self.unanswered |= {job} if kind in UNSURE else set()
@@ -244,7 +231,9 @@ class Zoho:
 
     def _refusals(self, content: bytes) -> list[Any]:
         """Refuse some orders of a call for a moment; and see that none of them is in a live job."""
-        keys = {row["parent_id"]: row.get("Notes") for row in msgspec.json.decode(content)["data"]}
+        sent = msgspec.json.decode(content)["data"]
+        names = {record: key for key, _, record in self.records()} if any("id" in row for row in sent) else {}
+        keys = {row.get("parent_id") or names.get(str(row["id"])): row.get("Notes") for row in sent}
         for job, rows in self.live_jobs.items():
             for key in sorted((rows.keys() & keys.keys()) - self.in_doubt):
                 if job in self.unanswered and rows[key] == keys[key]:
@@ -327,7 +316,7 @@ class Zoho:
             )
         while job in self.live_jobs:
             ran = self.jobs.run_due()  # others that are due as well come first
-            self._take_writes()
+            self._log.take()
             self.live_jobs.pop(ran or 0)
         for each in active:
             faults.remove(each.id)
@@ -349,26 +338,15 @@ class Zoho:
         """The orders of which something may have landed late."""
         return frozenset() if self.carriage is None else self.carriage.in_doubt
 
-    def _log_writes(self) -> None:
-        """Note each value that a record gets, by the database itself."""
-        values = "new.id, json_extract(new.doc, '$.parent_id'), json_extract(new.doc, '$.Notes')"
-        logged = f"INSERT INTO sim_log VALUES ({values})"
-        with self.emulator.store.write() as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS sim_log (record TEXT, key TEXT, value TEXT)")
-            for event in ("INSERT", "UPDATE"):
-                connection.execute(
-                    f"CREATE TRIGGER IF NOT EXISTS sim_{event} AFTER {event} ON records BEGIN {logged}; END"
-                )
+    @property
+    def writes(self) -> list[Row]:
+        """What was written, in the order of it."""
+        return self._log.writes
 
-    def _take_writes(self) -> None:
-        store = self.emulator.store
-        found = store.read().execute("SELECT * FROM sim_log ORDER BY rowid").fetchall()
-        if found:
-            moment = self._tick()
-            if self._keep_log:
-                self.writes += [Row(moment, *values) for values in found]
-            with store.write() as connection:
-                connection.execute("DELETE FROM sim_log")
+    @property
+    def deletions(self) -> list[Row]:
+        """What was deleted, in the order of it."""
+        return self._log.deletions
 
     def records(self) -> list[tuple[str, str, str]]:
         """Every order in the CRM: key, value, id."""
@@ -386,10 +364,10 @@ class Zoho:
     @contextmanager
     def by_others(self) -> Iterator[sqlite3.Connection]:
         """What is written here is not ours, and not among the writes that are looked at."""
-        self._take_writes()
+        self._log.take()
         with self.emulator.store.write() as connection:
             yield connection
-            connection.execute("DELETE FROM sim_log")
+            self._log.forget(connection)
 
     def turn(self, **switches: Any) -> None:
         """Turn switches of the emulator."""

@@ -96,6 +96,8 @@ class People:
         self._tick = tick
         self.touched: dict[str, int] = {}
         """When a person last changed a record, by its id."""
+        self.touches: list[tuple[str, int]] = []
+        """All of these, in their order."""
         self.foreign: dict[str, Foreign] = {}
         self.invoices: set[str] = set()
         """Those that people's records have had."""
@@ -145,7 +147,7 @@ class People:
         if record is None:
             return False
         self._change(record, parent_id=None, Invoice_No=None)  # which frees the values of its unique fields
-        with self._zoho.emulator.store.write() as connection:
+        with self._zoho.by_others() as connection:
             delete_rows(connection, [int(record)])
         self.foreign.pop(record, None)
         return True
@@ -217,4 +219,5 @@ class People:
         if outcome.refused is not None:
             return None
         self.touched[str(outcome.id)] = self._tick()
+        self.touches.append((str(outcome.id), self.touched[str(outcome.id)]))
         return str(outcome.id)

@@ -47,7 +47,7 @@ class Runs:
         if space is None:
             here = self._chance.at("machine", number).random() < 0.7
             space = "here" if here else f"machine {number}"
-        reading, writing = (self._process(f"{name} {number}", space) for name in ("tap", "target"))
+        reading, writing = (self.process(f"{name} {number}", space) for name in ("tap", "target"))
         pipe = Pipe(self._scheduler, plan.pair.pipe_room)
         set_up = history.set_ups.of_run(number)
         url = history.other_url if set_up.other_ledger else history.ledger_url
@@ -84,7 +84,8 @@ class Runs:
         wakeup.stop()
         target.terminate()
 
-    def _process(self, name: str, space: str) -> Process:
+    def process(self, name: str, space: str) -> Process:
+        """A process that begins, by a name and on a machine."""
         process = Process(self._scheduler, name, next(self._pids), space)
         self.processes[process.pid] = process
         return process

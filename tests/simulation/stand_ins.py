@@ -29,7 +29,14 @@ START = 1_767_254_400.0
 CRM = "crm"
 """The name of its clock."""
 
-PACKAGES = ("sync_databases", "sync_processes", "sync_ledger", "target_zoho_crm", "tap_legacy_orders")
+PACKAGES = (
+    "sync_databases",
+    "sync_processes",
+    "sync_ledger",
+    "target_zoho_crm",
+    "tap_legacy_orders",
+    "orders_sync.undoing",
+)
 
 
 class Stage:
@@ -213,7 +220,7 @@ def install() -> None:
         for found in pkgutil.walk_packages(module.__path__, f"{package}."):
             import_module(found.name)
     for name, module in sorted(sys.modules.items()):
-        if name.partition(".")[0] in PACKAGES:
+        if f"{name}.".startswith(tuple(f"{package}." for package in PACKAGES)):
             for attribute, value in list(vars(module).items()):
                 if isinstance(value, types.ModuleType) and value in _MODULES:
                     setattr(module, attribute, _MODULES[value])
@@ -223,9 +230,10 @@ def install() -> None:
                     _give_defaults(function)
     vars(import_module("sync_processes.process_identity"))["_stat"] = lambda _pid: []
     workers = import_module("target_zoho_crm.writing.workers")
-    workers.ThreadPoolExecutor = lambda max_workers, thread_name_prefix: sim.Pool(  # type: ignore[attr-defined]
-        STAGE.scheduler, max_workers, thread_name_prefix
-    )
+    for module in (workers, import_module("orders_sync.undoing.setting_back")):
+        vars(module)["ThreadPoolExecutor"] = lambda max_workers, thread_name_prefix="pool": sim.Pool(
+            STAGE.scheduler, max_workers, thread_name_prefix
+        )
 
     def wait(futures: set[sim.Future], timeout: float | None, return_when: str) -> Any:
         assert return_when == FIRST_COMPLETED

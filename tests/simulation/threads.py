@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable, Iterable, Iterator, MutableSequence
 from typing import Any
 
 from simulation.scheduler import Killed, Scheduler, Task
@@ -178,7 +178,9 @@ class Future:
             self._scheduler.wake(task)
 
     def result(self) -> Any:
-        """What it gave, or its error."""
+        """What it gave, or its error, once it is over."""
+        while not self._done:
+            _wait_among(self.waiters, self._scheduler)
         if self._error is not None:
             raise self._error
         return self._result
@@ -206,6 +208,17 @@ class Pool:
             process = self._scheduler.current.process
             self._threads.append(self._scheduler.spawn(process, self._work, f"{self._name}-{len(self._threads)}"))
         return future
+
+    def map(self, work: Callable[..., Any], arguments: Iterable[Any]) -> Iterator[Any]:
+        """Do a piece of work with each of these at once; the results in their order."""
+        futures = [self.submit(work, each) for each in arguments]
+        return (each.result() for each in futures)
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as the real one
         """End the threads."""
