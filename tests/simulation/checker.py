@@ -61,8 +61,6 @@ class Checker:
         self.found: list[str] = []
         self.laws: list[Callable[[], Iterable[str]]] = []
         """What else holds at quiet points."""
-        self.undoing_pids: set[int] = set()
-        """The processes that take runs back: what they write is older on purpose."""
 
     def fail(self, text: str) -> None:
         """Note a violation."""

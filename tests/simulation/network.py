@@ -104,6 +104,8 @@ class Zoho:
         self.violations: list[str] = []
         self.spent: Counter[int] = Counter()
         self.unsure: set[int] = set()
+        self.undoing_pids: set[int] = set()
+        """The processes that take runs back: what they write is older on purpose, and may be a person's."""
         self.continuous: list[int] = []
         self.gateway_day = False
         self.live_jobs: dict[int, dict[str, str]] = {}

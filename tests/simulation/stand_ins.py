@@ -213,6 +213,20 @@ def _give_defaults(function: types.FunctionType) -> None:
         function.__kwdefaults__ = {name: given(value) for name, value in function.__kwdefaults__.items()}
 
 
+def _give_pools() -> None:
+    workers = import_module("target_zoho_crm.writing.workers")
+    for module in (workers, import_module("orders_sync.undoing.setting_back")):
+        vars(module)["ThreadPoolExecutor"] = lambda max_workers, thread_name_prefix="pool": sim.Pool(
+            STAGE.scheduler, max_workers, thread_name_prefix
+        )
+
+    def wait(futures: set[sim.Future], timeout: float | None, return_when: str) -> Any:
+        assert return_when == FIRST_COMPLETED
+        return sim.wait_for_futures(STAGE.scheduler, futures, timeout)
+
+    workers.wait = wait  # type: ignore[attr-defined]
+
+
 def install() -> None:
     """Give every module of the product the stand-ins. For the whole life of this (real) process."""
     for package in PACKAGES:
@@ -229,15 +243,5 @@ def install() -> None:
                 for function in _functions(value):
                     _give_defaults(function)
     vars(import_module("sync_processes.process_identity"))["_stat"] = lambda _pid: []
-    workers = import_module("target_zoho_crm.writing.workers")
-    for module in (workers, import_module("orders_sync.undoing.setting_back")):
-        vars(module)["ThreadPoolExecutor"] = lambda max_workers, thread_name_prefix="pool": sim.Pool(
-            STAGE.scheduler, max_workers, thread_name_prefix
-        )
-
-    def wait(futures: set[sim.Future], timeout: float | None, return_when: str) -> Any:
-        assert return_when == FIRST_COMPLETED
-        return sim.wait_for_futures(STAGE.scheduler, futures, timeout)
-
-    workers.wait = wait  # type: ignore[attr-defined]
+    _give_pools()
     import_module("zoho_crm_emulator.clock").time = _TIME_OF_CRM  # type: ignore[attr-defined]

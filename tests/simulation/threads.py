@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableSequence
-from typing import Any
+from typing import Any, Self
 
 from simulation.scheduler import Killed, Scheduler, Task
 
@@ -214,7 +214,7 @@ class Pool:
         futures = [self.submit(work, each) for each in arguments]
         return (each.result() for each in futures)
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

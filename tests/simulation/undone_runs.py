@@ -91,7 +91,7 @@ class UndoneRuns:
     def _start(self, number: int, run_id: str, stream: str, draw: random.Random) -> None:
         history = self._history
         process = history.runs.process(f"undo {number}", "here" if draw.random() < 0.7 else f"machine undo {number}")
-        history.checker.undoing_pids.add(process.pid)
+        history.theatre.zoho.undoing_pids.add(process.pid)
         self._began[process.pid] = history.tick()
         if draw.random() < KILLED and history.plan.rate:
             process.on_point = _fate(draw.randint(1, 40))
