@@ -184,7 +184,7 @@ class Checker:
         for row in self._zoho.writes:
             number = number_of(row.value)
             if (
-                row.pid not in self.undoing_pids
+                row.pid not in self._zoho.undoing_pids
                 and number < newest.get(row.key, 0)
                 and row.key not in self._zoho.in_doubt
             ):
