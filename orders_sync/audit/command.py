@@ -15,7 +15,7 @@ import click
 
 from orders_sync.audit.auditing import Audit, Price, Result, Scope
 from orders_sync.audit.kinds import Finding, Kind
-from orders_sync.audit.repairing import REPAIRABLE, Found, Repairer
+from orders_sync.audit.repairing import BINDING, REPAIRABLE, Found, Repairer
 from orders_sync.audit.report import Samples, display, price_line, whole_page
 from orders_sync.checks.crm_checks import open_client
 from orders_sync.checks.findings import EXPECTED, error_message
@@ -95,6 +95,8 @@ def audit(
             raise click.UsageError(
                 f"--repair {kind}: nothing is deleted here; correct it in the CRM, or --accept {kind}"
             )
+        if kind in BINDING and names:
+            raise click.UsageError(f"--repair {kind} needs a comparison of all fields; leave --fields out")
     asked = _Asked(
         Scope(sample, since, names),
         budget,

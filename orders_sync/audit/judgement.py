@@ -28,8 +28,9 @@ class Side:
 
     `version` is None where the table has no such order. `records` hold its key, or one that is taken for it; `strayed`
     is the record that the ack names, where none does. `compared` is there for an order with one record, if it can be
-    written, and `rows` are its lines and links that differ. `replication` is the field that shows the order's version,
-    if one does. `lacking`: what the mapping that it was written by did not write.
+    written, and `rows` are its lines and links that differ; `rows_refused`: they cannot be written, nor compared.
+    `replication` is the field that shows the order's version, if one does. `lacking`: what the mapping that it was
+    written by did not write.
     """
 
     version: str | None
@@ -41,6 +42,7 @@ class Side:
     key_field: str
     replication: str | None
     rows: Sequence[RowDifferences] = ()
+    rows_refused: bool = False
     lacking: Lacking = NOTHING_LACKING
 
 

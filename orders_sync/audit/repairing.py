@@ -17,6 +17,9 @@ from sync_ledger.resending import SyncedOrders, resend
 REPAIRABLE = tuple(kind for kind in Kind if kind not in {Kind.MISSING_IN_DATABASE, Kind.DOUBLED})
 """Kinds that a write of ours or a row in the ledger mends; the others a person corrects in the CRM, or accepts."""
 
+BINDING = frozenset({Kind.UNKNOWN_TO_LEDGER, Kind.ACK_WITHOUT_RECORD})
+"""Kinds whose repair may call an order synced without a write: where all of it is equal."""
+
 Found = tuple[Sequence[Finding], Side]
 """All that was found of one order."""
 
@@ -83,11 +86,11 @@ class Repairer:
             code = LedgerCode.LINES_ASKED if of_lines else LedgerCode.RESEND_ASKED
             if side.version is None and not side.records and ack is not None:
                 gone[key] = ack
-            elif finding.kind in {Kind.UNKNOWN_TO_LEDGER, Kind.ACK_WITHOUT_RECORD} and len(side.records) == 1:
+            elif finding.kind in BINDING and len(side.records) == 1:
                 different = (side.key_field,) if side.compared is None else side.compared.different
                 # A record whose key is another text may be nobody's of ours: the write finds the right one.
                 zoho_id = None if side.key_field in different else str(side.records[0]["id"])
-                is_equal = not different and not side.rows
+                is_equal = not (different or side.rows or side.rows_refused)
                 acks[key] = Repair(ack, zoho_id, side.version if is_equal else None, changed.get(key), code)
             elif ack is None:
                 acks[key] = Repair(None, None, None, changed.get(key), code)

@@ -152,7 +152,7 @@ class SecondLook:
         values = self._written.values(read)
         compared = self._compared(values, records)
         orders = {key: OrderSide(str(records[key][0]["id"]), values[key], lines.get(key)) for key in compared}
-        rows = self._row_differences(orders)
+        rows, refused = self._row_differences(orders)
         return {
             key: Side(
                 version=there.get(key),
@@ -164,6 +164,7 @@ class SecondLook:
                 key_field=self._crm.key_field,
                 replication=self._replication_field,
                 rows=rows.get(key, ()),
+                rows_refused=key in refused,
                 lacking=self._lacking_of(acks.get(key)),
             )
             for key in keys
@@ -211,14 +212,18 @@ class SecondLook:
     def _lacking_of(self, ack: AuditedAck | None) -> Lacking:
         return NOTHING_LACKING if ack is None else self._lacking.get(ack.mapping_number, NOTHING_LACKING)
 
-    def _row_differences(self, orders: Mapping[str, OrderSide]) -> dict[str, list[RowDifferences]]:
+    def _row_differences(self, orders: Mapping[str, OrderSide]) -> tuple[dict[str, list[RowDifferences]], set[str]]:
+        """The rows that differ by order, and the orders of which some cannot be written."""
         found: dict[str, list[RowDifferences]] = {}
+        refused: set[str] = set()
         for rows in self._rows if orders else ():
             held = rows.of_orders([side.record_id for side in orders.values()])
             for key, each in rows.written.compare(orders, held).items():
-                if each is not None and (left := each.without(self._accepted)):
+                if each is None:
+                    refused.add(key)
+                elif left := each.without(self._accepted):
                     found.setdefault(key, []).append(left)
-        return found
+        return found, refused
 
     def _compared(
         self, values: Mapping[str, tuple[Any, ...]], records: Mapping[str, Sequence[Record]]

@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from audited_shop import CLERK, FULL_WIDTH, ask, audit, credits_spent, delete_records, edit, kinds, plant, synced
+from audited_shop import (
+    CLERK,
+    FULL_WIDTH,
+    ask,
+    audit,
+    change_acks,
+    credits_spent,
+    delete_records,
+    edit,
+    kinds,
+    plant,
+    synced,
+)
 from click.testing import CliRunner
 from pair_of_plugins import Shop
 
@@ -154,6 +166,16 @@ def test_no_repair_deletes_anything(small: Shop) -> None:
     for kind in CORRECTED_BY_PEOPLE:
         refused = ask(small, "--repair", kind)
         assert (refused.exit_code, "nothing is deleted here" in refused.output) == (2, True)
+
+
+@pytest.mark.parametrize("kind", ["unknown_to_ledger", "ack_without_record"])
+def test_no_order_is_bound_of_which_only_some_fields_were_compared(small: Shop, kind: str) -> None:
+    (key, *_) = synced(small, 2)
+    edit(small, [key], Status="Returned")
+    change_acks(small, [key])
+    refused = ask(small, "--fields", "Customer_Name", "--repair", kind)
+    assert (refused.exit_code, "leave --fields out" in refused.output) == (2, True)
+    assert key not in small.acks()
 
 
 def test_the_last_audit_stands_in_the_status(small: Shop) -> None:

@@ -266,6 +266,21 @@ def test_an_order_without_an_ack_is_bound_only_if_its_lines_are_equal_too(small:
     assert audit(shop)["equal"]
 
 
+def test_an_order_with_a_line_that_cannot_be_written_is_bound_no_more_than_a_run_calls_it_synced(
+    small: MakeShop,
+) -> None:
+    shop = small(TO_SUBFORM)
+    keys = whole(shop, 4)
+    with shop.engine.begin() as connection:
+        others = [shop.line(keys[0], number) for number in range(101)]  # more than a subform takes
+        connection.execute(sa.insert(LINES), others)
+    change_acks(shop, keys[:2])
+    found = audit(shop, "--repair", "unknown_to_ledger")
+    assert (found["repaired"]["due"], found["repaired"]["bound"]) == (1, 1)
+    shop.run()
+    assert {key: shop.acks()[key].status for key in keys[:2]} == {keys[0]: "rejected", keys[1]: "synced"}
+
+
 def test_the_page_names_what_was_found_and_holds_no_value(small: MakeShop, tmp_path: Path) -> None:
     shop = small(TO_MODULE)
     keys = whole(shop, 4)
