@@ -32,8 +32,9 @@ def first_load_is_over(connection: sa.Connection, run: sa.Table, stream: str, pa
     Where a stream is split, that run is one of the same partition, or there is one of each partition of another split.
     """
     earlier = run.alias("earlier")
-    # A run that died could not note what it read.
-    had_records = sa.or_(earlier.c.read_count.is_(None), earlier.c.read_count > 0)
+    # A run that lives, or has died, may have read more than it had counted by its last heartbeat.
+    not_counted = sa.or_(earlier.c.finished_at.is_(None), earlier.c.how_ended == "died", earlier.c.read_count.is_(None))
+    had_records = sa.or_(not_counted, earlier.c.read_count > 0)
     query = sa.select(run.c.partition_name).where(
         run.c.stream == stream,
         run.c.how_ended == "finished",

@@ -20,6 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from sync_databases.displayed_text import displayed
 from sync_databases.engines import engine_of
 from sync_ledger.job_journal import Manifest
 from sync_ledger.ledger import Ledger, LedgerError
@@ -347,7 +348,7 @@ class Lease:
             self._thread.join()
         run = self.ledger.tables.run
         facts: dict[str, Any] = {**_columns(counts), "lock_name": self.run_id, "how_ended": how_ended}
-        facts |= {"credits": credits_spent, "error": error and error[:ERROR_LENGTH]}
+        facts |= {"credits": credits_spent, "error": error and displayed(error)[:ERROR_LENGTH]}
         facts["causes"] = encoded_causes(causes)
         end = sa.update(run).where(run.c.run_id == self.run_id, run.c.finished_at.is_(None))
 

@@ -7,7 +7,6 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from sync_ledger.recovery import adopt
 from sync_ledger.run_facts import RunFacts
 from sync_ledger.runs import FOLLOWING
 from sync_ledger.state_contract import StateMark, bookmark_of, stamped
-from sync_ledger.tables import RUN_COUNTS
 from sync_ledger.worker_shares import Limit
 from target_zoho_crm.api.calls import ATTEMPTS
 from target_zoho_crm.api.client import ConnectionSettings, ZohoClient
@@ -30,7 +28,6 @@ from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.worker_limits import WorkerLimits
 from target_zoho_crm.batch import Channel
 from target_zoho_crm.config_schema import settings_mark
-from target_zoho_crm.confirmation.outcomes import Status
 from target_zoho_crm.confirmation.problem_summary import Problems
 from target_zoho_crm.confirmation.state_gate import StateGate
 from target_zoho_crm.confirmation.sync_flags import SyncFlags
@@ -41,7 +38,7 @@ from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.mapping.key_folding import KeyFolding
 from target_zoho_crm.progress import Progress
 from target_zoho_crm.run_report import RunReport
-from target_zoho_crm.run_summary import StreamSummary, complaint, log_credits, log_summary
+from target_zoho_crm.run_summary import StreamSummary, complaint, kept_counts, log_credits, log_summary
 from target_zoho_crm.settings import Settings, StreamSettings, default_ledger_url
 from target_zoho_crm.stream_binding import automations_of, bind_stream, refuse_foreign_records, refuse_mix_up
 from target_zoho_crm.stream_compiler import CompiledStream, StreamCompiler
@@ -171,7 +168,7 @@ class Run:
             lasting=FOLLOWING if self.settings.continuous else None,
             # The run's credits are noted once, however many streams it has.
             spent=(lambda: self.credits.total) if first else int,
-            so_far=partial(self._outcome, request.stream),
+            so_far=lambda: kept_counts(self.state_gate.counts_so_far(request.stream)),
             known=replace(self._report.known, in_part=request.announced.share),
         )
         if first:
@@ -317,22 +314,18 @@ class Run:
             for flags in self._flags:
                 closing.callback(flags.close)
             for stream, lease in self._leases.items():
-                closing.callback(self._release, stream, lease, how_ended, self._complaints.get(stream) or error)
+                closing.callback(self._release, stream, lease, how_ended, error)
             closing.callback(self._limits.close)
             closing.callback(self._workers.close)
 
-    def _outcome(self, stream: str) -> dict[str, int]:
-        """What the ledger keeps of the counts of a run."""
-        counts = self.state_gate.counts(stream)
-        counts[Status.SYNCED.value] += counts[Status.DELETED.value]  # the CRM agrees with the source
-        return {name: counts[name] for name in RUN_COUNTS}
-
-    def _release(self, stream: str, lease: Lease, how_ended: str, why: str | None) -> None:
+    def _release(self, stream: str, lease: Lease, how_ended: str, error: str | None) -> None:
+        why = "; ".join(filter(None, (error, self._complaints.get(stream)))) or None
         try:
+            counts = kept_counts(self.state_gate.counts(stream))
             bookmark, causes = self._bookmarks.get(stream), self._problems.causes(stream)
-            lease.release(how_ended, self._outcome(stream), lease.spent(), bookmark=bookmark, causes=causes, error=why)
-        except DatabaseUnavailableError as error:
-            logger.warning("The end of stream %r is not noted, the next run finds it dead: %s", stream, error)
+            lease.release(how_ended, counts, lease.spent(), bookmark=bookmark, causes=causes, error=why)
+        except DatabaseUnavailableError as failure:
+            logger.warning("The end of stream %r is not noted, the next run finds it dead: %s", stream, failure)
 
     def _open_flags(self, request: StreamRequest) -> SyncFlags | None:
         if request.announced.sync_flag is None:

@@ -11,6 +11,7 @@ from sync_ledger.credit_usage import credits_of_a_day
 from sync_ledger.in_doubt import InDoubt
 from sync_ledger.ledger import Ledger
 from sync_ledger.made_again import MadeAgain
+from sync_ledger.tables import RUN_COUNTS
 from target_zoho_crm.api.costs import CALL_RECORDS, upsert_credits
 from target_zoho_crm.api.limits import CreditKind, CreditMeter
 from target_zoho_crm.confirmation.outcomes import Status
@@ -137,6 +138,14 @@ def _of_in_doubt(verified: Verified, left: InDoubt) -> str:
             f"up to {most:,} credits"
         )
     return "".join(f"; {part}" for part in parts)
+
+
+def kept_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """What the ledger keeps of the counts of a run, if there are any: what was deleted is synced, too."""
+    if not counts:
+        return {}
+    synced = counts[Status.SYNCED.value] + counts[Status.DELETED.value]
+    return {name: counts[name] for name in RUN_COUNTS} | {Status.SYNCED.value: synced}
 
 
 def complaint(

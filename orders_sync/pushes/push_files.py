@@ -34,7 +34,7 @@ _BOMS = (
 )
 _GROUP = re.compile("[.'\u2019 \u00a0\u202f]")
 """What stands between thousands: a point, an apostrophe, or a blank of any width."""
-_DECIMAL_COMMA = re.compile(rf"[+-]?(?:[0-9]+|[0-9]{{1,3}}(?:{_GROUP.pattern}[0-9]{{3}})+)(?:,[0-9]*)?")
+_DECIMAL_COMMA = re.compile(rf"[+-]?(?:[0-9]+|[1-9][0-9]{{0,2}}(?:{_GROUP.pattern}[0-9]{{3}})+)(?:,[0-9]*)?")
 _json = msgspec.json.Decoder(float_hook=exact_number)
 _json_array = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -181,7 +181,7 @@ def _under_header(path: Path, rows: Iterator[tuple[str, Sequence[Any]]], options
 
 
 def _with_point(path: Path, where: str, name: str, cell: Any) -> Any:
-    """A text of a number with a decimal comma, with a point; 1.5 is refused, since it may be meant otherwise."""
+    """A text of a number with a decimal comma, with a point; 1.5 and 0.500 are refused: they have a point."""
     if not isinstance(cell, str):
         return cell  # a number of a sheet
     text = cell.strip()

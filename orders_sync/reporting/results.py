@@ -219,7 +219,7 @@ def _print_table(of: dict[str, Any], found: Iterator[Result]) -> None:
         if run["error"]:
             say(f"  {run['error']}")
         left = run["counts"]["unsynced"]
-        if left:
+        if left and run["how_ended"] is not None:  # else they are under way
             say(f"  {left:,} orders were left unsynced, and are not listed here; `orders-sync plan` counts what is")
     names = ("key", "outcome", "code", "field", "message", "record_id")
     table = new_table(*(name.replace("_", " ").capitalize() for name in names))

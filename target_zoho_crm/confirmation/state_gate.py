@@ -21,6 +21,7 @@ _STATUS = attrgetter("status")
 
 READ = "read"
 DUE_AGAIN = "due_again"
+_COUNTS_WAIT_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -120,10 +121,22 @@ class StateGate:
     def counts(self, stream: str) -> dict[str, int]:
         """Counts by outcome; `unsynced` are the records without one, and `read` is counted on its own."""
         with self._lock:
-            found = self._counts.get(stream, Counter())
-            counts = {name: found[name] for name in (READ, *(status.value for status in Status), DUE_AGAIN)}
-            counts[Status.UNSYNCED.value] += sum(each.unsettled for each in self._pending if each.stream == stream)
-            return counts
+            return self._counted(stream)
+
+    def counts_so_far(self, stream: str) -> dict[str, int]:
+        """As `counts`; none where a STATE waits for whoever takes it: a heartbeat must not wait with it."""
+        if not self._lock.acquire(timeout=_COUNTS_WAIT_SECONDS):
+            return {}
+        try:
+            return self._counted(stream)
+        finally:
+            self._lock.release()
+
+    def _counted(self, stream: str) -> dict[str, int]:
+        found = self._counts.get(stream, Counter())
+        counts = {name: found[name] for name in (READ, *(status.value for status in Status), DUE_AGAIN)}
+        counts[Status.UNSYNCED.value] += sum(each.unsettled for each in self._pending if each.stream == stream)
+        return counts
 
     def _unsettled(self) -> set[PendingRecords]:
         return {pending for pending in self._pending if pending.unsettled}

@@ -208,8 +208,9 @@ class FieldSettings:
             and self.default is None,
             f"append is for multi-selects, and this is of type {kind}": self.append and kind != "multiselectpicklist",
             f"format is for dates and times, and this is of type {kind}": self.format is not None and kind not in TIMES,
-            f"format: {self.format} gives no whole date, as %d.%m.%Y does": self.format is not None
-            and not gives_whole_date(self.format),
+            f"format: {self.format} gives no whole date, as %d.%m.%Y does, or no time (%I needs %p; use %z, not %Z)": (
+                self.format is not None and not gives_whole_date(self.format)
+            ),
             "values and find_by exclude each other": bool(self.values) and self.find_by is not None,
             "null: keep and unreadable: null exclude each other": self.null is OnNull.KEEP
             and self.unreadable is OnUnreadable.NULL,

@@ -30,7 +30,8 @@ DATETIME_FORMAT = "yyyy-MM-dd'T'HH:mm:ssXXX"
 TIMES = frozenset({"date", "datetime"})
 """The types of fields whose values are read here."""
 
-_SOME_TIME = datetime(2019, 12, 31, 23, 58, 57, tzinfo=fixed_zone.utc)  # no part is that of 1900-01-01, the default
+# No part is that of 1900-01-01, the default, and the zone has no name that `strptime` reads and then forgets.
+_SOME_TIME = datetime(2019, 12, 31, 23, 58, 57, tzinfo=fixed_zone(timedelta(hours=3)))
 _DATE_CHARACTERS = len("YYYY-MM-DD")
 _DIGIT, _ISO_BEGINNING = re.compile("[0-9]"), re.compile(r"\s*[0-9]{4}-?[0-9]{2}")
 _AFTER_SECOND = ".,+-Z"  # or nothing: Python's reader takes a colon before a fraction, too
@@ -113,11 +114,12 @@ def in_format(convert: Converter, form: str) -> Converter:
 
 
 def gives_whole_date(form: str) -> bool:
-    """Whether a format of `strptime` gives day, month and year."""
+    """Whether a format of `strptime` gives day, month and year, and an hour that is not half of what the text says."""
     try:
-        return datetime.strptime(_SOME_TIME.strftime(form), form).date() == _SOME_TIME.date()  # noqa: DTZ007 - days alone
+        found = datetime.strptime(_SOME_TIME.strftime(form), form)  # noqa: DTZ007 - a format may have no zone
     except ValueError:
         return False
+    return found.date() == _SOME_TIME.date() and found.hour in {0, _SOME_TIME.hour}
 
 
 def type_of(form: str) -> str:

@@ -57,6 +57,13 @@ def test_orders_of_a_file_do_not_begin_a_first_load_and_those_of_a_plan_do(ledge
     assert over(ledger, "1/1") == [True]
 
 
+def test_a_run_that_died_may_have_read_more_than_it_had_counted(ledger: Ledger) -> None:
+    ran(ledger, "1/1", "died", read=0)  # its last heartbeat was before its first order
+    assert over(ledger, "1/1") == [False]
+    ran(ledger, "1/1", read=0)
+    assert over(ledger, "1/1") == [True]
+
+
 def test_orders_in_the_crm_are_counted_by_partition(ledger: Ledger) -> None:
     keys = [f"SO-{number}" for number in range(300)]
     with ledger.begin() as connection:

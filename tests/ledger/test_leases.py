@@ -232,6 +232,15 @@ def test_a_write_is_noted_before_a_takeover_or_not_at_all(ledger: Ledger) -> Non
     assert noted(ledger) == {}
 
 
+def test_a_run_ends_whatever_stands_in_the_text_of_why_it_failed(ledger: Ledger) -> None:
+    lease = Lease.acquire(ledger, "orders")
+    lease.release("failed", {}, 0, error="Zoho answered \x00 and \ud800")
+    run = ledger.tables.run
+    with ledger.connect() as connection:
+        row = connection.execute(sa.select(run.c.how_ended, run.c.error)).one()
+    assert tuple(row) == ("failed", "Zoho answered \\x00 and \\ud800")
+
+
 def test_what_a_run_has_counted_is_known_while_it_lives_and_after_it_died(
     ledger: Ledger, other_run: subprocess.Popen[str]
 ) -> None:

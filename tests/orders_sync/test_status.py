@@ -158,6 +158,15 @@ def test_a_server_out_of_reach_is_one_clear_line_without_the_password() -> None:
     assert "hush-hush" not in result.output
 
 
+def test_what_a_live_run_has_under_way_is_not_called_left(ledger: Ledger) -> None:
+    lease = Lease.acquire(ledger, STREAM, so_far=lambda: COUNTS | {"unsynced": 3})
+    lease.beat()
+    command = ["results", lease.run_id, "--ack-url", ledger.engine.url.render_as_string(hide_password=False)]
+    assert "left unsynced" not in CliRunner().invoke(main, command).output
+    lease.release("failed", COUNTS | {"unsynced": 3}, 0)
+    assert "3 orders were left unsynced" in CliRunner().invoke(main, command).output
+
+
 @pytest.mark.parametrize("options", [["--csv"], ["--json"]])
 def test_a_reader_of_the_output_that_has_enough_is_no_fault_of_the_ledger(ledger: Ledger, options: list[str]) -> None:
     run_id = fill(ledger)

@@ -182,6 +182,7 @@ def test_amounts_with_a_decimal_comma_are_read_from_the_columns_that_are_named(
     ("amount", "column", "says"),
     [
         ("1.5", "total_amount", "line 3: total_amount is no number with a decimal comma, such as 1.234,50"),
+        ("0.500", "total_amount", "line 3: total_amount is no number with a decimal comma"),
         ("1,50", "amount", "--decimal-comma: no column is called 'amount'; its columns are order_id, total_amount"),
     ],
 )

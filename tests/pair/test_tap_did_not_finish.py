@@ -46,10 +46,14 @@ def kinds(lines: list[str]) -> list[str]:
 
 
 def last_run(shop: Shop) -> str:
+    return str(of_last_run(shop).how_ended)
+
+
+def of_last_run(shop: Shop) -> Any:
     ledger = Ledger.open(shop.ack_url)
     run = ledger.tables.run
     with ledger.connect() as connection:
-        found: str = connection.execute(sa.select(run.c.how_ended).order_by(run.c.started_at.desc())).scalars().first()
+        found = connection.execute(sa.select(run).order_by(run.c.started_at.desc())).first()
     ledger.close()
     return found
 
@@ -88,6 +92,16 @@ def test_the_target_keeps_what_came_and_does_not_call_the_run_finished(
     whole = shop.take("".join(tapped(shop, WAYS[way], tmp_path)))
     assert (whole.code, len(shop.crm()), last_run(shop)) == (0, 5, "finished"), whole.err
     assert '"end"' not in whole.out
+
+
+def test_the_ledger_says_that_the_tap_did_not_finish_besides_what_else_is_wrong(shop: Shop, tmp_path: Path) -> None:
+    shop.target_config = {"on_rejection": "fail"}
+    shop.insert(["SO-bad"], status="odd")
+    lines = tapped(shop, {}, tmp_path)
+    assert shop.take("".join(lines[:-1])).code == 1
+    why = of_last_run(shop).error
+    assert CUT in why
+    assert "1 orders were refused" in why
 
 
 def test_a_tap_that_goes_on_from_a_state_and_dies_before_its_schema(shop: Shop) -> None:

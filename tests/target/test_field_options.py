@@ -201,6 +201,8 @@ def test_what_only_a_layout_demands_is_refused_before_sending_and_missed_at_the_
         ({"Notes": {"null": "forget"}}, "'forget' is not one of"),
         ({"Notes": {"format": "%d.%m.%Y"}}, "format is for dates and times, and this is of type textarea"),
         ({"Order_Date": {"format": "DD.MM.YYYY"}}, "format: DD.MM.YYYY gives no whole date, as %d.%m.%Y does"),
+        ({"Ordered_At": {"format": "%d.%m.%Y %I:%M"}}, "or no time (%I needs %p; use %z, not %Z)"),
+        ({"Ordered_At": {"format": "%d.%m.%Y %H:%M %Z"}}, "or no time (%I needs %p; use %z, not %Z)"),
     ],
 )
 def test_an_option_that_does_not_suit_the_field_stops_the_run(sales: Sales, entry: dict[str, Any], says: str) -> None:

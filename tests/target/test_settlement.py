@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,6 +86,25 @@ def test_state_follows_records_that_were_moved_to_another_group() -> None:
     assert emitted == []
     state_gate.confirmed(second, synced(1), 0)
     assert emitted == [{"page": 1}]
+
+
+def test_what_is_counted_so_far_does_not_wait_for_whoever_takes_state() -> None:
+    given, taken = threading.Event(), threading.Event()
+
+    def emit(_: Mapping[str, Any]) -> None:
+        given.set()
+        taken.wait(20)  # seconds, so that a heartbeat that waits fails the test
+
+    state_gate, group = StateGate(emit), PendingRecords(STREAM)
+    state_gate.received(group, 1)
+    state_gate.hold({"page": 1})
+    settling = threading.Thread(target=state_gate.confirmed, args=(group, synced(1), 0))
+    settling.start()
+    given.wait()
+    assert state_gate.counts_so_far(STREAM) == {}, "a heartbeat asks for them, and must not stop"
+    taken.set()
+    settling.join()
+    assert state_gate.counts_so_far(STREAM)["synced"] == 1
 
 
 def test_superseded_records_are_settled_by_being_replaced() -> None:
