@@ -206,12 +206,12 @@ def count_by_status(connection: sa.Connection, table: sa.Table, stream: str) -> 
 
 def _write_sqlite(connection: sa.Connection, table: sa.Table, acks: Acks, alike: Likeness) -> bool:
     upsert = _sqlite_upsert(table, connection.dialect, alike)
-    return _execute_rows(connection, upsert, table, acks, "?", ROWS_PER_STATEMENT_SQLITE) == len(acks)
+    return _execute_rows(connection, upsert, table, acks, alike, "?", ROWS_PER_STATEMENT_SQLITE) == len(acks)
 
 
 @cache
 def _sqlite_upsert(table: sa.Table, dialect: sa.Dialect, alike: Likeness) -> str:
-    statement = dialects.sqlite.insert(table).values(_PLACES)
+    statement = dialects.sqlite.insert(table).values(_places(alike))
     excluded = statement.excluded
     statement = statement.on_conflict_do_update(
         index_elements=list(_KEY),
@@ -226,7 +226,7 @@ def _write_mysql(connection: sa.Connection, table: sa.Table, acks: Acks, alike: 
     # A row that is replaced counts twice, one that is left as it is once.
     short = "error_message" not in acks.differing and max(map(len, acks.differing["record_key"])) <= SHORT_KEY
     rows = ROWS_PER_STATEMENT_MYSQL if short else LONG_ROWS_PER_STATEMENT_MYSQL
-    return _execute_rows(connection, upsert, table, acks, "%s", rows) == 2 * len(acks)
+    return _execute_rows(connection, upsert, table, acks, alike, "%s", rows) == 2 * len(acks)
 
 
 @cache
@@ -236,36 +236,45 @@ def _mysql_upsert(table: sa.Table, dialect: sa.Dialect, alike: Likeness) -> str:
     if alike.of_job:  # there is no WHERE here, and no assignment changes the job of a row that it is about
         ours = table.c.job_id == sa.func.VALUES(table.c.job_id)
         updates = [(name, sa.case((ours, value), else_=table.c[name])) for name, value in updates]
-    statement = dialects.mysql.insert(table).values(_PLACES).on_duplicate_key_update(updates)
+    statement = dialects.mysql.insert(table).values(_places(alike)).on_duplicate_key_update(updates)
     return str(statement.inline().compile(dialect=dialect))
 
 
 _PLACE = "row_goes_here"
-_PLACES: dict[str, sa.ColumnElement[Any]] = {name: sa.literal_column(_PLACE) for name in COLUMNS}
-_ROW = f"({', '.join([_PLACE] * len(COLUMNS))})"
+
+
+def _places(alike: Likeness) -> dict[str, sa.ColumnElement[Any]]:
+    """What stands for a row: its columns without those that are NULL in all, which cost a step a row where named."""
+    return {name: sa.literal_column(_PLACE) for name in COLUMNS if name not in alike.unknown}
 
 
 def _execute_rows(
-    connection: sa.Connection, upsert: str, table: sa.Table, acks: Acks, parameter: str, rows: int
+    connection: sa.Connection,
+    upsert: str,
+    table: sa.Table,
+    acks: Acks,
+    alike: Likeness,
+    parameter: str,
+    rows: int,
 ) -> int:
-    """Run the `upsert` of `_PLACES` for all rows, `rows` of them a statement, by the driver itself; gives its count.
+    """Run the `upsert` of `_places` for all rows, `rows` of them a statement, by the driver itself; gives its count.
 
     What differs are parameters of each row; what is common stands in the text. So a statement is prepared once for many
     rows, and SQLAlchemy's own parameter handling, which costs as much again, is left out.
     """
     dialect = connection.dialect
-    head, found, tail = upsert.partition(_ROW)
+    places = _places(alike)
+    head, found, tail = upsert.partition(f"({', '.join([_PLACE] * len(places))})")
     if not found:
         raise AssertionError("SQLAlchemy writes INSERT statements otherwise than expected")
     compiler = dialect.statement_compiler(dialect, None)
     cells = []
-    written = [column for column in table.columns if column.name in COLUMNS]
+    written = [column for column in table.columns if column.name in places]
     for column in written:
         if column.name in acks.differing:
             cells.append(parameter)
         else:
-            value = acks.common[column.name]
-            cells.append("NULL" if value is None else compiler.render_literal_value(value, column.type))
+            cells.append(compiler.render_literal_value(acks.common[column.name], column.type))
     row = f"({', '.join(cells)})"
     columns = [_driver_values(column, acks, dialect) for column in written if column.name in acks.differing]
     values = chain.from_iterable(zip(*columns, strict=True))
