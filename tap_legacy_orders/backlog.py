@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import methodcaller
 
 from sync_databases.timestamps import read_timestamp
 from tap_legacy_orders.deadline import Deadline
@@ -127,13 +128,12 @@ def count_backlog(source: OrdersSource, deadline: Deadline) -> Backlog:
 
 
 def _count_by_query(source: OrdersSource, scope: ReadingScope) -> _Counted:
-    queries = source.queries
-    query = queries.count_unsettled(scope.range.upper, scope.range.future, scope.cutoff)
+    query = source.queries.count_unsettled(scope.range.upper, scope.range.future, scope.cutoff)
     count, left_out, held, first = source.ask(query)[0]
     oldest = None
     if first is not None:
-        rows = source.ask(queries.range_page(first, first, None, 1, scope.cutoff))
-        oldest = (queries.layout.key(rows[0]), first) if rows else None
+        rows = source.fetch(methodcaller("range_page", first, first, None, 1, scope.cutoff))
+        oldest = (source.layout.key(rows[0]), first) if rows else None
     return _Counted(int(count or 0), int(left_out or 0), int(held or 0), oldest)
 
 

@@ -47,12 +47,12 @@ class EveryOrderQueries(UnsyncedQueries):
     def page(self, after: Position | None, limit: int) -> sa.Select[Any]:
         """Read orders by key, past `after`."""
         conditions = [self._is_ours()] if after is None else [self._is_ours(), self._beyond_key(after.key)]
-        return self._selected().select_from(self.orders).where(*conditions).order_by(*self._key_order()).limit(limit)
+        return self.selected().select_from(self.orders).where(*conditions).order_by(*self._key_order()).limit(limit)
 
     def equal_keys(self, at: Position) -> sa.Select[Any]:
         """Read the orders whose keys compare as equal to that of a page's last one."""
         conditions = [element == place.value for element, place in zip(self._key, at.key, strict=True)]
-        return self._selected().select_from(self.orders).where(self._is_ours(), *conditions)
+        return self.selected().select_from(self.orders).where(self._is_ours(), *conditions)
 
     def found_by(self, keys: Sequence[tuple[str, ...]], chosen: Range) -> sa.Select[Any]:
         """Read the keys of those orders among these that a run with this range comes upon."""

@@ -29,6 +29,7 @@ from tap_legacy_orders.actions import AckState, Action, action_for
 from tap_legacy_orders.connections import LEDGER_CHECK, asked_by_key, fetch_rows, find_acks_by_index, reading
 from tap_legacy_orders.orders_table import OrdersTable
 from tap_legacy_orders.pages import Page, ReadingSettings
+from tap_legacy_orders.plain_texts import PlainQueries, may_be_plain
 from tap_legacy_orders.positions import Position
 from tap_legacy_orders.ranges import Clock, Newest, Range, choose_range
 from tap_legacy_orders.rendering import Rendering
@@ -62,11 +63,14 @@ class OrdersSource:
         self._columns = tuple(columns)
         self._ack = ledger.tables.ack
         self._rendering = rendering
+        self._plain = rendering is None and may_be_plain(table, self.database, self._columns)
         self._queries = self._make_queries()
 
     def _make_queries(self) -> UnsyncedQueries:
         values = None if self._rendering is None else self._rendering.select
         ack = self._ack if self.joins_acks else None
+        if self._plain:
+            return PlainQueries(self.table, self.database, self.stream, self._columns, ack)
         return UnsyncedQueries(self.table, self.database, self.stream, self._columns, ack, values)
 
     @property
@@ -116,11 +120,12 @@ class OrdersSource:
             return fetch_rows(connection, query)
 
     def fetch(self, query: Callable[[UnsyncedQueries], sa.Select[Any]]) -> list[Row]:
-        """Read orders by one statement; as values from then on, if the database could not write one of them as JSON."""
+        """Read orders by one statement; in the way that fits all, from one on that the shorter way does not fit."""
         with reading(self.engine) as connection:
             rows = fetch_rows(connection, query(self._queries))
-            if self._rendering is not None and not self._rendering.is_complete(rows):
-                self._rendering = None
+            shorter = self._queries if isinstance(self._queries, PlainQueries) else self._rendering
+            if shorter is not None and not shorter.is_complete(rows):
+                self._rendering, self._plain = None, False
                 self._queries = self._make_queries()
                 rows = fetch_rows(connection, query(self._queries))
         return rows
@@ -307,11 +312,11 @@ class OrdersSource:
     def page(self, rows: Sequence[Row], bookmark: str | None, marks: Mapping[str, str] | None = None) -> Page:
         """Turn rows into a page; with `marks` by key, records carry their contents."""
         layout = self.layout
-        if marks is not None and layout.has_fingerprint:
+        if marks is not None and layout.fingerprint_at is not None:
             marks = {
                 layout.key(row): f"{marks.get(layout.key(row), '')}{ROW_SIGN}{layout.fingerprint(row)}" for row in rows
             }
-        return Page(layout.columns(rows), len(rows), bookmark, layout.key_at, self._rendering, marks)
+        return Page(layout.columns(rows), len(rows), bookmark, layout.values, self._rendering, marks)
 
     def position(self, row: Row, *, in_range: bool = True) -> Position:
         """Where a page ends whose last row this is; not `in_range` where pages go by key alone."""

@@ -69,8 +69,8 @@ class UnsyncedQueries:
         sent = [] if table.flag is None else table.sent(self.columns)
         if sent:
             self._fingerprint = row_fingerprint(database, sent, [self.orders.c[column.name] for column in sent])
-        has_fingerprint = self._fingerprint is not None
-        self.layout = RowLayout(len(self._values), table.version_is_replication, has_fingerprint)
+        marked, is_version = self._fingerprint is not None, table.version_is_replication
+        self.layout = RowLayout.behind(len(self._values), is_version=is_version, fingerprint=marked)
         """Where a row holds key, version and replication key; behind them is what else a query selects."""
         given = {} if values is not None else {column.name: at for at, column in enumerate(self.columns)}
         self._raw_at = given if database.engine.values_have_types else {}
@@ -241,7 +241,7 @@ class UnsyncedQueries:
         self, keys: Sequence[tuple[str, ...]], too_recent_after: str | None, future: str | None
     ) -> sa.Select[Any]:
         """Read orders by key; those dated after `too_recent_after` wait, unless after `future`."""
-        query = self._selected().select_from(self.orders).where(self.is_one_of(keys), self._is_ours())
+        query = self.selected().select_from(self.orders).where(self.is_one_of(keys), self._is_ours())
         if too_recent_after is None:
             return query
         may_go: Element = sa.or_(self._undated(), self._position <= self._place(too_recent_after))
@@ -269,13 +269,13 @@ class UnsyncedQueries:
         ack = self._ack
         conditions = [*self._unflagged(), *conditions]
         if ack is None:
-            query = self._selected().select_from(self.orders)
+            query = self.selected().select_from(self.orders)
         elif by_content:
-            query = self._selected(*self._acked(ack)).select_from(self._with_acks(ack))
+            query = self.selected(*self._acked(ack)).select_from(self._with_acks(ack))
             conditions = [*conditions, sa.or_(self._unsettled(ack, cutoff), self._may_have_other_content(ack, cutoff))]
         else:
             left_out = sa.case((ack.c.status == AckStatus.SUBMITTED.value, 1), else_=0).label(_LEFT_OUT)
-            query = self._selected(left_out).select_from(self._with_acks(ack))
+            query = self.selected(left_out).select_from(self._with_acks(ack))
             conditions = [*conditions, self._unsettled(ack, cutoff)]
         return query.where(*conditions).order_by(*order).limit(limit)
 
@@ -316,10 +316,10 @@ class UnsyncedQueries:
         unflagged = sa.and_(ack.c.version == current, ack.c.status == AckStatus.SYNCED.value)
         return sa.or_(ack.c.record_key.is_(None), changed, unflagged)
 
-    def _selected(self, *more: Element) -> sa.Select[Any]:
+    def selected(self, *more: Element) -> sa.Select[Any]:
         """Select the record's columns, key, version, the replication key where the version is not it, and `more`."""
         texts = [self.key_text.label(KEY_PROPERTY)]
-        if not self.layout.position_is_version:
+        if not self.table.version_is_replication:
             texts.append(self.version_text.label(VERSION_PROPERTY))
         texts.append(self.replication_text.label(_POSITION))
         if self._fingerprint is not None:
