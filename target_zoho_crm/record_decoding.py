@@ -116,7 +116,9 @@ class RowReader:
         Raises:
             BadRecordError: the stream has no key.
         """
-        self._names = {name: f"p{index}" for index, name in enumerate(properties)}
+        # In the order in which our tap's records have them, whatever that of the schema: a decoder looks for them so.
+        names = sorted(properties, key=str.encode) if KEY_PROPERTY in properties else properties
+        self._names = {name: f"p{index}" for index, name in enumerate(names)}
         self._odd = OddNames(properties)
         types = {name: _struct_type(definition) for name, definition in properties.items()}
         self._raw = {name for name, kind in types.items() if kind is msgspec.Raw}
