@@ -20,7 +20,7 @@ from sync_databases.chunks import chunks_of
 from sync_ledger.codes import LedgerCode
 from sync_ledger.writes_under_way import WriteKind
 from target_zoho_crm.api.calls import Fence, Repeat
-from target_zoho_crm.api.costs import CALL_RECORDS
+from target_zoho_crm.api.costs import CALL_RECORDS, FIELD_ROWS
 from target_zoho_crm.api.errors import QuotaError, TransientError
 from target_zoho_crm.confirmation.outcomes import CREATED, Outcome, Status, ids_of, upsert_outcomes
 from target_zoho_crm.lines.existing_lines import ExistingLine
@@ -74,9 +74,12 @@ class SubformLines(LineCalls):
         orders = [self._matched(order, wanted.get(order, {}), there.get(ids[order], ())) for order in stated]
         orders = self._in_order(orders, {order: there.get(ids[order], ()) for order in stated})
         versions = {outcome.key: outcome.version for outcome in outcomes}
-        for call in chunks_of((order for order in orders if order.rows), CALL_RECORDS):
-            fence = self._ledger.sending(WriteKind.LINES, {order.key: versions[order.key] for order in call})
-            self._call(call, ids, failures, fence, splits=splits)
+        left = [_in_parts(order) for order in orders if order.rows]
+        while left:
+            for call in chunks_of((parts[0] for parts in left), CALL_RECORDS):
+                fence = self._ledger.sending(WriteKind.LINES, {order.key: versions[order.key] for order in call})
+                self._call(call, ids, failures, fence, splits=splits)
+            left = [further for parts in left if (further := parts[1:]) and parts[0].key not in failures]
         return with_failures(outcomes, failures)
 
     def delete_surplus(
@@ -155,6 +158,23 @@ class SubformLines(LineCalls):
         for order, outcome, item in zip(call, outcomes, answer.body["data"], strict=True):
             if outcome.status is not Status.SYNCED:
                 failures.add(_failure(order, outcome, item, subform), order.key)
+
+
+def _in_parts(order: _Order) -> list[_Order]:
+    """The order's rows for one call after the other, each with as many as Zoho takes: those first that go.
+
+    So it has no more rows at a time than it may. Where all that are there go, the last of them does so at last: an
+    order may have to have one.
+    """
+    if len(order.rows) <= FIELD_ROWS:
+        return [order]
+    both = list(zip(order.rows, order.lines, strict=True))
+    gone = [each for each in both if "_delete" in each[0]]
+    rest = [each for each in both if "_delete" not in each[0]]
+    last = [] if any("id" in row for row, _ in rest) else gone[-1:]
+    parts = list(chunks_of([*gone[: len(gone) - len(last)], *rest], FIELD_ROWS - len(last)))
+    parts[-1] += last
+    return [_Order(order.key, [row for row, _ in part], [line for _, line in part]) for part in parts]
 
 
 def _made_anew(order: _Order, there: Sequence[ExistingLine]) -> _Order:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -106,6 +107,40 @@ def test_a_subform_takes_100_rows_and_an_order_with_more_is_refused(shop_by: Mak
     ack = shop.acks()["SO-2"]
     assert (ack.error_code, ack.error_field) == ("LIMIT_EXCEEDED", "Lines")
     shop.assert_whole(but=["SO-2"])
+
+
+@pytest.mark.parametrize("demanded", [False, True])
+@pytest.mark.parametrize("count", [60, 100])
+def test_rows_that_are_all_replaced_need_no_larger_call_than_zoho_takes(
+    shop_by: MakeShop, count: int, *, demanded: bool
+) -> None:
+    """A shop that saves an order by deleting its lines and inserting them again."""
+    shop = shop_by("subform", "upsert")
+    shop.emulator.admin.alter_field("Orders", "Lines", system_mandatory=demanded)
+    put(shop, "SO-1", *range(count))
+    put(shop, "SO-2", 1_000)
+    assert shop.run().summary["synced"] == 2
+    with shop.engine.begin() as connection:
+        connection.execute(sa.delete(LINES).where(LINES.c.order_id == "SO-1"))
+    put_lines(shop, "SO-1", *range(2_000, 2_000 + count))
+    shop.change(["SO-1", "SO-2"])
+    ended = shop.run()
+    assert ended.summary["synced"] == 2, ended.err
+    shop.assert_whole()
+
+
+def test_a_run_killed_among_the_calls_that_replace_rows_is_completed(shop_by: MakeShop) -> None:
+    shop = shop_by("subform", "upsert")
+    put(shop, "SO-1", *range(60))
+    shop.run()
+    with shop.engine.begin() as connection:
+        connection.execute(sa.delete(LINES).where(LINES.c.order_id == "SO-1"))
+    put_lines(shop, "SO-1", *range(2_000, 2_060))
+    shop.change(["SO-1"])
+    assert shop.run(kill_at="after:target_zoho_crm.api.client.ZohoClient.upsert:2").code == -signal.SIGKILL
+    assert len(shop.crm_lines()) not in {0, 60}
+    assert shop.run().code == 0
+    shop.assert_whole()
 
 
 @pytest.mark.parametrize("way", ["module", "subform"])
