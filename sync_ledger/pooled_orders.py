@@ -50,7 +50,8 @@ class PooledOrders:
         own = sa.update(tables.run).where(tables.run.c.run_id == self._lease.run_id)
 
         def note(connection: sa.Connection) -> bool:
-            connection.execute(sa.select(tables.identity.c.only_row).with_for_update())
+            # Locked by a change: SQL Server knows no FOR UPDATE.
+            connection.execute(sa.update(tables.identity).values(only_row=1))
             connection.execute(own.values(came_to_end=1))
             return not self._others_come(connection)
 
@@ -77,15 +78,19 @@ class PooledOrders:
         `mark` says what their values are: who has another one cannot write them.
         """
         tables = self._ledger.tables
-        pooled = sa.update(tables.job).where(tables.job.c.job_id == job.job_id)
+        steps = tables.job.c.step.in_([JobStep.INTENT.value, JobStep.POOLED.value])
+        own = sa.and_(tables.job.c.job_id == job.job_id, tables.job.c.run_id == self._lease.run_id, steps)
+        pooled = sa.update(tables.job).where(own)
 
         def once() -> None:
             with self._lease.timed_transaction(settles=0) as (connection, now):
+                facts = {"step": JobStep.POOLED.value, "file_id": mark, "updated_at": now}
+                if connection.execute(pooled.values(facts)).rowcount != 1:
+                    return  # it was left, the answer was lost, and somebody has taken it since
                 _remove_parts(connection, tables, job.job_id)
                 for part, start in enumerate(range(0, len(sealed), PART_CHARACTERS)):
                     row = {"job_id": job.job_id, "part": part, "sealed": sealed[start : start + PART_CHARACTERS]}
                     connection.execute(sa.insert(tables.pool), row)
-                connection.execute(pooled.values(step=JobStep.POOLED.value, file_id=mark, updated_at=now))
 
         self._ledger.with_retries(once)
 

@@ -52,6 +52,8 @@ def _release(connection: sa.Connection, ledger: Ledger, orphan: JournalledJob) -
     now, why = ledger.now(connection), _WHY_DUE[orphan.step]
     if orphan.step is JobStep.POOLED and not _came_to_end(connection, ledger.tables.run, orphan.run_id):
         why = LedgerCode.JOB_NEVER_CREATED  # it died as it left them: nobody was late
+    elif orphan.step is JobStep.INTENT and orphan.file_id is not None:
+        why = LedgerCode.NOT_COLLECTED  # taken by a run that died: one that always does must not get them again
     released = release(connection, ledger.tables, orphan, now, why)
     facts = {"due_again_count": len(orphan.manifest)}
     journal_step(connection, ledger.tables.job, orphan.job_id, JobStep.ABANDONED, now, **facts)

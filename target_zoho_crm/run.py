@@ -220,7 +220,7 @@ class Run:
             compiled,
             fields=self._compiler.fields_of(own.module),
             flags=self._open_flags(request),
-            expected=request.announced.expected,
+            announced=request.announced,
         )
         delivery, bulk = self._shared.delivery(parts, compiled, request, wanted=wanted, channel=channel)
         self._streams[stream], self._deliveries[stream] = parts, delivery

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sync_ledger.leases import Lease
 from sync_ledger.pooled_orders import PooledOrders
+from sync_ledger.stream_contract import Announcement
 from target_zoho_crm.api.client import ZohoClient
 from target_zoho_crm.api.limits import CreditMeter
 from target_zoho_crm.api.metadata import ModuleFields
@@ -114,9 +115,9 @@ class SharedParts:
         *,
         fields: ModuleFields,
         flags: SyncFlags | None,
-        expected: int | None,
+        announced: Announcement,
     ) -> StreamParts:
-        """Make what lasts of a stream; `fields` are those of its module, `expected` how many orders it has, if known.
+        """Make what lasts of a stream; `fields` are those of its module, `announced` is what its tap says of it.
 
         Raises:
             ConfigurationError: deletions cannot be marked as the settings say.
@@ -173,16 +174,24 @@ class SharedParts:
         sifts = [*self._sifts(policy, own, ledger, recorder, flags), verification.sift, *settled]
         read_back = ReadBack(policy, client, ledger=ledger, lookups=lookups, by_key=records, reads_name=NAME in fields)
         found = policy, ledger, recorder, in_flight, contents, writers, marks, lookups, deletions, held, verification
-        contact = self._contact_of(policy, read_back, lease, ledger, expected)
-        return StreamParts(*found, sifts, contact, self._shared_of(policy, lease, ledger, contents))
+        contact = self._contact_of(policy, read_back, lease, ledger, announced.expected)
+        return StreamParts(*found, sifts, contact, self._shared_of(policy, lease, ledger, contents, announced))
 
     def _shared_of(
-        self, policy: StreamPolicy, lease: Lease, ledger: StreamLedger, contents: SentContents
+        self,
+        policy: StreamPolicy,
+        lease: Lease,
+        ledger: StreamLedger,
+        contents: SentContents,
+        announced: Announcement,
     ) -> SharedLoad | None:
-        """What workers share where `auto` goes by credits, and each of them comes to an end."""
+        """What workers share where `auto` goes by credits, and each of them comes to an end.
+
+        One that is given the orders of a plan shares nothing: it writes these, and none else.
+        """
         settings = self._settings
         by_credits = settings.channel is Channel.AUTO and settings.bulk_threshold is None
-        if lease.partition.is_whole or policy.continuous or not by_credits:
+        if lease.partition.is_whole or policy.continuous or announced.in_part or not by_credits:
             return None
         return SharedLoad(
             policy,

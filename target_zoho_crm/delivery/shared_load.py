@@ -73,7 +73,10 @@ class SharedLoad:
         `mapping` is that of whole orders: those of another one are not left.
         """
         count = len(batch.entries)
-        if batch.mapping is not mapping or not self._pays(count, router) or self._pool.were_released(batch.entries):
+        if batch.mapping is not mapping or not self._pays(count, router):
+            return False
+        # What an earlier failure asks of orders stands in their acks, which forget it once they are left.
+        if self._pool.were_released(batch.entries) or self._ledger.quarantined(batch.versions):
             return False
         versions = Manifest.of(batch.manifest)
         job = JournalledJob(
@@ -112,7 +115,7 @@ class SharedLoad:
 
     def _pays(self, count: int, router: Router) -> bool:
         """Whether so many orders are worth the wait: they fill no job by themselves, and together they may."""
-        if not count or count >= (1 - NEGLIGIBLE) * self._batch_orders:
+        if not count or count >= (1 - NEGLIGIBLE) * self._batch_orders or not router.goes_by_jobs(self._batch_orders):
             return False
         planned = self._credits.planned
         return router.goes_by_jobs(UNEVEN * count * self._workers) or 0 < planned * NEGLIGIBLE < upsert_credits(count)

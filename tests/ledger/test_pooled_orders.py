@@ -121,10 +121,19 @@ def test_what_nobody_sends_is_due_again(ledger: Ledger, how: str) -> None:
         assert two.take(two.left("as we do")[0])
     last.release("failed", {}, 0)
     assert release_uncreated(ledger, STREAM, watched_for=Partition(2 if taken else 1, 2)) == 1
-    assert ack_of(ledger) == ("rejected", "NOT_COLLECTED" if how == "left" else "JOB_NEVER_CREATED")
-    assert two.were_released({"SO-1": "v1"}) == (how == "left")
+    assert ack_of(ledger) == ("rejected", "JOB_NEVER_CREATED" if how == "died as it left" else "NOT_COLLECTED")
+    assert two.were_released({"SO-1": "v1"}) == (how != "died as it left")
     assert not two.were_released({"SO-2": "v1"})
     assert parts(ledger) == 0
     assert not worker(ledger, 2)[1].take(
         JournalledJob("job", STREAM, "", "Orders", JobStep.POOLED, Manifest.of({}), credits=0)
     )
+
+
+def test_what_was_taken_before_its_worker_knows_that_it_left_it_stays_taken(ledger: Ledger) -> None:
+    lease, one = worker(ledger, 1)
+    job = leave(lease, one, b"sealed")
+    _, two = worker(ledger, 2)
+    assert two.take(two.left("as we do")[0])
+    one.leave(job, b"sealed", "as we do")  # once more, since a commit's answer was lost
+    assert (parts(ledger), two.left("as we do")) == (0, [])

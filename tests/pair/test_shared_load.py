@@ -16,6 +16,8 @@ import pytest
 import sqlalchemy as sa
 from ledger_runs import run_row
 from pair_of_plugins import Finished, Shop
+from planned_shop import apply, counts
+from planned_shop import plan as planned
 
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
@@ -113,6 +115,13 @@ def test_few_orders_wait_for_nobody(shop: Shop) -> None:
     assert ended.summary["synced"] == ended.summary["read"] > 50
 
 
+def test_where_no_job_pays_nobody_waits_after_full_batches_either(shop: Shop) -> None:
+    orders(shop, 6_000)
+    shop.target_config["bulk_rows"] = 1_000
+    ended = share(shop, 1, 4).run()
+    assert ended.summary["synced"] == ended.summary["read"] > 1_100
+
+
 def test_what_nobody_came_for_is_read_anew_and_not_left_twice(shop: Shop) -> None:
     keys = orders(shop, 5_400)
     first = share(shop, 1, 2)
@@ -126,6 +135,30 @@ def test_what_nobody_came_for_is_read_anew_and_not_left_twice(shop: Shop) -> Non
     assert share(shop, 2, 2).run().code == 0
     shop.assert_all_synced()
     assert read([first.run(), share(shop, 2, 2).run()]) == 0
+
+
+def test_orders_of_a_common_job_that_failed_go_by_calls_of_their_own_workers(shop: Shop) -> None:
+    """What a failure asks of them stands in their acks: left once more, they would fail together once more."""
+    keys = orders(shop, 8_100)
+    shop.emulator.admin.add_fault("upload", kind="answer", status=403, body="<html>Blocked</html>", keys=keys)
+    workers = [share(shop, index, 3) for index in (1, 2, 3)]
+    assert [each.run().code for each in workers] == [0, 0, 0]
+    assert {ack.error_code for ack in shop.acks().values()} == {"UPLOAD_FAILED"}
+    shop.target_config["run_group"] = "tomorrow"
+    assert sum(each.run().summary["synced"] for each in workers) == len(keys)
+    shop.assert_all_synced()
+
+
+def test_a_plan_of_one_partition_is_applied_at_once_and_nothing_else_with_it(shop: Shop) -> None:
+    orders(shop, 5_400)
+    first, second = share(shop, 1, 2), share(shop, 2, 2)
+    saved = planned(second)
+    assert first.run().code == 0
+    assert shop.crm() == {}
+    ended = apply(second, saved["plan"], "--json")
+    assert (ended.code, counts(ended)) == (0, {"applied": saved["planned"]}), ended.err
+    assert len(shop.crm()) == saved["planned"]
+    assert all(Partition(2, 2).holds(key) for key in shop.crm())
 
 
 def test_an_order_that_changes_while_it_waits_for_others_is_sent_as_it_is_now(shop: Shop) -> None:
