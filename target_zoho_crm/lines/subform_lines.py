@@ -3,8 +3,8 @@
 Rows are added behind those there. Where a person asked for it, those that stand in another order than the lines are
 made anew; else they stay where they are, since that takes away what people wrote into them.
 
-A row without an id is added each time that it is sent, so such a call is made once: after a lost answer the order is
-due again, and its rows are read anew.
+A row without an id is added each time that it is sent, and one that has gone is refused if it is to go again. So a call
+with such a row is made once: after a lost answer the order is due again, and its rows are read anew.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class _Order:
     lines: list[str]
 
     @property
-    def adds(self) -> bool:
-        """Whether a row is added, which must not happen twice."""
-        return any("id" not in row for row in self.rows)
+    def is_once(self) -> bool:
+        """Whether a row is added or taken away, which cannot be sent twice."""
+        return any("id" not in row or "_delete" in row for row in self.rows)
 
 
 class SubformLines(LineCalls):
@@ -147,7 +147,7 @@ class SubformLines(LineCalls):
                 msgspec.json.encode(body),
                 records=len(keys),
                 fence=fence,
-                repeat=Repeat.ONCE if any(order.adds for order in call) else Repeat.SAFE,
+                repeat=Repeat.ONCE if any(order.is_once for order in call) else Repeat.SAFE,
                 splits=splits,
             )
             outcomes = upsert_outcomes(keys, [""] * len(keys), answer.status, answer.body)

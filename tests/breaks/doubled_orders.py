@@ -145,7 +145,7 @@ DOUBLED_ORDERS: tuple[Break, ...] = (
     Break(
         "a-call-that-adds-rows-is-repeated",
         "target_zoho_crm/lines/subform_lines.py",
-        old="repeat=Repeat.ONCE if any(order.adds for order in call) else Repeat.SAFE,",
+        old="repeat=Repeat.ONCE if any(order.is_once for order in call) else Repeat.SAFE,",
         new="repeat=Repeat.SAFE,",
         tests=("tests/pair/test_line_faults.py::test_a_lost_answer_to_a_call_of_lines_doubles_none",),
     ),

@@ -157,6 +157,26 @@ def test_a_lost_answer_to_a_call_of_lines_doubles_none(shop_by: MakeShop, way: s
     assert shop.run().summary["read"] == 0
 
 
+@pytest.mark.parametrize("channel", ["upsert", "bulk_write"])
+@pytest.mark.parametrize("kind", ["lost_before", "lost_after"])
+def test_a_lost_answer_to_a_call_that_only_takes_rows_away_refuses_no_order(
+    shop_by: MakeShop, channel: str, kind: str
+) -> None:
+    shop = shop_by("subform", channel)
+    put(shop, "SO-1", *range(10, 20))
+    shop.run()
+    with shop.engine.begin() as connection:
+        connection.execute(sa.delete(LINES).where(LINES.c.id < 13))
+    shop.change(["SO-1"])
+    before = int(channel == "upsert")  # the order itself
+    fault = shop.emulator.admin.add_fault("upsert", kind=kind, module="Orders", after=before, times=1)
+    shop.run()
+    assert shop.emulator.admin.fired(fault) == 1
+    assert shop.acks()["SO-1"].family != "data"
+    shop.run()
+    shop.assert_whole()
+
+
 @pytest.mark.parametrize(("way", "channel"), WAYS)
 def test_an_empty_answer_to_the_question_for_lines_keeps_none_that_is_gone(
     shop_by: MakeShop, way: str, channel: str
