@@ -267,9 +267,8 @@ class Run:
             if parts.shared is not None:
                 parts.shared.settle()
             parts.deletions.carry_out()
-        differing = [
-            lines for parts in self._streams.values() if (lines := parts.contact.at_end(whole=cut_short is None))
-        ]
+        contacts = (parts.contact.at_end(whole=cut_short is None) for parts in self._streams.values())
+        differing = FirstContactError([line for lines in contacts for line in lines])
         self._complaints = {stream: self._sum_up(stream) for stream in self._streams}
         complaints = [*self._complaints.values(), cut_short]
         left_out = [line for parts in self._streams.values() for line in parts.lookups.lines()]
@@ -277,9 +276,10 @@ class Run:
             logger.warning(line)
         if self._pruning is not None:
             self._pruning.at_end()
-        self._close("finished" if cut_short is None else "failed", cut_short)
-        if differing:
-            raise FirstContactError([line for lines in differing for line in lines])
+        why = "; ".join(filter(None, (cut_short, str(differing)))) or None
+        self._close("finished" if cut_short is None else "failed", why)
+        if differing.lines:
+            raise differing
         if any(complaints):
             raise IncompleteError("; ".join(filter(None, complaints)))
 

@@ -63,7 +63,7 @@ class RunReport:
         document: Mapping[str, Any] = {
             "ended_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             "how_ended": how_ended,
-            "complete": how_ended == "finished" and not any(each["complaint"] for each in streams),
+            "complete": how_ended == "finished" and not error and not any(each["complaint"] for each in streams),
             "error": error,
             "seconds": round(self.seconds, 1),
             "run_group": self.known.run_group,

@@ -198,7 +198,7 @@ FALSE_SUCCESSES: tuple[Break, ...] = (
     Break(
         "a-run-that-was-cut-short-counts-as-finished",
         "target_zoho_crm/run.py",
-        old='"finished" if cut_short is None else "failed", cut_short',
+        old='"finished" if cut_short is None else "failed", why',
         new='"finished"',
         tests=("tests/pair/test_tap_did_not_finish.py::test_contents_are_compared_since_a_run_that_was_not_cut_short",),
     ),

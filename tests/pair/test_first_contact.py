@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from dataclasses import replace
@@ -102,6 +103,20 @@ def test_fewer_orders_are_compared_at_the_end_of_their_run_and_the_next_run_goes
     assert careful.accept("--all").code == 0
     careful.run()
     assert len(careful.crm()) == 13
+
+
+def test_what_differs_at_the_end_of_a_run_is_why_it_is_not_complete(careful: CarefulShop) -> None:
+    file = careful.folder / "runs.jsonl"
+    careful.target_config["summary_file"] = str(file)
+    careful.insert(keys(3))
+    careful.alter({"field": "Customer_Name", "does": "set", "value": "nobody"})
+    assert careful.run().code == 4
+    line = json.loads(file.read_text())
+    assert (line["how_ended"], line["complete"]) == ("finished", False)
+    assert "Customer_Name  overwritten" in line["error"]
+    with careful.engine.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT error FROM zoho_sync_run").scalars().all()
+    assert kept == [line["error"]]
 
 
 def test_a_ledger_of_before_meets_none_of_it(careful: CarefulShop) -> None:
