@@ -68,7 +68,7 @@ def job_outcomes(
         AnswerError: the file is no result that can be read whole; nothing of it is believed.
     """
     with opened_csvs(result, 2 if with_rows else 1) as csvs:
-        texts = [(header, text) for header, text in csvs if not (with_rows and PARENT_ID in header)]
+        texts = [(header, text) for header, text in csvs if not (with_rows and is_of_rows(header))]
         if len(texts) != 1:
             raise _unreadable("it has no CSV of the records")
         found, strangers = _read(*texts[0], manifest, parents or {}, key_columns)
@@ -81,6 +81,11 @@ def job_outcomes(
     return [
         found[key] if key in found else refused(key, version, [_NOT_IN_RESULT]) for key, version in manifest.items()
     ]
+
+
+def is_of_rows(header: Sequence[str]) -> bool:
+    """Whether a CSV is of rows that name their records; the first column is the key, whatever it is called."""
+    return PARENT_ID in header[1:]
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from target_zoho_crm.confirmation.outcomes import Status
 from target_zoho_crm.mapping.field_mapping import FieldMapping
 from target_zoho_crm.writing.child_failures import LINES, ChildFailures, of_outcome, unknown
 from target_zoho_crm.writing.csv_files import CsvFile, add_csv, field_mappings
-from target_zoho_crm.writing.result_files import columns_of, opened_csvs, row_outcome
+from target_zoho_crm.writing.result_files import columns_of, is_of_rows, opened_csvs, row_outcome
 
 _NAME = "rows-{count}.csv"
 _SUFFIX = ".csv"
@@ -86,11 +86,11 @@ def row_failures(result: Path, records: Collection[str], count: int) -> ChildFai
         AnswerError: the file cannot be read.
     """
     with opened_csvs(result, 2) as found:
-        texts = [(header, text) for header, text in found if PARENT_ID in header]
+        texts = [(header, text) for header, text in found if is_of_rows(header)]
         if len(texts) != 1:
             return _all_unknown(records, "the job's result does not name them")
         header, text = texts[0]
-        columns, parent = columns_of(header, 1), header.index(PARENT_ID)
+        columns, parent = columns_of(header, 1), header.index(PARENT_ID, 1)
         failures, seen, rows = ChildFailures(), set[str](), 0
         for row in csv.reader(text):
             if len(row) <= columns.last:

@@ -37,6 +37,16 @@ def test_the_records_are_found_beside_their_rows(tmp_path: Path) -> None:
     assert [(each.key, each.zoho_id) for each in found] == [("A", "11"), ("B", "12")]
 
 
+def test_records_are_found_whose_own_key_is_called_as_the_field_of_their_rows(tmp_path: Path) -> None:
+    path = tmp_path / "result.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", RECORDS.replace("Legacy_No", "Parent_Id"))
+        archive.writestr("b.csv", "\n".join([HEADER, *ROWS, ""]))
+    found = job_outcomes(path, {"A": "1", "B": "2"}, with_rows=True)
+    assert [(each.key, each.zoho_id) for each in found] == [("A", "11"), ("B", "12")]
+    assert row_failures(path, ["A", "B"], 3) == {}
+
+
 def test_rows_that_are_all_written_are_no_failure(tmp_path: Path) -> None:
     assert failed(tmp_path, ROWS) == {}
 
