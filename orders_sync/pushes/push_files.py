@@ -84,7 +84,10 @@ def read_file(path: Path, options: ReadingOptions) -> Iterator[Located]:
         Format.XLSX: _xlsx,
     }
     try:
-        yield from readers[options.format or _format_of(path)](path, options)
+        form = options.format or _format_of(path)
+        if options.decimal_comma and form in {Format.JSON, Format.JSON_LINES}:
+            raise FileProblem(f"{path}: --decimal-comma is for CSV and sheets; write the numbers of JSON with a point")
+        yield from readers[form](path, options)
     except OSError as error:
         raise FileProblem(f"{path}: cannot be read: {error.strerror or error}") from error
 

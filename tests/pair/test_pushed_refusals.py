@@ -69,3 +69,12 @@ def test_of_a_stream_that_a_tap_sends_retry_makes_refused_orders_due(shop: Shop,
     assert push(shop, file).code == 1
     ended = CliRunner().invoke(main, ["retry", "F-7", "--ack-url", shop.ack_url])
     assert "1 orders are due; the next run sends them." in ended.output
+
+
+def test_a_decimal_comma_is_not_looked_for_in_json(shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "orders.json"
+    file.write_text(json.dumps([made(1) | {"total_amount": "1.234,50"}]))
+    ended = push(shop, file, "--decimal-comma", "total_amount")
+    assert ended.code == 1
+    assert "--decimal-comma is for CSV and sheets" in ended.err
+    assert "`push --decimal-comma` reads it" not in ended.err
