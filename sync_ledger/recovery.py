@@ -40,9 +40,7 @@ def release_uncreated(ledger: Ledger, stream: str, *, watched_for: Partition | N
 
 
 def _release_uncreated(ledger: Ledger, stream: str, partition: Partition | None) -> int:
-    orphans = _look_up(ledger, _never_created(ledger.tables), stream)
-    if partition is not None:
-        orphans += _look_up(ledger, _pooled(ledger.tables, partition), stream)
+    orphans = _look_up(ledger, _never_created(ledger.tables, partition), stream)
     return sum(ledger.transact(partial(_release, ledger=ledger, orphan=orphan)) for orphan in orphans)
 
 
@@ -97,28 +95,29 @@ def _orphans(tables: LedgerTables) -> sa.Select[Any]:
 
 
 @cache
-def _never_created(tables: LedgerTables) -> sa.Select[Any]:
-    return _orphans(tables).where(tables.job.c.step.in_(_GIVEN_BACK))
-
-
-@cache
-def _pooled(tables: LedgerTables, partition: Partition) -> sa.Select[Any]:
-    return _not_of_others(tables, partition).where(tables.job.c.step == JobStep.POOLED.value)
+def _never_created(tables: LedgerTables, partition: Partition | None) -> sa.Select[Any]:
+    """Those whose orders are given back; with a `partition` what its own workers left to others is among them."""
+    step = tables.job.c.step
+    given_back: sa.ColumnElement[bool] = step.in_(_GIVEN_BACK)
+    if partition is not None:
+        left = sa.and_(step == JobStep.POOLED.value, _is_not_of_others(tables, partition))
+        given_back = sa.or_(given_back, left)
+    return _orphans(tables).where(given_back)
 
 
 @cache
 def _begun(tables: LedgerTables, partition: Partition) -> sa.Select[Any]:
-    not_begun = (*_GIVEN_BACK, JobStep.POOLED.value)
-    return _not_of_others(tables, partition).where(tables.job.c.step.not_in(not_begun))
+    begun = tables.job.c.step.not_in((*_GIVEN_BACK, JobStep.POOLED.value))
+    return _orphans(tables).where(begun, _is_not_of_others(tables, partition))
 
 
-def _not_of_others(tables: LedgerTables, partition: Partition) -> sa.Select[Any]:
-    """Open jobs of runs that are over and had keys in common with a partition."""
+def _is_not_of_others(tables: LedgerTables, partition: Partition) -> sa.ColumnElement[bool]:
+    """Which jobs are of runs that had keys in common with a partition."""
     job, run = tables.job, tables.run
     of_others = sa.select(run.c.run_id).where(
         run.c.stream == sa.bindparam("stream"), partition.is_disjoint_from(run.c.partition_name)
     )
-    return _orphans(tables).where(job.c.run_id.not_in(of_others))
+    return job.c.run_id.not_in(of_others)
 
 
 def _claim(connection: sa.Connection, ledger: Ledger, orphan: JournalledJob, run_id: str) -> bool:

@@ -99,11 +99,18 @@ class SharedLoad:
         if not self._pool.come_to_end():
             return
         for job in self._pool.left(self._mark(mapping)):
-            rows = self._sealing.opened(self._pool.sealed(job))
-            if rows is None or len(rows.keys) != len(job.manifest) or not self._pool.take(job):
+            rows, count = self._sealing.opened(self._pool.sealed(job)), f"{len(job.manifest):,}"
+            if rows is None:
+                logger.warning(
+                    "Stream %r: %s orders that another worker left cannot be opened: workers share full jobs only with "
+                    "one refresh token and client secret; the next run of that worker sends them",
+                    self._policy.stream,
+                    count,
+                )
+                continue
+            if len(rows.keys) != len(job.manifest) or not self._pool.take(job):
                 continue
             self._taken.append(job)
-            count = f"{len(rows.keys):,}"
             logger.info("Stream %r: sends %s orders that another worker left", self._policy.stream, count)
             yield rows
 

@@ -18,6 +18,7 @@ from ledger_runs import run_row
 from pair_of_plugins import Finished, Shop
 from planned_shop import apply, counts
 from planned_shop import plan as planned
+from shop_with_lines import ShopWithLines
 
 from sync_ledger.ledger import Ledger
 from sync_ledger.partitions import Partition
@@ -172,6 +173,19 @@ def test_an_order_that_changes_while_it_waits_for_others_is_sent_as_it_is_now(sh
     shop.assert_all_synced()
 
 
+@pytest.mark.parametrize("way", ["module", "subform"])
+def test_lines_go_with_orders_that_were_left(
+    sqlite_url: str, zoho_emulator: EmulatorProcess, tmp_path: Path, way: str
+) -> None:
+    shop = ShopWithLines(sqlite_url, zoho_emulator, tmp_path, write_to={"write_to": way})
+    shop.add_lines({key: index % 3 for index, key in enumerate(orders(shop, 5_400))})
+    assert share(shop, 1, 2).run().code == 0
+    assert shop.crm() == {}
+    assert share(shop, 2, 2).run().summary["synced"] == 5_400
+    shop.assert_whole()
+    shop.engine.dispose()
+
+
 def test_a_worker_with_another_mapping_takes_nothing(shop: Shop) -> None:
     orders(shop, 5_400)
     first, second = share(shop, 1, 2), share(shop, 2, 2)
@@ -182,6 +196,19 @@ def test_a_worker_with_another_mapping_takes_nothing(shop: Shop) -> None:
     assert ended.summary["synced"] < 3_000
     assert {job.step for job in shop.jobs()} == {"pooled"}
     assert first.run().summary["synced"] == 5_400 - ended.summary["synced"]
+
+
+def test_a_worker_with_another_refresh_token_takes_nothing_and_says_why(shop: Shop) -> None:
+    orders(shop, 5_400)
+    first, second = share(shop, 1, 2), share(shop, 2, 2)
+    assert first.run().code == 0
+    second.target_config = {**shop.target_config, "refresh_token": shop.emulator.admin.grant()}
+    ended = second.run()
+    assert ended.code == 0, ended.err
+    assert "cannot be opened" in ended.err
+    assert {job.step for job in shop.jobs()} == {"pooled"}
+    assert first.run().summary["synced"] == 5_400 - ended.summary["synced"] > 2_000
+    shop.assert_all_synced()
 
 
 LEAVING = {
