@@ -234,6 +234,9 @@ class _Recorder:
         )
         return OpenedStream(self, self._mapping, None)  # type: ignore[arg-type] # it takes the delivery's place
 
+    def end_input(self) -> None:
+        """Nothing is buffered here."""
+
     def hold(self, state: Mapping[str, Any]) -> None:
         msgspec.json.encode(state)  # it must be possible to write it out again
         self.states.append(state)

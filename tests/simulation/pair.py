@@ -326,6 +326,8 @@ class TargetRun:
                 run.state_gate.hold(end_of_input.read({"bookmarks": message[1], "number": self._states}))
         if self.terminated and not lasts:
             raise _TerminatedError
+        if not self.terminated and end_of_input.complaint is None:
+            run.end_input()
         if delivery is not None:
             delivery.flush()
         run.finish(None if self.terminated else end_of_input.complaint)
