@@ -46,6 +46,7 @@ from tap_legacy_orders.unsynced_reader import UnsyncedOrders
 from tap_legacy_orders.window_settings import LOOKBACK_COUNT
 from target_zoho_crm.api.errors import ZohoError
 from target_zoho_crm.config_schema import CONFIG
+from target_zoho_crm.delivery.delivery import Delivery
 from target_zoho_crm.end_of_input import EndOfInput
 from target_zoho_crm.record_decoding import RowReader, Rows
 from target_zoho_crm.run import IncompleteError, Run
@@ -326,12 +327,16 @@ class TargetRun:
                 run.state_gate.hold(end_of_input.read({"bookmarks": message[1], "number": self._states}))
         if self.terminated and not lasts:
             raise _TerminatedError
+        self._end(run, end_of_input, [delivery] if delivery is not None else [])
+        self.how_ended = "finished"
+
+    def _end(self, run: Run, end_of_input: EndOfInput, deliveries: Sequence[Delivery]) -> None:
+        """As `TargetZohoCRM.process_endofpipe`."""
         if not self.terminated and end_of_input.complaint is None:
             run.end_input()
-        if delivery is not None:
+        for delivery in deliveries:
             delivery.flush()
         run.finish(None if self.terminated else end_of_input.complaint)
-        self.how_ended = "finished"
 
 
 class _TerminatedError(Exception):
