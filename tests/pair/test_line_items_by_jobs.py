@@ -218,6 +218,10 @@ def test_what_only_jobs_do_is_shown_before_the_second_of_a_load(
     assert (ended.code, found(ended)) == (4, {shown}), ended.err
     assert careful.emulator.admin.stats()["jobs"] == {"COMPLETED": 1}
     assert FIRST < len(careful.crm()) < FIRST + 40
+    assert shown[0] in careful.accept().out
+    assert careful.accept("--field", shown[0]).code == 0
+    ended = careful.run()
+    assert (ended.code, len(careful.crm())) == (0, 70), ended.err
 
 
 def test_a_load_whose_first_job_holds_what_was_sent_goes_on(careful: CarefulShopWithLineItems) -> None:
