@@ -55,6 +55,9 @@ LEDGER_TABLES = (
 )
 
 
+OLD_NAME = "the module has the orders of the stream's old name"
+
+
 @dataclass(frozen=True)
 class SetUp:
     """That of one run."""
@@ -152,7 +155,13 @@ class SetUps:
     def _refusing_unless_rebound(self, set_up: SetUp) -> SetUp:
         if set_up.stream == self.last_stream:
             return set_up
-        return replace(set_up, refused="the module has the orders of the stream's old name")
+        return replace(set_up, refused=OLD_NAME)
+
+    def still_refuses(self, set_up: SetUp) -> bool:
+        """Whether a run of this set-up must not have been let in: somebody may have rebound its stream meanwhile."""
+        if set_up.refused == OLD_NAME and set_up.stream == self.last_stream:
+            return False
+        return set_up.refused is not None
 
     def _let_through(self, number: int) -> None:
         key = f"so-{self._chance.at('let through', number).randrange(self._keys)}"
