@@ -16,7 +16,7 @@ import click
 from orders_sync.audit.auditing import Audit, Price, Result, Scope
 from orders_sync.audit.kinds import Finding, Kind
 from orders_sync.audit.repairing import BINDING, REPAIRABLE, Found, Repairer
-from orders_sync.audit.report import Samples, display, price_line, whole_page
+from orders_sync.audit.report import AuditReport, Samples, price_line
 from orders_sync.checks.crm_checks import open_client
 from orders_sync.checks.findings import EXPECTED, error_message
 from orders_sync.checks.set_up_checks import set_up_differences
@@ -227,10 +227,10 @@ def _show(
     spent: int,
 ) -> None:
     repaired = _repaired(repairer, asked.repairs or asked.accepts)
+    report = AuditReport(tap.stream_name, module, asked.scope, result, samples, not_compared, spent, receipt)
     if asked.page_file is not None:
-        text = whole_page(tap.stream_name, module, asked.scope, result, samples, not_compared, spent, receipt)
         with spooling(), open(asked.page_file, "w", encoding="utf-8", opener=for_owner) as file:
-            file.write(text)
+            file.write(report.whole_page())
     if asked.as_json:
         document = {
             "stream": tap.stream_name,
@@ -247,7 +247,7 @@ def _show(
         }
         print_json(document)
         return
-    display(open_console(), tap.stream_name, module, asked.scope, result, samples, not_compared, spent, receipt)
+    report.display(open_console())
     if repaired is not None:
         would = "would be repaired or accepted" if asked.dry_run else "meant"
         say(f"{sum(repairer.meant.values()):,} findings {would}; " + _done(repairer))

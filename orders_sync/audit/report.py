@@ -68,46 +68,40 @@ def _reading(what: str, price: ReadingPrice) -> str:
     return f"{price.records:,} {what} by {way}"
 
 
-def display(
-    console: Console,
-    stream: str,
-    module: str,
-    scope: Scope,
-    result: Result,
-    samples: Samples,
-    not_compared: Mapping[str, str],
-    spent: int,
-    receipt: str,
-) -> None:
-    """Print it for a person."""
-    heading(console, "Stream ", stream, f" and module {module}: {_compared(scope, result)}")
-    for text in (*_kinds(result, samples), *further_lines(scope, result, not_compared, spent, receipt)):
-        print_line(console, f"  {text}")
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """What an audit found, for a person; `not_compared` says why fields were not, `spent` is credits."""
 
+    stream: str
+    module: str
+    scope: Scope
+    result: Result
+    samples: Samples
+    not_compared: Mapping[str, str]
+    spent: int
+    receipt: str
 
-def further_lines(scope: Scope, result: Result, not_compared: Mapping[str, str], spent: int, receipt: str) -> list[str]:
-    """What is to be said besides the findings."""
-    lines = [*_others(result), *_not_compared(result, not_compared)]
-    if scope.sample is not None and result.orders:
-        lines.append(_of_all(result))
-    if not result.kinds:
-        lines.append("no difference that nothing explains")
-    return [*lines, f"{spent:,} credits; receipt {receipt}"]
+    def display(self, console: Console) -> None:
+        """Print it."""
+        compared = _compared(self.scope, self.result)
+        heading(console, "Stream ", self.stream, f" and module {self.module}: {compared}")
+        for text in (*_kinds(self.result, self.samples), *self._further_lines()):
+            print_line(console, f"  {text}")
 
+    def whole_page(self) -> str:
+        """The same as an HTML page."""
+        title = f"Audit of stream {self.stream} and module {self.module}"
+        lines = [_compared(self.scope, self.result), *self._further_lines()]
+        return page(title, lines, self.result, self.samples.by_kind)
 
-def whole_page(
-    stream: str,
-    module: str,
-    scope: Scope,
-    result: Result,
-    samples: Samples,
-    not_compared: Mapping[str, str],
-    spent: int,
-    receipt: str,
-) -> str:
-    """The same as an HTML page."""
-    lines = [_compared(scope, result), *further_lines(scope, result, not_compared, spent, receipt)]
-    return page(f"Audit of stream {stream} and module {module}", lines, result, samples.by_kind)
+    def _further_lines(self) -> list[str]:
+        """What is to be said besides the findings."""
+        lines = [*_others(self.result), *_not_compared(self.result, self.not_compared)]
+        if self.scope.sample is not None and self.result.orders:
+            lines.append(_of_all(self.result))
+        if not self.result.kinds:
+            lines.append("no difference that nothing explains")
+        return [*lines, f"{self.spent:,} credits; receipt {self.receipt}"]
 
 
 def _kinds(result: Result, samples: Samples) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -19,14 +18,6 @@ from sync_ledger.run_facts import RunFacts
 from sync_ledger.tables import AckStatus, JobStep
 
 STREAM = "orders"
-
-
-@pytest.fixture
-def ledger(engine_url: str) -> Iterator[Ledger]:
-    made = Ledger.open(engine_url)
-    made.ensure_tables()
-    yield made
-    made.close()
 
 
 def worker(ledger: Ledger, index: int, of: int = 2, group: str | None = None) -> tuple[Lease, PooledOrders]:

@@ -191,7 +191,7 @@ class Day:
         target = TargetRun(self.settings, pipe, self._state_out, self.pair.column.name)
         known = self.state
         if not self.chance.quiet and self.draw.random() < KILL_RATE:
-            writing.on_point = self._death(self.draw.randint(5, 60))
+            writing.dies_at(self.draw.randint(5, 60))
         tasks = start(
             self.scheduler,
             (reading, writing),
@@ -207,16 +207,6 @@ class Day:
         process = Process(self.scheduler, name, next(self._pids), "here")
         self.processes[process.pid] = process
         return process
-
-    def _death(self, at: int) -> Any:
-        def meet(process: Process, _point: str) -> None:
-            process.points += 1
-            if process.points >= at:
-                process.on_point = None
-                process.kill()
-                raise Killed
-
-        return meet
 
     def _state_out(self, _target: TargetRun, state: Any) -> None:
         self.state = state["bookmarks"]

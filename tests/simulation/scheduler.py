@@ -48,6 +48,18 @@ class Process:
         for task in sorted(self.tasks):
             self.scheduler.wake(task)
 
+    def dies_at(self, points: int) -> None:
+        """Let it die at this one of the points of its life."""
+
+        def meet(process: Process, _point: str) -> None:
+            process.points += 1
+            if process.points >= points:
+                process.on_point = None
+                process.kill()
+                raise Killed
+
+        self.on_point = meet
+
     def sleep_through(self, seconds: float) -> None:
         """Let no task of it run for so long, as when its machine is suspended."""
         self.slept = max(self.slept, seconds)

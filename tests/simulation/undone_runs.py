@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulation.scheduler import Killed, Process
 from simulation.write_log import Row
 
 from orders_sync.checks.findings import EXPECTED
@@ -94,7 +93,7 @@ class UndoneRuns:
         history.theatre.zoho.undoing_pids.add(process.pid)
         self._began[process.pid] = history.tick()
         if draw.random() < KILLED and history.plan.rate:
-            process.on_point = _fate(draw.randint(1, 40))
+            process.dies_at(draw.randint(1, 40))
         with_later, pause = draw.random() < 0.3, draw.choice([None, draw.uniform(0.0, 60.0)])
 
         def work() -> None:
@@ -187,16 +186,3 @@ class UndoneRuns:
         for each in self._held:
             if each.key == row.key and each.since < row.moment and (each.until is None or row.moment < each.until):
                 yield f"order {row.key} is held since its run was undone, and was written"
-
-
-def _fate(at: int) -> Callable[[Process, str], None]:
-    """Let a process die at a point of its life."""
-
-    def meet(process: Process, _point: str) -> None:
-        process.points += 1
-        if process.points >= at:
-            process.on_point = None
-            process.kill()
-            raise Killed
-
-    return meet
