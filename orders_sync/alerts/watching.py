@@ -35,5 +35,5 @@ def _send(log: AlertLog, alert: Alert, channel: Channel) -> bool:
         log.sent(alert)
         if not isinstance(channel, Output):
             what = f"{alert.name} is over" if alert.is_over else alert.name
-            say(f"stream {alert.stream}: {what}: told by {channel.name}", err=True)
+            say(f"stream {alert.stream}: {what}: sent by {channel.name}", err=True)
     return not why
